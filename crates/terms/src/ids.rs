@@ -1,0 +1,193 @@
+//! Identifiers, each a type of its own, so that none can stand in for another.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{Entropy, EntropyUnavailable};
+
+/// Text that is not an identifier of the kind asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct IdError(&'static str);
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn uuid_v4(entropy: &dyn Entropy) -> Result<String, EntropyUnavailable> {
+    let mut bytes = [0_u8; 16];
+    entropy.fill(&mut bytes)?;
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let [a @ .., b0, b1, c0, c1, d0, d1, e0, e1, e2, e3, e4, e5] = bytes;
+    Ok(format!("{}-{}-{}-{}-{}", hex(&a), hex(&[b0, b1]), hex(&[c0, c1]), hex(&[d0, d1]), hex(&[e0, e1, e2, e3, e4, e5])))
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $rule:literal, $fits:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The identifier as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let fits: fn(&str) -> bool = $fits;
+                if fits(text) { Ok(Self(text.to_owned())) } else { Err(IdError($rule)) }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(i, b)| match i {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => matches!(b, b'0'..=b'9' | b'a'..=b'f'),
+        })
+}
+
+/// IAM's name characters: letters, digits and `_+=,.@-`.
+fn is_name(text: &str, lengths: std::ops::RangeInclusive<usize>) -> bool {
+    lengths.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
+}
+
+id!(/// One request, from socket to receipt: a version 4 UUID.
+    RequestId, "a request id is a lower-case UUID", is_uuid);
+id!(/// A KmsKey: a version 4 UUID, as AWS writes single-region keys.
+    KeyId, "a key id is a lower-case UUID", is_uuid);
+id!(/// A stored response: `resp_` and 48 hexadecimal digits.
+    ResponseId, "a response id is resp_ and 48 hexadecimal digits",
+    |t| t.strip_prefix("resp_").is_some_and(|h| h.len() == 48 && h.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))));
+id!(/// The one name of a model on every API, such as `smollm2-135m-instruct`.
+    ModelId, "a model id has 1 to 140 letters, digits and .:_-",
+    |t| (1..=140).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_alphanumeric() || b".:_-".contains(&b)));
+id!(/// The public half of temporary credentials: `ASIA` and 16 upper-case letters and digits.
+    AccessKeyId, "an access key id is ASIA and 16 upper-case letters and digits",
+    |t| t.len() == 20 && t.starts_with("ASIA") && t.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()));
+id!(/// A role's name within its account.
+    RoleName, "a role name has 1 to 64 letters, digits and _+=,.@-", |t| is_name(t, 1..=64));
+id!(/// The name a caller gives its session of a role.
+    SessionName, "a session name has 2 to 64 letters, digits and _+=,.@-", |t| is_name(t, 2..=64));
+
+impl RequestId {
+    /// A new request id.
+    ///
+    /// # Errors
+    /// [`EntropyUnavailable`]: no random bytes.
+    pub fn random(entropy: &dyn Entropy) -> Result<Self, EntropyUnavailable> {
+        uuid_v4(entropy).map(Self)
+    }
+}
+
+impl KeyId {
+    /// A new key id.
+    ///
+    /// # Errors
+    /// [`EntropyUnavailable`]: no random bytes.
+    pub fn random(entropy: &dyn Entropy) -> Result<Self, EntropyUnavailable> {
+        uuid_v4(entropy).map(Self)
+    }
+}
+
+impl ResponseId {
+    /// A new response id, of 192 random bits.
+    ///
+    /// # Errors
+    /// [`EntropyUnavailable`]: no random bytes.
+    pub fn random(entropy: &dyn Entropy) -> Result<Self, EntropyUnavailable> {
+        let mut bytes = [0_u8; 24];
+        entropy.fill(&mut bytes)?;
+        Ok(Self(format!("resp_{}", hex(&bytes))))
+    }
+}
+
+impl AccessKeyId {
+    /// A new access key id, of 80 random bits.
+    ///
+    /// # Errors
+    /// [`EntropyUnavailable`]: no random bytes.
+    pub fn random(entropy: &dyn Entropy) -> Result<Self, EntropyUnavailable> {
+        const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        let mut bytes = [0_u8; 16];
+        entropy.fill(&mut bytes)?;
+        let letters = bytes.iter().filter_map(|b| ALPHABET.get(usize::from(b & 31))).map(|b| char::from(*b));
+        Ok(Self("ASIA".chars().chain(letters).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    struct Counting;
+    impl Entropy for Counting {
+        fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
+            for (value, byte) in (0_u8..).zip(bytes) {
+                *byte = value.wrapping_mul(37);
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn made_identifiers_are_valid() {
+        assert!(RequestId::random(&Counting).unwrap().as_str().parse::<RequestId>().is_ok());
+        assert!(ResponseId::random(&Counting).unwrap().as_str().parse::<ResponseId>().is_ok());
+        assert!(AccessKeyId::random(&Counting).unwrap().as_str().parse::<AccessKeyId>().is_ok());
+        assert_eq!(RequestId::random(&Counting).unwrap().as_str().as_bytes()[14], b'4');
+    }
+
+    #[test]
+    fn what_could_leave_a_path_or_a_log_line_is_refused() {
+        for text in ["", "a/b", "a b", "a\nb", "..%2f", "\u{0430}dmin"] {
+            assert!(text.parse::<ModelId>().is_err(), "{text}");
+            assert!(text.parse::<RoleName>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn accepted_text_prints_back(text in "\\PC{0,70}") {
+            if let Ok(name) = text.parse::<SessionName>() {
+                prop_assert_eq!(name.to_string(), text);
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The bootstrap door: how the first credentials come to be on a machine that trusts nobody yet.
+//!
+//! It exists only under the development root, admits only the user the server itself runs as, and is gone once an
+//! identity provider is set. Whoever enters may only assume roles of the account; that is authorised and journaled
+//! like everything else.
+
+use std::fmt;
+
+use moho_terms::{AccountId, Timestamp};
+
+use crate::authn::Authenticated;
+
+/// What stands behind the root key, said in every start-up line, health answer and response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attestation {
+    /// A key file on disk: nothing is proven about the machine.
+    Development,
+    /// A root key sealed to a measured state.
+    Measured,
+}
+
+impl fmt::Display for Attestation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Development => "attestation: development",
+            Self::Measured => "attestation: measured",
+        })
+    }
+}
+
+/// Whether the organisation has somewhere else to get its principals from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdentityProvider {
+    /// None yet: the door is the only way in.
+    None,
+    /// At least one was set, now or ever: the door stays shut for good.
+    Set,
+}
+
+/// Why the door does not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DoorClosed {
+    /// The root is not the development root.
+    #[error("the bootstrap door exists only under the development root")]
+    NotDevelopment,
+    /// An identity provider is set.
+    #[error("the bootstrap door closed for good when an identity provider was set")]
+    IdentityProviderSet,
+    /// The peer is not the user the server runs as.
+    #[error("the bootstrap door admits only the user the server runs as")]
+    Stranger,
+}
+
+/// The open door. Ask for it again on each use: its two conditions may have changed.
+#[derive(Debug)]
+pub struct Door(());
+
+impl Door {
+    /// Opens the door, if it may be open.
+    ///
+    /// # Errors
+    /// [`DoorClosed`] outside development and once an identity provider is set.
+    pub fn open(attestation: Attestation, identity_provider: IdentityProvider) -> Result<Self, DoorClosed> {
+        match (attestation, identity_provider) {
+            (Attestation::Development, IdentityProvider::None) => Ok(Self(())),
+            (Attestation::Development, IdentityProvider::Set) => Err(DoorClosed::IdentityProviderSet),
+            (Attestation::Measured, _) => Err(DoorClosed::NotDevelopment),
+        }
+    }
+
+    /// Admits a peer of the local socket as the bootstrap principal of `account`, for one request at `now`. The user
+    /// ids are those of the peer (`SO_PEERCRED`) and of the server itself; they must be the same.
+    ///
+    /// # Errors
+    /// [`DoorClosed::Stranger`] if the peer is another user.
+    pub fn admit(
+        &self,
+        peer_uid: u32,
+        own_uid: u32,
+        account: AccountId,
+        now: Timestamp,
+    ) -> Result<Authenticated, DoorClosed> {
+        if peer_uid == own_uid {
+            Authenticated::bootstrap(account, now).ok_or(DoorClosed::Stranger)
+        } else {
+            Err(DoorClosed::Stranger)
+        }
+    }
+}

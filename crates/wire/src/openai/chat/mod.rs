@@ -1,0 +1,7 @@
+//! The Chat Completions API.
+
+mod create;
+mod events;
+
+pub use create::CreateChat;
+pub use events::{ChatDraft, ChatStream};

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,8 +24,11 @@ pub enum Peer {
 
 /// A request up to its body.
 ///
-/// INVARIANT: `authority` is what the client signed as `host`: there was exactly one, and HTTP/2's `:authority` and a
-/// `Host` header did not disagree.
+/// No `Debug`: the headers hold credentials.
+///
+/// INVARIANT: in a request that reaches [`Road::handle`], `authority` is what the client signed as `host`: there was
+/// exactly one, and HTTP/2's `:authority` and a `Host` header did not disagree. It is empty only in a refusal for
+/// [`RimError::NoSingleHost`].
 pub struct Head {
     /// The method.
     pub method: Method,
@@ -47,7 +51,7 @@ pub struct Head {
 /// A whole request.
 pub struct Inbound {
     /// Everything up to the body.
-    pub head: Head,
+    pub head: Arc<Head>,
     /// The body, complete and within the limit. A tenant's words, so wiped when dropped.
     pub body: ContentBytes,
 }

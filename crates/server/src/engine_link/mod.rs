@@ -122,7 +122,14 @@ impl Shared {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn send(&self, command: EngineCommand) -> Result<(), EngineGone> {
+    /// Says something that an engine which has ended need not hear; that it has ended shows elsewhere.
+    pub(crate) fn tell(&self, command: EngineCommand) {
+        if self.send(command).is_err() {
+            tracing::debug!("the engine has ended");
+        }
+    }
+
+    fn send(&self, command: EngineCommand) -> Result<(), EngineGone> {
         self.commands.send(command).map_err(|_no_engine| EngineGone)
     }
 
@@ -149,7 +156,7 @@ impl Shared {
             drop(readers);
             if refused && !terminal {
                 // More events than credit: its reader sees the queue end, and the engine need not go on.
-                drop(self.send(EngineCommand::Cancel(sequence)));
+                self.tell(EngineCommand::Cancel(sequence));
             }
         }
         // Dropping the senders tells every reader that the engine has ended.

@@ -58,11 +58,10 @@ impl Sequence {
         self.read = self.read.saturating_add(tokens);
         if self.read >= self.window / 2 {
             let tokens = std::mem::take(&mut self.read);
-            // An engine that has ended says so by ending the queue.
-            drop(self.shared.send(EngineCommand::Credit {
+            self.shared.tell(EngineCommand::Credit {
                 sequence: self.id,
                 tokens,
-            }));
+            });
         }
     }
 }
@@ -71,8 +70,7 @@ impl Drop for Sequence {
     fn drop(&mut self) {
         if !self.ended {
             self.shared.forget(self.id);
-            // An engine that has ended computes nothing that could be cancelled.
-            drop(self.shared.send(EngineCommand::Cancel(self.id)));
+            self.shared.tell(EngineCommand::Cancel(self.id));
         }
     }
 }

@@ -4,5 +4,7 @@
 //! and hands them to one [`net::Road`]; what a request means is decided there.
 #![forbid(unsafe_code)]
 
+pub mod config;
+pub mod engine_link;
 pub mod net;
 pub mod system;

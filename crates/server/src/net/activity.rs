@@ -37,9 +37,13 @@ pub(crate) struct Exchange {
 struct Taking(AtomicU64);
 
 impl Activity {
-    #[expect(clippy::disallowed_types, reason = "held for a push or a walk over one connection's replies, never across an await")]
     pub(crate) fn new() -> Self {
-        Self { began: now(), exchanges: AtomicUsize::new(0), last_end: AtomicU64::new(0), replies: Mutex::new(Vec::new()) }
+        Self {
+            began: now(),
+            exchanges: AtomicUsize::new(0),
+            last_end: AtomicU64::new(0),
+            replies: Mutex::new(Vec::new()),
+        }
     }
 
     /// Begins an exchange.
@@ -50,7 +54,10 @@ impl Activity {
         replies.retain(|reply| reply.strong_count() > 0);
         replies.push(Arc::downgrade(&taking));
         drop(replies);
-        Exchange { activity: Arc::clone(self), taking }
+        Exchange {
+            activity: Arc::clone(self),
+            taking,
+        }
     }
 
     /// Judges the connection.
@@ -62,9 +69,18 @@ impl Activity {
             return if idle { Verdict::Idle } else { Verdict::Active };
         }
         let replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
-        let given = replies.iter().filter_map(Weak::upgrade).map(|reply| reply.0.load(Ordering::SeqCst));
-        let stalled = given.filter(|given| *given > 0).any(|given| since(given.saturating_sub(1)) >= limits.stall);
-        if stalled { Verdict::Stalled } else { Verdict::Active }
+        let given = replies
+            .iter()
+            .filter_map(Weak::upgrade)
+            .map(|reply| reply.0.load(Ordering::SeqCst));
+        let stalled = given
+            .filter(|given| *given > 0)
+            .any(|given| since(given.saturating_sub(1)) >= limits.stall);
+        if stalled {
+            Verdict::Stalled
+        } else {
+            Verdict::Active
+        }
     }
 
     fn micros(&self) -> u64 {
@@ -75,7 +91,9 @@ impl Activity {
 impl Exchange {
     /// A piece of the reply is with the client now.
     pub(crate) fn given(&self) {
-        self.taking.0.store(self.activity.micros().saturating_add(1), Ordering::SeqCst);
+        self.taking
+            .0
+            .store(self.activity.micros().saturating_add(1), Ordering::SeqCst);
     }
 
     /// The client has taken what it was given.
@@ -86,7 +104,9 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.activity.last_end.store(self.activity.micros(), Ordering::SeqCst);
+        self.activity
+            .last_end
+            .store(self.activity.micros(), Ordering::SeqCst);
         self.activity.exchanges.fetch_sub(1, Ordering::SeqCst);
     }
 }
@@ -100,30 +120,40 @@ fn now() -> Instant {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_without_requests_becomes_idle() {
-        let (activity, limits) = (Arc::new(Activity::new()), Limits::default());
-        let exchange = activity.begin();
-        tokio::time::advance(limits.idle * 2).await;
-        assert_eq!(activity.verdict(&limits), Verdict::Active, "the model may think for long");
-        drop(exchange);
-        assert_eq!(activity.verdict(&limits), Verdict::Active);
-        tokio::time::advance(limits.idle).await;
-        assert_eq!(activity.verdict(&limits), Verdict::Idle);
+    /// Patience without end, and none at all.
+    fn extremes() -> (Limits, Limits) {
+        let with = |time| Limits {
+            idle: time,
+            stall: time,
+            ..Limits::default()
+        };
+        (with(Duration::MAX), with(Duration::ZERO))
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_nothing_is_noticed() {
-        let (activity, limits) = (Arc::new(Activity::new()), Limits::default());
+    #[test]
+    fn a_connection_without_requests_becomes_idle() {
+        let (activity, (patient, impatient)) = (Arc::new(Activity::new()), extremes());
+        let exchange = activity.begin();
+        assert_eq!(
+            activity.verdict(&impatient),
+            Verdict::Active,
+            "the model may think for long"
+        );
+        drop(exchange);
+        assert_eq!(activity.verdict(&patient), Verdict::Active);
+        assert_eq!(activity.verdict(&impatient), Verdict::Idle);
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_is_noticed() {
+        let (activity, (patient, impatient)) = (Arc::new(Activity::new()), extremes());
         let (slow, quick) = (activity.begin(), activity.begin());
         slow.given();
         quick.given();
-        tokio::time::advance(limits.stall / 2).await;
         quick.taken();
-        assert_eq!(activity.verdict(&limits), Verdict::Active);
-        tokio::time::advance(limits.stall / 2).await;
-        assert_eq!(activity.verdict(&limits), Verdict::Stalled);
+        assert_eq!(activity.verdict(&patient), Verdict::Active);
+        assert_eq!(activity.verdict(&impatient), Verdict::Stalled);
         slow.taken();
-        assert_eq!(activity.verdict(&limits), Verdict::Active);
+        assert_eq!(activity.verdict(&impatient), Verdict::Active);
     }
 }

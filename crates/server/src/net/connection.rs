@@ -30,10 +30,16 @@ const LOCAL_RESETS: usize = 256;
 const SEND_BUFFER: usize = 64 << 10;
 
 /// Serves HTTP/1.1 on `io` until its end.
-pub(crate) async fn http1<R: Road>(rim: Arc<Rim<R>>, io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, peer: Peer) {
+pub(crate) async fn http1<R: Road>(
+    rim: Arc<Rim<R>>,
+    io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    peer: Peer,
+) {
     let (limits, tasks, activity) = (rim.settings.limits, rim.tasks.clone(), Arc::new(Activity::new()));
     let seen = Arc::clone(&activity);
-    let service = service_fn(move |request: Request<Incoming>| Arc::clone(&rim).answer(request, peer, Arc::clone(&seen)));
+    let service = service_fn(move |request: Request<Incoming>| {
+        Arc::clone(&rim).answer(request, peer, Arc::clone(&seen))
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .auto_date_header(false)
@@ -45,10 +51,16 @@ pub(crate) async fn http1<R: Road>(rim: Arc<Rim<R>>, io: impl AsyncRead + AsyncW
 }
 
 /// Serves HTTP/2 on `io` until its end.
-pub(crate) async fn http2<R: Road>(rim: Arc<Rim<R>>, io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, peer: Peer) {
+pub(crate) async fn http2<R: Road>(
+    rim: Arc<Rim<R>>,
+    io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    peer: Peer,
+) {
     let (limits, tasks, activity) = (rim.settings.limits, rim.tasks.clone(), Arc::new(Activity::new()));
     let seen = Arc::clone(&activity);
-    let service = service_fn(move |request: Request<Incoming>| Arc::clone(&rim).answer(request, peer, Arc::clone(&seen)));
+    let service = service_fn(move |request: Request<Incoming>| {
+        Arc::clone(&rim).answer(request, peer, Arc::clone(&seen))
+    });
     let connection = http2::Builder::new(tasks.clone())
         .timer(TokioTimer::new())
         .auto_date_header(false)

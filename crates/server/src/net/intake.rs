@@ -17,7 +17,12 @@ use super::{Head, Limits, Peer, RimError};
 const FIRST_PIECE: usize = 16 << 10;
 
 /// Reads the head, and says what is wrong with it.
-pub(crate) fn head(mut parts: Parts, peer: Peer, received: Timestamp, request_id: RequestId) -> (Head, Result<(), RimError>) {
+pub(crate) fn head(
+    mut parts: Parts,
+    peer: Peer,
+    received: Timestamp,
+    request_id: RequestId,
+) -> (Head, Result<(), RimError>) {
     let authority = single_host(&parts);
     if let Some(host) = authority.as_deref().and_then(|a| HeaderValue::from_str(a).ok()) {
         parts.headers.insert(HOST, host);
@@ -64,12 +69,20 @@ fn single_host(parts: &Parts) -> Option<String> {
 }
 
 fn expectation_is_known(headers: &HeaderMap) -> bool {
-    headers.get_all(EXPECT).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    headers
+        .get_all(EXPECT)
+        .iter()
+        .all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// Collects a body within its limit, its time and the memory that is free. The share is to be held for as long as the
 /// body is.
-pub(crate) async fn body(incoming: &mut Incoming, headers: &HeaderMap, limits: &Limits, memory: &BodyMemory) -> Result<(ContentBytes, Share), RimError> {
+pub(crate) async fn body(
+    incoming: &mut Incoming,
+    headers: &HeaderMap,
+    limits: &Limits,
+    memory: &BodyMemory,
+) -> Result<(ContentBytes, Share), RimError> {
     let too_large = RimError::BodyTooLarge { limit: limits.body };
     let announced = announced(headers, incoming);
     if announced.is_some_and(|length| length > limits.body) {
@@ -78,13 +91,18 @@ pub(crate) async fn body(incoming: &mut Incoming, headers: &HeaderMap, limits: &
     let collecting = collect(incoming, announced, limits.body, memory.share());
     match tokio::time::timeout(limits.body_wait, collecting).await {
         Ok(result) => result,
-        Err(_elapsed) => Err(RimError::BodyTooSlow { after: limits.body_wait }),
+        Err(_elapsed) => Err(RimError::BodyTooSlow {
+            after: limits.body_wait,
+        }),
     }
 }
 
 /// The body's length as the client says it, if it does.
 fn announced(headers: &HeaderMap, incoming: &Incoming) -> Option<usize> {
-    let said = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    let said = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.parse::<u64>().ok());
     let length = incoming.size_hint().exact().or(said)?;
     Some(usize::try_from(length).unwrap_or(usize::MAX))
 }
@@ -143,9 +161,18 @@ mod tests {
 
     #[test]
     fn one_host_is_named_in_either_place() {
-        assert_eq!(host_of("/v1/models", &["a.example:8443"]).as_deref(), Some("a.example:8443"));
-        assert_eq!(host_of("https://a.example/v1/models", &[]).as_deref(), Some("a.example"));
-        assert_eq!(host_of("https://a.example/", &["A.example"]).as_deref(), Some("A.example"));
+        assert_eq!(
+            host_of("/v1/models", &["a.example:8443"]).as_deref(),
+            Some("a.example:8443")
+        );
+        assert_eq!(
+            host_of("https://a.example/v1/models", &[]).as_deref(),
+            Some("a.example")
+        );
+        assert_eq!(
+            host_of("https://a.example/", &["A.example"]).as_deref(),
+            Some("A.example")
+        );
     }
 
     #[test]

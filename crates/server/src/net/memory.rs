@@ -23,7 +23,10 @@ impl BodyMemory {
 
     /// A share of nothing, that can grow.
     pub(crate) fn share(&self) -> Share {
-        Share { memory: self.clone(), held: None }
+        Share {
+            memory: self.clone(),
+            held: None,
+        }
     }
 }
 
@@ -35,7 +38,9 @@ impl Share {
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), RimError> {
         let bytes = u32::try_from(bytes).map_err(|_too_many| RimError::Busy)?;
         let memory = Arc::clone(&self.memory.0);
-        let more = memory.try_acquire_many_owned(bytes).map_err(|_not_free| RimError::Busy)?;
+        let more = memory
+            .try_acquire_many_owned(bytes)
+            .map_err(|_not_free| RimError::Busy)?;
         match &mut self.held {
             Some(held) => held.merge(more),
             none => *none = Some(more),

@@ -50,7 +50,12 @@ pub(crate) fn response(reply: Outbound, exchange: Exchange) -> Response<ReplyBod
 }
 
 /// Adds what every reply has. `Date` is the rim's own, as clients set their clocks by it.
-pub(crate) fn label(response: &mut Response<ReplyBody>, request_id: Option<&RequestId>, now: Timestamp, attestation: &HeaderValue) {
+pub(crate) fn label(
+    response: &mut Response<ReplyBody>,
+    request_id: Option<&RequestId>,
+    now: Timestamp,
+    attestation: &HeaderValue,
+) {
     let headers = response.headers_mut();
     if let Ok(date) = HeaderValue::from_str(&now.http_date()) {
         headers.insert(DATE, date);
@@ -66,7 +71,10 @@ impl hyper::body::Body for ReplyBody {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = &mut *self;
         this.exchange.taken();
         let piece = match &mut this.rest {

@@ -88,9 +88,20 @@ impl<R: Road> Server<R> {
     #[must_use]
     pub fn new(road: Arc<R>, settings: RimSettings) -> Self {
         let (tasks, shutdown) = tasks();
-        let connections = Arc::new(Semaphore::new(settings.limits.connections.min(Semaphore::MAX_PERMITS)));
+        let connections = Arc::new(Semaphore::new(
+            settings.limits.connections.min(Semaphore::MAX_PERMITS),
+        ));
         let memory = BodyMemory::new(settings.limits.body_memory);
-        Self { rim: Arc::new(Rim { road, settings, memory, tasks }), connections, shutdown }
+        Self {
+            rim: Arc::new(Rim {
+                road,
+                settings,
+                memory,
+                tasks,
+            }),
+            connections,
+            shutdown,
+        }
     }
 
     /// Serves TLS on `listener` from now on.
@@ -117,7 +128,12 @@ impl<R: Road> Server<R> {
 }
 
 /// Accepts connections for ever, each with one of the places that there are.
-async fn accept<R: Road>(rim: &Arc<Rim<R>>, socket: &TcpListener, places: &Arc<Semaphore>, tls: &TlsAcceptor) {
+async fn accept<R: Road>(
+    rim: &Arc<Rim<R>>,
+    socket: &TcpListener,
+    places: &Arc<Semaphore>,
+    tls: &TlsAcceptor,
+) {
     while let Ok(place) = Arc::clone(places).acquire_owned().await {
         match socket.accept().await {
             Ok((stream, address)) => {
@@ -133,7 +149,13 @@ async fn accept<R: Road>(rim: &Arc<Rim<R>>, socket: &TcpListener, places: &Arc<S
     }
 }
 
-async fn serve<R: Road>(rim: Arc<Rim<R>>, stream: TcpStream, address: SocketAddr, tls: TlsAcceptor, place: OwnedSemaphorePermit) {
+async fn serve<R: Road>(
+    rim: Arc<Rim<R>>,
+    stream: TcpStream,
+    address: SocketAddr,
+    tls: TlsAcceptor,
+    place: OwnedSemaphorePermit,
+) {
     let limits = rim.settings.limits;
     let handshake = async {
         stream.set_nodelay(true)?;

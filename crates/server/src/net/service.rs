@@ -61,10 +61,18 @@ impl<R: Road> Rim<R> {
         };
         let unread = !incoming.is_end_stream();
         let mut response = reply::response(reply, exchange);
-        reply::label(&mut response, Some(&request_id), self.settings.clock.now(), &self.settings.attestation);
+        reply::label(
+            &mut response,
+            Some(&request_id),
+            self.settings.clock.now(),
+            &self.settings.attestation,
+        );
         if unread && version < Version::HTTP_2 {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            self.tasks.spawn(intake::discard(incoming, self.settings.limits.linger));
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+            self.tasks
+                .spawn(intake::discard(incoming, self.settings.limits.linger));
         }
         Ok(response)
     }
@@ -73,11 +81,15 @@ impl<R: Road> Rim<R> {
         if let Some(reply) = self.road.turn_away(head) {
             return reply;
         }
-        let (body, share) = match intake::body(incoming, &head.headers, &self.settings.limits, &self.memory).await {
-            Ok(taken) => taken,
-            Err(error) => return self.road.refuse(head, error),
+        let (body, share) =
+            match intake::body(incoming, &head.headers, &self.settings.limits, &self.memory).await {
+                Ok(taken) => taken,
+                Err(error) => return self.road.refuse(head, error),
+            };
+        let inbound = Inbound {
+            head: Arc::clone(head),
+            body,
         };
-        let inbound = Inbound { head: Arc::clone(head), body };
         let reply = Caught(pin!(self.road.handle(inbound))).await;
         drop(share);
         reply.unwrap_or_else(|Panicked| {
@@ -88,9 +100,18 @@ impl<R: Road> Rim<R> {
 
     /// Without randomness there is no request id, hence no journal entry, hence nothing that may be done.
     fn without_id(&self, exchange: Exchange) -> Response<ReplyBody> {
-        let reply = Outbound { status: RimError::Internal.status(), headers: Vec::new(), body: Body::Empty };
+        let reply = Outbound {
+            status: RimError::Internal.status(),
+            headers: Vec::new(),
+            body: Body::Empty,
+        };
         let mut response = reply::response(reply, exchange);
-        reply::label(&mut response, None, self.settings.clock.now(), &self.settings.attestation);
+        reply::label(
+            &mut response,
+            None,
+            self.settings.clock.now(),
+            &self.settings.attestation,
+        );
         response
     }
 }

@@ -1,9 +1,13 @@
 //! The outside world as `terms` asks for it: the system's clock, the system's randomness, the log.
 
+mod log;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use moho_terms::{Clock, Entropy, EntropyUnavailable, Timestamp};
+
+pub use log::{LogError, LogFormat, start_log};
 
 /// The system's wall clock.
 #[derive(Debug, Clone, Copy, Default)]

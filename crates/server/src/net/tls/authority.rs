@@ -9,8 +9,8 @@ use std::str::FromStr;
 
 use moho_terms::Timestamp;
 use rcgen::{
-    BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    NameConstraints, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType, date_time_ymd,
 };
 use zeroize::Zeroizing;
 
@@ -43,9 +43,16 @@ impl FromStr for HostName {
             return Ok(Self::Ip(address));
         }
         let fits = |label: &str| {
-            (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && !label.starts_with('-') && !label.ends_with('-')
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
         };
-        if text.len() <= 253 && text.split('.').all(fits) { Ok(Self::Dns(text.to_ascii_lowercase())) } else { Err(TlsError::Name(text.to_owned())) }
+        if text.len() <= 253 && text.split('.').all(fits) {
+            Ok(Self::Dns(text.to_ascii_lowercase()))
+        } else {
+            Err(TlsError::Name(text.to_owned()))
+        }
     }
 }
 
@@ -64,11 +71,24 @@ pub(super) fn certificate_path(data: &Path) -> PathBuf {
 }
 
 /// The files of a certificate and key that are good for `names` now; makes or renews what is missing.
-pub(super) fn current(data: &Path, names: &[HostName], now: Timestamp) -> Result<(PathBuf, PathBuf), TlsError> {
+pub(super) fn current(
+    data: &Path,
+    names: &[HostName],
+    now: Timestamp,
+) -> Result<(PathBuf, PathBuf), TlsError> {
     let (certificate, key) = (data.join("tls/server.pem"), data.join("tls/server.key"));
-    let note = |days: u64| Note { not_after: now.plus_seconds(days * DAY).unix_seconds(), names: spelled(names) };
+    let note = |days: u64| Note {
+        not_after: now.plus_seconds(days * DAY).unix_seconds(),
+        names: spelled(names),
+    };
     let authority_key = data.join("tls/ca.key");
-    let authority_lives = lives(&certificate_path(data), &authority_key, names, now, AUTHORITY_MARGIN_DAYS);
+    let authority_lives = lives(
+        &certificate_path(data),
+        &authority_key,
+        names,
+        now,
+        AUTHORITY_MARGIN_DAYS,
+    );
     if !authority_lives {
         make_authority(data, &authority_key, names, now, &note(AUTHORITY_DAYS))?;
     }
@@ -78,17 +98,31 @@ pub(super) fn current(data: &Path, names: &[HostName], now: Timestamp) -> Result
         let own_key = KeyPair::generate()?;
         let signed = server_params(names, now)?.signed_by(&own_key, &issuer)?;
         write_key(&key, &own_key)?;
-        files::write(&certificate, note(SERVER_DAYS).above(&signed.pem()).as_bytes(), Audience::Everybody)?;
+        files::write(
+            &certificate,
+            note(SERVER_DAYS).above(&signed.pem()).as_bytes(),
+            Audience::Everybody,
+        )?;
     }
     Ok((certificate, key))
 }
 
-fn make_authority(data: &Path, key_path: &Path, names: &[HostName], now: Timestamp, note: &Note) -> Result<(), TlsError> {
+fn make_authority(
+    data: &Path,
+    key_path: &Path,
+    names: &[HostName],
+    now: Timestamp,
+    note: &Note,
+) -> Result<(), TlsError> {
     let key = KeyPair::generate()?;
     let certificate = authority_params(names, now)?.self_signed(&key)?;
     write_key(key_path, &key)?;
     let path = certificate_path(data);
-    files::write(&path, note.above(&certificate.pem()).as_bytes(), Audience::Everybody)?;
+    files::write(
+        &path,
+        note.above(&certificate.pem()).as_bytes(),
+        Audience::Everybody,
+    )?;
     tracing::info!(file = %path.display(), "generated a certification authority; clients have to trust this file");
     Ok(())
 }
@@ -96,18 +130,28 @@ fn make_authority(data: &Path, key_path: &Path, names: &[HostName], now: Timesta
 /// Whether a certificate of ours and its key are there, for these names, for long enough.
 fn lives(certificate: &Path, key: &Path, names: &[HostName], now: Timestamp, margin_days: u64) -> bool {
     let Ok(text) = read(certificate) else { return false };
-    let note = String::from_utf8_lossy(&text).lines().next().and_then(|line| line.parse::<Note>().ok());
-    let lasting = |note: Note| note.names == spelled(names) && note.not_after > now.plus_seconds(margin_days * DAY).unix_seconds();
+    let note = String::from_utf8_lossy(&text)
+        .lines()
+        .next()
+        .and_then(|line| line.parse::<Note>().ok());
+    let lasting = |note: Note| {
+        note.names == spelled(names) && note.not_after > now.plus_seconds(margin_days * DAY).unix_seconds()
+    };
     note.is_some_and(lasting) && key.is_file()
 }
 
 fn authority_params(names: &[HostName], now: Timestamp) -> Result<CertificateParams, TlsError> {
     let mut params = dated(CertificateParams::default(), now, AUTHORITY_DAYS);
-    params.distinguished_name.push(DnType::CommonName, "moho generated authority");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "moho generated authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let permitted_subtrees = names.iter().map(subtree).collect();
-    params.name_constraints = Some(NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() });
+    params.name_constraints = Some(NameConstraints {
+        permitted_subtrees,
+        excluded_subtrees: Vec::new(),
+    });
     Ok(params)
 }
 
@@ -129,7 +173,10 @@ fn server_params(names: &[HostName], now: Timestamp) -> Result<CertificateParams
 fn subtree(name: &HostName) -> GeneralSubtree {
     match name {
         HostName::Dns(name) => GeneralSubtree::DnsName(name.clone()),
-        HostName::Ip(address) => GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(*address, if address.is_ipv4() { 32 } else { 128 })),
+        HostName::Ip(address) => GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(
+            *address,
+            if address.is_ipv4() { 32 } else { 128 },
+        )),
     }
 }
 
@@ -139,7 +186,11 @@ fn dated(mut params: CertificateParams, now: Timestamp, days: u64) -> Certificat
     let day = |moment: Timestamp| {
         let digits = moment.basic_date().parse::<u32>().unwrap_or(19_700_101);
         let part = |value: u32| u8::try_from(value % 100).unwrap_or(1);
-        date_time_ymd(i32::try_from(digits / 10_000).unwrap_or(1970), part(digits / 100), part(digits))
+        date_time_ymd(
+            i32::try_from(digits / 10_000).unwrap_or(1970),
+            part(digits / 100),
+            part(digits),
+        )
     };
     params.not_before = day(yesterday);
     params.not_after = day(now.plus_seconds(days * DAY));
@@ -154,13 +205,21 @@ fn spelled(names: &[HostName]) -> String {
 }
 
 fn read_key(path: &Path) -> Result<KeyPair, TlsError> {
-    let unusable = || TlsError::Content { path: path.to_owned(), what: "private key" };
+    let unusable = || TlsError::Content {
+        path: path.to_owned(),
+        what: "private key",
+    };
     let text = read(path)?;
-    KeyPair::from_pem(std::str::from_utf8(&text).map_err(|_not_text| unusable())?).map_err(|_not_a_key| unusable())
+    KeyPair::from_pem(std::str::from_utf8(&text).map_err(|_not_text| unusable())?)
+        .map_err(|_not_a_key| unusable())
 }
 
 fn write_key(path: &Path, key: &KeyPair) -> Result<(), TlsError> {
-    files::write(path, Zeroizing::new(key.serialize_pem()).as_bytes(), Audience::Owner)
+    files::write(
+        path,
+        Zeroizing::new(key.serialize_pem()).as_bytes(),
+        Audience::Owner,
+    )
 }
 
 /// What we remember of a certificate, in the text that PEM allows before it.
@@ -180,10 +239,15 @@ impl FromStr for Note {
 
     fn from_str(line: &str) -> Result<Self, ()> {
         let mut words = line.split(' ');
-        let (Some(NOTE), Some(not_after), Some(names), None) = (words.next(), words.next(), words.next(), words.next()) else {
+        let (Some(NOTE), Some(not_after), Some(names), None) =
+            (words.next(), words.next(), words.next(), words.next())
+        else {
             return Err(());
         };
-        Ok(Self { not_after: not_after.parse().map_err(|_not_a_number| ())?, names: names.to_owned() })
+        Ok(Self {
+            not_after: not_after.parse().map_err(|_not_a_number| ())?,
+            names: names.to_owned(),
+        })
     }
 }
 
@@ -210,24 +274,43 @@ mod tests {
         assert!(read(&certificate) == first && read(&key) == first_key);
         current(data, &hosts, Timestamp::from_unix_seconds(NOW + 61 * DAY)).unwrap();
         assert!(read(&certificate) != first && read(&key) != first_key);
-        assert_eq!(read(&certificate_path(data)), authority, "clients go on trusting the same authority");
+        assert_eq!(
+            read(&certificate_path(data)),
+            authority,
+            "clients go on trusting the same authority"
+        );
         current(data, &names(&["moho.example"]), Timestamp::from_unix_seconds(NOW)).unwrap();
-        assert_ne!(read(&certificate_path(data)), authority, "its constraints do not fit the new name");
+        assert_ne!(
+            read(&certificate_path(data)),
+            authority,
+            "its constraints do not fit the new name"
+        );
     }
 
     #[test]
     fn keys_are_for_the_owner_only() {
         let folder = tempfile::tempdir().unwrap();
-        current(folder.path(), &names(&["localhost"]), Timestamp::from_unix_seconds(NOW)).unwrap();
+        current(
+            folder.path(),
+            &names(&["localhost"]),
+            Timestamp::from_unix_seconds(NOW),
+        )
+        .unwrap();
         for key in ["tls/ca.key", "tls/server.key"] {
-            let mode = fs::metadata(folder.path().join(key)).unwrap().permissions().mode();
+            let mode = fs::metadata(folder.path().join(key))
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o600, "{key}");
         }
     }
 
     #[test]
     fn names_are_read_once_and_for_all() {
-        assert_eq!("Moho.Example".parse::<HostName>().unwrap(), HostName::Dns("moho.example".to_owned()));
+        assert_eq!(
+            "Moho.Example".parse::<HostName>().unwrap(),
+            HostName::Dns("moho.example".to_owned())
+        );
         assert!(matches!("::1".parse::<HostName>().unwrap(), HostName::Ip(_)));
         for text in ["", "a b", "-a", "a..b", "a_b", "a/b"] {
             assert!(text.parse::<HostName>().is_err(), "{text}");

@@ -20,7 +20,12 @@ pub(super) enum Audience {
 
 /// Reads a whole file; wiped, as it may be a key.
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
-    fs::read(path).map(Zeroizing::new).map_err(|source| TlsError::Read { path: path.to_owned(), source })
+    fs::read(path)
+        .map(Zeroizing::new)
+        .map_err(|source| TlsError::Read {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 /// Writes a file so that a crash leaves the old one or the new one.
@@ -37,11 +42,18 @@ pub(super) fn write(path: &Path, bytes: &[u8], audience: Audience) -> Result<(),
             Audience::Owner => 0o600,
             Audience::Everybody => 0o644,
         };
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&draft)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&draft, path)?;
         File::open(folder)?.sync_all()
     };
-    written().map_err(|source| TlsError::Write { path: path.to_owned(), source })
+    written().map_err(|source| TlsError::Write {
+        path: path.to_owned(),
+        source,
+    })
 }

@@ -127,7 +127,9 @@ impl Certificates {
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
+        Some(Arc::clone(
+            &self.current.read().unwrap_or_else(PoisonError::into_inner),
+        ))
     }
 }
 
@@ -150,7 +152,10 @@ fn load(identity: &Identity, now: Timestamp) -> Result<CertifiedKey, TlsError> {
 fn read_pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
     let chain = files::read(certificate)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&chain).collect();
-    let unusable = |path: &Path, what| TlsError::Content { path: path.to_owned(), what };
+    let unusable = |path: &Path, what| TlsError::Content {
+        path: path.to_owned(),
+        what,
+    };
     let chain = chain.map_err(|_not_pem| unusable(certificate, "certificate"))?;
     if chain.is_empty() {
         return Err(unusable(certificate, "certificate"));

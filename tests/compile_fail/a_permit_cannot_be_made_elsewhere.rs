@@ -1,4 +1,4 @@
-//! fails: E0451 of struct `Permit` is private
+//! fails: E0451 of struct `Permit` are private
 
 use moho_iam::action::mantle::CreateInference;
 use moho_iam::authz::Permit;

@@ -1,4 +1,4 @@
-//! fails: E0277 the trait bound `Everything: moho_iam::action::sealed::Sealed` is not satisfied
+//! fails: E0277 the trait bound `Everything: action::sealed::Sealed` is not satisfied
 
 pub enum Everything {}
 

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
-/// The settings that the environment gives, all read here.
+/// The folders that everything happens in.
 pub(crate) struct Places {
     checkout: PathBuf,
     cache: PathBuf,
     target: PathBuf,
+    data: PathBuf,
 }
 
 impl Places {
@@ -28,13 +29,8 @@ impl Places {
             "no checkout at {}",
             checkout.display()
         );
-        let cache = match absolute("XDG_CACHE_HOME") {
-            Some(cache) => cache,
-            None => absolute("HOME")
-                .context("neither XDG_CACHE_HOME nor HOME is set")?
-                .join(".cache"),
-        }
-        .join("moho");
+        let cache = user_folder("XDG_CACHE_HOME", ".cache")?;
+        let data = user_folder("XDG_DATA_HOME", ".local/share")?;
         let target = match absolute("CARGO_TARGET_DIR") {
             Some(target) => target,
             None if in_ci() => cache.join("target"),
@@ -44,6 +40,7 @@ impl Places {
             checkout,
             cache,
             target,
+            data,
         })
     }
 
@@ -57,6 +54,11 @@ impl Places {
         &self.target
     }
 
+    /// Where the demonstration keeps its state unless told otherwise.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// A folder in the user's cache, made if absent.
     pub(crate) fn cache(&self, name: &str) -> Result<PathBuf> {
         let folder = self.cache.join(name);
@@ -68,6 +70,17 @@ impl Places {
 /// Whether a continuous-integration run says that it is one.
 pub(crate) fn in_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| value == "true" || value == "1")
+}
+
+/// moho's part of a folder that the XDG base directory specification names.
+fn user_folder(variable: &str, below_home: &str) -> Result<PathBuf> {
+    let folder = match absolute(variable) {
+        Some(folder) => folder,
+        None => absolute("HOME")
+            .with_context(|| format!("neither {variable} nor HOME is set"))?
+            .join(below_home),
+    };
+    Ok(folder.join("moho"))
 }
 
 fn absolute(name: &str) -> Option<PathBuf> {

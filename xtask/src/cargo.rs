@@ -72,7 +72,15 @@ pub(crate) fn clean(command: &mut Command) {
 pub(crate) fn build(places: &Places, binary: Binary) -> Result<PathBuf> {
     let mut command = cargo(places, &["build", "--release", "--locked", "--quiet"]);
     command.args(["--message-format", "json-render-diagnostics"]);
-    command.args(["--package", binary.package, "--bin", binary.name]);
+    // Always the server's package too: alone, another package would build other features of the same dependencies.
+    command.args([
+        "--package",
+        MOHO.package,
+        "--package",
+        binary.package,
+        "--bin",
+        binary.name,
+    ]);
     let mut built = BTreeSet::new();
     let mut executable = None;
     let mut step: Option<Step> = None;

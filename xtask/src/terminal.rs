@@ -86,15 +86,6 @@ impl Step {
         self.bar.set_message(what.to_owned());
     }
 
-    /// Prints a line above the bar.
-    pub(crate) fn above(&self, line: &str) {
-        if self.bar.is_hidden() {
-            note(line);
-        } else {
-            self.bar.println(line);
-        }
-    }
-
     /// Ends the step with one line that stays.
     pub(crate) fn done(self, what: &str) {
         self.bar.finish_and_clear();

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import boto3
 import httpx2
-import openai
 from botocore.config import Config
+from openai import AsyncOpenAI, OpenAI
 
 MODEL = "smollm2-135m-instruct"
 UNGRANTED = "ungranted"
@@ -176,16 +176,16 @@ class Moho:
         """A plain HTTP client, which adds nothing of its own."""
         return httpx2.Client(base_url=self.url, verify=self.trust, headers=headers, timeout=timeout, trust_env=False)
 
-    def openai(self, role: str = "Developer", prefix: str = "/v1") -> openai.OpenAI:
-        return openai.OpenAI(
+    def openai(self, role: str = "Developer", prefix: str = "/v1") -> OpenAI:
+        return OpenAI(
             base_url=self.url + prefix,
             api_key=self.credentials(role).bearer_token,
             http_client=httpx2.Client(verify=self.trust, timeout=120, trust_env=False),
             max_retries=0,
         )
 
-    def async_openai(self, role: str = "Developer") -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(
+    def async_openai(self, role: str = "Developer") -> AsyncOpenAI:
+        return AsyncOpenAI(
             base_url=self.url + "/v1",
             api_key=self.credentials(role).bearer_token,
             http_client=httpx2.AsyncClient(verify=self.trust, timeout=120, trust_env=False),

@@ -51,8 +51,8 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let session_key = root.derive(SESSION_KEY)?;
     let store = Arc::new(Store::open(&config.data.join("store"))?);
     let (journal, recovery) = FileJournal::open(&config.data.join("journal"))?;
-    if let Some(cut) = recovery.cut_bytes() {
-        tracing::warn!(bytes = cut, "the journal ended in the middle of an entry, which was cut off");
+    if recovery.cut_bytes > 0 {
+        tracing::warn!(bytes = recovery.cut_bytes, "the journal ended in the middle of an entry, which was cut off");
     }
     let kms = Kms::new(root, Arc::clone(&store) as _, Arc::clone(&entropy));
     let bootstrapped = bootstrap::ensure(&store, &kms, config, (&*clock, &*entropy))?;
@@ -62,9 +62,9 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
-        account_key: bootstrapped.key,
+        account_key: bootstrapped.account_key,
         attestation: kms.attestation(),
-        own_uid: rustix_uid(),
+        own_uid: moho_os::own_user(),
         authenticator: Authenticator::new(&session_key, config.region.clone())?,
         authorizer,
         kms,
@@ -86,7 +86,9 @@ fn load(
 ) -> Result<(Vec<Model>, EngineLink), StartupError> {
     let mut loaded = Vec::new();
     for file in &config.models {
-        let model = LoadedModel::open(file.id.clone(), &file.path, &mut |done, total| progress(file, done, total))
+        let model = LoadedModel::open(file.id.clone(), &file.path, config.threads, &mut |done, total| {
+            progress(file, done, total);
+        })
             .map_err(|source| StartupError::Model { path: file.path.clone(), source: Box::new(source) })?;
         loaded.push(model);
     }

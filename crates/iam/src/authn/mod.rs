@@ -242,3 +242,5 @@ fn authenticates_by_query(raw_query: &str) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

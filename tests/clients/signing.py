@@ -48,10 +48,8 @@ def short_bearer_key(credentials: Credentials, seconds: int) -> str:
 
 def replaced(text: str, at: int) -> str:
     """The text with one character exchanged for another of its kind."""
-    old = text[at]
-    new = "b" if old != "b" else "c"
-    if old.isdigit():
-        new = "1" if old != "1" else "2"
-    elif old.isupper():
-        new = "B" if old != "B" else "C"
-    return text[:at] + new + text[at + 1 :] if at >= 0 else text[:at] + new + text[len(text) + at + 1 :]
+    at %= len(text)
+    for kind in ("12", "bc", "BC"):
+        if (text[at].isdigit(), text[at].isupper()) == (kind[0].isdigit(), kind[0].isupper()):
+            return text[:at] + (kind[1] if text[at] == kind[0] else kind[0]) + text[at + 1 :]
+    raise ValueError("no character to exchange")

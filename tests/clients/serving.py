@@ -213,6 +213,7 @@ class Moho:
             "AWS_ENDPOINT_URL": self.url,
             "AWS_CA_BUNDLE": str(self.authority),
             "AWS_REGION": self.credentials().region,
+            "AWS_DEFAULT_REGION": self.credentials().region,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_MAX_ATTEMPTS": "1",
             "AWS_PAGER": "",

@@ -29,7 +29,7 @@ def identify(moho, headers):
     return post(moho, "/", IDENTITY, headers)
 
 
-def assert_openai(answer, status=401, code="invalid_api_key", kind="authentication_error"):
+def assert_openai(answer, status=401, code="invalid_api_key", kind="invalid_request_error"):
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"].startswith("application/json")
     error = answer.json()["error"]
@@ -100,7 +100,7 @@ def test_altered_request(moho):
     assert_openai(post(moho, "/v1/chat/completions", ASK, headers))
     headers = signed_headers(moho, "/", IDENTITY, "sts")
     assert_query(post(moho, "/", IDENTITY + b"&X=1", headers), 403, "SignatureDoesNotMatch")
-    assert_query(identify(moho, headers | {"X-Amz-Extra": "unsigned"}), 403, "SignatureDoesNotMatch")
+    assert_query(identify(moho, headers | {"X-Amz-Extra": "unsigned"}), 400, "IncompleteSignature")
 
 
 @pytest.mark.parametrize("minutes", [-6, 6, -60 * 24 * 8])
@@ -130,7 +130,7 @@ def test_wrong_scope(moho):
 def test_missing_and_foreign_tokens(moho):
     good = moho.credentials()
     headers = signed_headers(moho, "/", IDENTITY, "sts")
-    assert_query(identify(moho, without(headers, "x-amz-security-token")), 403, "(InvalidClientTokenId|SignatureDoesNotMatch)")
+    assert_query(identify(moho, without(headers, "x-amz-security-token")), 400, "IncompleteSignature")
     cases = {
         "unknown key": spoilt(good, access_key_id="ASIA" + "A" * 16),
         "altered token": spoilt(good, session_token=replaced(good.session_token, len(good.session_token) // 2)),
@@ -155,13 +155,12 @@ def test_missing_and_foreign_tokens(moho):
         "AWS ASIAAAAAAAAAAAAAAAAA:c2lnbmF0dXJl",
         "Basic dXNlcjpwYXNz",
         "Bearer",
-        "Bearer ",
         "Negotiate x",
-        "\u00e9",
+        b"\xe9",
     ],
 )
 def test_malformed_authorization(moho, value):
-    assert_openai(ask(moho, {"Authorization": value.encode("latin-1").decode("latin-1")}))
+    assert_openai(ask(moho, {"Authorization": value}))
     answer = identify(moho, {"Content-Type": "application/x-www-form-urlencoded", "Authorization": value})
     assert answer.status_code in (400, 403), answer.text
     assert re.search("<Code>(IncompleteSignature|MissingAuthenticationToken|InvalidClientTokenId)</Code>", answer.text), answer.text

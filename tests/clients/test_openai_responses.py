@@ -21,8 +21,8 @@ REQUIRED = set(
 ABSENT = "resp_" + "0" * 48
 
 
-def ask(client, text=QUESTION, **settings):
-    return client.responses.create(**{"model": MODEL, "input": text, "temperature": 0, "max_output_tokens": 40, **settings})
+def ask(client, question=QUESTION, **settings):
+    return client.responses.create(**{"model": MODEL, "input": question, "temperature": 0, "max_output_tokens": 40, **settings})
 
 
 def test_create(moho):

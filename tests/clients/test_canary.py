@@ -85,14 +85,14 @@ def send_everywhere(server: Moho) -> list[str]:
 
 
 def send_wrongly(server: Moho) -> None:
-    """Requests that fail, each with the marker in what is wrong with it."""
+    """Requests that fail, each with the marker in what is wrong with it. (A name that a model can have is no content.)"""
     broken = [
         b'{"model": "' + MODEL.encode() + b'", "input": "' + MARKER.encode(),
         json.dumps({"model": MODEL, "input": [{"role": MARKER, "content": MARKER}]}).encode(),
         json.dumps({"model": MODEL, "input": MARKER, "temperature": MARKER}).encode(),
         json.dumps({"model": MODEL, "input": MARKER * 5000}).encode(),
         json.dumps({"model": MODEL, "input": MARKER, "previous_response_id": MARKER}).encode(),
-        json.dumps({"model": MARKER, "input": MARKER}).encode(),
+        json.dumps({"model": f"{MARKER}/not a name", "input": MARKER}).encode(),
         json.dumps({"model": "ungranted", "input": MARKER, MARKER: MARKER}).encode(),
         json.dumps({"model": MODEL, "input": MARKER, "text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": MARKER}}}}).encode(),
     ]
@@ -102,7 +102,7 @@ def send_wrongly(server: Moho) -> None:
             for body in broken:
                 assert http.post(path, content=body).status_code >= 400
                 assert stranger.post(path, content=body).status_code == 401
-        for path in (f"/v1/{MARKER}", f"/v1/models/{MARKER}", f"/v1/responses/{MARKER}", f"/v1/models?x={MARKER}"):
+        for path in (f"/v1/{MARKER}", f"/v1/responses/{MARKER}", f"/v1/models?x={MARKER}"):
             http.get(path)
         http.get("/v1/models", headers={"User-Agent": MARKER, "Cookie": MARKER, "X-Custom": MARKER})
     form = f"Action=AssumeRole&Version=2011-06-15&RoleSessionName={MARKER}!&RoleArn={MARKER}&{MARKER}={MARKER}".encode()

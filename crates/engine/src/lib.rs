@@ -6,6 +6,7 @@
 
 pub mod eval;
 
+mod device;
 mod gguf;
 mod kv;
 mod model;

@@ -33,11 +33,17 @@ pub struct LoadedModel {
 }
 
 impl LoadedModel {
-    /// Reads, checks and lays out a GGUF file, calling `progress(done, total)` in bytes now and then.
+    /// Reads, checks and lays out a GGUF file to be computed on `threads` threads, calling `progress(done, total)` in bytes now and then.
     ///
     /// # Errors
     /// [`LoadError`]: the file cannot be read, is malformed, or asks for what this engine cannot do exactly.
-    pub fn open(id: ModelId, path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Self, LoadError> {
+    pub fn open(
+        id: ModelId,
+        path: &Path,
+        threads: usize,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Self, LoadError> {
+        drop(threads);
         let total = std::fs::metadata(path).map_err(LoadError::Read)?.len();
         progress(0, total);
         let card = ModelCard {

@@ -11,11 +11,15 @@
 pub mod eval;
 
 mod engine;
+mod grammar;
 mod gguf;
 mod kv;
 mod loaded;
 mod message;
 mod model;
+mod sampler;
+mod template;
+mod tokenizer;
 
 pub use engine::{Engine, EngineConfig, EngineError, EngineGone, EngineHandle, EngineSender};
 pub use gguf::GgufError;
@@ -25,3 +29,6 @@ pub use message::{
     PromptFault, Refusal, Sampling, SamplingError, SequenceId, StartSequence, Usage,
 };
 pub use model::{ActivationPath, ModelError, StepError};
+pub use grammar::MaskError;
+pub use template::TemplateError;
+pub use tokenizer::TokenizerError;

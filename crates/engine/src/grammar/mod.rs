@@ -62,7 +62,8 @@ impl Grammars {
         let environment: Arc<ApproximateTokEnv> = Arc::new(ApproximateTokEnv::new(trie));
         let slices = llguidance::earley::SlicedBiasComputer::json_slices();
         let environment: llguidance::toktrie::TokEnv = environment;
-        let mut factory = ParserFactory::new(&environment, InferenceCapabilities::default(), &slices).map_err(|_| MaskError)?;
+        let mut factory = ParserFactory::new(&environment, InferenceCapabilities::default(), &slices)
+            .map_err(|_| MaskError)?;
         factory.quiet();
         *factory.limits_mut() = ParserLimits {
             max_items_in_row: 1000,
@@ -89,9 +90,12 @@ impl Grammars {
     fn compile_schema(&self, schema: &str) -> Result<Grammar, Refusal> {
         // INVARIANT: `schema` is exactly one JSON value, so that it cannot close what it is put into.
         let grammar = Zeroizing::new(format!(r#"{{"grammars":[{{"json_schema":{schema}}}]}}"#));
-        let grammar: TopLevelGrammar = serde_json::from_str(&grammar).map_err(|_| invalid("it is not JSON"))?;
+        let grammar: TopLevelGrammar =
+            serde_json::from_str(&grammar).map_err(|_| invalid("it is not JSON"))?;
         match self.factory.create_parser(grammar) {
-            Ok(parser) => Ok(Grammar { matcher: Matcher::new(Ok(parser)) }),
+            Ok(parser) => Ok(Grammar {
+                matcher: Matcher::new(Ok(parser)),
+            }),
             Err(error) => Err(invalid(&error.to_string())),
         }
     }
@@ -109,7 +113,11 @@ impl Grammar {
         if self.matcher.is_error() {
             return Err(Lost);
         }
-        Ok(if self.matcher.is_stopped() { Position::Complete } else { Position::Open })
+        Ok(if self.matcher.is_stopped() {
+            Position::Complete
+        } else {
+            Position::Open
+        })
     }
 }
 
@@ -123,7 +131,11 @@ fn bounded(schema: &Content) -> Result<&str, Refusal> {
         return Err(invalid("it is nested deeper than 64 levels"));
     }
     let value: &RawValue = serde_json::from_str(text).map_err(|_| invalid("it is not JSON"))?;
-    if value.get().starts_with('{') { Ok(value.get()) } else { Err(invalid("it is not a JSON object")) }
+    if value.get().starts_with('{') {
+        Ok(value.get())
+    } else {
+        Err(invalid("it is not a JSON object"))
+    }
 }
 
 /// An upper bound of how deep JSON text nests: brackets in strings count too.
@@ -138,9 +150,18 @@ fn depth(text: &str) -> usize {
 
 fn invalid(reason: &str) -> Refusal {
     // A panic inside the library is told without its backtrace.
-    let reason = if reason.starts_with("panic") { "it cannot be compiled" } else { reason };
+    let reason = if reason.starts_with("panic") {
+        "it cannot be compiled"
+    } else {
+        reason
+    };
     let line = reason.lines().next().unwrap_or("");
-    Refusal::InvalidSchema(line.chars().filter(|c| !c.is_control()).take(MAX_REASON_CHARS).collect())
+    Refusal::InvalidSchema(
+        line.chars()
+            .filter(|c| !c.is_control())
+            .take(MAX_REASON_CHARS)
+            .collect(),
+    )
 }
 
 #[cfg(test)]

@@ -30,19 +30,33 @@ struct Candidate {
 impl Sampler {
     /// A sampler whose randomness is all in `seed`.
     pub(crate) fn new(sampling: Sampling, seed: u64) -> Self {
-        Self { sampling, draws: Draws::new(seed) }
+        Self {
+            sampling,
+            draws: Draws::new(seed),
+        }
     }
 
     /// The next token among those that `allowed` leaves; `None` when the logits are no numbers or nothing is left.
     pub(crate) fn next(&mut self, logits: &[f32], allowed: Option<&SimpleVob>) -> Option<u32> {
-        if logits.iter().any(|logit| logit.is_nan() || *logit == f32::INFINITY) {
+        if logits
+            .iter()
+            .any(|logit| logit.is_nan() || *logit == f32::INFINITY)
+        {
             return None;
         }
-        let may = |token: u32| allowed.is_none_or(|set| usize::try_from(token).is_ok_and(|t| t < set.len()) && set.is_allowed(token));
-        let all = (0..).zip(logits).map(|(token, logit)| Candidate { logit: *logit, token });
+        let may = |token: u32| {
+            allowed.is_none_or(|set| {
+                usize::try_from(token).is_ok_and(|t| t < set.len()) && set.is_allowed(token)
+            })
+        };
+        let all = (0..)
+            .zip(logits)
+            .map(|(token, logit)| Candidate { logit: *logit, token });
         let left = all.filter(|c| c.logit > f32::NEG_INFINITY && may(c.token));
         if self.sampling.temperature() == 0.0 || self.sampling.top_k() == 1 {
-            return left.reduce(|best, c| if c.logit > best.logit { c } else { best }).map(|c| c.token);
+            return left
+                .reduce(|best, c| if c.logit > best.logit { c } else { best })
+                .map(|c| c.token);
         }
         let mut candidates: Vec<Candidate> = left.collect();
         self.keep_top_k(&mut candidates);
@@ -66,7 +80,11 @@ impl Sampler {
         candidates.sort_unstable_by_key(|c| c.token);
         let total: f64 = candidates.iter().map(weight).sum();
         let share = f64::from(self.sampling.top_p());
-        let (kept, mass) = if share < 1.0 { nucleus(candidates, share * total, weight) } else { (&*candidates, total) };
+        let (kept, mass) = if share < 1.0 {
+            nucleus(candidates, share * total, weight)
+        } else {
+            (&*candidates, total)
+        };
         let mut left = self.draws.next_fraction() * mass;
         for candidate in kept {
             left -= weight(candidate);
@@ -84,7 +102,11 @@ fn likelier(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
 }
 
 /// The fewest of the likeliest that weigh at least `wanted` together, at least one, and what they weigh.
-fn nucleus(candidates: &mut [Candidate], wanted: f64, weight: impl Fn(&Candidate) -> f64) -> (&[Candidate], f64) {
+fn nucleus(
+    candidates: &mut [Candidate],
+    wanted: f64,
+    weight: impl Fn(&Candidate) -> f64,
+) -> (&[Candidate], f64) {
     let mut look = FIRST_LOOK;
     loop {
         let count = look.min(candidates.len());
@@ -112,7 +134,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn sampler(temperature: f32, top_p: f32, top_k: u32, seed: u64) -> Sampler {
-        Sampler::new(Sampling::new(temperature, top_p, top_k, Some(seed)).unwrap(), seed)
+        Sampler::new(
+            Sampling::new(temperature, top_p, top_k, Some(seed)).unwrap(),
+            seed,
+        )
     }
 
     fn seen(sampler: &mut Sampler, logits: &[f32], draws: usize) -> Vec<usize> {
@@ -125,7 +150,10 @@ mod tests {
 
     #[test]
     fn greedy_takes_the_first_of_the_likeliest() {
-        assert_eq!(sampler(0.0, 1.0, 0, 1).next(&[0.5, 2.0, 2.0, -1.0], None), Some(1));
+        assert_eq!(
+            sampler(0.0, 1.0, 0, 1).next(&[0.5, 2.0, 2.0, -1.0], None),
+            Some(1)
+        );
     }
 
     #[test]
@@ -133,9 +161,15 @@ mod tests {
         let mut allowed = SimpleVob::alloc(4);
         allowed.allow_token(3);
         for temperature in [0.0, 1.0] {
-            assert_eq!(sampler(temperature, 1.0, 0, 1).next(&[9.0, 9.0, 9.0, -9.0], Some(&allowed)), Some(3));
+            assert_eq!(
+                sampler(temperature, 1.0, 0, 1).next(&[9.0, 9.0, 9.0, -9.0], Some(&allowed)),
+                Some(3)
+            );
         }
-        assert_eq!(sampler(1.0, 1.0, 0, 1).next(&[1.0; 4], Some(&SimpleVob::alloc(4))), None);
+        assert_eq!(
+            sampler(1.0, 1.0, 0, 1).next(&[1.0; 4], Some(&SimpleVob::alloc(4))),
+            None
+        );
     }
 
     #[test]
@@ -143,7 +177,10 @@ mod tests {
         assert_eq!(sampler(0.0, 1.0, 0, 1).next(&[0.0, f32::NAN], None), None);
         assert_eq!(sampler(1.0, 1.0, 0, 1).next(&[0.0, f32::INFINITY], None), None);
         assert_eq!(sampler(1.0, 1.0, 0, 1).next(&[], None), None);
-        assert_eq!(sampler(1.0, 0.5, 2, 1).next(&[f32::NEG_INFINITY, 1.0], None), Some(1));
+        assert_eq!(
+            sampler(1.0, 0.5, 2, 1).next(&[f32::NEG_INFINITY, 1.0], None),
+            Some(1)
+        );
     }
 
     #[test]

@@ -18,7 +18,10 @@ pub(crate) struct Stopped {
 impl StopTexts {
     /// Watches for `texts`, none of which is empty.
     pub(crate) fn new(texts: Vec<Content>) -> Self {
-        Self { texts, held: Zeroizing::new(String::new()) }
+        Self {
+            texts,
+            held: Zeroizing::new(String::new()),
+        }
     }
 
     /// Takes more output, and returns what can be no part of a stop text.
@@ -26,12 +29,23 @@ impl StopTexts {
         let mut output = Zeroizing::new(String::with_capacity(self.held.len().saturating_add(more.len())));
         output.push_str(&self.held);
         output.push_str(more);
-        let found = self.texts.iter().filter_map(|stop| output.find(stop.expose())).min();
+        let found = self
+            .texts
+            .iter()
+            .filter_map(|stop| output.find(stop.expose()))
+            .min();
         let leaves = found.unwrap_or_else(|| output.len().saturating_sub(self.beginning_at_end_of(&output)));
         // INVARIANT: both are borders of characters, as matches of whole texts in a whole text.
         let (text, rest) = output.split_at_checked(leaves).unwrap_or((&output, ""));
-        self.held = Zeroizing::new(if found.is_some() { String::new() } else { rest.to_owned() });
-        Stopped { text: Content::new(text.to_owned()), hit: found.is_some() }
+        self.held = Zeroizing::new(if found.is_some() {
+            String::new()
+        } else {
+            rest.to_owned()
+        });
+        Stopped {
+            text: Content::new(text.to_owned()),
+            hit: found.is_some(),
+        }
     }
 
     /// What is still held back when no more output comes.

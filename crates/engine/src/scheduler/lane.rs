@@ -36,12 +36,25 @@ pub(crate) struct Lane<D> {
 impl<D: Decoder> Lane<D> {
     pub(crate) fn new(decoder: D, tokenizer: Arc<Tokenizer>, pool: KvPool, limits: LaneLimits) -> Self {
         let (waiting, running) = (Vec::new(), Vec::new());
-        Self { decoder, tokenizer, pool, limits, waiting, running, arrivals: 0, rows: Vec::new(), logits: Vec::new() }
+        Self {
+            decoder,
+            tokenizer,
+            pool,
+            limits,
+            waiting,
+            running,
+            arrivals: 0,
+            rows: Vec::new(),
+            logits: Vec::new(),
+        }
     }
 
     /// The most tokens that one sequence can have: the model's context, or all blocks together.
     pub(crate) fn limit(&self) -> usize {
-        self.decoder.config().context.min(self.pool.capacity().saturating_mul(BLOCK_TOKENS))
+        self.decoder
+            .config()
+            .context
+            .min(self.pool.capacity().saturating_mul(BLOCK_TOKENS))
     }
 
     /// Sequences that have not run yet or lost their blocks.
@@ -49,15 +62,29 @@ impl<D: Decoder> Lane<D> {
         self.waiting.len()
     }
 
+    #[cfg(test)]
+    pub(crate) fn free_blocks(&self) -> usize {
+        self.pool.available()
+    }
+
     /// Takes a request, whose prompt is shorter than [`Self::limit`].
     pub(crate) fn enqueue(&mut self, request: super::Request, events: &mut dyn Events) {
         let sequence = Sequence::begin(request, self.arrivals, self.limit());
         self.arrivals = self.arrivals.saturating_add(1);
         let usage = sequence.usage();
-        let admitted = EventKind::Admitted { prompt_tokens: usage.prompt_tokens, cached_tokens: usage.cached_tokens };
+        let admitted = EventKind::Admitted {
+            prompt_tokens: usage.prompt_tokens,
+            cached_tokens: usage.cached_tokens,
+        };
         events.tell(sequence.id(), admitted);
         if sequence.is_full() {
-            events.tell(sequence.id(), EventKind::Finished { reason: FinishReason::Length, usage });
+            events.tell(
+                sequence.id(),
+                EventKind::Finished {
+                    reason: FinishReason::Length,
+                    usage,
+                },
+            );
         } else {
             self.waiting.push(Waiting(sequence));
         }
@@ -81,7 +108,13 @@ impl<D: Decoder> Lane<D> {
         } else {
             return;
         };
-        events.tell(id, EventKind::Finished { reason: FinishReason::Cancelled, usage: sequence.usage() });
+        events.tell(
+            id,
+            EventKind::Finished {
+                reason: FinishReason::Cancelled,
+                usage: sequence.usage(),
+            },
+        );
     }
 
     /// Computes one step. `false` when there was nothing to compute, so that only a command can change that.
@@ -106,13 +139,17 @@ impl<D: Decoder> Lane<D> {
         for decode in [true, false] {
             for arrival in &arrivals {
                 // One that was preempted in between is not there any more.
-                let Some(running) = self.find(*arrival) else { continue };
+                let Some(running) = self.find(*arrival) else {
+                    continue;
+                };
                 if running.is_stalled() || (running.pending() == 1) != decode {
                     continue;
                 }
                 let share = running.pending().min(budget);
                 if share > 0 {
-                    budget = budget.saturating_add(self.make_room(*arrival, share)).saturating_sub(self.share_of(*arrival));
+                    budget = budget
+                        .saturating_add(self.make_room(*arrival, share))
+                        .saturating_sub(self.share_of(*arrival));
                 }
             }
         }
@@ -137,7 +174,9 @@ impl<D: Decoder> Lane<D> {
             if running.claim(share, &mut self.pool) {
                 return given_back;
             }
-            let Some(victim) = self.victim(arrival) else { return given_back };
+            let Some(victim) = self.victim(arrival) else {
+                return given_back;
+            };
             given_back = given_back.saturating_add(self.preempt(victim));
         }
     }
@@ -153,7 +192,9 @@ impl<D: Decoder> Lane<D> {
     fn preempt(&mut self, at: usize) -> usize {
         let share = self.running.get(at).map_or(0, Running::share);
         let waiting = self.running.remove(at).release(&mut self.pool);
-        let place = self.waiting.partition_point(|w| w.0.arrival() < waiting.0.arrival());
+        let place = self
+            .waiting
+            .partition_point(|w| w.0.arrival() < waiting.0.arrival());
         self.waiting.insert(place, waiting);
         share
     }
@@ -161,20 +202,39 @@ impl<D: Decoder> Lane<D> {
     /// Lets waiting sequences run, strictly in order, while budget and blocks are left.
     fn admit(&mut self, mut budget: usize) {
         while budget > 0 {
-            let Some(next) = self.waiting.iter().position(|w| w.0.has_credit()) else { return };
-            let needed = self.waiting.get(next).map_or(0, |w| w.0.tokens().len().div_ceil(BLOCK_TOKENS));
+            let Some(next) = self.waiting.iter().position(|w| w.0.has_credit()) else {
+                return;
+            };
+            let needed = self
+                .waiting
+                .get(next)
+                .map_or(0, |w| w.0.tokens().len().div_ceil(BLOCK_TOKENS));
+            let idle = self
+                .running
+                .iter()
+                .filter(|r| r.is_stalled())
+                .map(|r| r.table().blocks().len());
+            if self.pool.available().saturating_add(idle.sum()) < needed {
+                return;
+            }
             while self.running.len() >= self.limits.max_sequences || self.pool.available() < needed {
-                let Some(stalled) = self.running.iter().rposition(Running::is_stalled) else { return };
+                let Some(stalled) = self.running.iter().rposition(Running::is_stalled) else {
+                    return;
+                };
                 self.preempt(stalled);
             }
             // Preemption may have put sequences before it, but none with credit.
-            let Some(next) = self.waiting.iter().position(|w| w.0.has_credit()) else { return };
+            let Some(next) = self.waiting.iter().position(|w| w.0.has_credit()) else {
+                return;
+            };
             let mut running = self.waiting.remove(next).run();
             let share = running.pending().min(budget);
             // INVARIANT: blocks for the whole sequence are free.
             running.claim(share, &mut self.pool);
             budget = budget.saturating_sub(share);
-            let place = self.running.partition_point(|r| r.sequence.arrival() < running.sequence.arrival());
+            let place = self
+                .running
+                .partition_point(|r| r.sequence.arrival() < running.sequence.arrival());
             self.running.insert(place, running);
         }
     }
@@ -184,12 +244,21 @@ impl<D: Decoder> Lane<D> {
         let taking_part = || self.running.iter().filter(|r| r.share() > 0);
         self.rows.clear();
         for (slot, running) in taking_part().enumerate() {
-            let row = |(token, position, wants_logits)| StepRow { token, slot, position, wants_logits };
+            let row = |(token, position, wants_logits)| StepRow {
+                token,
+                slot,
+                position,
+                wants_logits,
+            };
             self.rows.extend(running.rows().map(row));
         }
         let tables: Vec<_> = taking_part().map(Running::table).collect();
-        let mut step =
-            Step { rows: &self.rows, tables: &tables, pool: &mut self.pool, logits: &mut self.logits };
+        let mut step = Step {
+            rows: &self.rows,
+            tables: &tables,
+            pool: &mut self.pool,
+            logits: &mut self.logits,
+        };
         let computed = self.decoder.forward(&mut step).is_ok();
         // Tokens are a tenant's words; the buffer is kept, so that it has to be wiped.
         self.rows.iter_mut().for_each(|row| row.token = 0);
@@ -206,13 +275,21 @@ impl<D: Decoder> Lane<D> {
                 continue;
             }
             let sequence = &mut running.sequence;
-            let outcome = logits.next().map_or(Outcome::Failed(Failure::Computation), |l| sequence.take_next(l, &self.tokenizer));
+            let outcome = logits.next().map_or(Outcome::Failed(Failure::Computation), |l| {
+                sequence.take_next(l, &self.tokenizer)
+            });
             let id = sequence.id();
             match outcome {
                 Outcome::More(text) => events.tell(id, EventKind::Text { text, tokens: 1 }),
                 Outcome::End(text, reason) => {
                     events.tell(id, EventKind::Text { text, tokens: 1 });
-                    ended.push((id, EventKind::Finished { reason, usage: sequence.usage() }));
+                    ended.push((
+                        id,
+                        EventKind::Finished {
+                            reason,
+                            usage: sequence.usage(),
+                        },
+                    ));
                 }
                 Outcome::Failed(failure) => ended.push((id, EventKind::Failed(failure))),
             }

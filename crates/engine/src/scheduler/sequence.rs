@@ -30,7 +30,10 @@ pub(crate) struct Sequence {
     /// Older sequences have lower numbers; nothing else decides between two.
     arrival: u64,
     /// Salt of everything that may be shared with other sequences.
-    #[expect(dead_code, reason = "read by the prefix cache once there is one; carried so that it cannot be forgotten")]
+    #[expect(
+        dead_code,
+        reason = "read by the prefix cache once there is one; carried so that it cannot be forgotten"
+    )]
     isolation: u64,
     tokens: Zeroizing<Vec<u32>>,
     prompt_tokens: usize,
@@ -57,7 +60,10 @@ impl Sequence {
     /// Begins a sequence that may grow to `limit` tokens.
     pub(crate) fn begin(request: Request, arrival: u64, limit: usize) -> Self {
         let prompt_tokens = request.prompt.len();
-        let wanted = request.max_tokens.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+        let wanted = request
+            .max_tokens
+            .and_then(|most| usize::try_from(most).ok())
+            .unwrap_or(usize::MAX);
         let end = prompt_tokens.saturating_add(wanted).min(limit);
         // One buffer of the final size, so that no grown copy stays behind unwiped.
         let mut tokens = Zeroizing::new(Vec::with_capacity(end.max(prompt_tokens)));
@@ -120,14 +126,23 @@ impl Sequence {
         };
         let Some(token) = self.sampler.next(logits, allowed.as_ref()) else {
             // With a mask, finite logits and nothing to choose mean that the grammar has no way on.
-            return Outcome::Failed(if allowed.is_some_and(|set| set.is_zero()) { Failure::Grammar } else { Failure::Computation });
+            return Outcome::Failed(if allowed.is_some_and(|set| set.is_zero()) {
+                Failure::Grammar
+            } else {
+                Failure::Computation
+            });
         };
         self.credit = self.credit.saturating_sub(1);
         self.tokens.push(token);
         if tokenizer.ends_output(token) {
             return Outcome::End(self.last_words(), FinishReason::Stop);
         }
-        let position = match self.grammar.as_mut().map(|grammar| grammar.advance(token)).transpose() {
+        let position = match self
+            .grammar
+            .as_mut()
+            .map(|grammar| grammar.advance(token))
+            .transpose()
+        {
             Ok(position) => position.unwrap_or(Position::Open),
             Err(_) => return Outcome::Failed(Failure::Grammar),
         };
@@ -174,7 +189,11 @@ pub(super) struct Running {
 impl Waiting {
     /// Gives it a table, still empty.
     pub(super) fn run(self) -> Running {
-        Running { sequence: self.0, table: BlockTable::new(), share: 0 }
+        Running {
+            sequence: self.0,
+            table: BlockTable::new(),
+            share: 0,
+        }
     }
 }
 
@@ -199,7 +218,9 @@ impl Running {
 
     /// Takes part in the coming step with `share` tokens, if the pool has the blocks.
     pub(super) fn claim(&mut self, share: usize, pool: &mut KvPool) -> bool {
-        let fits = self.table.reserve(pool, self.table.tokens().saturating_add(share));
+        let fits = self
+            .table
+            .reserve(pool, self.table.tokens().saturating_add(share));
         self.share = if fits { share } else { 0 };
         fits
     }
@@ -207,7 +228,13 @@ impl Running {
     /// The tokens of its share, each with its position and whether it is the sequence's last.
     pub(super) fn rows(&self) -> impl Iterator<Item = (u32, usize, bool)> {
         let (from, last) = (self.table.tokens(), self.sequence.tokens.len().saturating_sub(1));
-        let tokens = self.sequence.tokens.iter().enumerate().skip(from).take(self.share);
+        let tokens = self
+            .sequence
+            .tokens
+            .iter()
+            .enumerate()
+            .skip(from)
+            .take(self.share);
         tokens.map(move |(position, token)| (*token, position, position == last))
     }
 

@@ -52,7 +52,10 @@ impl ChatTemplate {
             return Err(TemplateError::TooLong);
         }
         let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build();
         environment.set_syntax(syntax.map_err(TemplateError::Syntax)?);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
@@ -60,13 +63,26 @@ impl ChatTemplate {
         environment.set_fuel(Some(FUEL));
         environment.add_function("raise_exception", raise_exception);
         environment.add_filter("tojson", to_json);
-        environment.add_template_owned(NAME, source.to_owned()).map_err(TemplateError::Syntax)?;
-        let (beginning, end) = (tokenizer.beginning_name().to_owned(), tokenizer.end_name().to_owned());
-        Ok(Self { environment, beginning, end })
+        environment
+            .add_template_owned(NAME, source.to_owned())
+            .map_err(TemplateError::Syntax)?;
+        let (beginning, end) = (
+            tokenizer.beginning_name().to_owned(),
+            tokenizer.end_name().to_owned(),
+        );
+        Ok(Self {
+            environment,
+            beginning,
+            end,
+        })
     }
 
     /// Renders a conversation up to where the assistant's answer begins, the turns' words fenced.
-    pub(crate) fn render(&self, turns: &[ChatTurn], tokenizer: &Tokenizer) -> Result<Zeroizing<String>, PromptFault> {
+    pub(crate) fn render(
+        &self,
+        turns: &[ChatTurn],
+        tokenizer: &Tokenizer,
+    ) -> Result<Zeroizing<String>, PromptFault> {
         let words: usize = turns.iter().map(|turn| turn.text.len()).sum();
         let messages: Vec<Value> = turns.iter().map(|turn| message(turn, tokenizer)).collect();
         let context = BTreeMap::from([
@@ -77,13 +93,22 @@ impl ChatTemplate {
         ]);
         let turn_count = u64::try_from(turns.len()).unwrap_or(u64::MAX);
         let mut environment = self.environment.clone();
-        environment.set_fuel(Some(FUEL.saturating_add(FUEL_PER_TURN.saturating_mul(turn_count))));
+        environment.set_fuel(Some(
+            FUEL.saturating_add(FUEL_PER_TURN.saturating_mul(turn_count)),
+        ));
         // A fenced word is at most four times as long, and a template may well write a turn twice.
         let room = words.saturating_mul(8).saturating_add(MAX_OWN_BYTES);
-        let mut output = Bounded { bytes: Zeroizing::new(Vec::with_capacity(words.saturating_add(4096))), room };
-        let template = environment.get_template(NAME).map_err(|_| PromptFault::Template)?;
+        let mut output = Bounded {
+            bytes: Zeroizing::new(Vec::with_capacity(words.saturating_add(4096))),
+            room,
+        };
+        let template = environment
+            .get_template(NAME)
+            .map_err(|_| PromptFault::Template)?;
         // The error is dropped, as it may quote the conversation.
-        template.render_captured_to(context, &mut output).map_err(|_| PromptFault::Template)?;
+        template
+            .render_captured_to(context, &mut output)
+            .map_err(|_| PromptFault::Template)?;
         let text = std::str::from_utf8(&output.bytes).map_err(|_| PromptFault::Template)?;
         Ok(Zeroizing::new(text.to_owned()))
     }
@@ -91,18 +116,25 @@ impl ChatTemplate {
 
 fn message(turn: &ChatTurn, tokenizer: &Tokenizer) -> Value {
     let words = fence::around(turn.text.expose(), tokenizer.controls());
-    let message = BTreeMap::from([("role", Value::from(turn.role)), ("content", Value::from(words.as_str()))]);
+    let message = BTreeMap::from([
+        ("role", Value::from(turn.role)),
+        ("content", Value::from(words.as_str())),
+    ]);
     Value::from(message)
 }
 
 /// How templates refuse a conversation. The reason is theirs and may quote it, so that it goes no further.
 fn raise_exception(_reason: Value) -> Result<Value, Error> {
-    Err(Error::new(ErrorKind::InvalidOperation, "the template refuses the conversation"))
+    Err(Error::new(
+        ErrorKind::InvalidOperation,
+        "the template refuses the conversation",
+    ))
 }
 
 /// As Hugging Face's: without HTML's escapes, which the built-in filter adds.
 fn to_json(value: Value) -> Result<String, Error> {
-    serde_json::to_string(&value).map_err(|e| Error::new(ErrorKind::BadSerialization, "not JSON").with_source(e))
+    serde_json::to_string(&value)
+        .map_err(|e| Error::new(ErrorKind::BadSerialization, "not JSON").with_source(e))
 }
 
 /// Takes so many bytes and no more.
@@ -113,7 +145,10 @@ struct Bounded {
 
 impl io::Write for Bounded {
     fn write(&mut self, more: &[u8]) -> io::Result<usize> {
-        self.room = self.room.checked_sub(more.len()).ok_or(io::ErrorKind::StorageFull)?;
+        self.room = self
+            .room
+            .checked_sub(more.len())
+            .ok_or(io::ErrorKind::StorageFull)?;
         let needed = self.bytes.len().saturating_add(more.len());
         if needed > self.bytes.capacity() {
             let mut grown = Zeroizing::new(Vec::with_capacity(needed.saturating_mul(2)));
@@ -138,13 +173,21 @@ mod tests {
     const SMOLLM: &str = "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
     fn turns(texts: &[(&'static str, &str)]) -> Vec<ChatTurn> {
-        texts.iter().map(|(role, text)| ChatTurn { role, text: Content::new((*text).to_owned()) }).collect()
+        texts
+            .iter()
+            .map(|(role, text)| ChatTurn {
+                role,
+                text: Content::new((*text).to_owned()),
+            })
+            .collect()
     }
 
     fn rendered(source: &str, texts: &[(&'static str, &str)]) -> Result<String, PromptFault> {
         let tokenizer = tokenizer();
         let template = ChatTemplate::new(source, &tokenizer).unwrap();
-        template.render(&turns(texts), &tokenizer).map(|text| text.to_string())
+        template
+            .render(&turns(texts), &tokenizer)
+            .map(|text| text.to_string())
     }
 
     #[test]
@@ -162,7 +205,10 @@ mod tests {
     fn python_methods_and_block_trimming_work() {
         let source = "{% for m in messages %}\n    {% if m.content.strip().startswith('a') %}\n{{ m['content'].strip().upper() }}\n    {% endif %}\n{% endfor %}\n{{ messages | tojson }}";
         let text = rendered(source, &[("user", " <abc> "), ("user", " a<c ")]).unwrap();
-        assert_eq!(text, "A<C\n[{\"content\":\" <abc> \",\"role\":\"user\"},{\"content\":\" a<c \",\"role\":\"user\"}]");
+        assert_eq!(
+            text,
+            "A<C\n[{\"content\":\" <abc> \",\"role\":\"user\"},{\"content\":\" a<c \",\"role\":\"user\"}]"
+        );
     }
 
     #[test]
@@ -178,17 +224,30 @@ mod tests {
             "{{ strftime_now('%Y') }}",
             "{{ none.x.y }}",
         ] {
-            assert_eq!(rendered(source, &[("user", "hello")]), Err(PromptFault::Template), "{source}");
+            assert_eq!(
+                rendered(source, &[("user", "hello")]),
+                Err(PromptFault::Template),
+                "{source}"
+            );
         }
     }
 
     #[test]
     fn templates_that_are_none_are_refused_on_loading() {
         let tokenizer = tokenizer();
-        for source in ["{% for %}", "{{", "{% endif %}", &"(".repeat(100_000), &format!("{{{{ {}1{} }}}}", "(".repeat(5000), ")".repeat(5000))] {
+        for source in [
+            "{% for %}",
+            "{{",
+            "{% endif %}",
+            &"(".repeat(100_000),
+            &format!("{{{{ {}1{} }}}}", "(".repeat(5000), ")".repeat(5000)),
+        ] {
             let template = ChatTemplate::new(source, &tokenizer);
             assert!(template.is_err() || source.starts_with('('), "{}", source.len());
         }
-        assert!(matches!(ChatTemplate::new(&" ".repeat(1 << 20), &tokenizer), Err(TemplateError::TooLong)));
+        assert!(matches!(
+            ChatTemplate::new(&" ".repeat(1 << 20), &tokenizer),
+            Err(TemplateError::TooLong)
+        ));
     }
 }

@@ -18,12 +18,17 @@ fn byte_of(letter: char) -> Option<u8> {
 /// A token's name as the bytes that it stands for.
 pub(super) fn to_bytes(name: &str) -> Result<Box<[u8]>, TokenizerError> {
     let bytes: Option<Vec<u8>> = name.chars().map(byte_of).collect();
-    bytes.map(Vec::into_boxed_slice).ok_or(TokenizerError::Malformed("a token is not written in byte-level characters"))
+    bytes.map(Vec::into_boxed_slice).ok_or(TokenizerError::Malformed(
+        "a token is not written in byte-level characters",
+    ))
 }
 
 #[cfg(test)]
 pub(crate) fn letter_of(byte: u8) -> char {
-    (0..0x144).filter_map(char::from_u32).find(|letter| byte_of(*letter) == Some(byte)).unwrap()
+    (0..0x144)
+        .filter_map(char::from_u32)
+        .find(|letter| byte_of(*letter) == Some(byte))
+        .unwrap()
 }
 
 #[cfg(test)]
@@ -33,7 +38,10 @@ mod tests {
 
     #[test]
     fn every_byte_has_one_letter() {
-        let letters: Vec<_> = (0..0x400).filter_map(char::from_u32).filter(|l| byte_of(*l).is_some()).collect();
+        let letters: Vec<_> = (0..0x400)
+            .filter_map(char::from_u32)
+            .filter(|l| byte_of(*l).is_some())
+            .collect();
         let bytes: BTreeSet<_> = letters.iter().filter_map(|l| byte_of(*l)).collect();
         assert_eq!((letters.len(), bytes.len()), (256, 256));
         assert_eq!(byte_of('Ġ'), Some(b' '));

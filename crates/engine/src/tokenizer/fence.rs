@@ -18,9 +18,13 @@ pub(super) const FENCE: char = '\u{fdd0}';
 /// Fences a tenant's words.
 pub(crate) fn around(words: &str, controls: &Spellings) -> Zeroizing<String> {
     // At most one fence per byte, and two at the borders: grows never.
-    let mut fenced = Zeroizing::new(String::with_capacity(words.len().saturating_mul(4).saturating_add(8)));
+    let mut fenced = Zeroizing::new(String::with_capacity(
+        words.len().saturating_mul(4).saturating_add(8),
+    ));
     let body = words.trim_start();
-    let (indent, _) = words.split_at_checked(words.len().saturating_sub(body.len())).unwrap_or(("", words));
+    let (indent, _) = words
+        .split_at_checked(words.len().saturating_sub(body.len()))
+        .unwrap_or(("", words));
     let trimmed = body.trim_end();
     let trailing = body.strip_prefix(trimmed).unwrap_or("");
     fenced.push_str(indent);
@@ -28,7 +32,11 @@ pub(crate) fn around(words: &str, controls: &Spellings) -> Zeroizing<String> {
         fenced.push(FENCE);
     }
     for (at, letter) in trimmed.char_indices() {
-        fenced.push(if letter == FENCE { char::REPLACEMENT_CHARACTER } else { letter });
+        fenced.push(if letter == FENCE {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            letter
+        });
         if controls.begins_at(trimmed.as_bytes().get(at..).unwrap_or(&[])) {
             fenced.push(FENCE);
         }

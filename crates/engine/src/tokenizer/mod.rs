@@ -14,7 +14,8 @@ mod splitting;
 
 use tokenizers::models::bpe::BPE;
 use tokenizers::{
-    DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerBuilder, TokenizerImpl,
+    DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerBuilder,
+    TokenizerImpl,
 };
 
 pub(crate) use detokenizer::Detokenizer;
@@ -103,8 +104,14 @@ impl Tokenizer {
             .build()
             .map_err(TokenizerError::Library)?;
         let pieces = pieces(metadata)?;
-        let end = metadata.end.ok_or(TokenizerError::Metadata("tokenizer.ggml.eos_token_id"))?;
-        let longest = pieces.iter().map(|p| if let Piece::Bytes(b) = p { b.len() } else { 0 }).max().unwrap_or(0);
+        let end = metadata
+            .end
+            .ok_or(TokenizerError::Metadata("tokenizer.ggml.eos_token_id"))?;
+        let longest = pieces
+            .iter()
+            .map(|p| if let Piece::Bytes(b) = p { b.len() } else { 0 })
+            .max()
+            .unwrap_or(0);
         Ok(Self {
             bpe,
             pieces,
@@ -162,8 +169,13 @@ impl Tokenizer {
 
     /// All tokens that end the output, the metadata's first.
     pub(crate) fn endings(&self) -> Vec<u32> {
-        let all = (0..).zip(&self.pieces).filter(|(_, p)| matches!(p, Piece::Ending)).map(|(id, _)| id);
-        std::iter::once(self.end).chain(all.filter(|id| *id != self.end)).collect()
+        let all = (0..)
+            .zip(&self.pieces)
+            .filter(|(_, p)| matches!(p, Piece::Ending))
+            .map(|(id, _)| id);
+        std::iter::once(self.end)
+            .chain(all.filter(|id| *id != self.end))
+            .collect()
     }
 
     fn piece(&self, token: u32) -> Option<&Piece> {
@@ -206,12 +218,16 @@ fn pieces(metadata: &Metadata) -> Result<Vec<Piece>, TokenizerError> {
         metadata::NORMAL => byte_level::to_bytes(name).map(Piece::Bytes),
         _ => Err(TokenizerError::Malformed("a token of unknown kind")),
     };
-    let pieces: Vec<_> =
-        (0..).zip(metadata.tokens.iter().zip(&metadata.kinds)).map(decode).collect::<Result<_, _>>()?;
+    let pieces: Vec<_> = (0..)
+        .zip(metadata.tokens.iter().zip(&metadata.kinds))
+        .map(decode)
+        .collect::<Result<_, _>>()?;
     let end = metadata.end.and_then(|id| pieces.get(usize::try_from(id).ok()?));
     match end {
         Some(Piece::Ending) => Ok(pieces),
-        _ => Err(TokenizerError::Malformed("the end-of-sequence token is no control token")),
+        _ => Err(TokenizerError::Malformed(
+            "the end-of-sequence token is no control token",
+        )),
     }
 }
 

@@ -16,10 +16,18 @@ impl Spellings {
         let mut by_first: BTreeMap<u8, Vec<(String, u32)>> = BTreeMap::new();
         for (spelling, id) in tokens {
             if spelling.contains(fence::FENCE) {
-                return Err(TokenizerError::Malformed("a control token is spelled with a noncharacter"));
+                return Err(TokenizerError::Malformed(
+                    "a control token is spelled with a noncharacter",
+                ));
             }
-            let first = spelling.bytes().next().ok_or(TokenizerError::Malformed("a control token without a name"))?;
-            by_first.entry(first.to_ascii_lowercase()).or_default().push((spelling.to_owned(), id));
+            let first = spelling
+                .bytes()
+                .next()
+                .ok_or(TokenizerError::Malformed("a control token without a name"))?;
+            by_first
+                .entry(first.to_ascii_lowercase())
+                .or_default()
+                .push((spelling.to_owned(), id));
         }
         for tokens in by_first.values_mut() {
             tokens.sort_by_key(|(spelling, _)| std::cmp::Reverse(spelling.len()));
@@ -32,7 +40,8 @@ impl Spellings {
         let mut rest = Some(text);
         std::iter::from_fn(move || {
             let text = rest?;
-            let found = (0..text.len()).find_map(|at| Some((at, self.at(text.as_bytes().get(at..)?, exactly)?)));
+            let found =
+                (0..text.len()).find_map(|at| Some((at, self.at(text.as_bytes().get(at..)?, exactly)?)));
             let Some((at, (length, token))) = found else {
                 rest = None;
                 return Some((text, None));
@@ -46,8 +55,15 @@ impl Spellings {
     /// The longest spelling that the bytes begin with: its length and token.
     fn at(&self, bytes: &[u8], same: fn(&[u8], &[u8]) -> bool) -> Option<(usize, u32)> {
         let candidates = self.by_first.get(&bytes.first()?.to_ascii_lowercase())?;
-        let begins = |spelling: &str| bytes.get(..spelling.len()).is_some_and(|head| same(head, spelling.as_bytes()));
-        candidates.iter().find(|(spelling, _)| begins(spelling)).map(|(spelling, id)| (spelling.len(), *id))
+        let begins = |spelling: &str| {
+            bytes
+                .get(..spelling.len())
+                .is_some_and(|head| same(head, spelling.as_bytes()))
+        };
+        candidates
+            .iter()
+            .find(|(spelling, _)| begins(spelling))
+            .map(|(spelling, id)| (spelling.len(), *id))
     }
 
     /// Whether any spelling, in any case, begins here.
@@ -66,8 +82,17 @@ impl Spellings {
     }
 
     fn any_border(&self, test: impl Fn(&[u8], &[u8]) -> bool) -> bool {
-        let mut spellings = self.by_first.values().flatten().map(|(spelling, _)| spelling.as_bytes());
-        spellings.any(|s| (1..s.len()).any(|at| s.split_at_checked(at).is_some_and(|(head, tail)| test(head, tail))))
+        let mut spellings = self
+            .by_first
+            .values()
+            .flatten()
+            .map(|(spelling, _)| spelling.as_bytes());
+        spellings.any(|s| {
+            (1..s.len()).any(|at| {
+                s.split_at_checked(at)
+                    .is_some_and(|(head, tail)| test(head, tail))
+            })
+        })
     }
 }
 

@@ -20,12 +20,21 @@ pub(super) fn named(name: &str) -> Result<(PreTokenizerWrapper, bool), Tokenizer
     match name {
         "gpt-2" => Ok((gpt2, false)),
         // As in SmolLM's own tokenizer.json: every digit alone, then GPT-2's rule.
-        "smollm" => Ok((sequence(vec![PreTokenizerWrapper::Digits(Digits::new(true)), gpt2]), false)),
+        "smollm" => Ok((
+            sequence(vec![PreTokenizerWrapper::Digits(Digits::new(true)), gpt2]),
+            false,
+        )),
         "llama-bpe" => {
             let pattern = SplitPattern::Regex(LLAMA_BPE.to_owned());
-            let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(TokenizerError::Library)?;
-            Ok((sequence(vec![PreTokenizerWrapper::Split(split), bytes_only]), true))
+            let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false)
+                .map_err(TokenizerError::Library)?;
+            Ok((
+                sequence(vec![PreTokenizerWrapper::Split(split), bytes_only]),
+                true,
+            ))
         }
-        other => Err(TokenizerError::Unsupported(other.chars().filter(char::is_ascii_graphic).take(40).collect())),
+        other => Err(TokenizerError::Unsupported(
+            other.chars().filter(char::is_ascii_graphic).take(40).collect(),
+        )),
     }
 }

@@ -193,7 +193,9 @@ impl EngineSender {
     /// # Errors
     /// [`EngineGone`]: the engine has ended.
     pub fn send(&self, command: EngineCommand) -> Result<(), EngineGone> {
-        self.inbox.send(Note::Command(command)).map_err(|_| EngineGone)
+        self.inbox
+            .send(Note::Command(command))
+            .map_err(|_dropped| EngineGone)
     }
 }
 
@@ -222,7 +224,7 @@ impl EngineHandle {
 impl Drop for EngineHandle {
     fn drop(&mut self) {
         // An engine that has ended already needs no command to end.
-        drop(self.sender.send(EngineCommand::Shutdown));
+        let _gone = self.sender.send(EngineCommand::Shutdown);
         for thread in self.threads.drain(..) {
             drop(thread.join());
         }

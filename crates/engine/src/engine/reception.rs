@@ -41,7 +41,7 @@ impl Reception {
         for job in jobs {
             let (sequence, ticket, lane) = (job.start.sequence, job.ticket, job.lane);
             // A panic in a library ends this one request. Nothing that it may have left half done is kept.
-            let result = catch_unwind(AssertUnwindSafe(|| self.read(lane, job.start)));
+            let result = catch_unwind(AssertUnwindSafe(|| self.read(lane, *job.start)));
             let result = result.unwrap_or(Err(EventKind::Failed(Failure::Computation)));
             let read = Read {
                 sequence,
@@ -55,7 +55,7 @@ impl Reception {
         }
     }
 
-    fn read(&self, lane: usize, start: Box<StartSequence>) -> Result<Request, EventKind> {
+    fn read(&self, lane: usize, start: StartSequence) -> Result<Request, EventKind> {
         let (reader, limit) = self
             .readers
             .get(lane)
@@ -64,10 +64,10 @@ impl Reception {
         if start.sampling.seed().is_none() && start.sampling.temperature() > 0.0 {
             self.entropy
                 .fill(&mut seed)
-                .map_err(|_| EventKind::Failed(Failure::Entropy))?;
+                .map_err(|_dropped| EventKind::Failed(Failure::Entropy))?;
         }
         reader
-            .read(*start, *limit, u64::from_le_bytes(seed))
+            .read(start, *limit, u64::from_le_bytes(seed))
             .map_err(EventKind::Refused)
     }
 }

@@ -62,17 +62,19 @@ fn outcome(events: &Receiver<EngineEvent>, id: u64) -> (String, EventKind) {
         match event.kind {
             EventKind::Text { text: more, .. } => text.push_str(more.expose()),
             EventKind::Admitted { .. } => {}
-            last => return (text, last),
+            last @ (EventKind::Finished { .. } | EventKind::Refused(_) | EventKind::Failed(_)) => {
+                return (text, last);
+            }
         }
     }
     panic!("the engine ended without an answer");
 }
 
 fn refusal(events: &Receiver<EngineEvent>, id: u64) -> Refusal {
-    match outcome(events, id).1 {
-        EventKind::Refused(refusal) => refusal,
-        _ => panic!("not refused"),
-    }
+    let EventKind::Refused(refusal) = outcome(events, id).1 else {
+        panic!("not refused")
+    };
+    refusal
 }
 
 #[test]
@@ -90,7 +92,8 @@ fn two_models_answer() {
 #[test]
 fn what_cannot_be_taken_is_refused_with_its_reason() {
     let (engine, events) = engine(EngineConfig::default());
-    let spoiled: [(fn(&mut StartSequence), Refusal); 9] = [
+    type Spoil = fn(&mut StartSequence);
+    let spoiled: [(Spoil, Refusal); 9] = [
         (|s| s.model = "absent".parse().unwrap(), Refusal::UnknownModel),
         (
             |s| s.prompt = Prompt::Text(Content::new("a".repeat(200))),

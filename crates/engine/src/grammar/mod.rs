@@ -5,7 +5,8 @@
 //! are dropped; its texts about a schema go back to whoever sent the schema, cut short.
 
 use llguidance::api::{ParserLimits, TopLevelGrammar};
-use llguidance::toktrie::{ApproximateTokEnv, InferenceCapabilities, SimpleVob, TokRxInfo, TokTrie};
+use llguidance::earley::SlicedBiasComputer;
+use llguidance::toktrie::{ApproximateTokEnv, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie};
 use llguidance::{Matcher, ParserFactory};
 use moho_terms::Content;
 use serde_json::value::RawValue;
@@ -55,15 +56,14 @@ impl Grammars {
     pub(crate) fn new(tokenizer: &Tokenizer) -> Result<Self, MaskError> {
         let endings = tokenizer.endings();
         let first = *endings.first().ok_or(MaskError)?;
-        let count = u32::try_from(tokenizer.vocabulary()).map_err(|_| MaskError)?;
+        let count = u32::try_from(tokenizer.vocabulary()).map_err(|_dropped| MaskError)?;
         // Control tokens have no bytes, so that no grammar reaches them.
         let words: Vec<Vec<u8>> = (0..count).map(|token| tokenizer.bytes(token).to_vec()).collect();
         let trie = TokTrie::from(&TokRxInfo::new(count, first), &words).with_eos_tokens(&endings);
-        let environment: Arc<ApproximateTokEnv> = Arc::new(ApproximateTokEnv::new(trie));
-        let slices = llguidance::earley::SlicedBiasComputer::json_slices();
-        let environment: llguidance::toktrie::TokEnv = environment;
+        let environment: TokEnv = Arc::new(ApproximateTokEnv::new(trie));
+        let slices = SlicedBiasComputer::json_slices();
         let mut factory = ParserFactory::new(&environment, InferenceCapabilities::default(), &slices)
-            .map_err(|_| MaskError)?;
+            .map_err(|_dropped| MaskError)?;
         factory.quiet();
         *factory.limits_mut() = ParserLimits {
             max_items_in_row: 1000,
@@ -91,7 +91,7 @@ impl Grammars {
         // INVARIANT: `schema` is exactly one JSON value, so that it cannot close what it is put into.
         let grammar = Zeroizing::new(format!(r#"{{"grammars":[{{"json_schema":{schema}}}]}}"#));
         let grammar: TopLevelGrammar =
-            serde_json::from_str(&grammar).map_err(|_| invalid("it is not JSON"))?;
+            serde_json::from_str(&grammar).map_err(|_dropped| invalid("it is not JSON"))?;
         match self.factory.create_parser(grammar) {
             Ok(parser) => Ok(Grammar {
                 matcher: Matcher::new(Ok(parser)),
@@ -104,12 +104,12 @@ impl Grammars {
 impl Grammar {
     /// The tokens that may come next.
     pub(crate) fn allowed(&mut self) -> Result<SimpleVob, Lost> {
-        self.matcher.compute_mask_or_eos().map_err(|_| Lost)
+        self.matcher.compute_mask_or_eos().map_err(|_dropped| Lost)
     }
 
     /// Goes on by one token.
     pub(crate) fn advance(&mut self, token: u32) -> Result<Position, Lost> {
-        self.matcher.consume_token(token).map_err(|_| Lost)?;
+        self.matcher.consume_token(token).map_err(|_dropped| Lost)?;
         if self.matcher.is_error() {
             return Err(Lost);
         }
@@ -130,7 +130,7 @@ fn bounded(schema: &Content) -> Result<&str, Refusal> {
     if depth(text) > MAX_SCHEMA_DEPTH {
         return Err(invalid("it is nested deeper than 64 levels"));
     }
-    let value: &RawValue = serde_json::from_str(text).map_err(|_| invalid("it is not JSON"))?;
+    let value: &RawValue = serde_json::from_str(text).map_err(|_dropped| invalid("it is not JSON"))?;
     if value.get().starts_with('{') {
         Ok(value.get())
     } else {

@@ -74,7 +74,7 @@ fn schemas_that_cannot_be_enforced_are_refused() {
         &long,
     ] {
         let Err(Refusal::InvalidSchema(reason)) = compile(schema) else {
-            panic!("accepted: {}", &schema[..schema.len().min(80)])
+            panic!("accepted: {}", schema.chars().take(80).collect::<String>())
         };
         assert!(
             !reason.is_empty() && reason.len() < 1300 && !reason.contains('\n'),

@@ -126,7 +126,7 @@ impl Reader {
         fill: impl FnOnce(&mut Vec<u32>) -> Result<(), E>,
     ) -> Result<Zeroizing<Vec<u32>>, Refusal> {
         let mut tokens = Zeroizing::new(Vec::with_capacity(bytes.saturating_add(1)));
-        fill(&mut tokens).map_err(|_| Refusal::InvalidPrompt(PromptFault::Unreadable))?;
+        fill(&mut tokens).map_err(|_dropped| Refusal::InvalidPrompt(PromptFault::Unreadable))?;
         Ok(tokens)
     }
 }

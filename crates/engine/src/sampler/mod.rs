@@ -10,7 +10,7 @@ use toktrie::SimpleVob;
 
 use crate::message::Sampling;
 use random::Draws;
-pub(crate) use stop::{StopTexts, Stopped};
+pub(crate) use stop::StopTexts;
 
 /// How many candidates are looked at first when only the likeliest count.
 const FIRST_LOOK: usize = 256;
@@ -208,7 +208,7 @@ mod tests {
         fn looking_at_few_first_finds_the_same_nucleus(seed: u64, share in 0.0_f64..1.0) {
             let mut draws = Draws::new(seed);
             let mut candidates: Vec<_> = (0..1500)
-                .map(|token| Candidate { logit: (draws.next_fraction() * 4.0) as f32, token })
+                .map(|token| Candidate { logit: f32::from(u8::try_from(draws.next_bits() % 200).unwrap()) / 50.0, token })
                 .collect();
             let weight = |c: &Candidate| f64::from(c.logit).exp();
             let total: f64 = candidates.iter().map(weight).sum();

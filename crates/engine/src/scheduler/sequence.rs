@@ -120,9 +120,8 @@ impl Sequence {
 
     /// Chooses the token that follows and takes it. Needs and uses one credit.
     pub(super) fn take_next(&mut self, logits: &[f32], tokenizer: &Tokenizer) -> Outcome {
-        let allowed = match self.grammar.as_mut().map(Grammar::allowed).transpose() {
-            Ok(allowed) => allowed,
-            Err(_) => return Outcome::Failed(Failure::Grammar),
+        let Ok(allowed) = self.grammar.as_mut().map(Grammar::allowed).transpose() else {
+            return Outcome::Failed(Failure::Grammar);
         };
         let Some(token) = self.sampler.next(logits, allowed.as_ref()) else {
             // With a mask, finite logits and nothing to choose mean that the grammar has no way on.
@@ -137,20 +136,19 @@ impl Sequence {
         if tokenizer.ends_output(token) {
             return Outcome::End(self.last_words(), FinishReason::Stop);
         }
-        let position = match self
+        let Ok(position) = self
             .grammar
             .as_mut()
             .map(|grammar| grammar.advance(token))
             .transpose()
-        {
-            Ok(position) => position.unwrap_or(Position::Open),
-            Err(_) => return Outcome::Failed(Failure::Grammar),
+        else {
+            return Outcome::Failed(Failure::Grammar);
         };
         let stopped = self.stop.push(&self.detokenizer.push(tokenizer.bytes(token)));
         if stopped.hit {
             return Outcome::End(stopped.text, FinishReason::StopSequence);
         }
-        let end = match position {
+        let end = match position.unwrap_or(Position::Open) {
             Position::Complete => Some(FinishReason::Stop),
             Position::Open => self.is_full().then_some(FinishReason::Length),
         };

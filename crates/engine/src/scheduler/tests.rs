@@ -117,7 +117,9 @@ impl Events for Log {
                 told.text.push_str(text.expose());
                 told.tokens += tokens;
             }
-            last => told.last.push(last),
+            last @ (EventKind::Finished { .. } | EventKind::Refused(_) | EventKind::Failed(_)) => {
+                told.last.push(last)
+            }
         }
     }
 }
@@ -126,7 +128,7 @@ impl Told {
     fn reason(&self) -> Option<FinishReason> {
         match self.last.as_slice() {
             [EventKind::Finished { reason, .. }] => Some(*reason),
-            _ => None,
+            [..] => None,
         }
     }
 
@@ -355,7 +357,7 @@ proptest! {
                 }
             }
             for (id, told) in &log.0 {
-                prop_assert!(told.tokens <= started[id.0 as usize].3, "{id} overdrew its credit");
+                prop_assert!(told.tokens <= started[usize::try_from(id.0).unwrap()].3, "{id} overdrew its credit");
             }
         }
         for id in 0..started.len() as u64 {

@@ -104,12 +104,12 @@ impl ChatTemplate {
         };
         let template = environment
             .get_template(NAME)
-            .map_err(|_| PromptFault::Template)?;
+            .map_err(|_dropped| PromptFault::Template)?;
         // The error is dropped, as it may quote the conversation.
         template
             .render_captured_to(context, &mut output)
-            .map_err(|_| PromptFault::Template)?;
-        let text = std::str::from_utf8(&output.bytes).map_err(|_| PromptFault::Template)?;
+            .map_err(|_dropped| PromptFault::Template)?;
+        let text = std::str::from_utf8(&output.bytes).map_err(|_dropped| PromptFault::Template)?;
         Ok(Zeroizing::new(text.to_owned()))
     }
 }
@@ -132,8 +132,8 @@ fn raise_exception(_reason: Value) -> Result<Value, Error> {
 }
 
 /// As Hugging Face's: without HTML's escapes, which the built-in filter adds.
-fn to_json(value: Value) -> Result<String, Error> {
-    serde_json::to_string(&value)
+fn to_json(value: &Value) -> Result<String, Error> {
+    serde_json::to_string(value)
         .map_err(|e| Error::new(ErrorKind::BadSerialization, "not JSON").with_source(e))
 }
 

@@ -33,16 +33,16 @@ impl Metadata {
     /// Takes what is needed out of a model file.
     pub(crate) fn read(gguf: &Gguf) -> Result<Self, TokenizerError> {
         let wrong = TokenizerError::Metadata;
-        let text = |key: &'static str| gguf.get(key).and_then(Value::as_text).ok_or(wrong(key));
-        let texts = |key: &'static str| gguf.get(key).and_then(Value::as_texts).ok_or(wrong(key));
+        let text = |key: &'static str| gguf.get(key).and_then(Value::as_text).ok_or_else(|| wrong(key));
+        let texts = |key: &'static str| gguf.get(key).and_then(Value::as_texts).ok_or_else(|| wrong(key));
         let id = |key: &'static str| {
             gguf.get(key)
-                .map(|value| value.as_u32().ok_or(wrong(key)))
+                .map(|value| value.as_u32().ok_or_else(|| wrong(key)))
                 .transpose()
         };
         let flag = |key: &'static str| {
             gguf.get(key)
-                .map_or(Ok(false), |value| value.as_bool().ok_or(wrong(key)))
+                .map_or(Ok(false), |value| value.as_bool().ok_or_else(|| wrong(key)))
         };
         let model = text("tokenizer.ggml.model")?;
         if model != "gpt2" {
@@ -62,7 +62,7 @@ impl Metadata {
         Ok(Self {
             splitting: text("tokenizer.ggml.pre")?.to_owned(),
             tokens: texts("tokenizer.ggml.tokens")?.to_vec(),
-            kinds: kinds.ok_or(wrong("tokenizer.ggml.token_type"))?,
+            kinds: kinds.ok_or_else(|| wrong("tokenizer.ggml.token_type"))?,
             merges: texts("tokenizer.ggml.merges")?.to_vec(),
             beginning: id("tokenizer.ggml.bos_token_id")?,
             adds_beginning: flag("tokenizer.ggml.add_bos_token")?,

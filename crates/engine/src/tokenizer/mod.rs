@@ -186,7 +186,10 @@ impl Tokenizer {
     pub(crate) fn encode_plain(&self, text: &str, tokens: &mut Vec<u32>) -> Result<(), CannotEncode> {
         for (part, token) in self.user_defined.split(text) {
             if !part.is_empty() {
-                let encoding = self.bpe.encode_fast(part, false).map_err(|_| CannotEncode)?;
+                let encoding = self
+                    .bpe
+                    .encode_fast(part, false)
+                    .map_err(|_dropped| CannotEncode)?;
                 tokens.extend_from_slice(encoding.get_ids());
             }
             tokens.extend(token);

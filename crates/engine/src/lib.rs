@@ -10,6 +10,7 @@
 
 pub mod eval;
 
+mod device;
 mod engine;
 mod gguf;
 mod grammar;

@@ -169,6 +169,76 @@ fn long_runs_are_encoded_whole() {
     }
 }
 
+/// Token ids that Hugging Face's `tokenizers` gives with SmolLM2's own tokenizer.json.
+const SMOLLM2: [(&str, &[u32]); 9] = [
+    (
+        "What is the capital of France?",
+        &[1780, 314, 260, 3575, 282, 4649, 47],
+    ),
+    (
+        "In 1984, 3.14159 \u{d7} 10\u{b2} = \u{661}\u{662} \u{2167}!",
+        &[
+            788, 216, 33, 41, 40, 36, 28, 216, 35, 30, 33, 36, 33, 37, 41, 15493, 216, 33, 32, 19133, 446,
+            216, 164, 111, 164, 112, 216, 173, 223, 117, 17,
+        ],
+    ),
+    (
+        "  leading and   inner\tspaces \n\n\n end  ",
+        &[216, 2899, 284, 256, 6210, 197, 41123, 216, 16506, 1112, 256],
+    ),
+    (
+        "It's we'll I'd THEY'RE don't 's",
+        &[
+            1589, 506, 392, 3060, 339, 6737, 6462, 73, 23, 3256, 1326, 982, 637, 99,
+        ],
+    ),
+    (
+        "\u{e9}t\u{e9} na\u{ef}ve \u{4f60}\u{597d}\u{4e16}\u{754c} \u{3053}\u{3093}\u{306b}\u{3061}\u{306f} \u{1f600}\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} \u{928}\u{92e}\u{938}\u{94d}\u{924}\u{947}",
+        &[
+            19380, 2756, 15486, 46494, 216, 18645, 250, 48392, 138, 7906, 240, 178, 239, 230, 46673, 237,
+            10391, 237, 41152, 7365, 111, 7365, 124, 40303, 218, 10813, 235, 118, 321, 231, 10813, 235, 119,
+            321, 231, 10813, 235, 117, 12335, 118, 35090, 38770, 16525, 26293, 30581,
+        ],
+    ),
+    (
+        "fn main() { let x = vec![1, 2]; }\r\n\tprintln!(\"{x:?}\");",
+        &[
+            7853, 1085, 1000, 1662, 1303, 1792, 446, 37024, 21653, 33, 28, 216, 34, 26695, 4029, 2738, 197,
+            3272, 34115, 17, 45257, 104, 42, 47, 15201, 43,
+        ],
+    ),
+    (
+        "<|im_end|> <|im_start|>system",
+        &[
+            44, 108, 306, 79, 486, 108, 46, 2067, 108, 306, 79, 3738, 108, 46, 9690,
+        ],
+    ),
+    (
+        "a\u{0}b\u{7}c\u{7f}\u{a0}d\u{2028}e",
+        &[81, 190, 82, 195, 83, 217, 15442, 84, 321, 118, 85],
+    ),
+    (
+        "\u{200b}\u{feff}x\u{301}",
+        &[321, 229, 186, 136, 140, 104, 151, 219],
+    ),
+];
+
+#[test]
+#[ignore = "needs the demo model"]
+fn smollm2_is_cut_as_its_authors_cut_it() {
+    #[expect(clippy::disallowed_methods, reason = "a test is its own rim")]
+    let path = std::env::var("MOHO_TEST_MODEL").expect("MOHO_TEST_MODEL names the demo model");
+    let gguf = crate::gguf::Gguf::open(path.as_ref()).unwrap();
+    let tokenizer = Tokenizer::new(&Metadata::read(&gguf).unwrap()).unwrap();
+    for (text, expected) in SMOLLM2 {
+        let mut tokens = Vec::new();
+        tokenizer.encode_plain(text, &mut tokens).unwrap();
+        assert_eq!(tokens, expected, "{text}");
+        assert_eq!(decode(&tokenizer, &tokens), text.as_bytes());
+    }
+    assert_eq!(tokenizer.endings(), [2, 0]);
+}
+
 proptest! {
     #[test]
     fn text_survives_both_ways(text: String, splitting in prop::sample::select(vec!["smollm", "gpt-2", "llama-bpe"])) {

@@ -13,6 +13,14 @@ pub(crate) struct KvBlock {
     index: usize,
 }
 
+#[cfg(test)]
+impl KvBlock {
+    /// Which block of the pool, for models in tests that keep what is in a block by themselves.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+}
+
 /// Keys and values of all sequences, as half-precision floats; its capacity is fixed at start.
 ///
 /// Within a block, layer by layer and key/value head by head: the keys as `[head size][BLOCK_TOKENS]` (so that one

@@ -39,7 +39,9 @@ impl EncryptionContext {
     /// # Errors
     /// [`ContextError`] for an empty or repeated key, and for more than 8192 bytes.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, ContextError> {
-        pairs.into_iter().try_fold(Self::new(), |context, (key, value)| context.with(key, value))
+        pairs
+            .into_iter()
+            .try_fold(Self::new(), |context, (key, value)| context.with(key, value))
     }
 
     /// This context and one pair more.
@@ -53,8 +55,16 @@ impl EncryptionContext {
         if self.0.insert(key.to_owned(), value.to_owned()).is_some() {
             return Err(ContextError::RepeatedKey);
         }
-        let bytes: usize = self.0.iter().map(|(key, value)| key.len().saturating_add(value.len())).sum();
-        if bytes > MAX_BYTES { Err(ContextError::TooLong) } else { Ok(self) }
+        let bytes: usize = self
+            .0
+            .iter()
+            .map(|(key, value)| key.len().saturating_add(value.len()))
+            .sum();
+        if bytes > MAX_BYTES {
+            Err(ContextError::TooLong)
+        } else {
+            Ok(self)
+        }
     }
 
     /// The pairs, sorted by key.
@@ -93,7 +103,11 @@ mod tests {
 
     #[test]
     fn moving_a_letter_across_a_border_changes_the_digest() {
-        let digest = |pairs: &[(&str, &str)]| EncryptionContext::from_pairs(pairs.iter().copied()).unwrap().digest();
+        let digest = |pairs: &[(&str, &str)]| {
+            EncryptionContext::from_pairs(pairs.iter().copied())
+                .unwrap()
+                .digest()
+        };
         let all = [
             digest(&[]),
             digest(&[("a", "")]),
@@ -112,10 +126,19 @@ mod tests {
 
     #[test]
     fn empty_repeated_and_endless_keys_are_refused() {
-        assert_eq!(EncryptionContext::new().with("", "x"), Err(ContextError::EmptyKey));
-        assert_eq!(EncryptionContext::from_pairs([("a", "1"), ("a", "1")]), Err(ContextError::RepeatedKey));
+        assert_eq!(
+            EncryptionContext::new().with("", "x"),
+            Err(ContextError::EmptyKey)
+        );
+        assert_eq!(
+            EncryptionContext::from_pairs([("a", "1"), ("a", "1")]),
+            Err(ContextError::RepeatedKey)
+        );
         assert!(EncryptionContext::new().with("k", &"v".repeat(8191)).is_ok());
-        assert_eq!(EncryptionContext::new().with("k", &"v".repeat(8192)), Err(ContextError::TooLong));
+        assert_eq!(
+            EncryptionContext::new().with("k", &"v".repeat(8192)),
+            Err(ContextError::TooLong)
+        );
     }
 
     proptest! {

@@ -55,7 +55,10 @@ impl Cipher {
         out.extend_from_slice(plain);
         let failed = || KmsError::Cryptography("encrypt");
         let room = out.get_mut(start..).ok_or_else(failed)?;
-        match self.0.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), room) {
+        match self
+            .0
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), room)
+        {
             Ok(tag) => {
                 out.extend_from_slice(tag.as_ref());
                 Ok(())
@@ -81,7 +84,9 @@ impl Cipher {
         out.resize(start.checked_add(ciphertext.len())?, 0);
         let room = out.get_mut(start..)?;
         let nonce = Nonce::assume_unique_for_key(nonce);
-        let opened = self.0.open_separate_gather(nonce, Aad::from(aad), ciphertext, tag, room);
+        let opened = self
+            .0
+            .open_separate_gather(nonce, Aad::from(aad), ciphertext, tag, room);
         if opened.is_err() {
             room.fill(0);
             out.truncate(start);
@@ -101,17 +106,25 @@ mod tests {
         let info: Vec<u8> = (0xf0..=0xf9).collect();
         let okm = derive::<42>(&[0x0b; 22], &salt, &[&info]).unwrap();
         assert_eq!(okm[..6], [0x3c, 0xb2, 0x5f, 0x25, 0xfa, 0xac]);
-        assert_eq!(okm[36..], [0x00, 0x72, 0x08, 0xd5, 0xb8, 0x87][..].iter().copied().collect::<Vec<u8>>()[..]);
+        assert_eq!(
+            okm[36..],
+            [0x00, 0x72, 0x08, 0xd5, 0xb8, 0x87][..]
+                .iter()
+                .copied()
+                .collect::<Vec<u8>>()[..]
+        );
     }
 
     /// McGrew and Viega, the GCM submission, test case 16: AES-256 with additional data.
     #[test]
     fn encryption_is_aes_256_gcm_and_alterations_leave_nothing_behind() {
         let key: [u8; 32] = [
-            0xfe, 0xff, 0xe9, 0x92, 0x86, 0x65, 0x73, 0x1c, 0x6d, 0x6a, 0x8f, 0x94, 0x67, 0x30, 0x83, 0x08, 0xfe,
-            0xff, 0xe9, 0x92, 0x86, 0x65, 0x73, 0x1c, 0x6d, 0x6a, 0x8f, 0x94, 0x67, 0x30, 0x83, 0x08,
+            0xfe, 0xff, 0xe9, 0x92, 0x86, 0x65, 0x73, 0x1c, 0x6d, 0x6a, 0x8f, 0x94, 0x67, 0x30, 0x83, 0x08,
+            0xfe, 0xff, 0xe9, 0x92, 0x86, 0x65, 0x73, 0x1c, 0x6d, 0x6a, 0x8f, 0x94, 0x67, 0x30, 0x83, 0x08,
         ];
-        let nonce = [0xca, 0xfe, 0xba, 0xbe, 0xfa, 0xce, 0xdb, 0xad, 0xde, 0xca, 0xf8, 0x88];
+        let nonce = [
+            0xca, 0xfe, 0xba, 0xbe, 0xfa, 0xce, 0xdb, 0xad, 0xde, 0xca, 0xf8, 0x88,
+        ];
         let plain = [0xd9, 0x31, 0x32, 0x25, 0xf8, 0x84, 0x06, 0xe5];
         let cipher = Cipher::new(&key).unwrap();
         let mut sealed = Vec::new();

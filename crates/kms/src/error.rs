@@ -22,7 +22,9 @@ pub enum KmsError {
     )]
     OtherRoot(KeyId),
     /// The key's record was altered where it is stored.
-    #[error("the stored record of key `{0}` is damaged or was altered: restore the data directory from a backup")]
+    #[error(
+        "the stored record of key `{0}` is damaged or was altered: restore the data directory from a backup"
+    )]
     DamagedRecord(KeyId),
     /// The sealed object does not open.
     #[error(transparent)]

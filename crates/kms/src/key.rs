@@ -9,7 +9,7 @@ use moho_os::LockedBytes;
 use moho_terms::{AccountId, Arn, ArnError, Entropy, KeyId, Region, Timestamp};
 use zeroize::Zeroizing;
 
-use crate::crypto::{Cipher, KEY, NONCE, TAG};
+use crate::crypto::{KEY, NONCE, TAG};
 use crate::error::KmsError;
 use crate::root::{FINGERPRINT, RootKey};
 
@@ -84,7 +84,12 @@ impl KeyRecord {
     /// # Errors
     /// Never, in fact: an account, a region and a key id always make an ARN.
     pub fn arn(&self) -> Result<Arn, ArnError> {
-        Arn::of("kms", self.region.as_str(), self.account.as_str(), &format!("key/{}", self.key_id))
+        Arn::of(
+            "kms",
+            self.region.as_str(),
+            self.account.as_str(),
+            &format!("key/{}", self.key_id),
+        )
     }
 
     /// SHA-256 of everything but the wrapped material, each field with its length before it.
@@ -110,7 +115,11 @@ impl KeyRecord {
     }
 
     /// Fills in fresh material, wrapped by `root`.
-    pub(crate) fn with_new_material(mut self, root: &RootKey, entropy: &dyn Entropy) -> Result<Self, KmsError> {
+    pub(crate) fn with_new_material(
+        mut self,
+        root: &RootKey,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, KmsError> {
         let mut material = Zeroizing::new([0; KEY]);
         entropy.fill(material.as_mut_slice())?;
         let mut nonce = [0; NONCE];
@@ -119,7 +128,8 @@ impl KeyRecord {
         wrapped.push(VERSION);
         wrapped.extend_from_slice(root.fingerprint());
         wrapped.extend_from_slice(&nonce);
-        root.wrapping_cipher()?.encrypt(nonce, &self.binding(), material.as_slice(), &mut wrapped)?;
+        root.wrapping_cipher()?
+            .encrypt(nonce, &self.binding(), material.as_slice(), &mut wrapped)?;
         self.wrapped = wrapped;
         Ok(self)
     }
@@ -127,7 +137,11 @@ impl KeyRecord {
     /// Unwraps the material.
     pub(crate) fn material(&self, root: &RootKey) -> Result<LockedBytes, KmsError> {
         let damaged = || KmsError::DamagedRecord(self.key_id.clone());
-        let wrapped: &[u8; WRAPPED] = self.wrapped.as_slice().try_into().map_err(|_wrong_size| damaged())?;
+        let wrapped: &[u8; WRAPPED] = self
+            .wrapped
+            .as_slice()
+            .try_into()
+            .map_err(|_wrong_size| damaged())?;
         let (version, rest) = wrapped.split_first().ok_or_else(damaged)?;
         let (fingerprint, rest) = rest.split_first_chunk::<FINGERPRINT>().ok_or_else(damaged)?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or_else(damaged)?;

@@ -70,7 +70,9 @@ impl RootKey {
             }
             file => file?,
         };
-        let (magic, rest) = file.split_first_chunk::<{ MAGIC.len() }>().ok_or(RootKeyError::NotRootKey)?;
+        let (magic, rest) = file
+            .split_first_chunk::<{ MAGIC.len() }>()
+            .ok_or(RootKeyError::NotRootKey)?;
         let (key, check) = rest.split_first_chunk::<KEY>().ok_or(RootKeyError::NotRootKey)?;
         if magic != MAGIC {
             return Err(RootKeyError::NotRootKey);
@@ -80,7 +82,11 @@ impl RootKey {
         }
         let fingerprint = *expand::<FINGERPRINT>(key, "fingerprint").map_err(derivation)?;
         let mut copy = Zeroizing::new(*key);
-        Ok(Self { key: LockedBytes::take(copy.as_mut_slice())?, fingerprint, attestation: Attestation::Development })
+        Ok(Self {
+            key: LockedBytes::take(copy.as_mut_slice())?,
+            fingerprint,
+            attestation: Attestation::Development,
+        })
     }
 
     /// What stands behind this root.

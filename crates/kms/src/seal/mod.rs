@@ -11,18 +11,24 @@
 //! under two keys. A chunk's nonce is prefix (7) | number (4) | 1 if it is the last, else 0 (1): no chunk can be left
 //! out, moved, repeated or added. All lengths follow from the total, so there is nothing to lie about.
 
-mod header;
+mod front;
 mod stream;
 #[cfg(test)]
 mod tests;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use moho_terms::{ContentBytes, Entropy, KeyId};
 use zeroize::Zeroizing;
 
 use crate::context::EncryptionContext;
-use crate::crypto::{Cipher, KEY, derive};
+use crate::crypto::{Cipher, KEY, NONCE, TAG, derive};
 use crate::error::KmsError;
-use header::{Header, Unwrapped};
+use front::{FRONT, Front, SALT};
+
+const WRAPPED: usize = KEY + TAG;
+const COMMITMENT: usize = 32;
+const HEADER: usize = FRONT + WRAPPED + COMMITMENT;
+const WRAP_NONCE: [u8; NONCE] = [0; NONCE];
 
 /// Bytes that are no sealed object, or not the one asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,15 +88,71 @@ pub(crate) fn seal(
     let context = context.digest();
     let mut data_key = Zeroizing::new([0; KEY]);
     entropy.fill(data_key.as_mut_slice())?;
-    let mut salt = [0; header::SALT];
+    let mut salt = [0; SALT];
     entropy.fill(&mut salt)?;
-    let unwrapped = Unwrapped::new(key_id, salt);
-    let mut wrapped = Vec::with_capacity(header::WRAPPED);
-    let wrapping = wrapping_cipher(material, &unwrapped)?;
-    wrapping.encrypt(header::WRAP_NONCE, &unwrapped.bound_to(&context), data_key.as_slice(), &mut wrapped)?;
-    let (object, header) = Header::commit(unwrapped, &wrapped, |front| object_keys(&data_key, front, &salt, &context))?;
-    let mut sealed = Vec::with_capacity(header::LENGTH.saturating_add(stream::sealed_length(plain.len())?));
-    sealed.extend_from_slice(header.as_bytes());
-    stream::seal(&object.cipher()?, &object.prefix, plain.expose(), &mut sealed)?;
+    let length = stream::sealed_length(plain.len()).and_then(|body| body.checked_add(HEADER));
+    let mut sealed = Vec::with_capacity(length.ok_or(SealedError::TooLarge)?);
+    Front::new(key_id, salt)?.write(&mut sealed);
+    let aad = [sealed.as_slice(), &context].concat();
+    wrapping_cipher(material, &salt)?.encrypt(WRAP_NONCE, &aad, data_key.as_slice(), &mut sealed)?;
+    let object = ObjectKeys::new(data_key.as_slice(), &salt, &sealed, &context)?;
+    sealed.extend_from_slice(&object.commitment);
+    stream::seal(&object, plain.expose(), &mut sealed)?;
     Ok(SealedObject(sealed))
+}
+
+/// Opens what [`seal`] made with the same material, key and context; any other bytes are an error.
+pub(crate) fn open(
+    material: &[u8],
+    key_id: &KeyId,
+    context: &EncryptionContext,
+    sealed: &[u8],
+) -> Result<ContentBytes, KmsError> {
+    let context = context.digest();
+    let front = Front::parse(sealed)?;
+    if front.key_id() != key_id {
+        return Err(SealedError::OtherKey(front.key_id().clone()).into());
+    }
+    let (head, rest) = sealed
+        .split_at_checked(FRONT + WRAPPED)
+        .ok_or(SealedError::Truncated)?;
+    let (front_bytes, wrapped) = head.split_at_checked(FRONT).ok_or(SealedError::Truncated)?;
+    let (commitment, body) = rest
+        .split_first_chunk::<COMMITMENT>()
+        .ok_or(SealedError::Truncated)?;
+    let mut data_key = Zeroizing::new(Vec::with_capacity(KEY));
+    let aad = [front_bytes, &context].concat();
+    wrapping_cipher(material, front.salt())?
+        .decrypt(WRAP_NONCE, &aad, wrapped, &mut data_key)
+        .ok_or(SealedError::NotAuthentic)?;
+    let object = ObjectKeys::new(&data_key, front.salt(), head, &context)?;
+    if verify_slices_are_equal(commitment, &object.commitment).is_err() {
+        return Err(SealedError::NotCommitted.into());
+    }
+    Ok(stream::open(&object, body)?)
+}
+
+/// The cipher for one data key. The salt is fresh, so the key is used once and its nonce can be fixed.
+fn wrapping_cipher(material: &[u8], salt: &[u8; SALT]) -> Result<Cipher, KmsError> {
+    Cipher::new(&*derive(material, salt, &[b"moho/seal/1 wrap data key"])?)
+}
+
+/// What follows from the data key: the object's cipher, its nonces, and the commitment to all of it.
+struct ObjectKeys {
+    cipher: Cipher,
+    prefix: [u8; stream::PREFIX],
+    commitment: [u8; COMMITMENT],
+}
+
+impl ObjectKeys {
+    fn new(data_key: &[u8], salt: &[u8; SALT], head: &[u8], context: &[u8; 32]) -> Result<Self, KmsError> {
+        let key = derive(data_key, salt, &[b"moho/seal/1 key", head, context])?;
+        let prefix = derive(data_key, salt, &[b"moho/seal/1 nonce", head, context])?;
+        let commitment = derive(data_key, salt, &[b"moho/seal/1 commitment", head, context])?;
+        Ok(Self {
+            cipher: Cipher::new(&key)?,
+            prefix: *prefix,
+            commitment: *commitment,
+        })
+    }
 }

@@ -15,6 +15,13 @@ pub trait Action: sealed::Sealed + Send + Sync + 'static {
     const NAME: &'static str;
 }
 
+/// Actions that make a model compute: they need the account's agreement to use it.
+pub(crate) const INFERENCE: &[&str] = &[
+    bedrock::InvokeModel::NAME,
+    bedrock::InvokeModelWithResponseStream::NAME,
+    mantle::CreateInference::NAME,
+];
+
 macro_rules! actions {
     ($($(#[$group_doc:meta])* $group:ident: $prefix:literal { $($(#[$doc:meta])* $name:ident),+ $(,)? })+) => {
         $(

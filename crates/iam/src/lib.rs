@@ -9,6 +9,7 @@ pub mod action;
 pub mod authn;
 pub mod authz;
 pub mod bootstrap;
+mod hex;
 pub mod policy;
 mod session;
 

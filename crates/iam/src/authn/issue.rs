@@ -1,11 +1,18 @@
 //! Issuing temporary credentials: the end of `AssumeRole`.
 
-use moho_terms::{AccessKeyId, Arn, Entropy, EntropyUnavailable, Secret, SessionName, Timestamp};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use moho_terms::{
+    AccessKeyId, AccountId, Arn, ArnError, Entropy, EntropyUnavailable, Region, RoleName, Secret,
+    SessionName, Timestamp,
+};
+use zeroize::Zeroizing;
 
-use super::Authenticator;
+use super::{Authenticator, bearer};
 use crate::action::sts::AssumeRole;
 use crate::authz::Permit;
-use crate::policy::PolicyDocument;
+use crate::policy::{PolicyDocument, PolicyKind};
+use crate::session::{RoleSession, Terms};
 
 /// What the caller asks of its new session.
 #[derive(Debug)]
@@ -57,6 +64,15 @@ pub enum IssueError {
     /// No random bytes.
     #[error(transparent)]
     Entropy(#[from] EntropyUnavailable),
+    /// A bearer key lasts 1 to 43200 seconds.
+    #[error("a bearer key lasts between 1 and 43200 seconds")]
+    BearerDuration,
+    /// The session token is not one of ours.
+    #[error("the session token is not text")]
+    Token(#[source] std::str::Utf8Error),
+    /// The session cannot be named.
+    #[error(transparent)]
+    Name(#[from] ArnError),
     /// The cipher failed.
     #[error("the session token could not be sealed")]
     Sealing,
@@ -74,8 +90,35 @@ impl Authenticator {
         now: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<TemporaryCredentials, IssueError> {
-        let _: (&Permit<AssumeRole>, SessionGrant, Timestamp, &dyn Entropy) = (permit, grant, now, entropy);
-        Err(IssueError::NotARole)
+        let (account, role) = role_of(permit.resource()).ok_or(IssueError::NotARole)?;
+        let chained = permit.session().role().is_some();
+        let seconds = duration(grant.duration_seconds, chained)?;
+        if grant
+            .session_policy
+            .as_ref()
+            .is_some_and(|policy| policy.kind() != PolicyKind::Session)
+        {
+            return Err(IssueError::NotASessionPolicy);
+        }
+        let issued_at = Timestamp::from_unix_seconds(now.unix_seconds());
+        let terms = Terms {
+            access_key_id: AccessKeyId::random(entropy)?,
+            issued_at,
+            expires_at: issued_at.plus_seconds(seconds),
+            session_policy: grant.session_policy,
+            chained,
+        };
+        let access_key_id = terms.access_key_id.clone();
+        let session = RoleSession::of_role(account, role, grant.session_name, terms)?;
+        let secret_access_key = random_secret(entropy)?;
+        Ok(TemporaryCredentials {
+            session_token: self.tokens.seal(&session, &secret_access_key, entropy)?,
+            access_key_id,
+            secret_access_key,
+            expires_at: session.expires_at(),
+            assumed_role_arn: session.principal_arn().clone(),
+            assumed_role_id: session.user_id().to_owned(),
+        })
     }
 }
 
@@ -86,14 +129,45 @@ impl TemporaryCredentials {
     /// [`Authorization: Bearer`]: https://www.rfc-editor.org/rfc/rfc6750
     ///
     /// # Errors
-    /// [`IssueError::Duration`] if `seconds` is out of range.
-    pub fn bearer_key(
-        &self,
-        region: &moho_terms::Region,
-        now: Timestamp,
-        seconds: u32,
-    ) -> Result<Secret, IssueError> {
-        let _: (&moho_terms::Region, Timestamp, u32) = (region, now, seconds);
-        Err(IssueError::Duration)
+    /// [`IssueError::BearerDuration`] if `seconds` is out of range.
+    pub fn bearer_key(&self, region: &Region, now: Timestamp, seconds: u32) -> Result<Secret, IssueError> {
+        let seconds = u64::from(seconds);
+        if !(1..=bearer::MAX_SECONDS).contains(&seconds) {
+            return Err(IssueError::BearerDuration);
+        }
+        let token = std::str::from_utf8(self.session_token.expose()).map_err(IssueError::Token)?;
+        Ok(bearer::make(
+            self.access_key_id.as_str(),
+            &self.secret_access_key,
+            token,
+            (region, now, seconds),
+        ))
     }
+}
+
+/// The account and name in `arn:aws:iam::ACCOUNT:role/Name`.
+fn role_of(arn: &Arn) -> Option<(AccountId, RoleName)> {
+    if arn.service() != "iam" {
+        return None;
+    }
+    let role = arn.resource().strip_prefix("role/")?;
+    Some((arn.account().parse().ok()?, role.parse().ok()?))
+}
+
+fn duration(asked: Option<u32>, chained: bool) -> Result<u64, IssueError> {
+    let seconds = asked.unwrap_or(3600);
+    if !(900..=43_200).contains(&seconds) {
+        Err(IssueError::Duration)
+    } else if chained && seconds > 3600 {
+        Err(IssueError::Chaining)
+    } else {
+        Ok(u64::from(seconds))
+    }
+}
+
+/// 240 random bits as 40 characters, as AWS's secrets look.
+fn random_secret(entropy: &dyn Entropy) -> Result<Secret, EntropyUnavailable> {
+    let mut bytes = Zeroizing::new([0_u8; 30]);
+    entropy.fill(bytes.as_mut_slice())?;
+    Ok(Secret::new(STANDARD.encode(bytes.as_slice()).into_bytes()))
 }

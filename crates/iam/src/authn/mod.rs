@@ -4,19 +4,29 @@
 //! a signature. What was checked is remembered in a type: there is no `Authenticated` without a `SignatureValid`,
 //! except through the bootstrap [`Door`](crate::bootstrap::Door).
 
+mod bearer;
+mod canonical;
 mod error;
+mod header;
 mod issue;
+mod presented;
+mod signature;
 mod signing_name;
+mod token;
 
 use std::sync::Arc;
 
-use moho_terms::{AccountId, Region, Secret, Timestamp};
+use moho_terms::{Region, Secret, Timestamp};
 
 pub use error::AuthnError;
 pub use issue::{IssueError, SessionGrant, TemporaryCredentials};
 pub use signing_name::SigningName;
 
 use crate::session::RoleSession;
+use bearer::BearerKey;
+use header::Authorization;
+use signature::SignatureValid;
+use token::TokenSealer;
 
 /// The part of a request that a signature covers.
 #[derive(Clone, Copy)]
@@ -52,10 +62,17 @@ pub enum Scheme {
     Bootstrap,
 }
 
-/// A signature was recomputed and found equal.
-#[derive(Debug)]
-#[expect(dead_code, reason = "filled in next")]
-struct SignatureValid(());
+impl Scheme {
+    /// `sigv4`, `bearer` or `bootstrap`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SigV4 { .. } => "sigv4",
+            Self::Bearer { .. } => "bearer",
+            Self::Bootstrap => "bootstrap",
+        }
+    }
+}
 
 /// A caller whose proof was checked. Made by [`Authenticator::authenticate`] and the bootstrap door only.
 #[derive(Debug)]
@@ -65,8 +82,18 @@ pub struct Authenticated {
 }
 
 impl Authenticated {
-    pub(crate) fn bootstrap(_account: AccountId, _now: Timestamp) -> Option<Self> {
-        None
+    fn by_signature(session: RoleSession, scheme: Scheme, _proof: &SignatureValid) -> Self {
+        Self {
+            session: Arc::new(session),
+            scheme,
+        }
+    }
+
+    pub(crate) fn through_the_door(session: RoleSession) -> Self {
+        Self {
+            session: Arc::new(session),
+            scheme: Scheme::Bootstrap,
+        }
     }
 
     /// On whose behalf.
@@ -81,7 +108,6 @@ impl Authenticated {
         self.scheme
     }
 
-    #[expect(dead_code, reason = "filled in next")]
     pub(crate) fn shared_session(&self) -> Arc<RoleSession> {
         Arc::clone(&self.session)
     }
@@ -89,7 +115,7 @@ impl Authenticated {
 
 /// Checks callers' proofs, and issues what they will prove themselves with.
 pub struct Authenticator {
-    #[expect(dead_code, reason = "filled in next")]
+    tokens: TokenSealer,
     region: Region,
 }
 
@@ -105,14 +131,14 @@ impl Authenticator {
     /// # Errors
     /// [`SessionKeyError`] if the key has another size.
     pub fn new(session_key: &Secret, region: Region) -> Result<Self, SessionKeyError> {
-        if session_key.len() == 32 {
-            Ok(Self { region })
-        } else {
-            Err(SessionKeyError)
-        }
+        Ok(Self {
+            tokens: TokenSealer::new(session_key)?,
+            region,
+        })
     }
 
-    /// Who sent this request. `services` are the signing names that its route accepts; a bearer key takes the first.
+    /// Who sent this request. `services` are the signing names that its route accepts; a bearer key is presented to the
+    /// first of them that takes bearer keys.
     ///
     /// # Errors
     /// [`AuthnError`]: who is to blame and how; journal it with
@@ -123,7 +149,96 @@ impl Authenticator {
         services: &[SigningName],
         now: Timestamp,
     ) -> Result<Authenticated, AuthnError> {
-        let _: (&HttpHead<'_>, &[SigningName], Timestamp) = (head, services, now);
-        Err(AuthnError::Missing)
+        let authorization = header::single(head, "authorization")?;
+        if authenticates_by_query(head.raw_query) {
+            return Err(AuthnError::Malformed(
+                "Authentication in the query string is not accepted here.",
+            ));
+        }
+        let authorization = authorization.ok_or(AuthnError::Missing)?;
+        match bearer::bearer_credentials(authorization) {
+            Some(key) => self.by_bearer_key(key, services, now),
+            None => self.by_header(&Authorization::parse(authorization)?, head, services, now),
+        }
+    }
+
+    fn by_header(
+        &self,
+        authorization: &Authorization<'_>,
+        head: &HttpHead<'_>,
+        services: &[SigningName],
+        now: Timestamp,
+    ) -> Result<Authenticated, AuthnError> {
+        let (presented, service) = authorization.present(head, &self.region, services)?;
+        check_skew(presented.signed_at, now, service)?;
+        let (session, proof) = presented.check(&self.tokens, now)?;
+        Ok(Authenticated::by_signature(
+            session,
+            Scheme::SigV4 { service },
+            &proof,
+        ))
+    }
+
+    fn by_bearer_key(
+        &self,
+        key: &str,
+        services: &[SigningName],
+        now: Timestamp,
+    ) -> Result<Authenticated, AuthnError> {
+        let takes_keys =
+            |service: &SigningName| matches!(service, SigningName::Bedrock | SigningName::BedrockMantle);
+        let service = services
+            .iter()
+            .copied()
+            .find(takes_keys)
+            .ok_or(AuthnError::UnknownKey)?;
+        let key = BearerKey::parse(key)?;
+        let presented = key.present(&self.region)?;
+        if key.signed_at() > now {
+            check_skew(key.signed_at(), now, service)?;
+        }
+        let (session, proof) = presented.check(&self.tokens, now)?;
+        if key.expires_at() <= now {
+            return Err(AuthnError::Expired);
+        }
+        Ok(Authenticated::by_signature(
+            session,
+            Scheme::Bearer { service },
+            &proof,
+        ))
     }
 }
+
+/// S3's clients may be wrong by a quarter of an hour, all others by five minutes.
+fn check_skew(signed: Timestamp, now: Timestamp, service: SigningName) -> Result<(), AuthnError> {
+    let allowed_seconds = if service == SigningName::S3 { 900 } else { 300 };
+    if now.abs_diff_seconds(signed) > allowed_seconds {
+        Err(AuthnError::Skewed {
+            signed,
+            now,
+            allowed_seconds,
+        })
+    } else {
+        Ok(())
+    }
+}
+
+/// Presigned requests, of this or an older signature version.
+fn authenticates_by_query(raw_query: &str) -> bool {
+    const NAMES: [&str; 6] = [
+        "x-amz-algorithm",
+        "x-amz-credential",
+        "x-amz-signature",
+        "x-amz-security-token",
+        "signature",
+        "awsaccesskeyid",
+    ];
+    canonical::query_parameters(raw_query).any(|(name, _)| {
+        NAMES
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+    })
+}
+
+#[cfg(test)]
+mod tests;

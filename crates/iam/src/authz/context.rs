@@ -26,6 +26,14 @@ impl Context {
         self.0.insert(key.to_ascii_lowercase(), values);
     }
 
+    /// Sets `key`, which is in lower case, to one value, or to none.
+    pub(super) fn replace(&mut self, key: &str, value: Option<String>) {
+        match value {
+            Some(value) => self.0.insert(key.to_owned(), vec![value]),
+            None => self.0.remove(key),
+        };
+    }
+
     /// The values of `key`; `None` if the request has no such key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&[String]> {

@@ -1,4 +1,4 @@
-//! The evaluator: a pure function from a request and every policy that bears on it to a decision and its reasons.
+//! What the evaluator is asked, what it is told, and what it answers.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use moho_terms::Arn;
 
 use super::Context;
-use crate::policy::PolicyDocument;
+use crate::policy::{Effect, PolicyDocument};
 use crate::session::RoleSession;
 
 /// Who wants to do what, on what, under which circumstances.
@@ -102,6 +102,8 @@ pub struct Statement {
     pub layer: Layer,
     /// Its `Sid`, if it has one.
     pub sid: Option<String>,
+    /// What it says.
+    pub effect: Effect,
 }
 
 /// How the decision came to be, for the one who asks why.
@@ -144,15 +146,4 @@ pub trait PolicySource: Send + Sync {
         action: &str,
         resource: &Arn,
     ) -> Result<Policies, PolicyUnavailable>;
-}
-
-/// Decides. An explicit deny anywhere wins; nothing is allowed unless something allows it; boundary, session policy,
-/// guard policies and endpoint policy can only narrow.
-#[must_use]
-pub fn evaluate(request: &AccessRequest<'_>, policies: &Policies) -> Response {
-    let _: (&AccessRequest<'_>, &Policies) = (request, policies);
-    Response {
-        decision: Decision::Deny(Reason::NotAllowed(Layer::Identity)),
-        diagnostics: Diagnostics::default(),
-    }
 }

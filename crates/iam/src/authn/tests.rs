@@ -1,0 +1,1 @@
+//! Signatures and keys, right and wrong.

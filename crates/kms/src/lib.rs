@@ -17,7 +17,7 @@ mod service;
 
 pub use context::{ContextError, EncryptionContext};
 pub use error::KmsError;
-pub use key::{KeyRecord, KeyRecords, KeyState, RecordsUnavailable};
+pub use key::{KeyRecord, KeyRecords, KeyState, KeyStateError, RecordsUnavailable};
 pub use policy::default_key_policy;
 pub use root::{RootKey, RootKeyError};
 pub use seal::{SealedError, SealedObject};

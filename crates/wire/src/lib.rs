@@ -12,7 +12,9 @@
 pub mod aws;
 mod command;
 mod failure;
+mod json;
 pub mod openai;
+mod query;
 mod reply;
 mod route;
 

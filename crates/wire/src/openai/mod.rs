@@ -1,8 +1,10 @@
 //! The OpenAI protocols: Responses, Chat Completions, Models.
 
 pub mod chat;
+pub(crate) mod fields;
 mod finish;
 pub mod models;
+mod padding;
 pub mod responses;
 mod settings;
 mod turn;

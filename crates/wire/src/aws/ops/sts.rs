@@ -2,6 +2,8 @@
 
 use moho_terms::{AccessKeyId, AccountId, Arn, RequestId, Secret, SessionName, Timestamp};
 
+use crate::aws::document::{Document, Members};
+use crate::aws::{QueryService, query_out};
 use crate::{Failure, Reply};
 
 /// A parsed `AssumeRole`.
@@ -14,6 +16,21 @@ pub struct AssumeRole {
     pub duration_seconds: u32,
     /// A session policy: IAM policy JSON that narrows what the role may do.
     pub policy: Option<String>,
+}
+
+impl AssumeRole {
+    pub(super) fn read(members: &mut Members) -> Result<Self, Failure> {
+        let role_arn: String = members.require("RoleArn")?;
+        let session_name: String = members.require("RoleSessionName")?;
+        Ok(Self {
+            role_arn: role_arn
+                .parse()
+                .map_err(|_| Failure::Validation(format!("{role_arn} is invalid")))?,
+            session_name: session_name.parse().map_err(|_| Failure::Internal)?,
+            duration_seconds: members.take("DurationSeconds")?.unwrap_or(3600),
+            policy: members.take("Policy")?,
+        })
+    }
 }
 
 /// What `AssumeRole` answers.
@@ -40,8 +57,33 @@ impl AssumeRoleReply {
     /// # Errors
     /// [`Failure::Internal`] if it does not fit the service model.
     pub fn reply(self, request: &RequestId) -> Result<Reply, Failure> {
-        let _: &RequestId = request;
-        todo!()
+        let credentials = Document::Structure(vec![
+            member(
+                "AccessKeyId",
+                Document::Text(self.access_key_id.as_str().to_owned()),
+            ),
+            member("SecretAccessKey", Document::Sensitive(self.secret_access_key)),
+            // The model does not call the token sensitive, but it is.
+            member("SessionToken", Document::Sensitive(self.session_token)),
+            member("Expiration", Document::Timestamp(self.expiration)),
+        ]);
+        let user = Document::Structure(vec![
+            member("AssumedRoleId", Document::Text(self.assumed_role_id)),
+            member("Arn", Document::Text(self.assumed_role_arn.as_str().to_owned())),
+        ]);
+        let mut members = vec![
+            member("Credentials", credentials),
+            member("AssumedRoleUser", user),
+        ];
+        if let Some(size) = self.packed_policy_size {
+            members.push(member("PackedPolicySize", Document::Integer(size.into())));
+        }
+        query_out::reply(
+            QueryService::Sts.model()?,
+            "AssumeRole",
+            &Document::Structure(members),
+            request,
+        )
     }
 }
 
@@ -61,7 +103,20 @@ impl CallerIdentityReply {
     /// # Errors
     /// [`Failure::Internal`] if it does not fit the service model.
     pub fn reply(self, request: &RequestId) -> Result<Reply, Failure> {
-        let _: &RequestId = request;
-        todo!()
+        let document = Document::Structure(vec![
+            member("UserId", Document::Text(self.user_id)),
+            member("Account", Document::Text(self.account.as_str().to_owned())),
+            member("Arn", Document::Text(self.arn.as_str().to_owned())),
+        ]);
+        query_out::reply(
+            QueryService::Sts.model()?,
+            "GetCallerIdentity",
+            &document,
+            request,
+        )
     }
+}
+
+fn member(name: &str, value: Document) -> (String, Document) {
+    (name.to_owned(), value)
 }

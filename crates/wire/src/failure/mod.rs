@@ -3,6 +3,10 @@
 //! Handlers and the road name *what* went wrong once ([`Failure`]); status, code, type and shape of the body follow
 //! from the protocol the client speaks ([`ErrorShape`]).
 
+mod aws;
+mod openai;
+
+pub(crate) use aws::printable;
 use moho_terms::{ModelId, RequestId, ResponseId};
 
 use crate::Reply;
@@ -23,9 +27,9 @@ pub enum ErrorShape {
     RestJson,
 }
 
-/// Why a request failed. Texts in it are written by moho and never repeat a tenant's words.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
+/// Why a request failed. Texts in it are written by moho; only [`Failure::Validation`] and [`Failure::Service`] repeat
+/// values of a request, and only such as AWS repeats: names and ARNs, never a tenant's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// No credentials at all.
     MissingAuthentication,
@@ -56,19 +60,19 @@ pub enum Failure {
     NoSuchPath,
     /// The path exists, the method does not: those that do.
     MethodNotAllowed(&'static str),
-    /// An operation that is not served, with its API version.
+    /// An operation that is not served, with its API version; either is empty if it has not the form of a name.
     UnknownOperation {
-        /// The operation asked for, if it has the form of a name.
+        /// The operation asked for.
         operation: String,
         /// The API version asked for.
         version: String,
     },
-    /// No such model, or none this caller may see.
-    ModelNotFound(ModelId),
-    /// No such response, or none this caller may see.
-    ResponseNotFound(ResponseId),
-    /// `previous_response_id` names no response this caller may see.
-    PreviousResponseNotFound(ResponseId),
+    /// No such model, or none this caller may see; `None` if the name is none a model can have.
+    ModelNotFound(Option<ModelId>),
+    /// No such response, or none this caller may see; `None` if the id is none a response can have.
+    ResponseNotFound(Option<ResponseId>),
+    /// `previous_response_id` names no response this caller may see; `None` if no response can have that id.
+    PreviousResponseNotFound(Option<ResponseId>),
     /// The prompt does not fit.
     ContextLengthExceeded {
         /// The model's context length in tokens.
@@ -97,7 +101,7 @@ pub enum Failure {
     Unavailable,
     /// A fault of ours.
     Internal,
-    /// An AWS service's own error: code, sentence, status 4xx.
+    /// An AWS service's own error.
     Service {
         /// The modelled error code, such as `EntityAlreadyExists`.
         code: &'static str,
@@ -108,25 +112,54 @@ pub enum Failure {
     },
 }
 
+/// A failure as one protocol tells it.
+pub(crate) struct Told {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// The code a program reads.
+    pub(crate) code: &'static str,
+}
+
 impl Failure {
     /// The reply in a protocol's own words.
     #[must_use]
     pub fn reply(&self, shape: ErrorShape, request: &RequestId) -> Reply {
-        let _: (ErrorShape, &RequestId) = (shape, request);
-        todo!()
+        let mut reply = match shape {
+            ErrorShape::OpenAi => self.openai_reply(),
+            ErrorShape::Query { namespace } => self.query_reply(namespace, request),
+            ErrorShape::AwsJson => self.json_reply(false),
+            ErrorShape::RestJson => self.json_reply(true),
+        };
+        if let Self::Throttled { retry_after } | Self::Overloaded { retry_after } = self {
+            reply.headers.push(("retry-after", retry_after.to_string()));
+        }
+        if let Self::MethodNotAllowed(methods) = self {
+            reply.headers.push(("allow", (*methods).to_owned()));
+        }
+        reply
     }
 
     /// The HTTP status in a protocol.
     #[must_use]
     pub fn status(&self, shape: ErrorShape) -> u16 {
-        let _: ErrorShape = shape;
-        todo!()
+        self.told(shape).status
     }
 
     /// The error code the client sees, which is also what the journal records.
     #[must_use]
     pub fn code(&self, shape: ErrorShape) -> &'static str {
-        let _: ErrorShape = shape;
-        todo!()
+        self.told(shape).code
+    }
+
+    fn told(&self, shape: ErrorShape) -> Told {
+        match shape {
+            ErrorShape::OpenAi => self.told_openai(),
+            ErrorShape::Query { .. } => self.told_query(),
+            ErrorShape::AwsJson => self.told_json(),
+            ErrorShape::RestJson => self.told_rest(),
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

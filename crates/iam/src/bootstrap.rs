@@ -21,12 +21,21 @@ pub enum Attestation {
     Measured,
 }
 
+impl Attestation {
+    /// `development` or `measured`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Measured => "measured",
+        }
+    }
+}
+
+/// `attestation: development` or `attestation: measured`.
 impl fmt::Display for Attestation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Development => "attestation: development",
-            Self::Measured => "attestation: measured",
-        })
+        write!(f, "attestation: {}", self.as_str())
     }
 }
 

@@ -11,4 +11,4 @@ mod process;
 
 pub use file::{FileLock, LockError, PrivateFileError, create_private, lock_file_exclusive, read_private};
 pub use memory::{LockedBytes, MemoryError, Residence};
-pub use process::{HardenError, available_cores, harden_process, process_cpu_time};
+pub use process::{HardenError, available_cores, harden_process, own_user, process_cpu_time};

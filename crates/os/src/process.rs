@@ -53,6 +53,12 @@ pub fn process_cpu_time() -> Duration {
     )
 }
 
+/// The user this process runs as.
+#[must_use]
+pub fn own_user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,5 +6,8 @@
 
 pub mod config;
 pub mod engine_link;
+mod handlers;
 pub mod net;
+mod road;
+mod startup;
 pub mod system;

@@ -36,7 +36,7 @@ pub(crate) fn assume_role(asked: &Asked, permit: &Permit<sts::AssumeRole>, assum
     let packed_policy_size = session_policy.as_ref().map(|policy| percent_of_session(policy.as_str().len()));
     let grant = SessionGrant {
         session_name: assume.session_name,
-        duration_seconds: assume.duration_seconds,
+        duration_seconds: Some(assume.duration_seconds),
         session_policy,
     };
     let platform = &asked.platform;
@@ -68,7 +68,8 @@ fn from_issue(error: &IssueError) -> Failure {
         }
         IssueError::NotASessionPolicy => service("MalformedPolicyDocument", error.to_string(), 400),
         IssueError::TokenTooLarge => service("PackedPolicyTooLarge", error.to_string(), 400),
-        IssueError::Entropy(_) | IssueError::Sealing => Failure::Unavailable,
+        IssueError::Entropy(_) => Failure::Unavailable,
+        IssueError::Sealing | IssueError::BearerDuration | IssueError::Token(_) | IssueError::Name(_) => Failure::Internal,
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn list(platform: &Platform, permit: &ListPermit) -> Result<Outbound,
 pub(crate) fn get(platform: &Platform, permit: &GetPermit, id: &ModelId) -> Result<Outbound, Failure> {
     let agreed = agreed(platform, permit.account())?;
     let model = agreed.iter().find(|model| model.id == *id);
-    model.map(|model| content(models::one(model))).ok_or_else(|| Failure::ModelNotFound(id.clone()))
+    model.map(|model| content(models::one(model))).ok_or_else(|| Failure::ModelNotFound(Some(id.clone())))
 }
 
 fn agreed(platform: &Platform, account: AccountId) -> Result<Vec<Model>, Failure> {

@@ -17,7 +17,7 @@ use moho_wire::openai::{Role, Turn};
 use super::inference::{Answer, Asking, InferencePermit, Piece, Question, ask};
 use super::Asked;
 use crate::net::Outbound;
-use crate::road::{Frames, content, event_stream, from_kms, from_store, from_storing};
+use crate::road::{Frames, content, event_stream, from_store};
 use crate::startup::Platform;
 
 /// Leave to read one stored response.
@@ -52,7 +52,7 @@ pub(crate) async fn create(
 ) -> Result<Outbound, Failure> {
     let mut earlier = match permits.previous {
         Some(previous) => {
-            let missing = Failure::PreviousResponseNotFound(previous.response.clone());
+            let missing = Failure::PreviousResponseNotFound(Some(previous.response.clone()));
             load(&asked.platform, previous).await?.ok_or(missing)?.into_context()
         }
         None => Vec::new(),
@@ -118,8 +118,10 @@ async fn speak(asked: Asked, mut answer: Answer, speech: Speech, frames: Frames)
             Ok(Piece::Text(text)) => {
                 whole.push(&text);
                 match stream.delta(&text, &*asked.platform.entropy) {
-                    Ok(delta) if frames.send(delta).await.is_ok() => continue,
-                    Ok(_delta) => return,
+                    Ok(delta) => match frames.send(delta).await {
+                        Ok(()) => continue,
+                        Err(_client_gone) => return,
+                    },
                     Err(_no_entropy) => stream.fail(&Failure::Unavailable),
                 }
             }
@@ -147,7 +149,7 @@ impl Keeping {
         blocking(move || {
             let document = StoredResponse::new(earlier, input, output, object).encode();
             let now = platform.clock.now();
-            platform.store.put_response(&permit, &platform.kms, &id, &document, now).map_err(|e| from_storing(&e))
+            platform.store.put_response(&permit, &platform.kms, &id, &document, now).map_err(|e| from_store(&e))
         })
         .await
     }
@@ -155,7 +157,7 @@ impl Keeping {
 
 /// `GET /responses/{id}`
 pub(crate) async fn get(asked: &Asked, permits: ReadPermits) -> Result<Outbound, Failure> {
-    let missing = Failure::ResponseNotFound(permits.response.clone());
+    let missing = Failure::ResponseNotFound(Some(permits.response.clone()));
     let stored = load(&asked.platform, permits).await?.ok_or(missing)?;
     Ok(content(stored.into_object()))
 }
@@ -166,7 +168,7 @@ pub(crate) async fn input_items(
     permits: ReadPermits,
     page: &ListInputItems,
 ) -> Result<Outbound, Failure> {
-    let missing = Failure::ResponseNotFound(permits.response.clone());
+    let missing = Failure::ResponseNotFound(Some(permits.response.clone()));
     let stored = load(&asked.platform, permits).await?.ok_or(missing)?;
     stored.input_items(page).map(content)
 }
@@ -180,7 +182,7 @@ pub(crate) async fn delete(
     let platform = Arc::clone(&asked.platform);
     blocking(move || match platform.store.delete_response(&permit, &id) {
         Ok(true) => Ok(content(deleted(&id))),
-        Ok(false) => Err(Failure::ResponseNotFound(id)),
+        Ok(false) => Err(Failure::ResponseNotFound(Some(id))),
         Err(error) => Err(from_store(&error)),
     })
     .await
@@ -194,7 +196,8 @@ async fn load(platform: &Arc<Platform>, permits: ReadPermits) -> Result<Option<S
         let document = platform
             .store
             .get_response(&read, &key, &platform.kms, &response)
-            .map_err(|error| from_storing(&error))?;
+            
+            .map_err(|error| from_store(&error))?;
         document
             .map(|document| {
                 StoredResponse::decode(document.expose()).map_err(|_unreadable| Failure::Internal)

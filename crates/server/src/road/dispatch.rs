@@ -63,7 +63,7 @@ impl Trip<'_> {
     /// A model that is served at all; then whether the caller may ask it.
     fn inference(&self, model: &ModelId, stream: bool) -> Result<InferencePermit, Failure> {
         if !self.platform.serves(model) {
-            return Err(Failure::ModelNotFound(model.clone()));
+            return Err(Failure::ModelNotFound(Some(model.clone())));
         }
         let arn = self.model_arn(model)?;
         match (self.prefix(), stream) {

@@ -5,7 +5,6 @@
 use moho_engine::{Failure as EngineFailure, Refusal as EngineRefusal};
 use moho_iam::authn::AuthnError;
 use moho_iam::authz::Refusal;
-use moho_kms::KmsError;
 use moho_store::StoreError;
 use moho_terms::ModelId;
 use moho_wire::Failure;
@@ -54,7 +53,7 @@ pub(crate) fn from_engine_refusal(refusal: &EngineRefusal, model: &ModelId) -> F
         code: None,
     };
     match refusal {
-        EngineRefusal::UnknownModel => Failure::ModelNotFound(model.clone()),
+        EngineRefusal::UnknownModel => Failure::ModelNotFound(Some(model.clone())),
         EngineRefusal::ContextOverflow { prompt_tokens, limit } => Failure::ContextLengthExceeded {
             limit: u64::from(*limit),
             prompt_tokens: u64::from(*prompt_tokens),
@@ -75,10 +74,6 @@ pub(crate) fn from_engine_failure(failure: EngineFailure) -> Failure {
 }
 
 pub(crate) fn from_store(error: &StoreError) -> Failure {
-    unavailable(error)
-}
-
-pub(crate) fn from_kms(error: &KmsError) -> Failure {
     unavailable(error)
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use moho_iam::authz::RequestFacts;
 use moho_wire::{Failure, RequestHead, Route, RouteRefused};
 
-pub(crate) use failure::{from_engine_failure, from_engine_refusal, from_kms, from_store, from_storing};
+pub(crate) use failure::{from_engine_failure, from_engine_refusal, from_store};
 pub(crate) use reply::{Frames, content, event_stream};
 
 use crate::net::{Head, Inbound, Outbound, RimError};

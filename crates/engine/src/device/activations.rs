@@ -1,6 +1,6 @@
-//! Inputs of matrix products: one column per token, as floats and, where weights are quantised, rounded to bytes.
+//! Inputs of matrix products: one column per token, as floats and, where weights are quantised, rounded to whole numbers.
 
-use super::panels::{GROUP, Group};
+use super::panels::{GROUP, Group, QUADS};
 use super::simd::{LANES, Simd};
 
 /// Columns of equal length.
@@ -15,7 +15,7 @@ pub(crate) struct Activations {
 
 impl Activations {
     /// Makes room for `columns` of `width` floats each, what was there is unspecified. Only if `quantised`, which needs
-    /// a width that is a multiple of 32, are they also kept as bytes.
+    /// a width that is a multiple of 32, are they also kept as whole numbers.
     pub(crate) fn resize(&mut self, width: usize, columns: usize, quantised: bool) {
         (self.width, self.columns, self.quantised) = (width, columns, quantised);
         self.floats.resize(width.saturating_mul(columns), 0.0);
@@ -36,12 +36,12 @@ impl Activations {
         &self.floats
     }
 
-    /// All columns, one after the other, to be written; then [`super::quantise`] makes the bytes follow.
+    /// All columns, one after the other, to be written; then [`super::quantise`] makes those follow.
     pub(crate) fn floats_mut(&mut self) -> &mut [f32] {
         &mut self.floats
     }
 
-    /// The columns as floats and as bytes, and the number of groups in each column.
+    /// The columns as floats and as whole numbers, and the number of groups in each column.
     pub(super) fn parts(&mut self) -> (&mut [f32], &mut [Group], usize) {
         let groups = if self.quantised { self.width / GROUP } else { 0 };
         (&mut self.floats, &mut self.groups, groups)
@@ -53,7 +53,7 @@ impl Activations {
     }
 }
 
-/// Rounds floats to groups of bytes.
+/// Rounds floats, group by group.
 #[inline(always)]
 pub(super) fn round<S: Simd>(simd: S, floats: &[f32], groups: &mut [Group]) {
     let (chunks, _) = floats.as_chunks::<GROUP>();
@@ -62,6 +62,9 @@ pub(super) fn round<S: Simd>(simd: S, floats: &[f32], groups: &mut [Group]) {
     }
 }
 
+/// The largest number of a group, 127 × 128.
+const PEAK: f32 = 16_256.0;
+
 #[inline(always)]
 fn round_group<S: Simd>(simd: S, floats: &[f32; GROUP]) -> Group {
     let (halves, _) = floats.as_chunks::<LANES>();
@@ -69,35 +72,61 @@ fn round_group<S: Simd>(simd: S, floats: &[f32; GROUP]) -> Group {
     for half in halves {
         peak = simd.max(peak, simd.abs(simd.load(half)));
     }
-    let scale = simd.highest(peak) / 127.0;
+    let scale = simd.highest(peak) / PEAK;
     let inverse = if scale > 0.0 {
         (1.0 / scale).min(f32::MAX)
     } else {
         0.0
     };
-    let inverse = simd.splat(inverse);
-    let limit = simd.splat(127.0);
-    let mut bytes = [0_i8; GROUP];
-    let (targets, _) = bytes.as_chunks_mut::<LANES>();
-    for (target, half) in targets.iter_mut().zip(halves) {
+    let (inverse, most, least) = (simd.splat(inverse), simd.splat(PEAK), simd.splat(-PEAK));
+    let mut high = [0_i8; GROUP];
+    let mut low = [0_i8; GROUP];
+    let mut sum = 0_i32;
+    let places = high
+        .as_chunks_mut::<LANES>()
+        .0
+        .iter_mut()
+        .zip(low.as_chunks_mut::<LANES>().0);
+    for ((high, low), half) in places.zip(halves) {
         let scaled = simd.mul(simd.load(half), inverse);
-        *target = simd.round_bytes(simd.max(simd.min(scaled, limit), simd.sub(simd.splat(0.0), limit)));
+        let numbers = simd.round(simd.max(simd.min(scaled, most), least));
+        for ((high, low), number) in high.iter_mut().zip(low).zip(numbers) {
+            (*high, *low) = split(number);
+            sum = sum.wrapping_add(number);
+        }
     }
-    let mut group = Group {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "at most 32 × 127 × 128, which is below 2²⁴"
+    )]
+    let float = sum as f32;
+    Group {
+        high: quads(&high),
+        low: quads(&low),
         scale,
-        ..Group::default()
-    };
+        scaled_sum: scale * float,
+        start_nibbles: sum.wrapping_mul(-8),
+        start_bytes: sum.wrapping_mul(-128),
+    }
+}
+
+/// The bytes of a number.
+#[inline(always)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "numbers are from -127 × 128 to 127 × 128"
+)]
+fn split(number: i32) -> (i8, i8) {
+    let high = number.wrapping_add(64) >> 7;
+    (high as i8, number.wrapping_sub(high << 7) as i8)
+}
+
+#[inline(always)]
+fn quads(bytes: &[i8; GROUP]) -> [i32; QUADS] {
+    let mut result = [0; QUADS];
     let (quads, _) = bytes.as_chunks::<4>();
-    for (quad, bytes) in group.quads.iter_mut().zip(quads) {
+    for (quad, bytes) in result.iter_mut().zip(quads) {
         *quad = i32::from_le_bytes(bytes.map(i8::cast_unsigned));
     }
-    let sum = bytes
-        .iter()
-        .fold(0_i32, |sum, byte| sum.wrapping_add(i32::from(*byte)));
-    #[expect(clippy::cast_precision_loss, reason = "at most 32 × 127")]
-    let float = sum as f32;
-    group.scaled_sum = scale * float;
-    group.start_nibbles = sum.wrapping_mul(-8);
-    group.start_bytes = sum.wrapping_mul(-128);
-    group
+    result
 }

@@ -163,7 +163,7 @@ impl Kernel for Gate<'_> {
     }
 }
 
-/// Makes the bytes of columns follow their floats.
+/// Makes the whole numbers of columns follow their floats.
 pub(crate) fn quantise((pool, isa): (&mut Pool, Isa), columns: &mut Activations) -> Result<(), WorkerFailed> {
     let count = columns.columns();
     let (floats, groups, _) = columns.parts();

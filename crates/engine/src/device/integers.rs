@@ -1,4 +1,4 @@
-//! Products of quantised weights and activations rounded to bytes.
+//! Products of quantised weights and activations rounded to whole numbers.
 
 use super::panels::{Group, Panel, QUADS, ROWS};
 use super::simd::Simd;
@@ -36,9 +36,11 @@ pub(super) fn integer_tile<S: Simd, P: Panel, const N: usize>(
 
 #[inline(always)]
 fn dot<S: Simd, P: Panel>(simd: S, weights: &[S::Integers; QUADS], group: &Group) -> S::Integers {
-    let mut sum = P::start(simd, group);
-    for (weights, quad) in weights.iter().zip(group.quads) {
-        sum = P::dot(simd, sum, *weights, simd.splat_integer(quad));
+    let mut high = simd.splat_integer(0);
+    let mut low = P::start(simd, group);
+    for ((weights, high_quad), low_quad) in weights.iter().zip(group.high).zip(group.low) {
+        high = P::dot(simd, high, *weights, simd.splat_integer(high_quad));
+        low = P::dot(simd, low, *weights, simd.splat_integer(low_quad));
     }
-    sum
+    simd.join(high, low)
 }

@@ -80,7 +80,7 @@ impl Matrix {
         self.rows
     }
 
-    /// Whether products need activations rounded to bytes.
+    /// Whether products need activations rounded to whole numbers.
     pub(crate) fn is_quantised(&self) -> bool {
         matches!(
             self.panels,

@@ -9,19 +9,24 @@ pub(super) const GROUP: usize = 32;
 /// Vectors of four bytes per row that make up a group.
 pub(super) const QUADS: usize = GROUP / 4;
 
-/// A group of 32 activations rounded to bytes.
+/// A group of 32 activations, rounded to whole numbers of 15 bits, each in two bytes for the byte instructions: `high ×
+/// 128 + low`.
+///
+/// One byte would be faster where arithmetic is the limit, but its rounding changes the likeliest token now and then.
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
 pub(super) struct Group {
-    /// The signed bytes, from -127 to 127, four at a time.
-    pub(super) quads: [i32; QUADS],
-    /// What a byte counts.
+    /// Signed bytes from -127 to 127, four at a time.
+    pub(super) high: [i32; QUADS],
+    /// Signed bytes from -64 to 63, four at a time.
+    pub(super) low: [i32; QUADS],
+    /// What one counts.
     pub(super) scale: f32,
-    /// Sum of all bytes times the scale.
+    /// Sum of all numbers times the scale.
     pub(super) scaled_sum: f32,
-    /// -8 times the sum of all bytes, for nibbles stored plus 8.
+    /// -8 times the sum of all numbers, for nibbles stored plus 8.
     pub(super) start_nibbles: i32,
-    /// -128 times the sum of all bytes, for bytes stored plus 128.
+    /// -128 times the sum of all numbers, for bytes stored plus 128.
     pub(super) start_bytes: i32,
 }
 

@@ -231,16 +231,21 @@ impl Simd for Avx2 {
         both!(_mm256_cvtepi32_ps, integers)
     }
     #[inline(always)]
-    fn round_bytes(self, floats: [__m256; 2]) -> [i8; LANES] {
+    fn join(self, high: [__m256i; 2], low: [__m256i; 2]) -> [__m256i; 2] {
+        let [first, second] = high;
+        let shifted = [
+            proven!(_mm256_slli_epi32::<7>(first)),
+            proven!(_mm256_slli_epi32::<7>(second)),
+        ];
+        both!(_mm256_add_epi32, shifted, low)
+    }
+    #[inline(always)]
+    fn round(self, floats: [__m256; 2]) -> [i32; LANES] {
         let [low, high] = both!(_mm256_cvtps_epi32, floats);
-        let mut integers = [0_i32; LANES];
-        let first: *mut i32 = integers.as_mut_ptr();
+        let mut result = [0_i32; LANES];
+        let first: *mut i32 = result.as_mut_ptr();
         proven!(_mm256_storeu_si256(first.cast(), low));
         proven!(_mm256_storeu_si256(first.wrapping_add(8).cast(), high));
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the caller keeps to the range of a byte"
-        )]
-        integers.map(|integer| integer as i8)
+        result
     }
 }

@@ -156,11 +156,15 @@ impl Simd for Avx512 {
         proven!(_mm512_cvtepi32_ps(integers))
     }
     #[inline(always)]
-    fn round_bytes(self, floats: __m512) -> [i8; LANES] {
+    fn join(self, high: __m512i, low: __m512i) -> __m512i {
+        let shifted = proven!(_mm512_slli_epi32::<7>(high));
+        proven!(_mm512_add_epi32(shifted, low))
+    }
+    #[inline(always)]
+    fn round(self, floats: __m512) -> [i32; LANES] {
         let integers = proven!(_mm512_cvtps_epi32(floats));
-        let bytes = proven!(_mm512_cvtsepi32_epi8(integers));
         let mut result = [0; LANES];
-        proven!(_mm_storeu_si128(result.as_mut_ptr().cast(), bytes));
+        proven!(_mm512_storeu_si512(result.as_mut_ptr().cast(), integers));
         result
     }
 }

@@ -66,8 +66,10 @@ pub(super) trait Simd: Copy + Send + Sync {
         bytes: Self::Integers,
     ) -> Self::Integers;
     fn to_floats(self, integers: Self::Integers) -> Self::Floats;
-    /// The nearest whole numbers, of floats from -127 to 127.
-    fn round_bytes(self, floats: Self::Floats) -> [i8; LANES];
+    /// `high × 128 + low`.
+    fn join(self, high: Self::Integers, low: Self::Integers) -> Self::Integers;
+    /// The nearest whole numbers, of floats that are far from the limits of the type.
+    fn round(self, floats: Self::Floats) -> [i32; LANES];
 
     /// `eˣ` to about one unit in the last place; 0 below -87.
     #[inline(always)]
@@ -203,12 +205,19 @@ impl Simd for Portable {
     fn to_floats(self, integers: [i32; LANES]) -> Lanes {
         integers.map(|integer| integer as f32)
     }
+    fn join(self, high: [i32; LANES], low: [i32; LANES]) -> [i32; LANES] {
+        let mut result = low;
+        for (result, high) in result.iter_mut().zip(high) {
+            *result += high << 7;
+        }
+        result
+    }
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "the caller keeps to the range of a byte"
+        reason = "the caller keeps far from the limits"
     )]
-    fn round_bytes(self, floats: Lanes) -> [i8; LANES] {
-        floats.map(|float| float.round_ties_even() as i8)
+    fn round(self, floats: Lanes) -> [i32; LANES] {
+        floats.map(|float| float.round_ties_even() as i32)
     }
 }
 

@@ -23,6 +23,10 @@ mod scheduler;
 mod template;
 mod tokenizer;
 
+#[cfg(test)]
+#[path = "../tests/support/tiny.rs"]
+mod tiny;
+
 pub use engine::{Engine, EngineConfig, EngineError, EngineGone, EngineHandle, EngineSender};
 pub use gguf::GgufError;
 pub use grammar::MaskError;

@@ -1,1 +1,16 @@
-//! placeholder
+//! Who calls, and what may they do.
+//!
+//! `iam` is the only maker of the two proofs every request needs: [`authn::Authenticated`] (somebody's signature was
+//! checked) and [`authz::Permit`] (a decision allowed it *and was journaled*). It is pure: no I/O, no clock, no
+//! randomness of its own, so that the same bytes always give the same decision.
+#![forbid(unsafe_code)]
+
+pub mod action;
+pub mod authn;
+pub mod authz;
+pub mod bootstrap;
+mod hex;
+pub mod policy;
+mod session;
+
+pub use session::{Principal, RoleSession};

@@ -1,1 +1,14 @@
-//! placeholder
+//! Named, tiny system calls.
+//!
+//! What the other crates want from the kernel has a name here: memory that is neither swapped nor dumped
+//! ([`LockedBytes`]), files that only this user reads ([`read_private`], [`create_private`]), one process per directory
+//! ([`lock_file_exclusive`]), and a process that cannot be looked into ([`harden_process`]). `unsafe` lives in
+//! [`LockedBytes`]' module alone.
+
+mod file;
+mod memory;
+mod process;
+
+pub use file::{FileLock, LockError, PrivateFileError, create_private, lock_file_exclusive, read_private};
+pub use memory::{LockedBytes, MemoryError, Residence};
+pub use process::{HardenError, available_cores, harden_process, own_user, process_cpu_time};

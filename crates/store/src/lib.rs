@@ -1,1 +1,47 @@
-//! placeholder
+//! What moho keeps: sealed responses, and the metadata that says who may do what.
+//!
+//! One SQLite database in one directory. Content comes in and goes out sealed under a KmsKey, on the strength of a
+//! [`Permit`](moho_iam::authz::Permit); the account is always the permit's own, so that another account's things look
+//! the same as absent ones. [`Store`] is also where `kms` keeps its records and `iam` finds its policies.
+//!
+//! What is acknowledged is on the disk (write-ahead log, full sync). All calls block.
+#![forbid(unsafe_code)]
+
+mod bootstrap;
+mod database;
+mod error;
+mod identity;
+mod keys;
+mod migrations;
+mod policies;
+mod responses;
+#[cfg(test)]
+mod tests;
+
+pub use bootstrap::{BootstrapPlan, Bootstrapped};
+pub use error::StoreError;
+pub use identity::NewIdentityProvider;
+
+use std::path::Path;
+
+use database::Database;
+use policies::PolicyCache;
+
+/// Everything that is kept, in one directory. One process at a time has it open.
+pub struct Store {
+    database: Database,
+    policies: PolicyCache,
+}
+
+impl Store {
+    /// Opens the store in `directory`, which is made if absent, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError`] if another process has it open, a newer moho wrote it, or it is damaged.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        Ok(Self {
+            database: Database::open(directory)?,
+            policies: PolicyCache::default(),
+        })
+    }
+}

@@ -1,1 +1,24 @@
-//! placeholder
+//! Codecs: bytes to commands, and replies to bytes.
+//!
+//! Every protocol a client may speak ends here: what leaves towards the handlers is a [`Command`] with typed fields,
+//! what comes back is turned into the very bytes the client's SDK expects. Pure: no I/O, no clock, no randomness of
+//! its own. Words of a tenant are [`moho_terms::Content`] from the first parsed byte to the last written one, and no
+//! error message repeats them.
+//!
+//! Start at [`route()`] (which API is this?), then [`Route::command`] (what is asked?), and [`Failure::reply`] (how is
+//! a refusal worded in that protocol?).
+#![forbid(unsafe_code)]
+
+pub mod aws;
+mod command;
+mod failure;
+mod json;
+pub mod openai;
+mod query;
+mod reply;
+mod route;
+
+pub use command::Command;
+pub use failure::{ErrorShape, Failure};
+pub use reply::Reply;
+pub use route::{Prefix, RequestHead, Route, RouteRefused, Target, route, signing_name};

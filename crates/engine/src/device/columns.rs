@@ -10,6 +10,7 @@ use super::simd::{Isa, Kernel, LANES, Simd};
 const LEAST: usize = 16;
 
 /// Runs a kernel on each column of up to three buffers that are cut into `count` columns each.
+#[expect(clippy::needless_pass_by_value, reason = "three borrows, handed over")]
 fn each<A: Send, B: Send, C: Send>(
     pool: &mut Pool,
     count: usize,

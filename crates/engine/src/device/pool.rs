@@ -29,6 +29,8 @@ struct Job<'a> {
     chunk: NonZeroUsize,
     next: AtomicUsize,
     failed: AtomicBool,
+    /// Who waits for it.
+    caller: Thread,
 }
 
 impl Job<'_> {
@@ -72,10 +74,9 @@ impl Pool {
         });
         let spawn = |index| {
             let shared = Arc::clone(&shared);
-            let caller = thread::current();
             thread::Builder::new()
                 .name(format!("compute-{index}"))
-                .spawn(move || shared.serve(&caller))
+                .spawn(move || shared.serve())
                 .ok()
         };
         let threads = (1..threads).filter_map(spawn).collect();
@@ -98,12 +99,14 @@ impl Pool {
         let chunk = (items / (self.threads() * 6)).max(least).max(1);
         let alone = self.threads.is_empty() || items <= chunk;
         let chunk = NonZeroUsize::new(if alone { items.max(1) } else { chunk }).unwrap_or(NonZeroUsize::MIN);
+        let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let job = Job {
             work,
             items,
             chunk,
-            next: AtomicUsize::new(0),
-            failed: AtomicBool::new(false),
+            next,
+            failed,
+            caller: thread::current(),
         };
         if alone {
             job.help();
@@ -147,8 +150,8 @@ impl Drop for Closing<'_> {
                 spins += 1;
                 std::hint::spin_loop();
             } else {
-                // The last thread out wakes the caller; the limit covers a pool that is used from another thread.
-                thread::park_timeout(std::time::Duration::from_micros(200));
+                // The last thread out wakes the caller.
+                thread::park();
             }
         }
     }
@@ -161,13 +164,13 @@ impl Shared {
             .store(std::ptr::from_ref(job).cast_mut().cast(), Ordering::Relaxed);
         let number = self.gate.load(Ordering::Relaxed) / JOB;
         self.gate.store(
-            (number.wrapping_add(1) & (JOB - 1)) * JOB | OPEN,
+            ((number.wrapping_add(1) & (JOB - 1)) * JOB) | OPEN,
             Ordering::SeqCst,
         );
     }
 
     /// What a thread does: join each job, help, leave.
-    fn serve(&self, caller: &Thread) {
+    fn serve(&self) {
         let mut done = 0;
         while let Some(seen) = self.wait(done) {
             if self
@@ -182,6 +185,8 @@ impl Shared {
             // opened for, and `Pool::run` does not return, nor end the borrows in it, before this thread has left.
             let job = unsafe { &*job };
             job.help();
+            // Once this thread has left, the job may be gone.
+            let caller = job.caller.clone();
             done = seen / JOB;
             let left = self.gate.fetch_sub(1, Ordering::SeqCst) - 1;
             if left & (OPEN | (OPEN - 1)) == 0 {

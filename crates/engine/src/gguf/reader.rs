@@ -48,7 +48,7 @@ impl<'a> HeaderReader<'a> {
     /// The next `count` bytes.
     pub(super) fn bytes(&mut self, count: u64) -> Result<&[u8], GgufError> {
         self.expect(count)?;
-        let count = usize::try_from(count).map_err(|_| GgufError::Truncated)?;
+        let count = usize::try_from(count).map_err(|_too_large| GgufError::Truncated)?;
         if self.buffer.len().saturating_sub(self.used) < count {
             self.refill(count)?;
         }
@@ -92,7 +92,7 @@ impl<'a> HeaderReader<'a> {
 
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], GgufError> {
         let bytes = self.bytes(N as u64)?;
-        bytes.try_into().map_err(|_| GgufError::Truncated)
+        bytes.try_into().map_err(|_other_length| GgufError::Truncated)
     }
 
     pub(super) fn u32(&mut self) -> Result<u32, GgufError> {
@@ -108,7 +108,7 @@ impl<'a> HeaderReader<'a> {
         let bytes = self.bytes(length)?;
         std::str::from_utf8(bytes)
             .map(str::to_owned)
-            .map_err(|_| GgufError::Text)
+            .map_err(|_not_utf8| GgufError::Text)
     }
 
     /// Where the header ended, and the digest of it.
@@ -121,9 +121,11 @@ impl<'a> HeaderReader<'a> {
 
 /// Fills `bytes` from the file at an offset; a file that has become shorter is [`GgufError::Truncated`].
 pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> Result<(), GgufError> {
-    file.read_exact_at(bytes, offset)
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => GgufError::Truncated,
-            _ => GgufError::Io(error),
-        })
+    file.read_exact_at(bytes, offset).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::UnexpectedEof {
+            GgufError::Truncated
+        } else {
+            GgufError::Io(error)
+        }
+    })
 }

@@ -45,7 +45,10 @@ impl Gguf {
         }
         pass.skip(self.length)?;
         let digest = pass.digest.finish();
-        Ok(digest.as_ref().try_into().map_err(|_| GgufError::Truncated)?)
+        Ok(digest
+            .as_ref()
+            .try_into()
+            .map_err(|_other_length| GgufError::Truncated)?)
     }
 }
 

@@ -144,6 +144,7 @@ impl Llama {
         }
     }
 
+    /// One layer: attention, then the feed-forward network.
     fn layer(
         &mut self,
         step: &mut Step<'_>,
@@ -151,14 +152,21 @@ impl Llama {
         index: usize,
         layer: &Layer,
     ) -> Result<(), StepError> {
-        let epsilon = self.config.norm_epsilon;
-        self.norm(
-            Norm {
-                weights: &layer.attention_norm,
-                epsilon,
-            },
-            &[&layer.query, &layer.key, &layer.value],
-        )?;
+        self.project_heads(step.rows.len(), layer)?;
+        self.remember(step, index);
+        self.attend(step, runs, index, &layer.output)?;
+        self.project(&layer.output)?;
+        self.feed_forward(step.rows.len(), layer)?;
+        self.project(&layer.down)
+    }
+
+    /// Queries, keys and values of all rows, rotated to their positions.
+    fn project_heads(&mut self, rows: usize, layer: &Layer) -> Result<(), StepError> {
+        let norm = Norm {
+            weights: &layer.attention_norm,
+            epsilon: self.config.norm_epsilon,
+        };
+        self.norm(norm, &[&layer.query, &layer.key, &layer.value])?;
         let Self {
             config,
             pool,
@@ -181,25 +189,18 @@ impl Llama {
             },
         ];
         multiply(pool, *isa, &scratch.input, &mut products)?;
-        let sizes = (step.rows.len(), config.head_size);
-        rotate(
-            (pool, *isa),
-            &mut scratch.queries,
-            &mut scratch.keys,
-            &mut scratch.angles,
-            sizes,
-        )?;
-        self.remember(step, index);
-        self.attend(step, runs, index, &layer.output)?;
-        self.project(&layer.output)?;
+        let (queries, keys, angles) = (&mut scratch.queries, &mut scratch.keys, &mut scratch.angles);
+        rotate((pool, *isa), queries, keys, angles, (rows, config.head_size))?;
+        Ok(())
+    }
 
-        self.norm(
-            Norm {
-                weights: &layer.feed_norm,
-                epsilon,
-            },
-            &[&layer.gate, &layer.up],
-        )?;
+    /// The feed-forward network up to its hidden vectors, which become the input.
+    fn feed_forward(&mut self, rows: usize, layer: &Layer) -> Result<(), StepError> {
+        let norm = Norm {
+            weights: &layer.feed_norm,
+            epsilon: self.config.norm_epsilon,
+        };
+        self.norm(norm, &[&layer.gate, &layer.up])?;
         let Self {
             config,
             pool,
@@ -220,14 +221,14 @@ impl Llama {
         multiply(pool, *isa, &scratch.input, &mut products)?;
         scratch
             .input
-            .resize(config.feed_forward, step.rows.len(), layer.down.is_quantised());
+            .resize(config.feed_forward, rows, layer.down.is_quantised());
         gate(
             (pool, *isa),
             &mut scratch.gates,
             &mut scratch.ups,
             &mut scratch.input,
         )?;
-        self.project(&layer.down)
+        Ok(())
     }
 
     /// Adds the last change to the stream and normalises it, as the input of some matrices.

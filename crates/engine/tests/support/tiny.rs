@@ -101,7 +101,10 @@ impl Container {
         for tensor in &self.tensors {
             put_text(&mut bytes, &tensor.name);
             bytes.extend((tensor.shape.len() as u32).to_le_bytes());
-            tensor.shape.iter().for_each(|size| bytes.extend(size.to_le_bytes()));
+            tensor
+                .shape
+                .iter()
+                .for_each(|size| bytes.extend(size.to_le_bytes()));
             bytes.extend(tensor.kind.to_le_bytes());
             bytes.extend(tensor.offset.unwrap_or(offset as u64).to_le_bytes());
             offset = (offset + tensor.bytes.len()).next_multiple_of(self.alignment);
@@ -151,7 +154,11 @@ pub(crate) fn weights(kind: u32, count: usize, size: f32, numbers: &mut Numbers)
         2 => (18, 2),
         3 => (20, 4),
         8 => (34, 2),
-        _ => return (0..count).flat_map(|_| float(kind, numbers.signed() * size)).collect(),
+        _ => {
+            return (0..count)
+                .flat_map(|_| float(kind, numbers.signed() * size))
+                .collect();
+        }
     };
     let mut bytes = Vec::new();
     for _ in 0..count / 32 {
@@ -174,7 +181,11 @@ fn float(kind: u32, value: f32) -> Vec<u8> {
         _ => {
             let sign = bits >> 16 & 0x8000;
             let magnitude = bits & 0x7fff_ffff;
-            let half = if magnitude < 0x3880_0000 { 0 } else { (magnitude >> 13) - (112 << 10) };
+            let half = if magnitude < 0x3880_0000 {
+                0
+            } else {
+                (magnitude >> 13) - (112 << 10)
+            };
             ((sign | half) as u16).to_le_bytes().to_vec()
         }
     }
@@ -200,8 +211,15 @@ pub(crate) struct Sizes {
 }
 
 /// Four heads over two, two layers, 300 tokens: nothing is a round number by accident.
-pub(crate) const TINY: Sizes =
-    Sizes { vocabulary: 300, context: 256, width: 64, layers: 2, heads: 4, pairs: 2, hidden: 96 };
+pub(crate) const TINY: Sizes = Sizes {
+    vocabulary: 300,
+    context: 256,
+    width: 64,
+    layers: 2,
+    heads: 4,
+    pairs: 2,
+    hidden: 96,
+};
 
 /// A llama model with random weights whose matrices have the given type; norms are F32, the head is tied.
 pub(crate) fn llama(sizes: Sizes, kind: u32, seed: u64) -> Container {
@@ -225,7 +243,13 @@ pub(crate) fn llama(sizes: Sizes, kind: u32, seed: u64) -> Container {
     let mut tensors = Vec::new();
     let mut matrix = |name: String, columns: usize, rows: usize| {
         let bytes = weights(kind, columns * rows, 1.5 / (columns as f32).sqrt(), &mut numbers);
-        tensors.push(TensorEntry { name, shape: vec![columns as u64, rows as u64], kind, bytes, offset: None });
+        tensors.push(TensorEntry {
+            name,
+            shape: vec![columns as u64, rows as u64],
+            kind,
+            bytes,
+            offset: None,
+        });
     };
     matrix("token_embd.weight".to_owned(), width, sizes.vocabulary);
     for index in 0..sizes.layers {
@@ -239,14 +263,30 @@ pub(crate) fn llama(sizes: Sizes, kind: u32, seed: u64) -> Container {
         matrix(name("ffn_down"), hidden, width);
     }
     let mut norm = |name: String| {
-        let bytes = (0..width).flat_map(|_| (1.0 + 0.1 * numbers.signed()).to_le_bytes()).collect();
-        tensors.push(TensorEntry { name, shape: vec![width as u64], kind: 0, bytes, offset: None });
+        let bytes = (0..width)
+            .flat_map(|_| (1.0 + 0.1 * numbers.signed()).to_le_bytes())
+            .collect();
+        tensors.push(TensorEntry {
+            name,
+            shape: vec![width as u64],
+            kind: 0,
+            bytes,
+            offset: None,
+        });
     };
     for index in 0..sizes.layers {
         norm(format!("blk.{index}.attn_norm.weight"));
         norm(format!("blk.{index}.ffn_norm.weight"));
     }
     norm("output_norm.weight".to_owned());
-    let entries = entries.into_iter().map(|(key, entry)| (key.to_owned(), entry)).collect();
-    Container { version: 3, entries, tensors, alignment: 32 }
+    let entries = entries
+        .into_iter()
+        .map(|(key, entry)| (key.to_owned(), entry))
+        .collect();
+    Container {
+        version: 3,
+        entries,
+        tensors,
+        alignment: 32,
+    }
 }

@@ -1,0 +1,204 @@
+//! The journal as a file that one process appends to.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use moho_iam::authz::{Entry, Journal, JournalUnavailable, Position};
+
+use crate::chain::{Link, MAX_RECORD};
+use crate::error::AuditError;
+use crate::flusher::Flusher;
+use crate::segment::{self, Segment, Tail};
+use crate::verify::continues;
+
+/// A segment that has grown to this is followed by a new one.
+const SEGMENT: u64 = 64 << 20;
+
+/// What was found when the journal was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovery {
+    /// How many records it holds.
+    pub records: u64,
+    /// Bytes of an unfinished record that were cut off its end: the process had been killed, or the disk was full. No
+    /// request was answered on the strength of them.
+    pub cut_bytes: u64,
+}
+
+/// A journal in a directory. Only one at a time can be open.
+///
+/// Every record is handed to the kernel with one `write` before the decision takes effect, so it outlives the process;
+/// a thread brings it to the disk within a second. If writing fails, that request fails and the next one tries again;
+/// if bringing to the disk fails, the journal takes no more entries, because nobody can tell which ones are lost.
+pub struct FileJournal {
+    // Dropped in this order: the last records are synced before the lock is free.
+    writer: Mutex<Writer>,
+    flusher: Flusher,
+    _lock: File,
+}
+
+impl FileJournal {
+    /// Opens the journal in `directory`, which is made if absent; an unfinished record at the end is cut off. The newest
+    /// file is checked record by record, the older ones at their seams; [`verify`](crate::verify) checks them all.
+    ///
+    /// # Errors
+    /// [`AuditError::Broken`] if the chain is broken: then nothing is changed. [`AuditError::InUse`] if another process
+    /// has it open.
+    pub fn open(directory: &Path) -> Result<(Self, Recovery), AuditError> {
+        segment::make_directory(directory)?;
+        let lock = lock(directory)?;
+        let (segment, link) = newest(directory)?;
+        let mut file = segment.open()?;
+        let checked = segment::check(&segment, &segment.read()?, link)?;
+        if checked.torn > 0 {
+            file.cut(checked.sound)
+                .and_then(|()| file.sync_all())
+                .map_err(AuditError::io(&segment.path))?;
+        }
+        let flusher = Flusher::start().map_err(AuditError::io(directory))?;
+        let recovery = Recovery {
+            records: checked.link.next.saturating_sub(1),
+            cut_bytes: checked.torn,
+        };
+        let open = Box::new(|segment: &Segment| Ok(Box::new(segment.open()?) as Box<dyn Tail>));
+        let writer = Writer {
+            link: checked.link,
+            segment,
+            length: checked.sound,
+            limit: SEGMENT,
+            unfinished: false,
+            tail: Box::new(file),
+            open,
+        };
+        Ok((
+            Self {
+                writer: Mutex::new(writer),
+                flusher,
+                _lock: lock,
+            },
+            recovery,
+        ))
+    }
+
+    fn append(&self, entry: &Entry) -> Result<Position, JournalUnavailable> {
+        let entry = serde_json::to_string(entry).map_err(JournalUnavailable::new)?;
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer
+            .append(&entry, &self.flusher)
+            .map_err(JournalUnavailable::new)
+    }
+}
+
+impl Journal for FileJournal {
+    fn record(&self, entry: &Entry) -> Result<Position, JournalUnavailable> {
+        self.append(entry)
+    }
+}
+
+/// The end of the journal, as the one writer sees it.
+pub(crate) struct Writer {
+    pub(crate) link: Link,
+    pub(crate) segment: Segment,
+    /// Bytes of whole records in the segment.
+    pub(crate) length: u64,
+    /// Bytes after which the next segment begins.
+    pub(crate) limit: u64,
+    /// Whether there may be bytes behind the last whole record.
+    pub(crate) unfinished: bool,
+    pub(crate) tail: Box<dyn Tail>,
+    pub(crate) open: OpenTail,
+}
+
+/// How to begin a segment.
+pub(crate) type OpenTail = Box<dyn Fn(&Segment) -> Result<Box<dyn Tail>, AuditError> + Send>;
+
+impl Writer {
+    /// Appends one record; only when that has succeeded does the chain move on.
+    pub(crate) fn append(&mut self, entry: &str, flusher: &Flusher) -> Result<Position, AuditError> {
+        if flusher.has_failed() {
+            return Err(AuditError::NotDurable);
+        }
+        let (record, next) = self
+            .link
+            .record(entry)
+            .ok_or(AuditError::TooLong { limit: MAX_RECORD })?;
+        let size = record.len() as u64;
+        self.cut_unfinished()?;
+        if self.length > 0 && self.length.saturating_add(size) > self.limit {
+            self.begin_segment(flusher)?;
+        }
+        self.unfinished = true;
+        if let Err(error) = self.tail.append(&record) {
+            let failed = AuditError::io(&self.segment.path)(error);
+            // If this fails as well, the next record tries it again first.
+            return self.cut_unfinished().and(Err(failed));
+        }
+        self.unfinished = false;
+        let position = Position(self.link.next);
+        (self.link, self.length) = (next, self.length.saturating_add(size));
+        flusher
+            .written(|| self.tail.syncer())
+            .map_err(AuditError::io(&self.segment.path))?;
+        Ok(position)
+    }
+
+    fn cut_unfinished(&mut self) -> Result<(), AuditError> {
+        if self.unfinished {
+            self.tail
+                .cut(self.length)
+                .map_err(AuditError::io(&self.segment.path))?;
+            self.unfinished = false;
+        }
+        Ok(())
+    }
+
+    fn begin_segment(&mut self, flusher: &Flusher) -> Result<(), AuditError> {
+        let next = Segment::beginning_at(
+            self.segment.path.parent().unwrap_or_else(|| Path::new(".")),
+            self.link.next,
+        );
+        let synced = self.tail.syncer().and_then(|syncer| syncer.sync());
+        synced.map_err(AuditError::io(&self.segment.path))?;
+        flusher.synced();
+        self.tail = (self.open)(&next)?;
+        (self.segment, self.length) = (next, 0);
+        Ok(())
+    }
+}
+
+fn lock(directory: &Path) -> Result<File, AuditError> {
+    let path = directory.join("journal.lock");
+    let mut options = OpenOptions::new();
+    let file = options
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path);
+    let file = file.map_err(AuditError::io(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(AuditError::InUse(directory.to_owned())),
+        Err(TryLockError::Error(error)) => Err(AuditError::io(&path)(error)),
+    }
+}
+
+/// The segment to append to, and where the chain stands at its beginning, after looking at every seam.
+fn newest(directory: &Path) -> Result<(Segment, Link), AuditError> {
+    let mut link = Link::START;
+    let mut segments = segment::list(directory)?;
+    let Some(newest) = segments.pop() else {
+        return Ok((Segment::beginning_at(directory, link.next), link));
+    };
+    for segment in &segments {
+        link = continues(segment, link)?;
+        let (first, last) = segment.ends()?;
+        if first.before() != link {
+            return Err(segment.broken(0, "the file does not continue the one before"));
+        }
+        link = last.after().map_err(|what| segment.broken(0, what))?;
+    }
+    let link = continues(&newest, link)?;
+    Ok((newest, link))
+}

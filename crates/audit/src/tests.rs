@@ -1,0 +1,1 @@
+//! Killed, filled, altered.

@@ -1,0 +1,101 @@
+//! What can be asked for: every action as a type, so that a permit for one is no permit for another.
+//!
+//! Names are AWS's own, because policies written for AWS must mean the same here. An action exists in this file, in
+//! [`ALL`] and in the role × action × resource table of the tests, or it does not compile there.
+
+mod sealed {
+    /// Only this crate names actions.
+    #[expect(unnameable_types, reason = "a sealed trait: nobody else may implement it")]
+    pub trait Sealed {}
+}
+
+/// An action that a policy can allow.
+pub trait Action: sealed::Sealed + Send + Sync + 'static {
+    /// Its name in policies, such as `bedrock-mantle:CreateInference`.
+    const NAME: &'static str;
+}
+
+/// Actions that make a model compute: they need the account's agreement to use it.
+pub(crate) const INFERENCE: &[&str] = &[
+    bedrock::InvokeModel::NAME,
+    bedrock::InvokeModelWithResponseStream::NAME,
+    mantle::CreateInference::NAME,
+];
+
+macro_rules! actions {
+    ($($(#[$group_doc:meta])* $group:ident: $prefix:literal { $($(#[$doc:meta])* $name:ident),+ $(,)? })+) => {
+        $(
+            $(#[$group_doc])*
+            pub mod $group {
+                $(
+                    $(#[$doc])*
+                    #[derive(Debug)]
+                    pub enum $name {}
+                    impl super::sealed::Sealed for $name {}
+                    impl super::Action for $name {
+                        const NAME: &'static str = concat!($prefix, ":", stringify!($name));
+                    }
+                )+
+            }
+        )+
+
+        /// The name of every action there is.
+        pub const ALL: &[&str] = &[$($(<$group::$name as Action>::NAME),+),+];
+    };
+}
+
+actions! {
+    /// Amazon Bedrock's runtime and catalogue.
+    bedrock: "bedrock" {
+        /// Ask a model and wait for the whole answer.
+        InvokeModel,
+        /// Ask a model and take the answer as a stream.
+        InvokeModelWithResponseStream,
+        /// Use a bearer key at all.
+        CallWithBearerToken,
+        /// List the models there are.
+        ListFoundationModels,
+        /// Describe one model.
+        GetFoundationModel,
+    }
+    /// The OpenAI-compatible surface.
+    mantle: "bedrock-mantle" {
+        /// Ask a model: Responses and Chat Completions.
+        CreateInference,
+        /// Read a stored response.
+        GetInference,
+        /// Delete a stored response.
+        DeleteInference,
+        /// List the models there are.
+        ListModels,
+        /// Describe one model.
+        GetModel,
+        /// Use a bearer key at all.
+        CallWithBearerToken,
+    }
+    /// Temporary credentials.
+    sts: "sts" {
+        /// Take on a role.
+        AssumeRole,
+        /// Ask who one is.
+        GetCallerIdentity,
+    }
+    /// Identity administration.
+    iam: "iam" {
+        /// Trust an OpenID Connect provider.
+        CreateOpenIDConnectProvider,
+    }
+    /// Keys.
+    kms: "kms" {
+        /// Make a data key and get it both plain and wrapped.
+        GenerateDataKey,
+        /// Unwrap what a key has wrapped.
+        Decrypt,
+        /// Wrap something with a key.
+        Encrypt,
+        /// Make a key.
+        CreateKey,
+        /// Describe a key.
+        DescribeKey,
+    }
+}

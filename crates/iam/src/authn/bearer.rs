@@ -1,0 +1,195 @@
+//! Bearer keys: `bedrock-api-key-…`, a presigned request in disguise, as AWS's own generator makes them.
+//!
+//! `base64("bedrock.amazonaws.com/?Action=CallWithBearerToken&X-Amz-…&Version=1")`. `&Version=1` is appended after signing.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use moho_terms::{Region, Secret, Timestamp};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use zeroize::Zeroizing;
+
+use super::canonical::{self, CanonicalRequest};
+use super::header::Credential;
+use super::presented::Presented;
+use super::signature::{self, ALGORITHM, Scope, TERMINATOR};
+use super::{AuthnError, SigningName};
+use crate::hex;
+
+const PREFIX: &str = "bedrock-api-key-";
+const HOST_AND_PATH: &str = "bedrock.amazonaws.com/?";
+const VERSION: &str = "&Version=1";
+/// SHA-256 of nothing.
+const EMPTY_PAYLOAD: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// The longest key: a session token with its overhead, encoded twice.
+const MAX_KEY: usize = 24 * 1024;
+/// Twelve hours.
+pub(super) const MAX_SECONDS: u64 = 43_200;
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+const MALFORMED: AuthnError = AuthnError::Malformed("The bearer key is malformed.");
+
+/// A bearer key that was parsed.
+pub(super) struct BearerKey {
+    query: Zeroizing<String>,
+    parameters: BTreeMap<String, Zeroizing<String>>,
+    signed_at: Timestamp,
+    seconds: u64,
+    signature: [u8; 32],
+}
+
+/// The credentials of an `Authorization` header of scheme `Bearer`; `None` if it has another scheme.
+pub(super) fn bearer_credentials(authorization: &str) -> Option<&str> {
+    let (scheme, rest) = authorization.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim())
+}
+
+impl BearerKey {
+    /// Parses a key. One of another make is unknown; one of ours must have exactly the known parameters.
+    pub(super) fn parse(key: &str) -> Result<Self, AuthnError> {
+        let encoded = key.strip_prefix(PREFIX).ok_or(AuthnError::UnknownKey)?;
+        if encoded.len() > MAX_KEY {
+            return Err(MALFORMED);
+        }
+        let Ok(decoded) = STANDARD.decode(encoded) else {
+            return Err(MALFORMED);
+        };
+        let decoded = Zeroizing::new(decoded);
+        let Ok(url) = std::str::from_utf8(&decoded) else {
+            return Err(MALFORMED);
+        };
+        let query = url
+            .strip_prefix(HOST_AND_PATH)
+            .and_then(|rest| rest.strip_suffix(VERSION))
+            .ok_or(MALFORMED)?;
+        let parameters = parameters(query).ok_or(MALFORMED)?;
+        let named = |name: &str| parameters.get(name).map(|value| value.as_str()).ok_or(MALFORMED);
+        for (name, expected) in [
+            ("Action", "CallWithBearerToken"),
+            ("X-Amz-Algorithm", ALGORITHM),
+            ("X-Amz-SignedHeaders", "host"),
+        ] {
+            if named(name)? != expected {
+                return Err(MALFORMED);
+            }
+        }
+        let Ok(signed_at) = Timestamp::parse_iso8601_basic(named("X-Amz-Date")?) else {
+            return Err(MALFORMED);
+        };
+        let Ok(seconds) = named("X-Amz-Expires")?.parse::<u64>() else {
+            return Err(MALFORMED);
+        };
+        if !(1..=MAX_SECONDS).contains(&seconds) {
+            return Err(AuthnError::Malformed(
+                "X-Amz-Expires of a bearer key must be between 1 and 43200 seconds.",
+            ));
+        }
+        let signature = hex::decode(named("X-Amz-Signature")?).ok_or(MALFORMED)?;
+        Ok(Self {
+            query: Zeroizing::new(query.to_owned()),
+            parameters,
+            signed_at,
+            seconds,
+            signature,
+        })
+    }
+
+    /// What the key presents, by the rules of `region`. Keys are always signed for `bedrock`.
+    pub(super) fn present(&self, region: &Region) -> Result<Presented<'_>, AuthnError> {
+        let credential = Credential::parse(self.parameters.get("X-Amz-Credential").ok_or(MALFORMED)?)?;
+        let (scope, _) = credential.scope(self.signed_at, region, &[SigningName::Bedrock])?;
+        Ok(Presented {
+            access_key_id: credential.access_key_id,
+            session_token: self
+                .parameters
+                .get("X-Amz-Security-Token")
+                .map(|token| token.as_str()),
+            scope,
+            signed_at: self.signed_at,
+            signature: self.signature,
+            canonical_request: canonical_request(&self.query),
+        })
+    }
+
+    /// When it was signed.
+    pub(super) fn signed_at(&self) -> Timestamp {
+        self.signed_at
+    }
+
+    /// When it ends, if the session does not end sooner.
+    pub(super) fn expires_at(&self) -> Timestamp {
+        self.signed_at.plus_seconds(self.seconds)
+    }
+}
+
+/// Makes a key as AWS's generator does.
+pub(super) fn make(
+    access_key_id: &str,
+    secret_access_key: &Secret,
+    session_token: &str,
+    (region, now, seconds): (&Region, Timestamp, u64),
+) -> Secret {
+    let date = now.basic_date();
+    let scope = Scope {
+        date: &date,
+        region: region.as_str(),
+        service: SigningName::Bedrock.as_str(),
+    };
+    let credential = format!("{access_key_id}/{date}/{region}/{}/{TERMINATOR}", scope.service);
+    let encode = |text: &str| Zeroizing::new(utf8_percent_encode(text, UNRESERVED).to_string());
+    let query = Zeroizing::new(format!(
+        "Action=CallWithBearerToken&X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={}&X-Amz-Date={}&X-Amz-Expires={seconds}&X-Amz-SignedHeaders=host&X-Amz-Security-Token={}",
+        *encode(&credential),
+        now.iso8601_basic(),
+        *encode(session_token)
+    ));
+    let signature = signature::sign(secret_access_key.expose(), scope, now, &canonical_request(&query));
+    let signature = hex::encode(signature.as_ref());
+    let url = Zeroizing::new(format!(
+        "{HOST_AND_PATH}{}&X-Amz-Signature={signature}{VERSION}",
+        *query
+    ));
+    Secret::new(format!("{PREFIX}{}", *Zeroizing::new(STANDARD.encode(url.as_bytes()))).into_bytes())
+}
+
+fn canonical_request(query: &str) -> String {
+    CanonicalRequest {
+        method: "POST",
+        uri: "/",
+        query: &canonical::query(query),
+        headers: "host:bedrock.amazonaws.com\n",
+        signed_headers: "host",
+        payload_hash: EMPTY_PAYLOAD,
+    }
+    .text()
+}
+
+/// Every parameter, decoded; `None` if one is unknown, appears twice or is not text.
+fn parameters(query: &str) -> Option<BTreeMap<String, Zeroizing<String>>> {
+    const KNOWN: [&str; 8] = [
+        "Action",
+        "X-Amz-Algorithm",
+        "X-Amz-Credential",
+        "X-Amz-Date",
+        "X-Amz-Expires",
+        "X-Amz-SignedHeaders",
+        "X-Amz-Security-Token",
+        "X-Amz-Signature",
+    ];
+    let mut parameters = BTreeMap::new();
+    for (name, value) in canonical::query_parameters(query) {
+        let (name, value) = (
+            String::from_utf8(name).ok()?,
+            Zeroizing::new(String::from_utf8(value).ok()?),
+        );
+        if !KNOWN.contains(&name.as_str()) || parameters.insert(name, value).is_some() {
+            return None;
+        }
+    }
+    Some(parameters)
+}

@@ -1,0 +1,246 @@
+//! Who calls: signatures and bearer keys in, [`Authenticated`] out.
+//!
+//! [`Authenticator`] keeps no state but one key: session tokens are sealed with it and carry everything needed to check
+//! a signature. What was checked is remembered in a type: there is no `Authenticated` without a `SignatureValid`,
+//! except through the bootstrap [`Door`](crate::bootstrap::Door).
+
+mod bearer;
+mod canonical;
+mod error;
+mod header;
+mod issue;
+mod presented;
+mod signature;
+mod signing_name;
+mod token;
+
+use std::sync::Arc;
+
+use moho_terms::{Region, Secret, Timestamp};
+
+pub use error::AuthnError;
+pub use issue::{IssueError, SessionGrant, TemporaryCredentials};
+pub use signing_name::SigningName;
+
+use crate::session::RoleSession;
+use bearer::BearerKey;
+use header::Authorization;
+use signature::SignatureValid;
+use token::TokenSealer;
+
+/// The part of a request that a signature covers.
+#[derive(Clone, Copy)]
+pub struct HttpHead<'a> {
+    /// The method, such as `POST`.
+    pub method: &'a str,
+    /// The path exactly as sent: not decoded, not normalised.
+    pub raw_path: &'a str,
+    /// What follows the `?`, exactly as sent; empty if nothing does.
+    pub raw_query: &'a str,
+    /// HTTP/1.1's `Host`, HTTP/2's `:authority`.
+    pub authority: &'a str,
+    /// Every header with its name in lower case, in the order sent, duplicates kept.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// SHA-256 of the body as sent.
+    pub body_sha256: &'a [u8; 32],
+}
+
+/// How the caller proved who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// A SigV4 signature in the `Authorization` header.
+    SigV4 {
+        /// The service it is scoped to.
+        service: SigningName,
+    },
+    /// A bearer key. Authorising anything then also takes the service's `CallWithBearerToken`.
+    Bearer {
+        /// The service it was presented to.
+        service: SigningName,
+    },
+    /// The bootstrap door.
+    Bootstrap,
+}
+
+impl Scheme {
+    /// `sigv4`, `bearer` or `bootstrap`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SigV4 { .. } => "sigv4",
+            Self::Bearer { .. } => "bearer",
+            Self::Bootstrap => "bootstrap",
+        }
+    }
+}
+
+/// A caller whose proof was checked. Made by [`Authenticator::authenticate`] and the bootstrap door only.
+#[derive(Debug)]
+pub struct Authenticated {
+    session: Arc<RoleSession>,
+    scheme: Scheme,
+}
+
+impl Authenticated {
+    fn by_signature(session: RoleSession, scheme: Scheme, _proof: &SignatureValid) -> Self {
+        Self {
+            session: Arc::new(session),
+            scheme,
+        }
+    }
+
+    pub(crate) fn through_the_door(session: RoleSession) -> Self {
+        Self {
+            session: Arc::new(session),
+            scheme: Scheme::Bootstrap,
+        }
+    }
+
+    /// On whose behalf.
+    #[must_use]
+    pub fn session(&self) -> &RoleSession {
+        &self.session
+    }
+
+    /// How it was proven.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    pub(crate) fn shared_session(&self) -> Arc<RoleSession> {
+        Arc::clone(&self.session)
+    }
+}
+
+/// Checks callers' proofs, and issues what they will prove themselves with.
+pub struct Authenticator {
+    tokens: TokenSealer,
+    region: Region,
+}
+
+/// The session key does not have 32 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a session key has 32 bytes")]
+pub struct SessionKeyError;
+
+impl Authenticator {
+    /// An authenticator for `region`. `session_key` has 32 bytes and seals session tokens: nodes that share it accept
+    /// each other's.
+    ///
+    /// # Errors
+    /// [`SessionKeyError`] if the key has another size.
+    pub fn new(session_key: &Secret, region: Region) -> Result<Self, SessionKeyError> {
+        Ok(Self {
+            tokens: TokenSealer::new(session_key)?,
+            region,
+        })
+    }
+
+    /// Who sent this request. `services` are the signing names that its route accepts; a bearer key is presented to the
+    /// first of them that takes bearer keys.
+    ///
+    /// # Errors
+    /// [`AuthnError`]: who is to blame and how; journal it with
+    /// [`Authorizer::journal_authn_failure`](crate::authz::Authorizer::journal_authn_failure).
+    pub fn authenticate(
+        &self,
+        head: &HttpHead<'_>,
+        services: &[SigningName],
+        now: Timestamp,
+    ) -> Result<Authenticated, AuthnError> {
+        let authorization = header::single(head, "authorization")?;
+        if authenticates_by_query(head.raw_query) {
+            return Err(AuthnError::Malformed(
+                "Authentication in the query string is not accepted here.",
+            ));
+        }
+        let authorization = authorization.ok_or(AuthnError::Missing)?;
+        match bearer::bearer_credentials(authorization) {
+            Some(key) => self.by_bearer_key(key, services, now),
+            None => self.by_header(&Authorization::parse(authorization)?, head, services, now),
+        }
+    }
+
+    fn by_header(
+        &self,
+        authorization: &Authorization<'_>,
+        head: &HttpHead<'_>,
+        services: &[SigningName],
+        now: Timestamp,
+    ) -> Result<Authenticated, AuthnError> {
+        let (presented, service) = authorization.present(head, &self.region, services)?;
+        check_skew(presented.signed_at, now, service)?;
+        let (session, proof) = presented.check(&self.tokens, now)?;
+        Ok(Authenticated::by_signature(
+            session,
+            Scheme::SigV4 { service },
+            &proof,
+        ))
+    }
+
+    fn by_bearer_key(
+        &self,
+        key: &str,
+        services: &[SigningName],
+        now: Timestamp,
+    ) -> Result<Authenticated, AuthnError> {
+        let takes_keys =
+            |service: &SigningName| matches!(service, SigningName::Bedrock | SigningName::BedrockMantle);
+        let service = services
+            .iter()
+            .copied()
+            .find(takes_keys)
+            .ok_or(AuthnError::UnknownKey)?;
+        let key = BearerKey::parse(key)?;
+        let presented = key.present(&self.region)?;
+        if key.signed_at() > now {
+            check_skew(key.signed_at(), now, service)?;
+        }
+        let (session, proof) = presented.check(&self.tokens, now)?;
+        if key.expires_at() <= now {
+            return Err(AuthnError::Expired);
+        }
+        Ok(Authenticated::by_signature(
+            session,
+            Scheme::Bearer { service },
+            &proof,
+        ))
+    }
+}
+
+/// S3's clients may be wrong by a quarter of an hour, all others by five minutes.
+fn check_skew(signed: Timestamp, now: Timestamp, service: SigningName) -> Result<(), AuthnError> {
+    let allowed_seconds = if service == SigningName::S3 { 900 } else { 300 };
+    if now.abs_diff_seconds(signed) > allowed_seconds {
+        Err(AuthnError::Skewed {
+            signed,
+            now,
+            allowed_seconds,
+        })
+    } else {
+        Ok(())
+    }
+}
+
+/// Presigned requests, of this or an older signature version.
+fn authenticates_by_query(raw_query: &str) -> bool {
+    const NAMES: [&str; 6] = [
+        "x-amz-algorithm",
+        "x-amz-credential",
+        "x-amz-signature",
+        "x-amz-security-token",
+        "signature",
+        "awsaccesskeyid",
+    ];
+    canonical::query_parameters(raw_query).any(|(name, _)| {
+        NAMES
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+    })
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod vectors;

@@ -1,0 +1,652 @@
+//! Every rule of a signature and of a bearer key, broken one at a time.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use moho_terms::{Entropy, EntropyUnavailable};
+use proptest::prelude::*;
+
+use super::canonical::CanonicalRequest;
+use super::signature::{ALGORITHM, Scope};
+use super::*;
+use crate::hex;
+use crate::policy::{PolicyDocument, PolicyKind, builtin};
+use crate::session::Terms;
+
+const START: u64 = 1_795_312_800;
+const REGION: &str = "moho-local-1";
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+
+struct Counting(AtomicU8);
+
+impl Entropy for Counting {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
+        bytes.fill_with(|| self.0.fetch_add(1, Ordering::Relaxed));
+        Ok(())
+    }
+}
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_unix_seconds(seconds)
+}
+
+fn authenticator(key: u8) -> Authenticator {
+    Authenticator::new(&Secret::new(vec![key; 32]), REGION.parse().unwrap()).unwrap()
+}
+
+fn token_of(authenticator: &Authenticator, key: &str, policy: Option<&str>) -> String {
+    let terms = Terms {
+        access_key_id: key.parse().unwrap(),
+        issued_at: at(START),
+        expires_at: at(START + 3600),
+        session_policy: policy.map(|text| PolicyDocument::parse(PolicyKind::Session, text).unwrap()),
+        chained: false,
+    };
+    let session = RoleSession::of_role(
+        "123456789012".parse().unwrap(),
+        "Developer".parse().unwrap(),
+        "me".parse().unwrap(),
+        terms,
+    );
+    let secret = Secret::new(SECRET.as_bytes().to_vec());
+    let token = authenticator
+        .tokens
+        .seal(&session.unwrap(), &secret, &Counting(AtomicU8::new(0)))
+        .unwrap();
+    String::from_utf8(token.expose().to_vec()).unwrap()
+}
+
+/// A request that is about to be signed, with everything that goes into the signature.
+#[derive(Clone)]
+struct Draft {
+    method: &'static str,
+    path: &'static str,
+    query: String,
+    authority: &'static str,
+    headers: Vec<(String, String)>,
+    body: &'static [u8],
+    key: &'static str,
+    scope: (String, &'static str, &'static str, &'static str),
+    signed: String,
+    algorithm: &'static str,
+}
+
+const KEY: &str = "ASIAEXAMPLEEXAMPLE22";
+
+impl Draft {
+    fn new(token: &str) -> Self {
+        Self {
+            method: "POST",
+            path: "/",
+            query: "b=2&a=1".to_owned(),
+            authority: "localhost:8443",
+            headers: vec![
+                ("x-amz-date".to_owned(), at(START).iso8601_basic()),
+                ("x-amz-security-token".to_owned(), token.to_owned()),
+                ("user-agent".to_owned(), "me".to_owned()),
+            ],
+            body: b"Action=GetCallerIdentity",
+            key: KEY,
+            scope: (at(START).basic_date(), REGION, "sts", "aws4_request"),
+            signed: "host;x-amz-date;x-amz-security-token".to_owned(),
+            algorithm: ALGORITHM,
+        }
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        self.headers.retain(|(header, _)| header != name);
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn head<R>(&self, headers: &[(String, String)], read: impl FnOnce(&HttpHead<'_>) -> R) -> R {
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let body: [u8; 32] = digest::digest(&digest::SHA256, self.body)
+            .as_ref()
+            .try_into()
+            .unwrap();
+        read(&HttpHead {
+            method: self.method,
+            raw_path: self.path,
+            raw_query: &self.query,
+            authority: self.authority,
+            headers: &headers,
+            body_sha256: &body,
+        })
+    }
+
+    /// Signs, as a client that keeps no rule but the arithmetic.
+    fn sign(&mut self) -> &mut Self {
+        let (date, region, service, terminator) = self.scope.clone();
+        let time =
+            Timestamp::parse_iso8601_basic(&self.headers.iter().find(|(n, _)| n == "x-amz-date").unwrap().1)
+                .unwrap();
+        let signature = self.head(&self.headers, |head| {
+            let request = CanonicalRequest {
+                method: head.method,
+                uri: &canonical::uri(
+                    head.raw_path,
+                    SigningName::from_scope(service).unwrap_or(SigningName::Sts),
+                ),
+                query: &canonical::query(head.raw_query),
+                headers: &canonical::headers(head, &self.signed).unwrap(),
+                signed_headers: &self.signed,
+                payload_hash: &hex::encode(head.body_sha256),
+            };
+            let scope = Scope {
+                date: &date,
+                region,
+                service,
+            };
+            hex::encode(signature::sign(SECRET.as_bytes(), scope, time, &request.text()).as_ref())
+        });
+        let (algorithm, key, signed) = (self.algorithm, self.key, self.signed.clone());
+        self.set("authorization", &format!(
+            "{algorithm} Credential={key}/{date}/{region}/{service}/{terminator}, SignedHeaders={signed}, Signature={signature}"
+        ))
+    }
+
+    fn send(&self, to: &Authenticator, now: u64) -> Result<Authenticated, AuthnError> {
+        self.head(&self.headers, |head| {
+            to.authenticate(head, &[SigningName::Sts, SigningName::S3], at(now))
+        })
+    }
+}
+
+fn code(result: Result<Authenticated, AuthnError>) -> &'static str {
+    result.map_or_else(|error| error.code(), |_| "valid")
+}
+
+/// What comes of a request that is changed before and after it is signed.
+fn outcome(before: impl FnOnce(&mut Draft), after: impl FnOnce(&mut Draft)) -> &'static str {
+    let authenticator = authenticator(1);
+    let mut draft = Draft::new(&token_of(&authenticator, KEY, None));
+    before(&mut draft);
+    draft.sign();
+    after(&mut draft);
+    code(draft.send(&authenticator, START))
+}
+
+fn signed(before: impl FnOnce(&mut Draft)) -> &'static str {
+    outcome(before, |_| {})
+}
+
+fn tampered(after: impl FnOnce(&mut Draft)) -> &'static str {
+    outcome(|_| {}, after)
+}
+
+#[test]
+fn a_signed_request_says_who_sent_it() {
+    let authenticator = authenticator(1);
+    let caller = Draft::new(&token_of(&authenticator, KEY, None))
+        .sign()
+        .send(&authenticator, START)
+        .unwrap();
+    assert_eq!(
+        caller.scheme(),
+        Scheme::SigV4 {
+            service: SigningName::Sts
+        }
+    );
+    assert_eq!(caller.session().access_key_id().unwrap().as_str(), KEY);
+    assert_eq!(
+        caller.session().principal_arn().as_str(),
+        "arn:aws:sts::123456789012:assumed-role/Developer/me"
+    );
+    assert_eq!(
+        caller.session().role_arn().as_str(),
+        "arn:aws:iam::123456789012:role/Developer"
+    );
+    assert_eq!(
+        (caller.session().issued_at(), caller.session().expires_at()),
+        (at(START), at(START + 3600))
+    );
+}
+
+#[test]
+fn whatever_was_signed_cannot_be_changed() {
+    assert_eq!(tampered(|_| {}), "valid");
+    assert_eq!(tampered(|d| d.method = "GET"), "bad-signature");
+    assert_eq!(tampered(|d| d.path = "/x"), "bad-signature");
+    assert_eq!(tampered(|d| d.query = "a=1&b=3".to_owned()), "bad-signature");
+    assert_eq!(tampered(|d| d.body = b"Action=AssumeRole"), "bad-signature");
+    assert_eq!(tampered(|d| d.authority = "elsewhere"), "bad-signature");
+    assert_eq!(
+        tampered(|d| {
+            d.set("x-amz-date", &at(START + 1).iso8601_basic());
+        }),
+        "bad-signature"
+    );
+    assert_eq!(
+        tampered(|d| {
+            d.set("user-agent", "you");
+        }),
+        "valid"
+    );
+    assert_eq!(
+        tampered(|d| d.query = "a=1&b=2".to_owned()),
+        "valid",
+        "order does not count"
+    );
+}
+
+#[test]
+fn a_signature_has_64_hexadecimal_digits() {
+    let change = |from: usize, to: &'static str| {
+        tampered(move |d| {
+            let value = d.headers.last().unwrap().1.clone();
+            let (front, signature) = value.split_at(value.len() - 64);
+            d.set("authorization", &format!("{front}{}{to}", &signature[..from]));
+        })
+    };
+    assert_eq!(change(64, ""), "valid");
+    assert_eq!(change(63, ""), "malformed");
+    assert_eq!(change(64, "0"), "malformed");
+    assert_eq!(change(63, "g"), "malformed");
+    assert_eq!(change(0, &SIXTY_FOUR_ZEROS), "bad-signature");
+}
+
+static SIXTY_FOUR_ZEROS: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| "0".repeat(64));
+
+#[test]
+fn host_and_every_amz_header_must_be_signed() {
+    assert_eq!(
+        signed(|d| d.signed = "x-amz-date;x-amz-security-token".to_owned()),
+        "malformed"
+    );
+    assert_eq!(
+        signed(|d| d.signed = "host;x-amz-security-token".to_owned()),
+        "malformed"
+    );
+    assert_eq!(signed(|d| d.signed = "host;x-amz-date".to_owned()), "malformed");
+    assert_eq!(
+        tampered(|d| {
+            d.set("x-amz-target", "other");
+        }),
+        "malformed"
+    );
+    assert_eq!(
+        tampered(|d| d.headers.retain(|(name, _)| name != "x-amz-security-token")),
+        "malformed"
+    );
+    assert_eq!(
+        signed(|d| d.signed = "host;user-agent;x-amz-date;x-amz-security-token".to_owned()),
+        "valid"
+    );
+    assert_eq!(
+        signed(|d| d.signed = "user-agent;host;x-amz-date;x-amz-security-token".to_owned()),
+        "malformed"
+    );
+    assert_eq!(
+        signed(|d| d.signed = "host;host;x-amz-date;x-amz-security-token".to_owned()),
+        "malformed"
+    );
+}
+
+#[test]
+fn headers_that_prove_something_come_once() {
+    for name in ["authorization", "x-amz-date", "x-amz-security-token"] {
+        let twice = |d: &mut Draft| {
+            let header = d
+                .headers
+                .iter()
+                .find(|(header, _)| header == name)
+                .unwrap()
+                .clone();
+            d.headers.push(header);
+        };
+        assert_eq!(tampered(twice), "malformed", "{name}");
+    }
+    assert_eq!(
+        tampered(|d| {
+            d.set("host", "localhost:8443");
+        }),
+        "valid"
+    );
+    assert_eq!(
+        tampered(|d| {
+            d.set("host", "elsewhere");
+        }),
+        "malformed"
+    );
+}
+
+#[test]
+fn the_body_is_what_the_caller_says_it_is() {
+    let with = |said: &'static str| {
+        signed(move |d| {
+            d.signed = "host;x-amz-content-sha256;x-amz-date;x-amz-security-token".to_owned();
+            d.set("x-amz-content-sha256", said);
+        })
+    };
+    assert_eq!(
+        with("50f61881bd53bcbbf2d7a32fe8aa7d3aba5fc88b8fd6d0a2b3fcd5b3b2d5ae9b"),
+        "malformed"
+    );
+    for said in ["UNSIGNED-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", ""] {
+        assert_eq!(with(said), "malformed", "{said}");
+    }
+    assert_eq!(signed(|d| d.scope.2 = "s3"), "malformed", "S3 needs the header");
+}
+
+#[test]
+fn nothing_and_other_schemes_are_told_apart() {
+    assert_eq!(
+        tampered(|d| d.headers.retain(|(name, _)| name != "authorization")),
+        "missing"
+    );
+    for value in [
+        "",
+        "AWS AKIDEXAMPLE:c2ln",
+        "Basic dXNlcjpwYXNz",
+        "AWS4-HMAC-SHA256",
+        "AWS4-HMAC-SHA256 Credential",
+    ] {
+        assert_eq!(
+            tampered(|d| {
+                d.set("authorization", value);
+            }),
+            "malformed",
+            "{value}"
+        );
+    }
+    assert_eq!(signed(|d| d.algorithm = "AWS4-ECDSA-P256-SHA256"), "malformed");
+    for query in [
+        "X-Amz-Signature=0",
+        "x-amz-algorithm=AWS4-HMAC-SHA256",
+        "X%2DAmz-Credential=x",
+        "Signature=x",
+        "AWSAccessKeyId=x",
+    ] {
+        assert_eq!(signed(|d| query.clone_into(&mut d.query)), "malformed", "{query}");
+    }
+}
+
+#[test]
+fn the_scope_is_this_day_region_and_service() {
+    assert_eq!(
+        signed(|d| d.scope.0 = at(START - 86_400).basic_date()),
+        "wrong-scope"
+    );
+    assert_eq!(signed(|d| d.scope.1 = "eu-central-1"), "wrong-scope");
+    assert_eq!(
+        signed(|d| d.scope.1 = "us-east-1"),
+        "valid",
+        "sts is global at AWS"
+    );
+    assert_eq!(signed(|d| d.scope.2 = "kms"), "wrong-scope");
+    assert_eq!(signed(|d| d.scope.2 = "service"), "wrong-scope");
+    assert_eq!(signed(|d| d.scope.3 = "aws4_requests"), "wrong-scope");
+    assert_eq!(signed(|d| d.key = "ASIA/x"), "malformed");
+}
+
+#[test]
+fn only_keys_issued_here_are_known() {
+    assert_eq!(signed(|d| d.key = "ASIAEXAMPLEEXAMPLE23"), "unknown-key");
+    assert_eq!(signed(|d| d.key = "AKIAEXAMPLEEXAMPLE22"), "unknown-key");
+    let without_token = |d: &mut Draft| {
+        d.headers.retain(|(name, _)| name != "x-amz-security-token");
+        d.signed = "host;x-amz-date".to_owned();
+    };
+    assert_eq!(signed(without_token), "unknown-key");
+    for token in ["", "x", "AQ==", &STANDARD.encode([1; 64])] {
+        assert_eq!(
+            signed(|d| {
+                d.set("x-amz-security-token", token);
+            }),
+            "unknown-key",
+            "{token}"
+        );
+    }
+    let foreign = token_of(&authenticator(2), KEY, None);
+    assert_eq!(
+        signed(|d| {
+            d.set("x-amz-security-token", &foreign);
+        }),
+        "unknown-key"
+    );
+}
+
+#[test]
+fn a_token_cannot_be_altered_in_any_bit() {
+    let authenticator = authenticator(1);
+    let token = STANDARD.decode(token_of(&authenticator, KEY, None)).unwrap();
+    for byte in 0..token.len() {
+        let mut altered = token.clone();
+        altered[byte] ^= 1;
+        assert!(
+            authenticator.tokens.open(&STANDARD.encode(altered)).is_err(),
+            "byte {byte}"
+        );
+    }
+    assert!(authenticator.tokens.open(&STANDARD.encode(token)).is_ok());
+}
+
+#[test]
+fn a_token_carries_its_session_policy() {
+    let authenticator = authenticator(1);
+    let opened = authenticator
+        .tokens
+        .open(&token_of(&authenticator, KEY, Some(builtin::BOOTSTRAP)))
+        .unwrap();
+    assert_eq!(
+        opened.session.session_policy().unwrap().as_str(),
+        builtin::BOOTSTRAP
+    );
+    assert_eq!(opened.secret_access_key.expose(), SECRET.as_bytes());
+    assert!(!token_of(&authenticator, KEY, None).contains(SECRET));
+}
+
+#[test]
+fn clocks_may_differ_by_five_minutes_for_s3_by_fifteen() {
+    let authenticator = authenticator(1);
+    let draft = Draft::new(&token_of(&authenticator, KEY, None)).sign().clone();
+    for (now, expected) in [
+        (START - 300, "valid"),
+        (START + 300, "valid"),
+        (START - 301, "skewed"),
+        (START + 301, "skewed"),
+    ] {
+        assert_eq!(code(draft.send(&authenticator, now)), expected, "{now}");
+    }
+    let late = draft.send(&authenticator, START + 301).unwrap_err();
+    assert_eq!(
+        late.to_string(),
+        "Signature expired: 20261122T020000Z is now earlier than 20261122T020001Z (20261122T020501Z - 5 min.)"
+    );
+    let mut s3 = Draft::new(&token_of(&authenticator, KEY, None));
+    let body = hex::encode(digest::digest(&digest::SHA256, s3.body).as_ref());
+    s3.scope.2 = "s3";
+    s3.signed = "host;x-amz-content-sha256;x-amz-date;x-amz-security-token".to_owned();
+    s3.set("x-amz-content-sha256", &body).sign();
+    assert_eq!(code(s3.send(&authenticator, START + 900)), "valid");
+    assert_eq!(code(s3.send(&authenticator, START + 901)), "skewed");
+}
+
+#[test]
+fn the_date_header_will_do() {
+    let authenticator = authenticator(1);
+    let mut draft = Draft::new(&token_of(&authenticator, KEY, None));
+    draft.signed = "date;host;x-amz-security-token".to_owned();
+    draft.set("date", &at(START).http_date()).sign();
+    draft.headers.retain(|(name, _)| name != "x-amz-date");
+    assert_eq!(code(draft.send(&authenticator, START)), "valid");
+    draft.set("date", "Sun, 22 Nov 2026 02:00:00 CET");
+    assert_eq!(code(draft.send(&authenticator, START)), "malformed");
+}
+
+#[test]
+fn credentials_end() {
+    let authenticator = authenticator(1);
+    let mut draft = Draft::new(&token_of(&authenticator, KEY, None));
+    draft.set("x-amz-date", &at(START + 3599).iso8601_basic()).sign();
+    assert_eq!(code(draft.send(&authenticator, START + 3599)), "valid");
+    assert_eq!(code(draft.send(&authenticator, START + 3600)), "expired");
+}
+
+/// A bearer key whose text was changed after it was signed; `{}` as the change leaves it.
+fn bearer_outcome(seconds: u64, change: impl FnOnce(String) -> String) -> &'static str {
+    let authenticator = authenticator(1);
+    let token = token_of(&authenticator, KEY, None);
+    let secret = Secret::new(SECRET.as_bytes().to_vec());
+    let key = bearer::make(
+        KEY,
+        &secret,
+        &token,
+        (&REGION.parse().unwrap(), at(START), seconds),
+    );
+    let key = std::str::from_utf8(key.expose())
+        .unwrap()
+        .strip_prefix("bedrock-api-key-")
+        .unwrap();
+    let url = change(String::from_utf8(STANDARD.decode(key).unwrap()).unwrap());
+    code(present(
+        &authenticator,
+        &format!("Bearer bedrock-api-key-{}", STANDARD.encode(url)),
+        START + 30,
+    ))
+}
+
+fn present(to: &Authenticator, authorization: &str, now: u64) -> Result<Authenticated, AuthnError> {
+    let mut draft = Draft::new("");
+    draft.headers = vec![("authorization".to_owned(), authorization.to_owned())];
+    draft.query.clear();
+    draft.head(&draft.headers, |head| {
+        to.authenticate(
+            head,
+            &[SigningName::Sts, SigningName::BedrockMantle, SigningName::Bedrock],
+            at(now),
+        )
+    })
+}
+
+#[test]
+fn a_bearer_key_is_a_presigned_request_and_nothing_else() {
+    assert_eq!(bearer_outcome(43_200, |url| url), "valid");
+    assert_eq!(bearer_outcome(30, |url| url), "expired");
+    assert_eq!(bearer_outcome(31, |url| url), "valid");
+    assert_eq!(bearer_outcome(0, |url| url), "malformed");
+    assert_eq!(bearer_outcome(43_201, |url| url), "malformed");
+    for (from, to, expected) in [
+        ("&Version=1", "", "malformed"),
+        ("&Version=1", "&Version=2", "malformed"),
+        ("bedrock.amazonaws.com/", "bedrock.example.com/", "malformed"),
+        (
+            "bedrock.amazonaws.com/",
+            "https://bedrock.amazonaws.com/",
+            "malformed",
+        ),
+        ("CallWithBearerToken", "InvokeModel", "malformed"),
+        ("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256", "malformed"),
+        ("SignedHeaders=host", "SignedHeaders=host%3Bx", "malformed"),
+        ("Action=", "Extra=1&Action=", "malformed"),
+        ("Action=", "Action=CallWithBearerToken&Action=", "malformed"),
+        ("X-Amz-Expires=60", "X-Amz-Expires=61", "bad-signature"),
+        ("X-Amz-Expires=60&", "", "malformed"),
+        ("T020000Z", "T020001Z", "bad-signature"),
+        ("X-Amz-Security-Token=A", "X-Amz-Security-Token=B", "unknown-key"),
+        ("X-Amz-Security-Token", "X-Amz-Security-Tokem", "malformed"),
+        (KEY, "ASIAEXAMPLEEXAMPLE23", "unknown-key"),
+        ("moho-local-1", "us-east-1", "wrong-scope"),
+        ("%2Fbedrock%2F", "%2Fsts%2F", "wrong-scope"),
+        ("20261122%2F", "20261121%2F", "wrong-scope"),
+    ] {
+        let change = |url: String| {
+            assert!(url.contains(from), "{from} in {url}");
+            url.replacen(from, to, 1)
+        };
+        assert_eq!(bearer_outcome(60, change), expected, "{from} -> {to}");
+    }
+}
+
+#[test]
+fn bearer_keys_are_for_bedrock_and_come_in_any_case_of_bearer() {
+    let authenticator = authenticator(1);
+    let token = token_of(&authenticator, KEY, None);
+    let secret = Secret::new(SECRET.as_bytes().to_vec());
+    let key = bearer::make(KEY, &secret, &token, (&REGION.parse().unwrap(), at(START), 600));
+    let key = std::str::from_utf8(key.expose()).unwrap();
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let caller = present(&authenticator, &format!("{scheme} {key}"), START).unwrap();
+        assert_eq!(
+            caller.scheme(),
+            Scheme::Bearer {
+                service: SigningName::BedrockMantle
+            }
+        );
+    }
+    for other in ["sk-proj-123", "ABSKQmVkcm9jaw==", "", "bedrock-api-key"] {
+        let expected = if other.is_empty() {
+            "malformed"
+        } else {
+            "unknown-key"
+        };
+        assert_eq!(
+            code(present(&authenticator, &format!("Bearer {other}"), START)),
+            expected,
+            "{other}"
+        );
+    }
+    assert_eq!(
+        code(present(&authenticator, "Bearer bedrock-api-key-!", START)),
+        "malformed"
+    );
+    assert_eq!(
+        code(present(&authenticator, &format!("Bearer {key}"), START - 300)),
+        "valid"
+    );
+    assert_eq!(
+        code(present(&authenticator, &format!("Bearer {key}"), START - 301)),
+        "skewed"
+    );
+    let draft = Draft::new("");
+    let authorization = format!("Bearer {key}");
+    let only_sts = draft.head(&[("authorization".to_owned(), authorization)], |head| {
+        authenticator.authenticate(
+            &HttpHead {
+                raw_query: "",
+                ..*head
+            },
+            &[SigningName::Sts],
+            at(START),
+        )
+    });
+    assert_eq!(code(only_sts), "unknown-key");
+}
+
+#[test]
+fn a_session_key_has_32_bytes() {
+    for length in [0, 16, 31, 33] {
+        assert!(Authenticator::new(&Secret::new(vec![0; length]), REGION.parse().unwrap()).is_err());
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_authorization_never_panics(value in "(AWS4-HMAC-SHA256 |Bearer |Bearer bedrock-api-key-)?\\PC{0,120}") {
+        prop_assert!(present(&authenticator(1), &value, START).is_err());
+    }
+
+    #[test]
+    fn almost_authorizations_never_panic(
+        credential in "[A-Za-z0-9/]{0,40}", signed in "[a-z;-]{0,20}", signature in "[0-9a-f]{63,65}",
+    ) {
+        let value = format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={signed}, Signature={signature}");
+        prop_assert!(present(&authenticator(1), &value, START).is_err());
+    }
+
+    #[test]
+    fn almost_bearer_keys_never_panic(url in "(bedrock\\.amazonaws\\.com/\\?)?[A-Za-z0-9=&%-]{0,80}(&Version=1)?") {
+        let value = format!("Bearer bedrock-api-key-{}", STANDARD.encode(url));
+        prop_assert!(present(&authenticator(1), &value, START).is_err());
+    }
+
+    #[test]
+    fn any_token_never_panics(token in "\\PC{0,120}", bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+        let authenticator = authenticator(1);
+        prop_assert!(authenticator.tokens.open(&token).is_err());
+        prop_assert!(authenticator.tokens.open(&STANDARD.encode(bytes)).is_err());
+    }
+}

@@ -1,0 +1,80 @@
+//! What is written down about every decision, before anything happens. No content: names, times and codes only.
+
+use std::error::Error;
+use std::net::IpAddr;
+
+use moho_terms::{AccessKeyId, AccountId, Arn, RequestId, Timestamp};
+use serde::{Serialize, Serializer};
+
+/// How it was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The caller may.
+    Allow,
+    /// The caller may not.
+    Deny,
+    /// The caller is not who it says, or does not say.
+    Unauthenticated,
+}
+
+/// One decision. The journal numbers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// When it was decided; serialized as `2015-08-30T12:36:00Z`.
+    #[serde(serialize_with = "as_text")]
+    pub time: Timestamp,
+    /// In which request.
+    pub request_id: RequestId,
+    /// How.
+    pub outcome: Outcome,
+    /// Why, as a short stable code such as `allowed`, `explicit-deny/identity` or `bad-signature`.
+    pub reason: &'static str,
+    /// Who asked; `None` if nobody was authenticated. So are the next four.
+    pub principal: Option<Arn>,
+    /// The principal's account.
+    pub account: Option<AccountId>,
+    /// The public half of its credentials.
+    pub access_key_id: Option<AccessKeyId>,
+    /// `sigv4`, `bearer` or `bootstrap`.
+    pub scheme: Option<&'static str>,
+    /// For what, such as `bedrock-mantle:CreateInference`.
+    pub action: Option<&'static str>,
+    /// On what.
+    pub resource: Option<Arn>,
+    /// From which address; `None` on a local socket.
+    pub source_ip: Option<IpAddr>,
+    /// SHA-256 of the caller's `User-Agent`, in hexadecimal.
+    pub user_agent_sha256: Option<String>,
+    /// The error the caller gets, such as `AccessDenied`; `None` when allowed.
+    pub error_code: Option<&'static str>,
+}
+
+fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
+}
+
+/// Where an entry stands in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Position(pub u64);
+
+/// The journal could not be written. The request must fail.
+#[derive(Debug, thiserror::Error)]
+#[error("the journal cannot be written")]
+pub struct JournalUnavailable(#[source] Box<dyn Error + Send + Sync>);
+
+impl JournalUnavailable {
+    /// Because of `source`.
+    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(source.into())
+    }
+}
+
+/// Where decisions are written down. The one outside tests is `audit`'s.
+pub trait Journal: Send + Sync {
+    /// Writes an entry down, so that it survives the process being killed.
+    ///
+    /// # Errors
+    /// [`JournalUnavailable`]: nothing was written, and nothing may happen.
+    fn record(&self, entry: &Entry) -> Result<Position, JournalUnavailable>;
+}

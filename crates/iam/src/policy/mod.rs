@@ -1,0 +1,187 @@
+//! Policy documents: what a customer wrote, parsed once into something that cannot be misread.
+
+pub mod builtin;
+mod condition;
+mod grammar;
+mod pattern;
+mod principal;
+mod statement;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+pub use grammar::Effect;
+
+pub(crate) use principal::Named;
+pub(crate) use statement::Statement;
+
+use grammar::RawDocument;
+
+/// What a document is attached to, which decides its size and whether it names principals and resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PolicyKind {
+    /// Attached to a role: no `Principal`. At most 6144 bytes.
+    Identity,
+    /// Narrows one session: no `Principal`. At most 2048 bytes.
+    Session,
+    /// The most that a role can ever be allowed: no `Principal`. At most 6144 bytes.
+    Boundary,
+    /// An organisation's limit on principals: no `Principal`. At most 10240 bytes.
+    ServiceControl,
+    /// An organisation's limit on resources: `Principal` is `*`. At most 10240 bytes.
+    ResourceControl,
+    /// Attached to a resource: needs `Principal`. At most 20480 bytes.
+    Resource,
+    /// Says who may assume a role: needs `Principal`, has no `Resource`. At most 4096 bytes.
+    Trust,
+    /// Says who may use a KmsKey: needs `Principal`. At most 32768 bytes.
+    Key,
+    /// Says what may pass a private endpoint: needs `Principal`. At most 20480 bytes.
+    Endpoint,
+}
+
+/// Why text is not a policy document. Messages may quote what was written: they go to who wrote it, nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// Longer than its kind may be.
+    #[error("a policy of this kind has at most {limit} bytes")]
+    TooLong {
+        /// The most there may be.
+        limit: usize,
+    },
+    /// Not JSON, or a key appears twice, or an element has the wrong type.
+    #[error("malformed policy document at line {line}, column {column}: {message}")]
+    Syntax {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// JSON, but not a policy.
+    #[error("malformed policy document: {0}")]
+    Grammar(&'static str),
+}
+
+/// The most bytes of any document, with its white space.
+const MAX_BYTES: usize = 131_072;
+
+impl PolicyKind {
+    /// The most bytes there may be, not counting white space.
+    fn limit(self) -> usize {
+        match self {
+            Self::Identity | Self::Boundary => 6144,
+            Self::Session => 2048,
+            Self::ServiceControl | Self::ResourceControl => 10_240,
+            Self::Resource | Self::Endpoint => 20_480,
+            Self::Trust => 4096,
+            Self::Key => 32_768,
+        }
+    }
+
+    /// Whether statements say whom they speak of.
+    fn names_principals(self) -> bool {
+        match self {
+            Self::Identity | Self::Session | Self::Boundary | Self::ServiceControl => false,
+            Self::ResourceControl | Self::Resource | Self::Trust | Self::Key | Self::Endpoint => true,
+        }
+    }
+}
+
+/// A policy document that was parsed; it prints as it was written.
+#[derive(Clone)]
+pub struct PolicyDocument {
+    kind: PolicyKind,
+    text: String,
+    statements: Vec<Statement>,
+}
+
+impl PolicyDocument {
+    /// Parses a document, strictly: unknown elements, repeated keys and unknown condition operators are refused.
+    ///
+    /// # Errors
+    /// [`PolicyError`] says what is wrong and where.
+    pub fn parse(kind: PolicyKind, text: &str) -> Result<Self, PolicyError> {
+        check_size(kind, text)?;
+        let raw: RawDocument = serde_json::from_str(text).map_err(|error| syntax(&error))?;
+        if raw.version != "2012-10-17" {
+            return Err(PolicyError::Grammar("the Version is 2012-10-17"));
+        }
+        if raw.statement.0.is_empty() {
+            return Err(PolicyError::Grammar("a policy needs a statement"));
+        }
+        let mut statements = Vec::with_capacity(raw.statement.0.len());
+        let mut sids = BTreeSet::new();
+        for raw in raw.statement.0 {
+            let statement = Statement::parse(raw, kind).map_err(PolicyError::Grammar)?;
+            if let Some(sid) = statement.sid()
+                && !sid.is_empty()
+                && !sids.insert(sid.to_owned())
+            {
+                return Err(PolicyError::Grammar("a Sid appears twice"));
+            }
+            statements.push(statement);
+        }
+        Ok(Self {
+            kind,
+            text: text.to_owned(),
+            statements,
+        })
+    }
+
+    /// What it is attached to.
+    #[must_use]
+    pub fn kind(&self) -> PolicyKind {
+        self.kind
+    }
+
+    /// The document as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn statements(&self) -> &[Statement] {
+        &self.statements
+    }
+}
+
+impl PartialEq for PolicyDocument {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.text == other.text
+    }
+}
+
+impl Eq for PolicyDocument {}
+
+impl fmt::Debug for PolicyDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn check_size(kind: PolicyKind, text: &str) -> Result<(), PolicyError> {
+    let limit = kind.limit();
+    // A session policy travels in every request's token, white space and all.
+    let counts = |byte: &u8| kind == PolicyKind::Session || !byte.is_ascii_whitespace();
+    if text.len() > MAX_BYTES || text.as_bytes().iter().filter(|byte| counts(byte)).count() > limit {
+        Err(PolicyError::TooLong { limit })
+    } else {
+        Ok(())
+    }
+}
+
+fn syntax(error: &serde_json::Error) -> PolicyError {
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let message = error.to_string();
+    let message = message.strip_suffix(&place).unwrap_or(&message).to_owned();
+    PolicyError::Syntax {
+        line: error.line(),
+        column: error.column(),
+        message,
+    }
+}
+
+#[cfg(test)]
+mod tests;

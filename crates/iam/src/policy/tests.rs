@@ -1,0 +1,186 @@
+//! What a policy document may and may not be.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn parse(kind: PolicyKind, statement: &str) -> Result<PolicyDocument, PolicyError> {
+    PolicyDocument::parse(
+        kind,
+        &format!(r#"{{"Version":"2012-10-17","Statement":{statement}}}"#),
+    )
+}
+
+const ALLOW: &str = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
+
+#[test]
+fn built_in_policies_are_valid() {
+    for text in [builtin::ADMINISTRATOR, builtin::DEVELOPER] {
+        PolicyDocument::parse(PolicyKind::Identity, text).unwrap();
+    }
+    PolicyDocument::parse(PolicyKind::Session, builtin::BOOTSTRAP).unwrap();
+}
+
+#[test]
+fn a_document_prints_as_it_was_written() {
+    let text = format!(r#" {{"Version":"2012-10-17","Id":"x","Statement":[{ALLOW}]}} "#);
+    let document = PolicyDocument::parse(PolicyKind::Identity, &text).unwrap();
+    assert_eq!(document.as_str(), text);
+    assert_eq!(document.kind(), PolicyKind::Identity);
+}
+
+#[test]
+fn what_is_not_a_policy_is_refused() {
+    for statement in [
+        "[]",
+        "{}",
+        "null",
+        "7",
+        r#"{"Effect":"allow","Action":"*","Resource":"*"}"#,
+        r#"{"Effect":"Allow","Resource":"*"}"#,
+        r#"{"Effect":"Allow","Action":"*"}"#,
+        r#"{"Effect":"Allow","Action":[],"Resource":"*"}"#,
+        r#"{"Effect":"Allow","Action":"*","NotAction":"*","Resource":"*"}"#,
+        r#"{"Effect":"Allow","Action":"*","Resource":"*","NotResource":"*"}"#,
+        r#"{"Effect":"Allow","Action":"*","Resource":"bucket"}"#,
+        r#"{"Effect":"Allow","Action":"*","Resource":"*","Principal":"*"}"#,
+        r#"{"Effect":"Allow","Action":"*","Resource":"*","Extra":1}"#,
+        r#"{"Effect":"Allow","Effect":"Deny","Action":"*","Resource":"*"}"#,
+        r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"a":true,"a":false}}}"#,
+        r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"a":true},"Bool":{"b":false}}}"#,
+        r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Nope":{"a":"b"}}}"#,
+        r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"a":{"b":"c"}}}}"#,
+        r#"{"Sid":"a b","Effect":"Allow","Action":"*","Resource":"*"}"#,
+        r#"[{"Sid":"a","Effect":"Allow","Action":"*","Resource":"*"},{"Sid":"a","Effect":"Deny","Action":"*","Resource":"*"}]"#,
+    ] {
+        assert!(parse(PolicyKind::Identity, statement).is_err(), "{statement}");
+    }
+    for document in [
+        "",
+        "[]",
+        "{}",
+        r#"{"Statement":[]}"#,
+        r#"{"Version":"2008-10-17","Statement":[]}"#,
+    ] {
+        assert!(
+            PolicyDocument::parse(PolicyKind::Identity, document).is_err(),
+            "{document}"
+        );
+    }
+    let trailing = format!(r#"{{"Version":"2012-10-17","Statement":{ALLOW}}} {{}}"#);
+    assert!(PolicyDocument::parse(PolicyKind::Identity, &trailing).is_err());
+}
+
+#[test]
+fn principals_stand_where_they_belong() {
+    let trust = |principal: &str| {
+        parse(
+            PolicyKind::Trust,
+            &format!(r#"{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{principal}}}"#),
+        )
+    };
+    for principal in [
+        r#""*""#,
+        r#"{"AWS":"123456789012"}"#,
+        r#"{"AWS":["arn:aws:iam::123456789012:root","arn:aws:iam::123456789012:role/x"]}"#,
+        r#"{"Federated":"arn:aws:iam::123456789012:oidc-provider/x","Service":"x.amazonaws.com"}"#,
+    ] {
+        assert!(trust(principal).is_ok(), "{principal}");
+    }
+    for principal in [
+        r#""me""#,
+        "{}",
+        r#"{"AWS":[]}"#,
+        r#"{"AWS":"arn:aws:iam::123456789012:role/*"}"#,
+        r#"{"AWS":"arn:aws:s3:::bucket"}"#,
+        r#"{"Everybody":"x"}"#,
+        r#"{"Service":"*"}"#,
+        r#"{"AWS":"*","AWS":"*"}"#,
+    ] {
+        assert!(trust(principal).is_err(), "{principal}");
+    }
+    assert!(
+        parse(
+            PolicyKind::Trust,
+            r#"{"Effect":"Allow","Action":"*","Resource":"*","Principal":"*"}"#
+        )
+        .is_err()
+    );
+    assert!(
+        parse(
+            PolicyKind::Key,
+            r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#
+        )
+        .is_err()
+    );
+    assert!(
+        parse(
+            PolicyKind::Key,
+            r#"{"Effect":"Allow","Action":"*","Resource":"*","NotPrincipal":"*"}"#
+        )
+        .is_err()
+    );
+    assert!(
+        parse(
+            PolicyKind::Key,
+            r#"{"Effect":"Deny","Action":"*","Resource":"*","NotPrincipal":{"AWS":"123456789012"}}"#
+        )
+        .is_ok()
+    );
+    let named = r#"{"Effect":"Deny","Action":"*","Resource":"*","Principal":{"AWS":"123456789012"}}"#;
+    assert!(parse(PolicyKind::ResourceControl, named).is_err());
+}
+
+#[test]
+fn sizes_are_limited_without_white_space() {
+    let padded = format!(
+        r#"{{"Version":"2012-10-17",{}"Statement":{ALLOW}}}"#,
+        " ".repeat(7000)
+    );
+    assert!(PolicyDocument::parse(PolicyKind::Identity, &padded).is_ok());
+    assert_eq!(
+        PolicyDocument::parse(PolicyKind::Session, &padded),
+        Err(PolicyError::TooLong { limit: 2048 })
+    );
+    let long = parse(PolicyKind::Identity, &format!("[{}]", vec![ALLOW; 200].join(",")));
+    assert_eq!(long, Err(PolicyError::TooLong { limit: 6144 }));
+    let endless = " ".repeat(200_000);
+    assert!(matches!(
+        PolicyDocument::parse(PolicyKind::Key, &endless),
+        Err(PolicyError::TooLong { .. })
+    ));
+}
+
+#[test]
+fn deep_nesting_is_an_error_not_a_crash() {
+    let deep = format!("{}{}", "[".repeat(3000), "]".repeat(3000));
+    assert!(matches!(
+        parse(PolicyKind::Key, &deep),
+        Err(PolicyError::Syntax { .. })
+    ));
+}
+
+#[test]
+fn an_error_says_where() {
+    let error = PolicyDocument::parse(PolicyKind::Identity, "{\n  \"Version\": 7}").unwrap_err();
+    assert!(matches!(&error, PolicyError::Syntax { line: 2, .. }), "{error}");
+    assert!(!error.to_string().contains("at line 2 column"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn any_text_never_panics(text in "\\PC{0,200}") {
+        drop(PolicyDocument::parse(PolicyKind::Key, &text));
+    }
+
+    #[test]
+    fn almost_policies_never_panic(
+        key in "Effect|Action|NotAction|Resource|Principal|NotPrincipal|Condition|Sid|X",
+        value in r#""[A-Za-z*?:$\{\}]{0,12}"|\{\}|\[\]|null|1|true|\{"AWS":"[*0-9a:]{0,12}"\}|\{"Bool":\{"a":[0-9t]\}\}"#,
+    ) {
+        for kind in [PolicyKind::Identity, PolicyKind::Trust, PolicyKind::Key] {
+            drop(parse(kind, &format!(r#"{{"Effect":"Deny","{key}":{value}}}"#)));
+            drop(parse(kind, &format!(r#"{{"Effect":"Deny","Action":"*","Principal":"*","Resource":"*","{key}":{value}}}"#)));
+        }
+    }
+}

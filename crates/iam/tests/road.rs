@@ -1,0 +1,429 @@
+//! The whole way of a first credential: through the bootstrap door, to a role, to a bearer key, to a permit. This is
+//! also how other crates' tests come by permits: there is no shorter way.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use moho_iam::RoleSession;
+use moho_iam::action::{kms, mantle, sts};
+use moho_iam::authn::{
+    Authenticated, Authenticator, AuthnError, HttpHead, IssueError, Scheme, SessionGrant, SigningName,
+    TemporaryCredentials,
+};
+use moho_iam::authz::{
+    Authorizer, Context, Entry, Journal, JournalUnavailable, ModelAgreement, Outcome, Permit, Policies,
+    PolicySource, PolicyUnavailable, Position, Refusal, RequestFacts,
+};
+use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
+use moho_iam::policy::{PolicyDocument, PolicyKind, builtin};
+use moho_terms::{AccountId, Arn, Clock, Entropy, EntropyUnavailable, Region, Secret, Timestamp};
+
+type Tested<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+const START: u64 = 1_795_312_800;
+const ACCOUNT: &str = "123456789012";
+const MODEL: &str = "arn:aws:bedrock:moho-local-1::foundation-model/m";
+const KEY: &str = "arn:aws:kms:moho-local-1:123456789012:key/1";
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole",
+    "Principal":{"AWS":"arn:aws:iam::123456789012:root"}}}"#;
+const KEY_POLICY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*",
+    "Principal":{"AWS":"arn:aws:iam::123456789012:root"}}}"#;
+
+/// The clock, the randomness, the policies and the journal of one test.
+struct World {
+    seconds: AtomicU64,
+    random: AtomicU64,
+    entries: Mutex<Vec<Entry>>,
+    journal_fails: AtomicBool,
+    policies_fail: AtomicBool,
+}
+
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_seconds(self.seconds.load(Ordering::Relaxed))
+    }
+}
+
+impl Entropy for World {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
+        for byte in bytes {
+            let next = self.random.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+            *byte = next.to_be_bytes()[0];
+        }
+        Ok(())
+    }
+}
+
+impl Journal for World {
+    fn record(&self, entry: &Entry) -> Result<Position, JournalUnavailable> {
+        if self.journal_fails.load(Ordering::Relaxed) {
+            return Err(JournalUnavailable::new("the disk is full"));
+        }
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.push(entry.clone());
+        Ok(Position(entries.len() as u64))
+    }
+}
+
+impl PolicySource for World {
+    fn policies(
+        &self,
+        session: &RoleSession,
+        action: &str,
+        resource: &Arn,
+    ) -> Result<Policies, PolicyUnavailable> {
+        if self.policies_fail.load(Ordering::Relaxed) {
+            return Err(PolicyUnavailable::new("the database is locked"));
+        }
+        let parse = |kind, text| {
+            PolicyDocument::parse(kind, text)
+                .map(Arc::new)
+                .map_err(PolicyUnavailable::new)
+        };
+        let identity = match session.role().map(moho_terms::RoleName::as_str) {
+            Some("Admin") => vec![parse(PolicyKind::Identity, builtin::ADMINISTRATOR)?],
+            Some("Developer") => vec![parse(PolicyKind::Identity, builtin::DEVELOPER)?],
+            Some(_) | None => vec![],
+        };
+        let of_resource = if action == "sts:AssumeRole" {
+            Some(parse(PolicyKind::Trust, TRUST)?)
+        } else if resource.service() == "kms" {
+            Some(parse(PolicyKind::Key, KEY_POLICY)?)
+        } else {
+            None
+        };
+        let model_agreement = match resource.resource() {
+            "foundation-model/m" => ModelAgreement::Accepted,
+            model if model.starts_with("foundation-model/") => ModelAgreement::Missing,
+            _ => ModelAgreement::NotAModel,
+        };
+        Ok(Policies {
+            identity,
+            resource: of_resource,
+            model_agreement,
+            ..Policies::default()
+        })
+    }
+}
+
+struct Road {
+    world: Arc<World>,
+    authenticator: Authenticator,
+    authorizer: Authorizer,
+    region: Region,
+}
+
+impl Road {
+    fn new() -> Tested<Self> {
+        let world = Arc::new(World {
+            seconds: AtomicU64::new(START),
+            random: AtomicU64::new(7),
+            entries: Mutex::default(),
+            journal_fails: AtomicBool::new(false),
+            policies_fail: AtomicBool::new(false),
+        });
+        let region: Region = "moho-local-1".parse()?;
+        Ok(Self {
+            authenticator: Authenticator::new(&Secret::new(vec![1; 32]), region.clone())?,
+            authorizer: Authorizer::new(world.clone(), world.clone(), world.clone()),
+            world,
+            region,
+        })
+    }
+
+    fn request(&self) -> Tested<RequestFacts> {
+        let request_id = moho_terms::RequestId::random(&*self.world)?;
+        Ok(RequestFacts {
+            request_id,
+            source_ip: None,
+            user_agent_sha256: None,
+        })
+    }
+
+    fn bootstrap(&self) -> Tested<Authenticated> {
+        let door = Door::open(Attestation::Development, IdentityProvider::None)?;
+        Ok(door.admit(1000, 1000, ACCOUNT.parse()?, self.world.now())?)
+    }
+
+    fn role(&self, role: &str) -> Tested<Arn> {
+        Ok(Arn::of("iam", "", ACCOUNT, &format!("role/{role}"))?)
+    }
+
+    fn assume(&self, caller: &Authenticated, role: &str) -> Tested<TemporaryCredentials> {
+        let permit =
+            self.authorizer
+                .authorize(caller, &self.request()?, &self.role(role)?, &Context::new())?;
+        Ok(self.issue(&permit, None)?)
+    }
+
+    fn issue(
+        &self,
+        permit: &Permit<sts::AssumeRole>,
+        duration_seconds: Option<u32>,
+    ) -> Tested<TemporaryCredentials> {
+        let grant = SessionGrant {
+            session_name: "me@work".parse()?,
+            duration_seconds,
+            session_policy: None,
+        };
+        Ok(self
+            .authenticator
+            .issue(permit, grant, self.world.now(), &*self.world)?)
+    }
+
+    fn present(&self, key: &Secret) -> Result<Authenticated, AuthnError> {
+        let value = format!("Bearer {}", String::from_utf8_lossy(key.expose()));
+        let head = HttpHead {
+            method: "POST",
+            raw_path: "/v1/responses",
+            raw_query: "",
+            authority: "localhost:8443",
+            headers: &[("authorization", &value)],
+            body_sha256: &[0; 32],
+        };
+        self.authenticator
+            .authenticate(&head, &[SigningName::BedrockMantle], self.world.now())
+    }
+
+    fn session(&self, role: &str) -> Tested<Authenticated> {
+        let credentials = self.assume(&self.bootstrap()?, role)?;
+        Ok(self.present(&credentials.bearer_key(&self.region, self.world.now(), 3600)?)?)
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        self.world
+            .entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+#[test]
+fn from_the_door_to_a_permit() -> Tested {
+    let road = Road::new()?;
+    let developer = road.session("Developer")?;
+    assert_eq!(
+        developer.scheme(),
+        Scheme::Bearer {
+            service: SigningName::BedrockMantle
+        }
+    );
+    assert_eq!(developer.session().account(), ACCOUNT.parse::<AccountId>()?);
+    assert_eq!(
+        developer.session().principal_arn().as_str(),
+        "arn:aws:sts::123456789012:assumed-role/Developer/me@work"
+    );
+    assert!(
+        developer.session().user_id().starts_with("AROA")
+            && developer.session().user_id().ends_with(":me@work")
+    );
+
+    let request = road.request()?;
+    let permit: Permit<mantle::CreateInference> =
+        road.authorizer
+            .authorize(&developer, &request, &MODEL.parse()?, &Context::new())?;
+    assert_eq!(permit.resource().as_str(), MODEL);
+    assert_eq!(permit.position(), Position(2));
+    let entries = road.entries();
+    let last = entries.last().ok_or("nothing journaled")?;
+    assert_eq!(last.request_id, request.request_id);
+    assert_eq!(
+        (last.outcome, last.reason, last.scheme),
+        (Outcome::Allow, "allowed", Some("bearer"))
+    );
+    assert_eq!(last.access_key_id.as_ref(), developer.session().access_key_id());
+    let first = entries.first().ok_or("nothing journaled")?;
+    assert_eq!(
+        (first.action, first.scheme),
+        (Some("sts:AssumeRole"), Some("bootstrap"))
+    );
+    Ok(())
+}
+
+#[test]
+fn a_denial_is_journaled_and_says_what_aws_says() -> Tested {
+    let road = Road::new()?;
+    let developer = road.session("Developer")?;
+    let refused = road
+        .authorizer
+        .authorize::<kms::CreateKey>(&developer, &road.request()?, &KEY.parse()?, &Context::new())
+        .unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "User: arn:aws:sts::123456789012:assumed-role/Developer/me@work is not authorized to perform: kms:CreateKey \
+         on resource: arn:aws:kms:moho-local-1:123456789012:key/1 because no identity-based policy allows the \
+         kms:CreateKey action"
+    );
+    let entries = road.entries();
+    let last = entries.last().ok_or("nothing journaled")?;
+    assert_eq!(
+        (last.outcome, last.reason, last.error_code),
+        (Outcome::Deny, "not-allowed/identity", Some("AccessDenied"))
+    );
+    let unseen: Arn = "arn:aws:bedrock:moho-local-1::foundation-model/other".parse()?;
+    let refused = road
+        .authorizer
+        .authorize::<mantle::CreateInference>(&developer, &road.request()?, &unseen, &Context::new())
+        .unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "You don't have access to the model with the specified model ID."
+    );
+    Ok(())
+}
+
+#[test]
+fn without_a_journal_nothing_happens() -> Tested {
+    let road = Road::new()?;
+    let developer = road.session("Developer")?;
+    road.world.journal_fails.store(true, Ordering::Relaxed);
+    let allowed = road.authorizer.authorize::<mantle::CreateInference>(
+        &developer,
+        &road.request()?,
+        &MODEL.parse()?,
+        &Context::new(),
+    );
+    assert!(matches!(allowed, Err(Refusal::JournalUnavailable(_))));
+    let denied = road.authorizer.authorize::<kms::CreateKey>(
+        &developer,
+        &road.request()?,
+        &KEY.parse()?,
+        &Context::new(),
+    );
+    assert!(matches!(denied, Err(Refusal::JournalUnavailable(_))));
+    assert!(
+        road.authorizer
+            .journal_authn_failure(&road.request()?, &AuthnError::Missing)
+            .is_err()
+    );
+    Ok(())
+}
+
+#[test]
+fn without_policies_nothing_happens_and_that_is_journaled() -> Tested {
+    let road = Road::new()?;
+    let developer = road.session("Developer")?;
+    road.world.policies_fail.store(true, Ordering::Relaxed);
+    let refused = road.authorizer.authorize::<mantle::CreateInference>(
+        &developer,
+        &road.request()?,
+        &MODEL.parse()?,
+        &Context::new(),
+    );
+    assert!(matches!(refused, Err(Refusal::PolicyUnavailable(_))));
+    assert_eq!(
+        road.entries().last().map(|entry| entry.reason),
+        Some("policies-unavailable")
+    );
+    Ok(())
+}
+
+#[test]
+fn a_failed_proof_is_journaled_without_content() -> Tested {
+    let road = Road::new()?;
+    let mut request = road.request()?;
+    request.user_agent_sha256 = Some([0xab; 32]);
+    road.authorizer
+        .journal_authn_failure(&request, &AuthnError::BadSignature)?;
+    let entries = road.entries();
+    let entry = entries.last().ok_or("nothing journaled")?;
+    assert_eq!(
+        (entry.outcome, entry.reason),
+        (Outcome::Unauthenticated, "bad-signature")
+    );
+    assert_eq!(entry.user_agent_sha256.as_deref(), Some("ab".repeat(32).as_str()));
+    assert_eq!(
+        (&entry.principal, &entry.action, &entry.resource),
+        (&None, &None, &None)
+    );
+    let json = serde_json::to_string(entry)?;
+    assert!(json.starts_with(r#"{"time":"2026-11-22T"#), "{json}");
+    Ok(())
+}
+
+#[test]
+fn the_bootstrap_principal_assumes_roles_of_its_account_and_nothing_else() -> Tested {
+    let road = Road::new()?;
+    let bootstrap = road.bootstrap()?;
+    let (request, context) = (road.request()?, Context::new());
+    let ask = |role: &str| -> Tested<Result<Permit<sts::AssumeRole>, Refusal>> {
+        Ok(road
+            .authorizer
+            .authorize(&bootstrap, &request, &role.parse()?, &context))
+    };
+    assert!(ask("arn:aws:iam::123456789012:role/Admin")?.is_ok());
+    assert!(ask("arn:aws:iam::210987654321:role/Admin")?.is_err());
+    let key = KEY.parse()?;
+    assert!(
+        road.authorizer
+            .authorize::<kms::Decrypt>(&bootstrap, &request, &key, &context)
+            .is_err()
+    );
+    assert!(
+        road.authorizer
+            .authorize::<kms::CreateKey>(&bootstrap, &request, &key, &context)
+            .is_err()
+    );
+    let model = MODEL.parse()?;
+    assert!(
+        road.authorizer
+            .authorize::<mantle::CreateInference>(&bootstrap, &request, &model, &context)
+            .is_err()
+    );
+    Ok(())
+}
+
+#[test]
+fn durations_have_limits() -> Tested {
+    let road = Road::new()?;
+    let (request, context) = (road.request()?, Context::new());
+    let (bootstrap, admin) = (road.bootstrap()?, road.session("Admin")?);
+    let role = road.role("Developer")?;
+    let fresh = road.authorizer.authorize(&bootstrap, &request, &role, &context)?;
+    let chained = road.authorizer.authorize(&admin, &request, &role, &context)?;
+    let lasts =
+        |permit, asked| -> Tested<u64> { Ok(road.issue(permit, asked)?.expires_at.unix_seconds() - START) };
+    assert_eq!(lasts(&fresh, None)?, 3600);
+    assert_eq!(lasts(&fresh, Some(900))?, 900);
+    assert_eq!(lasts(&fresh, Some(43_200))?, 43_200);
+    assert_eq!(lasts(&chained, Some(3600))?, 3600);
+    for (permit, asked, error) in [
+        (&fresh, 899, IssueError::Duration),
+        (&fresh, 43_201, IssueError::Duration),
+        (&chained, 3601, IssueError::Chaining),
+    ] {
+        let refused = road.issue(permit, Some(asked)).err().ok_or("issued")?;
+        assert_eq!(refused.downcast_ref::<IssueError>(), Some(&error));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_bearer_key_ends_with_its_session_or_before() -> Tested {
+    let road = Road::new()?;
+    let credentials = road.assume(&road.bootstrap()?, "Developer")?;
+    let short = credentials.bearer_key(&road.region, road.world.now(), 60)?;
+    let long = credentials.bearer_key(&road.region, road.world.now(), 43_200)?;
+    assert!(
+        credentials
+            .bearer_key(&road.region, road.world.now(), 43_201)
+            .is_err()
+    );
+    for (after, short_is_good, long_is_good) in [
+        (0, true, true),
+        (59, true, true),
+        (60, false, true),
+        (3600, false, false),
+    ] {
+        road.world.seconds.store(START + after, Ordering::Relaxed);
+        for (key, good) in [(&short, short_is_good), (&long, long_is_good)] {
+            assert_eq!(
+                road.present(key).err(),
+                (!good).then_some(AuthnError::Expired),
+                "after {after} s"
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! The front of a sealed object: what it is and which key it needs, before anything is decrypted.
+
+use moho_terms::KeyId;
+
+use super::SealedError;
+use crate::error::KmsError;
+
+const MAGIC: &[u8; 8] = b"MOHOSEAL";
+const VERSION: u8 = 1;
+const KEY_ID: usize = 16;
+/// Bytes of salt.
+pub(super) const SALT: usize = 32;
+/// Bytes up to and including the salt.
+pub(super) const FRONT: usize = MAGIC.len() + 2 + KEY_ID + SALT;
+
+/// Version 1's front; its chunk size is fixed, and written down only to be looked at.
+pub(super) struct Front {
+    key_id: KeyId,
+    key_bytes: [u8; KEY_ID],
+    salt: [u8; SALT],
+}
+
+impl Front {
+    pub(super) fn new(key_id: &KeyId, salt: [u8; SALT]) -> Result<Self, KmsError> {
+        let key_bytes = bytes_of(key_id).ok_or(KmsError::NotFound)?;
+        Ok(Self {
+            key_id: key_id.clone(),
+            key_bytes,
+            salt,
+        })
+    }
+
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&[VERSION, super::stream::CHUNK_BITS]);
+        out.extend_from_slice(&self.key_bytes);
+        out.extend_from_slice(&self.salt);
+    }
+
+    pub(super) fn parse(sealed: &[u8]) -> Result<Self, SealedError> {
+        let (magic, rest) = sealed
+            .split_first_chunk::<{ MAGIC.len() }>()
+            .ok_or(SealedError::NotSealed)?;
+        if magic != MAGIC {
+            return Err(SealedError::NotSealed);
+        }
+        let (version, rest) = rest.split_first().ok_or(SealedError::Truncated)?;
+        if *version != VERSION {
+            return Err(SealedError::Version(*version));
+        }
+        let (chunk_bits, rest) = rest.split_first().ok_or(SealedError::Truncated)?;
+        if *chunk_bits != super::stream::CHUNK_BITS {
+            return Err(SealedError::NotAuthentic);
+        }
+        let (key_bytes, rest) = rest.split_first_chunk::<KEY_ID>().ok_or(SealedError::Truncated)?;
+        let (salt, _) = rest.split_first_chunk::<SALT>().ok_or(SealedError::Truncated)?;
+        Ok(Self {
+            key_id: key_id_of(*key_bytes)?,
+            key_bytes: *key_bytes,
+            salt: *salt,
+        })
+    }
+
+    pub(super) fn key_id(&self) -> &KeyId {
+        &self.key_id
+    }
+
+    pub(super) fn salt(&self) -> &[u8; SALT] {
+        &self.salt
+    }
+}
+
+/// The 128 bits that a UUID writes down.
+fn bytes_of(key_id: &KeyId) -> Option<[u8; KEY_ID]> {
+    let digits: String = key_id.as_str().chars().filter(|c| *c != '-').collect();
+    u128::from_str_radix(&digits, 16).ok().map(u128::to_be_bytes)
+}
+
+fn key_id_of(bytes: [u8; KEY_ID]) -> Result<KeyId, SealedError> {
+    let mut text = format!("{:032x}", u128::from_be_bytes(bytes));
+    for dash in [8, 13, 18, 23] {
+        text.insert(dash, '-');
+    }
+    text.parse().map_err(|_not_a_uuid| SealedError::NotAuthentic)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(bits: u128, salt: [u8; 32]) {
+            let key_id = key_id_of(bits.to_be_bytes()).unwrap();
+            let mut out = Vec::new();
+            Front::new(&key_id, salt).unwrap().write(&mut out);
+            prop_assert_eq!(out.len(), FRONT);
+            let front = Front::parse(&out).unwrap();
+            prop_assert_eq!(front.key_id(), &key_id);
+            prop_assert_eq!(front.salt(), &salt);
+        }
+    }
+}

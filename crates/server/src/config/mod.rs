@@ -1,0 +1,125 @@
+//! Settings: one table, three places to set them, two steps to read them.
+//!
+//! First [`Typed`]: what stands on the command line, in the environment and in the file, as text with its place. Then
+//! [`Config`]: what it means, every value parsed, every default in. Neither step touches anything but its arguments;
+//! reading the file is the caller's.
+
+mod resolve;
+mod settings;
+mod typed;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use moho_engine::EngineConfig;
+use moho_terms::{ModelId, Region};
+
+use crate::net::Limits;
+use crate::net::tls::HostName;
+use crate::system::LogFormat;
+
+pub(crate) use resolve::data;
+pub use settings::{SETTINGS, Setting};
+pub use typed::Typed;
+
+/// Everything that can be set, ready for use.
+pub struct Config {
+    /// Where everything is kept.
+    pub data: PathBuf,
+    /// Addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// The region of every resource name and signature.
+    pub region: Region,
+    /// Models to load.
+    pub models: Vec<ModelFile>,
+    /// Threads that compute.
+    pub threads: usize,
+    /// How much the engine may use.
+    pub engine: EngineConfig,
+    /// Models that the bootstrap grants to the first account.
+    pub bootstrap_grants: Vec<ModelId>,
+    /// What a peer may take.
+    pub limits: Limits,
+    /// The certificate to show.
+    pub tls: TlsConfig,
+    /// How to log.
+    pub log: LogConfig,
+}
+
+/// A model to load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelFile {
+    /// Its one name on every API.
+    pub id: ModelId,
+    /// The GGUF file.
+    pub path: PathBuf,
+}
+
+/// The certificate to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TlsConfig {
+    /// Generate an authority and a certificate for these names.
+    Generated(Vec<HostName>),
+    /// Use these files.
+    Given {
+        /// The certificate chain, in PEM.
+        certificate: PathBuf,
+        /// Its private key, in PEM.
+        key: PathBuf,
+    },
+}
+
+/// How to log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// What to log, as `tracing` filters say it.
+    pub filter: String,
+}
+
+/// What the settings' defaults depend on.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Processor cores.
+    pub cores: usize,
+    /// Where the user's programs keep what they store: `XDG_DATA_HOME`, or `~/.local/share`.
+    pub data_home: Option<PathBuf>,
+}
+
+/// What is wrong with the settings. Names the place, never the value of anything secret: no setting is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is no TOML.
+    #[error("the settings file is not valid TOML: {0}")]
+    Syntax(String),
+    /// A key that no setting has.
+    #[error("the settings file has `{key}`, which is no setting{}", hint(nearest.as_deref()))]
+    Unknown {
+        /// The key.
+        key: String,
+        /// The setting that is spelled most like it.
+        nearest: Option<String>,
+    },
+    /// A value that the setting cannot have.
+    #[error("{place}: {problem}")]
+    Value {
+        /// Where it stands.
+        place: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Settings that do not go together.
+    #[error("{0}")]
+    Together(&'static str),
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    nearest.map_or_else(
+        || "; docs/configuration.md has them all".to_owned(),
+        |name| format!("; did you mean `{name}`?"),
+    )
+}
+
+#[cfg(test)]
+mod tests;

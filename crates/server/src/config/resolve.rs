@@ -1,0 +1,213 @@
+//! The second step: from text to meaning, with every default.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use moho_engine::EngineConfig;
+use moho_terms::{ModelId, Region};
+
+use super::typed::Typed;
+use super::{Config, ConfigError, LogConfig, ModelFile, Surroundings, TlsConfig};
+use crate::net::Limits;
+use crate::net::tls::HostName;
+use crate::system::LogFormat;
+
+impl Config {
+    /// Understands the settings.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: a value that cannot be, or values that do not go together.
+    pub fn resolve(typed: &Typed, surroundings: &Surroundings) -> Result<Self, ConfigError> {
+        let listen = match list(typed, "listen", |text| {
+            text.parse()
+                .map_err(|_e| "expected ADDRESS:PORT, such as 127.0.0.1:8443")
+        })? {
+            none if none.is_empty() => vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8443))],
+            some => some,
+        };
+        Ok(Self {
+            data: data(typed, surroundings)?,
+            region: match one(typed, "region", |text| text.parse::<Region>())? {
+                Some(region) => region,
+                None => "us-east-1"
+                    .parse()
+                    .map_err(|_e| ConfigError::Together("the default region is none"))?,
+            },
+            models: models(typed)?,
+            threads: one(typed, "engine.threads", positive)?.unwrap_or(surroundings.cores.max(1)),
+            engine: engine(typed)?,
+            bootstrap_grants: list(typed, "bootstrap.grants", |text| text.parse::<ModelId>())?,
+            limits: limits(typed)?,
+            tls: tls(typed, &listen)?,
+            log: LogConfig {
+                format: one(typed, "log.format", |text| match text {
+                    "human" => Ok(LogFormat::Human),
+                    "json" => Ok(LogFormat::Json),
+                    _ => Err("expected human or json"),
+                })?
+                .unwrap_or(LogFormat::Human),
+                filter: one(typed, "log.filter", |text| Ok::<_, &str>(text.to_owned()))?
+                    .unwrap_or_else(|| "info".to_owned()),
+            },
+            listen,
+        })
+    }
+}
+
+/// Where everything is kept; the one setting that other commands than `serve` need, too.
+pub(crate) fn data(typed: &Typed, surroundings: &Surroundings) -> Result<PathBuf, ConfigError> {
+    let given = one(typed, "data", path)?;
+    let usual = || surroundings.data_home.as_ref().map(|home| home.join("moho"));
+    given.or_else(usual).ok_or(ConfigError::Together(
+        "there is no home directory to keep data in: name a directory with --data",
+    ))
+}
+
+fn models(typed: &Typed) -> Result<Vec<ModelFile>, ConfigError> {
+    let models = list(typed, "models", |text| {
+        let (id, file) = text
+            .split_once('=')
+            .ok_or("expected ID=FILE, such as smollm2-135m-instruct=model.gguf")?;
+        let id = id
+            .parse()
+            .map_err(|_e| "a model's name has 1 to 140 letters, digits and .:_-")?;
+        path(file).map(|path| ModelFile { id, path })
+    })?;
+    let mut names: Vec<&ModelId> = models.iter().map(|model| &model.id).collect();
+    names.sort();
+    names.dedup();
+    if names.len() < models.len() {
+        return Err(ConfigError::Together("two models have the same name"));
+    }
+    Ok(models)
+}
+
+fn engine(typed: &Typed) -> Result<EngineConfig, ConfigError> {
+    let usual = EngineConfig::default();
+    Ok(EngineConfig {
+        kv_bytes: one(typed, "engine.kv_memory", bytes)?.unwrap_or(256 << 20),
+        max_sequences: one(typed, "engine.sequences", positive)?.unwrap_or(32),
+        queue: one(typed, "engine.queue", positive)?.unwrap_or(256),
+        ..usual
+    })
+}
+
+fn limits(typed: &Typed) -> Result<Limits, ConfigError> {
+    let usual = Limits::default();
+    let seconds = |key, usual| {
+        one(typed, key, positive).map(|s| {
+            s.map_or(usual, |s| {
+                Duration::from_secs(u64::try_from(s).unwrap_or(u64::MAX))
+            })
+        })
+    };
+    let limits = Limits {
+        body: one(typed, "limits.body", bytes)?.unwrap_or(usual.body),
+        body_memory: one(typed, "limits.body_memory", bytes)?.unwrap_or(usual.body_memory),
+        connections: one(typed, "limits.connections", positive)?.unwrap_or(usual.connections),
+        streams: one(typed, "limits.streams", |text| {
+            text.parse().map_err(|_e| "expected a whole number")
+        })?
+        .unwrap_or(usual.streams),
+        idle: seconds("limits.idle_seconds", usual.idle)?,
+        body_wait: seconds("limits.body_seconds", usual.body_wait)?,
+        drain: seconds("limits.drain_seconds", usual.drain)?,
+        stall: seconds("limits.stall_seconds", usual.stall)?,
+        ..usual
+    };
+    if limits.body_memory < limits.body {
+        return Err(ConfigError::Together(
+            "`limits.body_memory` has to hold at least one body of the size `limits.body`",
+        ));
+    }
+    Ok(limits)
+}
+
+fn tls(typed: &Typed, listen: &[SocketAddr]) -> Result<TlsConfig, ConfigError> {
+    let names = list(typed, "tls.names", |text| text.parse::<HostName>())?;
+    match (one(typed, "tls.certificate", path)?, one(typed, "tls.key", path)?) {
+        (Some(_), Some(_)) if !names.is_empty() => Err(ConfigError::Together(
+            "`tls.names` is for a generated certificate, but one is given",
+        )),
+        (Some(certificate), Some(key)) => Ok(TlsConfig::Given { certificate, key }),
+        (None, None) => {
+            let here = [
+                "localhost".to_owned(),
+                Ipv4Addr::LOCALHOST.to_string(),
+                Ipv6Addr::LOCALHOST.to_string(),
+            ];
+            let here = here.iter().filter_map(|name| name.parse().ok());
+            let listening = listen
+                .iter()
+                .map(SocketAddr::ip)
+                .filter(|ip| !ip.is_unspecified())
+                .map(HostName::Ip);
+            let mut all: Vec<HostName> = here.chain(listening).chain(names).collect();
+            all.sort();
+            all.dedup();
+            Ok(TlsConfig::Generated(all))
+        }
+        (Some(_), None) | (None, Some(_)) => Err(ConfigError::Together(
+            "`tls.certificate` and `tls.key` belong together",
+        )),
+    }
+}
+
+fn one<T, E: ToString>(
+    typed: &Typed,
+    key: &str,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<Option<T>, ConfigError> {
+    Ok(list(typed, key, parse)?.into_iter().next_back())
+}
+
+fn list<T, E: ToString>(
+    typed: &Typed,
+    key: &str,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<Vec<T>, ConfigError> {
+    let Some(entry) = typed.get(key) else {
+        return Ok(Vec::new());
+    };
+    let parsed = entry.values.iter().map(|text| parse(text.trim()));
+    let parsed: Result<Vec<T>, E> = parsed.collect();
+    parsed.map_err(|problem| ConfigError::Value {
+        place: entry.place.clone(),
+        problem: problem.to_string(),
+    })
+}
+
+fn path(text: &str) -> Result<PathBuf, &'static str> {
+    if text.is_empty() {
+        Err("expected a path")
+    } else {
+        Ok(PathBuf::from(text))
+    }
+}
+
+fn positive(text: &str) -> Result<usize, &'static str> {
+    text.parse()
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or("expected a whole number from 1")
+}
+
+/// `1048576`, `64KiB`, `10 MiB`, `2GiB`.
+fn bytes(text: &str) -> Result<usize, &'static str> {
+    let problem = "expected a number of bytes, such as 1048576, 64KiB, 10MiB or 2GiB";
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(digits).ok_or(problem)?;
+    let unit: usize = match unit.trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(problem),
+    };
+    let number = number
+        .parse::<usize>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit));
+    number.filter(|bytes| *bytes > 0).ok_or(problem)
+}

@@ -1,0 +1,244 @@
+//! The one table of settings. The command line, the environment, the file, the help text and docs/configuration.md are
+//! all made from it or compared with it.
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its key in the settings file.
+    pub key: &'static str,
+    /// Its flag, without the hyphens.
+    pub flag: &'static str,
+    /// Its environment variable.
+    pub variable: &'static str,
+    /// What its value looks like.
+    pub value: &'static str,
+    /// Whether it can be given more than once (separated by commas in the variable, an array or table in the file).
+    pub many: bool,
+    /// Its default, as text.
+    pub default: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+const fn one(
+    names: [&'static str; 3],
+    value: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+) -> Setting {
+    let [key, flag, variable] = names;
+    Setting {
+        key,
+        flag,
+        variable,
+        value,
+        many: false,
+        default,
+        meaning,
+    }
+}
+
+const fn many(
+    names: [&'static str; 3],
+    value: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+) -> Setting {
+    let [key, flag, variable] = names;
+    Setting {
+        key,
+        flag,
+        variable,
+        value,
+        many: true,
+        default,
+        meaning,
+    }
+}
+
+/// Every setting. Whatever is not here cannot be set.
+pub const SETTINGS: [Setting; 22] = [
+    one(
+        ["data", "data", "MOHO_DATA"],
+        "DIR",
+        "`moho` in $XDG_DATA_HOME or ~/.local/share",
+        "Directory that holds everything moho keeps; one running moho per directory",
+    ),
+    many(
+        ["listen", "listen", "MOHO_LISTEN"],
+        "ADDRESS:PORT",
+        "127.0.0.1:8443",
+        "Address to serve HTTPS on; port 0 takes any free port",
+    ),
+    one(
+        ["region", "region", "MOHO_REGION"],
+        "NAME",
+        "us-east-1",
+        "Region in resource names and signatures; the default is the one that AWS tools assume",
+    ),
+    many(
+        ["models", "model", "MOHO_MODELS"],
+        "ID=FILE",
+        "none",
+        "Model to load: its name on every API, and its GGUF file (a table in the settings file)",
+    ),
+    one(
+        ["engine.threads", "threads", "MOHO_THREADS"],
+        "COUNT",
+        "one per processor core",
+        "Threads that compute",
+    ),
+    one(
+        ["engine.kv_memory", "kv-memory", "MOHO_KV_MEMORY"],
+        "BYTES",
+        "256MiB",
+        "Memory of each model for the attention keys and values of running sequences",
+    ),
+    one(
+        ["engine.sequences", "sequences", "MOHO_SEQUENCES"],
+        "COUNT",
+        "32",
+        "Sequences of one model that run at once",
+    ),
+    one(
+        ["engine.queue", "queue", "MOHO_QUEUE"],
+        "COUNT",
+        "256",
+        "Sequences of one model that may wait; more are refused",
+    ),
+    many(
+        ["bootstrap.grants", "bootstrap-grant", "MOHO_BOOTSTRAP_GRANTS"],
+        "ID",
+        "none",
+        "Model that the first account is granted when it is created; without a grant, every call is denied",
+    ),
+    one(
+        ["limits.body", "body-limit", "MOHO_BODY_LIMIT"],
+        "BYTES",
+        "10MiB",
+        "Size of a request's body",
+    ),
+    one(
+        ["limits.body_memory", "body-memory", "MOHO_BODY_MEMORY"],
+        "BYTES",
+        "128MiB",
+        "Memory for the bodies of all requests in progress; more are asked to come again",
+    ),
+    one(
+        ["limits.connections", "max-connections", "MOHO_MAX_CONNECTIONS"],
+        "COUNT",
+        "512",
+        "Connections at once; more wait to be accepted",
+    ),
+    one(
+        ["limits.streams", "max-streams", "MOHO_MAX_STREAMS"],
+        "COUNT",
+        "128",
+        "Requests at once on one HTTP/2 connection",
+    ),
+    one(
+        ["limits.idle_seconds", "idle-seconds", "MOHO_IDLE_SECONDS"],
+        "SECONDS",
+        "75",
+        "Time after which a connection without requests is closed",
+    ),
+    one(
+        ["limits.body_seconds", "body-seconds", "MOHO_BODY_SECONDS"],
+        "SECONDS",
+        "60",
+        "Time in which a request's body has to arrive",
+    ),
+    one(
+        ["limits.stall_seconds", "stall-seconds", "MOHO_STALL_SECONDS"],
+        "SECONDS",
+        "60",
+        "Time after which a client that takes nothing of its reply is cut off",
+    ),
+    one(
+        ["limits.drain_seconds", "drain-seconds", "MOHO_DRAIN_SECONDS"],
+        "SECONDS",
+        "30",
+        "Time that requests in progress get to end when moho stops",
+    ),
+    one(
+        ["tls.certificate", "tls-certificate", "MOHO_TLS_CERTIFICATE"],
+        "FILE",
+        "generated",
+        "Certificate chain to show, in PEM; without it, moho generates an authority (`ca.pem`) and a certificate",
+    ),
+    one(
+        ["tls.key", "tls-key", "MOHO_TLS_KEY"],
+        "FILE",
+        "generated",
+        "Private key of the certificate, in PEM",
+    ),
+    many(
+        ["tls.names", "tls-name", "MOHO_TLS_NAMES"],
+        "NAME",
+        "none",
+        "Host name or address for the generated certificate, besides localhost and the listening addresses",
+    ),
+    one(
+        ["log.format", "log-format", "MOHO_LOG_FORMAT"],
+        "human|json",
+        "human",
+        "Form of the log on standard error",
+    ),
+    one(
+        ["log.filter", "log", "MOHO_LOG"],
+        "FILTER",
+        "info",
+        "What to log: error, warn, info, debug, or filters such as moho_server=debug; never any content",
+    ),
+];
+
+impl Setting {
+    /// The setting of a key.
+    #[must_use]
+    pub fn of(key: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.key == key)
+    }
+
+    /// The key that is spelled most like `key`, if any is near.
+    #[must_use]
+    pub fn nearest(key: &str) -> Option<&'static str> {
+        let leaf = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
+        let distance = |setting: &Self| edits(key, setting.key).min(edits(&leaf(key), &leaf(setting.key)));
+        let (distance, setting) = SETTINGS
+            .iter()
+            .map(|s| (distance(s), s))
+            .min_by_key(|(d, _)| *d)?;
+        (distance <= 3).then_some(setting.key)
+    }
+
+    /// The setting's row in docs/configuration.md.
+    #[must_use]
+    pub fn row(&self) -> String {
+        let repeatable = if self.many { " (repeatable)" } else { "" };
+        format!(
+            "| `{}` | `--{} {}`{repeatable} | `{}` | {} | {} |",
+            self.key,
+            self.flag,
+            self.value.replace('|', "\\|"),
+            self.variable,
+            self.default,
+            self.meaning
+        )
+    }
+}
+
+/// Levenshtein's distance: how many letters have to be put in, taken out or changed.
+fn edits(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for (i, a) in (1..).zip(one.chars()) {
+        let mut next = vec![i];
+        let (mut left, mut diagonal) = (i, i - 1);
+        for (above, b) in row.iter().skip(1).zip(other.chars()) {
+            left = (left + 1).min(*above + 1).min(diagonal + usize::from(a != b));
+            diagonal = *above;
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}

@@ -1,0 +1,167 @@
+//! Settings from every place, and what is refused.
+
+use super::*;
+use clap::Command;
+
+fn surroundings() -> Surroundings {
+    Surroundings {
+        cores: 6,
+        data_home: Some(PathBuf::from("/home/somebody/.local/share")),
+    }
+}
+
+fn typed(words: &[&str]) -> Typed {
+    let command = Command::new("moho").no_binary_name(true).args(Typed::args());
+    Typed::from_command_line(&command.try_get_matches_from(words).unwrap())
+}
+
+fn resolve(typed: &Typed) -> Result<Config, String> {
+    Config::resolve(typed, &surroundings()).map_err(|error| error.to_string())
+}
+
+fn error_of(file: &str) -> String {
+    match Typed::from_file(file) {
+        Ok(typed) => resolve(&typed).err().unwrap(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn defaults_are_those_of_the_table() {
+    let config = resolve(&Typed::default()).unwrap();
+    assert_eq!(config.data, PathBuf::from("/home/somebody/.local/share/moho"));
+    assert_eq!(
+        (config.listen[0].to_string().as_str(), config.region.as_str()),
+        ("127.0.0.1:8443", "us-east-1")
+    );
+    assert_eq!(
+        (config.threads, config.engine.kv_bytes, config.limits.body),
+        (6, 256 << 20, 10 << 20)
+    );
+    let said: Vec<(&str, String)> = vec![
+        ("engine.sequences", config.engine.max_sequences.to_string()),
+        ("engine.queue", config.engine.queue.to_string()),
+        (
+            "limits.body_memory",
+            format!("{}MiB", config.limits.body_memory >> 20),
+        ),
+        ("limits.connections", config.limits.connections.to_string()),
+        ("limits.streams", config.limits.streams.to_string()),
+        ("limits.idle_seconds", config.limits.idle.as_secs().to_string()),
+        (
+            "limits.body_seconds",
+            config.limits.body_wait.as_secs().to_string(),
+        ),
+        ("limits.drain_seconds", config.limits.drain.as_secs().to_string()),
+        ("limits.stall_seconds", config.limits.stall.as_secs().to_string()),
+    ];
+    for (key, value) in said {
+        assert_eq!(Setting::of(key).unwrap().default, value, "{key}");
+    }
+}
+
+#[test]
+fn a_flag_is_stronger_than_the_file() {
+    let file = Typed::from_file("region = 'eu-west-1'\nlisten = ['0.0.0.0:1', '[::]:2']\n[engine]\nthreads = 3\n[models]\na = '/m/a.gguf'\n").unwrap();
+    let config =
+        resolve(&typed(&["--threads", "2", "--model", "b=/m/b.gguf", "--model=c=/m/c.gguf"]).over(file))
+            .unwrap();
+    assert_eq!(
+        (config.threads, config.region.as_str(), config.listen.len()),
+        (2, "eu-west-1", 2)
+    );
+    let names: Vec<&str> = config.models.iter().map(|model| model.id.as_str()).collect();
+    assert_eq!(names, ["b", "c"]);
+}
+
+#[test]
+fn a_file_can_say_what_a_flag_can() {
+    let file = "listen = '127.0.0.1:0'\n[models]\n'smollm2-135m' = 'm.gguf'\n[limits]\nbody = '1MiB'\nbody_memory = 1048576\n[bootstrap]\ngrants = ['smollm2-135m']\n[log]\nformat = 'json'\n";
+    let config = resolve(&Typed::from_file(file).unwrap()).unwrap();
+    assert_eq!(
+        (config.limits.body, config.limits.body_memory),
+        (1 << 20, 1 << 20)
+    );
+    assert_eq!(
+        config.models,
+        [ModelFile {
+            id: "smollm2-135m".parse().unwrap(),
+            path: PathBuf::from("m.gguf")
+        }]
+    );
+    assert_eq!(config.bootstrap_grants.len(), 1);
+    assert_eq!(config.log.format, LogFormat::Json);
+}
+
+#[test]
+fn unknown_settings_are_refused_with_a_hint() {
+    assert!(error_of("lisen = 'x'").ends_with("did you mean `listen`?"));
+    assert!(error_of("[engine]\nthread = 1").ends_with("did you mean `engine.threads`?"));
+    assert!(error_of("threads = 1").ends_with("did you mean `engine.threads`?"));
+    assert!(error_of("disable_authentication = 'yes'").contains("docs/configuration.md"));
+    assert!(error_of("[nothing]\nx = 1").contains("`nothing`"));
+}
+
+#[test]
+fn values_that_cannot_be_are_refused_with_their_place() {
+    for (file, place) in [
+        ("listen = 'localhost'", "`listen`"),
+        ("region = 'No Region'", "`region`"),
+        ("models = ['nameless.gguf']", "`models`"),
+        ("models = ['a=1.gguf', 'a=2.gguf']", "same name"),
+        ("[engine]\nthreads = 0", "`engine.threads`"),
+        ("[engine]\nkv_memory = '1TB'", "`engine.kv_memory`"),
+        ("[engine]\nthreads = true", "whole number"),
+        ("[limits]\nbody = '200MiB'", "at least one body"),
+        ("[tls]\nkey = 'k.pem'", "belong together"),
+        ("[tls]\nnames = ['a b']", "`tls.names`"),
+        ("[log]\nformat = 'xml'", "`log.format`"),
+        ("listen = ", "not valid TOML"),
+        ("region = 'a'\nregion = 'b'", "not valid TOML"),
+    ] {
+        assert!(error_of(file).contains(place), "{file}: {}", error_of(file));
+    }
+}
+
+#[test]
+fn the_generated_certificate_has_every_name_once() {
+    let config = resolve(&typed(&[
+        "--listen",
+        "127.0.0.1:1,10.1.2.3:1,0.0.0.0:2",
+        "--tls-name",
+        "Moho.example",
+    ]))
+    .unwrap();
+    let TlsConfig::Generated(names) = config.tls else {
+        panic!("not generated")
+    };
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        names,
+        ["localhost", "moho.example", "10.1.2.3", "127.0.0.1", "::1"]
+    );
+}
+
+#[test]
+fn the_table_is_consistent_and_documented() {
+    let page = include_str!("../../../../docs/configuration.md");
+    for setting in &SETTINGS {
+        assert_eq!(
+            SETTINGS
+                .iter()
+                .filter(|s| s.key == setting.key || s.flag == setting.flag || s.variable == setting.variable)
+                .count(),
+            1
+        );
+        assert!(
+            page.contains(&setting.row()),
+            "docs/configuration.md lacks this row:\n{}",
+            setting.row()
+        );
+    }
+    assert_eq!(
+        page.lines().filter(|line| line.starts_with("| `")).count(),
+        SETTINGS.len(),
+        "a row of a setting that is gone"
+    );
+}

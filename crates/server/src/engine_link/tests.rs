@@ -1,0 +1,199 @@
+//! The bridge against an engine that the test plays itself.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use moho_engine::{
+    EngineCommand, EngineEvent, EngineGone, EventKind, Failure, FinishReason, OutputFormat, Prompt, Refusal,
+    Sampling, SequenceId, StartSequence, Usage,
+};
+use moho_terms::Content;
+
+use super::{EVENTS_WITHOUT_CREDIT, EngineLink, Sequence, WINDOW};
+
+struct Played {
+    commands: Receiver<EngineCommand>,
+    events: Sender<EngineEvent>,
+}
+
+impl Played {
+    fn start() -> (EngineLink, Self) {
+        let (commands, inbox) = channel();
+        let (outbox, events) = channel();
+        (
+            EngineLink::over(
+                Box::new(move |command| commands.send(command).map_err(|_gone| EngineGone)),
+                events,
+            )
+            .unwrap(),
+            Self {
+                commands: inbox,
+                events: outbox,
+            },
+        )
+    }
+
+    fn says(&self, sequence: SequenceId, kind: EventKind) {
+        self.events.send(EngineEvent { sequence, kind }).unwrap();
+    }
+
+    fn says_token(&self, sequence: SequenceId) {
+        self.says(
+            sequence,
+            EventKind::Text {
+                text: Content::new("a".to_owned()),
+                tokens: 1,
+            },
+        );
+    }
+
+    fn hears_start(&self) -> (SequenceId, u32) {
+        match self.commands.recv().unwrap() {
+            EngineCommand::Start(start) => (start.sequence, start.credit),
+            _ => panic!("not a start"),
+        }
+    }
+
+    fn hears_credit(&self) -> u32 {
+        match self.commands.recv().unwrap() {
+            EngineCommand::Credit { tokens, .. } => tokens,
+            _ => panic!("not credit"),
+        }
+    }
+
+    fn hears_cancel(&self) -> SequenceId {
+        match self.commands.recv().unwrap() {
+            EngineCommand::Cancel(id) => id,
+            _ => panic!("not a cancellation"),
+        }
+    }
+}
+
+fn start(link: &EngineLink) -> Sequence {
+    let start = StartSequence {
+        sequence: SequenceId(0),
+        model: "m".parse().unwrap(),
+        prompt: Prompt::Text(Content::new("once".to_owned())),
+        sampling: Sampling::GREEDY,
+        max_tokens: None,
+        stop: Vec::new(),
+        output: OutputFormat::Text,
+        credit: 0,
+        isolation: 0,
+    };
+    link.start_sequence(Box::new(start)).unwrap()
+}
+
+fn finished(reason: FinishReason) -> EventKind {
+    EventKind::Finished {
+        reason,
+        usage: Usage {
+            prompt_tokens: 1,
+            cached_tokens: 0,
+            completion_tokens: 1,
+        },
+    }
+}
+
+#[tokio::test]
+async fn each_sequence_reads_its_own_events_up_to_the_end() {
+    let (link, engine) = Played::start();
+    let (mut one, mut two) = (start(&link), start(&link));
+    let ((first, credit), (second, _)) = (engine.hears_start(), engine.hears_start());
+    assert_ne!(first, second);
+    assert_eq!(credit, WINDOW);
+    engine.says(second, EventKind::Refused(Refusal::Overloaded));
+    engine.says(
+        first,
+        EventKind::Admitted {
+            prompt_tokens: 3,
+            cached_tokens: 0,
+        },
+    );
+    engine.says_token(first);
+    engine.says(first, finished(FinishReason::Stop));
+    assert!(matches!(
+        one.next().await,
+        Some(EventKind::Admitted { prompt_tokens: 3, .. })
+    ));
+    assert!(matches!(one.next().await, Some(EventKind::Text { .. })));
+    assert!(matches!(
+        one.next().await,
+        Some(EventKind::Finished {
+            reason: FinishReason::Stop,
+            ..
+        })
+    ));
+    assert!(one.next().await.is_none());
+    assert!(matches!(
+        two.next().await,
+        Some(EventKind::Refused(Refusal::Overloaded))
+    ));
+    drop((one, two));
+    assert!(
+        engine.commands.try_recv().is_err(),
+        "an ended sequence is not cancelled"
+    );
+}
+
+#[tokio::test]
+async fn credit_comes_back_only_as_the_road_reads() {
+    let (link, engine) = Played::start();
+    let mut sequence = start(&link);
+    let (id, credit) = engine.hears_start();
+    for _ in 0..credit {
+        engine.says_token(id);
+    }
+    assert!(
+        engine.commands.try_recv().is_err(),
+        "nothing was read, so the engine may not go on"
+    );
+    for _ in 0..credit / 2 {
+        sequence.next().await.unwrap();
+    }
+    assert_eq!(engine.hears_credit(), credit / 2);
+    assert!(engine.commands.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn leaving_cancels() {
+    let (link, engine) = Played::start();
+    let sequence = start(&link);
+    let (id, _) = engine.hears_start();
+    drop(sequence);
+    assert_eq!(engine.hears_cancel(), id);
+    engine.says(id, finished(FinishReason::Cancelled));
+    assert!(link.shared.readers().as_ref().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_engine_that_overruns_its_credit_loses_the_sequence_not_the_bridge() {
+    let (link, engine) = Played::start();
+    let (mut overrun, mut other) = (start(&link), start(&link));
+    let ((id, credit), (fine, _)) = (engine.hears_start(), engine.hears_start());
+    let room = usize::try_from(credit).unwrap() + EVENTS_WITHOUT_CREDIT;
+    for _ in 0..=room {
+        engine.says_token(id);
+    }
+    assert_eq!(engine.hears_cancel(), id);
+    engine.says_token(fine);
+    assert!(matches!(other.next().await, Some(EventKind::Text { .. })));
+    for _ in 0..room {
+        assert!(matches!(overrun.next().await, Some(EventKind::Text { .. })));
+    }
+    assert!(matches!(
+        overrun.next().await,
+        Some(EventKind::Failed(Failure::EngineStopped))
+    ));
+}
+
+#[tokio::test]
+async fn an_engine_that_ends_is_seen_by_everybody() {
+    let (link, engine) = Played::start();
+    let mut sequence = start(&link);
+    drop(engine);
+    assert!(matches!(
+        sequence.next().await,
+        Some(EventKind::Failed(Failure::EngineStopped))
+    ));
+    assert!(sequence.next().await.is_none());
+}

@@ -1,0 +1,22 @@
+//! What happens once it may: one file per API family. Every handler asks for the permits of what it does.
+
+pub(crate) mod chat;
+pub(crate) mod identity;
+mod inference;
+pub(crate) mod models;
+pub(crate) mod responses;
+
+use std::sync::Arc;
+
+use moho_terms::{AccountId, RequestId};
+
+pub(crate) use inference::InferencePermit;
+
+use crate::startup::Platform;
+
+/// What every handler knows of its request.
+pub(crate) struct Asked {
+    pub(crate) platform: Arc<Platform>,
+    pub(crate) request: RequestId,
+    pub(crate) account: AccountId,
+}

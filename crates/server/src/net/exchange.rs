@@ -1,0 +1,154 @@
+//! The exchange between rim and road: a request's head and body, the reply, and what the rim itself has to refuse.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use moho_terms::{ContentBytes, RequestId, Timestamp};
+use tokio::sync::mpsc;
+
+/// Who is at the other end of the connection, as the system (not the request) tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// A client on the network, over TLS.
+    Network(SocketAddr),
+    /// A process of this machine at the bootstrap door, by the user id the kernel vouches for.
+    Door {
+        /// The process's user id (`SO_PEERCRED`).
+        uid: u32,
+    },
+}
+
+/// A request up to its body.
+///
+/// No `Debug`: the headers hold credentials.
+///
+/// INVARIANT: in a request that reaches [`Road::handle`], `authority` is what the client signed as `host`: there was
+/// exactly one, and HTTP/2's `:authority` and a `Host` header did not disagree. It is empty only in a refusal for
+/// [`RimError::NoSingleHost`].
+pub struct Head {
+    /// The method.
+    pub method: Method,
+    /// The path exactly as sent: not decoded, not normalised. Route on this.
+    pub raw_path: String,
+    /// The query exactly as sent, without the question mark; empty when there was none.
+    pub raw_query: String,
+    /// The host (and port) the client asked for: `Host`, or `:authority` on HTTP/2.
+    pub authority: String,
+    /// All headers, `host` included whichever the protocol version.
+    pub headers: HeaderMap,
+    /// The other end.
+    pub peer: Peer,
+    /// When the head had arrived.
+    pub received: Timestamp,
+    /// The id in the reply's headers, the journal and the receipt.
+    pub request_id: RequestId,
+}
+
+/// A whole request.
+pub struct Inbound {
+    /// Everything up to the body.
+    pub head: Arc<Head>,
+    /// The body, complete and within the limit. A tenant's words, so wiped when dropped.
+    pub body: ContentBytes,
+}
+
+/// A reply's body.
+pub enum Body {
+    /// No body.
+    Empty,
+    /// All of it at once; see [`reply_bytes`] for a tenant's words.
+    Full(Bytes),
+    /// Piece by piece; each piece is sent at once. The road keeps the `Sender`: when the client leaves, the receiver is
+    /// dropped, `Sender::closed` resolves and `send` fails, upon which the road stops the work.
+    Stream(mpsc::Receiver<Bytes>),
+}
+
+/// A reply. The rim adds `date`, `x-request-id`, `x-amzn-requestid`, `moho-attestation` and, for a body of known size,
+/// `content-length`.
+pub struct Outbound {
+    /// The status.
+    pub status: StatusCode,
+    /// Headers in the order they are sent.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body.
+    pub body: Body,
+}
+
+/// Why the rim refuses a request before the road has all of it. The road words the reply, in the protocol of the route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RimError {
+    /// The body is, or says it will be, longer than allowed: 413.
+    #[error("the request body is longer than the limit of {limit} bytes")]
+    BodyTooLarge {
+        /// The most a body may have.
+        limit: usize,
+    },
+    /// The body did not arrive in time: 408.
+    #[error("the request body did not arrive within {} s", after.as_secs())]
+    BodyTooSlow {
+        /// How long the rim waited.
+        after: Duration,
+    },
+    /// The client stopped in the middle of the body, or its framing is broken: 400.
+    #[error("the request body is incomplete or malformed")]
+    BodyBroken,
+    /// Bodies of other requests fill the memory set aside for them: 503, worth a retry.
+    #[error("too many large requests at once")]
+    Busy,
+    /// No `Host`, several, or one that is not what `:authority` says: 400.
+    #[error("the request does not name exactly one host")]
+    NoSingleHost,
+    /// An expectation other than `100-continue`: 417.
+    #[error("the expectation in `Expect` cannot be met")]
+    ExpectationFailed,
+    /// The road ended without a reply: 500.
+    #[error("internal failure")]
+    Internal,
+}
+
+impl RimError {
+    /// The status that fits on every API.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyBroken | Self::NoSingleHost => StatusCode::BAD_REQUEST,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+/// The request road, as the rim sees it.
+pub trait Road: Send + Sync + 'static {
+    /// Looks at a head before any of its body is read; a reply here ends the request without buffering a byte of it,
+    /// so that a stranger cannot fill memory. `None` goes on. Must not block.
+    fn turn_away(&self, head: &Head) -> Option<Outbound>;
+
+    /// Answers a whole request. The future is dropped when the client leaves before the reply has begun.
+    fn handle(&self, inbound: Inbound) -> impl Future<Output = Outbound> + Send;
+
+    /// Words a refusal of the rim's in the protocol that `head`'s route speaks.
+    fn refuse(&self, head: &Head, error: RimError) -> Outbound;
+}
+
+struct Wiped(ContentBytes);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose()
+    }
+}
+
+/// A tenant's words as reply bytes, without a copy; wiped once the last of them is sent.
+#[must_use]
+pub fn reply_bytes(content: ContentBytes) -> Bytes {
+    Bytes::from_owner(Wiped(content))
+}

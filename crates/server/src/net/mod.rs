@@ -1,0 +1,24 @@
+//! Sockets in, replies out: what crosses between the rim and the request road.
+//!
+//! The rim knows HTTP and TLS and bounds everything a peer can make it hold; it knows no API. The road knows the APIs
+//! and never sees a socket. [`Inbound`] and [`Outbound`] are all they share.
+
+mod activity;
+pub(crate) mod connection;
+mod exchange;
+mod intake;
+mod limits;
+mod memory;
+mod patient;
+mod reply;
+mod server;
+mod service;
+mod tasks;
+pub mod tls;
+
+pub(crate) use patient::Patient;
+
+pub use exchange::{Body, Head, Inbound, Outbound, Peer, RimError, Road, reply_bytes};
+pub use limits::Limits;
+pub use server::{BindError, Listener, Server};
+pub use service::RimSettings;

@@ -1,0 +1,109 @@
+//! From the road's reply to hyper's: the headers every reply has, and a body that keeps its own pace.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{DATE, HeaderName};
+use http::{HeaderValue, Response};
+use hyper::body::{Frame, SizeHint};
+use moho_terms::{RequestId, Timestamp};
+use tokio::sync::mpsc;
+
+use super::activity::Exchange;
+use super::{Body, Outbound};
+
+/// The request id as OpenAI's clients look for it.
+const OPENAI_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The request id as AWS's clients look for it.
+const AWS_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+/// What can be proven about this server.
+const ATTESTATION: HeaderName = HeaderName::from_static("moho-attestation");
+
+/// A reply's body on its way; the [`Exchange`] ends with it.
+pub(crate) struct ReplyBody {
+    rest: Rest,
+    exchange: Exchange,
+}
+
+enum Rest {
+    Nothing,
+    All(Bytes),
+    Pieces(mpsc::Receiver<Bytes>),
+}
+
+/// Puts the reply together.
+pub(crate) fn response(reply: Outbound, exchange: Exchange) -> Response<ReplyBody> {
+    let rest = match reply.body {
+        Body::Empty => Rest::Nothing,
+        Body::Full(bytes) if bytes.is_empty() => Rest::Nothing,
+        Body::Full(bytes) => Rest::All(bytes),
+        Body::Stream(pieces) => Rest::Pieces(pieces),
+    };
+    let mut response = Response::new(ReplyBody { rest, exchange });
+    *response.status_mut() = reply.status;
+    for (name, value) in reply.headers {
+        response.headers_mut().append(name, value);
+    }
+    response
+}
+
+/// Adds what every reply has. `Date` is the rim's own, as clients set their clocks by it.
+pub(crate) fn label(
+    response: &mut Response<ReplyBody>,
+    request_id: Option<&RequestId>,
+    now: Timestamp,
+    attestation: &HeaderValue,
+) {
+    let headers = response.headers_mut();
+    if let Ok(date) = HeaderValue::from_str(&now.http_date()) {
+        headers.insert(DATE, date);
+    }
+    if let Some(Ok(id)) = request_id.map(|id| HeaderValue::from_str(id.as_str())) {
+        headers.insert(OPENAI_REQUEST_ID, id.clone());
+        headers.insert(AWS_REQUEST_ID, id);
+    }
+    headers.insert(ATTESTATION, attestation.clone());
+}
+
+impl hyper::body::Body for ReplyBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let this = &mut *self;
+        this.exchange.taken();
+        let piece = match &mut this.rest {
+            Rest::Nothing => None,
+            Rest::All(bytes) => {
+                let bytes = std::mem::take(bytes);
+                this.rest = Rest::Nothing;
+                Some(bytes)
+            }
+            Rest::Pieces(pieces) => match pieces.poll_recv(cx) {
+                Poll::Ready(piece) => piece,
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        if piece.is_some() {
+            this.exchange.given();
+        }
+        Poll::Ready(piece.map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.rest, Rest::Nothing)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.rest {
+            Rest::Nothing => SizeHint::with_exact(0),
+            Rest::All(bytes) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
+            Rest::Pieces(_) => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Listening: addresses, connections, their number, and the way down.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+
+use super::memory::BodyMemory;
+use super::patient::Patient;
+use super::service::{Rim, RimSettings};
+use super::tasks::{Shutdown, tasks};
+use super::{Peer, Road, connection};
+
+/// The application protocol that TLS agreed on, when it is HTTP/2.
+const H2: &[u8] = b"h2";
+/// The pause after the system refused a connection (too many open files), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What somebody gets who speaks plain HTTP to the TLS port.
+const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 37\r\nconnection: close\r\n\r\n\
+    this port speaks HTTPS, not plain HTTP";
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another process has it.
+    #[error("the address {0} is in use: stop what listens there, or choose another with --listen")]
+    InUse(SocketAddr),
+    /// The system's permission is missing.
+    #[error("this user may not listen on {0}: choose a port of 1024 or higher with --listen")]
+    NotPermitted(SocketAddr),
+    /// This machine does not have it.
+    #[error("this machine has no address {0}: choose another with --listen")]
+    NotHere(SocketAddr),
+    /// Anything else.
+    #[error("the address {address} cannot be listened on")]
+    Other {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// A socket that already listens, but is not served yet.
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Takes the address; port 0 takes any free port.
+    ///
+    /// # Errors
+    /// [`BindError`]: the address cannot be had.
+    pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => BindError::InUse(address),
+            io::ErrorKind::PermissionDenied => BindError::NotPermitted(address),
+            io::ErrorKind::AddrNotAvailable => BindError::NotHere(address),
+            _ => BindError::Other { address, source },
+        };
+        let socket = TcpListener::bind(address).await.map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        Ok(Self { socket, address })
+    }
+
+    /// The address, with the port that it really has.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// A server: one road behind any number of listeners.
+pub struct Server<R> {
+    rim: Arc<Rim<R>>,
+    connections: Arc<Semaphore>,
+    shutdown: Shutdown,
+}
+
+impl<R: Road> Server<R> {
+    /// A server that listens nowhere yet.
+    #[must_use]
+    pub fn new(road: Arc<R>, settings: RimSettings) -> Self {
+        let (tasks, shutdown) = tasks();
+        let connections = Arc::new(Semaphore::new(
+            settings.limits.connections.min(Semaphore::MAX_PERMITS),
+        ));
+        let memory = BodyMemory::new(settings.limits.body_memory);
+        Self {
+            rim: Arc::new(Rim {
+                road,
+                settings,
+                memory,
+                tasks,
+            }),
+            connections,
+            shutdown,
+        }
+    }
+
+    /// Serves TLS on `listener` from now on.
+    pub fn listen(&self, listener: Listener, tls: TlsAcceptor) {
+        let (rim, connections) = (Arc::clone(&self.rim), Arc::clone(&self.connections));
+        self.rim.tasks.spawn(async move {
+            tokio::select! {
+                () = accept(&rim, &listener.socket, &connections, &tls) => {}
+                () = rim.tasks.draining() => {}
+            }
+        });
+    }
+
+    /// What all connections share, for a listener of another kind.
+    pub(crate) fn rim(&self) -> &Arc<Rim<R>> {
+        &self.rim
+    }
+
+    /// Stops listening, lets requests in progress end within the limit or until `hurry` resolves, and cuts the rest.
+    /// Whether nothing had to be cut.
+    pub async fn finish(self, hurry: impl Future<Output = ()>) -> bool {
+        let limit = self.rim.settings.limits.drain;
+        drop(self.rim);
+        self.shutdown
+            .finish(async {
+                tokio::select! {
+                    () = tokio::time::sleep(limit) => {}
+                    () = hurry => {}
+                }
+            })
+            .await
+    }
+}
+
+/// Accepts connections for ever, each with one of the places that there are.
+async fn accept<R: Road>(
+    rim: &Arc<Rim<R>>,
+    socket: &TcpListener,
+    places: &Arc<Semaphore>,
+    tls: &TlsAcceptor,
+) {
+    while let Ok(place) = Arc::clone(places).acquire_owned().await {
+        match socket.accept().await {
+            Ok((stream, address)) => {
+                let serving = serve(Arc::clone(rim), stream, address, tls.clone(), place);
+                rim.tasks.spawn(serving);
+            }
+            Err(error) => {
+                drop(place);
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve<R: Road>(
+    rim: Arc<Rim<R>>,
+    stream: TcpStream,
+    address: SocketAddr,
+    tls: TlsAcceptor,
+    place: OwnedSemaphorePermit,
+) {
+    let limits = rim.settings.limits;
+    let handshake = async {
+        stream.set_nodelay(true)?;
+        let mut first = [0_u8; 1];
+        if stream.peek(&mut first).await? == 1 && first.first().is_some_and(u8::is_ascii_uppercase) {
+            return plainly_refuse(stream).await.map(|()| None);
+        }
+        tls.accept(Patient::new(stream, limits.stall)).await.map(Some)
+    };
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(limits.handshake, handshake) => shaken,
+        () = rim.tasks.draining() => return,
+    };
+    // Scanners and broken handshakes are everyday: not worth a log line that a stranger can write.
+    let Ok(Ok(Some(stream))) = shaken else { return };
+    let peer = Peer::Network(address);
+    if stream.get_ref().1.alpn_protocol() == Some(H2) {
+        Box::pin(connection::http2(rim, stream, peer)).await;
+    } else {
+        Box::pin(connection::http1(rim, stream, peer)).await;
+    }
+    drop(place);
+}
+
+async fn plainly_refuse(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(SPEAK_TLS).await?;
+    stream.shutdown().await
+}

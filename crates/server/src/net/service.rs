@@ -1,0 +1,134 @@
+//! One exchange: a request taken in within limits, answered by the road, labelled.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, Version};
+use hyper::body::{Body as _, Incoming};
+use moho_terms::{Clock, Entropy, RequestId};
+
+use super::activity::{Activity, Exchange};
+use super::memory::BodyMemory;
+use super::reply::{self, ReplyBody};
+use super::tasks::Tasks;
+use super::{Body, Head, Inbound, Limits, Outbound, Peer, RimError, Road, intake};
+
+/// What the rim needs besides a road.
+pub struct RimSettings {
+    /// The time, for `date` and [`Head::received`].
+    pub clock: Arc<dyn Clock>,
+    /// Randomness, for request ids.
+    pub entropy: Arc<dyn Entropy>,
+    /// The bounds.
+    pub limits: Limits,
+    /// What every reply says about attestation, such as `development`.
+    pub attestation: HeaderValue,
+}
+
+/// All that connections share.
+pub(crate) struct Rim<R> {
+    pub(crate) road: Arc<R>,
+    pub(crate) settings: RimSettings,
+    pub(crate) memory: BodyMemory,
+    pub(crate) tasks: Tasks,
+}
+
+impl<R: Road> Rim<R> {
+    /// Answers one request; never fails, as every failure has its reply.
+    pub(crate) async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: Peer,
+        activity: Arc<Activity>,
+    ) -> Result<Response<ReplyBody>, Infallible> {
+        let exchange = activity.begin();
+        let now = self.settings.clock.now();
+        let Ok(request_id) = RequestId::random(self.settings.entropy.as_ref()) else {
+            return Ok(self.without_id(exchange));
+        };
+        let version = request.version();
+        let (parts, mut incoming) = request.into_parts();
+        let (head, verdict) = intake::head(parts, peer, now, request_id.clone());
+        let head = Arc::new(head);
+        let reply = match verdict {
+            Ok(()) => self.carry(&head, &mut incoming).await,
+            Err(error) => self.road.refuse(&head, error),
+        };
+        let unread = !incoming.is_end_stream();
+        let mut response = reply::response(reply, exchange);
+        reply::label(
+            &mut response,
+            Some(&request_id),
+            self.settings.clock.now(),
+            &self.settings.attestation,
+        );
+        if unread && version < Version::HTTP_2 {
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+            self.tasks
+                .spawn(intake::discard(incoming, self.settings.limits.linger));
+        }
+        Ok(response)
+    }
+
+    async fn carry(&self, head: &Arc<Head>, incoming: &mut Incoming) -> Outbound {
+        if let Some(reply) = self.road.turn_away(head) {
+            return reply;
+        }
+        let (body, share) =
+            match intake::body(incoming, &head.headers, &self.settings.limits, &self.memory).await {
+                Ok(taken) => taken,
+                Err(error) => return self.road.refuse(head, error),
+            };
+        let inbound = Inbound {
+            head: Arc::clone(head),
+            body,
+        };
+        let reply = Caught(pin!(self.road.handle(inbound))).await;
+        drop(share);
+        reply.unwrap_or_else(|Panicked| {
+            tracing::error!(request_id = %head.request_id, "the road panicked; the request is answered with an internal error");
+            self.road.refuse(head, RimError::Internal)
+        })
+    }
+
+    /// Without randomness there is no request id, hence no journal entry, hence nothing that may be done.
+    fn without_id(&self, exchange: Exchange) -> Response<ReplyBody> {
+        let reply = Outbound {
+            status: RimError::Internal.status(),
+            headers: Vec::new(),
+            body: Body::Empty,
+        };
+        let mut response = reply::response(reply, exchange);
+        reply::label(
+            &mut response,
+            None,
+            self.settings.clock.now(),
+            &self.settings.attestation,
+        );
+        response
+    }
+}
+
+struct Panicked;
+
+/// A future whose panic is a result, so that a bug costs one request and not its connection's other requests.
+struct Caught<'a, F>(Pin<&'a mut F>);
+
+impl<F: Future> Future for Caught<'_, F> {
+    type Output = Result<F::Output, Panicked>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // The future is dropped, never polled again, after a panic.
+        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(_message) => Poll::Ready(Err(Panicked)),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! May they? Each command is decided here, on the resource it names, before its handler runs.
+//!
+//! The handlers ask for the permits; this is the only place that gets them.
+
+use moho_iam::action::{Action, bedrock, iam, kms, mantle, sts};
+use moho_iam::authn::Authenticated;
+use moho_iam::authz::{Context, Permit, RequestFacts};
+use moho_terms::{Arn, ModelId, ResponseId};
+use moho_wire::{Command, Failure, Prefix, Route, Target};
+
+use super::{failure, reply};
+use crate::handlers::{Asked, InferencePermit, chat, identity, models, responses};
+use crate::net::Outbound;
+use crate::startup::Platform;
+
+/// One request between authentication and its handler.
+pub(super) struct Trip<'a> {
+    pub(super) platform: &'a std::sync::Arc<Platform>,
+    pub(super) caller: &'a Authenticated,
+    pub(super) facts: &'a RequestFacts,
+    pub(super) route: &'a Route,
+}
+
+impl Trip<'_> {
+    fn permit<A: Action>(&self, resource: &Arn) -> Result<Permit<A>, Failure> {
+        self.permit_with(resource, &Context::new())
+    }
+
+    fn permit_with<A: Action>(&self, resource: &Arn, context: &Context) -> Result<Permit<A>, Failure> {
+        self.platform
+            .authorizer
+            .authorize(self.caller, self.facts, resource, context)
+            .map_err(|refusal| failure::from_refusal(&refusal))
+    }
+
+    fn prefix(&self) -> Prefix {
+        match self.route.target() {
+            Target::CreateResponse(prefix)
+            | Target::GetResponse(prefix, _)
+            | Target::DeleteResponse(prefix, _)
+            | Target::ListInputItems(prefix, _)
+            | Target::CreateChat(prefix)
+            | Target::ListModels(prefix)
+            | Target::GetModel(prefix, _) => *prefix,
+            Target::Query(_) => Prefix::Mantle,
+        }
+    }
+
+    fn arn(&self, service: &str, resource: &str) -> Result<Arn, Failure> {
+        let account = self.caller.session().account();
+        Arn::of(service, self.platform.region.as_str(), account.as_str(), resource)
+            .map_err(|_invalid| Failure::Internal)
+    }
+
+    fn model_arn(&self, model: &ModelId) -> Result<Arn, Failure> {
+        let resource = format!("foundation-model/{model}");
+        Arn::of("bedrock", self.platform.region.as_str(), "", &resource).map_err(|_invalid| Failure::Internal)
+    }
+
+    fn response_arn(&self, response: &ResponseId) -> Result<Arn, Failure> {
+        self.arn("bedrock-mantle", &format!("response/{response}"))
+    }
+
+    /// A model that is served at all; then whether the caller may ask it.
+    fn inference(&self, model: &ModelId, stream: bool) -> Result<InferencePermit, Failure> {
+        if !self.platform.serves(model) {
+            return Err(Failure::ModelNotFound(Some(model.clone())));
+        }
+        let arn = self.model_arn(model)?;
+        match (self.prefix(), stream) {
+            (Prefix::Mantle, _) => self
+                .permit::<mantle::CreateInference>(&arn)
+                .map(InferencePermit::Mantle),
+            (Prefix::Runtime, false) => self
+                .permit::<bedrock::InvokeModel>(&arn)
+                .map(InferencePermit::Invoke),
+            (Prefix::Runtime, true) => self
+                .permit::<bedrock::InvokeModelWithResponseStream>(&arn)
+                .map(InferencePermit::Stream),
+        }
+    }
+
+    /// The use of the account's key for one stored response, bound to it by the encryption context.
+    fn key<A: Action>(&self, response: &ResponseId) -> Result<Permit<A>, Failure> {
+        let context = Context::new()
+            .with(
+                "kms:EncryptionContext:moho:account",
+                self.caller.session().account().as_str(),
+            )
+            .with("kms:EncryptionContext:moho:response", response.as_str());
+        self.permit_with(&self.platform.account_key, &context)
+    }
+
+    fn read(&self, response: ResponseId) -> Result<responses::ReadPermits, Failure> {
+        Ok(responses::ReadPermits {
+            read: self.permit::<mantle::GetInference>(&self.response_arn(&response)?)?,
+            key: self.key::<kms::Decrypt>(&response)?,
+            response,
+        })
+    }
+
+    fn asked(&self) -> Asked {
+        Asked {
+            platform: std::sync::Arc::clone(self.platform),
+            request: self.facts.request_id.clone(),
+            account: self.caller.session().account(),
+        }
+    }
+}
+
+/// Decides, and lets the handler act.
+pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbound, Failure> {
+    let asked = trip.asked();
+    match command {
+        Command::CreateResponse(create) => create_response(trip, *create).await,
+        Command::GetResponse(id) => responses::get(&asked, trip.read(id)?).await,
+        Command::ListInputItems(list) => {
+            responses::input_items(&asked, trip.read(list.id.clone())?, &list).await
+        }
+        Command::DeleteResponse(id) => {
+            let permit = trip.permit::<mantle::DeleteInference>(&trip.response_arn(&id)?)?;
+            responses::delete(&asked, permit, id).await
+        }
+        Command::CreateChat(create) => {
+            let permit = trip.inference(&create.model, create.stream)?;
+            chat::create(asked, permit, *create).await
+        }
+        Command::ListModels => list_models(trip),
+        Command::GetModel(id) => get_model(trip, &id),
+        Command::GetCallerIdentity => {
+            let permit = trip.permit::<sts::GetCallerIdentity>(trip.caller.session().principal_arn())?;
+            identity::get_caller_identity(&asked, &permit).map(reply::whole)
+        }
+        Command::AssumeRole(assume) => {
+            let permit = trip.permit::<sts::AssumeRole>(&assume.role_arn)?;
+            identity::assume_role(&asked, &permit, *assume).map(reply::whole)
+        }
+        Command::CreateOpenIdConnectProvider(create) => {
+            let arn = identity::provider_arn(&create, trip.caller.session().account())?;
+            let permit = trip.permit::<iam::CreateOpenIDConnectProvider>(&arn)?;
+            identity::create_provider(&asked, permit, *create)
+                .await
+                .map(reply::whole)
+        }
+    }
+}
+
+async fn create_response(
+    trip: &Trip<'_>,
+    create: moho_wire::openai::responses::CreateResponse,
+) -> Result<Outbound, Failure> {
+    let inference = trip.inference(&create.model, create.stream)?;
+    let id = ResponseId::random(&*trip.platform.entropy).map_err(|_none| Failure::Unavailable)?;
+    let store = if create.store {
+        Some(trip.key::<kms::GenerateDataKey>(&id)?)
+    } else {
+        None
+    };
+    let previous = match &create.previous_response_id {
+        Some(previous) => Some(trip.read(previous.clone())?),
+        None => None,
+    };
+    let permits = responses::CreatePermits {
+        inference,
+        store,
+        previous,
+    };
+    responses::create(trip.asked(), permits, id, create).await
+}
+
+fn list_models(trip: &Trip<'_>) -> Result<Outbound, Failure> {
+    let everything = trip.arn("bedrock-mantle", "project/default")?;
+    let permit = match trip.prefix() {
+        Prefix::Mantle => models::ListPermit::Mantle(trip.permit::<mantle::ListModels>(&everything)?),
+        Prefix::Runtime => {
+            models::ListPermit::Bedrock(trip.permit::<bedrock::ListFoundationModels>(&everything)?)
+        }
+    };
+    models::list(trip.platform, &permit)
+}
+
+fn get_model(trip: &Trip<'_>, id: &ModelId) -> Result<Outbound, Failure> {
+    let arn = trip.model_arn(id)?;
+    let permit = match trip.prefix() {
+        Prefix::Mantle => models::GetPermit::Mantle(trip.permit::<mantle::GetModel>(&arn)?),
+        Prefix::Runtime => models::GetPermit::Bedrock(trip.permit::<bedrock::GetFoundationModel>(&arn)?),
+    };
+    models::get(trip.platform, &permit, id)
+}

@@ -1,0 +1,110 @@
+//! What went wrong below, in the words of the wire: the one place where errors of the crates become refusals.
+//!
+//! Causes that only an operator can mend go to the log, without content; the client learns that it was not at fault.
+
+use moho_engine::{Failure as EngineFailure, Refusal as EngineRefusal};
+use moho_iam::authn::AuthnError;
+use moho_iam::authz::Refusal;
+use moho_store::StoreError;
+use moho_terms::ModelId;
+use moho_wire::Failure;
+
+use crate::net::RimError;
+
+/// Seconds after which a full engine is worth another try.
+const RETRY_AFTER: u64 = 1;
+
+pub(super) fn from_rim(error: RimError) -> Failure {
+    let invalid = |message: String| Failure::Invalid {
+        message,
+        param: None,
+        code: None,
+    };
+    match error {
+        RimError::BodyTooLarge { limit } => Failure::PayloadTooLarge {
+            limit: u64::try_from(limit).unwrap_or(u64::MAX),
+        },
+        RimError::BodyTooSlow { .. } => Failure::RequestTimeout,
+        RimError::BodyBroken | RimError::NoSingleHost | RimError::ExpectationFailed => {
+            invalid(error.to_string())
+        }
+        RimError::Busy => Failure::Overloaded {
+            retry_after: RETRY_AFTER,
+        },
+        RimError::Internal => Failure::Internal,
+    }
+}
+
+pub(super) fn from_authn(error: &AuthnError) -> Failure {
+    match error {
+        AuthnError::Missing => Failure::MissingAuthentication,
+        AuthnError::Malformed(message) => Failure::MalformedAuthentication((*message).to_owned()),
+        AuthnError::UnknownKey => Failure::UnknownCredentials,
+        AuthnError::WrongScope(message) => Failure::Skewed((*message).to_owned()),
+        AuthnError::BadSignature => Failure::BadSignature,
+        AuthnError::Expired => Failure::ExpiredCredentials,
+        AuthnError::Skewed { .. } => Failure::Skewed(error.to_string()),
+    }
+}
+
+pub(super) fn from_refusal(refusal: &Refusal) -> Failure {
+    match refusal {
+        Refusal::AccessDenied { message } => Failure::AccessDenied(message.clone()),
+        Refusal::JournalUnavailable(_) | Refusal::PolicyUnavailable(_) => unavailable(refusal),
+    }
+}
+
+pub(crate) fn from_engine_refusal(refusal: &EngineRefusal, model: &ModelId) -> Failure {
+    let invalid = |param: &str| Failure::Invalid {
+        message: refusal.to_string(),
+        param: Some(param.to_owned()),
+        code: None,
+    };
+    match refusal {
+        EngineRefusal::UnknownModel => Failure::ModelNotFound(Some(model.clone())),
+        EngineRefusal::ContextOverflow { prompt_tokens, limit } => Failure::ContextLengthExceeded {
+            limit: u64::from(*limit),
+            prompt_tokens: u64::from(*prompt_tokens),
+        },
+        EngineRefusal::Overloaded => Failure::Overloaded {
+            retry_after: RETRY_AFTER,
+        },
+        EngineRefusal::InvalidSchema(_) => invalid("text.format.schema"),
+        EngineRefusal::InvalidPrompt(_) => invalid("input"),
+        EngineRefusal::InvalidStop => invalid("stop"),
+        EngineRefusal::DuplicateSequence => internal(refusal),
+    }
+}
+
+pub(crate) fn from_engine_failure(failure: EngineFailure) -> Failure {
+    match failure {
+        EngineFailure::EngineStopped => unavailable(&failure),
+        EngineFailure::Computation | EngineFailure::Grammar | EngineFailure::Entropy => internal(&failure),
+    }
+}
+
+pub(crate) fn from_store(error: &StoreError) -> Failure {
+    unavailable(error)
+}
+
+fn unavailable(error: &(dyn std::error::Error + 'static)) -> Failure {
+    tracing::error!(error = %chain(error), "a request failed, as something it needs is away");
+    Failure::Unavailable
+}
+
+fn internal(error: &(dyn std::error::Error + 'static)) -> Failure {
+    tracing::error!(error = %chain(error), "a request failed by a fault of ours");
+    Failure::Internal
+}
+
+/// An error with its causes, none of which hold content.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,115 @@
+//! The one road: bytes → command → who → may they → act → bytes.
+//!
+//! Every request takes it, whatever its protocol; a new API is a `Command` variant, a row in [`dispatch`] and a handler.
+//! What is **absent** here: any way to act without a `Permit`, and any text of a tenant in an error.
+
+mod authenticate;
+mod dispatch;
+mod failure;
+mod reply;
+
+use std::sync::Arc;
+
+use moho_iam::authz::RequestFacts;
+use moho_wire::{Failure, RequestHead, Route, RouteRefused};
+
+pub(crate) use failure::{from_engine_failure, from_engine_refusal, from_store};
+pub(crate) use reply::{Frames, content, event_stream};
+
+use crate::net::{Head, Inbound, Outbound, RimError};
+use crate::startup::Platform;
+
+/// The road over one platform.
+#[derive(Clone)]
+pub(crate) struct RequestRoad {
+    platform: Arc<Platform>,
+}
+
+impl RequestRoad {
+    pub(crate) fn new(platform: Arc<Platform>) -> Self {
+        Self { platform }
+    }
+
+    /// From a whole request to the reply that its handler gives.
+    async fn travel(&self, inbound: &Inbound, route: &Route) -> Result<Outbound, Failure> {
+        let platform = &self.platform;
+        let facts = facts(&inbound.head);
+        let caller = authenticate::caller(platform, inbound, route, &facts)?;
+        let command = route.command(inbound.body.expose())?;
+        let trip = dispatch::Trip {
+            platform,
+            caller: &caller,
+            facts: &facts,
+            route,
+        };
+        dispatch::dispatch(&trip, command).await
+    }
+}
+
+impl crate::net::Road for RequestRoad {
+    fn turn_away(&self, head: &Head) -> Option<Outbound> {
+        if let Some(health) = reply::health(head, &self.platform) {
+            return Some(health);
+        }
+        match find(head) {
+            Err(refused) => Some(reply::failure(&refused.failure, refused.shape, head)),
+            Ok(route) => match authenticate::credentials_present(&self.platform, head, &facts(head)) {
+                Ok(()) => None,
+                Err(failure) => Some(reply::failure(&failure, route.error_shape(), head)),
+            },
+        }
+    }
+
+    async fn handle(&self, inbound: Inbound) -> Outbound {
+        let route = match find(&inbound.head) {
+            Ok(route) => route,
+            Err(refused) => return reply::failure(&refused.failure, refused.shape, &inbound.head),
+        };
+        let shape = route.error_shape();
+        if inbound.body.len() > route.body_limit() {
+            let limit = u64::try_from(route.body_limit()).unwrap_or(u64::MAX);
+            return reply::failure(&Failure::PayloadTooLarge { limit }, shape, &inbound.head);
+        }
+        match self.travel(&inbound, &route).await {
+            Ok(outbound) => outbound,
+            Err(failure) => reply::failure(&failure, shape, &inbound.head),
+        }
+    }
+
+    fn refuse(&self, head: &Head, error: RimError) -> Outbound {
+        let shape = match find(head) {
+            Ok(route) => route.error_shape(),
+            Err(RouteRefused { shape, .. }) => shape,
+        };
+        reply::failure(&failure::from_rim(error), shape, head)
+    }
+}
+
+fn find(head: &Head) -> Result<Route, RouteRefused> {
+    moho_wire::route(&RequestHead {
+        method: head.method.as_str(),
+        raw_path: &head.raw_path,
+        raw_query: &head.raw_query,
+        content_type: header(head, "content-type"),
+        authorization: header(head, "authorization"),
+    })
+}
+
+fn header<'a>(head: &'a Head, name: &str) -> Option<&'a str> {
+    head.headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn facts(head: &Head) -> RequestFacts {
+    use crate::net::Peer;
+    RequestFacts {
+        request_id: head.request_id.clone(),
+        source_ip: match head.peer {
+            Peer::Network(address) => Some(address.ip()),
+            Peer::Door { .. } => None,
+        },
+        user_agent_sha256: head
+            .headers
+            .get("user-agent")
+            .map(|agent| authenticate::sha256(agent.as_bytes())),
+    }
+}

@@ -1,0 +1,50 @@
+//! Why moho does not start, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use moho_audit::AuditError;
+use moho_engine::{EngineError, LoadError};
+use moho_iam::authn::SessionKeyError;
+use moho_kms::{KmsError, RootKeyError};
+use moho_os::LockError;
+use moho_store::StoreError;
+use moho_terms::EntropyUnavailable;
+
+/// Why the platform cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartupError {
+    #[error("the data directory {} cannot be made: check its path and permissions, or choose another with --data", path.display())]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("the data directory {} cannot be locked: another moho uses it; stop that one, or choose another with --data", path.display())]
+    Lock { path: PathBuf, source: LockError },
+    #[error("the root key cannot be used")]
+    RootKey(#[from] RootKeyError),
+    #[error("the keys cannot be used")]
+    Kms(#[from] KmsError),
+    #[error("the store cannot be opened")]
+    Store(#[from] StoreError),
+    #[error("the journal cannot be opened")]
+    Journal(#[from] AuditError),
+    #[error("the model file {} cannot be loaded", path.display())]
+    Model { path: PathBuf, source: Box<LoadError> },
+    #[error("the engine cannot start")]
+    Engine(#[from] EngineError),
+    #[error("the engine cannot start: the system gives no thread")]
+    Thread(#[source] io::Error),
+    #[error("the session key cannot be used")]
+    SessionKey(#[from] SessionKeyError),
+    #[error(transparent)]
+    Entropy(#[from] EntropyUnavailable),
+    #[error("the data directory has no account, and none can be made")]
+    NothingThere(#[source] moho_iam::bootstrap::DoorClosed),
+    #[error(
+        "the data directory belongs to region {kept}, not {asked}: set --region {kept}, or choose another with --data"
+    )]
+    OtherRegion {
+        kept: moho_terms::Region,
+        asked: moho_terms::Region,
+    },
+    #[error("the built-in names do not fit: {0}")]
+    Names(#[from] moho_terms::ArnError),
+}

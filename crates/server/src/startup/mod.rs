@@ -1,0 +1,138 @@
+//! From settings to a platform that can serve: root key, keys, store, journal, policies, models, engine.
+//!
+//! The order is the order of trust: nothing is opened before what protects it, and nothing listens before all of it is
+//! there.
+
+mod bootstrap;
+mod error;
+mod platform;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use moho_audit::FileJournal;
+use moho_engine::{Engine, LoadedModel};
+use moho_iam::authn::Authenticator;
+use moho_iam::authz::Authorizer;
+use moho_iam::bootstrap::Door;
+use moho_kms::{Kms, RootKey};
+use moho_os::FileLock;
+use moho_store::Store;
+use moho_terms::{Clock, Entropy};
+use moho_wire::openai::models::Model;
+
+pub(crate) use error::StartupError;
+pub(crate) use platform::{DoorSwitch, Platform};
+
+use crate::config::{Config, ModelFile};
+use crate::door::DoorState;
+use crate::engine_link::EngineLink;
+use crate::system::{SystemClock, SystemEntropy};
+
+/// What the session key is derived for.
+const SESSION_KEY: &str = "iam/session-token/1";
+
+/// A platform, and the lock that keeps every other moho out of its data directory.
+pub(crate) struct Started {
+    pub(crate) platform: Arc<Platform>,
+    pub(crate) lock: FileLock,
+}
+
+/// Hears how far loading a model has come: model, bytes done, bytes in all.
+pub(crate) type Progress<'a> = &'a mut dyn FnMut(&ModelFile, u64, u64);
+
+/// Opens everything in the data directory, making what is not there yet.
+pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, StartupError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
+    make_private(&config.data)?;
+    let lock =
+        moho_os::lock_file_exclusive(&config.data.join("lock")).map_err(|source| StartupError::Lock {
+            path: config.data.clone(),
+            source,
+        })?;
+
+    let root = RootKey::development(&config.data.join("root.key"), &*entropy)?;
+    let session_key = root.derive(SESSION_KEY)?;
+    let store = Arc::new(Store::open(&config.data.join("store"))?);
+    let (journal, recovery) = FileJournal::open(&config.data.join("journal"))?;
+    if recovery.cut_bytes > 0 {
+        tracing::warn!(
+            bytes = recovery.cut_bytes,
+            "the journal ended in the middle of an entry, which was cut off"
+        );
+    }
+    let kms = Kms::new(root, Arc::clone(&store) as _, Arc::clone(&entropy));
+    let bootstrapped = bootstrap::ensure(&store, &kms, config, (&*clock, &*entropy))?;
+    let (models, engine) = load(config, &entropy, &*clock, progress)?;
+
+    let door = match Door::open(kms.attestation(), store.identity_provider()?) {
+        Ok(_open) => DoorState::Open,
+        Err(_closed) => DoorState::Closed,
+    };
+    let authorizer = Authorizer::new(Arc::clone(&store) as _, Arc::new(journal), Arc::clone(&clock));
+    let platform = Platform {
+        region: config.region.clone(),
+        account: bootstrapped.account,
+        account_key: bootstrapped.account_key,
+        attestation: kms.attestation(),
+        own_uid: moho_os::own_user(),
+        authenticator: Authenticator::new(&session_key, config.region.clone())?,
+        authorizer,
+        kms,
+        store,
+        engine,
+        models,
+        door: DoorSwitch::new(door),
+        clock,
+        entropy,
+    };
+    Ok(Started {
+        platform: Arc::new(platform),
+        lock,
+    })
+}
+
+fn load(
+    config: &Config,
+    entropy: &Arc<dyn Entropy>,
+    clock: &dyn Clock,
+    progress: Progress<'_>,
+) -> Result<(Vec<Model>, EngineLink), StartupError> {
+    let mut loaded = Vec::new();
+    for file in &config.models {
+        let model = LoadedModel::open(file.id.clone(), &file.path, config.threads, &mut |done, total| {
+            progress(file, done, total);
+        })
+        .map_err(|source| StartupError::Model {
+            path: file.path.clone(),
+            source: Box::new(source),
+        })?;
+        loaded.push(model);
+    }
+    let (handle, events) = Engine::start(config.engine, loaded, Arc::clone(entropy))?;
+    let link = EngineLink::start(handle, events).map_err(StartupError::Thread)?;
+    let created = clock.now();
+    let models = link
+        .models()
+        .iter()
+        .map(|card| Model {
+            id: card.id.clone(),
+            created,
+            owned_by: "moho".to_owned(),
+        })
+        .collect();
+    Ok((models, link))
+}
+
+fn make_private(directory: &Path) -> Result<(), StartupError> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|source| StartupError::Directory {
+            path: directory.to_owned(),
+            source,
+        })
+}

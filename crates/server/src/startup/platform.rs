@@ -1,0 +1,62 @@
+//! Everything a request may need, opened.
+
+use std::sync::Arc;
+
+use moho_iam::authn::Authenticator;
+use moho_iam::authz::Authorizer;
+use moho_iam::bootstrap::Attestation;
+use moho_kms::Kms;
+use moho_store::Store;
+use moho_terms::{AccountId, Arn, Clock, Entropy, ModelId, Region};
+use moho_wire::openai::models::Model;
+use tokio::sync::watch;
+
+use crate::door::DoorState;
+use crate::engine_link::EngineLink;
+
+/// Everything a request may need.
+pub(crate) struct Platform {
+    pub(crate) region: Region,
+    /// The account that the bootstrap made.
+    pub(crate) account: AccountId,
+    /// That account's KmsKey.
+    pub(crate) account_key: Arn,
+    pub(crate) attestation: Attestation,
+    /// The user this process runs as, whom the bootstrap door admits.
+    pub(crate) own_uid: u32,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) authorizer: Authorizer,
+    pub(crate) kms: Kms,
+    pub(crate) store: Arc<Store>,
+    pub(crate) engine: EngineLink,
+    pub(crate) models: Vec<Model>,
+    pub(crate) door: DoorSwitch,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+impl Platform {
+    /// Whether a model of this name is loaded.
+    pub(crate) fn serves(&self, id: &ModelId) -> bool {
+        self.models.iter().any(|model| model.id == *id)
+    }
+}
+
+/// Tells the bootstrap door's listener to go away. That it stays away is the store's to remember.
+pub(crate) struct DoorSwitch(watch::Sender<DoorState>);
+
+impl DoorSwitch {
+    pub(crate) fn new(state: DoorState) -> Self {
+        Self(watch::Sender::new(state))
+    }
+
+    /// Closes the door's socket.
+    pub(crate) fn close(&self) {
+        self.0.send_replace(DoorState::Closed);
+    }
+
+    /// Sees the closing.
+    pub(crate) fn watch(&self) -> watch::Receiver<DoorState> {
+        self.0.subscribe()
+    }
+}

@@ -1,0 +1,215 @@
+//! The first organisation, account, key and roles: made once, together or not at all.
+
+use moho_iam::bootstrap::Door;
+use moho_iam::policy::builtin;
+use moho_kms::{KeyRecord, Kms};
+use moho_terms::{AccountId, Arn, Entropy, EntropyUnavailable, KeyId, ModelId, Region, RoleName, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use crate::Store;
+use crate::database::{micros, term};
+use crate::error::StoreError;
+use crate::keys;
+
+/// What a new installation is to begin with.
+#[derive(Debug, Clone)]
+pub struct BootstrapPlan {
+    organisation: String,
+    account: AccountId,
+    region: Region,
+    models: Vec<ModelId>,
+}
+
+/// A role the first account begins with, and its policy.
+const ROLES: [(&str, &str, &str); 2] = [
+    ("Admin", "AdministratorAccess", builtin::ADMINISTRATOR),
+    ("Developer", "DeveloperAccess", builtin::DEVELOPER),
+];
+
+impl BootstrapPlan {
+    /// An organisation with one account in `region`, which has the roles `Admin` and `Developer`, a KmsKey of its own,
+    /// and has agreed to use `models` and no others. Who in the account may assume the roles is left to its identity
+    /// policies.
+    ///
+    /// # Errors
+    /// [`EntropyUnavailable`]: no random bytes for the names.
+    pub fn new(
+        region: Region,
+        models: Vec<ModelId>,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, EntropyUnavailable> {
+        let mut random = [0; 8];
+        entropy.fill(&mut random)?;
+        let account = AccountId::from_random(u64::from_be_bytes(random));
+        entropy.fill(&mut random)?;
+        let organisation = format!("o-{:016x}", u64::from_be_bytes(random));
+        Ok(Self {
+            organisation,
+            account,
+            region,
+            models,
+        })
+    }
+}
+
+/// What the installation began with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bootstrapped {
+    /// The organisation's id.
+    pub organisation: String,
+    /// The first account.
+    pub account: AccountId,
+    /// Where it is.
+    pub region: Region,
+    /// The key that seals what the account stores.
+    pub account_key: Arn,
+}
+
+impl Bootstrapped {
+    /// The ARN of a role of the account.
+    ///
+    /// # Errors
+    /// Never, in fact: an account and a role name always make an ARN.
+    pub fn role(&self, name: &RoleName) -> Result<Arn, StoreError> {
+        Ok(Arn::of(
+            "iam",
+            "",
+            self.account.as_str(),
+            &format!("role/{name}"),
+        )?)
+    }
+}
+
+impl Store {
+    /// Makes what is planned, in one transaction, if there is nothing yet; otherwise returns what is there and only adds
+    /// the plan's model agreements to it. The open door is the permit: there is nobody yet who could hold another.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing was made.
+    pub fn ensure_bootstrap(
+        &self,
+        door: &Door,
+        kms: &Kms,
+        plan: &BootstrapPlan,
+        now: Timestamp,
+    ) -> Result<Bootstrapped, StoreError> {
+        let key = match self.bootstrapped()? {
+            Some(_) => None,
+            None => Some(kms.bootstrap_key(door, plan.account, &plan.region, now)?),
+        };
+        let (row, changed) = self.database.write(|transaction| {
+            let mut changed = 0;
+            if let (Some(key), None) = (&key, find(transaction)?) {
+                found(transaction, plan, key, now)?;
+                changed = 1;
+            }
+            let row = find(transaction)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            changed += agree(transaction, row.account, &plan.models, now)?;
+            Ok((row, changed))
+        })?;
+        if changed > 0 {
+            self.policies.forget();
+        }
+        row.bootstrapped()
+    }
+
+    /// What the installation began with; `None` if it has not begun.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn bootstrapped(&self) -> Result<Option<Bootstrapped>, StoreError> {
+        self.database.read(find)?.map(FirstRow::bootstrapped).transpose()
+    }
+}
+
+struct FirstRow {
+    organisation: String,
+    account: AccountId,
+    region: Region,
+    key_region: Region,
+    key_id: KeyId,
+}
+
+impl FirstRow {
+    fn bootstrapped(self) -> Result<Bootstrapped, StoreError> {
+        let resource = format!("key/{}", self.key_id);
+        let account_key = Arn::of("kms", self.key_region.as_str(), self.account.as_str(), &resource)?;
+        Ok(Bootstrapped {
+            organisation: self.organisation,
+            account: self.account,
+            region: self.region,
+            account_key,
+        })
+    }
+}
+
+/// The one organisation and its first account.
+fn find(connection: &Connection) -> rusqlite::Result<Option<FirstRow>> {
+    let select = "SELECT organisation_id, account.account_id, account.region, kms_key.region, kms_key.key_id
+        FROM organisation, account
+        JOIN account_key ON account_key.account_id = account.account_id
+        JOIN kms_key ON kms_key.key_id = account_key.key_id
+        ORDER BY account.created_at, account.account_id LIMIT 1";
+    let row = connection.query_row(select, [], |row| {
+        Ok(FirstRow {
+            organisation: row.get(0)?,
+            account: term(row, 1)?,
+            region: term(row, 2)?,
+            key_region: term(row, 3)?,
+            key_id: term(row, 4)?,
+        })
+    });
+    row.optional()
+}
+
+fn found(
+    transaction: &Transaction<'_>,
+    plan: &BootstrapPlan,
+    key: &KeyRecord,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let (account, now) = (plan.account.as_str(), micros(now));
+    transaction.execute(
+        "INSERT INTO organisation VALUES (1, ?1, ?2)",
+        params![plan.organisation, now],
+    )?;
+    transaction.execute(
+        "INSERT INTO account VALUES (?1, ?2, ?3)",
+        params![account, plan.region.as_str(), now],
+    )?;
+    keys::put(transaction, key)?;
+    transaction.execute(
+        "INSERT INTO account_key VALUES (?1, ?2)",
+        params![account, key.key_id.as_str()],
+    )?;
+    let trust = trust_policy(plan.account);
+    for (role, policy, document) in ROLES {
+        transaction.execute(
+            "INSERT INTO role VALUES (?1, ?2, ?3, ?4)",
+            params![account, role, trust, now],
+        )?;
+        let values = params![account, role, policy, document];
+        transaction.execute("INSERT INTO role_policy VALUES (?1, ?2, ?3, ?4)", values)?;
+    }
+    Ok(())
+}
+
+fn agree(
+    transaction: &Transaction<'_>,
+    account: AccountId,
+    models: &[ModelId],
+    now: Timestamp,
+) -> rusqlite::Result<usize> {
+    let insert = "INSERT INTO model_agreement VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    models.iter().try_fold(0_usize, |sum, model| {
+        let added = transaction.execute(insert, params![account.as_str(), model.as_str(), micros(now)])?;
+        Ok(sum.saturating_add(added))
+    })
+}
+
+/// The account as a whole is trusted: its identity policies say who in it may assume the role.
+fn trust_policy(account: AccountId) -> String {
+    format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"OwnAccount","Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{account}:root"}},"Action":"sts:AssumeRole"}}]}}"#
+    )
+}

@@ -1,0 +1,183 @@
+//! The SQLite database: one connection that writes, some that read, and settings that lose nothing.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use moho_terms::Timestamp;
+use rusqlite::config::DbConfig;
+use rusqlite::types::Type;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior};
+
+use crate::error::StoreError;
+use crate::migrations::migrate;
+
+/// Readers that can be at work at once; they never wait for the writer.
+const READERS: usize = 4;
+/// Only checkpoints ever wait for one another.
+const BUSY: Duration = Duration::from_secs(5);
+/// The write-ahead log is cut back to this after a checkpoint.
+const LOG_LIMIT: u32 = 16 << 20;
+
+pub(crate) struct Database {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    readers: Vec<Mutex<Connection>>,
+    turn: AtomicUsize,
+    _lock: File,
+}
+
+impl Database {
+    pub(crate) fn open(directory: &Path) -> Result<Self, StoreError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        made.map_err(StoreError::io(directory))?;
+        let lock = lock(directory)?;
+        let path = directory.join("moho.sqlite");
+        // SQLite would make the file readable by others; its log and index get the same mode as the file.
+        let private = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path);
+        drop(private.map_err(StoreError::io(&path))?);
+        let failed = |error| StoreError::from_sqlite(&path, error);
+        let mut writer = connect(&path).map_err(failed)?;
+        migrate(&mut writer, &path)?;
+        let readers = (0..READERS).map(|_| {
+            let reader = connect(&path)?;
+            reader.pragma_update(None, "query_only", true)?;
+            Ok(Mutex::new(reader))
+        });
+        let readers = readers.collect::<rusqlite::Result<_>>().map_err(failed)?;
+        Ok(Self {
+            path,
+            writer: Mutex::new(writer),
+            readers,
+            turn: AtomicUsize::new(0),
+            _lock: lock,
+        })
+    }
+
+    /// Reads a consistent state, beside any writer.
+    pub(crate) fn read<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        query(&self.reader()).map_err(|error| StoreError::from_sqlite(&self.path, error))
+    }
+
+    /// Reads at most one row.
+    pub(crate) fn find<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        self.read(|connection| query(connection).optional())
+    }
+
+    /// Changes everything or nothing; when it returns, the change is on the disk.
+    pub(crate) fn write<T>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = writer
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .and_then(|transaction| {
+                let changed = change(&transaction)?;
+                transaction.commit()?;
+                Ok(changed)
+            });
+        done.map_err(|error| StoreError::from_sqlite(&self.path, error))
+    }
+
+    /// A reader that is free, or else the next in turn.
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        let free = self.readers.iter().find_map(|reader| reader.try_lock().ok());
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        free.unwrap_or_else(|| {
+            let next = turn
+                .checked_rem(self.readers.len())
+                .and_then(|at| self.readers.get(at));
+            next.unwrap_or(&self.writer)
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        })
+    }
+
+    /// Something in the database was altered.
+    pub(crate) fn damaged(&self, why: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+        let source = rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(why));
+        StoreError::Corrupt {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    // The file is not trusted: no functions from its schema, no writing to SQLite's own tables.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update_and_check(None, "journal_size_limit", LOG_LIMIT, |_| Ok(()))?;
+    Ok(connection)
+}
+
+fn lock(directory: &Path) -> Result<File, StoreError> {
+    let path = directory.join("moho.lock");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path);
+    let file = file.map_err(StoreError::io(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(directory.to_owned())),
+        Err(TryLockError::Error(error)) => Err(StoreError::io(&path)(error)),
+    }
+}
+
+/// A column that holds a term as text.
+pub(crate) fn term<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let text = row.get_ref(column)?.as_str()?;
+    text.parse()
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+}
+
+/// A column that holds a time.
+pub(crate) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    let micros: i64 = row.get(column)?;
+    let micros = u64::try_from(micros)
+        .map_err(|_negative| rusqlite::Error::IntegralValueOutOfRange(column, micros))?;
+    Ok(Timestamp::from_unix_micros(micros))
+}
+
+/// A time as a column holds it.
+pub(crate) fn micros(time: Timestamp) -> i64 {
+    // INVARIANT: a timestamp ends with the year 9999, which fits.
+    i64::try_from(time.unix_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,101 @@
+//! Stored responses, sealed under their account's key.
+
+use moho_iam::action::{kms, mantle};
+use moho_iam::authz::Permit;
+use moho_kms::{EncryptionContext, Kms};
+use moho_terms::{AccountId, ContentBytes, ResponseId, Timestamp};
+use rusqlite::{named_params, params};
+
+use crate::Store;
+use crate::database::micros;
+use crate::error::StoreError;
+
+const PUT: &str = "INSERT INTO sealed_response (account_id, response_id, key_id, created_at, size, sealed)
+    VALUES (:account, :response, :key, :created_at, :size, :sealed)";
+const GET: &str = "SELECT sealed FROM sealed_response WHERE account_id = ?1 AND response_id = ?2";
+const DELETE: &str = "DELETE FROM sealed_response WHERE account_id = ?1 AND response_id = ?2";
+
+/// What a stored response is sealed under: whose it is, which, and the version of this context.
+fn context(account: AccountId, response: &ResponseId) -> Result<EncryptionContext, StoreError> {
+    let pairs = [
+        ("moho:account", account.as_str()),
+        ("moho:response", response.as_str()),
+        ("moho:version", "1"),
+    ];
+    Ok(EncryptionContext::from_pairs(pairs)?)
+}
+
+impl Store {
+    /// Seals a response under the key that `permit` is for and keeps it for the permit's account. When this returns, it
+    /// is on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing is kept. [`StoreError::Conflict`] if the account has a response of this id.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "proof, keys, name, content and time: no two can be mistaken for each other"
+    )]
+    pub fn put_response(
+        &self,
+        permit: &Permit<kms::GenerateDataKey>,
+        kms: &Kms,
+        response: &ResponseId,
+        body: &ContentBytes,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let account = permit.session().account();
+        let sealed = kms.seal(permit, &context(account, response)?, body)?;
+        let key = permit.resource().resource().trim_start_matches("key/");
+        self.database.write(|transaction| {
+            let values = named_params! {
+                ":account": account.as_str(),
+                ":response": response.as_str(),
+                ":key": key,
+                ":created_at": micros(now),
+                ":size": i64::try_from(body.len()).unwrap_or(i64::MAX),
+                ":sealed": sealed.as_bytes(),
+            };
+            transaction.prepare(PUT)?.execute(values).map(|_| ())
+        })
+    }
+
+    /// Opens a response of the permits' account; `None` if it has none of this id, whatever others have.
+    ///
+    /// # Errors
+    /// [`StoreError::Kms`] if it does not open under the key that `key` is for.
+    pub fn get_response(
+        &self,
+        read: &Permit<mantle::GetInference>,
+        key: &Permit<kms::Decrypt>,
+        kms: &Kms,
+        response: &ResponseId,
+    ) -> Result<Option<ContentBytes>, StoreError> {
+        let account = read.session().account();
+        let sealed: Option<Vec<u8>> = self.database.find(|connection| {
+            connection
+                .prepare(GET)?
+                .query_row(params![account.as_str(), response.as_str()], |row| row.get(0))
+        })?;
+        let Some(sealed) = sealed else { return Ok(None) };
+        Ok(Some(kms.open(key, &context(account, response)?, &sealed)?))
+    }
+
+    /// Deletes a response of the permit's account, overwriting its bytes in the database; `false` if it has none of
+    /// this id.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then it is still there.
+    pub fn delete_response(
+        &self,
+        permit: &Permit<mantle::DeleteInference>,
+        response: &ResponseId,
+    ) -> Result<bool, StoreError> {
+        let account = permit.session().account();
+        self.database.write(|transaction| {
+            let deleted = transaction
+                .prepare(DELETE)?
+                .execute(params![account.as_str(), response.as_str()])?;
+            Ok(deleted > 0)
+        })
+    }
+}

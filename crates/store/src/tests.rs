@@ -1,0 +1,1 @@
+//! Kept, lost, altered.

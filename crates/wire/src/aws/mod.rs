@@ -1,0 +1,115 @@
+//! The AWS protocols, interpreted from trimmed service models.
+//!
+//! A request becomes a [`document::Document`] as its model says, is validated with AWS's wording, and only then a
+//! typed struct; a reply goes the same way back. The models are made by `cargo xtask aws-model`.
+
+mod document;
+mod field_list;
+mod model;
+pub mod ops;
+mod pattern;
+mod query_in;
+mod query_out;
+mod validate;
+
+use crate::query::Query;
+use crate::{Command, ErrorShape, Failure};
+
+/// An AWS service of the query protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryService {
+    /// Security Token Service.
+    Sts,
+    /// Identity and Access Management.
+    Iam,
+}
+
+impl QueryService {
+    /// The service a request is signed for.
+    #[must_use]
+    pub fn from_signing_name(name: &str) -> Option<Self> {
+        match name {
+            "sts" => Some(Self::Sts),
+            "iam" => Some(Self::Iam),
+            _ => None,
+        }
+    }
+
+    /// The name it is signed for.
+    #[must_use]
+    pub fn signing_name(self) -> &'static str {
+        match self {
+            Self::Sts => "sts",
+            Self::Iam => "iam",
+        }
+    }
+
+    /// How its errors look.
+    #[must_use]
+    pub fn error_shape(self) -> ErrorShape {
+        ErrorShape::Query {
+            namespace: self.namespace(),
+        }
+    }
+
+    /// The XML namespace of its replies. A test holds it against the model.
+    pub(crate) fn namespace(self) -> &'static str {
+        match self {
+            Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
+            Self::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
+        }
+    }
+
+    /// The service's model.
+    fn model(self) -> Result<&'static model::ServiceModel, Failure> {
+        let model = match self {
+            Self::Sts => &*model::STS,
+            Self::Iam => &*model::IAM,
+        };
+        model.as_ref().map_err(|_| Failure::Internal)
+    }
+
+    /// Reads a form.
+    pub(crate) fn command(self, form: &[u8]) -> Result<Command, Failure> {
+        let form = Query::parse(form)?;
+        let model = self.model()?;
+        let action = form.get("Action").unwrap_or_default();
+        let version = form.get("Version").unwrap_or(&model.metadata.api_version);
+        let operation = model
+            .operations
+            .get(action)
+            .filter(|_| version == model.metadata.api_version);
+        let Some(operation) = operation else {
+            return Err(Failure::UnknownOperation {
+                operation: name(action),
+                version: name(version),
+            });
+        };
+        let input = match &operation.input {
+            Some(input) => query_in::read(model, &input.shape, &form)?,
+            None => document::Document::Structure(Vec::new()),
+        };
+        validate::validate(
+            model,
+            operation.input.as_ref().map(|input| input.shape.as_str()),
+            &input,
+        )?;
+        field_list::refuse_unserved(self.signing_name(), action, &input)?;
+        ops::command(self, action, input)
+    }
+}
+
+/// Repeats the name of an operation or version; what has not the form of one is not repeated.
+fn name(text: &str) -> String {
+    let fits = text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if fits {
+        text.to_owned()
+    } else {
+        "(not a name)".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod vectors;

@@ -1,0 +1,164 @@
+//! The trimmed service models, as botocore writes them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+
+use super::pattern;
+
+/// A model that is part of this build cannot be used. A test reads every model, so no release has this.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ModelError {
+    #[error("a service model is not what is expected")]
+    Json(#[from] serde_json::Error),
+    #[error("a pattern in a service model cannot be used")]
+    Pattern(#[from] regex::Error),
+}
+
+pub(crate) static STS: LazyLock<Result<ServiceModel, ModelError>> =
+    LazyLock::new(|| ServiceModel::read(include_str!("../../models/sts.json")));
+pub(crate) static IAM: LazyLock<Result<ServiceModel, ModelError>> =
+    LazyLock::new(|| ServiceModel::read(include_str!("../../models/iam.json")));
+
+/// A service's operations and shapes.
+#[derive(serde::Deserialize)]
+pub(crate) struct ServiceModel {
+    pub(crate) metadata: Metadata,
+    pub(crate) operations: BTreeMap<String, Operation>,
+    pub(crate) shapes: BTreeMap<String, Shape>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Metadata {
+    pub(crate) api_version: String,
+    #[serde(default)]
+    pub(crate) xml_namespace: String,
+}
+
+/// One operation: the shapes of its request and reply.
+#[derive(serde::Deserialize)]
+pub(crate) struct Operation {
+    pub(crate) input: Option<ShapeRef>,
+    pub(crate) output: Option<OutputRef>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OutputRef {
+    pub(crate) shape: String,
+    pub(crate) result_wrapper: Option<String>,
+}
+
+/// A use of a shape: as a member, an item, a key or a value.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ShapeRef {
+    pub(crate) shape: String,
+    pub(crate) location_name: Option<String>,
+    #[serde(default)]
+    pub(crate) flattened: bool,
+    pub(crate) timestamp_format: Option<TimestampFormat>,
+}
+
+#[derive(serde::Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum TimestampFormat {
+    Iso8601,
+    Rfc822,
+    UnixTimestamp,
+}
+
+#[derive(serde::Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    Structure,
+    List,
+    Map,
+    String,
+    Integer,
+    Long,
+    Float,
+    Double,
+    Boolean,
+    Timestamp,
+    Blob,
+}
+
+/// A shape and its constraints.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Shape {
+    #[serde(rename = "type")]
+    pub(crate) kind: Kind,
+    #[serde(default)]
+    pub(crate) members: Ordered<ShapeRef>,
+    #[serde(default)]
+    pub(crate) required: Vec<String>,
+    pub(crate) member: Option<ShapeRef>,
+    pub(crate) key: Option<ShapeRef>,
+    pub(crate) value: Option<ShapeRef>,
+    pub(crate) min: Option<f64>,
+    pub(crate) max: Option<f64>,
+    pub(crate) pattern: Option<String>,
+    #[serde(rename = "enum", default)]
+    pub(crate) words: Vec<String>,
+    #[serde(default)]
+    pub(crate) sensitive: bool,
+    #[serde(default)]
+    pub(crate) flattened: bool,
+    pub(crate) timestamp_format: Option<TimestampFormat>,
+    #[serde(skip)]
+    pub(crate) regex: Option<Regex>,
+}
+
+impl ServiceModel {
+    pub(crate) fn read(json: &str) -> Result<Self, ModelError> {
+        let mut model: Self = serde_json::from_str(json)?;
+        for shape in model.shapes.values_mut() {
+            shape.regex = shape.pattern.as_deref().map(pattern::whole).transpose()?;
+        }
+        Ok(model)
+    }
+}
+
+/// A map that keeps its order, which is the order of members in a reply.
+pub(crate) struct Ordered<T>(Vec<(String, T)>);
+
+impl<T> Default for Ordered<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Ordered<T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+            type Value = Ordered<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Ordered<T>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Ordered(entries))
+            }
+        }
+        deserializer.deserialize_map(Entries(PhantomData))
+    }
+}

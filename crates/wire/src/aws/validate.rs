@@ -1,0 +1,170 @@
+//! Constraints of the model, refused in the very words AWS uses.
+
+use super::document::Document;
+use super::model::{Kind, ServiceModel, Shape};
+use crate::Failure;
+
+/// Checks a request against its shape; `None` is an operation without a request.
+///
+/// # Errors
+/// [`Failure::Validation`] with AWS's sentence about everything that is wrong.
+pub(super) fn validate(model: &ServiceModel, shape: Option<&str>, input: &Document) -> Result<(), Failure> {
+    let Some(shape) = shape else { return Ok(()) };
+    let mut validator = Validator {
+        model,
+        errors: Vec::new(),
+    };
+    validator.value(shape, input, "")?;
+    let errors = validator.errors;
+    match errors.len() {
+        0 => Ok(()),
+        1 => Err(Failure::Validation(format!(
+            "1 validation error detected: {}",
+            errors.join("; ")
+        ))),
+        count => Err(Failure::Validation(format!(
+            "{count} validation errors detected: {}",
+            errors.join("; ")
+        ))),
+    }
+}
+
+struct Validator<'a> {
+    model: &'a ServiceModel,
+    errors: Vec<String>,
+}
+
+impl<'a> Validator<'a> {
+    fn shape(&self, name: &str) -> Result<&'a Shape, Failure> {
+        self.model.shapes.get(name).ok_or(Failure::Internal)
+    }
+
+    fn refuse(&mut self, value: Option<&str>, path: &str, constraint: &str) {
+        let value = value.map(|value| format!(" '{value}'")).unwrap_or_default();
+        self.errors.push(format!(
+            "Value{value} at '{path}' failed to satisfy constraint: Member must {constraint}"
+        ));
+    }
+
+    fn value(&mut self, shape: &str, document: &Document, path: &str) -> Result<(), Failure> {
+        let shape = self.shape(shape)?;
+        match document {
+            Document::Structure(members) => self.structure(shape, members, path)?,
+            Document::List(items) => {
+                self.length(shape, items.len(), Some("[...]"), path);
+                let item = shape.member.as_ref().ok_or(Failure::Internal)?;
+                for (index, value) in items.iter().enumerate() {
+                    self.value(&item.shape, value, &format!("{path}.{}.member", index + 1))?;
+                }
+            }
+            Document::Map(entries) => {
+                self.length(shape, entries.len(), Some("{...}"), path);
+                let used = shape.value.as_ref().ok_or(Failure::Internal)?;
+                for (index, (_, value)) in entries.iter().enumerate() {
+                    self.value(&used.shape, value, &format!("{path}.{}.value", index + 1))?;
+                }
+            }
+            Document::Text(text) => self.text(shape, text, Some(text), path),
+            Document::Sensitive(secret) => {
+                let text = std::str::from_utf8(secret.expose()).map_err(|_| Failure::Internal)?;
+                self.text(shape, text, None, path);
+            }
+            Document::Integer(value) => {
+                // Limits in the models are far below 2^53, where f64 is exact.
+                let number: f64 = value.to_string().parse().map_err(|_| Failure::Internal)?;
+                self.range(shape, number, &value.to_string(), path);
+            }
+            Document::Float(value) => self.range(shape, *value, &value.to_string(), path),
+            Document::Blob(bytes) => self.length(shape, bytes.len(), None, path),
+            Document::Boolean(_) | Document::Timestamp(_) => {}
+        }
+        Ok(())
+    }
+
+    fn structure(
+        &mut self,
+        shape: &Shape,
+        members: &[(String, Document)],
+        path: &str,
+    ) -> Result<(), Failure> {
+        for (name, member) in shape.members.iter() {
+            let path = if path.is_empty() {
+                lower_first(name)
+            } else {
+                format!("{path}.{}", lower_first(name))
+            };
+            match members.iter().find(|(sent, _)| sent == name) {
+                Some((_, value)) => self.value(&member.shape, value, &path)?,
+                None if shape.required.iter().any(|required| required == name) => self.errors.push(format!(
+                    "Value null at '{path}' failed to satisfy constraint: Member must not be null"
+                )),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, shape: &Shape, text: &str, shown: Option<&str>, path: &str) {
+        if shape.kind != Kind::String {
+            return;
+        }
+        self.length(shape, text.chars().count(), shown, path);
+        if !shape.words.is_empty() && !shape.words.iter().any(|word| word == text) {
+            self.refuse(
+                shown,
+                path,
+                &format!("satisfy enum value set: [{}]", shape.words.join(", ")),
+            );
+        }
+        if let (Some(regex), Some(pattern)) = (&shape.regex, &shape.pattern)
+            && !regex.is_match(text)
+        {
+            self.refuse(
+                shown,
+                path,
+                &format!("satisfy regular expression pattern: {pattern}"),
+            );
+        }
+    }
+
+    fn length(&mut self, shape: &Shape, length: usize, shown: Option<&str>, path: &str) {
+        let length: f64 = u32::try_from(length).unwrap_or(u32::MAX).into();
+        if let Some(min) = shape.min.filter(|min| length < *min) {
+            self.refuse(
+                shown,
+                path,
+                &format!("have length greater than or equal to {min}"),
+            );
+        }
+        if let Some(max) = shape.max.filter(|max| length > *max) {
+            self.refuse(shown, path, &format!("have length less than or equal to {max}"));
+        }
+    }
+
+    fn range(&mut self, shape: &Shape, number: f64, shown: &str, path: &str) {
+        if let Some(min) = shape.min.filter(|min| number < *min) {
+            self.refuse(
+                Some(shown),
+                path,
+                &format!("have value greater than or equal to {min}"),
+            );
+        }
+        if let Some(max) = shape.max.filter(|max| number > *max) {
+            self.refuse(
+                Some(shown),
+                path,
+                &format!("have value less than or equal to {max}"),
+            );
+        }
+    }
+}
+
+fn lower_first(name: &str) -> String {
+    let mut letters = name.chars();
+    letters
+        .next()
+        .map(|first| first.to_ascii_lowercase())
+        .into_iter()
+        .chain(letters)
+        .collect()
+}

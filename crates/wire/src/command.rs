@@ -1,0 +1,31 @@
+//! What a client can ask: one variant per API, already checked.
+
+use moho_terms::{ModelId, ResponseId};
+
+use crate::aws::ops::{AssumeRole, CreateOpenIdConnectProvider};
+use crate::openai::chat::CreateChat;
+use crate::openai::responses::{CreateResponse, ListInputItems};
+
+/// A request, parsed. Handlers see nothing rawer than this.
+pub enum Command {
+    /// `POST /responses`
+    CreateResponse(Box<CreateResponse>),
+    /// `GET /responses/{id}`
+    GetResponse(ResponseId),
+    /// `DELETE /responses/{id}`
+    DeleteResponse(ResponseId),
+    /// `GET /responses/{id}/input_items`
+    ListInputItems(ListInputItems),
+    /// `POST /chat/completions`
+    CreateChat(Box<CreateChat>),
+    /// `GET /models`
+    ListModels,
+    /// `GET /models/{id}`
+    GetModel(ModelId),
+    /// STS `GetCallerIdentity`
+    GetCallerIdentity,
+    /// STS `AssumeRole`
+    AssumeRole(Box<AssumeRole>),
+    /// IAM `CreateOpenIDConnectProvider`
+    CreateOpenIdConnectProvider(Box<CreateOpenIdConnectProvider>),
+}

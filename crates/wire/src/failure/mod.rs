@@ -1,0 +1,165 @@
+//! Why a request is refused, and how each protocol words it.
+//!
+//! Handlers and the road name *what* went wrong once ([`Failure`]); status, code, type and shape of the body follow
+//! from the protocol the client speaks ([`ErrorShape`]).
+
+mod aws;
+mod openai;
+
+pub(crate) use aws::printable;
+use moho_terms::{ModelId, RequestId, ResponseId};
+
+use crate::Reply;
+
+/// The error protocol of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorShape {
+    /// `{"error":{"message","type","param","code"}}`
+    OpenAi,
+    /// AWS query: `<ErrorResponse xmlns="…">`.
+    Query {
+        /// The service's XML namespace.
+        namespace: &'static str,
+    },
+    /// AWS JSON 1.0 and 1.1: `{"__type","message"}`.
+    AwsJson,
+    /// AWS REST-JSON: `x-amzn-errortype` and `{"message"}`.
+    RestJson,
+}
+
+/// Why a request failed. Texts in it are written by moho; only [`Failure::Validation`] and [`Failure::Service`] repeat
+/// values of a request, and only such as AWS repeats: names and ARNs, never a tenant's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// No credentials at all.
+    MissingAuthentication,
+    /// Credentials that cannot be read.
+    MalformedAuthentication(String),
+    /// An unknown access key or a session token that is not ours.
+    UnknownCredentials,
+    /// The signature does not match.
+    BadSignature,
+    /// The credentials have expired.
+    ExpiredCredentials,
+    /// Signed at a time too far from ours: the sentence that says so.
+    Skewed(String),
+    /// Policies say no: AWS's sentence.
+    AccessDenied(String),
+    /// A request that cannot be understood or served, at `param` if one field is to blame.
+    Invalid {
+        /// What is wrong.
+        message: String,
+        /// The field, such as `input[0].content`.
+        param: Option<String>,
+        /// OpenAI's machine-readable code.
+        code: Option<&'static str>,
+    },
+    /// AWS parameter validation: AWS's sentence.
+    Validation(String),
+    /// No such path.
+    NoSuchPath,
+    /// The path exists, the method does not: those that do.
+    MethodNotAllowed(&'static str),
+    /// An operation that is not served, with its API version; either is empty if it has not the form of a name.
+    UnknownOperation {
+        /// The operation asked for.
+        operation: String,
+        /// The API version asked for.
+        version: String,
+    },
+    /// No such model, or none this caller may see; `None` if the name is none a model can have.
+    ModelNotFound(Option<ModelId>),
+    /// No such response, or none this caller may see; `None` if the id is none a response can have.
+    ResponseNotFound(Option<ResponseId>),
+    /// `previous_response_id` names no response this caller may see; `None` if no response can have that id.
+    PreviousResponseNotFound(Option<ResponseId>),
+    /// The prompt does not fit.
+    ContextLengthExceeded {
+        /// The model's context length in tokens.
+        limit: u64,
+        /// What the prompt has, in tokens.
+        prompt_tokens: u64,
+    },
+    /// The body is larger than what is taken.
+    PayloadTooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The client did not send its request in time.
+    RequestTimeout,
+    /// Too many requests for this caller.
+    Throttled {
+        /// When to try again, in seconds.
+        retry_after: u64,
+    },
+    /// The engine has no room; others are served.
+    Overloaded {
+        /// When to try again, in seconds.
+        retry_after: u64,
+    },
+    /// Something the request needs (journal, key, disk) is away.
+    Unavailable,
+    /// A fault of ours.
+    Internal,
+    /// An AWS service's own error.
+    Service {
+        /// The modelled error code, such as `EntityAlreadyExists`.
+        code: &'static str,
+        /// The sentence.
+        message: String,
+        /// The modelled status.
+        status: u16,
+    },
+}
+
+/// A failure as one protocol tells it.
+pub(crate) struct Told {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// The code a program reads.
+    pub(crate) code: &'static str,
+}
+
+impl Failure {
+    /// The reply in a protocol's own words.
+    #[must_use]
+    pub fn reply(&self, shape: ErrorShape, request: &RequestId) -> Reply {
+        let mut reply = match shape {
+            ErrorShape::OpenAi => self.openai_reply(),
+            ErrorShape::Query { namespace } => self.query_reply(namespace, request),
+            ErrorShape::AwsJson => self.json_reply(false),
+            ErrorShape::RestJson => self.json_reply(true),
+        };
+        if let Self::Throttled { retry_after } | Self::Overloaded { retry_after } = self {
+            reply.headers.push(("retry-after", retry_after.to_string()));
+        }
+        if let Self::MethodNotAllowed(methods) = self {
+            reply.headers.push(("allow", (*methods).to_owned()));
+        }
+        reply
+    }
+
+    /// The HTTP status in a protocol.
+    #[must_use]
+    pub fn status(&self, shape: ErrorShape) -> u16 {
+        self.told(shape).status
+    }
+
+    /// The error code the client sees, which is also what the journal records.
+    #[must_use]
+    pub fn code(&self, shape: ErrorShape) -> &'static str {
+        self.told(shape).code
+    }
+
+    fn told(&self, shape: ErrorShape) -> Told {
+        match shape {
+            ErrorShape::OpenAi => self.told_openai(),
+            ErrorShape::Query { .. } => self.told_query(),
+            ErrorShape::AwsJson => self.told_json(),
+            ErrorShape::RestJson => self.told_rest(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

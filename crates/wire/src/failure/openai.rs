@@ -1,0 +1,151 @@
+//! Failures as OpenAI words them: `{"error":{"message","type","param","code"}}`.
+
+use super::{Failure, Told};
+use crate::Reply;
+use crate::json::Writer;
+
+impl Failure {
+    pub(super) fn told_openai(&self) -> Told {
+        let (status, code) = match self {
+            Self::MissingAuthentication
+            | Self::MalformedAuthentication(_)
+            | Self::UnknownCredentials
+            | Self::BadSignature
+            | Self::ExpiredCredentials
+            | Self::Skewed(_) => (401, "invalid_api_key"),
+            Self::AccessDenied(_) => (403, "access_denied"),
+            Self::Invalid { code, .. } => (400, code.unwrap_or("invalid_request")),
+            Self::Validation(_) => (400, "invalid_value"),
+            Self::NoSuchPath => (404, "unknown_url"),
+            Self::UnknownOperation { .. } => (404, "unknown_operation"),
+            Self::MethodNotAllowed(_) => (405, "method_not_supported"),
+            Self::ModelNotFound(_) => (404, "model_not_found"),
+            Self::ResponseNotFound(_) => (404, "response_not_found"),
+            Self::PreviousResponseNotFound(_) => (400, "previous_response_not_found"),
+            Self::ContextLengthExceeded { .. } => (400, "context_length_exceeded"),
+            Self::PayloadTooLarge { .. } => (413, "payload_too_large"),
+            Self::RequestTimeout => (408, "request_timeout"),
+            Self::Throttled { .. } => (429, "rate_limit_exceeded"),
+            Self::Overloaded { .. } => (503, "server_overloaded"),
+            Self::Unavailable => (503, "service_unavailable"),
+            Self::Internal => (500, "server_error"),
+            Self::Service { code, status, .. } => (*status, *code),
+        };
+        Told { status, code }
+    }
+
+    /// OpenAI's `type` of the error.
+    fn openai_type(&self) -> &'static str {
+        match self.told_openai().status {
+            403 => "permission_denied_error",
+            429 => "rate_limit_error",
+            500.. => "server_error",
+            _ => "invalid_request_error",
+        }
+    }
+
+    /// The field to blame.
+    fn openai_param(&self) -> Option<&str> {
+        match self {
+            Self::Invalid { param, .. } => param.as_deref(),
+            Self::ModelNotFound(_) => Some("model"),
+            Self::PreviousResponseNotFound(_) => Some("previous_response_id"),
+            Self::ContextLengthExceeded { .. } => Some("input"),
+            Self::MissingAuthentication
+            | Self::MalformedAuthentication(_)
+            | Self::UnknownCredentials
+            | Self::BadSignature
+            | Self::ExpiredCredentials
+            | Self::Skewed(_)
+            | Self::AccessDenied(_)
+            | Self::Validation(_)
+            | Self::NoSuchPath
+            | Self::MethodNotAllowed(_)
+            | Self::UnknownOperation { .. }
+            | Self::ResponseNotFound(_)
+            | Self::PayloadTooLarge { .. }
+            | Self::RequestTimeout
+            | Self::Throttled { .. }
+            | Self::Overloaded { .. }
+            | Self::Unavailable
+            | Self::Internal
+            | Self::Service { .. } => None,
+        }
+    }
+
+    /// The `code` inside the `error` of a failed response object, which has a closed list.
+    pub(crate) fn response_error_code(&self) -> &'static str {
+        match self.told_openai().status {
+            429 => "rate_limit_exceeded",
+            500.. | 408 => "server_error",
+            _ => "invalid_prompt",
+        }
+    }
+
+    /// The sentence a person reads; the same in every protocol unless AWS has its own.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::MissingAuthentication => "You didn't provide credentials. Sign the request with SigV4, or send a \
+                bearer key in an Authorization header (Authorization: Bearer bedrock-api-key-…)."
+                .to_owned(),
+            Self::UnknownCredentials => "The security token included in the request is invalid.".to_owned(),
+            Self::BadSignature => "The request signature we calculated does not match the signature you provided. \
+                Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+                .to_owned(),
+            Self::ExpiredCredentials => "The security token included in the request is expired".to_owned(),
+            Self::MalformedAuthentication(message)
+            | Self::Skewed(message)
+            | Self::AccessDenied(message)
+            | Self::Validation(message)
+            | Self::Invalid { message, .. }
+            | Self::Service { message, .. } => message.clone(),
+            Self::NoSuchPath => "Invalid URL. This path is not served here.".to_owned(),
+            Self::MethodNotAllowed(methods) => format!("This path does not take this method, only {methods}."),
+            Self::UnknownOperation { operation, version } => {
+                format!("Could not find operation {operation} for version {version}")
+            }
+            Self::ModelNotFound(Some(model)) => {
+                format!("The model '{model}' does not exist or you do not have access to it.")
+            }
+            Self::ModelNotFound(None) => "The model does not exist or you do not have access to it.".to_owned(),
+            Self::ResponseNotFound(Some(id)) => format!("Response with id '{id}' not found."),
+            Self::ResponseNotFound(None) => "Response not found.".to_owned(),
+            Self::PreviousResponseNotFound(Some(id)) => format!("Previous response with id '{id}' not found."),
+            Self::PreviousResponseNotFound(None) => "Previous response not found.".to_owned(),
+            Self::ContextLengthExceeded { limit, prompt_tokens } => format!(
+                "This model's maximum context length is {limit} tokens. However, your messages resulted in \
+                 {prompt_tokens} tokens. Please reduce the length of the messages."
+            ),
+            Self::PayloadTooLarge { limit } => format!("The request body is larger than {limit} bytes."),
+            Self::RequestTimeout => "The request did not arrive in time.".to_owned(),
+            Self::Throttled { .. } => "Rate exceeded".to_owned(),
+            Self::Overloaded { .. } => "The engine is currently overloaded, please try again later.".to_owned(),
+            Self::Unavailable => "The service is unavailable. Please try again later.".to_owned(),
+            Self::Internal => "An internal error occurred.".to_owned(),
+        }
+    }
+
+    /// The members of OpenAI's flat error event.
+    pub(crate) fn write_openai_fields(&self, w: &mut Writer) {
+        w.text("code", self.told_openai().code);
+        w.text("message", &self.message());
+        w.text_or_null("param", self.openai_param());
+    }
+
+    /// The members of OpenAI's error object.
+    pub(crate) fn write_openai_error(&self, w: &mut Writer) {
+        w.text("message", &self.message());
+        w.text("type", self.openai_type());
+        w.text_or_null("param", self.openai_param());
+        w.text("code", self.told_openai().code);
+    }
+
+    pub(super) fn openai_reply(&self) -> Reply {
+        let mut w = Writer::new();
+        w.object(|w| w.key("error").object(|w| self.write_openai_error(w)));
+        Reply {
+            status: self.told_openai().status,
+            ..Reply::json(w.finish())
+        }
+    }
+}

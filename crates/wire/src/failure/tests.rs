@@ -1,0 +1,124 @@
+//! Status, code and shape, per protocol.
+
+use super::*;
+
+const STS: ErrorShape = ErrorShape::Query {
+    namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+};
+
+fn body(failure: &Failure, shape: ErrorShape) -> String {
+    let request: RequestId = "11111111-2222-4333-8444-555555555555".parse().unwrap();
+    String::from_utf8(failure.reply(shape, &request).body.expose().to_vec()).unwrap()
+}
+
+#[test]
+fn authentication_failures_have_the_codes_of_each_protocol() {
+    let skewed = || Failure::Skewed("Signature expired: a is now earlier than b (c - 5 min.)".to_owned());
+    for (failure, openai, query, json, rest) in [
+        (
+            Failure::MissingAuthentication,
+            401,
+            "MissingAuthenticationToken 403",
+            "MissingAuthenticationTokenException 400",
+            403,
+        ),
+        (
+            Failure::MalformedAuthentication("x".to_owned()),
+            401,
+            "IncompleteSignature 400",
+            "IncompleteSignatureException 400",
+            403,
+        ),
+        (
+            Failure::UnknownCredentials,
+            401,
+            "InvalidClientTokenId 403",
+            "UnrecognizedClientException 400",
+            403,
+        ),
+        (
+            Failure::BadSignature,
+            401,
+            "SignatureDoesNotMatch 403",
+            "InvalidSignatureException 400",
+            403,
+        ),
+        (
+            Failure::ExpiredCredentials,
+            401,
+            "ExpiredToken 403",
+            "ExpiredTokenException 400",
+            403,
+        ),
+        (
+            skewed(),
+            401,
+            "SignatureDoesNotMatch 403",
+            "InvalidSignatureException 400",
+            403,
+        ),
+        (
+            Failure::AccessDenied("x".to_owned()),
+            403,
+            "AccessDenied 403",
+            "AccessDeniedException 400",
+            403,
+        ),
+    ] {
+        assert_eq!(failure.status(ErrorShape::OpenAi), openai);
+        assert_eq!(format!("{} {}", failure.code(STS), failure.status(STS)), query);
+        let json_shape = ErrorShape::AwsJson;
+        assert_eq!(
+            format!("{} {}", failure.code(json_shape), failure.status(json_shape)),
+            json
+        );
+        assert_eq!(failure.status(ErrorShape::RestJson), rest);
+    }
+}
+
+#[test]
+fn query_errors_are_xml_and_escaped() {
+    let text = body(&Failure::AccessDenied("User: <a> & \"b\" \u{1}".to_owned()), STS);
+    assert_eq!(
+        text,
+        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n  <Error>\n    <Type>Sender</Type>\n    \
+         <Code>AccessDenied</Code>\n    <Message>User: &lt;a&gt; &amp; &quot;b&quot; ?</Message>\n  </Error>\n  \
+         <RequestId>11111111-2222-4333-8444-555555555555</RequestId>\n</ErrorResponse>\n"
+    );
+    assert!(body(&Failure::Internal, STS).contains("<Type>Receiver</Type>"));
+}
+
+#[test]
+fn openai_errors_name_type_param_and_code() {
+    let model = Failure::ModelNotFound("nope".parse().ok());
+    assert_eq!(
+        body(&model, ErrorShape::OpenAi),
+        r#"{"error":{"message":"The model 'nope' does not exist or you do not have access to it.","type":"invalid_request_error","param":"model","code":"model_not_found"}}"#
+    );
+}
+
+#[test]
+fn json_errors_have_their_type_in_the_body_or_the_header() {
+    let failure = Failure::Validation("1 validation error detected: x".to_owned());
+    let text = body(&failure, ErrorShape::AwsJson);
+    assert_eq!(
+        text,
+        r#"{"__type":"ValidationException","message":"1 validation error detected: x"}"#
+    );
+    let request: RequestId = "11111111-2222-4333-8444-555555555555".parse().unwrap();
+    let reply = failure.reply(ErrorShape::RestJson, &request);
+    assert_eq!(
+        reply.headers,
+        [("x-amzn-errortype", "ValidationException".to_owned())]
+    );
+}
+
+#[test]
+fn waiting_clients_are_told_how_long() {
+    let request: RequestId = "11111111-2222-4333-8444-555555555555".parse().unwrap();
+    let reply = Failure::Throttled { retry_after: 7 }.reply(ErrorShape::OpenAi, &request);
+    assert_eq!(
+        (reply.status, reply.headers),
+        (429, vec![("retry-after", "7".to_owned())])
+    );
+}

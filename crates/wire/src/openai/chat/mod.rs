@@ -1,0 +1,10 @@
+//! The Chat Completions API.
+
+mod create;
+mod events;
+
+pub use create::CreateChat;
+pub use events::{ChatDraft, ChatStream};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! The Responses API's event stream, in the one order clients rely on.
+
+use moho_terms::{Content, ContentBytes, Entropy, EntropyUnavailable, Timestamp};
+
+use super::ResponseDraft;
+use super::object::{State, ending_status, write_part};
+use crate::Failure;
+use crate::json::Writer;
+use crate::openai::padding::padding;
+use crate::openai::{Ending, Usage};
+
+/// A response that is being streamed. Each method returns the frames to send next.
+pub struct ResponseStream {
+    draft: ResponseDraft,
+    obfuscate: bool,
+    /// The item and its part are announced.
+    speaking: bool,
+    next: u64,
+}
+
+impl ResponseStream {
+    /// A stream for `draft`; with `obfuscate`, deltas are padded.
+    #[must_use]
+    pub fn new(draft: ResponseDraft, obfuscate: bool) -> Self {
+        Self {
+            draft,
+            obfuscate,
+            speaking: false,
+            next: 0,
+        }
+    }
+
+    /// The answer so far.
+    #[must_use]
+    pub fn draft(&self) -> &ResponseDraft {
+        &self.draft
+    }
+
+    /// `response.created`, `response.in_progress`: once the engine has admitted the request.
+    #[must_use]
+    pub fn open(&mut self) -> ContentBytes {
+        let mut w = Writer::new();
+        for name in ["response.created", "response.in_progress"] {
+            let draft = &self.draft;
+            event(&mut w, &mut self.next, name, |w| {
+                draft.write(w.key("response"), State::InProgress)
+            });
+        }
+        w.finish()
+    }
+
+    /// `response.output_text.delta`, and before the first one the item and its part.
+    ///
+    /// # Errors
+    /// [`EntropyUnavailable`]: there is nothing to pad with.
+    pub fn delta(
+        &mut self,
+        text: &Content,
+        entropy: &dyn Entropy,
+    ) -> Result<ContentBytes, EntropyUnavailable> {
+        let mut w = Writer::new();
+        self.speak(&mut w);
+        let item = self.draft.item_id();
+        let mut delta = Writer::new();
+        delta.string(text.expose());
+        let delta = delta.finish();
+        let pad = if self.obfuscate {
+            Some(padding(delta.len(), entropy)?)
+        } else {
+            None
+        };
+        event(&mut w, &mut self.next, "response.output_text.delta", |w| {
+            place(w, &item);
+            w.key("delta").raw(delta.expose());
+            w.fixed("logprobs", "[]");
+            if let Some(pad) = &pad {
+                w.text("obfuscation", pad);
+            }
+        });
+        self.draft.push(text);
+        Ok(w.finish())
+    }
+
+    /// The answer is whole. Store [`CompletedStream::object`] first, then send [`CompletedStream::into_frames`].
+    #[must_use]
+    pub fn complete(self, ending: Ending, usage: Usage, at: Timestamp) -> CompletedStream {
+        let object = self.draft.complete(ending, usage, at);
+        CompletedStream {
+            stream: self,
+            ending,
+            object,
+        }
+    }
+
+    /// `error`, then `response.failed`; no `[DONE]`.
+    #[must_use]
+    pub fn fail(mut self, failure: &Failure) -> ContentBytes {
+        let mut w = Writer::new();
+        event(&mut w, &mut self.next, "error", |w| {
+            failure.write_openai_fields(w);
+            w.key("error").object(|w| failure.write_openai_error(w));
+        });
+        let draft = &self.draft;
+        let state = State::Failed(failure);
+        event(&mut w, &mut self.next, "response.failed", |w| {
+            draft.write(w.key("response"), state)
+        });
+        w.finish()
+    }
+
+    /// Announces the item and its part, once.
+    fn speak(&mut self, w: &mut Writer) {
+        if std::mem::replace(&mut self.speaking, true) {
+            return;
+        }
+        let item = self.draft.item_id();
+        event(w, &mut self.next, "response.output_item.added", |w| {
+            w.number("output_index", 0);
+            w.key("item").object(|w| {
+                w.text("id", &item);
+                w.text("type", "message");
+                w.text("status", "in_progress");
+                w.text("role", "assistant");
+                w.fixed("content", "[]");
+            });
+        });
+        event(w, &mut self.next, "response.content_part.added", |w| {
+            place(w, &item);
+            write_part(w.key("part"), "");
+        });
+    }
+}
+
+/// A finished stream whose last frames are not sent yet.
+pub struct CompletedStream {
+    stream: ResponseStream,
+    ending: Ending,
+    object: ContentBytes,
+}
+
+impl CompletedStream {
+    /// The response object, to be stored before the client is told.
+    #[must_use]
+    pub fn object(&self) -> &ContentBytes {
+        &self.object
+    }
+
+    /// The whole text of the answer.
+    #[must_use]
+    pub fn text(&self) -> &Content {
+        self.stream.draft.text()
+    }
+
+    /// The closing events up to `response.completed` or `response.incomplete`, and `[DONE]`.
+    #[must_use]
+    pub fn into_frames(mut self) -> ContentBytes {
+        let mut w = Writer::new();
+        self.stream.speak(&mut w);
+        let ResponseStream { draft, next, .. } = &mut self.stream;
+        let item = draft.item_id();
+        event(&mut w, next, "response.output_text.done", |w| {
+            place(w, &item);
+            w.text("text", draft.text().expose());
+            w.fixed("logprobs", "[]");
+        });
+        event(&mut w, next, "response.content_part.done", |w| {
+            place(w, &item);
+            write_part(w.key("part"), draft.text().expose());
+        });
+        event(&mut w, next, "response.output_item.done", |w| {
+            w.number("output_index", 0);
+            draft.write_item(w.key("item"), self.ending);
+        });
+        let last = format!("response.{}", ending_status(self.ending));
+        event(&mut w, next, &last, |w| {
+            w.key("response").raw(self.object.expose())
+        });
+        w.put(b"data: [DONE]\n\n");
+        w.finish()
+    }
+
+    /// It could not be stored: `error`, then `response.failed` instead.
+    #[must_use]
+    pub fn into_failure(self, failure: &Failure) -> ContentBytes {
+        self.stream.fail(failure)
+    }
+}
+
+/// Where a piece of text belongs.
+fn place(w: &mut Writer, item: &str) {
+    w.text("item_id", item);
+    w.number("output_index", 0);
+    w.number("content_index", 0);
+}
+
+/// One event: its name, its number and what it holds.
+fn event(w: &mut Writer, next: &mut u64, name: &str, members: impl FnOnce(&mut Writer)) {
+    w.put(b"event: ");
+    w.put(name.as_bytes());
+    w.put(b"\ndata: ");
+    w.object(|w| {
+        w.text("type", name);
+        w.number("sequence_number", *next);
+        members(w);
+    });
+    w.put(b"\n\n");
+    *next += 1;
+}

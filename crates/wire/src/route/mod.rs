@@ -1,0 +1,293 @@
+//! Which API is this? Decided on the raw path, before the body is read.
+
+use moho_terms::{ModelId, ResponseId};
+use percent_encoding::percent_decode_str;
+
+use crate::aws::QueryService;
+use crate::openai::chat::CreateChat;
+use crate::openai::fields::unsupported;
+use crate::openai::responses::{CreateResponse, ListInputItems};
+use crate::query::Query;
+use crate::{Command, ErrorShape, Failure};
+
+/// The most bytes of an inference request. Text only, so this is far beyond any context length.
+const INFERENCE_LIMIT: usize = 8 << 20;
+/// The most bytes of an AWS query form: policies are its largest values.
+const QUERY_LIMIT: usize = 256 << 10;
+/// The most bytes of a request that needs no body.
+const BODILESS_LIMIT: usize = 16 << 10;
+
+/// What routing needs of a request's head.
+#[derive(Clone, Copy)]
+pub struct RequestHead<'a> {
+    /// The method as sent.
+    pub method: &'a str,
+    /// The path as sent, not decoded.
+    pub raw_path: &'a str,
+    /// The query as sent, without `?`; empty if there is none.
+    pub raw_query: &'a str,
+    /// The `Content-Type` as sent.
+    pub content_type: Option<&'a str>,
+    /// The `Authorization` header as sent: a credential scope in it chooses the AWS service.
+    pub authorization: Option<&'a str>,
+}
+
+/// Under which prefix an OpenAI route was called; it decides signing name and IAM action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefix {
+    /// `/v1`, as on Bedrock's Mantle endpoint: actions `bedrock-mantle:…`.
+    Mantle,
+    /// `/openai/v1`, as on Bedrock's runtime endpoint: actions `bedrock:…`.
+    Runtime,
+}
+
+/// The API a request is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// `POST /responses`
+    CreateResponse(Prefix),
+    /// `GET /responses/{id}`
+    GetResponse(Prefix, ResponseId),
+    /// `DELETE /responses/{id}`
+    DeleteResponse(Prefix, ResponseId),
+    /// `GET /responses/{id}/input_items`
+    ListInputItems(Prefix, ResponseId),
+    /// `POST /chat/completions`
+    CreateChat(Prefix),
+    /// `GET /models`
+    ListModels(Prefix),
+    /// `GET /models/{id}`
+    GetModel(Prefix, ModelId),
+    /// `POST /` with a form, to this AWS query service: the form's `Action` names the operation.
+    Query(QueryService),
+}
+
+/// A request that has an address here.
+pub struct Route {
+    target: Target,
+    raw_query: String,
+}
+
+/// A request that has none: why, and in which protocol to say so.
+#[derive(Debug)]
+pub struct RouteRefused {
+    /// Why.
+    pub failure: Failure,
+    /// The protocol the client seems to speak.
+    pub shape: ErrorShape,
+}
+
+/// Finds the API for a request.
+///
+/// # Errors
+/// [`RouteRefused`] for a path, method or service that is not served.
+pub fn route(head: &RequestHead<'_>) -> Result<Route, RouteRefused> {
+    let path = head.raw_path.strip_prefix('/').unwrap_or(head.raw_path);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let labels: Vec<&str> = path.split('/').collect();
+    let openai = |rest: &[&str], prefix| {
+        openai_target(head.method, rest, prefix).map_err(|failure| RouteRefused {
+            failure,
+            shape: ErrorShape::OpenAi,
+        })
+    };
+    let target = match labels.as_slice() {
+        [""] => aws_target(head)?,
+        ["v1", rest @ ..] => openai(rest, Prefix::Mantle)?,
+        ["openai", "v1", rest @ ..] => openai(rest, Prefix::Runtime)?,
+        _ => {
+            let signed = head.authorization.and_then(signing_name).is_some();
+            let shape = if signed {
+                ErrorShape::RestJson
+            } else {
+                ErrorShape::OpenAi
+            };
+            return Err(RouteRefused {
+                failure: Failure::NoSuchPath,
+                shape,
+            });
+        }
+    };
+    Ok(Route {
+        target,
+        raw_query: head.raw_query.to_owned(),
+    })
+}
+
+fn openai_target(method: &str, rest: &[&str], prefix: Prefix) -> Result<Target, Failure> {
+    match (rest, method) {
+        (["responses"], "POST") => Ok(Target::CreateResponse(prefix)),
+        (["responses"], _) => Err(Failure::MethodNotAllowed("POST")),
+        (["responses", id], "GET") => response(id).map(|id| Target::GetResponse(prefix, id)),
+        (["responses", id], "DELETE") => response(id).map(|id| Target::DeleteResponse(prefix, id)),
+        (["responses", _], _) => Err(Failure::MethodNotAllowed("GET, DELETE")),
+        (["responses", id, "input_items"], "GET") => {
+            response(id).map(|id| Target::ListInputItems(prefix, id))
+        }
+        (["responses", _, "input_items"], _) => Err(Failure::MethodNotAllowed("GET")),
+        (["chat", "completions"], "POST") => Ok(Target::CreateChat(prefix)),
+        (["chat", "completions"], _) => Err(Failure::MethodNotAllowed("POST")),
+        (["models"], "GET") => Ok(Target::ListModels(prefix)),
+        (["models", id], "GET") => match label(id).and_then(|id| id.parse().ok()) {
+            Some(id) => Ok(Target::GetModel(prefix, id)),
+            None => Err(Failure::ModelNotFound(None)),
+        },
+        (["models"] | ["models", _], _) => Err(Failure::MethodNotAllowed("GET")),
+        _ => Err(Failure::NoSuchPath),
+    }
+}
+
+/// One label of a path, decoded once. An encoded `/` stays inside its label.
+fn label(raw: &str) -> Option<String> {
+    percent_decode_str(raw)
+        .decode_utf8()
+        .ok()
+        .map(std::borrow::Cow::into_owned)
+}
+
+fn response(raw: &str) -> Result<ResponseId, Failure> {
+    label(raw)
+        .and_then(|id| id.parse().ok())
+        .ok_or(Failure::ResponseNotFound(None))
+}
+
+fn aws_target(head: &RequestHead<'_>) -> Result<Target, RouteRefused> {
+    let kind = head
+        .content_type
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    let kind = kind.to_ascii_lowercase();
+    let name = head.authorization.and_then(signing_name);
+    let unknown = || Failure::UnknownOperation {
+        operation: "(not served)".to_owned(),
+        version: String::new(),
+    };
+    if kind.starts_with("application/x-amz-json-") {
+        return Err(RouteRefused {
+            failure: unknown(),
+            shape: ErrorShape::AwsJson,
+        });
+    }
+    // What is not signed at all is refused later, in the words of STS.
+    let service = name.map_or(Some(QueryService::Sts), QueryService::from_signing_name);
+    let Some(service) = service else {
+        let shape = QueryService::Sts.error_shape();
+        return Err(RouteRefused {
+            failure: unknown(),
+            shape,
+        });
+    };
+    if kind != "application/x-www-form-urlencoded" && name.is_none() {
+        return Err(RouteRefused {
+            failure: Failure::NoSuchPath,
+            shape: ErrorShape::OpenAi,
+        });
+    }
+    if head.method != "POST" {
+        return Err(RouteRefused {
+            failure: Failure::MethodNotAllowed("POST"),
+            shape: service.error_shape(),
+        });
+    }
+    Ok(Target::Query(service))
+}
+
+/// The service in the credential scope of a SigV4 `Authorization` header.
+#[must_use]
+pub fn signing_name(authorization: &str) -> Option<&str> {
+    let parameters = authorization.strip_prefix("AWS4-HMAC-SHA256")?;
+    let credential = parameters
+        .split(',')
+        .find_map(|part| part.trim().strip_prefix("Credential="))?;
+    let mut scope = credential.rsplit('/');
+    (scope.next()? == "aws4_request").then(|| scope.next()).flatten()
+}
+
+impl Route {
+    /// The API.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The protocol of this API's errors.
+    #[must_use]
+    pub fn error_shape(&self) -> ErrorShape {
+        match &self.target {
+            Target::Query(service) => service.error_shape(),
+            Target::CreateResponse(_)
+            | Target::GetResponse(..)
+            | Target::DeleteResponse(..)
+            | Target::ListInputItems(..)
+            | Target::CreateChat(_)
+            | Target::ListModels(_)
+            | Target::GetModel(..) => ErrorShape::OpenAi,
+        }
+    }
+
+    /// The services a request may be signed for here, such as `bedrock-mantle`. OpenAI's own Bedrock client calls both
+    /// of Bedrock's endpoints under `/openai/v1`, so each prefix takes both names.
+    #[must_use]
+    pub fn signing_names(&self) -> &'static [&'static str] {
+        match &self.target {
+            Target::Query(QueryService::Sts) => &["sts"],
+            Target::Query(QueryService::Iam) => &["iam"],
+            Target::CreateResponse(_)
+            | Target::GetResponse(..)
+            | Target::DeleteResponse(..)
+            | Target::ListInputItems(..)
+            | Target::CreateChat(_)
+            | Target::ListModels(_)
+            | Target::GetModel(..) => &["bedrock-mantle", "bedrock"],
+        }
+    }
+
+    /// The most bytes a body may have here.
+    #[must_use]
+    pub fn body_limit(&self) -> usize {
+        match &self.target {
+            Target::CreateResponse(_) | Target::CreateChat(_) => INFERENCE_LIMIT,
+            Target::Query(_) => QUERY_LIMIT,
+            Target::GetResponse(..)
+            | Target::DeleteResponse(..)
+            | Target::ListInputItems(..)
+            | Target::ListModels(_)
+            | Target::GetModel(..) => BODILESS_LIMIT,
+        }
+    }
+
+    /// What the request asks for.
+    ///
+    /// # Errors
+    /// A [`Failure`] that says which field is wrong, without repeating a tenant's words.
+    pub fn command(&self, body: &[u8]) -> Result<Command, Failure> {
+        match &self.target {
+            Target::CreateResponse(_) => {
+                CreateResponse::parse(body).map(|c| Command::CreateResponse(Box::new(c)))
+            }
+            Target::GetResponse(_, id) => {
+                if Query::parse(self.raw_query.as_bytes())?.get("stream") == Some("true") {
+                    return Err(unsupported(
+                        "stream",
+                        "a stored response cannot be streamed again yet",
+                    ));
+                }
+                Ok(Command::GetResponse(id.clone()))
+            }
+            Target::DeleteResponse(_, id) => Ok(Command::DeleteResponse(id.clone())),
+            Target::ListInputItems(_, id) => {
+                ListInputItems::parse(id.clone(), &self.raw_query).map(Command::ListInputItems)
+            }
+            Target::CreateChat(_) => CreateChat::parse(body).map(|c| Command::CreateChat(Box::new(c))),
+            Target::ListModels(_) => Ok(Command::ListModels),
+            Target::GetModel(_, id) => Ok(Command::GetModel(id.clone())),
+            Target::Query(service) => service.command(body),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

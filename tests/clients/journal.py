@@ -1,0 +1,34 @@
+"""The journal as an auditor reads it: with a JSON parser and SHA-256, and none of moho's code."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+LINE = re.compile(rb'(\{"sequence":(\d+),"previous":"([0-9a-f]{64})","entry":(\{.*\})),"digest":"([0-9a-f]{64})"\}\n')
+
+
+def files(data: Path) -> list[Path]:
+    found = sorted(data.glob("**/journal-*.jsonl"))
+    assert found, f"no journal in {data}"
+    return found
+
+
+def verified_entries(data: Path) -> list[dict]:
+    """Every entry, after checking that the chain is whole from the first to the last byte."""
+    entries, previous = [], b"0" * 64
+    for path in files(data):
+        for line in path.read_bytes().splitlines(keepends=True):
+            found = LINE.fullmatch(line)
+            assert found, (path, line)
+            body, sequence, before, entry, digest = found.groups()
+            assert int(sequence) == len(entries) + 1
+            assert before == previous
+            assert hashlib.sha256(body).hexdigest().encode() == digest
+            entries.append(json.loads(entry))
+            previous = digest
+    return entries
+
+
+def of_request(entries: list[dict], request_id: str) -> list[dict]:
+    return [entry for entry in entries if entry["request_id"] == request_id]

@@ -1,0 +1,156 @@
+"""The AWS CLI against STS and IAM, as an administrator would type it."""
+
+import json
+import subprocess
+
+import pytest
+
+from serving import Credentials
+from signing import bearer_key, replaced
+
+
+@pytest.fixture
+def aws(moho, tmp_path):
+    """Runs `aws …` against the shared server; gives what it printed, or fails with what it complained of."""
+
+    def run(*arguments, credentials=None, server=moho):
+        command = ["aws", *arguments, "--output", "json"]
+        environment = server.aws_environment(tmp_path, credentials or server.credentials("Admin"))
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+    return run
+
+
+def printed(finished):
+    assert finished.returncode == 0, finished.stderr
+    return json.loads(finished.stdout)
+
+
+def assert_refused(finished, code):
+    assert finished.returncode == 254, (finished.returncode, finished.stderr, finished.stdout)
+    assert f"An error occurred ({code})" in finished.stderr
+
+
+@pytest.mark.parametrize("role", ["Admin", "Developer"])
+def test_get_caller_identity(aws, moho, role):
+    found = printed(aws("sts", "get-caller-identity", credentials=moho.credentials(role)))
+    assert found.keys() == {"UserId", "Account", "Arn"}
+    assert found["Account"].isdigit() and len(found["Account"]) == 12
+    assert found["Arn"].startswith(f"arn:aws:sts::{found['Account']}:assumed-role/{role}/")
+    unique, session = found["UserId"].split(":")
+    assert unique.startswith("AROA")
+    assert found["Arn"].endswith(f"/{session}")
+
+
+def assume(aws, role, *arguments, credentials=None):
+    account = printed(aws("sts", "get-caller-identity"))["Account"]
+    arn = f"arn:aws:iam::{account}:role/{role}"
+    return aws("sts", "assume-role", "--role-arn", arn, "--role-session-name", "probe", *arguments, credentials=credentials)
+
+
+def taken(found, moho):
+    return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], "", moho.credentials().region)
+
+
+def test_assume_role(aws, moho):
+    answer = printed(assume(aws, "Developer", "--duration-seconds", "900"))
+    assert answer["AssumedRoleUser"]["Arn"].endswith(":assumed-role/Developer/probe")
+    assert answer["AssumedRoleUser"]["AssumedRoleId"].endswith(":probe")
+    assert answer["Credentials"]["AccessKeyId"].startswith("ASIA")
+    identity = printed(aws("sts", "get-caller-identity", credentials=taken(answer["Credentials"], moho)))
+    assert identity["Arn"] == answer["AssumedRoleUser"]["Arn"]
+    assert identity["UserId"] == answer["AssumedRoleUser"]["AssumedRoleId"]
+
+
+def test_a_session_policy_narrows_the_role(aws, moho):
+    nothing = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]})
+    answer = printed(assume(aws, "Developer", "--policy", nothing))
+    key = bearer_key(taken(answer["Credentials"], moho))
+    with moho.http({"Authorization": f"Bearer {key}"}) as http:
+        refused = http.get("/v1/models")
+    assert refused.status_code == 403, refused.text
+
+
+def test_a_developer_does_not_become_administrator(aws, moho):
+    assert_refused(assume(aws, "Admin", credentials=moho.credentials("Developer")), "AccessDenied")
+
+
+def test_a_role_that_is_not_there_is_denied_as_one_that_is_not_allowed(aws):
+    finished = assume(aws, "NoSuchRole")
+    assert_refused(finished, "AccessDenied")
+    assert "is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--duration-seconds", "899"], "greater than or equal to 900"),
+        (["--duration-seconds", "99999999"], "less than or equal to"),
+        (["--policy", "not json"], ""),
+    ],
+)
+def test_values_out_of_range(aws, arguments, words):
+    finished = assume(aws, "Developer", *arguments)
+    assert finished.returncode == 254, finished.stdout
+    assert "An error occurred (ValidationError)" in finished.stderr or "(MalformedPolicyDocument)" in finished.stderr
+    assert words in finished.stderr
+
+
+def test_wrong_credentials(aws, moho):
+    good = moho.credentials("Admin")
+
+    def changed(**fields):
+        made = {name: getattr(good, name) for name in ("access_key_id", "secret_access_key", "session_token", "bearer_token", "region")}
+        return Credentials(**(made | fields))
+
+    wrong = {
+        "SignatureDoesNotMatch": [changed(secret_access_key=replaced(good.secret_access_key, 5))],
+        "InvalidClientTokenId": [
+            changed(access_key_id="ASIA0000000000000000"),
+            changed(access_key_id="AKIAIOSFODNN7EXAMPLE"),
+            changed(session_token=replaced(good.session_token, len(good.session_token) // 2)),
+            changed(session_token="nonsense"),
+        ],
+    }
+    for code, cases in wrong.items():
+        for credentials in cases:
+            assert_refused(aws("sts", "get-caller-identity", credentials=credentials), code)
+
+
+def test_an_operation_that_is_not_served(aws):
+    assert_refused(aws("sts", "get-session-token"), "InvalidAction")
+
+
+PROVIDER = [
+    "iam",
+    "create-open-id-connect-provider",
+    "--url",
+    "https://login.example.com",
+    "--client-id-list",
+    "moho",
+    "--thumbprint-list",
+    "0123456789abcdef0123456789abcdef01234567",
+]
+
+
+def test_the_first_identity_provider_closes_the_door_for_good(aws, make_moho):
+    server = make_moho().start()
+    admin = server.credentials("Admin")
+    assert server.run_credentials("Developer").returncode == 0
+
+    refused = aws(*PROVIDER, credentials=server.credentials("Developer"), server=server)
+    assert_refused(refused, "AccessDenied")
+    assert server.run_credentials("Developer").returncode == 0
+
+    created = printed(aws(*PROVIDER, credentials=admin, server=server))
+    assert created["OpenIDConnectProviderArn"].endswith(":oidc-provider/login.example.com")
+    assert server.run_credentials("Developer").returncode != 0
+    assert_refused(aws(*PROVIDER, credentials=admin, server=server), "EntityAlreadyExists")
+    # What was issued before lives to its end.
+    printed(aws("sts", "get-caller-identity", credentials=admin, server=server))
+
+    assert server.stop() == 0
+    server.start()
+    assert server.run_credentials("Admin").returncode != 0
+    assert not list(server.data.glob("**/*.sock"))
+    printed(aws("sts", "get-caller-identity", credentials=admin, server=server))

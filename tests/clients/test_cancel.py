@@ -1,0 +1,72 @@
+"""A client that leaves takes its sequence with it: nobody waits for words that nobody reads."""
+
+import json
+
+import httpx2
+import pytest
+
+from serving import MODEL, Moho
+
+LONG = {"model": MODEL, "input": "Count from 1 to 10000, one number per line, and do not stop.", "max_output_tokens": 7000, "store": True}
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory):
+    """A server that runs one sequence at a time, so that one left behind would hold up the next for minutes."""
+    server = Moho(tmp_path_factory.mktemp("narrow") / "data", arguments=("--sequences", "1"))
+    try:
+        yield server.start()
+    finally:
+        server.end()
+
+
+def short_answer(server):
+    with server.http(server.bearer(), timeout=30) as http:
+        answer = http.post("/v1/responses", json={"model": MODEL, "input": "Hi!", "max_output_tokens": 16, "store": False})
+    assert answer.status_code == 200, answer.text
+
+
+def leave_after(server, deltas: int, **change) -> str:
+    """Starts a long stream, reads some of it and closes the connection; gives the response's id."""
+    with server.http(server.bearer()) as http, http.stream("POST", "/v1/responses", json=LONG | {"stream": True} | change) as answer:
+        assert answer.status_code == 200
+        seen, name = 0, ""
+        for line in answer.iter_lines():
+            if line.startswith("data: "):
+                event = json.loads(line.removeprefix("data: "))
+                name = name or event["response"]["id"]
+                seen += event["type"] == "response.output_text.delta"
+            if seen >= deltas:
+                return name
+    raise AssertionError("the stream ended early")
+
+
+@pytest.mark.parametrize("deltas", [0, 1, 20])
+def test_leaving_a_stream(narrow, deltas):
+    for _ in range(3):
+        left = leave_after(narrow, deltas)
+        short_answer(narrow)
+        # Nobody was told that it was complete, so nothing of it was kept.
+        with narrow.http(narrow.bearer()) as http:
+            assert http.get(f"/v1/responses/{left}").status_code == 404
+    narrow.assert_unharmed()
+
+
+def test_leaving_before_the_answer_begins(narrow):
+    for _ in range(3):
+        with narrow.http(narrow.bearer(), timeout=1) as http, pytest.raises(httpx2.ReadTimeout):
+            http.post("/v1/responses", json=LONG)
+        short_answer(narrow)
+    narrow.assert_unharmed()
+
+
+def test_leaving_the_queue(narrow):
+    """Those who wait for their turn and leave are not served after they have gone."""
+    with narrow.http(narrow.bearer()) as http, http.stream("POST", "/v1/responses", json=LONG | {"stream": True}) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        for _ in range(4):
+            with narrow.http(narrow.bearer(), timeout=1) as waiting, pytest.raises(httpx2.ReadTimeout):
+                waiting.post("/v1/responses", json=LONG)
+    short_answer(narrow)
+    narrow.assert_unharmed()

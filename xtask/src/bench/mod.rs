@@ -1,0 +1,47 @@
+//! Measurements beside a peer, in one run, as one JSON object.
+//!
+//! Never a timed test: a benchmark reports medians over interleaved pairs, always succeeds if it could measure, and
+//! leaves judging a bar to who reads `holds`.
+
+mod engine;
+mod machine;
+mod report;
+mod road;
+
+use anyhow::Result;
+
+use crate::packages;
+use crate::places::Places;
+
+/// What `cargo xtask bench` takes.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Which one.
+    name: Bench,
+    /// Prints only the JSON object, without the table.
+    #[arg(long)]
+    json: bool,
+    /// How many pairs: ours, the peer's, the peer's, ours, …
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pairs: u32,
+}
+
+/// Every benchmark there is.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Bench {
+    /// The engine beside llama.cpp, same file, same threads.
+    Engine,
+    /// What the whole road adds to the engine called directly.
+    Road,
+}
+
+/// Runs the benchmark and prints what it found.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let places = Places::find()?;
+    packages::bring()?;
+    let report = match options.name {
+        Bench::Engine => engine::measure(&places, options.pairs)?,
+        Bench::Road => road::measure(&places, options.pairs)?,
+    };
+    report.print(options.json)
+}

@@ -1,0 +1,61 @@
+//! What must be on the machine before anything else: installed from Debian's packages if absent, else asked for.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::process;
+use crate::terminal::Step;
+
+/// One thing that automation needs from the system.
+struct Need {
+    package: &'static str,
+    present: fn() -> bool,
+}
+
+const NEEDS: [Need; 3] = [
+    Need {
+        package: "curl",
+        present: || process::succeeds(Command::new("curl").arg("--version")),
+    },
+    Need {
+        package: "python3-venv",
+        present: || process::succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])),
+    },
+    Need {
+        package: "gcc",
+        present: || process::succeeds(Command::new("cc").arg("--version")),
+    },
+];
+
+/// Installs what is missing, or says exactly what to install.
+pub(crate) fn bring() -> Result<()> {
+    let missing: Vec<&str> = NEEDS
+        .iter()
+        .filter(|need| !(need.present)())
+        .map(|need| need.package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(" ");
+    let may_install =
+        rustix::process::geteuid().is_root() && process::succeeds(Command::new("apt-get").arg("--version"));
+    if !may_install {
+        bail!("missing: {names}; install them first, on Debian: sudo apt-get install {names}");
+    }
+    let step = Step::spinner("packages");
+    step.now(&names);
+    process::capture(Command::new("apt-get").args(["update", "-qq"]))?;
+    process::capture(
+        Command::new("apt-get")
+            .args(["install", "-y", "-qq", "--no-install-recommends"])
+            .args(&missing)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )?;
+    if let Some(need) = NEEDS.iter().find(|need| !(need.present)()) {
+        bail!("{} was installed and still does not work", need.package);
+    }
+    step.done(&format!("installed {names}"));
+    Ok(())
+}

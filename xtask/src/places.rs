@@ -1,0 +1,90 @@
+//! Where things are: the checkout, the user's cache, and what lives in it.
+//!
+//! The cache keeps what is worth keeping between checkouts: the demo model, Python environments, tools, and in CI
+//! the target folder.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+
+/// The folders that everything happens in.
+pub(crate) struct Places {
+    checkout: PathBuf,
+    cache: PathBuf,
+    target: PathBuf,
+    data: PathBuf,
+}
+
+impl Places {
+    /// Finds the places from the environment.
+    pub(crate) fn find() -> Result<Self> {
+        let package = absolute("CARGO_MANIFEST_DIR").context("call me as `cargo xtask`")?;
+        let checkout = package
+            .parent()
+            .context("xtask has no parent folder")?
+            .to_path_buf();
+        ensure!(
+            checkout.join("Cargo.lock").is_file(),
+            "no checkout at {}",
+            checkout.display()
+        );
+        let cache = user_folder("XDG_CACHE_HOME", ".cache")?;
+        let data = user_folder("XDG_DATA_HOME", ".local/share")?;
+        let target = match absolute("CARGO_TARGET_DIR") {
+            Some(target) => target,
+            None if in_ci() => cache.join("target"),
+            None => checkout.join("target"),
+        };
+        Ok(Self {
+            checkout,
+            cache,
+            target,
+            data,
+        })
+    }
+
+    /// The checkout's root.
+    pub(crate) fn checkout(&self) -> &Path {
+        &self.checkout
+    }
+
+    /// The folder for all that cargo builds.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Where the demonstration keeps its state unless told otherwise.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// A folder in the user's cache, made if absent.
+    pub(crate) fn cache(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.cache.join(name);
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(folder)
+    }
+}
+
+/// Whether a continuous-integration run says that it is one.
+pub(crate) fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| value == "true" || value == "1")
+}
+
+/// moho's part of a folder that the XDG base directory specification names.
+fn user_folder(variable: &str, below_home: &str) -> Result<PathBuf> {
+    let folder = match absolute(variable) {
+        Some(folder) => folder,
+        None => absolute("HOME")
+            .with_context(|| format!("neither {variable} nor HOME is set"))?
+            .join(below_home),
+    };
+    Ok(folder.join("moho"))
+}
+
+fn absolute(name: &str) -> Option<PathBuf> {
+    let value: OsString = std::env::var_os(name)?;
+    let path = PathBuf::from(value);
+    path.is_absolute().then_some(path)
+}

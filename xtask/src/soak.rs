@@ -1,0 +1,37 @@
+//! Long tests by name, with their full count; ordinary runs do a tenth of each.
+
+use anyhow::Result;
+
+use crate::places::Places;
+use crate::test::{self, Suite};
+use crate::{demo_model, packages};
+
+/// What `cargo xtask soak` takes.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Which one.
+    name: Soak,
+}
+
+/// Every soak there is.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Soak {
+    /// `kill -9` again and again under load: no acknowledged response is lost, nothing is corrupted.
+    Kill,
+}
+
+impl Soak {
+    fn file(self) -> &'static str {
+        match self {
+            Self::Kill => "soak_kill.py",
+        }
+    }
+}
+
+/// Runs the soak.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let places = Places::find()?;
+    packages::bring()?;
+    let model = demo_model::bring(&places)?;
+    test::clients(&places, &model, Suite::Soak(options.name.file()))
+}

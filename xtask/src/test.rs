@@ -1,0 +1,82 @@
+//! Every test there is, with what it needs: the demo model, real clients in a private environment, the real binary.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::cargo::{self, cargo};
+use crate::check::{self, Parts};
+use crate::places::Places;
+use crate::python::Environment;
+use crate::{demo_model, packages, process};
+
+/// What `cargo xtask test` takes.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Leaves out the fast gate (`cargo xtask check`).
+    #[arg(long)]
+    no_check: bool,
+}
+
+/// Where the tests with real clients are.
+const CLIENTS: &str = "tests/clients";
+
+/// Runs every part, even after one has failed.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let places = Places::find()?;
+    packages::bring()?;
+    let mut parts = Parts::new();
+    if !options.no_check {
+        parts.take("check", || check::gate(&places));
+    }
+    let model = demo_model::bring(&places)?;
+    let mut rust = cargo(
+        &places,
+        &["test", "--release", "--locked", "--workspace", "--no-fail-fast"],
+    );
+    rust.args(["--", "--include-ignored"])
+        .env("MOHO_TEST_MODEL", &model);
+    parts.run("rust tests", &mut rust);
+    parts.take("real clients", || clients(&places, &model, Suite::Tests));
+    parts.verdict()
+}
+
+/// Which of the client tests to run.
+#[derive(Clone, Copy)]
+pub(crate) enum Suite {
+    /// All of them, soaks at a tenth.
+    Tests,
+    /// One soak with its full count.
+    Soak(&'static str),
+}
+
+/// Runs pytest with the real clients against the real binary.
+pub(crate) fn clients(places: &Places, model: &Path, suite: Suite) -> Result<()> {
+    let folder = places.checkout().join(CLIENTS);
+    let list = folder.join("requirements.txt");
+    let requirements =
+        std::fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
+    let environment = Environment::open(places, "clients", &requirements)?;
+    let moho = cargo::build(places, cargo::MOHO)?;
+    let mut pytest = environment.command("python");
+    pytest.args(["-m", "pytest", "-p", "no:cacheprovider", "--durations=10", "-ra"]);
+    match suite {
+        Suite::Tests => pytest.arg(&folder),
+        Suite::Soak(file) => pytest.arg(folder.join(file)).arg("-s").env("MOHO_SOAK", "full"),
+    };
+    pytest
+        .env("MOHO_BINARY", moho)
+        .env("MOHO_TEST_MODEL", model)
+        .current_dir(places.checkout());
+    pytest.env("PATH", first_on_path(&environment.programs())?);
+    pytest.env("PYTHONDONTWRITEBYTECODE", "1");
+    cargo::clean(&mut pytest);
+    process::run(&mut pytest)
+}
+
+/// The search path with `folder` in front, so that the tests find the clients by their names.
+fn first_on_path(folder: &Path) -> Result<std::ffi::OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(folder.to_path_buf()).chain(std::env::split_paths(&path));
+    std::env::join_paths(folders).context("the search path holds a colon")
+}

@@ -117,11 +117,6 @@ impl Database {
             source,
         }
     }
-
-    #[cfg(test)]
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {

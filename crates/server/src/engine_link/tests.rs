@@ -3,8 +3,8 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use moho_engine::{
-    EngineCommand, EngineEvent, EventKind, Failure, FinishReason, OutputFormat, Prompt, Refusal, Sampling,
-    SequenceId, StartSequence, Usage,
+    EngineCommand, EngineEvent, EngineGone, EventKind, Failure, FinishReason, OutputFormat, Prompt, Refusal,
+    Sampling, SequenceId, StartSequence, Usage,
 };
 use moho_terms::Content;
 
@@ -20,7 +20,11 @@ impl Played {
         let (commands, inbox) = channel();
         let (outbox, events) = channel();
         (
-            EngineLink::over(commands, events).unwrap(),
+            EngineLink::over(
+                Box::new(move |command| commands.send(command).map_err(|_gone| EngineGone)),
+                events,
+            )
+            .unwrap(),
             Self {
                 commands: inbox,
                 events: outbox,

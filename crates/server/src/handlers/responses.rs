@@ -14,8 +14,8 @@ use moho_wire::openai::responses::{
 };
 use moho_wire::openai::{Role, Turn};
 
-use super::inference::{Answer, Asking, InferencePermit, Piece, Question, ask};
 use super::Asked;
+use super::inference::{Answer, Asking, InferencePermit, Piece, Question, ask};
 use crate::net::Outbound;
 use crate::road::{Frames, content, event_stream, from_store};
 use crate::startup::Platform;
@@ -53,11 +53,17 @@ pub(crate) async fn create(
     let mut earlier = match permits.previous {
         Some(previous) => {
             let missing = Failure::PreviousResponseNotFound(Some(previous.response.clone()));
-            load(&asked.platform, previous).await?.ok_or(missing)?.into_context()
+            load(&asked.platform, previous)
+                .await?
+                .ok_or(missing)?
+                .into_context()
         }
         None => Vec::new(),
     };
-    let instructions = create.instructions.map(|text| Turn { role: Role::Developer, parts: vec![text] });
+    let instructions = create.instructions.map(|text| Turn {
+        role: Role::Developer,
+        parts: vec![text],
+    });
     let mut answer = loop {
         let question = Question {
             model: &create.model,
@@ -80,11 +86,19 @@ pub(crate) async fn create(
     let input = create.input;
     let keeping = permits.store.map(|permit| {
         let platform = Arc::clone(&asked.platform);
-        Keeping { platform, permit, id, earlier, input }
+        Keeping {
+            platform,
+            permit,
+            id,
+            earlier,
+            input,
+        }
     });
     if create.stream {
         let stream = ResponseStream::new(draft, create.obfuscate);
-        return Ok(event_stream(|frames| speak(asked, answer, Speech { stream, keeping }, frames)));
+        return Ok(event_stream(|frames| {
+            speak(asked, answer, Speech { stream, keeping }, frames)
+        }));
     }
     loop {
         match answer.next().await? {
@@ -145,11 +159,20 @@ async fn speak(asked: Asked, mut answer: Answer, speech: Speech, frames: Frames)
 impl Keeping {
     /// Seals and stores; returns once it is on disk.
     async fn keep(self, output: Content, object: ContentBytes) -> Result<(), Failure> {
-        let Self { platform, permit, id, earlier, input } = self;
+        let Self {
+            platform,
+            permit,
+            id,
+            earlier,
+            input,
+        } = self;
         blocking(move || {
             let document = StoredResponse::new(earlier, input, output, object).encode();
             let now = platform.clock.now();
-            platform.store.put_response(&permit, &platform.kms, &id, &document, now).map_err(|e| from_store(&e))
+            platform
+                .store
+                .put_response(&permit, &platform.kms, &id, &document, now)
+                .map_err(|e| from_store(&e))
         })
         .await
     }
@@ -196,7 +219,6 @@ async fn load(platform: &Arc<Platform>, permits: ReadPermits) -> Result<Option<S
         let document = platform
             .store
             .get_response(&read, &key, &platform.kms, &response)
-            
             .map_err(|error| from_store(&error))?;
         document
             .map(|document| {
@@ -211,7 +233,9 @@ async fn load(platform: &Arc<Platform>, permits: ReadPermits) -> Result<Option<S
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Failure::Internal))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(Failure::Internal))
 }
 
 fn copy(content: &Content) -> Content {

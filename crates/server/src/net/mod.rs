@@ -4,7 +4,7 @@
 //! and never sees a socket. [`Inbound`] and [`Outbound`] are all they share.
 
 mod activity;
-mod connection;
+pub(crate) mod connection;
 mod exchange;
 mod intake;
 mod limits;
@@ -15,6 +15,8 @@ mod server;
 mod service;
 mod tasks;
 pub mod tls;
+
+pub(crate) use patient::Patient;
 
 pub use exchange::{Body, Head, Inbound, Outbound, Peer, RimError, Road, reply_bytes};
 pub use limits::Limits;

@@ -1,5 +1,6 @@
 //! Listening: addresses, connections, their number, and the way down.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -115,15 +116,24 @@ impl<R: Road> Server<R> {
         });
     }
 
+    /// What all connections share, for a listener of another kind.
     pub(crate) fn rim(&self) -> &Arc<Rim<R>> {
         &self.rim
     }
 
-    /// Stops listening, lets requests in progress end within the limit, and cuts the rest. Whether nothing was cut.
-    pub async fn finish(self) -> bool {
+    /// Stops listening, lets requests in progress end within the limit or until `hurry` resolves, and cuts the rest.
+    /// Whether nothing had to be cut.
+    pub async fn finish(self, hurry: impl Future<Output = ()>) -> bool {
         let limit = self.rim.settings.limits.drain;
         drop(self.rim);
-        self.shutdown.finish(limit).await
+        self.shutdown
+            .finish(async {
+                tokio::select! {
+                    () = tokio::time::sleep(limit) => {}
+                    () = hurry => {}
+                }
+            })
+            .await
     }
 }
 

@@ -11,8 +11,4 @@ mod process;
 
 pub use file::{FileLock, LockError, PrivateFileError, create_private, lock_file_exclusive, read_private};
 pub use memory::{LockedBytes, MemoryError, Residence};
-<<<<<<< HEAD
 pub use process::{HardenError, available_cores, harden_process, own_user, process_cpu_time};
-=======
-pub use process::{HardenError, available_cores, harden_process, process_cpu_time};
->>>>>>> 0db12ad6fc53d15fadd217b038c8197a5eb7be8a

@@ -53,15 +53,12 @@ pub fn process_cpu_time() -> Duration {
     )
 }
 
-<<<<<<< HEAD
 /// The user this process runs as.
 #[must_use]
 pub fn own_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-=======
->>>>>>> 0db12ad6fc53d15fadd217b038c8197a5eb7be8a
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 //! crates: it drives the `moho` binary from outside, as a user would.
 
 mod aws_model;
+mod aws_model;
 mod bench;
 mod cargo;
 mod check;
@@ -43,6 +44,8 @@ enum Task {
     Check,
     /// Runs one long test by its name, with its full count.
     Soak(soak::Options),
+    /// Makes the AWS service models again from the pinned botocore, or compares them.
+    AwsModel(aws_model::Options),
     /// Measures moho beside a peer and prints one JSON object.
     Bench(bench::Options),
     /// Makes the AWS service models anew, or compares them with what is committed.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Check => check::run(),
         Task::Soak(options) => soak::run(&options),
+        Task::AwsModel(options) => aws_model::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::AwsModel(options) => aws_model::run(&options),
     };

@@ -4,7 +4,6 @@
 //! crates: it drives the `moho` binary from outside, as a user would.
 
 mod aws_model;
-mod aws_model;
 mod bench;
 mod cargo;
 mod check;
@@ -44,8 +43,6 @@ enum Task {
     Check,
     /// Runs one long test by its name, with its full count.
     Soak(soak::Options),
-    /// Makes the AWS service models again from the pinned botocore, or compares them.
-    AwsModel(aws_model::Options),
     /// Measures moho beside a peer and prints one JSON object.
     Bench(bench::Options),
     /// Makes the AWS service models anew, or compares them with what is committed.

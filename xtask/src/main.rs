@@ -57,7 +57,6 @@ fn main() -> ExitCode {
         Task::Soak(options) => soak::run(&options),
         Task::AwsModel(options) => aws_model::run(&options),
         Task::Bench(options) => bench::run(&options),
-        Task::AwsModel(options) => aws_model::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

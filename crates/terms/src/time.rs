@@ -240,7 +240,7 @@ mod tests {
 
         #[test]
         fn reading_never_panics(text in ".{0,20}") {
-            let _: Result<_, _> = Timestamp::parse_iso8601_basic(&text);
+            drop(Timestamp::parse_iso8601_basic(&text));
         }
     }
 }

@@ -44,6 +44,12 @@ impl Evaluator {
         Ok(Self { model })
     }
 
+    /// The instruction set it computes with.
+    #[must_use]
+    pub fn instructions(&self) -> &'static str {
+        self.model.instructions()
+    }
+
     /// Log-probabilities of every token of the vocabulary after each of `tokens`.
     ///
     /// # Errors

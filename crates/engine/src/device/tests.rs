@@ -45,9 +45,11 @@ fn dequantise(kind: TensorKind, bytes: &[u8]) -> Vec<f32> {
             TensorKind::F32 => values.push(f32::from_le_bytes(block.try_into().unwrap())),
             TensorKind::F16 => values.push(half(block)),
             TensorKind::Bf16 => values.push(widen_bfloat(u16::from_le_bytes(block.try_into().unwrap()))),
-            TensorKind::Q8_0 => {
-                values.extend(block[2..].iter().map(|b| f32::from(*b as i8) * half(&block[..2])))
-            }
+            TensorKind::Q8_0 => values.extend(
+                block[2..]
+                    .iter()
+                    .map(|b| f32::from(b.cast_signed()) * half(&block[..2])),
+            ),
             TensorKind::Q4_0 => {
                 let nibbles = block[2..]
                     .iter()
@@ -329,64 +331,94 @@ fn columns_are_normalised_gated_and_rotated() {
     }
 }
 
+/// Keys and values of some tokens, and queries over them.
+struct Memory {
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    queries: Vec<f32>,
+    tokens: usize,
+}
+
+const SIZE: usize = 32;
+const PAIRS: usize = 2;
+const SHARING: usize = 3;
+
+fn place(token: usize, pair: usize) -> usize {
+    (token * PAIRS + pair) * SIZE
+}
+
+impl Memory {
+    fn new(tokens: usize, rows: usize) -> Self {
+        let keys = floats(tokens * PAIRS * SIZE, 1.0, 8);
+        let values = floats(tokens * PAIRS * SIZE, 1.0, 9);
+        let queries = floats(rows * PAIRS * SHARING * SIZE, 2.0, 10);
+        Self {
+            keys,
+            values,
+            queries,
+            tokens,
+        }
+    }
+
+    /// By the definition: means of the values, weighted by the exponentials of the products.
+    fn plain(&self, sees: usize) -> Vec<f32> {
+        let mut result = Vec::new();
+        for (index, query) in self.queries.chunks(SIZE).enumerate() {
+            let (row, pair) = (index / (PAIRS * SHARING), index % (PAIRS * SHARING) / SHARING);
+            let weight = |token| {
+                let key = &self.keys[place(token, pair)..][..SIZE];
+                let product: f32 = query.iter().zip(key).map(|(a, b)| a * b).sum();
+                (product / (SIZE as f32).sqrt()).exp()
+            };
+            let weights: Vec<f32> = (0..sees + row).map(weight).collect();
+            let whole: f32 = weights.iter().sum();
+            result.extend((0..SIZE).map(|d| {
+                let parts = weights
+                    .iter()
+                    .enumerate()
+                    .map(|(token, w)| w * self.values[place(token, pair) + d]);
+                parts.sum::<f32>() / whole
+            }));
+        }
+        result
+    }
+
+    /// One head's blocks, as the cache keeps them.
+    fn blocks(&self, isa: Isa, pair: usize) -> Vec<(Vec<[u16; LANES]>, Vec<u16>)> {
+        let mut blocks = vec![(vec![[0; LANES]; SIZE], vec![0; SIZE * LANES]); self.tokens.div_ceil(LANES)];
+        for token in 0..self.tokens {
+            let (keys, values) = &mut blocks[token / LANES];
+            let mut halves = vec![0; SIZE];
+            narrow(isa, &self.keys[place(token, pair)..][..SIZE], &mut halves);
+            (0..SIZE).for_each(|d| keys[d][token % LANES] = halves[d]);
+            narrow(
+                isa,
+                &self.values[place(token, pair)..][..SIZE],
+                &mut values[token % LANES * SIZE..][..SIZE],
+            );
+        }
+        blocks
+    }
+}
+
 #[test]
 fn attention_is_a_weighted_mean_of_what_is_seen() {
-    let (size, pairs, sharing) = (32, 2, 3);
-    // Rows at the start, inside and behind a chunk of blocks, and a single one far away.
+    // Rows at the start, inside and behind a chunk of blocks, and some far away.
     for (sees, rows) in [(1, 1), (1, 40), (16, 3), (120, 20), (128, 1), (129, 1), (300, 5)] {
-        let total = sees + rows - 1;
-        let keys = floats(total * pairs * size, 1.0, 8);
-        let values = floats(total * pairs * size, 1.0, 9);
-        let queries = floats(rows * pairs * sharing * size, 2.0, 10);
-        let at = |token: usize, pair: usize| (token * pairs + pair) * size;
-        let mut wanted = Vec::new();
-        for row in 0..rows {
-            for head in 0..pairs * sharing {
-                let query = &queries[(row * pairs * sharing + head) * size..][..size];
-                let dot = |token| {
-                    let key = &keys[at(token, head / sharing)..][..size];
-                    query.iter().zip(key).map(|(a, b)| a * b).sum::<f32>() / (size as f32).sqrt()
-                };
-                let weights: Vec<f32> = (0..sees + row).map(|token| dot(token).exp()).collect();
-                let whole: f32 = weights.iter().sum();
-                let mean = |d: usize| {
-                    weights
-                        .iter()
-                        .enumerate()
-                        .map(|(t, w)| w * values[at(t, head / sharing) + d])
-                        .sum::<f32>()
-                };
-                wanted.extend((0..size).map(|d| mean(d) / whole));
-            }
-        }
+        let memory = Memory::new(sees + rows - 1, rows);
+        let wanted = memory.plain(sees);
         for isa in Isa::all() {
-            let mut cells =
-                vec![(vec![[0_u16; LANES]; size], vec![0_u16; size * LANES]); total.div_ceil(LANES) * pairs];
-            for token in 0..total {
-                for pair in 0..pairs {
-                    let (block_keys, block_values) = &mut cells[token / LANES * pairs + pair];
-                    let mut halves = vec![0; size];
-                    narrow(isa, &keys[at(token, pair)..][..size], &mut halves);
-                    (0..size).for_each(|d| block_keys[d][token % LANES] = halves[d]);
-                    narrow(
-                        isa,
-                        &values[at(token, pair)..][..size],
-                        &mut block_values[token % LANES * size..][..size],
-                    );
-                }
+            let blocks: Vec<_> = (0..PAIRS).map(|pair| memory.blocks(isa, pair)).collect();
+            let mut heads: Vec<Vec<_>> = Vec::new();
+            for blocks in &blocks {
+                heads.push(
+                    blocks
+                        .iter()
+                        .map(|(keys, values)| HeadBlock { keys, values })
+                        .collect(),
+                );
             }
-            let block = |cell: &'_ (Vec<[u16; LANES]>, Vec<u16>)| (cell.0.clone(), cell.1.clone());
-            let cells: Vec<_> = cells.iter().map(block).collect();
-            let head = |pair: usize| {
-                cells
-                    .iter()
-                    .skip(pair)
-                    .step_by(pairs)
-                    .map(|(keys, values)| HeadBlock { keys, values })
-                    .collect()
-            };
-            let heads: Vec<Vec<_>> = (0..pairs).map(head).collect();
-            let mut output = vec![f32::NAN; queries.len()];
+            let mut output = vec![f32::NAN; wanted.len()];
             let spans = [Span {
                 row: 0,
                 rows,
@@ -394,11 +426,18 @@ fn attention_is_a_weighted_mean_of_what_is_seen() {
                 heads: &heads,
             }];
             let sizes = Heads {
-                queries: pairs * sharing,
-                pairs,
-                size,
+                queries: PAIRS * SHARING,
+                pairs: PAIRS,
+                size: SIZE,
             };
-            attend((&mut Pool::new(2), isa), sizes, &spans, &queries, &mut output).unwrap();
+            attend(
+                (&mut Pool::new(2), isa),
+                sizes,
+                &spans,
+                &memory.queries,
+                &mut output,
+            )
+            .unwrap();
             assert_close(&output, &wanted, 2e-3, &format!("{} {sees} {rows}", isa.name()));
         }
     }

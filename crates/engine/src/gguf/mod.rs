@@ -123,16 +123,6 @@ impl Gguf {
         self.typed(key, "a number", Value::as_f32)
     }
 
-    /// A list of texts that must be there.
-    pub(crate) fn texts(&self, key: &'static str) -> Result<&[String], GgufError> {
-        self.typed(key, "a list of texts", Value::as_texts)
-    }
-
-    /// A list of whole numbers, of any integer type, that must be there.
-    pub(crate) fn integers(&self, key: &'static str) -> Result<Vec<i64>, GgufError> {
-        self.typed(key, "a list of integers", Value::as_integers)
-    }
-
     fn typed<'a, T>(
         &'a self,
         key: &'static str,

@@ -102,119 +102,114 @@ fn assert_close(ours: &[Vec<f32>], wanted: &[Vec<f32>], tolerance: f32) {
 }
 
 /// The architecture as its paper tells it, in f64, from F32 tensors.
-fn plain(container: &Container, sizes: Sizes, tokens: &[u32]) -> Vec<Vec<f32>> {
-    let tensor = |name: &str| -> Vec<f64> {
-        let tensor = container
-            .tensors
-            .iter()
-            .find(|tensor| tensor.name == name)
-            .unwrap();
-        tensor
-            .bytes
-            .chunks(4)
-            .map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap())))
-            .collect()
-    };
-    let multiply = |matrix: &[f64], vector: &[f64]| -> Vec<f64> {
-        matrix
-            .chunks(vector.len())
-            .map(|row| row.iter().zip(vector).map(|(a, b)| a * b).sum())
-            .collect()
-    };
-    let norm = |vector: &[f64], weights: &[f64]| -> Vec<f64> {
-        let mean = vector.iter().map(|x| x * x).sum::<f64>() / vector.len() as f64;
-        vector
-            .iter()
-            .zip(weights)
-            .map(|(x, w)| x / (mean + 1e-5).sqrt() * w)
-            .collect()
-    };
-    let size = sizes.width / sizes.heads;
-    let rotate = |vector: &mut [f64], position: usize| {
-        for head in vector.chunks_mut(size) {
-            for (pair, two) in head.chunks_mut(2).enumerate() {
-                let angle = position as f64 / 100_000_f64.powf((2 * pair) as f64 / size as f64);
-                let (a, b) = (two[0], two[1]);
-                two[0] = a * angle.cos() - b * angle.sin();
-                two[1] = a * angle.sin() + b * angle.cos();
-            }
-        }
-    };
-    let embedding = tensor("token_embd.weight");
-    let mut stream: Vec<Vec<f64>> = tokens
+struct Plain<'a> {
+    container: &'a Container,
+    sizes: Sizes,
+}
+
+fn products(matrix: &[f64], vector: &[f64]) -> Vec<f64> {
+    matrix
+        .chunks(vector.len())
+        .map(|row| row.iter().zip(vector).map(|(a, b)| a * b).sum())
+        .collect()
+}
+
+fn norm(vector: &[f64], weights: &[f64]) -> Vec<f64> {
+    let mean = vector.iter().map(|x| x * x).sum::<f64>() / vector.len() as f64;
+    vector
         .iter()
-        .map(|token| embedding[*token as usize * sizes.width..][..sizes.width].to_vec())
-        .collect();
-    for layer in 0..sizes.layers {
-        let part = |name: &str| tensor(&format!("blk.{layer}.{name}.weight"));
-        let (mut keys, mut values): (Vec<Vec<f64>>, Vec<Vec<f64>>) = (Vec::new(), Vec::new());
-        for (position, vector) in stream.iter_mut().enumerate() {
-            let input = norm(vector, &part("attn_norm"));
-            let (mut query, mut key) = (
-                multiply(&part("attn_q"), &input),
-                multiply(&part("attn_k"), &input),
-            );
-            rotate(&mut query, position);
-            rotate(&mut key, position);
-            keys.push(key);
-            values.push(multiply(&part("attn_v"), &input));
-            let mut mixed = Vec::new();
-            for (head, query) in query.chunks(size).enumerate() {
-                let at = head / (sizes.heads / sizes.pairs) * size;
-                let score = |key: &Vec<f64>| {
-                    let dot: f64 = query.iter().zip(&key[at..]).map(|(a, b)| a * b).sum();
-                    (dot / (size as f64).sqrt()).exp()
-                };
-                let scores: Vec<f64> = keys.iter().map(score).collect();
-                let whole: f64 = scores.iter().sum();
-                mixed.extend((0..size).map(|d| {
-                    scores
-                        .iter()
-                        .zip(&values)
-                        .map(|(s, v)| s * v[at + d])
-                        .sum::<f64>()
-                        / whole
-                }));
-            }
-            let attended = multiply(&part("attn_output"), &mixed);
-            vector
-                .iter_mut()
-                .zip(attended)
-                .for_each(|(x, change)| *x += change);
-            let input = norm(vector, &part("ffn_norm"));
-            let gates = multiply(&part("ffn_gate"), &input);
-            let hidden: Vec<f64> = gates
-                .iter()
-                .zip(multiply(&part("ffn_up"), &input))
-                .map(|(g, u)| g / (1.0 + (-g).exp()) * u)
-                .collect();
-            vector
-                .iter_mut()
-                .zip(multiply(&part("ffn_down"), &hidden))
-                .for_each(|(x, change)| *x += change);
+        .zip(weights)
+        .map(|(x, w)| x / (mean + 1e-5).sqrt() * w)
+        .collect()
+}
+
+fn rotated(mut vector: Vec<f64>, size: usize, position: usize) -> Vec<f64> {
+    for head in vector.chunks_mut(size) {
+        for (pair, two) in head.chunks_mut(2).enumerate() {
+            let angle = position as f64 / 100_000_f64.powf((2 * pair) as f64 / size as f64);
+            let (a, b) = (two[0], two[1]);
+            two[0] = a * angle.cos() - b * angle.sin();
+            two[1] = a * angle.sin() + b * angle.cos();
         }
     }
-    let weights = tensor("output_norm.weight");
-    let head = container
-        .tensors
-        .iter()
-        .find(|tensor| tensor.name == "output.weight");
-    let head = head.map_or(embedding, |tensor| {
-        tensor
-            .bytes
-            .chunks(4)
-            .map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap())))
-            .collect()
-    });
-    stream
-        .iter()
-        .map(|vector| {
-            multiply(&head, &norm(vector, &weights))
+    vector
+}
+
+fn add(vector: &mut [f64], change: &[f64]) {
+    vector.iter_mut().zip(change).for_each(|(x, change)| *x += change);
+}
+
+impl Plain<'_> {
+    fn tensor(&self, name: &str) -> Option<Vec<f64>> {
+        let tensor = self.container.tensors.iter().find(|tensor| tensor.name == name)?;
+        Some(
+            tensor
+                .bytes
+                .chunks(4)
+                .map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap())))
+                .collect(),
+        )
+    }
+
+    fn attention(&self, query: &[f64], keys: &[Vec<f64>], values: &[Vec<f64>]) -> Vec<f64> {
+        let size = self.sizes.width / self.sizes.heads;
+        let mut mixed = Vec::new();
+        for (head, query) in query.chunks(size).enumerate() {
+            let at = head / (self.sizes.heads / self.sizes.pairs) * size;
+            let score = |key: &Vec<f64>| {
+                let dot: f64 = query.iter().zip(&key[at..]).map(|(a, b)| a * b).sum();
+                (dot / (size as f64).sqrt()).exp()
+            };
+            let scores: Vec<f64> = keys.iter().map(score).collect();
+            let whole: f64 = scores.iter().sum();
+            let mean = |d| scores.iter().zip(values).map(|(s, v)| s * v[at + d]).sum::<f64>() / whole;
+            mixed.extend((0..size).map(mean));
+        }
+        mixed
+    }
+
+    fn layer(&self, layer: usize, stream: &mut [Vec<f64>]) {
+        let part = |name: &str| self.tensor(&format!("blk.{layer}.{name}.weight")).unwrap();
+        let size = self.sizes.width / self.sizes.heads;
+        let (mut keys, mut values) = (Vec::new(), Vec::new());
+        for (position, vector) in stream.iter_mut().enumerate() {
+            let input = norm(vector, &part("attn_norm"));
+            let query = rotated(products(&part("attn_q"), &input), size, position);
+            keys.push(rotated(products(&part("attn_k"), &input), size, position));
+            values.push(products(&part("attn_v"), &input));
+            add(
+                vector,
+                &products(&part("attn_output"), &self.attention(&query, &keys, &values)),
+            );
+            let input = norm(vector, &part("ffn_norm"));
+            let gates = products(&part("ffn_gate"), &input);
+            let ups = products(&part("ffn_up"), &input);
+            let hidden: Vec<f64> = gates
+                .iter()
+                .zip(ups)
+                .map(|(g, u)| g / (1.0 + (-g).exp()) * u)
+                .collect();
+            add(vector, &products(&part("ffn_down"), &hidden));
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "compared with a tolerance")]
+    fn logits(&self, tokens: &[u32]) -> Vec<Vec<f32>> {
+        let embedding = self.tensor("token_embd.weight").unwrap();
+        let vector =
+            |token: &u32| embedding[*token as usize * self.sizes.width..][..self.sizes.width].to_vec();
+        let mut stream: Vec<Vec<f64>> = tokens.iter().map(vector).collect();
+        (0..self.sizes.layers).for_each(|layer| self.layer(layer, &mut stream));
+        let weights = self.tensor("output_norm.weight").unwrap();
+        let head = self.tensor("output.weight").unwrap_or(embedding);
+        let logits = |vector: &Vec<f64>| {
+            products(&head, &norm(vector, &weights))
                 .iter()
                 .map(|x| *x as f32)
                 .collect()
-        })
-        .collect()
+        };
+        stream.iter().map(logits).collect()
+    }
 }
 
 #[test]
@@ -236,7 +231,11 @@ fn logits_are_those_of_the_architecture() {
         let logits = Bench::new(&container, ActivationPath::Int8, 1, 50)
             .step(&[(0, &tokens)])
             .unwrap();
-        assert_close(&logits, &plain(&container, TINY, &tokens), 2e-3);
+        let plain = Plain {
+            container: &container,
+            sizes: TINY,
+        };
+        assert_close(&logits, &plain.logits(&tokens), 2e-3);
     }
 }
 

@@ -1,9 +1,10 @@
 //! A GGUF writer and a llama model small enough to be made on the spot: random weights, a real container.
 //!
 //! Included with `#[path]` by whatever test needs a model file; it depends on nothing but `std`.
-
-use std::io::Write;
-use std::path::Path;
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "test data: sizes are tiny, and random bits are cut on purpose"
+)]
 
 /// A metadata value to be written.
 #[derive(Clone)]
@@ -116,11 +117,6 @@ impl Container {
         bytes
     }
 
-    /// Writes the file.
-    pub(crate) fn write(&self, path: &Path) -> std::io::Result<()> {
-        std::fs::File::create(path)?.write_all(&self.to_bytes())
-    }
-
     /// Sets or replaces a metadata value.
     pub(crate) fn set(&mut self, key: &str, entry: Entry) {
         self.entries.retain(|(own, _)| own != key);
@@ -226,20 +222,6 @@ pub(crate) fn llama(sizes: Sizes, kind: u32, seed: u64) -> Container {
     let mut numbers = Numbers(seed);
     let (width, hidden) = (sizes.width, sizes.hidden);
     let keys = width / sizes.heads * sizes.pairs;
-    let number = |value: usize| Entry::U32(value as u32);
-    let entries = vec![
-        ("general.architecture", Entry::Text("llama".to_owned())),
-        ("llama.block_count", number(sizes.layers)),
-        ("llama.context_length", number(sizes.context)),
-        ("llama.embedding_length", number(width)),
-        ("llama.feed_forward_length", number(hidden)),
-        ("llama.attention.head_count", number(sizes.heads)),
-        ("llama.attention.head_count_kv", number(sizes.pairs)),
-        ("llama.attention.layer_norm_rms_epsilon", Entry::F32(1e-5)),
-        ("llama.rope.freq_base", Entry::F32(100_000.0)),
-        ("llama.rope.dimension_count", number(width / sizes.heads)),
-        ("llama.vocab_size", number(sizes.vocabulary)),
-    ];
     let mut tensors = Vec::new();
     let mut matrix = |name: String, columns: usize, rows: usize| {
         let bytes = weights(kind, columns * rows, 1.5 / (columns as f32).sqrt(), &mut numbers);
@@ -279,14 +261,31 @@ pub(crate) fn llama(sizes: Sizes, kind: u32, seed: u64) -> Container {
         norm(format!("blk.{index}.ffn_norm.weight"));
     }
     norm("output_norm.weight".to_owned());
-    let entries = entries
-        .into_iter()
-        .map(|(key, entry)| (key.to_owned(), entry))
-        .collect();
     Container {
         version: 3,
-        entries,
+        entries: entries(sizes),
         tensors,
         alignment: 32,
     }
+}
+
+fn entries(sizes: Sizes) -> Vec<(String, Entry)> {
+    let number = |value: usize| Entry::U32(value as u32);
+    let entries = [
+        ("general.architecture", Entry::Text("llama".to_owned())),
+        ("llama.block_count", number(sizes.layers)),
+        ("llama.context_length", number(sizes.context)),
+        ("llama.embedding_length", number(sizes.width)),
+        ("llama.feed_forward_length", number(sizes.hidden)),
+        ("llama.attention.head_count", number(sizes.heads)),
+        ("llama.attention.head_count_kv", number(sizes.pairs)),
+        ("llama.attention.layer_norm_rms_epsilon", Entry::F32(1e-5)),
+        ("llama.rope.freq_base", Entry::F32(100_000.0)),
+        ("llama.rope.dimension_count", number(sizes.width / sizes.heads)),
+        ("llama.vocab_size", number(sizes.vocabulary)),
+    ];
+    entries
+        .into_iter()
+        .map(|(key, entry)| (key.to_owned(), entry))
+        .collect()
 }

@@ -60,7 +60,8 @@ impl<R: Road> Rim<R> {
             Err(error) => self.road.refuse(&head, error),
         };
         let unread = !incoming.is_end_stream();
-        // A client that asked before sending sends nothing after a refusal.
+        // A client that asked before sending sends nothing after a refusal. Others are read on, on HTTP/2 as well: curl
+        // drops a reply that comes with a reset.
         let coming = unread && !head.headers.contains_key(EXPECT);
         let mut response = reply::response(reply, exchange);
         reply::label(
@@ -74,7 +75,7 @@ impl<R: Road> Rim<R> {
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        if coming && version < Version::HTTP_2 {
+        if coming {
             self.tasks
                 .spawn(intake::discard(incoming, self.settings.limits.linger));
         }

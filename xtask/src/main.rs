@@ -55,6 +55,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Check => check::run(),
         Task::Soak(options) => soak::run(&options),
+        Task::AwsModel(options) => aws_model::run(&options),
         Task::Bench(options) => bench::run(&options),
     };
     match outcome {

@@ -40,7 +40,7 @@ pub struct FileJournal {
 
 impl FileJournal {
     /// Opens the journal in `directory`, which is made if absent; an unfinished record at the end is cut off. The newest
-    /// file is checked record by record, the older ones at their seams; [`verify`](crate::verify) checks them all.
+    /// file is checked record by record, the older ones at their seams; [`verify`](crate::verify()) checks them all.
     ///
     /// # Errors
     /// [`AuditError::Broken`] if the chain is broken: then nothing is changed. [`AuditError::InUse`] if another process

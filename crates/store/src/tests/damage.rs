@@ -160,7 +160,7 @@ fn a_damaged_page_is_an_error_when_it_is_read() {
 }
 
 #[test]
-fn a_row_that_moho_never_wrote_is_damage() {
+fn a_row_that_nobody_could_have_written_is_damage() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());
     for change in [

@@ -10,18 +10,31 @@
 
 pub mod eval;
 
+mod device;
 mod engine;
 mod gguf;
+mod grammar;
 mod kv;
 mod loaded;
 mod message;
 mod model;
+mod sampler;
+mod scheduler;
+mod template;
+mod tokenizer;
+
+#[cfg(test)]
+#[path = "../tests/support/tiny.rs"]
+mod tiny;
 
 pub use engine::{Engine, EngineConfig, EngineError, EngineGone, EngineHandle, EngineSender};
 pub use gguf::GgufError;
+pub use grammar::MaskError;
 pub use loaded::{LoadError, LoadedModel, ModelCard};
 pub use message::{
     ChatTurn, EngineCommand, EngineEvent, EventKind, Failure, FinishReason, OutputFormat, Prompt,
     PromptFault, Refusal, Sampling, SamplingError, SequenceId, StartSequence, Usage,
 };
 pub use model::{ActivationPath, ModelError, StepError};
+pub use template::TemplateError;
+pub use tokenizer::TokenizerError;

@@ -4,10 +4,34 @@
 //! and hands them to one [`net::Road`]; what a request means is decided there.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod config;
+pub mod door;
 pub mod engine_link;
 mod handlers;
 pub mod net;
 mod road;
 mod startup;
 pub mod system;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::cli::Opened;
+use crate::road::RequestRoad;
+use crate::startup::Started;
+
+/// The binary `moho`.
+#[must_use]
+pub fn run() -> ExitCode {
+    cli::run(|config, _surface, progress| {
+        let Started { platform, lock } = startup::open(config, progress)?;
+        Ok(Opened {
+            attestation: platform.attestation,
+            door: platform.door.watch(),
+            posture: Vec::new(),
+            lock,
+            road: Arc::new(RequestRoad::new(platform)),
+        })
+    })
+}

@@ -19,7 +19,7 @@ const OURS: Binary = Binary {
     name: "bench-engine",
 };
 const PEERS: &str = "benches/peers/requirements.txt";
-const PEER: &str = "benches/peers/llama_cpp.py";
+const PEER: &str = "benches/peers/llama.py";
 const PEER_NAME: &str = "llama.cpp (llama-cpp-python 0.3.36)";
 
 /// What either program prints.

@@ -4,14 +4,23 @@
 //! or schema; `worker` owns the models and does nothing else than steps, so that nobody's decode waits for another's
 //! preparation. Both sleep in `recv` when there is nothing to do.
 
+mod reception;
+mod registry;
+mod worker;
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use moho_terms::{Entropy, ModelId};
 
-use crate::loaded::{LoadedModel, ModelCard};
+use crate::kv::KvPool;
+use crate::loaded::{LoadedModel, ModelCard, Reader};
 use crate::message::{EngineCommand, EngineEvent};
+use crate::scheduler::{Decoder, Lane, LaneLimits};
+use reception::Reception;
+use registry::Registry;
+use worker::{Note, Worker};
 
 /// How much the engine may use.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +37,12 @@ pub struct EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { kv_bytes: 256 << 20, max_sequences: 32, queue: 256, token_budget: 256 }
+        Self {
+            kv_bytes: 256 << 20,
+            max_sequences: 32,
+            queue: 256,
+            token_budget: 256,
+        }
     }
 }
 
@@ -68,12 +82,19 @@ pub struct EngineHandle {
 /// Sends commands from any thread.
 #[derive(Clone)]
 pub struct EngineSender {
-    commands: Sender<EngineCommand>,
+    inbox: Sender<Note>,
+}
+
+/// One model's parts, generic so that tests can put in a model whose every number is known.
+struct Part<D> {
+    card: ModelCard,
+    decoder: D,
+    reader: Reader,
 }
 
 impl Engine {
     /// Starts the engine over `models`. Events of all sequences come out of the one receiver; when it is dropped, the
-    /// engine shuts down.
+    /// engine shuts down. `entropy` seeds the sampling of requests that name no seed.
     ///
     /// # Errors
     /// [`EngineError`]: settings that cannot work, or no memory or thread.
@@ -82,11 +103,87 @@ impl Engine {
         models: Vec<LoadedModel>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<(EngineHandle, Receiver<EngineEvent>), EngineError> {
-        drop((config, entropy));
-        let cards = models.iter().map(|m| m.card().clone()).collect();
-        let (commands, _inbox) = channel();
-        let (_outbox, events) = channel();
-        Ok((EngineHandle { sender: EngineSender { commands }, cards, threads: Vec::new() }, events))
+        let parts = models.into_iter().map(|model| {
+            let (card, decoder, reader) = model.into_parts();
+            Part {
+                card,
+                decoder,
+                reader,
+            }
+        });
+        start(config, parts.collect(), entropy)
+    }
+}
+
+fn start<D: Decoder + 'static>(
+    config: EngineConfig,
+    parts: Vec<Part<D>>,
+    entropy: Arc<dyn Entropy>,
+) -> Result<(EngineHandle, Receiver<EngineEvent>), EngineError> {
+    config.check()?;
+    let limits = LaneLimits {
+        max_sequences: config.max_sequences,
+        token_budget: config.token_budget,
+    };
+    let (mut cards, mut lanes, mut readers) = (Vec::new(), Vec::new(), Vec::new());
+    for part in parts {
+        let id = part.card.id.clone();
+        if cards.iter().any(|card: &ModelCard| card.id == id) {
+            return Err(EngineError::DuplicateModel(id));
+        }
+        let blocks = config.kv_bytes / KvPool::block_bytes(part.decoder.config()).max(1);
+        let pool = part.decoder.pool(blocks).filter(|pool| pool.capacity() > 0);
+        let Some(pool) = pool else {
+            return Err(EngineError::KvBlocks(id));
+        };
+        let lane = Lane::new(part.decoder, Arc::clone(part.reader.tokenizer()), pool, limits);
+        readers.push((part.reader, lane.limit()));
+        lanes.push((id, lane));
+        cards.push(part.card);
+    }
+    let (inbox, notes) = channel();
+    let (outbox, events) = channel();
+    let (jobs, requests) = channel();
+    let reception = Reception {
+        readers,
+        entropy,
+        inbox: inbox.clone(),
+    };
+    let worker = Worker::new(lanes, jobs, config.queue);
+    let threads = vec![
+        spawn("moho-reception", move || reception.run(&requests))?,
+        spawn("moho-engine", move || worker.run(&notes, Registry::new(outbox)))?,
+    ];
+    Ok((
+        EngineHandle {
+            sender: EngineSender { inbox },
+            cards,
+            threads,
+        },
+        events,
+    ))
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, EngineError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(EngineError::Thread)
+}
+
+impl EngineConfig {
+    fn check(self) -> Result<(), EngineError> {
+        if self.max_sequences == 0 || self.queue == 0 {
+            return Err(EngineError::Config(
+                "at least one sequence must be able to run and to wait",
+            ));
+        }
+        if self.token_budget < self.max_sequences {
+            return Err(EngineError::Config(
+                "the token budget must be at least the number of sequences",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -96,7 +193,9 @@ impl EngineSender {
     /// # Errors
     /// [`EngineGone`]: the engine has ended.
     pub fn send(&self, command: EngineCommand) -> Result<(), EngineGone> {
-        self.commands.send(command).map_err(|_| EngineGone)
+        self.inbox
+            .send(Note::Command(command))
+            .map_err(|_dropped| EngineGone)
     }
 }
 
@@ -125,9 +224,12 @@ impl EngineHandle {
 impl Drop for EngineHandle {
     fn drop(&mut self) {
         // An engine that has ended already needs no command to end.
-        drop(self.sender.send(EngineCommand::Shutdown));
+        let _gone = self.sender.send(EngineCommand::Shutdown);
         for thread in self.threads.drain(..) {
             drop(thread.join());
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

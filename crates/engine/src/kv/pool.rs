@@ -2,7 +2,8 @@
 
 use zeroize::Zeroize;
 
-use super::BLOCK_TOKENS;
+use super::{BLOCK_TOKENS, BlockTable};
+use crate::device::{HeadBlock, Isa, narrow};
 use crate::model::LlamaConfig;
 
 /// The right to use one block of a [`KvPool`]. Neither `Clone` nor `Copy`: whoever holds it is the only user, and gives
@@ -10,6 +11,14 @@ use crate::model::LlamaConfig;
 #[must_use = "a block that is not released is lost to the pool"]
 pub(crate) struct KvBlock {
     index: usize,
+}
+
+#[cfg(test)]
+impl KvBlock {
+    /// Which block of the pool, for models in tests that keep what is in a block by themselves.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
 }
 
 /// Keys and values of all sequences, as half-precision floats; its capacity is fixed at start.
@@ -74,15 +83,71 @@ impl KvPool {
 
     /// Takes a block back and wipes it, so that nothing of a tenant stays behind.
     pub(crate) fn release(&mut self, block: KvBlock) {
-        let cells = self.layers * self.layer_cells();
-        if let Some(used) = self.cells.chunks_exact_mut(cells.max(1)).nth(block.index) {
+        let cells = self.layers * self.kv_heads * self.head_cells();
+        if let Some(used) = self.cells.chunks_exact_mut(cells).nth(block.index) {
             used.fill(0);
             self.free.push(block);
         }
     }
 
-    fn layer_cells(&self) -> usize {
-        self.kv_heads * self.head_size * BLOCK_TOKENS * 2
+    /// Whether it was made for models of this shape.
+    pub(crate) fn fits(&self, config: &LlamaConfig) -> bool {
+        (self.layers, self.kv_heads, self.head_size) == (config.layers, config.kv_heads, config.head_size)
+    }
+
+    /// Keeps one token's keys and values of one layer: `kv_heads × head_size` floats each.
+    pub(crate) fn write(
+        &mut self,
+        isa: Isa,
+        (table, position): (&BlockTable, usize),
+        layer: usize,
+        (keys, values): (&[f32], &[f32]),
+    ) {
+        let Some(block) = table.blocks().get(position / BLOCK_TOKENS) else {
+            return;
+        };
+        let token = position % BLOCK_TOKENS;
+        let size = self.head_size;
+        let first = (block.index * self.layers + layer) * self.kv_heads;
+        let cells = self.head_cells();
+        let heads = self.cells.chunks_exact_mut(cells).skip(first).take(self.kv_heads);
+        let mut halves = vec![0; size];
+        for ((cells, keys), values) in heads.zip(keys.chunks_exact(size)).zip(values.chunks_exact(size)) {
+            let (own_keys, own_values) = cells.split_at_mut(size * BLOCK_TOKENS);
+            narrow(isa, keys, &mut halves);
+            for (place, key) in own_keys.iter_mut().skip(token).step_by(BLOCK_TOKENS).zip(&halves) {
+                *place = *key;
+            }
+            if let Some(place) = own_values.chunks_exact_mut(size).nth(token) {
+                narrow(isa, values, place);
+            }
+        }
+    }
+
+    /// One head's keys and values of a sequence's first tokens in one layer, block by block.
+    pub(crate) fn head(
+        &self,
+        table: &BlockTable,
+        tokens: usize,
+        layer: usize,
+        pair: usize,
+    ) -> Vec<HeadBlock<'_>> {
+        let cells = self.head_cells();
+        let blocks = table.blocks().iter().take(tokens.div_ceil(BLOCK_TOKENS));
+        let block = |block: &KvBlock| {
+            let index = (block.index * self.layers + layer) * self.kv_heads + pair;
+            let cells = self.cells.get(index * cells..(index + 1) * cells)?;
+            let (keys, values) = cells.split_at(self.head_size * BLOCK_TOKENS);
+            Some(HeadBlock {
+                keys: keys.as_chunks().0,
+                values,
+            })
+        };
+        blocks.filter_map(block).collect()
+    }
+
+    fn head_cells(&self) -> usize {
+        self.head_size * BLOCK_TOKENS * 2
     }
 }
 

@@ -1,8 +1,19 @@
 //! A model file, opened: weights, tokenizer, chat template, and what may be told about it.
 
+mod reader;
+
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use moho_terms::ModelId;
+
+use crate::gguf::{Gguf, GgufError, Value};
+use crate::grammar::{Grammars, MaskError};
+use crate::model::{ActivationPath, Llama, LoadOptions, ModelError};
+use crate::template::{ChatTemplate, TemplateError};
+use crate::tokenizer::{Metadata, Tokenizer, TokenizerError};
+pub(crate) use reader::Reader;
 
 /// What may be told about a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,19 +32,43 @@ pub struct ModelCard {
 
 /// Why a model file was not opened.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LoadError {
-    /// The file cannot be read.
-    #[error("the model file cannot be read")]
-    Read(#[source] std::io::Error),
+    /// The file is no GGUF container, or one that asks for what is not supported.
+    #[error(transparent)]
+    Gguf(#[from] GgufError),
+    /// The weights are malformed or of an architecture that is not supported.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The tokenizer is malformed or not known exactly.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The chat template cannot be read.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The tokenizer's tokens cannot be masked.
+    #[error(transparent)]
+    Mask(#[from] MaskError),
+    /// The tokenizer and the weights speak of different vocabularies.
+    #[error("the tokenizer has {tokenizer} tokens, and the weights {weights}")]
+    Vocabulary {
+        /// Tokens in the tokenizer.
+        tokenizer: usize,
+        /// Tokens in the weights.
+        weights: usize,
+    },
 }
 
 /// A model that is ready to be served.
 pub struct LoadedModel {
     card: ModelCard,
+    weights: Llama,
+    reader: Reader,
 }
 
 impl LoadedModel {
-    /// Reads, checks and lays out a GGUF file to be computed on `threads` threads, calling `progress(done, total)` in bytes now and then.
+    /// Reads, checks and lays out a GGUF file to be computed on `threads` threads, calling `progress(done, total)` in
+    /// bytes now and then.
     ///
     /// # Errors
     /// [`LoadError`]: the file cannot be read, is malformed, or asks for what this engine cannot do exactly.
@@ -43,22 +78,64 @@ impl LoadedModel {
         threads: usize,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self, LoadError> {
-        drop(threads);
-        let total = std::fs::metadata(path).map_err(LoadError::Read)?.len();
-        progress(0, total);
-        let card = ModelCard {
-            id,
-            context_length: 0,
-            parameters: 0,
-            digest: [0; 32],
-            quantisation: String::new(),
-        };
-        Ok(Self { card })
+        let gguf = Gguf::open(path)?;
+        // What is small is checked before what is large is read.
+        let tokenizer = Tokenizer::new(&Metadata::read(&gguf)?)?;
+        let template = gguf.get("tokenizer.chat_template").and_then(Value::as_text);
+        let template = template
+            .map(|source| ChatTemplate::new(source, &tokenizer))
+            .transpose()?;
+        let grammars = Grammars::new(&tokenizer)?;
+        let weights = Llama::load(
+            &gguf,
+            LoadOptions {
+                path: ActivationPath::Int8,
+                threads,
+            },
+            progress,
+        )?;
+        let vocabulary = weights.config().vocabulary;
+        if vocabulary != tokenizer.vocabulary() {
+            return Err(LoadError::Vocabulary {
+                tokenizer: tokenizer.vocabulary(),
+                weights: vocabulary,
+            });
+        }
+        let card = card(id, &gguf, &weights);
+        Ok(Self {
+            card,
+            weights,
+            reader: Reader::new(Arc::new(tokenizer), template, grammars),
+        })
     }
 
     /// What may be told about it.
     #[must_use]
     pub fn card(&self) -> &ModelCard {
         &self.card
+    }
+
+    /// Its name and parts, for the engine.
+    pub(crate) fn into_parts(self) -> (ModelCard, Llama, Reader) {
+        (self.card, self.weights, self.reader)
+    }
+}
+
+fn card(id: ModelId, gguf: &Gguf, weights: &Llama) -> ModelCard {
+    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+    for tensor in gguf.tensors() {
+        let count = kinds.entry(tensor.kind.name()).or_default();
+        *count = count.saturating_add(u64::try_from(tensor.numbers()).unwrap_or(u64::MAX));
+    }
+    let most = kinds
+        .iter()
+        .max_by_key(|(_, count)| **count)
+        .map_or("", |(name, _)| *name);
+    ModelCard {
+        id,
+        context_length: u32::try_from(weights.config().context).unwrap_or(u32::MAX),
+        parameters: kinds.values().fold(0, |sum, count| sum.saturating_add(*count)),
+        digest: *weights.digest(),
+        quantisation: most.to_owned(),
     }
 }

@@ -122,6 +122,9 @@ pub enum PromptFault {
     /// A token id that the model does not have.
     #[error("the prompt holds a token id that the model does not have")]
     UnknownToken,
+    /// The tokenizer cannot cut it.
+    #[error("the prompt cannot be cut into tokens")]
+    Unreadable,
     /// The model has no chat template.
     #[error("the model takes no conversations, as it has no chat template")]
     NoTemplate,

@@ -18,6 +18,7 @@ use crate::net::Limits;
 use crate::net::tls::HostName;
 use crate::system::LogFormat;
 
+pub(crate) use resolve::data;
 pub use settings::{SETTINGS, Setting};
 pub use typed::Typed;
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub region: Region,
     /// Models to load.
     pub models: Vec<ModelFile>,
+    /// Threads that compute.
+    pub threads: usize,
     /// How much the engine may use.
     pub engine: EngineConfig,
     /// Models that the bootstrap grants to the first account.

@@ -35,7 +35,8 @@ impl Config {
                     .map_err(|_e| ConfigError::Together("the default region is none"))?,
             },
             models: models(typed)?,
-            engine: engine(typed, surroundings)?,
+            threads: one(typed, "engine.threads", positive)?.unwrap_or_else(|| surroundings.cores.max(1)),
+            engine: engine(typed)?,
             bootstrap_grants: list(typed, "bootstrap.grants", |text| text.parse::<ModelId>())?,
             limits: limits(typed)?,
             tls: tls(typed, &listen)?,
@@ -82,10 +83,9 @@ fn models(typed: &Typed) -> Result<Vec<ModelFile>, ConfigError> {
     Ok(models)
 }
 
-fn engine(typed: &Typed, surroundings: &Surroundings) -> Result<EngineConfig, ConfigError> {
+fn engine(typed: &Typed) -> Result<EngineConfig, ConfigError> {
     let usual = EngineConfig::default();
     Ok(EngineConfig {
-        threads: one(typed, "engine.threads", positive)?.unwrap_or(surroundings.cores.max(1)),
         kv_bytes: one(typed, "engine.kv_memory", bytes)?.unwrap_or(256 << 20),
         max_sequences: one(typed, "engine.sequences", positive)?.unwrap_or(32),
         queue: one(typed, "engine.queue", positive)?.unwrap_or(256),

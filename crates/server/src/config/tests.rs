@@ -35,7 +35,7 @@ fn defaults_are_those_of_the_table() {
         ("127.0.0.1:8443", "us-east-1")
     );
     assert_eq!(
-        (config.engine.threads, config.engine.kv_bytes, config.limits.body),
+        (config.threads, config.engine.kv_bytes, config.limits.body),
         (6, 256 << 20, 10 << 20)
     );
     let said: Vec<(&str, String)> = vec![
@@ -67,7 +67,7 @@ fn a_flag_is_stronger_than_the_file() {
         resolve(&typed(&["--threads", "2", "--model", "b=/m/b.gguf", "--model=c=/m/c.gguf"]).over(file))
             .unwrap();
     assert_eq!(
-        (config.engine.threads, config.region.as_str(), config.listen.len()),
+        (config.threads, config.region.as_str(), config.listen.len()),
         (2, "eu-west-1", 2)
     );
     let names: Vec<&str> = config.models.iter().map(|model| model.id.as_str()).collect();

@@ -9,7 +9,7 @@ mod sequence;
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -36,10 +36,13 @@ pub struct EngineLink {
 
 /// What the road, the bridge and the sequences share.
 pub(crate) struct Shared {
-    commands: Sender<EngineCommand>,
+    commands: Commands,
     next: AtomicU64,
     readers: Mutex<Readers>,
 }
+
+/// Carries a command to the engine.
+type Commands = Box<dyn Fn(EngineCommand) -> Result<(), EngineGone> + Send + Sync>;
 
 /// Where the events of each living sequence go; `None` once the engine has ended.
 type Readers = Option<HashMap<SequenceId, mpsc::Sender<EventKind>>>;
@@ -50,13 +53,14 @@ impl EngineLink {
     /// # Errors
     /// The system gives no thread.
     pub fn start(handle: EngineHandle, events: Receiver<EngineEvent>) -> io::Result<Self> {
-        let mut link = Self::over(handle.commands(), events)?;
+        let sender = handle.sender();
+        let mut link = Self::over(Box::new(move |command| sender.send(command)), events)?;
         link.models = handle.models().to_vec();
         link.handle = Some(handle);
         Ok(link)
     }
 
-    fn over(commands: Sender<EngineCommand>, events: Receiver<EngineEvent>) -> io::Result<Self> {
+    fn over(commands: Commands, events: Receiver<EngineEvent>) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             commands,
             next: AtomicU64::new(1),
@@ -114,10 +118,6 @@ impl Drop for EngineLink {
 }
 
 impl Shared {
-    #[expect(
-        clippy::unwrap_in_result,
-        reason = "a poisoned lock is taken over, not unwrapped"
-    )]
     fn readers(&self) -> MutexGuard<'_, Readers> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -130,7 +130,7 @@ impl Shared {
     }
 
     fn send(&self, command: EngineCommand) -> Result<(), EngineGone> {
-        self.commands.send(command).map_err(|_no_engine| EngineGone)
+        (self.commands)(command)
     }
 
     /// Forgets a sequence whose reader has gone; what the engine still says of it is dropped.

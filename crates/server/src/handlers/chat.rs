@@ -3,13 +3,17 @@
 use moho_wire::Failure;
 use moho_wire::openai::chat::{ChatDraft, ChatStream, CreateChat};
 
-use super::inference::{Answer, InferencePermit, Piece, Question, ask};
 use super::Asked;
+use super::inference::{Answer, InferencePermit, Piece, Question, ask};
 use crate::net::Outbound;
 use crate::road::{Frames, content, event_stream};
 
 /// `POST /chat/completions`
-pub(crate) async fn create(asked: Asked, permit: InferencePermit, create: CreateChat) -> Result<Outbound, Failure> {
+pub(crate) async fn create(
+    asked: Asked,
+    permit: InferencePermit,
+    create: CreateChat,
+) -> Result<Outbound, Failure> {
     let question = Question {
         model: &create.model,
         turns: create.messages.iter().collect(),

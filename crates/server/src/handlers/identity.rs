@@ -8,7 +8,8 @@ use moho_iam::authz::Permit;
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_terms::{AccountId, Arn};
 use moho_wire::aws::ops::{
-    AssumeRole, AssumeRoleReply, CallerIdentityReply, CreateOpenIdConnectProvider, CreateOpenIdConnectProviderReply,
+    AssumeRole, AssumeRoleReply, CallerIdentityReply, CreateOpenIdConnectProvider,
+    CreateOpenIdConnectProviderReply,
 };
 use moho_wire::{Failure, Reply};
 
@@ -16,7 +17,10 @@ use super::Asked;
 use crate::road::from_store;
 
 /// STS `GetCallerIdentity`
-pub(crate) fn get_caller_identity(asked: &Asked, permit: &Permit<sts::GetCallerIdentity>) -> Result<Reply, Failure> {
+pub(crate) fn get_caller_identity(
+    asked: &Asked,
+    permit: &Permit<sts::GetCallerIdentity>,
+) -> Result<Reply, Failure> {
     let session = permit.session();
     CallerIdentityReply {
         user_id: session.user_id().to_owned(),
@@ -27,13 +31,19 @@ pub(crate) fn get_caller_identity(asked: &Asked, permit: &Permit<sts::GetCallerI
 }
 
 /// STS `AssumeRole`
-pub(crate) fn assume_role(asked: &Asked, permit: &Permit<sts::AssumeRole>, assume: AssumeRole) -> Result<Reply, Failure> {
+pub(crate) fn assume_role(
+    asked: &Asked,
+    permit: &Permit<sts::AssumeRole>,
+    assume: AssumeRole,
+) -> Result<Reply, Failure> {
     let session_policy = assume
         .policy
         .map(|text| PolicyDocument::parse(PolicyKind::Session, &text))
         .transpose()
         .map_err(|error| service("MalformedPolicyDocument", error.to_string(), 400))?;
-    let packed_policy_size = session_policy.as_ref().map(|policy| percent_of_session(policy.as_str().len()));
+    let packed_policy_size = session_policy
+        .as_ref()
+        .map(|policy| percent_of_session(policy.as_str().len()));
     let grant = SessionGrant {
         session_name: assume.session_name,
         duration_seconds: Some(assume.duration_seconds),
@@ -69,18 +79,34 @@ fn from_issue(error: &IssueError) -> Failure {
         IssueError::NotASessionPolicy => service("MalformedPolicyDocument", error.to_string(), 400),
         IssueError::TokenTooLarge => service("PackedPolicyTooLarge", error.to_string(), 400),
         IssueError::Entropy(_) => Failure::Unavailable,
-        IssueError::Sealing | IssueError::BearerDuration | IssueError::Token(_) | IssueError::Name(_) => Failure::Internal,
+        IssueError::Sealing | IssueError::BearerDuration | IssueError::Token(_) | IssueError::Name(_) => {
+            Failure::Internal
+        }
     }
 }
 
 fn service(code: &'static str, message: String, status: u16) -> Failure {
-    Failure::Service { code, message, status }
+    Failure::Service {
+        code,
+        message,
+        status,
+    }
 }
 
 /// The provider's name: its address without the scheme.
 pub(crate) fn provider_arn(create: &CreateOpenIdConnectProvider, account: AccountId) -> Result<Arn, Failure> {
-    let invalid = || service("ValidationError", "Invalid Open ID Connect Provider URL".to_owned(), 400);
-    let address = create.url.strip_prefix("https://").ok_or_else(invalid)?.trim_end_matches('/');
+    let invalid = || {
+        service(
+            "ValidationError",
+            "Invalid Open ID Connect Provider URL".to_owned(),
+            400,
+        )
+    };
+    let address = create
+        .url
+        .strip_prefix("https://")
+        .ok_or_else(invalid)?
+        .trim_end_matches('/');
     let host = address.split('/').next().unwrap_or("");
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
     if host.is_empty() || !address.bytes().all(plain) {
@@ -104,7 +130,10 @@ pub(crate) async fn create_provider(
             client_ids: create.client_ids,
             thumbprints: create.thumbprints,
         };
-        platform.store.create_identity_provider(&permit, &provider, now).map_err(|error| from_store(&error))
+        platform
+            .store
+            .create_identity_provider(&permit, &provider, now)
+            .map_err(|error| from_store(&error))
     })
     .await
     .unwrap_or(Err(Failure::Internal))?;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use moho_engine::{
-    ChatTurn, EventKind, FinishReason, OutputFormat as EngineFormat, Prompt, Refusal, Sampling as EngineSampling,
-    SequenceId, StartSequence,
+    ChatTurn, EventKind, FinishReason, OutputFormat as EngineFormat, Prompt, Refusal,
+    Sampling as EngineSampling, SequenceId, StartSequence,
 };
 use moho_iam::action::{bedrock, mantle};
 use moho_iam::authz::Permit;
@@ -78,15 +78,22 @@ pub(super) async fn ask(
         output: format(question.format),
         isolation: isolation(permit.account()),
     };
-    let mut sequence = platform.engine.start_sequence(Box::new(start)).map_err(|_gone| Asking::Failed(Failure::Unavailable))?;
+    let mut sequence = platform
+        .engine
+        .start_sequence(Box::new(start))
+        .map_err(|_gone| Asking::Failed(Failure::Unavailable))?;
     match sequence.next().await {
         Some(EventKind::Admitted { .. }) => Ok(Answer { sequence }),
         Some(EventKind::Refused(Refusal::ContextOverflow { prompt_tokens, limit })) => {
             Err(Asking::TooLong { prompt_tokens, limit })
         }
-        Some(EventKind::Refused(refusal)) => Err(Asking::Failed(from_engine_refusal(&refusal, question.model))),
+        Some(EventKind::Refused(refusal)) => {
+            Err(Asking::Failed(from_engine_refusal(&refusal, question.model)))
+        }
         Some(EventKind::Failed(failure)) => Err(Asking::Failed(from_engine_failure(failure))),
-        Some(EventKind::Text { .. } | EventKind::Finished { .. }) | None => Err(Asking::Failed(Failure::Internal)),
+        Some(EventKind::Text { .. } | EventKind::Finished { .. }) | None => {
+            Err(Asking::Failed(Failure::Internal))
+        }
     }
 }
 
@@ -119,7 +126,9 @@ impl Answer {
                 Some(EventKind::Text { text, .. }) => return Ok(Piece::Text(text)),
                 Some(EventKind::Finished { reason, usage }) => return ended(reason, usage),
                 Some(EventKind::Failed(failure)) => return Err(from_engine_failure(failure)),
-                Some(EventKind::Admitted { .. } | EventKind::Refused(_)) | None => return Err(Failure::Internal),
+                Some(EventKind::Admitted { .. } | EventKind::Refused(_)) | None => {
+                    return Err(Failure::Internal);
+                }
             }
         }
     }
@@ -159,7 +168,10 @@ fn chat_turn(turn: &Turn) -> ChatTurn {
         Role::User => "user",
         Role::Assistant => "assistant",
     };
-    ChatTurn { role, text: turn.text() }
+    ChatTurn {
+        role,
+        text: turn.text(),
+    }
 }
 
 fn copy(content: &Content) -> Content {
@@ -176,10 +188,17 @@ fn format(format: &OutputFormat) -> EngineFormat {
 
 /// OpenAI's defaults: temperature 1, everything kept.
 fn sampling(asked: Sampling) -> Result<EngineSampling, Failure> {
-    #[expect(clippy::cast_possible_truncation, reason = "0 to 2 and 0 to 1: only digits are lost")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "0 to 2 and 0 to 1: only digits are lost"
+    )]
     let narrow = |number: Option<f64>| number.unwrap_or(1.0) as f32;
     EngineSampling::new(narrow(asked.temperature), narrow(asked.top_p), 0, asked.seed).map_err(|error| {
-        Failure::Invalid { message: error.to_string(), param: Some("temperature".to_owned()), code: None }
+        Failure::Invalid {
+            message: error.to_string(),
+            param: Some("temperature".to_owned()),
+            code: None,
+        }
     })
 }
 

@@ -49,13 +49,19 @@ pub(crate) fn list(platform: &Platform, permit: &ListPermit) -> Result<Outbound,
 pub(crate) fn get(platform: &Platform, permit: &GetPermit, id: &ModelId) -> Result<Outbound, Failure> {
     let agreed = agreed(platform, permit.account())?;
     let model = agreed.iter().find(|model| model.id == *id);
-    model.map(|model| content(models::one(model))).ok_or_else(|| Failure::ModelNotFound(Some(id.clone())))
+    model
+        .map(|model| content(models::one(model)))
+        .ok_or_else(|| Failure::ModelNotFound(Some(id.clone())))
 }
 
 fn agreed(platform: &Platform, account: AccountId) -> Result<Vec<Model>, Failure> {
     let mut agreed = Vec::new();
     for model in &platform.models {
-        if platform.store.model_agreed(account, &model.id).map_err(|error| from_store(&error))? {
+        if platform
+            .store
+            .model_agreed(account, &model.id)
+            .map_err(|error| from_store(&error))?
+        {
             agreed.push(model.clone());
         }
     }

@@ -14,8 +14,8 @@ use moho_wire::openai::responses::{
 };
 use moho_wire::openai::{Role, Turn};
 
-use super::inference::{Answer, Asking, InferencePermit, Piece, Question, ask};
 use super::Asked;
+use super::inference::{Answer, Asking, InferencePermit, Piece, Question, ask};
 use crate::net::Outbound;
 use crate::road::{Frames, content, event_stream, from_store};
 use crate::startup::Platform;
@@ -51,40 +51,27 @@ pub(crate) async fn create(
     create: CreateResponse,
 ) -> Result<Outbound, Failure> {
     let mut earlier = match permits.previous {
-        Some(previous) => {
-            let missing = Failure::PreviousResponseNotFound(Some(previous.response.clone()));
-            load(&asked.platform, previous).await?.ok_or(missing)?.into_context()
-        }
+        Some(previous) => continued(&asked.platform, previous).await?,
         None => Vec::new(),
     };
-    let instructions = create.instructions.map(|text| Turn { role: Role::Developer, parts: vec![text] });
-    let mut answer = loop {
-        let question = Question {
-            model: &create.model,
-            turns: instructions.iter().chain(&earlier).chain(&create.input).collect(),
-            sampling: create.sampling,
-            max_tokens: create.max_output_tokens,
-            stop: Vec::new(),
-            format: &create.format,
-        };
-        match ask(&asked.platform, &permits.inference, &question).await {
-            Ok(answer) => break answer,
-            // The oldest turns go first; the new input never does.
-            Err(Asking::TooLong { .. }) if create.truncation == Truncation::Auto && !earlier.is_empty() => {
-                drop(earlier.remove(0));
-            }
-            Err(asking) => return Err(asking.into()),
-        }
-    };
+    let mut answer = ask_what_fits(&asked.platform, &permits.inference, &create, &mut earlier).await?;
     let mut draft = ResponseDraft::new(id.clone(), asked.platform.clock.now(), create.echo);
     let input = create.input;
     let keeping = permits.store.map(|permit| {
         let platform = Arc::clone(&asked.platform);
-        Keeping { platform, permit, id, earlier, input }
+        Keeping {
+            platform,
+            permit,
+            id,
+            earlier,
+            input,
+        }
     });
     if create.stream {
         let stream = ResponseStream::new(draft, create.obfuscate);
-        return Ok(event_stream(|frames| speak(asked, answer, Speech { stream, keeping }, frames)));
+        return Ok(event_stream(|frames| {
+            speak(asked, answer, Speech { stream, keeping }, frames)
+        }));
     }
     loop {
         match answer.next().await? {
@@ -97,6 +84,47 @@ pub(crate) async fn create(
                 }
                 return Ok(content(object));
             }
+        }
+    }
+}
+
+/// The turns that a response continues.
+async fn continued(platform: &Arc<Platform>, previous: ReadPermits) -> Result<Vec<Turn>, Failure> {
+    let missing = Failure::PreviousResponseNotFound(Some(previous.response.clone()));
+    Ok(load(platform, previous).await?.ok_or(missing)?.into_context())
+}
+
+/// Asks the model. What does not fit is refused, or, if the caller wants it so, loses its oldest turns; never the new
+/// input.
+async fn ask_what_fits(
+    platform: &Platform,
+    permit: &InferencePermit,
+    create: &CreateResponse,
+    earlier: &mut Vec<Turn>,
+) -> Result<Answer, Failure> {
+    let instructions = create.instructions.as_ref().map(|text| Turn {
+        role: Role::Developer,
+        parts: vec![copy(text)],
+    });
+    loop {
+        let question = Question {
+            model: &create.model,
+            turns: instructions
+                .iter()
+                .chain(&*earlier)
+                .chain(&create.input)
+                .collect(),
+            sampling: create.sampling,
+            max_tokens: create.max_output_tokens,
+            stop: Vec::new(),
+            format: &create.format,
+        };
+        match ask(platform, permit, &question).await {
+            Ok(answer) => return Ok(answer),
+            Err(Asking::TooLong { .. }) if create.truncation == Truncation::Auto && !earlier.is_empty() => {
+                drop(earlier.remove(0));
+            }
+            Err(asking) => return Err(asking.into()),
         }
     }
 }
@@ -145,11 +173,20 @@ async fn speak(asked: Asked, mut answer: Answer, speech: Speech, frames: Frames)
 impl Keeping {
     /// Seals and stores; returns once it is on disk.
     async fn keep(self, output: Content, object: ContentBytes) -> Result<(), Failure> {
-        let Self { platform, permit, id, earlier, input } = self;
+        let Self {
+            platform,
+            permit,
+            id,
+            earlier,
+            input,
+        } = self;
         blocking(move || {
             let document = StoredResponse::new(earlier, input, output, object).encode();
             let now = platform.clock.now();
-            platform.store.put_response(&permit, &platform.kms, &id, &document, now).map_err(|e| from_store(&e))
+            platform
+                .store
+                .put_response(&permit, &platform.kms, &id, &document, now)
+                .map_err(|e| from_store(&e))
         })
         .await
     }
@@ -196,7 +233,6 @@ async fn load(platform: &Arc<Platform>, permits: ReadPermits) -> Result<Option<S
         let document = platform
             .store
             .get_response(&read, &key, &platform.kms, &response)
-            
             .map_err(|error| from_store(&error))?;
         document
             .map(|document| {
@@ -211,7 +247,9 @@ async fn load(platform: &Arc<Platform>, permits: ReadPermits) -> Result<Option<S
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Failure::Internal))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(Failure::Internal))
 }
 
 fn copy(content: &Content) -> Content {

@@ -4,7 +4,7 @@
 //! and never sees a socket. [`Inbound`] and [`Outbound`] are all they share.
 
 mod activity;
-mod connection;
+pub(crate) mod connection;
 mod exchange;
 mod intake;
 mod limits;
@@ -16,7 +16,12 @@ mod service;
 mod tasks;
 pub mod tls;
 
+pub(crate) use patient::Patient;
+
 pub use exchange::{Body, Head, Inbound, Outbound, Peer, RimError, Road, reply_bytes};
 pub use limits::Limits;
 pub use server::{BindError, Listener, Server};
 pub use service::RimSettings;
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
@@ -69,8 +68,8 @@ impl Tasks {
 }
 
 impl Shutdown {
-    /// Asks every task to end, waits up to `limit`, then cuts what is left. Whether nothing had to be cut.
-    pub(crate) async fn finish(self, limit: Duration) -> bool {
+    /// Asks every task to end, waits until `patience` ends, then cuts what is left. Whether nothing had to be cut.
+    pub(crate) async fn finish(self, patience: impl Future<Output = ()>) -> bool {
         let Self {
             stage,
             alive,
@@ -78,8 +77,9 @@ impl Shutdown {
         } = self;
         drop(alive);
         stage.send_replace(Stage::Draining);
-        if tokio::time::timeout(limit, ended.recv()).await.is_ok() {
-            return true;
+        tokio::select! {
+            _ended = ended.recv() => return true,
+            () = patience => {}
         }
         stage.send_replace(Stage::Cut);
         // Every task selects on the cut, so this resolves.
@@ -111,7 +111,7 @@ mod tests {
             mine.draining().await;
             seen.store(true, Ordering::SeqCst);
         });
-        assert!(shutdown.finish(Duration::MAX).await);
+        assert!(shutdown.finish(std::future::pending()).await);
         assert!(done.load(Ordering::SeqCst));
     }
 
@@ -123,7 +123,7 @@ mod tests {
             let _held = held;
             std::future::pending::<()>().await;
         });
-        assert!(!shutdown.finish(Duration::ZERO).await);
+        assert!(!shutdown.finish(async {}).await);
         assert!(cut.await.is_err());
         tasks.spawn(async { panic!("nothing starts after the end") });
     }

@@ -20,8 +20,11 @@ pub(super) fn caller(
     match head.peer {
         Peer::Door { uid } => through_the_door(platform, uid),
         Peer::Network(_) => {
-            let services: Vec<SigningName> =
-                route.signing_names().iter().filter_map(|name| SigningName::from_scope(name)).collect();
+            let services: Vec<SigningName> = route
+                .signing_names()
+                .iter()
+                .filter_map(|name| SigningName::from_scope(name))
+                .collect();
             with_signature(platform, head, inbound.body.expose(), &services)
                 .map_err(|error| refused(platform, facts, &error))
         }
@@ -29,9 +32,17 @@ pub(super) fn caller(
 }
 
 /// Turns strangers away before a byte of their body is read.
-pub(super) fn credentials_present(platform: &Platform, head: &Head, facts: &RequestFacts) -> Result<(), Failure> {
+pub(super) fn credentials_present(
+    platform: &Platform,
+    head: &Head,
+    facts: &RequestFacts,
+) -> Result<(), Failure> {
     let stranger = matches!(head.peer, Peer::Network(_)) && !head.headers.contains_key("authorization");
-    if stranger { Err(refused(platform, facts, &AuthnError::Missing)) } else { Ok(()) }
+    if stranger {
+        Err(refused(platform, facts, &AuthnError::Missing))
+    } else {
+        Ok(())
+    }
 }
 
 fn with_signature(
@@ -61,7 +72,10 @@ fn with_signature(
 }
 
 fn through_the_door(platform: &Platform, uid: u32) -> Result<Authenticated, Failure> {
-    let provider = platform.store.identity_provider().map_err(|error| failure::from_store(&error))?;
+    let provider = platform
+        .store
+        .identity_provider()
+        .map_err(|error| failure::from_store(&error))?;
     moho_iam::bootstrap::Door::open(platform.attestation, provider)
         .and_then(|door| door.admit(uid, platform.own_uid, platform.account, platform.clock.now()))
         .map_err(|closed| Failure::AccessDenied(closed.to_string()))

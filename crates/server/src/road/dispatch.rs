@@ -48,7 +48,8 @@ impl Trip<'_> {
 
     fn arn(&self, service: &str, resource: &str) -> Result<Arn, Failure> {
         let account = self.caller.session().account();
-        Arn::of(service, self.platform.region.as_str(), account.as_str(), resource).map_err(|_invalid| Failure::Internal)
+        Arn::of(service, self.platform.region.as_str(), account.as_str(), resource)
+            .map_err(|_invalid| Failure::Internal)
     }
 
     fn model_arn(&self, model: &ModelId) -> Result<Arn, Failure> {
@@ -67,19 +68,27 @@ impl Trip<'_> {
         }
         let arn = self.model_arn(model)?;
         match (self.prefix(), stream) {
-            (Prefix::Mantle, _) => self.permit::<mantle::CreateInference>(&arn).map(InferencePermit::Mantle),
-            (Prefix::Runtime, false) => self.permit::<bedrock::InvokeModel>(&arn).map(InferencePermit::Invoke),
-            (Prefix::Runtime, true) => {
-                self.permit::<bedrock::InvokeModelWithResponseStream>(&arn).map(InferencePermit::Stream)
-            }
+            (Prefix::Mantle, _) => self
+                .permit::<mantle::CreateInference>(&arn)
+                .map(InferencePermit::Mantle),
+            (Prefix::Runtime, false) => self
+                .permit::<bedrock::InvokeModel>(&arn)
+                .map(InferencePermit::Invoke),
+            (Prefix::Runtime, true) => self
+                .permit::<bedrock::InvokeModelWithResponseStream>(&arn)
+                .map(InferencePermit::Stream),
         }
     }
 
     /// The use of the account's key for one stored response, bound to it by the encryption context.
     fn key<A: Action>(&self, response: &ResponseId) -> Result<Permit<A>, Failure> {
         let context = Context::new()
-            .with("kms:EncryptionContext:moho:account", self.caller.session().account().as_str())
-            .with("kms:EncryptionContext:moho:response", response.as_str());
+            .with(
+                "kms:EncryptionContext:moho:account",
+                self.caller.session().account().as_str(),
+            )
+            .with("kms:EncryptionContext:moho:response", response.as_str())
+            .with("kms:EncryptionContext:moho:version", "1");
         self.permit_with(&self.platform.account_key, &context)
     }
 
@@ -95,7 +104,6 @@ impl Trip<'_> {
         Asked {
             platform: std::sync::Arc::clone(self.platform),
             request: self.facts.request_id.clone(),
-            account: self.caller.session().account(),
         }
     }
 }
@@ -106,7 +114,9 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
     match command {
         Command::CreateResponse(create) => create_response(trip, *create).await,
         Command::GetResponse(id) => responses::get(&asked, trip.read(id)?).await,
-        Command::ListInputItems(list) => responses::input_items(&asked, trip.read(list.id.clone())?, &list).await,
+        Command::ListInputItems(list) => {
+            responses::input_items(&asked, trip.read(list.id.clone())?, &list).await
+        }
         Command::DeleteResponse(id) => {
             let permit = trip.permit::<mantle::DeleteInference>(&trip.response_arn(&id)?)?;
             responses::delete(&asked, permit, id).await
@@ -128,7 +138,9 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
         Command::CreateOpenIdConnectProvider(create) => {
             let arn = identity::provider_arn(&create, trip.caller.session().account())?;
             let permit = trip.permit::<iam::CreateOpenIDConnectProvider>(&arn)?;
-            identity::create_provider(&asked, permit, *create).await.map(reply::whole)
+            identity::create_provider(&asked, permit, *create)
+                .await
+                .map(reply::whole)
         }
     }
 }
@@ -139,12 +151,20 @@ async fn create_response(
 ) -> Result<Outbound, Failure> {
     let inference = trip.inference(&create.model, create.stream)?;
     let id = ResponseId::random(&*trip.platform.entropy).map_err(|_none| Failure::Unavailable)?;
-    let store = if create.store { Some(trip.key::<kms::GenerateDataKey>(&id)?) } else { None };
+    let store = if create.store {
+        Some(trip.key::<kms::GenerateDataKey>(&id)?)
+    } else {
+        None
+    };
     let previous = match &create.previous_response_id {
         Some(previous) => Some(trip.read(previous.clone())?),
         None => None,
     };
-    let permits = responses::CreatePermits { inference, store, previous };
+    let permits = responses::CreatePermits {
+        inference,
+        store,
+        previous,
+    };
     responses::create(trip.asked(), permits, id, create).await
 }
 
@@ -152,7 +172,9 @@ fn list_models(trip: &Trip<'_>) -> Result<Outbound, Failure> {
     let everything = trip.arn("bedrock-mantle", "project/default")?;
     let permit = match trip.prefix() {
         Prefix::Mantle => models::ListPermit::Mantle(trip.permit::<mantle::ListModels>(&everything)?),
-        Prefix::Runtime => models::ListPermit::Bedrock(trip.permit::<bedrock::ListFoundationModels>(&everything)?),
+        Prefix::Runtime => {
+            models::ListPermit::Bedrock(trip.permit::<bedrock::ListFoundationModels>(&everything)?)
+        }
     };
     models::list(trip.platform, &permit)
 }

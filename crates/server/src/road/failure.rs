@@ -15,14 +15,22 @@ use crate::net::RimError;
 const RETRY_AFTER: u64 = 1;
 
 pub(super) fn from_rim(error: RimError) -> Failure {
-    let invalid = |message: String| Failure::Invalid { message, param: None, code: None };
+    let invalid = |message: String| Failure::Invalid {
+        message,
+        param: None,
+        code: None,
+    };
     match error {
-        RimError::BodyTooLarge { limit } => {
-            Failure::PayloadTooLarge { limit: u64::try_from(limit).unwrap_or(u64::MAX) }
-        }
+        RimError::BodyTooLarge { limit } => Failure::PayloadTooLarge {
+            limit: u64::try_from(limit).unwrap_or(u64::MAX),
+        },
         RimError::BodyTooSlow { .. } => Failure::RequestTimeout,
-        RimError::BodyBroken | RimError::NoSingleHost | RimError::ExpectationFailed => invalid(error.to_string()),
-        RimError::Busy => Failure::Overloaded { retry_after: RETRY_AFTER },
+        RimError::BodyBroken | RimError::NoSingleHost | RimError::ExpectationFailed => {
+            invalid(error.to_string())
+        }
+        RimError::Busy => Failure::Overloaded {
+            retry_after: RETRY_AFTER,
+        },
         RimError::Internal => Failure::Internal,
     }
 }
@@ -58,7 +66,9 @@ pub(crate) fn from_engine_refusal(refusal: &EngineRefusal, model: &ModelId) -> F
             limit: u64::from(*limit),
             prompt_tokens: u64::from(*prompt_tokens),
         },
-        EngineRefusal::Overloaded => Failure::Overloaded { retry_after: RETRY_AFTER },
+        EngineRefusal::Overloaded => Failure::Overloaded {
+            retry_after: RETRY_AFTER,
+        },
         EngineRefusal::InvalidSchema(_) => invalid("text.format.schema"),
         EngineRefusal::InvalidPrompt(_) => invalid("input"),
         EngineRefusal::InvalidStop => invalid("stop"),

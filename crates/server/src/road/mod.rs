@@ -36,7 +36,12 @@ impl RequestRoad {
         let facts = facts(&inbound.head);
         let caller = authenticate::caller(platform, inbound, route, &facts)?;
         let command = route.command(inbound.body.expose())?;
-        let trip = dispatch::Trip { platform, caller: &caller, facts: &facts, route };
+        let trip = dispatch::Trip {
+            platform,
+            caller: &caller,
+            facts: &facts,
+            route,
+        };
         dispatch::dispatch(&trip, command).await
     }
 }
@@ -102,6 +107,9 @@ fn facts(head: &Head) -> RequestFacts {
             Peer::Network(address) => Some(address.ip()),
             Peer::Door { .. } => None,
         },
-        user_agent_sha256: head.headers.get("user-agent").map(|agent| authenticate::sha256(agent.as_bytes())),
+        user_agent_sha256: head
+            .headers
+            .get("user-agent")
+            .map(|agent| authenticate::sha256(agent.as_bytes())),
     }
 }

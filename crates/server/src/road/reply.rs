@@ -22,12 +22,18 @@ pub(crate) struct ClientGone;
 impl Frames {
     /// Sends frames, waiting for the client to keep up.
     pub(crate) async fn send(&self, frames: ContentBytes) -> Result<(), ClientGone> {
-        self.0.send(reply_bytes(frames)).await.map_err(|_closed| ClientGone)
+        self.0
+            .send(reply_bytes(frames))
+            .await
+            .map_err(|_closed| ClientGone)
     }
 
     /// A comment line, which clients skip: it keeps proxies from closing a quiet stream.
     pub(crate) async fn keep_alive(&self) -> Result<(), ClientGone> {
-        self.0.send(Bytes::from_static(b": keep-alive\n\n")).await.map_err(|_closed| ClientGone)
+        self.0
+            .send(Bytes::from_static(b": keep-alive\n\n"))
+            .await
+            .map_err(|_closed| ClientGone)
     }
 
     /// Resolves when the client has gone.
@@ -41,15 +47,27 @@ impl Frames {
     clippy::disallowed_methods,
     reason = "shutdown waits for the connection that reads these frames, and `speak` ends when it is gone"
 )]
-pub(crate) fn event_stream<F: Future<Output = ()> + Send + 'static>(speak: impl FnOnce(Frames) -> F) -> Outbound {
+pub(crate) fn event_stream<F: Future<Output = ()> + Send + 'static>(
+    speak: impl FnOnce(Frames) -> F,
+) -> Outbound {
     let (frames, receiver) = mpsc::channel(FRAMES_IN_FLIGHT);
     drop(tokio::spawn(speak(Frames(frames))));
     let headers = vec![
-        (CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")),
+        (
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/event-stream; charset=utf-8"),
+        ),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+        (
+            HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        ),
     ];
-    Outbound { status: StatusCode::OK, headers, body: Body::Stream(receiver) }
+    Outbound {
+        status: StatusCode::OK,
+        headers,
+        body: Body::Stream(receiver),
+    }
 }
 
 /// A whole reply of content.
@@ -82,7 +100,10 @@ pub(super) fn health(head: &Head, platform: &Platform) -> Option<Outbound> {
     if head.raw_path != "/healthz" || !matches!(head.method, Method::GET | Method::HEAD) {
         return None;
     }
-    let body = format!("{{\"status\":\"ok\",\"attestation\":\"{}\"}}\n", platform.attestation.as_str());
+    let body = format!(
+        "{{\"status\":\"ok\",\"attestation\":\"{}\"}}\n",
+        platform.attestation.as_str()
+    );
     Some(Outbound {
         status: StatusCode::OK,
         headers: vec![

@@ -29,6 +29,9 @@ pub(super) fn ensure(
     if bootstrapped.region == config.region {
         Ok(bootstrapped)
     } else {
-        Err(StartupError::OtherRegion { kept: bootstrapped.region, asked: config.region.clone() })
+        Err(StartupError::OtherRegion {
+            kept: bootstrapped.region,
+            asked: config.region.clone(),
+        })
     }
 }

@@ -38,8 +38,13 @@ pub(crate) enum StartupError {
     Entropy(#[from] EntropyUnavailable),
     #[error("the data directory has no account, and none can be made")]
     NothingThere(#[source] moho_iam::bootstrap::DoorClosed),
-    #[error("the data directory belongs to region {kept}, not {asked}: set --region {kept}, or choose another with --data")]
-    OtherRegion { kept: moho_terms::Region, asked: moho_terms::Region },
+    #[error(
+        "the data directory belongs to region {kept}, not {asked}: set --region {kept}, or choose another with --data"
+    )]
+    OtherRegion {
+        kept: moho_terms::Region,
+        asked: moho_terms::Region,
+    },
     #[error("the built-in names do not fit: {0}")]
     Names(#[from] moho_terms::ArnError),
 }

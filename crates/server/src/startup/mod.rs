@@ -14,6 +14,7 @@ use moho_audit::FileJournal;
 use moho_engine::{Engine, LoadedModel};
 use moho_iam::authn::Authenticator;
 use moho_iam::authz::Authorizer;
+use moho_iam::bootstrap::Door;
 use moho_kms::{Kms, RootKey};
 use moho_os::FileLock;
 use moho_store::Store;
@@ -24,6 +25,7 @@ pub(crate) use error::StartupError;
 pub(crate) use platform::{DoorSwitch, Platform};
 
 use crate::config::{Config, ModelFile};
+use crate::door::DoorState;
 use crate::engine_link::EngineLink;
 use crate::system::{SystemClock, SystemEntropy};
 
@@ -44,20 +46,30 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
     make_private(&config.data)?;
-    let lock = moho_os::lock_file_exclusive(&config.data.join("lock"))
-        .map_err(|source| StartupError::Lock { path: config.data.clone(), source })?;
+    let lock =
+        moho_os::lock_file_exclusive(&config.data.join("lock")).map_err(|source| StartupError::Lock {
+            path: config.data.clone(),
+            source,
+        })?;
 
     let root = RootKey::development(&config.data.join("root.key"), &*entropy)?;
     let session_key = root.derive(SESSION_KEY)?;
     let store = Arc::new(Store::open(&config.data.join("store"))?);
     let (journal, recovery) = FileJournal::open(&config.data.join("journal"))?;
     if recovery.cut_bytes > 0 {
-        tracing::warn!(bytes = recovery.cut_bytes, "the journal ended in the middle of an entry, which was cut off");
+        tracing::warn!(
+            bytes = recovery.cut_bytes,
+            "the journal ended in the middle of an entry, which was cut off"
+        );
     }
     let kms = Kms::new(root, Arc::clone(&store) as _, Arc::clone(&entropy));
     let bootstrapped = bootstrap::ensure(&store, &kms, config, (&*clock, &*entropy))?;
     let (models, engine) = load(config, &entropy, &*clock, progress)?;
 
+    let door = match Door::open(kms.attestation(), store.identity_provider()?) {
+        Ok(_open) => DoorState::Open,
+        Err(_closed) => DoorState::Closed,
+    };
     let authorizer = Authorizer::new(Arc::clone(&store) as _, Arc::new(journal), Arc::clone(&clock));
     let platform = Platform {
         region: config.region.clone(),
@@ -71,11 +83,14 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         store,
         engine,
         models,
-        door: DoorSwitch::new(),
+        door: DoorSwitch::new(door),
         clock,
         entropy,
     };
-    Ok(Started { platform: Arc::new(platform), lock })
+    Ok(Started {
+        platform: Arc::new(platform),
+        lock,
+    })
 }
 
 fn load(
@@ -89,7 +104,10 @@ fn load(
         let model = LoadedModel::open(file.id.clone(), &file.path, config.threads, &mut |done, total| {
             progress(file, done, total);
         })
-            .map_err(|source| StartupError::Model { path: file.path.clone(), source: Box::new(source) })?;
+        .map_err(|source| StartupError::Model {
+            path: file.path.clone(),
+            source: Box::new(source),
+        })?;
         loaded.push(model);
     }
     let (handle, events) = Engine::start(config.engine, loaded, Arc::clone(entropy))?;
@@ -98,7 +116,11 @@ fn load(
     let models = link
         .models()
         .iter()
-        .map(|card| Model { id: card.id.clone(), created, owned_by: "moho".to_owned() })
+        .map(|card| Model {
+            id: card.id.clone(),
+            created,
+            owned_by: "moho".to_owned(),
+        })
         .collect();
     Ok((models, link))
 }
@@ -109,5 +131,8 @@ fn make_private(directory: &Path) -> Result<(), StartupError> {
         .recursive(true)
         .mode(0o700)
         .create(directory)
-        .map_err(|source| StartupError::Directory { path: directory.to_owned(), source })
+        .map_err(|source| StartupError::Directory {
+            path: directory.to_owned(),
+            source,
+        })
 }

@@ -11,6 +11,7 @@ use moho_terms::{AccountId, Arn, Clock, Entropy, ModelId, Region};
 use moho_wire::openai::models::Model;
 use tokio::sync::watch;
 
+use crate::door::DoorState;
 use crate::engine_link::EngineLink;
 
 /// Everything a request may need.
@@ -42,20 +43,20 @@ impl Platform {
 }
 
 /// Tells the bootstrap door's listener to go away. That it stays away is the store's to remember.
-pub(crate) struct DoorSwitch(watch::Sender<bool>);
+pub(crate) struct DoorSwitch(watch::Sender<DoorState>);
 
 impl DoorSwitch {
-    pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(false))
+    pub(crate) fn new(state: DoorState) -> Self {
+        Self(watch::Sender::new(state))
     }
 
     /// Closes the door's socket.
     pub(crate) fn close(&self) {
-        self.0.send_replace(true);
+        self.0.send_replace(DoorState::Closed);
     }
 
     /// Sees the closing.
-    pub(crate) fn watch(&self) -> watch::Receiver<bool> {
+    pub(crate) fn watch(&self) -> watch::Receiver<DoorState> {
         self.0.subscribe()
     }
 }

@@ -37,25 +37,12 @@ impl<'a> Reader<'a> {
     fn structure(&self, shape: &Shape, prefix: &str, depth: u32) -> Result<Document, Failure> {
         let mut members = Vec::new();
         for (name, member) in shape.members.iter() {
-            let key = format!("{prefix}{}", self.wire_name(name, member)?);
+            let key = format!("{prefix}{}", member.location_name.as_deref().unwrap_or(name));
             if let Some(value) = self.value(member, &key, depth)? {
                 members.push((name.to_owned(), value));
             }
         }
         Ok(Document::Structure(members))
-    }
-
-    /// A flattened list is sent under the name of its items, if that is set.
-    fn wire_name(&self, name: &str, member: &ShapeRef) -> Result<String, Failure> {
-        let shape = self.shape(&member.shape)?;
-        let flattened = member.flattened || shape.flattened;
-        let item = shape.member.as_ref().and_then(|item| item.location_name.as_ref());
-        let renamed = if flattened {
-            item.or(member.location_name.as_ref())
-        } else {
-            member.location_name.as_ref()
-        };
-        Ok(renamed.map_or(name, String::as_str).to_owned())
     }
 
     fn value(&self, used: &ShapeRef, key: &str, depth: u32) -> Result<Option<Document>, Failure> {
@@ -136,15 +123,15 @@ fn scalar(shape: &Shape, used: &ShapeRef, text: &str) -> Result<Document, Failur
         Kind::Integer => text
             .parse::<i32>()
             .map(|v| Document::Integer(v.into()))
-            .map_err(|_| expected("an integer")),
+            .map_err(|_unsuitable| expected("an integer")),
         Kind::Long => text
             .parse()
             .map(Document::Integer)
-            .map_err(|_| expected("an integer")),
+            .map_err(|_unsuitable| expected("an integer")),
         Kind::Float | Kind::Double => text
             .parse()
             .map(Document::Float)
-            .map_err(|_| expected("a number")),
+            .map_err(|_unsuitable| expected("a number")),
         Kind::Boolean => match text {
             "true" => Ok(Document::Boolean(true)),
             "false" => Ok(Document::Boolean(false)),

@@ -115,7 +115,6 @@ impl<'a> Xml<'a> {
             (Kind::List, Document::List(items)) => {
                 let item = shape.member.as_ref().ok_or(Failure::Internal)?;
                 if flattened {
-                    let name = item.location_name.as_deref().unwrap_or(name);
                     return items.iter().try_for_each(|value| self.value(name, item, value));
                 }
                 let inner = item.location_name.as_deref().unwrap_or("member");
@@ -161,12 +160,12 @@ impl<'a> Xml<'a> {
         match (shape.kind, document) {
             (Kind::String, Document::Text(text)) if !shape.sensitive => self.text(text),
             (Kind::String, Document::Sensitive(secret)) => {
-                let text = std::str::from_utf8(secret.expose()).map_err(|_| Failure::Internal)?;
+                let text = std::str::from_utf8(secret.expose()).map_err(|_unsuitable| Failure::Internal)?;
                 // Our secrets are base64: nothing in them is escaped, so that no copy is made.
                 self.put(&escape(text));
             }
             (Kind::Integer | Kind::Long, Document::Integer(value)) => self.put(&value.to_string()),
-            (Kind::Float | Kind::Double, Document::Float(value)) => self.put(&value.to_string()),
+            (Kind::Float | Kind::Double, Document::Float(value)) => self.put(&float(*value)),
             (Kind::Boolean, Document::Boolean(value)) => self.put(if *value { "true" } else { "false" }),
             (Kind::Timestamp, Document::Timestamp(time)) => {
                 let format = used
@@ -180,6 +179,18 @@ impl<'a> Xml<'a> {
         }
         Ok(())
     }
+}
+
+/// AWS's names for what is no number.
+fn float(value: f64) -> String {
+    if value.is_infinite() {
+        return if value > 0.0 {
+            "Infinity".to_owned()
+        } else {
+            "-Infinity".to_owned()
+        };
+    }
+    value.to_string()
 }
 
 fn timestamp(format: TimestampFormat, time: Timestamp) -> String {

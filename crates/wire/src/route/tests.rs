@@ -1,1 +1,193 @@
+//! Paths, methods and the protocol of a refusal.
 
+use proptest::prelude::*;
+
+use super::*;
+
+const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=ASIAABCDEFGHIJKLMNOP/20261122/moho-local-1/sts/aws4_request, \
+    SignedHeaders=host;x-amz-date, Signature=00";
+const FORM: Option<&str> = Some("application/x-www-form-urlencoded; charset=utf-8");
+const ID: &str = "resp_0123456789abcdef0123456789abcdef0123456789abcdef";
+
+fn at<'a>(method: &'a str, raw_path: &'a str) -> RequestHead<'a> {
+    RequestHead {
+        method,
+        raw_path,
+        raw_query: "",
+        content_type: None,
+        authorization: None,
+    }
+}
+
+#[test]
+fn every_route_is_found_under_both_prefixes() {
+    let id: ResponseId = ID.parse().unwrap();
+    let model: ModelId = "smollm2-135m-instruct".parse().unwrap();
+    for (prefix, root) in [(Prefix::Mantle, "/v1"), (Prefix::Runtime, "/openai/v1")] {
+        for (method, path, target) in [
+            ("POST", "/responses".to_owned(), Target::CreateResponse(prefix)),
+            ("POST", "/responses/".to_owned(), Target::CreateResponse(prefix)),
+            (
+                "GET",
+                format!("/responses/{ID}"),
+                Target::GetResponse(prefix, id.clone()),
+            ),
+            (
+                "DELETE",
+                format!("/responses/{ID}"),
+                Target::DeleteResponse(prefix, id.clone()),
+            ),
+            (
+                "GET",
+                format!("/responses/{ID}/input_items"),
+                Target::ListInputItems(prefix, id.clone()),
+            ),
+            ("POST", "/chat/completions".to_owned(), Target::CreateChat(prefix)),
+            ("GET", "/models".to_owned(), Target::ListModels(prefix)),
+            (
+                "GET",
+                "/models/smollm2%2D135m-instruct".to_owned(),
+                Target::GetModel(prefix, model.clone()),
+            ),
+        ] {
+            let found = route(&at(method, &format!("{root}{path}"))).ok().unwrap();
+            assert_eq!(found.target(), &target);
+            assert_eq!(found.error_shape(), ErrorShape::OpenAi);
+            assert!(found.signing_names().contains(&"bedrock-mantle"));
+        }
+    }
+}
+
+#[test]
+fn refusals_speak_the_protocol_of_the_client() {
+    let refused = |head: &RequestHead<'_>| {
+        let refused = route(head).err().unwrap();
+        (refused.failure, refused.shape)
+    };
+    let openai = |failure| (failure, ErrorShape::OpenAi);
+    assert_eq!(refused(&at("GET", "/v1/nothing")), openai(Failure::NoSuchPath));
+    assert_eq!(
+        refused(&at("GET", "/v1/responses")),
+        openai(Failure::MethodNotAllowed("POST"))
+    );
+    assert_eq!(
+        refused(&at("PUT", &format!("/v1/responses/{ID}"))),
+        openai(Failure::MethodNotAllowed("GET, DELETE"))
+    );
+    assert_eq!(
+        refused(&at("GET", "/v1/responses/resp_1")),
+        openai(Failure::ResponseNotFound(None))
+    );
+    assert_eq!(
+        refused(&at("GET", "/v1/models/%ff")),
+        openai(Failure::ModelNotFound(None))
+    );
+    assert_eq!(
+        refused(&at("GET", "/v1/models/a%2Fb")),
+        openai(Failure::ModelNotFound(None))
+    );
+    assert_eq!(refused(&at("GET", "/v1%2Fmodels")), openai(Failure::NoSuchPath));
+    assert_eq!(refused(&at("GET", "/")), openai(Failure::NoSuchPath));
+    let bedrock = RequestHead {
+        authorization: Some(SIGNED),
+        ..at("POST", "/model/x/converse")
+    };
+    assert_eq!(refused(&bedrock), (Failure::NoSuchPath, ErrorShape::RestJson));
+    let json = RequestHead {
+        content_type: Some("application/x-amz-json-1.1"),
+        ..at("POST", "/")
+    };
+    assert_eq!(refused(&json).1, ErrorShape::AwsJson);
+}
+
+#[test]
+fn forms_go_to_the_service_they_are_signed_for() {
+    let query = |authorization| {
+        let head = RequestHead {
+            authorization,
+            content_type: FORM,
+            ..at("POST", "/")
+        };
+        route(&head)
+            .map(|route| (route.target().clone(), route.signing_names()))
+            .map_err(|refused| refused.failure.code(refused.shape))
+    };
+    assert_eq!(
+        query(Some(SIGNED)),
+        Ok((Target::Query(QueryService::Sts), &["sts"][..]))
+    );
+    let iam = SIGNED.replace("/sts/", "/iam/");
+    assert_eq!(
+        query(Some(&iam)),
+        Ok((Target::Query(QueryService::Iam), &["iam"][..]))
+    );
+    assert_eq!(
+        query(None).map(|(target, _)| target),
+        Ok(Target::Query(QueryService::Sts))
+    );
+    let other = SIGNED.replace("/sts/", "/elasticbeanstalk/");
+    assert_eq!(query(Some(&other)), Err("InvalidAction"));
+}
+
+#[test]
+fn the_scope_is_read_from_the_header() {
+    assert_eq!(signing_name(SIGNED), Some("sts"));
+    for text in [
+        "",
+        "Bearer x",
+        "AWS4-HMAC-SHA256 Credential=a/b/c/sts/other",
+        "AWS4-HMAC-SHA256 Signature=0",
+    ] {
+        assert_eq!(signing_name(text), None, "{text}");
+    }
+}
+
+#[test]
+fn queries_of_stored_responses_are_read() {
+    let command = |query| {
+        let path = format!("/v1/responses/{ID}/input_items");
+        route(&RequestHead {
+            raw_query: query,
+            ..at("GET", &path)
+        })
+        .ok()
+        .unwrap()
+        .command(b"")
+    };
+    let Ok(Command::ListInputItems(page)) = command("limit=2&order=asc&after=msg_1") else {
+        panic!("another command")
+    };
+    assert_eq!(
+        (page.limit, page.ascending, page.after.as_deref()),
+        (2, true, Some("msg_1"))
+    );
+    assert!(command("limit=0").is_err() && command("limit=101").is_err() && command("order=up").is_err());
+    let path = format!("/v1/responses/{ID}");
+    let get = |query| {
+        route(&RequestHead {
+            raw_query: query,
+            ..at("GET", &path)
+        })
+        .ok()
+        .unwrap()
+        .command(b"")
+        .is_ok()
+    };
+    assert!(get("include=x") && !get("stream=true"));
+}
+
+proptest! {
+    #[test]
+    fn no_head_panics(method in "[A-Z]{0,6}", path in "(/v1|/openai/v1)?[/a-z_%.0-9é]{0,30}", query in ".{0,20}", header in ".{0,60}") {
+        let head = RequestHead {
+            method: &method,
+            raw_path: &path,
+            raw_query: &query,
+            content_type: Some(&header),
+            authorization: Some(&header),
+        };
+        if let Ok(route) = route(&head) {
+            drop(route.command(b"{}"));
+        }
+    }
+}

@@ -5,3 +5,6 @@ mod events;
 
 pub use create::CreateChat;
 pub use events::{ChatDraft, ChatStream};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,480 @@
+//! What is read, what is refused and how, the order of events, and what is stored.
 
+use moho_terms::{Content, ContentBytes, Entropy, EntropyUnavailable, ResponseId, Timestamp};
+use proptest::prelude::*;
+
+use super::*;
+use crate::Failure;
+use crate::json::{self, Json};
+use crate::openai::{Ending, OutputFormat, Role, Turn, Usage};
+
+struct Zeros;
+
+impl Entropy for Zeros {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
+        bytes.fill(0);
+        Ok(())
+    }
+}
+
+const USAGE: Usage = Usage {
+    input_tokens: 7,
+    cached_tokens: 2,
+    output_tokens: 3,
+};
+
+fn id() -> ResponseId {
+    "resp_0123456789abcdef0123456789abcdef0123456789abcdef"
+        .parse()
+        .unwrap()
+}
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_unix_seconds(seconds)
+}
+
+fn content(text: &str) -> Content {
+    Content::new(text.to_owned())
+}
+
+fn parse(body: &str) -> CreateResponse {
+    CreateResponse::parse(body.as_bytes()).unwrap_or_else(|failure| panic!("{failure:?}"))
+}
+
+fn draft() -> ResponseDraft {
+    ResponseDraft::new(
+        id(),
+        at(100),
+        parse(r#"{"model":"m","input":"hi","instructions":"be brief"}"#).echo,
+    )
+}
+
+fn text(bytes: &ContentBytes) -> String {
+    String::from_utf8(bytes.expose().to_vec()).unwrap()
+}
+
+/// The events of frames: names, which have to equal the types, and data.
+fn events(frames: &str) -> Vec<(String, Json)> {
+    let frame = |frame: &str| {
+        let (name, data) = frame.split_once('\n').unwrap();
+        let data = json::parse(data.strip_prefix("data: ").unwrap().as_bytes()).unwrap();
+        let name = name.strip_prefix("event: ").unwrap();
+        assert!(matches!(data.get("type"), Some(Json::String(kind)) if kind.expose() == name));
+        (name.to_owned(), data)
+    };
+    frames
+        .strip_suffix("\n\n")
+        .unwrap()
+        .split("\n\n")
+        .filter(|f| *f != "data: [DONE]")
+        .map(frame)
+        .collect()
+}
+
+fn names(frames: &str) -> Vec<String> {
+    events(frames).into_iter().map(|(name, _)| name).collect()
+}
+
+const OPENING: [&str; 2] = ["response.created", "response.in_progress"];
+const SPEAKING: [&str; 2] = ["response.output_item.added", "response.content_part.added"];
+const CLOSING: [&str; 3] = [
+    "response.output_text.done",
+    "response.content_part.done",
+    "response.output_item.done",
+];
+
+#[test]
+fn the_order_of_events_is_the_one_clients_rely_on() {
+    for (ending, last) in [
+        (Ending::Stop, "response.completed"),
+        (Ending::Length, "response.incomplete"),
+    ] {
+        let mut stream = ResponseStream::new(draft(), true);
+        let mut frames = text(&stream.open());
+        frames.push_str(&text(&stream.delta(&content("Hel"), &Zeros).unwrap()));
+        frames.push_str(&text(&stream.delta(&content("lo \"you\"\n"), &Zeros).unwrap()));
+        let done = stream.complete(ending, USAGE, at(101));
+        let object = text(done.object());
+        frames.push_str(&text(&done.into_frames()));
+        let mut expected = [OPENING, SPEAKING].concat();
+        expected.extend(["response.output_text.delta"; 2]);
+        expected.extend(CLOSING);
+        expected.push(last);
+        assert_eq!(names(&frames), expected);
+        assert!(
+            frames.ends_with(&format!("\"response\":{object}}}\n\ndata: [DONE]\n\n")),
+            "{frames}"
+        );
+        for (number, (_, data)) in events(&frames).iter().enumerate() {
+            assert!(
+                matches!(data.get("sequence_number"), Some(Json::Number(n)) if **n == number.to_string())
+            );
+        }
+    }
+}
+
+#[test]
+fn an_answer_without_a_word_has_its_item_too() {
+    let mut stream = ResponseStream::new(draft(), false);
+    let mut frames = text(&stream.open());
+    frames.push_str(&text(
+        &stream.complete(Ending::Stop, USAGE, at(101)).into_frames(),
+    ));
+    let expected = [&OPENING[..], &SPEAKING, &CLOSING, &["response.completed"]].concat();
+    assert_eq!(names(&frames), expected);
+}
+
+#[test]
+fn a_failure_never_looks_like_an_end() {
+    let mut stream = ResponseStream::new(draft(), false);
+    let _opening: ContentBytes = stream.open();
+    let _delta: ContentBytes = stream.delta(&content("Hel"), &Zeros).unwrap();
+    let done = stream.complete(Ending::Stop, USAGE, at(101));
+    let frames = text(&done.into_failure(&Failure::Unavailable));
+    assert_eq!(names(&frames), ["error", "response.failed"]);
+    assert!(!frames.contains("[DONE]"));
+    let (_, error) = &events(&frames)[0];
+    for json in [error, error.get("error").unwrap()] {
+        assert!(
+            matches!(json.get("code"), Some(Json::String(code)) if code.expose() == "service_unavailable")
+        );
+    }
+    assert!(matches!(error.get("sequence_number"), Some(Json::Number(n)) if &**n == "5"));
+    let all = events(&frames);
+    let failed = all[1]
+        .1
+        .get("response")
+        .unwrap()
+        .get("error")
+        .unwrap()
+        .get("code");
+    assert!(matches!(failed, Some(Json::String(code)) if code.expose() == "server_error"));
+}
+
+#[test]
+fn padded_deltas_fill_whole_buckets() {
+    let length = |delta: &str, obfuscate| {
+        let mut stream = ResponseStream::new(draft(), obfuscate);
+        let frames = text(&stream.delta(&content(delta), &Zeros).unwrap());
+        frames.split("\n\n").nth(2).unwrap().len()
+    };
+    assert_eq!(length("a", true), length("abcdefg\u{1}", true));
+    assert_ne!(length("a", false), length("abc", false));
+}
+
+#[test]
+fn the_object_has_every_required_key() {
+    let object = json::parse(draft().complete(Ending::Length, USAGE, at(101)).expose()).unwrap();
+    for key in [
+        "id",
+        "object",
+        "created_at",
+        "completed_at",
+        "status",
+        "incomplete_details",
+        "model",
+        "previous_response_id",
+        "instructions",
+        "output",
+        "error",
+        "tools",
+        "tool_choice",
+        "truncation",
+        "parallel_tool_calls",
+        "text",
+        "top_p",
+        "presence_penalty",
+        "frequency_penalty",
+        "top_logprobs",
+        "temperature",
+        "reasoning",
+        "usage",
+        "max_output_tokens",
+        "max_tool_calls",
+        "store",
+        "background",
+        "service_tier",
+        "metadata",
+        "safety_identifier",
+        "prompt_cache_key",
+    ] {
+        assert!(object.get(key).is_some(), "{key}");
+    }
+    let Json::Object(members) = &object else {
+        panic!("not an object")
+    };
+    let mut keys: Vec<&str> = members.iter().map(|(name, _)| name.expose()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), members.len());
+}
+
+#[test]
+fn what_clients_send_is_read() {
+    let bare = parse(
+        r#"{"model":"m","input":[{"role":"user","content":"a"},{"role":"assistant","content":[{"type":"output_text","text":"b"}]},{"type":"message","role":"developer","content":[{"type":"input_text","text":"c"},{"type":"input_text","text":"d"}]},{"type":"reasoning","summary":[]}],"nonsense":[{}],"client_metadata":{"x":1}}"#,
+    );
+    let turns: Vec<(Role, String)> = bare
+        .input
+        .iter()
+        .map(|turn| (turn.role, turn.text().expose().to_owned()))
+        .collect();
+    let expected = [
+        (Role::User, "a"),
+        (Role::Assistant, "b"),
+        (Role::Developer, "c\nd"),
+    ];
+    assert_eq!(turns, expected.map(|(role, text)| (role, text.to_owned())));
+    assert!(bare.store && bare.obfuscate && !bare.stream && bare.previous_response_id.is_none());
+    let codex = parse(
+        r#"{"model":"m","input":"x","stream":true,"store":false,"include":["reasoning.encrypted_content"],"reasoning":{"summary":"auto"},"tool_choice":"auto","parallel_tool_calls":false,"prompt_cache_key":"k","tools":[{"type":"function","name":"f","parameters":{"z":1,"a":2},"strict":false},{"type":"namespace","name":"n","tools":[]},{"type":"web_search"}],"stream_options":{"include_obfuscation":false},"max_output_tokens":16,"temperature":0,"top_p":0.5,"truncation":"auto","metadata":{"k":"v"}}"#,
+    );
+    assert!(codex.stream && !codex.store && !codex.obfuscate && codex.truncation == Truncation::Auto);
+    assert_eq!(
+        (codex.ignored_tools, codex.max_output_tokens, codex.sampling.top_p),
+        (2, Some(16), Some(0.5))
+    );
+    let echo = std::str::from_utf8(codex.echo.members()).unwrap();
+    for part in [
+        r#""tools":[{"type":"function","name":"f","description":null,"parameters":{"z":1,"a":2},"strict":false}]"#,
+        r#""metadata":{"k":"v"}"#,
+        r#""temperature":0,"#,
+        r#""max_output_tokens":16,"#,
+        r#""truncation":"auto""#,
+    ] {
+        assert!(echo.contains(part), "{part} in {echo}");
+    }
+    let schema = parse(
+        r#"{"model":"m","input":"x","text":{"format":{"type":"json_schema","strict":true,"name":"n","schema":{"type":"object","properties":{"z":{},"a":{}}}}}}"#,
+    );
+    let OutputFormat::JsonSchema { name, schema } = schema.format else {
+        panic!("another format")
+    };
+    assert_eq!(
+        (name.as_str(), schema.expose()),
+        ("n", r#"{"type":"object","properties":{"z":{},"a":{}}}"#)
+    );
+}
+
+/// The field to blame, the code and the request.
+const WRONG: &str = r#"model missing_required_parameter {"input":"x"}
+input missing_required_parameter {"model":"m"}
+model invalid_type {"model":1,"input":"x"}
+input empty_array {"model":"m","input":[]}
+input[0].role invalid_value {"model":"m","input":[{"role":"robot","content":"x"}]}
+input[0].content missing_required_parameter {"model":"m","input":[{"role":"user"}]}
+input[0].content[0].type unsupported_value {"model":"m","input":[{"role":"user","content":[{"type":"input_image"}]}]}
+input[0].type unsupported_value {"model":"m","input":[{"type":"item_reference","id":"x"}]}
+input[0].type unsupported_value {"model":"m","input":[{"type":"function_call_output"}]}
+temperature decimal_above_max_value {"model":"m","input":"x","temperature":2.1}
+top_p decimal_below_min_value {"model":"m","input":"x","top_p":-1}
+max_output_tokens integer_below_min_value {"model":"m","input":"x","max_output_tokens":0}
+max_output_tokens integer_above_max_value {"model":"m","input":"x","max_output_tokens":99999999999999999999}
+max_output_tokens invalid_type {"model":"m","input":"x","max_output_tokens":1.5}
+stream invalid_type {"model":"m","input":"x","stream":"yes"}
+background unsupported_value {"model":"m","input":"x","background":true}
+conversation unsupported_parameter {"model":"m","input":"x","conversation":"c"}
+tool_choice unsupported_value {"model":"m","input":"x","tool_choice":"required"}
+text.format.schema missing_required_parameter {"model":"m","input":"x","text":{"format":{"type":"json_schema","name":"n"}}}
+metadata invalid_type {"model":"m","input":"x","metadata":{"k":1}}
+- - [1]
+- - {"#;
+
+#[test]
+fn what_is_wrong_is_named() {
+    for line in WRONG.lines() {
+        let mut columns = line
+            .splitn(3, ' ')
+            .map(|column| if column == "-" { "" } else { column });
+        let (param, code, body) = (
+            columns.next().unwrap(),
+            columns.next().unwrap(),
+            columns.next().unwrap(),
+        );
+        let failure = CreateResponse::parse(body.as_bytes()).err().unwrap();
+        let Failure::Invalid {
+            param: got,
+            code: got_code,
+            ..
+        } = failure
+        else {
+            panic!("{line}")
+        };
+        assert_eq!(
+            (got.unwrap_or_default().as_str(), got_code.unwrap_or_default()),
+            (param, code),
+            "{line}"
+        );
+    }
+    let unknown = CreateResponse::parse(br#"{"model":"m","input":"x","previous_response_id":"nope"}"#).err();
+    assert_eq!(unknown, Some(Failure::PreviousResponseNotFound(None)));
+    let model = CreateResponse::parse(br#"{"model":"a/b","input":"x"}"#).err();
+    assert_eq!(model, Some(Failure::ModelNotFound(None)));
+}
+
+#[test]
+fn metadata_has_limits() {
+    let parse = |pairs: String| {
+        let body = format!(r#"{{"model":"m","input":"x","metadata":{{{pairs}}}}}"#);
+        CreateResponse::parse(body.as_bytes()).is_ok()
+    };
+    let pairs = |count: usize| {
+        (0..count)
+            .map(|n| format!("\"{n}\":\"v\""))
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    assert!(parse(pairs(16)) && !parse(pairs(17)));
+    let pair = |name: usize, value: usize| format!("\"{}\":\"{}\"", "é".repeat(name), "é".repeat(value));
+    assert!(parse(pair(64, 512)) && !parse(pair(65, 1)) && !parse(pair(1, 513)));
+}
+
+#[test]
+fn what_is_stored_is_what_was_sent_and_all_a_follow_up_needs() {
+    let object = draft().complete(Ending::Stop, USAGE, at(101));
+    let sent = text(&object);
+    let earlier = vec![
+        Turn::of(Role::User, content("oldest")),
+        Turn::of(Role::Assistant, content("answer")),
+    ];
+    let input = vec![Turn {
+        role: Role::User,
+        parts: vec![content("a"), content("b")],
+    }];
+    let stored = StoredResponse::new(earlier, input, content("out"), object);
+    let document = stored.encode();
+    let read = StoredResponse::decode(document.expose()).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(text(&read.encode()), text(&document));
+    let page = |ascending, limit, after: Option<&str>| {
+        let page = ListInputItems {
+            id: id(),
+            limit,
+            ascending,
+            after: after.map(str::to_owned),
+        };
+        read.input_items(&page).map(|list| text(&list))
+    };
+    let newest = page(false, 2, None).unwrap();
+    assert!(
+        newest.contains(r#""content":[{"type":"input_text","text":"a"},{"type":"input_text","text":"b"}]"#),
+        "{newest}"
+    );
+    assert!(newest.contains(r#""has_more":true"#) && !newest.contains("oldest"));
+    let last = json::parse(newest.as_bytes()).unwrap();
+    let Some(Json::String(last)) = last.get("last_id") else {
+        panic!("no last_id")
+    };
+    assert!(page(false, 2, Some(last.expose())).unwrap().contains("oldest"));
+    assert!(page(true, 100, None).unwrap().contains(r#""has_more":false"#));
+    assert!(page(true, 1, Some("msg_other")).is_err());
+    assert_eq!(
+        text(
+            &StoredResponse::decode(document.expose())
+                .ok()
+                .unwrap()
+                .into_object()
+        ),
+        sent
+    );
+    let context = read.into_context();
+    let last = context.last().unwrap();
+    assert_eq!(
+        (context.len(), last.role, last.text().expose()),
+        (4, Role::Assistant, "out")
+    );
+    for broken in [
+        "",
+        "{}",
+        r#"{"version":2,"object":"","context":[]}"#,
+        r#"{"version":1,"object":"","context":[]}"#,
+    ] {
+        assert!(StoredResponse::decode(broken.as_bytes()).is_err(), "{broken}");
+    }
+}
+
+const MARKER: &str = "kumquat";
+
+/// JSON in which every name and string may hold the marker.
+fn any_json() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        Just("1".to_owned()),
+        Just("-1.5e400".to_owned()),
+        Just(format!("\"{MARKER}\"")),
+        Just("\"user\"".to_owned()),
+        Just("\"message\"".to_owned()),
+    ];
+    let name = prop_oneof![
+        Just(MARKER),
+        Just("role"),
+        Just("content"),
+        Just("type"),
+        Just("text"),
+        Just("format"),
+        Just("name"),
+        Just("schema"),
+        Just("json_schema"),
+        Just("mode"),
+    ];
+    leaf.prop_recursive(3, 24, 4, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(","))),
+            proptest::collection::vec((name.clone(), inner), 0..4).prop_map(|members| {
+                let members: Vec<String> = members
+                    .into_iter()
+                    .map(|(name, value)| format!("\"{name}\":{value}"))
+                    .collect();
+                format!("{{{}}}", members.join(","))
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn errors_repeat_nothing_of_a_request(field in prop_oneof![
+        Just("input"), Just("instructions"), Just("text"), Just("tools"), Just("tool_choice"), Just("metadata"), Just("stream"),
+        Just("stream_options"), Just("temperature"), Just("max_output_tokens"), Just("previous_response_id"), Just("reasoning"),
+        Just("truncation"), Just("include"), Just("service_tier"), Just("messages"), Just("stop"), Just("response_format"),
+        Just("n"), Just("seed"), Just("logit_bias"), Just("modalities")], value in any_json()) {
+        let body = format!(r#"{{"model":"m","input":"x","messages":[{{"role":"user","content":"x"}}],"{field}":{value}}}"#);
+        let request = "11111111-2222-4333-8444-555555555555".parse().unwrap();
+        let responses = CreateResponse::parse(body.as_bytes()).err();
+        let chat = crate::openai::chat::CreateChat::parse(body.as_bytes()).err();
+        for failure in [responses, chat].into_iter().flatten() {
+            let reply = failure.reply(crate::ErrorShape::OpenAi, &request);
+            prop_assert!(!text(&reply.body).contains(MARKER), "{}", text(&reply.body));
+        }
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        drop(CreateResponse::parse(&bytes));
+        drop(StoredResponse::decode(&bytes));
+    }
+
+    #[test]
+    fn any_text_streams_and_stores_whole(pieces in proptest::collection::vec(any::<String>(), 0..5)) {
+        let mut stream = ResponseStream::new(draft(), true);
+        let mut frames = text(&stream.open());
+        for piece in &pieces {
+            frames.push_str(&text(&stream.delta(&content(piece), &Zeros).unwrap()));
+        }
+        let done = stream.complete(Ending::Stop, USAGE, at(101));
+        let whole = pieces.concat();
+        prop_assert_eq!(done.text().expose(), &whole);
+        let object = json::parse(done.object().expose()).unwrap();
+        frames.push_str(&text(&done.into_frames()));
+        let mut read = String::new();
+        for (name, data) in events(&frames) {
+            if let (true, Some(Json::String(delta))) = (name == "response.output_text.delta", data.get("delta")) {
+                read.push_str(delta.expose());
+            }
+        }
+        prop_assert_eq!(&read, &whole);
+        let Some(Json::Array(output)) = object.get("output") else { panic!("no output") };
+        let Some(Json::Array(parts)) = output[0].get("content") else { panic!("no content") };
+        prop_assert!(matches!(parts[0].get("text"), Some(Json::String(text)) if text.expose() == whole));
+    }
+}

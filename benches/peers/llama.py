@@ -46,6 +46,7 @@ class Peer:
         settings.n_batch = PREFILL
         settings.n_ubatch = PREFILL
         settings.n_seq_max = TOGETHER
+        settings.kv_unified = True
         settings.n_threads = threads
         settings.n_threads_batch = threads
         self.context = llama.llama_init_from_model(self.model, settings)

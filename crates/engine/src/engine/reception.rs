@@ -1,0 +1,73 @@
+//! Reads requests on a thread of its own: tokens, templates and grammars may take long, and nobody's decode waits.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+
+use moho_terms::Entropy;
+
+use super::worker::Note;
+use crate::loaded::Reader;
+use crate::message::{EventKind, Failure, SequenceId, StartSequence};
+use crate::scheduler::Request;
+
+/// A request to be read.
+pub(super) struct Job {
+    /// Tells two sequences of one name apart, of which the first has ended.
+    pub(super) ticket: u64,
+    pub(super) lane: usize,
+    pub(super) start: Box<StartSequence>,
+}
+
+/// A request that was read, or why it could not be.
+pub(super) struct Read {
+    pub(super) sequence: SequenceId,
+    pub(super) ticket: u64,
+    pub(super) lane: usize,
+    pub(super) result: Result<Request, EventKind>,
+}
+
+/// Everything that reading takes.
+pub(super) struct Reception {
+    /// For each lane its reader, and the most tokens of a sequence.
+    pub(super) readers: Vec<(Reader, usize)>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) inbox: Sender<Note>,
+}
+
+impl Reception {
+    /// Reads until nobody sends any more.
+    pub(super) fn run(self, jobs: &Receiver<Job>) {
+        for job in jobs {
+            let (sequence, ticket, lane) = (job.start.sequence, job.ticket, job.lane);
+            // A panic in a library ends this one request. Nothing that it may have left half done is kept.
+            let result = catch_unwind(AssertUnwindSafe(|| self.read(lane, *job.start)));
+            let result = result.unwrap_or(Err(EventKind::Failed(Failure::Computation)));
+            let read = Read {
+                sequence,
+                ticket,
+                lane,
+                result,
+            };
+            if self.inbox.send(Note::Read(Box::new(read))).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn read(&self, lane: usize, start: StartSequence) -> Result<Request, EventKind> {
+        let (reader, limit) = self
+            .readers
+            .get(lane)
+            .ok_or(EventKind::Failed(Failure::EngineStopped))?;
+        let mut seed = [0; 8];
+        if start.sampling.seed().is_none() && start.sampling.temperature() > 0.0 {
+            self.entropy
+                .fill(&mut seed)
+                .map_err(|_dropped| EventKind::Failed(Failure::Entropy))?;
+        }
+        reader
+            .read(start, *limit, u64::from_le_bytes(seed))
+            .map_err(EventKind::Refused)
+    }
+}

@@ -1,0 +1,215 @@
+//! The thread that computes: takes commands between steps, and sleeps when no sequence can go on.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+
+use moho_terms::ModelId;
+
+use super::reception::{Job, Read};
+use super::registry::{Place, Registry, Stage};
+use crate::message::{
+    EngineCommand, EventKind, Failure, FinishReason, Refusal, SequenceId, StartSequence, Usage,
+};
+use crate::scheduler::{Decoder, Events, Lane};
+
+/// What reaches the worker.
+pub(super) enum Note {
+    Command(EngineCommand),
+    Read(Box<Read>),
+}
+
+/// All models at work.
+pub(super) struct Worker<D> {
+    lanes: Vec<(ModelId, Lane<D>)>,
+    jobs: Sender<Job>,
+    queue: usize,
+    tickets: u64,
+}
+
+/// Whether the engine goes on.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    On,
+    Stop,
+}
+
+impl<D: Decoder> Worker<D> {
+    pub(super) fn new(lanes: Vec<(ModelId, Lane<D>)>, jobs: Sender<Job>, queue: usize) -> Self {
+        Self {
+            lanes,
+            jobs,
+            queue,
+            tickets: 0,
+        }
+    }
+
+    /// Works until it is told to stop. After a panic nothing here can be trusted any more: everything is dropped, and all
+    /// that is still asked is answered with failure.
+    pub(super) fn run(mut self, notes: &Receiver<Note>, mut registry: Registry) {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.work(notes, &mut registry)));
+        drop(self);
+        registry.end_all();
+        if ended.is_err() {
+            // INVARIANT: the reception is gone with `self`, so that only commands come, until the last sender is dropped.
+            while let Ok(note) = notes.recv() {
+                if turn_away(note, &mut registry) == Flow::Stop {
+                    break;
+                }
+            }
+        }
+        while let Ok(note) = notes.try_recv() {
+            turn_away(note, &mut registry);
+        }
+    }
+
+    fn work(&mut self, notes: &Receiver<Note>, registry: &mut Registry) {
+        loop {
+            let mut busy = false;
+            for (_, lane) in &mut self.lanes {
+                busy |= lane.step(registry);
+            }
+            if registry.nobody_listens() || self.take_notes(notes, registry, busy) == Flow::Stop {
+                return;
+            }
+        }
+    }
+
+    /// Takes all that has arrived; waits for the first when there is nothing else to do.
+    fn take_notes(&mut self, notes: &Receiver<Note>, registry: &mut Registry, busy: bool) -> Flow {
+        if !busy {
+            let Ok(note) = notes.recv() else { return Flow::Stop };
+            if self.take(note, registry) == Flow::Stop {
+                return Flow::Stop;
+            }
+        }
+        loop {
+            match notes.try_recv() {
+                Ok(note) => {
+                    if self.take(note, registry) == Flow::Stop {
+                        return Flow::Stop;
+                    }
+                }
+                Err(TryRecvError::Empty) => return Flow::On,
+                Err(TryRecvError::Disconnected) => return Flow::Stop,
+            }
+        }
+    }
+
+    fn take(&mut self, note: Note, registry: &mut Registry) -> Flow {
+        match note {
+            Note::Command(EngineCommand::Start(start)) => self.start(start, registry),
+            Note::Command(EngineCommand::Credit { sequence, tokens }) => {
+                self.credit(sequence, tokens, registry)
+            }
+            Note::Command(EngineCommand::Cancel(id)) => self.cancel(id, registry),
+            Note::Command(EngineCommand::Shutdown) => return Flow::Stop,
+            Note::Read(read) => self.enqueue(*read, registry),
+        }
+        Flow::On
+    }
+
+    fn start(&mut self, start: Box<StartSequence>, registry: &mut Registry) {
+        let id = start.sequence;
+        let refuse = |refusal| EventKind::Refused(refusal);
+        if registry.find(id).is_some() {
+            return registry.turn_away(id, refuse(Refusal::DuplicateSequence));
+        }
+        let lanes = self.lanes.iter().enumerate();
+        let Some((lane, waiting)) = lanes
+            .filter(|(_, (name, _))| *name == start.model)
+            .map(|(n, (_, lane))| (n, lane.waiting()))
+            .next()
+        else {
+            return registry.turn_away(id, refuse(Refusal::UnknownModel));
+        };
+        if waiting.saturating_add(registry.reading(lane)) >= self.queue {
+            return registry.turn_away(id, refuse(Refusal::Overloaded));
+        }
+        self.tickets = self.tickets.saturating_add(1);
+        let ticket = self.tickets;
+        registry.begin(
+            id,
+            Place {
+                ticket,
+                lane,
+                stage: Stage::Reading { credit: 0 },
+            },
+        );
+        if self.jobs.send(Job { ticket, lane, start }).is_err() {
+            registry.tell(id, EventKind::Failed(Failure::EngineStopped));
+        }
+    }
+
+    fn enqueue(&mut self, read: Read, registry: &mut Registry) {
+        // A sequence that was cancelled meanwhile is gone, and its name may have been given again.
+        let Some(place) = registry
+            .find(read.sequence)
+            .filter(|place| place.ticket == read.ticket)
+        else {
+            return;
+        };
+        let Stage::Reading { credit } = place.stage else {
+            return;
+        };
+        place.stage = Stage::Queued;
+        match (read.result, self.lanes.get_mut(read.lane)) {
+            (Ok(mut request), Some((_, lane))) => {
+                request.credit = request.credit.saturating_add(credit);
+                lane.enqueue(request, registry);
+            }
+            (Ok(_), None) => registry.tell(read.sequence, EventKind::Failed(Failure::EngineStopped)),
+            (Err(last), _) => registry.tell(read.sequence, last),
+        }
+    }
+
+    fn credit(&mut self, id: SequenceId, tokens: u32, registry: &mut Registry) {
+        let Some(place) = registry.find(id) else { return };
+        match &mut place.stage {
+            Stage::Reading { credit } => *credit = credit.saturating_add(tokens),
+            Stage::Queued => {
+                if let Some((_, lane)) = self.lanes.get_mut(place.lane) {
+                    lane.credit(id, tokens);
+                }
+            }
+        }
+    }
+
+    fn cancel(&mut self, id: SequenceId, registry: &mut Registry) {
+        let Some(place) = registry.find(id).copied() else {
+            return;
+        };
+        match place.stage {
+            Stage::Reading { .. } => {
+                let usage = Usage {
+                    prompt_tokens: 0,
+                    cached_tokens: 0,
+                    completion_tokens: 0,
+                };
+                registry.tell(
+                    id,
+                    EventKind::Finished {
+                        reason: FinishReason::Cancelled,
+                        usage,
+                    },
+                );
+            }
+            Stage::Queued => {
+                if let Some((_, lane)) = self.lanes.get_mut(place.lane) {
+                    lane.cancel(id, registry);
+                }
+            }
+        }
+    }
+}
+
+/// Answers what is asked of an engine that has stopped.
+fn turn_away(note: Note, registry: &mut Registry) -> Flow {
+    match note {
+        Note::Command(EngineCommand::Start(start)) => {
+            registry.turn_away(start.sequence, EventKind::Failed(Failure::EngineStopped));
+        }
+        Note::Command(EngineCommand::Shutdown) => return Flow::Stop,
+        Note::Command(EngineCommand::Credit { .. } | EngineCommand::Cancel(_)) | Note::Read(_) => {}
+    }
+    Flow::On
+}

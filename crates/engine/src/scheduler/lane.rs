@@ -1,0 +1,318 @@
+//! One model with its blocks, the sequences that run on it, and those that wait.
+
+use std::sync::Arc;
+
+use super::sequence::{Running, Waiting};
+use super::{Decoder, Events, Outcome, Sequence};
+use crate::kv::{BLOCK_TOKENS, KvPool};
+use crate::message::{EventKind, Failure, FinishReason, SequenceId};
+use crate::model::{Step, StepRow};
+use crate::tokenizer::Tokenizer;
+
+/// How much a lane may do at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LaneLimits {
+    /// Sequences that have blocks; at most `token_budget`.
+    pub(crate) max_sequences: usize,
+    /// Tokens in one step.
+    pub(crate) token_budget: usize,
+}
+
+/// A model at work.
+pub(crate) struct Lane<D> {
+    decoder: D,
+    tokenizer: Arc<Tokenizer>,
+    pool: KvPool,
+    limits: LaneLimits,
+    /// In order of arrival.
+    waiting: Vec<Waiting>,
+    /// In order of arrival.
+    running: Vec<Running>,
+    arrivals: u64,
+    rows: Vec<StepRow>,
+    logits: Vec<f32>,
+}
+
+impl<D: Decoder> Lane<D> {
+    pub(crate) fn new(decoder: D, tokenizer: Arc<Tokenizer>, pool: KvPool, limits: LaneLimits) -> Self {
+        let (waiting, running) = (Vec::new(), Vec::new());
+        Self {
+            decoder,
+            tokenizer,
+            pool,
+            limits,
+            waiting,
+            running,
+            arrivals: 0,
+            rows: Vec::new(),
+            logits: Vec::new(),
+        }
+    }
+
+    /// The most tokens that one sequence can have: the model's context, or all blocks together.
+    pub(crate) fn limit(&self) -> usize {
+        self.decoder
+            .config()
+            .context
+            .min(self.pool.capacity().saturating_mul(BLOCK_TOKENS))
+    }
+
+    /// Sequences that have not run yet or lost their blocks.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn free_blocks(&self) -> usize {
+        self.pool.available()
+    }
+
+    /// Takes a request, whose prompt is shorter than [`Self::limit`].
+    pub(crate) fn enqueue(&mut self, request: super::Request, events: &mut dyn Events) {
+        let sequence = Sequence::begin(request, self.arrivals, self.limit());
+        self.arrivals = self.arrivals.saturating_add(1);
+        let usage = sequence.usage();
+        let admitted = EventKind::Admitted {
+            prompt_tokens: usage.prompt_tokens,
+            cached_tokens: usage.cached_tokens,
+        };
+        events.tell(sequence.id(), admitted);
+        if sequence.is_full() {
+            events.tell(
+                sequence.id(),
+                EventKind::Finished {
+                    reason: FinishReason::Length,
+                    usage,
+                },
+            );
+        } else {
+            self.waiting.push(Waiting(sequence));
+        }
+    }
+
+    /// Lets a sequence go on by so many tokens more.
+    pub(crate) fn credit(&mut self, id: SequenceId, tokens: u32) {
+        let waiting = self.waiting.iter_mut().map(|w| &mut w.0);
+        let mut all = waiting.chain(self.running.iter_mut().map(|r| &mut r.sequence));
+        if let Some(sequence) = all.find(|s| s.id() == id) {
+            sequence.add_credit(tokens);
+        }
+    }
+
+    /// Ends a sequence, wherever it stands.
+    pub(crate) fn cancel(&mut self, id: SequenceId, events: &mut dyn Events) {
+        let sequence = if let Some(at) = self.running.iter().position(|r| r.sequence.id() == id) {
+            self.running.remove(at).release(&mut self.pool).0
+        } else if let Some(at) = self.waiting.iter().position(|w| w.0.id() == id) {
+            self.waiting.remove(at).0
+        } else {
+            return;
+        };
+        events.tell(
+            id,
+            EventKind::Finished {
+                reason: FinishReason::Cancelled,
+                usage: sequence.usage(),
+            },
+        );
+    }
+
+    /// Computes one step. `false` when there was nothing to compute, so that only a command can change that.
+    pub(crate) fn step(&mut self, events: &mut dyn Events) -> bool {
+        self.plan();
+        if self.running.iter().all(|r| r.share() == 0) {
+            return false;
+        }
+        let computed = self.compute();
+        if computed {
+            self.take_tokens(events);
+        } else {
+            self.end_step_failed(events);
+        }
+        true
+    }
+
+    /// Gives every sequence its share of the budget.
+    fn plan(&mut self) {
+        let mut budget = self.limits.token_budget;
+        let arrivals: Vec<u64> = self.running.iter().map(|r| r.sequence.arrival()).collect();
+        for decode in [true, false] {
+            for arrival in &arrivals {
+                // One that was preempted in between is not there any more.
+                let Some(running) = self.find(*arrival) else {
+                    continue;
+                };
+                if running.is_stalled() || (running.pending() == 1) != decode {
+                    continue;
+                }
+                let share = running.pending().min(budget);
+                if share > 0 {
+                    budget = budget
+                        .saturating_add(self.make_room(*arrival, share))
+                        .saturating_sub(self.share_of(*arrival));
+                }
+            }
+        }
+        self.admit(budget);
+    }
+
+    fn find(&mut self, arrival: u64) -> Option<&mut Running> {
+        self.running.iter_mut().find(|r| r.sequence.arrival() == arrival)
+    }
+
+    fn share_of(&mut self, arrival: u64) -> usize {
+        self.find(arrival).map_or(0, |running| running.share())
+    }
+
+    /// Claims a share, preempting who has to yield; the budget that those had taken already.
+    fn make_room(&mut self, arrival: u64, share: usize) -> usize {
+        let mut given_back = 0_usize;
+        loop {
+            let Some(running) = self.running.iter_mut().find(|r| r.sequence.arrival() == arrival) else {
+                return given_back;
+            };
+            if running.claim(share, &mut self.pool) {
+                return given_back;
+            }
+            let Some(victim) = self.victim(arrival) else {
+                return given_back;
+            };
+            given_back = given_back.saturating_add(self.preempt(victim));
+        }
+    }
+
+    /// Whose blocks this sequence may take: the newest without credit, or else the newest that came after it.
+    fn victim(&self, arrival: u64) -> Option<usize> {
+        let other = |r: &Running| r.sequence.arrival() != arrival;
+        let stalled = self.running.iter().rposition(|r| other(r) && r.is_stalled());
+        stalled.or_else(|| self.running.iter().rposition(|r| r.sequence.arrival() > arrival))
+    }
+
+    /// Takes a sequence's blocks away; returns the share that it had in the coming step.
+    fn preempt(&mut self, at: usize) -> usize {
+        let share = self.running.get(at).map_or(0, Running::share);
+        let waiting = self.running.remove(at).release(&mut self.pool);
+        let place = self
+            .waiting
+            .partition_point(|w| w.0.arrival() < waiting.0.arrival());
+        self.waiting.insert(place, waiting);
+        share
+    }
+
+    /// Lets waiting sequences run, strictly in order, while budget and blocks are left.
+    fn admit(&mut self, mut budget: usize) {
+        while budget > 0 {
+            let Some(next) = self.waiting.iter().position(|w| w.0.has_credit()) else {
+                return;
+            };
+            let needed = self
+                .waiting
+                .get(next)
+                .map_or(0, |w| w.0.tokens().len().div_ceil(BLOCK_TOKENS));
+            let idle = self
+                .running
+                .iter()
+                .filter(|r| r.is_stalled())
+                .map(|r| r.table().blocks().len());
+            if self.pool.available().saturating_add(idle.sum()) < needed {
+                return;
+            }
+            while self.running.len() >= self.limits.max_sequences || self.pool.available() < needed {
+                let Some(stalled) = self.running.iter().rposition(Running::is_stalled) else {
+                    return;
+                };
+                self.preempt(stalled);
+            }
+            // Preemption may have put sequences before it, but none with credit.
+            let Some(next) = self.waiting.iter().position(|w| w.0.has_credit()) else {
+                return;
+            };
+            let mut running = self.waiting.remove(next).run();
+            let share = running.pending().min(budget);
+            // INVARIANT: blocks for the whole sequence are free.
+            running.claim(share, &mut self.pool);
+            budget = budget.saturating_sub(share);
+            let place = self
+                .running
+                .partition_point(|r| r.sequence.arrival() < running.sequence.arrival());
+            self.running.insert(place, running);
+        }
+    }
+
+    /// Runs the model over all shares; whether it could.
+    fn compute(&mut self) -> bool {
+        let taking_part = || self.running.iter().filter(|r| r.share() > 0);
+        self.rows.clear();
+        for (slot, running) in taking_part().enumerate() {
+            let row = |(token, position, wants_logits)| StepRow {
+                token,
+                slot,
+                position,
+                wants_logits,
+            };
+            self.rows.extend(running.rows().map(row));
+        }
+        let tables: Vec<_> = taking_part().map(Running::table).collect();
+        let mut step = Step {
+            rows: &self.rows,
+            tables: &tables,
+            pool: &mut self.pool,
+            logits: &mut self.logits,
+        };
+        let computed = self.decoder.forward(&mut step).is_ok();
+        // Tokens are a tenant's words; the buffer is kept, so that it has to be wiped.
+        self.rows.iter_mut().for_each(|row| row.token = 0);
+        computed
+    }
+
+    /// Hands each sequence that is up to date its next token.
+    fn take_tokens(&mut self, events: &mut dyn Events) {
+        let vocabulary = self.decoder.config().vocabulary.max(1);
+        let mut logits = self.logits.chunks_exact(vocabulary);
+        let mut ended = Vec::new();
+        for running in self.running.iter_mut().filter(|r| r.share() > 0) {
+            if !running.computed() {
+                continue;
+            }
+            let sequence = &mut running.sequence;
+            let outcome = logits.next().map_or(Outcome::Failed(Failure::Computation), |l| {
+                sequence.take_next(l, &self.tokenizer)
+            });
+            let id = sequence.id();
+            match outcome {
+                Outcome::More(text) => events.tell(id, EventKind::Text { text, tokens: 1 }),
+                Outcome::End(text, reason) => {
+                    events.tell(id, EventKind::Text { text, tokens: 1 });
+                    ended.push((
+                        id,
+                        EventKind::Finished {
+                            reason,
+                            usage: sequence.usage(),
+                        },
+                    ));
+                }
+                Outcome::Failed(failure) => ended.push((id, EventKind::Failed(failure))),
+            }
+        }
+        for (id, last) in ended {
+            self.end(id, last, events);
+        }
+    }
+
+    /// Ends all sequences of a step that could not be computed: which of them is to blame is not known.
+    fn end_step_failed(&mut self, events: &mut dyn Events) {
+        let part = self.running.iter().filter(|r| r.share() > 0);
+        let ids: Vec<SequenceId> = part.map(|r| r.sequence.id()).collect();
+        for id in ids {
+            self.end(id, EventKind::Failed(Failure::Computation), events);
+        }
+    }
+
+    fn end(&mut self, id: SequenceId, last: EventKind, events: &mut dyn Events) {
+        if let Some(at) = self.running.iter().position(|r| r.sequence.id() == id) {
+            // The sequence is dropped here, and its tokens wiped.
+            drop(self.running.remove(at).release(&mut self.pool));
+        }
+        events.tell(id, last);
+    }
+}

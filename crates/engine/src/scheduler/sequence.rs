@@ -1,0 +1,251 @@
+//! One sequence: its tokens, what chooses the next one, and what of it may leave.
+//!
+//! Where a sequence stands is its type: [`Waiting`] has no blocks, [`Running`] has a table of them, and the only way
+//! out of `Running` gives the table's blocks back.
+
+use moho_terms::Content;
+use zeroize::Zeroizing;
+
+use crate::grammar::{Grammar, Position};
+use crate::kv::{BlockTable, KvPool};
+use crate::message::{Failure, FinishReason, SequenceId, Usage};
+use crate::sampler::{Sampler, StopTexts};
+use crate::tokenizer::{Detokenizer, Tokenizer};
+
+/// A request in the model's terms.
+pub(crate) struct Request {
+    pub(crate) id: SequenceId,
+    pub(crate) prompt: Zeroizing<Vec<u32>>,
+    pub(crate) max_tokens: Option<u32>,
+    pub(crate) credit: u32,
+    pub(crate) isolation: u64,
+    pub(crate) sampler: Sampler,
+    pub(crate) grammar: Option<Grammar>,
+    pub(crate) stop: StopTexts,
+}
+
+/// A sequence, wherever it stands.
+pub(crate) struct Sequence {
+    id: SequenceId,
+    /// Older sequences have lower numbers; nothing else decides between two.
+    arrival: u64,
+    /// Salt of everything that may be shared with other sequences.
+    #[expect(
+        dead_code,
+        reason = "read by the prefix cache once there is one; carried so that it cannot be forgotten"
+    )]
+    isolation: u64,
+    tokens: Zeroizing<Vec<u32>>,
+    prompt_tokens: usize,
+    /// Prompt and output together may have so many tokens.
+    end: usize,
+    credit: u32,
+    sampler: Sampler,
+    grammar: Option<Grammar>,
+    detokenizer: Detokenizer,
+    stop: StopTexts,
+}
+
+/// What one more token brought.
+pub(crate) enum Outcome {
+    /// Text, perhaps none yet.
+    More(Content),
+    /// The last text, and why it is the last.
+    End(Content, FinishReason),
+    /// It cannot go on.
+    Failed(Failure),
+}
+
+impl Sequence {
+    /// Begins a sequence that may grow to `limit` tokens.
+    pub(crate) fn begin(request: Request, arrival: u64, limit: usize) -> Self {
+        let prompt_tokens = request.prompt.len();
+        let wanted = request
+            .max_tokens
+            .and_then(|most| usize::try_from(most).ok())
+            .unwrap_or(usize::MAX);
+        let end = prompt_tokens.saturating_add(wanted).min(limit);
+        // One buffer of the final size, so that no grown copy stays behind unwiped.
+        let mut tokens = Zeroizing::new(Vec::with_capacity(end.max(prompt_tokens)));
+        tokens.extend_from_slice(&request.prompt);
+        Self {
+            id: request.id,
+            arrival,
+            isolation: request.isolation,
+            tokens,
+            prompt_tokens,
+            end,
+            credit: request.credit,
+            sampler: request.sampler,
+            grammar: request.grammar,
+            detokenizer: Detokenizer::default(),
+            stop: request.stop,
+        }
+    }
+
+    pub(super) fn id(&self) -> SequenceId {
+        self.id
+    }
+
+    pub(super) fn arrival(&self) -> u64 {
+        self.arrival
+    }
+
+    pub(super) fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// Whether it may be given its next token.
+    pub(super) fn has_credit(&self) -> bool {
+        self.credit > 0
+    }
+
+    pub(super) fn add_credit(&mut self, tokens: u32) {
+        self.credit = self.credit.saturating_add(tokens);
+    }
+
+    /// Whether it is complete already: for requests of no tokens.
+    pub(super) fn is_full(&self) -> bool {
+        self.tokens.len() >= self.end
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
+        Usage {
+            prompt_tokens: count(self.prompt_tokens),
+            cached_tokens: 0,
+            completion_tokens: count(self.tokens.len().saturating_sub(self.prompt_tokens)),
+        }
+    }
+
+    /// Chooses the token that follows and takes it. Needs and uses one credit.
+    pub(super) fn take_next(&mut self, logits: &[f32], tokenizer: &Tokenizer) -> Outcome {
+        let Ok(allowed) = self.grammar.as_mut().map(Grammar::allowed).transpose() else {
+            return Outcome::Failed(Failure::Grammar);
+        };
+        let Some(token) = self.sampler.next(logits, allowed.as_ref()) else {
+            // With a mask, finite logits and nothing to choose mean that the grammar has no way on.
+            return Outcome::Failed(if allowed.is_some_and(|set| set.is_zero()) {
+                Failure::Grammar
+            } else {
+                Failure::Computation
+            });
+        };
+        self.credit = self.credit.saturating_sub(1);
+        self.tokens.push(token);
+        if tokenizer.ends_output(token) {
+            return Outcome::End(self.last_words(), FinishReason::Stop);
+        }
+        let Ok(position) = self
+            .grammar
+            .as_mut()
+            .map(|grammar| grammar.advance(token))
+            .transpose()
+        else {
+            return Outcome::Failed(Failure::Grammar);
+        };
+        let stopped = self.stop.push(&self.detokenizer.push(tokenizer.bytes(token)));
+        if stopped.hit {
+            return Outcome::End(stopped.text, FinishReason::StopSequence);
+        }
+        let end = match position.unwrap_or(Position::Open) {
+            Position::Complete => Some(FinishReason::Stop),
+            Position::Open => self.is_full().then_some(FinishReason::Length),
+        };
+        match end {
+            None => Outcome::More(stopped.text),
+            Some(reason) => {
+                let mut text = stopped.text;
+                text.push(&self.last_words());
+                Outcome::End(text, reason)
+            }
+        }
+    }
+
+    /// What is held back when nothing follows. An unfinished character cannot complete a stop text, as those are
+    /// whole characters, unless they hold U+FFFD themselves; so it goes through the stop texts as well.
+    fn last_words(&mut self) -> Content {
+        let mut stopped = self.stop.push(self.detokenizer.finish());
+        if !stopped.hit {
+            stopped.text.push(&self.stop.finish());
+        }
+        stopped.text
+    }
+}
+
+/// A sequence without blocks: new, or preempted.
+pub(super) struct Waiting(pub(super) Sequence);
+
+/// A sequence that has blocks.
+pub(super) struct Running {
+    pub(super) sequence: Sequence,
+    table: BlockTable,
+    /// Tokens of it that are computed in the coming step.
+    share: usize,
+}
+
+impl Waiting {
+    /// Gives it a table, still empty.
+    pub(super) fn run(self) -> Running {
+        Running {
+            sequence: self.0,
+            table: BlockTable::new(),
+            share: 0,
+        }
+    }
+}
+
+impl Running {
+    /// Tokens that the model has not computed yet: one in decode, more in prefill.
+    pub(super) fn pending(&self) -> usize {
+        self.sequence.tokens.len().saturating_sub(self.table.tokens())
+    }
+
+    pub(super) fn share(&self) -> usize {
+        self.share
+    }
+
+    pub(super) fn table(&self) -> &BlockTable {
+        &self.table
+    }
+
+    /// Whether it takes no part in steps for now.
+    pub(super) fn is_stalled(&self) -> bool {
+        !self.sequence.has_credit()
+    }
+
+    /// Takes part in the coming step with `share` tokens, if the pool has the blocks.
+    pub(super) fn claim(&mut self, share: usize, pool: &mut KvPool) -> bool {
+        let fits = self
+            .table
+            .reserve(pool, self.table.tokens().saturating_add(share));
+        self.share = if fits { share } else { 0 };
+        fits
+    }
+
+    /// The tokens of its share, each with its position and whether it is the sequence's last.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (u32, usize, bool)> {
+        let (from, last) = (self.table.tokens(), self.sequence.tokens.len().saturating_sub(1));
+        let tokens = self
+            .sequence
+            .tokens
+            .iter()
+            .enumerate()
+            .skip(from)
+            .take(self.share);
+        tokens.map(move |(position, token)| (*token, position, position == last))
+    }
+
+    /// Counts the share as computed; whether the next token can now be chosen.
+    pub(super) fn computed(&mut self) -> bool {
+        self.table.advance(self.share);
+        self.share = 0;
+        self.pending() == 0
+    }
+
+    /// Gives its blocks back.
+    pub(super) fn release(mut self, pool: &mut KvPool) -> Waiting {
+        self.table.release(pool);
+        Waiting(self.sequence)
+    }
+}

@@ -1,0 +1,391 @@
+//! The scheduler against a small model whose every number is known, under commands in any order.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
+
+use moho_terms::Content;
+use proptest::prelude::*;
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::kv::BLOCK_TOKENS;
+use crate::message::{Failure, FinishReason, Sampling, Usage};
+use crate::sampler::{Sampler, StopTexts};
+use crate::tokenizer::Tokenizer;
+use crate::tokenizer::tests::tokenizer;
+
+/// A model of 260 tokens that keeps what it was told in its own copy of the blocks, and answers with the token one
+/// higher (`Count`) or with numbers that depend on every token before (`Mix`).
+pub(crate) struct Tiny {
+    config: LlamaConfig,
+    blocks: HashMap<usize, [u32; BLOCK_TOKENS]>,
+    mixes: bool,
+}
+
+/// Told to a counting [`Tiny`], these tokens break it.
+pub(crate) const PANICS: u32 = 7;
+pub(crate) const FAILS: u32 = 6;
+pub(crate) const NO_NUMBER: u32 = 5;
+
+impl Tiny {
+    pub(crate) fn new(mixes: bool, context: usize) -> Self {
+        let config = LlamaConfig {
+            vocabulary: 260,
+            context,
+            width: 2,
+            layers: 1,
+            heads: 1,
+            kv_heads: 1,
+            head_size: 2,
+            feed_forward: 2,
+            norm_epsilon: 1e-5,
+            rope_base: 10_000.0,
+        };
+        Self {
+            config,
+            blocks: HashMap::new(),
+            mixes,
+        }
+    }
+
+    fn logits(&self, history: &[u32], logits: &mut Vec<f32>) {
+        let last = *history.last().unwrap();
+        assert!(self.mixes || last != PANICS, "told to panic");
+        let hash = history
+            .iter()
+            .fold(17_u64, |h, t| (h ^ u64::from(*t)).wrapping_mul(0x0100_0000_01b3));
+        logits.extend((0..260_u32).map(|token| {
+            if last == NO_NUMBER && !self.mixes {
+                f32::NAN
+            } else if self.mixes {
+                let mixed = (hash ^ u64::from(token).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+                    .wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                (mixed >> 50) as f32 / 4096.0
+            } else {
+                f32::from(u8::from(token == last + 1))
+            }
+        }));
+    }
+}
+
+impl Decoder for Tiny {
+    fn config(&self) -> &LlamaConfig {
+        &self.config
+    }
+
+    fn forward(&mut self, step: &mut Step<'_>) -> Result<(), StepError> {
+        step.logits.clear();
+        let mut known: Vec<usize> = step.tables.iter().map(|table| table.tokens()).collect();
+        for row in step.rows {
+            assert_eq!(row.position, known[row.slot], "rows of a sequence come in order");
+            known[row.slot] += 1;
+            let table = step.tables[row.slot];
+            let block = |position: usize| table.blocks()[position / BLOCK_TOKENS].index();
+            self.blocks.entry(block(row.position)).or_default()[row.position % BLOCK_TOKENS] = row.token;
+            if row.token == FAILS && !self.mixes {
+                return Err(StepError::Worker);
+            }
+            if row.wants_logits {
+                let history: Vec<u32> = (0..=row.position)
+                    .map(|p| self.blocks[&block(p)][p % BLOCK_TOKENS])
+                    .collect();
+                self.logits(&history, step.logits);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Everything that was told about each sequence.
+#[derive(Default)]
+struct Told {
+    admitted: usize,
+    text: String,
+    tokens: u32,
+    last: Vec<EventKind>,
+}
+
+#[derive(Default)]
+struct Log(BTreeMap<SequenceId, Told>);
+
+impl Events for Log {
+    fn tell(&mut self, sequence: SequenceId, kind: EventKind) {
+        let told = self.0.entry(sequence).or_default();
+        assert!(told.last.is_empty(), "nothing follows a terminal event");
+        match kind {
+            EventKind::Admitted { cached_tokens, .. } => told.admitted += 1 + cached_tokens as usize,
+            EventKind::Text { text, tokens } => {
+                told.text.push_str(text.expose());
+                told.tokens += tokens;
+            }
+            last @ (EventKind::Finished { .. } | EventKind::Refused(_) | EventKind::Failed(_)) => {
+                told.last.push(last)
+            }
+        }
+    }
+}
+
+impl Told {
+    fn reason(&self) -> Option<FinishReason> {
+        match self.last.as_slice() {
+            [EventKind::Finished { reason, .. }] => Some(*reason),
+            [..] => None,
+        }
+    }
+
+    fn usage(&self) -> Usage {
+        let Some(EventKind::Finished { usage, .. }) = self.last.first() else {
+            panic!("not finished")
+        };
+        *usage
+    }
+}
+
+fn shared_tokenizer() -> Arc<Tokenizer> {
+    static SHARED: OnceLock<Arc<Tokenizer>> = OnceLock::new();
+    Arc::clone(SHARED.get_or_init(|| Arc::new(tokenizer())))
+}
+
+fn lane(mixes: bool, blocks: usize, limits: LaneLimits) -> Lane<Tiny> {
+    let tiny = Tiny::new(mixes, 200);
+    let pool = tiny.pool(blocks).unwrap();
+    Lane::new(tiny, shared_tokenizer(), pool, limits)
+}
+
+fn request(id: u64, prompt: &[u32], max_tokens: Option<u32>, credit: u32) -> Request {
+    Request {
+        id: SequenceId(id),
+        prompt: Zeroizing::new(prompt.to_vec()),
+        max_tokens,
+        credit,
+        isolation: id,
+        sampler: Sampler::new(Sampling::GREEDY, 0),
+        grammar: None,
+        stop: StopTexts::new(Vec::new()),
+    }
+}
+
+const WIDE: LaneLimits = LaneLimits {
+    max_sequences: 4,
+    token_budget: 8,
+};
+
+fn text_of(prompt: &str) -> Vec<u32> {
+    prompt.bytes().map(u32::from).collect()
+}
+
+#[test]
+fn a_sequence_counts_up_to_its_limit() {
+    let (mut lane, mut log) = (lane(false, 13, WIDE), Log::default());
+    lane.enqueue(request(1, &text_of("a"), Some(5), 99), &mut log);
+    while lane.step(&mut log) {}
+    let told = &log.0[&SequenceId(1)];
+    assert_eq!((told.text.as_str(), told.tokens, told.admitted), ("bcdef", 5, 1));
+    assert_eq!(told.reason(), Some(FinishReason::Length));
+    assert_eq!(
+        told.usage(),
+        Usage {
+            prompt_tokens: 1,
+            cached_tokens: 0,
+            completion_tokens: 5
+        }
+    );
+    assert_eq!(lane.free_blocks(), 13);
+}
+
+#[test]
+fn stop_texts_and_ending_tokens_end_it() {
+    let (mut lane, mut log) = (lane(false, 13, WIDE), Log::default());
+    let mut stopped = request(1, &text_of("a"), None, 99);
+    stopped.stop = StopTexts::new(vec![Content::new("ef".to_owned())]);
+    lane.enqueue(stopped, &mut log);
+    lane.enqueue(request(2, &[254], None, 99), &mut log);
+    while lane.step(&mut log) {}
+    assert_eq!(
+        (
+            log.0[&SequenceId(1)].text.as_str(),
+            log.0[&SequenceId(1)].reason()
+        ),
+        ("bcd", Some(FinishReason::StopSequence))
+    );
+    // Byte 255 is no text, 256 steers, 257 ends.
+    assert_eq!(
+        (
+            log.0[&SequenceId(2)].text.as_str(),
+            log.0[&SequenceId(2)].reason()
+        ),
+        ("\u{fffd}", Some(FinishReason::Stop))
+    );
+    assert_eq!(log.0[&SequenceId(2)].usage().completion_tokens, 3);
+}
+
+#[test]
+fn without_credit_it_waits_and_others_go_on() {
+    let (mut lane, mut log) = (lane(false, 13, WIDE), Log::default());
+    lane.enqueue(request(1, &text_of("a"), Some(9), 2), &mut log);
+    lane.enqueue(request(2, &text_of("A"), Some(9), 99), &mut log);
+    while lane.step(&mut log) {}
+    assert_eq!(log.0[&SequenceId(1)].text, "bc");
+    assert_eq!(log.0[&SequenceId(2)].text, "BCDEFGHIJ");
+    lane.credit(SequenceId(1), 3);
+    while lane.step(&mut log) {}
+    assert_eq!(log.0[&SequenceId(1)].text, "bcdef");
+    assert!(log.0[&SequenceId(1)].last.is_empty());
+    lane.cancel(SequenceId(1), &mut log);
+    assert_eq!(log.0[&SequenceId(1)].reason(), Some(FinishReason::Cancelled));
+    assert_eq!(lane.free_blocks(), 13);
+}
+
+#[test]
+fn who_has_no_credit_cannot_keep_others_from_running() {
+    let limits = LaneLimits {
+        max_sequences: 1,
+        token_budget: 64,
+    };
+    let (mut lane, mut log) = (lane(false, 3, limits), Log::default());
+    lane.enqueue(request(1, &text_of(&"a".repeat(40)), Some(3), 1), &mut log);
+    while lane.step(&mut log) {}
+    assert_eq!(log.0[&SequenceId(1)].text, "b");
+    lane.enqueue(request(2, &text_of(&"A".repeat(40)), Some(3), 9), &mut log);
+    while lane.step(&mut log) {}
+    assert_eq!(log.0[&SequenceId(2)].text, "BCD");
+    lane.credit(SequenceId(1), 9);
+    while lane.step(&mut log) {}
+    assert_eq!(log.0[&SequenceId(1)].text, "bcd");
+}
+
+#[test]
+fn a_step_that_fails_ends_its_sequences_and_no_others() {
+    for (token, failure) in [(FAILS, Failure::Computation), (NO_NUMBER, Failure::Computation)] {
+        let (mut lane, mut log) = (lane(false, 13, WIDE), Log::default());
+        lane.enqueue(request(1, &[token], None, 9), &mut log);
+        while lane.step(&mut log) {}
+        assert!(matches!(log.0[&SequenceId(1)].last.as_slice(), [EventKind::Failed(f)] if *f == failure));
+        lane.enqueue(request(2, &text_of("a"), Some(1), 9), &mut log);
+        while lane.step(&mut log) {}
+        assert_eq!(log.0[&SequenceId(2)].text, "b");
+        assert_eq!(lane.free_blocks(), 13);
+    }
+}
+
+#[test]
+fn no_tokens_asked_for_is_no_work() {
+    let (mut lane, mut log) = (lane(false, 13, WIDE), Log::default());
+    lane.enqueue(request(1, &text_of("a"), Some(0), 9), &mut log);
+    assert!(!lane.step(&mut log));
+    assert_eq!(log.0[&SequenceId(1)].reason(), Some(FinishReason::Length));
+}
+
+#[derive(Debug, Clone)]
+enum Act {
+    Start {
+        prompt: Vec<u8>,
+        max_tokens: Option<u32>,
+        credit: u32,
+        seed: u64,
+    },
+    Credit {
+        which: usize,
+        tokens: u32,
+    },
+    Cancel {
+        which: usize,
+    },
+    Step,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let prompt = proptest::collection::vec(32_u8..127, 1..60);
+    prop_oneof![
+        3 => (prompt, proptest::option::of(0_u32..40), 0_u32..20, any::<u64>())
+            .prop_map(|(prompt, max_tokens, credit, seed)| Act::Start { prompt, max_tokens, credit, seed }),
+        2 => (0_usize..12, 1_u32..20).prop_map(|(which, tokens)| Act::Credit { which, tokens }),
+        1 => (0_usize..12).prop_map(|which| Act::Cancel { which }),
+        6 => Just(Act::Step),
+    ]
+}
+
+fn sampled(id: u64, prompt: &[u8], max_tokens: Option<u32>, credit: u32, seed: u64) -> Request {
+    let prompt: Vec<u32> = prompt.iter().map(|b| u32::from(*b)).collect();
+    let sampling = Sampling::new(0.8, 0.95, 50, Some(seed)).unwrap();
+    Request {
+        sampler: Sampler::new(sampling, seed),
+        ..request(id, &prompt, max_tokens, credit)
+    }
+}
+
+fn alone(prompt: &[u8], max_tokens: Option<u32>, seed: u64) -> Told {
+    let (mut lane, mut log) = (
+        lane(
+            true,
+            5,
+            LaneLimits {
+                max_sequences: 1,
+                token_budget: 1000,
+            },
+        ),
+        Log::default(),
+    );
+    lane.enqueue(sampled(0, prompt, max_tokens, u32::MAX, seed), &mut log);
+    while lane.step(&mut log) {}
+    log.0.remove(&SequenceId(0)).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// No block is lost, nobody starves, no credit is overdrawn, each sequence ends once, and its text is what it
+    /// would have been alone.
+    #[test]
+    fn any_order_of_commands_is_survived(
+        acts in proptest::collection::vec(act(), 1..80),
+        max_sequences in 1_usize..5,
+        more_budget in 0_usize..30,
+    ) {
+        let limits = LaneLimits { max_sequences, token_budget: max_sequences + more_budget };
+        let (mut lane, mut log) = (lane(true, 5, limits), Log::default());
+        let mut started: Vec<(Vec<u8>, Option<u32>, u64, u32)> = Vec::new();
+        for act in acts {
+            match act {
+                Act::Start { prompt, max_tokens, credit, seed } => {
+                    lane.enqueue(sampled(started.len() as u64, &prompt, max_tokens, credit, seed), &mut log);
+                    started.push((prompt, max_tokens, seed, credit));
+                }
+                Act::Credit { which, tokens } => {
+                    if let Some(start) = started.get_mut(which) {
+                        lane.credit(SequenceId(which as u64), tokens);
+                        start.3 += tokens;
+                    }
+                }
+                Act::Cancel { which } => lane.cancel(SequenceId(which as u64), &mut log),
+                Act::Step => {
+                    lane.step(&mut log);
+                }
+            }
+            for (id, told) in &log.0 {
+                prop_assert!(told.tokens <= started[usize::try_from(id.0).unwrap()].3, "{id} overdrew its credit");
+            }
+        }
+        for id in 0..started.len() as u64 {
+            lane.credit(SequenceId(id), 1000);
+        }
+        let mut steps = 0;
+        while lane.step(&mut log) {
+            steps += 1;
+            prop_assert!(steps < 20_000, "no end");
+        }
+        prop_assert_eq!(lane.free_blocks(), 5);
+        for (id, (prompt, max_tokens, seed, _)) in (0..).zip(&started) {
+            let told = &log.0[&SequenceId(id)];
+            prop_assert_eq!(told.last.len(), 1);
+            let expected = alone(prompt, *max_tokens, *seed);
+            if told.reason() == Some(FinishReason::Cancelled) {
+                prop_assert!(expected.text.starts_with(&told.text));
+            } else {
+                prop_assert_eq!(&told.text, &expected.text);
+                prop_assert_eq!(told.usage(), expected.usage());
+                prop_assert_eq!(told.reason(), expected.reason());
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The model's own chat template, run as the untrusted program that it is.
+//!
+//! Jinja in `minijinja` with Hugging Face's dialect (`trim_blocks`, Python's string methods, `raise_exception`). No
+//! loader, no clock, no environment: a template sees the conversation and nothing else. Fuel bounds its time, a
+//! recursion limit its stack, and its output is cut off at a bound. What is not bounded is the size of a value inside
+//! a template (doubling a string costs little fuel): a model file is chosen by whoever runs the server, and one that
+//! exhausts memory takes its own server down and nobody's secrets with it.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value};
+use zeroize::Zeroizing;
+
+use crate::message::{ChatTurn, PromptFault};
+use crate::tokenizer::{Tokenizer, fence};
+
+/// Longest template that is taken.
+const MAX_SOURCE_BYTES: usize = 1 << 18;
+/// Instructions for one conversation, and more for each of its turns.
+const FUEL: u64 = 200_000;
+const FUEL_PER_TURN: u64 = 20_000;
+const RECURSION: usize = 50;
+/// What a template may write besides the words of the turns, and besides each turn once more.
+const MAX_OWN_BYTES: usize = 1 << 16;
+const NAME: &str = "chat";
+
+/// Why a chat template cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TemplateError {
+    /// Longer than any real one.
+    #[error("the chat template is too long")]
+    TooLong,
+    /// Not Jinja, or more of it than is supported.
+    #[error("the chat template cannot be read")]
+    Syntax(#[source] Error),
+}
+
+/// A chat template that was read.
+pub(crate) struct ChatTemplate {
+    environment: Environment<'static>,
+    beginning: String,
+    end: String,
+}
+
+impl ChatTemplate {
+    /// Reads a template; `tokenizer` knows how its special tokens are spelled.
+    pub(crate) fn new(source: &str, tokenizer: &Tokenizer) -> Result<Self, TemplateError> {
+        if source.len() > MAX_SOURCE_BYTES {
+            return Err(TemplateError::TooLong);
+        }
+        let mut environment = Environment::new();
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build();
+        environment.set_syntax(syntax.map_err(TemplateError::Syntax)?);
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.set_recursion_limit(RECURSION);
+        environment.set_fuel(Some(FUEL));
+        environment.add_function("raise_exception", raise_exception);
+        environment.add_filter("tojson", to_json);
+        environment
+            .add_template_owned(NAME, source.to_owned())
+            .map_err(TemplateError::Syntax)?;
+        let (beginning, end) = (
+            tokenizer.beginning_name().to_owned(),
+            tokenizer.end_name().to_owned(),
+        );
+        Ok(Self {
+            environment,
+            beginning,
+            end,
+        })
+    }
+
+    /// Renders a conversation up to where the assistant's answer begins, the turns' words fenced.
+    pub(crate) fn render(
+        &self,
+        turns: &[ChatTurn],
+        tokenizer: &Tokenizer,
+    ) -> Result<Zeroizing<String>, PromptFault> {
+        let words: usize = turns.iter().map(|turn| turn.text.len()).sum();
+        let messages: Vec<Value> = turns.iter().map(|turn| message(turn, tokenizer)).collect();
+        let context = BTreeMap::from([
+            ("messages", Value::from(messages)),
+            ("add_generation_prompt", Value::from(true)),
+            ("bos_token", Value::from(self.beginning.as_str())),
+            ("eos_token", Value::from(self.end.as_str())),
+        ]);
+        let turn_count = u64::try_from(turns.len()).unwrap_or(u64::MAX);
+        let mut environment = self.environment.clone();
+        environment.set_fuel(Some(
+            FUEL.saturating_add(FUEL_PER_TURN.saturating_mul(turn_count)),
+        ));
+        // A fenced word is at most four times as long, and a template may well write a turn twice.
+        let room = words.saturating_mul(8).saturating_add(MAX_OWN_BYTES);
+        let mut output = Bounded {
+            bytes: Zeroizing::new(Vec::with_capacity(words.saturating_add(4096))),
+            room,
+        };
+        let template = environment
+            .get_template(NAME)
+            .map_err(|_dropped| PromptFault::Template)?;
+        // The error is dropped, as it may quote the conversation.
+        template
+            .render_captured_to(context, &mut output)
+            .map_err(|_dropped| PromptFault::Template)?;
+        let text = std::str::from_utf8(&output.bytes).map_err(|_dropped| PromptFault::Template)?;
+        Ok(Zeroizing::new(text.to_owned()))
+    }
+}
+
+fn message(turn: &ChatTurn, tokenizer: &Tokenizer) -> Value {
+    let words = fence::around(turn.text.expose(), tokenizer.controls());
+    let message = BTreeMap::from([
+        ("role", Value::from(turn.role)),
+        ("content", Value::from(words.as_str())),
+    ]);
+    Value::from(message)
+}
+
+/// How templates refuse a conversation. The reason is theirs and may quote it, so that it goes no further.
+fn raise_exception(_reason: Value) -> Result<Value, Error> {
+    Err(Error::new(
+        ErrorKind::InvalidOperation,
+        "the template refuses the conversation",
+    ))
+}
+
+/// As Hugging Face's: without HTML's escapes, which the built-in filter adds.
+fn to_json(value: &Value) -> Result<String, Error> {
+    serde_json::to_string(value)
+        .map_err(|e| Error::new(ErrorKind::BadSerialization, "not JSON").with_source(e))
+}
+
+/// Takes so many bytes and no more.
+struct Bounded {
+    bytes: Zeroizing<Vec<u8>>,
+    room: usize,
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        self.room = self
+            .room
+            .checked_sub(more.len())
+            .ok_or(io::ErrorKind::StorageFull)?;
+        let needed = self.bytes.len().saturating_add(more.len());
+        if needed > self.bytes.capacity() {
+            let mut grown = Zeroizing::new(Vec::with_capacity(needed.saturating_mul(2)));
+            grown.extend_from_slice(&self.bytes);
+            self.bytes = grown;
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenizer::tests::tokenizer;
+    use moho_terms::Content;
+
+    const SMOLLM: &str = "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+
+    fn turns(texts: &[(&'static str, &str)]) -> Vec<ChatTurn> {
+        texts
+            .iter()
+            .map(|(role, text)| ChatTurn {
+                role,
+                text: Content::new((*text).to_owned()),
+            })
+            .collect()
+    }
+
+    fn rendered(source: &str, texts: &[(&'static str, &str)]) -> Result<String, PromptFault> {
+        let tokenizer = tokenizer();
+        let template = ChatTemplate::new(source, &tokenizer).unwrap();
+        template
+            .render(&turns(texts), &tokenizer)
+            .map(|text| text.to_string())
+    }
+
+    #[test]
+    fn smollm_renders_as_its_authors_do() {
+        let text = rendered(SMOLLM, &[("user", "Hi"), ("assistant", "Hello"), ("user", "Bye")]).unwrap();
+        assert_eq!(
+            text,
+            "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n"
+        );
+        let text = rendered(SMOLLM, &[("system", "Be brief."), ("user", "Hi")]).unwrap();
+        assert!(text.starts_with("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n"));
+    }
+
+    #[test]
+    fn python_methods_and_block_trimming_work() {
+        let source = "{% for m in messages %}\n    {% if m.content.strip().startswith('a') %}\n{{ m['content'].strip().upper() }}\n    {% endif %}\n{% endfor %}\n{{ messages | tojson }}";
+        let text = rendered(source, &[("user", " <abc> "), ("user", " a<c ")]).unwrap();
+        assert_eq!(
+            text,
+            "A<C\n[{\"content\":\" <abc> \",\"role\":\"user\"},{\"content\":\" a<c \",\"role\":\"user\"}]"
+        );
+    }
+
+    #[test]
+    fn hostile_templates_end_in_a_refusal() {
+        for source in [
+            "{{ raise_exception('no') }}",
+            "{% for a in range(10000) %}{% for b in range(10000) %}{% for c in range(10000) %}{% endfor %}{% endfor %}{% endfor %}",
+            "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+            "{% for a in range(5000) %}{{ 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' }}{% endfor %}",
+            "{% include 'other' %}",
+            "{% extends '/etc/passwd' %}",
+            "{{ messages[0].content.nothing() }}",
+            "{{ strftime_now('%Y') }}",
+            "{{ none.x.y }}",
+        ] {
+            assert_eq!(
+                rendered(source, &[("user", "hello")]),
+                Err(PromptFault::Template),
+                "{source}"
+            );
+        }
+    }
+
+    #[test]
+    fn templates_that_are_none_are_refused_on_loading() {
+        let tokenizer = tokenizer();
+        for source in [
+            "{% for %}",
+            "{{",
+            "{% endif %}",
+            &"(".repeat(100_000),
+            &format!("{{{{ {}1{} }}}}", "(".repeat(5000), ")".repeat(5000)),
+        ] {
+            let template = ChatTemplate::new(source, &tokenizer);
+            assert!(template.is_err() || source.starts_with('('), "{}", source.len());
+        }
+        assert!(matches!(
+            ChatTemplate::new(&" ".repeat(1 << 20), &tokenizer),
+            Err(TemplateError::TooLong)
+        ));
+    }
+}

@@ -1,0 +1,303 @@
+//! `moho serve`: everything from the first check to the last goodbye, in order.
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::ArgMatches;
+use http::HeaderValue;
+use moho_iam::bootstrap::Attestation;
+use moho_os::FileLock;
+use moho_terms::{Clock, Entropy};
+use serde::{Deserialize, Serialize};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use super::loading::Loading;
+use super::{Exit, Failure, Progress, surroundings, typed};
+use crate::config::{Config, TlsConfig};
+use crate::door::{self, DoorSocket, DoorState};
+use crate::net::tls::{Certificates, Identity};
+use crate::net::{Listener, RimSettings, Road, Server};
+use crate::system::{SystemClock, SystemEntropy, start_log};
+
+/// What of the outside world the platform may use.
+pub struct Surface {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// A platform that is ready to be reached.
+pub struct Opened<R> {
+    /// The road to it. Dropping the last reference ends the platform.
+    pub road: Arc<R>,
+    /// What can be proven about it.
+    pub attestation: Attestation,
+    /// Whether the bootstrap door is open, now and from now on.
+    pub door: watch::Receiver<DoorState>,
+    /// What keeps every other moho out of the data directory.
+    pub lock: FileLock,
+    /// What else the start-up lines have to say: what is open, what is only for development. Content-free.
+    pub posture: Vec<String>,
+}
+
+/// What `endpoint.json` in the data directory says about a running moho.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Endpoint {
+    /// The base URL.
+    pub(super) url: String,
+    /// The region.
+    pub(super) region: String,
+    /// The file that clients have to trust, if the certificate is a generated one.
+    pub(super) ca: Option<String>,
+}
+
+/// How often the certificate is looked at: daily.
+const CERTIFICATE_CHECK: std::time::Duration = std::time::Duration::from_secs(86_400);
+
+pub(super) fn endpoint_path(data: &Path) -> std::path::PathBuf {
+    data.join("endpoint.json")
+}
+
+pub(super) fn run<R: Road>(
+    matches: &ArgMatches,
+    open: impl FnOnce(&Config, &Surface, Progress<'_>) -> anyhow::Result<Opened<R>>,
+) -> Result<(), Failure> {
+    let config = Config::resolve(&typed(matches)?, &surroundings())?;
+    // Before the first thread, as some of it holds for one thread only.
+    moho_os::harden_process().map_err(|error| Failure::new(Exit::InTheWay, error))?;
+    start_log(config.log.format, &config.log.filter).map_err(|error| Failure::new(Exit::Usage, error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Exit::InTheWay, error))?;
+    let result = {
+        let _inside = runtime.enter();
+        let prepared = runtime
+            .block_on(Prepared::make(&config))
+            .map_err(Failure::of(Exit::InTheWay))?;
+        let mut loading = Loading::new();
+        let opened = open(&config, &prepared.surface, &mut |model, done, total| {
+            loading.show(model, done, total)
+        })
+        .map_err(Failure::of(Exit::InTheWay))?;
+        runtime
+            .block_on(prepared.serve(&config, opened))
+            .map_err(Failure::of(Exit::Failed))
+    };
+    drop(runtime);
+    result
+}
+
+/// What is there before the platform: cheap things that can fail, so that they fail first.
+struct Prepared {
+    surface: Surface,
+    listeners: Vec<Listener>,
+    /// A given certificate. A generated one has to wait until the data directory is ours.
+    given: Option<Arc<Certificates>>,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Prepared {
+    async fn make(config: &Config) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let mut listeners = Vec::with_capacity(config.listen.len());
+        for address in &config.listen {
+            listeners.push(Listener::bind(*address).await?);
+        }
+        let given = match config.tls {
+            TlsConfig::Given { .. } => Some(Certificates::open(identity(config), clock.as_ref())?),
+            TlsConfig::Generated(_) => None,
+        };
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
+        Ok(Self {
+            surface: Surface { clock, entropy },
+            listeners,
+            given,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn serve<R: Road>(self, config: &Config, opened: Opened<R>) -> anyhow::Result<()> {
+        let Self {
+            surface,
+            listeners,
+            given,
+            mut terminate,
+            mut interrupt,
+        } = self;
+        let certificates = match given {
+            Some(certificates) => certificates,
+            None => Certificates::open(identity(config), surface.clock.as_ref())?,
+        };
+        let settings = RimSettings {
+            clock: Arc::clone(&surface.clock),
+            entropy: Arc::clone(&surface.entropy),
+            limits: config.limits,
+            attestation: HeaderValue::from_static(attestation_word(opened.attestation)),
+        };
+        let server = Server::new(Arc::clone(&opened.road), settings);
+        let tls = Arc::clone(&certificates).acceptor()?;
+        let addresses: Vec<SocketAddr> = listeners.iter().map(Listener::address).collect();
+        for listener in listeners {
+            server.listen(listener, tls.clone());
+        }
+        open_door(&server, config, &opened.door)?;
+        let endpoint = Published::write(config, &addresses, &certificates)?;
+        say_posture(config, &addresses, &opened);
+        wait_for_stop(&mut terminate, &mut interrupt, &certificates, &surface).await;
+        tracing::info!(
+            limit_seconds = config.limits.drain.as_secs(),
+            "stopping: requests in progress may end"
+        );
+        drop(endpoint);
+        let whole = server.finish(either(&mut terminate, &mut interrupt)).await;
+        tracing::info!(everything_ended = whole, "stopped");
+        drop(opened);
+        Ok(())
+    }
+}
+
+fn identity(config: &Config) -> Identity {
+    match &config.tls {
+        TlsConfig::Generated(names) => Identity::Generated {
+            data: config.data.clone(),
+            names: names.clone(),
+        },
+        TlsConfig::Given { certificate, key } => Identity::Given {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        },
+    }
+}
+
+fn attestation_word(attestation: Attestation) -> &'static str {
+    match attestation {
+        Attestation::Development => "development",
+        Attestation::Measured => "measured",
+    }
+}
+
+fn open_door<R: Road>(
+    server: &Server<R>,
+    config: &Config,
+    state: &watch::Receiver<DoorState>,
+) -> anyhow::Result<()> {
+    let now = *state.borrow();
+    match now {
+        DoorState::Open => {
+            door::serve(
+                server,
+                DoorSocket::open(&config.data)?,
+                moho_os::own_user(),
+                state.clone(),
+            );
+            Ok(())
+        }
+        DoorState::Closed => Ok(DoorSocket::remove_stale(&config.data)?),
+    }
+}
+
+/// Waits for a signal, and looks after the certificate meanwhile.
+async fn wait_for_stop(
+    terminate: &mut Signal,
+    interrupt: &mut Signal,
+    certificates: &Certificates,
+    surface: &Surface,
+) {
+    let mut daily = tokio::time::interval(CERTIFICATE_CHECK);
+    daily.tick().await;
+    loop {
+        tokio::select! {
+            () = either(terminate, interrupt) => return,
+            _instant = daily.tick() => {
+                if let Err(error) = certificates.refresh(surface.clock.as_ref()) {
+                    tracing::error!(%error, "the certificate could not be renewed; the present one stays in use");
+                }
+            }
+        }
+    }
+}
+
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
+    let (terminated, interrupted) = (terminate.recv(), interrupt.recv());
+    tokio::pin!(terminated, interrupted);
+    std::future::poll_fn(|cx| {
+        if terminated.as_mut().poll(cx).is_ready() {
+            std::task::Poll::Ready(())
+        } else {
+            interrupted.as_mut().poll(cx).map(|_| ())
+        }
+    })
+    .await;
+}
+
+/// `endpoint.json`, which goes when moho stops.
+struct Published(std::path::PathBuf);
+
+impl Published {
+    fn write(config: &Config, addresses: &[SocketAddr], certificates: &Certificates) -> anyhow::Result<Self> {
+        let first = addresses.first().context("there is no address to listen on")?;
+        let ca = certificates
+            .authority()
+            .map(|path| path.canonicalize().unwrap_or(path).to_string_lossy().into_owned());
+        let endpoint = Endpoint {
+            url: format!("https://{}", reachable(*first)),
+            region: config.region.to_string(),
+            ca,
+        };
+        let path = endpoint_path(&config.data);
+        std::fs::write(&path, serde_json::to_vec_pretty(&endpoint)?)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Published {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            tracing::warn!(%error, "endpoint.json could not be removed");
+        }
+    }
+}
+
+/// The address as a client on this machine reaches it.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let here = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    SocketAddr::new(here, address.port())
+}
+
+fn say_posture<R>(config: &Config, addresses: &[SocketAddr], opened: &Opened<R>) {
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), data = %config.data.display(), region = %config.region, "moho serves; {}", opened.attestation);
+    for address in addresses {
+        tracing::info!("listening on https://{address} (TLS 1.3 and 1.2, HTTP/2 and HTTP/1.1)");
+    }
+    if let TlsConfig::Generated(_) = config.tls {
+        tracing::info!(file = %config.data.join("ca.pem").display(), "clients have to trust this generated authority");
+    }
+    let door = *opened.door.borrow();
+    match door {
+        DoorState::Open => tracing::warn!(
+            socket = %door::socket_path(&config.data).display(),
+            "the bootstrap door is open to this user: `moho credentials` gets credentials without a password; {}", opened.attestation
+        ),
+        DoorState::Closed => tracing::info!("the bootstrap door is closed"),
+    }
+    if opened.attestation == Attestation::Development {
+        tracing::warn!(
+            "the root key is a file on this disk, and nothing about this machine is proven; {}",
+            opened.attestation
+        );
+    }
+    for line in &opened.posture {
+        tracing::info!("{line}; {}", opened.attestation);
+    }
+}

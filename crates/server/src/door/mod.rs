@@ -1,0 +1,160 @@
+//! The bootstrap door's socket: how somebody on this machine gets the first credentials.
+//!
+//! A Unix socket in the data directory, for the user whom moho runs as and nobody else. It only carries requests to the
+//! road, which decides; and it goes away, with its file, as soon as the road says that the door is closed.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+
+use crate::net::{Patient, Peer, Road, Server, connection};
+
+/// Whether the door is open, as the road sees it. Once closed, it stays so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DoorState {
+    /// First credentials can be had.
+    Open,
+    /// The organisation has an identity provider, or this is no development root.
+    Closed,
+}
+
+/// Why there is no door.
+#[derive(Debug, thiserror::Error)]
+pub enum DoorError {
+    /// The system's limit on a socket's path.
+    #[error("the path {} is too long for a socket: choose a data directory with a shorter path", .0.display())]
+    PathTooLong(PathBuf),
+    /// Anything else.
+    #[error("the bootstrap door {} cannot be opened", path.display())]
+    Open {
+        /// The socket.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// The door's socket, already there but not served yet. Its file goes when it is dropped.
+pub struct DoorSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+/// The longest path that fits into a socket address, its final zero aside.
+const LONGEST_PATH: usize = 107;
+/// Requests at the door at once.
+const PLACES: usize = 8;
+
+/// Where the door of a data directory is.
+#[must_use]
+pub fn socket_path(data: &Path) -> PathBuf {
+    data.join("bootstrap.sock")
+}
+
+impl DoorSocket {
+    /// Makes the socket, in place of one that a killed moho left behind: the data directory is locked, so no other moho
+    /// has it.
+    ///
+    /// # Errors
+    /// [`DoorError`]: it cannot be made.
+    pub fn open(data: &Path) -> Result<Self, DoorError> {
+        let path = socket_path(data);
+        // It gets its name only once nobody else can connect to it.
+        let draft = data.join("bootstrap.new");
+        if draft.as_os_str().len().max(path.as_os_str().len()) > LONGEST_PATH {
+            return Err(DoorError::PathTooLong(path));
+        }
+        let make = || {
+            remove(&draft)?;
+            let listener = UnixListener::bind(&draft)?;
+            fs::set_permissions(&draft, fs::Permissions::from_mode(0o600))?;
+            fs::rename(&draft, &path)?;
+            Ok(listener)
+        };
+        match make() {
+            Ok(listener) => Ok(Self { listener, path }),
+            Err(source) => Err(DoorError::Open { path, source }),
+        }
+    }
+
+    /// Removes a socket that a killed moho left behind.
+    ///
+    /// # Errors
+    /// [`DoorError`]: it is there and cannot be removed.
+    pub fn remove_stale(data: &Path) -> Result<(), DoorError> {
+        let path = socket_path(data);
+        remove(&path).map_err(|source| DoorError::Open { path, source })
+    }
+}
+
+impl Drop for DoorSocket {
+    fn drop(&mut self) {
+        if let Err(error) = remove(&self.path) {
+            tracing::warn!(%error, "the bootstrap door's socket could not be removed");
+        }
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Serves the door until it is closed or the server stops. A sender that is gone counts as closed.
+pub fn serve<R: Road>(server: &Server<R>, door: DoorSocket, own_uid: u32, state: watch::Receiver<DoorState>) {
+    let mut closing = state.clone();
+    let rim = Arc::clone(server.rim());
+    let places = Arc::new(tokio::sync::Semaphore::new(PLACES));
+    let accepting = async move {
+        while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+            let stream = match door.listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "the bootstrap door does not work any more");
+                    return;
+                }
+            };
+            let Some(uid) = stream
+                .peer_cred()
+                .ok()
+                .map(|peer| peer.uid())
+                .filter(|uid| *uid == own_uid)
+            else {
+                tracing::warn!("the bootstrap door turned a user away who is not moho's own");
+                continue;
+            };
+            let serving = connection::http1(
+                Arc::clone(&rim),
+                Patient::new(stream, rim.settings.limits.stall),
+                Peer::Door { uid },
+            );
+            let mut closed = state.clone();
+            rim.tasks.spawn(async move {
+                tokio::select! {
+                    () = serving => {}
+                    () = closed_door(&mut closed) => {}
+                }
+                drop(place);
+            });
+        }
+    };
+    let stopping = server.rim().tasks.clone();
+    server.rim().tasks.spawn(async move {
+        tokio::select! {
+            () = accepting => {}
+            () = closed_door(&mut closing) => tracing::info!("the bootstrap door is closed"),
+            () = stopping.draining() => {}
+        }
+    });
+}
+
+async fn closed_door(state: &mut watch::Receiver<DoorState>) {
+    drop(state.wait_for(|now| *now == DoorState::Closed).await);
+}

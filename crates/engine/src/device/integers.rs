@@ -3,6 +3,15 @@
 use super::panels::{Group, Panel, QUADS, ROWS};
 use super::simd::Simd;
 
+const NONE: Group = Group {
+    high: [0; QUADS],
+    low: [0; QUADS],
+    scale: 0.0,
+    scaled_sum: 0.0,
+    start_nibbles: 0,
+    start_bytes: 0,
+};
+
 /// Multiplies one panel with `N` columns of `width` groups, which follow each other.
 #[inline(always)]
 pub(super) fn integer_tile<S: Simd, P: Panel, const N: usize>(
@@ -13,17 +22,17 @@ pub(super) fn integer_tile<S: Simd, P: Panel, const N: usize>(
     results: &mut [[f32; ROWS]],
 ) {
     let mut places = columns.chunks_exact(width);
-    let columns: [&[Group]; N] = std::array::from_fn(|_| places.next().unwrap_or_default());
+    let mut columns: [_; N] = std::array::from_fn(|_| places.next().unwrap_or_default().iter());
     let mut sums = [simd.splat(0.0); N];
-    for (index, panel) in panel.iter().enumerate() {
-        let weights = panel.unpack(simd);
+    for panel in panel {
+        let groups: [&Group; N] =
+            std::array::from_fn(|column| columns.get_mut(column).and_then(Iterator::next).unwrap_or(&NONE));
+        let products = dots::<S, P, N>(simd, panel, groups);
         let scales = simd.load_half(panel.scales());
         let minimums = panel.minimums().map(|minimums| simd.load_half(minimums));
-        for (sum, column) in sums.iter_mut().zip(&columns) {
-            let Some(group) = column.get(index) else { continue };
-            let products = simd.to_floats(dot::<S, P>(simd, &weights, group));
+        for ((sum, products), group) in sums.iter_mut().zip(products).zip(groups) {
             let scale = simd.mul(scales, simd.splat(group.scale));
-            *sum = simd.fma(products, scale, *sum);
+            *sum = simd.fma(simd.to_floats(products), scale, *sum);
             if let Some(minimums) = minimums {
                 *sum = simd.fma(minimums, simd.splat(group.scaled_sum), *sum);
             }
@@ -34,13 +43,23 @@ pub(super) fn integer_tile<S: Simd, P: Panel, const N: usize>(
     }
 }
 
+/// Products of a panel's sixteen rows with one group of each column. Columns take turns, so that no addition waits for
+/// the one before it.
 #[inline(always)]
-fn dot<S: Simd, P: Panel>(simd: S, weights: &[S::Integers; QUADS], group: &Group) -> S::Integers {
-    let mut high = simd.splat_integer(0);
-    let mut low = P::start(simd, group);
-    for ((weights, high_quad), low_quad) in weights.iter().zip(group.high).zip(group.low) {
-        high = P::dot(simd, high, *weights, simd.splat_integer(high_quad));
-        low = P::dot(simd, low, *weights, simd.splat_integer(low_quad));
+fn dots<S: Simd, P: Panel, const N: usize>(simd: S, panel: &P, groups: [&Group; N]) -> [S::Integers; N] {
+    let mut high = [simd.splat_integer(0); N];
+    let mut low = groups.map(|group| P::start(simd, group));
+    for (quad, weights) in panel.unpack(simd).into_iter().enumerate() {
+        for ((high, low), group) in high.iter_mut().zip(&mut low).zip(groups) {
+            let (Some(high_quad), Some(low_quad)) = (group.high.get(quad), group.low.get(quad)) else {
+                continue;
+            };
+            *high = P::dot(simd, *high, weights, simd.splat_integer(*high_quad));
+            *low = P::dot(simd, *low, weights, simd.splat_integer(*low_quad));
+        }
     }
-    simd.join(high, low)
+    for (low, high) in low.iter_mut().zip(high) {
+        *low = simd.join(high, *low);
+    }
+    low
 }

@@ -1,32 +1,19 @@
 //! Products of quantised weights and activations rounded to whole numbers.
 
-use super::panels::{Group, Panel, QUADS, ROWS};
+use super::panels::{Group, Panel, ROWS};
 use super::simd::Simd;
 
-const NONE: Group = Group {
-    high: [0; QUADS],
-    low: [0; QUADS],
-    scale: 0.0,
-    scaled_sum: 0.0,
-    start_nibbles: 0,
-    start_bytes: 0,
-};
-
-/// Multiplies one panel with `N` columns of `width` groups, which follow each other.
+/// Multiplies one panel with `N` columns, whose groups take turns in `columns`.
 #[inline(always)]
 pub(super) fn integer_tile<S: Simd, P: Panel, const N: usize>(
     simd: S,
     panel: &[P],
     columns: &[Group],
-    width: usize,
     results: &mut [[f32; ROWS]],
 ) {
-    let mut places = columns.chunks_exact(width);
-    let mut columns: [_; N] = std::array::from_fn(|_| places.next().unwrap_or_default().iter());
+    let (columns, _) = columns.as_chunks::<N>();
     let mut sums = [simd.splat(0.0); N];
-    for panel in panel {
-        let groups: [&Group; N] =
-            std::array::from_fn(|column| columns.get_mut(column).and_then(Iterator::next).unwrap_or(&NONE));
+    for (panel, groups) in panel.iter().zip(columns) {
         let products = dots::<S, P, N>(simd, panel, groups);
         let scales = simd.load_half(panel.scales());
         let minimums = panel.minimums().map(|minimums| simd.load_half(minimums));
@@ -46,9 +33,12 @@ pub(super) fn integer_tile<S: Simd, P: Panel, const N: usize>(
 /// Products of a panel's sixteen rows with one group of each column. Columns take turns, so that no addition waits for
 /// the one before it.
 #[inline(always)]
-fn dots<S: Simd, P: Panel, const N: usize>(simd: S, panel: &P, groups: [&Group; N]) -> [S::Integers; N] {
+fn dots<S: Simd, P: Panel, const N: usize>(simd: S, panel: &P, groups: &[Group; N]) -> [S::Integers; N] {
     let mut high = [simd.splat_integer(0); N];
-    let mut low = groups.map(|group| P::start(simd, group));
+    let mut low = high;
+    for (low, group) in low.iter_mut().zip(groups) {
+        *low = P::start(simd, group);
+    }
     for (quad, weights) in panel.unpack(simd).into_iter().enumerate() {
         for ((high, low), group) in high.iter_mut().zip(&mut low).zip(groups) {
             let (Some(high_quad), Some(low_quad)) = (group.high.get(quad), group.low.get(quad)) else {

@@ -3,6 +3,7 @@
 //! Automation is Rust, so that it is compiled, linted and read like the rest. It depends on none of the product's
 //! crates: it drives the `moho` binary from outside, as a user would.
 
+mod aws_model;
 mod bench;
 mod cargo;
 mod check;
@@ -44,6 +45,8 @@ enum Task {
     Soak(soak::Options),
     /// Measures moho beside a peer and prints one JSON object.
     Bench(bench::Options),
+    /// Makes the AWS service models anew, or compares them with what is committed.
+    AwsModel(aws_model::Options),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Check => check::run(),
         Task::Soak(options) => soak::run(&options),
+        Task::AwsModel(options) => aws_model::run(&options),
         Task::Bench(options) => bench::run(&options),
     };
     match outcome {

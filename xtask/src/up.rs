@@ -13,7 +13,7 @@ use crate::terminal::{self, say};
 use crate::{cargo, demo_model, packages, proc, question};
 
 /// What is asked first.
-const QUESTION: &str = "In one or two sentences: what is the Mohorovičić discontinuity?";
+const QUESTION: &str = "What is the Earth made of, from its crust to its core? Two sentences, please.";
 
 /// What `cargo xtask up` takes.
 #[derive(clap::Args)]

@@ -35,12 +35,12 @@ pub struct FileJournal {
     // Dropped in this order: the last records are synced before the lock is free.
     writer: Mutex<Writer>,
     flusher: Flusher,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl FileJournal {
     /// Opens the journal in `directory`, which is made if absent; an unfinished record at the end is cut off. The newest
-    /// file is checked record by record, the older ones at their seams; [`verify`](crate::verify) checks them all.
+    /// file is checked record by record, the older ones at their seams; [`verify`](crate::verify()) checks them all.
     ///
     /// # Errors
     /// [`AuditError::Broken`] if the chain is broken: then nothing is changed. [`AuditError::InUse`] if another process
@@ -167,7 +167,18 @@ impl Writer {
     }
 }
 
-fn lock(directory: &Path) -> Result<File, AuditError> {
+/// That this process is the one writer.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file would not do while a process that is just being started has a copy of it. Should it fail,
+        // the end of the process unlocks.
+        let _unlocked: std::io::Result<()> = self.0.unlock();
+    }
+}
+
+fn lock(directory: &Path) -> Result<Lock, AuditError> {
     let path = directory.join("journal.lock");
     let mut options = OpenOptions::new();
     let file = options
@@ -178,7 +189,7 @@ fn lock(directory: &Path) -> Result<File, AuditError> {
         .open(&path);
     let file = file.map_err(AuditError::io(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(AuditError::InUse(directory.to_owned())),
         Err(TryLockError::Error(error)) => Err(AuditError::io(&path)(error)),
     }

@@ -1,1 +1,487 @@
-//! Killed, filled, altered.
+//! Torn, filled up, altered: what is left of the journal, and what it says.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use moho_iam::authz::{Entry, Journal, JournalUnavailable, Outcome, Position};
+use moho_terms::Timestamp;
+use proptest::prelude::*;
+
+use crate::chain::Link;
+use crate::flusher::Flusher;
+use crate::journal::Writer;
+use crate::segment::{Segment, Syncer, Tail};
+use crate::{AuditError, FileJournal, Recovery, verify};
+
+fn entry(second: u64) -> Entry {
+    Entry {
+        time: Timestamp::from_unix_seconds(1_795_312_800 + second),
+        request_id: "00112233-4455-4677-8899-aabbccddeeff".parse().unwrap(),
+        outcome: Outcome::Allow,
+        reason: "allowed",
+        principal: Some(
+            "arn:aws:sts::123456789012:assumed-role/Developer/me"
+                .parse()
+                .unwrap(),
+        ),
+        account: Some("123456789012".parse().unwrap()),
+        access_key_id: None,
+        scheme: Some("sigv4"),
+        action: Some("bedrock-mantle:CreateInference"),
+        resource: Some(
+            "arn:aws:bedrock:moho-local-1::foundation-model/m"
+                .parse()
+                .unwrap(),
+        ),
+        source_ip: Some("127.0.0.1".parse().unwrap()),
+        user_agent_sha256: None,
+        error_code: None,
+    }
+}
+
+/// A journal of `count` entries that is closed again, and its one file.
+fn journal_of(count: u64) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = FileJournal::open(directory.path()).unwrap();
+    for number in 1..=count {
+        assert_eq!(journal.record(&entry(number)).unwrap(), Position(number));
+    }
+    let path = directory.path().join("journal-00000000000000000001.jsonl");
+    (directory, path)
+}
+
+fn reopened(directory: &Path) -> Result<(FileJournal, Recovery), AuditError> {
+    FileJournal::open(directory)
+}
+
+/// Where each line of the file begins, and where the last one ends.
+fn borders(bytes: &[u8]) -> Vec<usize> {
+    let ends = bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'\n')
+        .map(|(at, _)| at + 1);
+    std::iter::once(0).chain(ends).collect()
+}
+
+#[test]
+fn entries_are_numbered_across_restarts_and_the_whole_chain_verifies() {
+    let (directory, path) = journal_of(3);
+    let (journal, recovery) = reopened(directory.path()).unwrap();
+    assert_eq!(
+        recovery,
+        Recovery {
+            records: 3,
+            cut_bytes: 0
+        }
+    );
+    assert_eq!(journal.record(&entry(4)).unwrap(), Position(4));
+    let verified = verify(directory.path()).unwrap();
+    assert_eq!(
+        (verified.records, verified.segments, verified.unfinished_bytes),
+        (4, 1, 0)
+    );
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(
+        text.ends_with(&format!("\"digest\":\"{}\"}}\n", verified.head)),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_record_is_json_that_other_tools_can_read_and_check() {
+    let (_directory, path) = journal_of(1);
+    let text = std::fs::read_to_string(path).unwrap();
+    let fields: std::collections::BTreeMap<String, &serde_json::value::RawValue> =
+        serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        fields.keys().collect::<Vec<_>>(),
+        ["digest", "entry", "previous", "sequence"]
+    );
+    let entry = fields["entry"].get();
+    assert!(
+        entry.contains("\"action\":\"bedrock-mantle:CreateInference\""),
+        "{entry}"
+    );
+    let (body, _) = text.split_once(",\"digest\"").unwrap();
+    let sum = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body.as_bytes());
+    let hex: String = sum.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(fields["digest"].get(), format!("\"{hex}\""));
+}
+
+#[test]
+fn a_journal_has_one_writer_and_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let inside = directory.path().join("journal");
+    let (journal, _) = FileJournal::open(&inside).unwrap();
+    assert!(matches!(FileJournal::open(&inside), Err(AuditError::InUse(_))));
+    journal.record(&entry(1)).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&inside), 0o700);
+    for file in std::fs::read_dir(&inside).unwrap() {
+        assert_eq!(mode(&file.unwrap().path()), 0o600);
+    }
+    drop(journal);
+    assert!(FileJournal::open(&inside).is_ok());
+}
+
+#[test]
+fn a_journal_cut_at_any_byte_of_its_last_record_goes_on() {
+    let (directory, path) = journal_of(3);
+    let whole = std::fs::read(&path).unwrap();
+    let last = borders(&whole)[2];
+    for length in last..whole.len() {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let (journal, recovery) = reopened(directory.path()).unwrap();
+        assert_eq!(
+            recovery,
+            Recovery {
+                records: 2,
+                cut_bytes: (length - last) as u64
+            },
+            "{length}"
+        );
+        assert_eq!(journal.record(&entry(3)).unwrap(), Position(3));
+        drop(journal);
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            whole,
+            "the same entry makes the same bytes"
+        );
+    }
+}
+
+#[test]
+fn a_page_that_never_reached_the_disk_is_a_torn_tail_too() {
+    let (directory, path) = journal_of(3);
+    let whole = std::fs::read(&path).unwrap();
+    let last = borders(&whole)[2];
+    // All of it lost; its beginning lost; zeros behind it.
+    let mut begun = whole.clone();
+    begun[last..last + 100].fill(0);
+    let lost = [&whole[..last], &[0; 5000]].concat();
+    let padded = [whole.as_slice(), &[0; 9000]].concat();
+    for (bytes, records) in [(lost, 2_u8), (begun, 2), (padded, 3)] {
+        std::fs::write(&path, &bytes).unwrap();
+        let (_, recovery) = reopened(directory.path()).unwrap();
+        assert_eq!(recovery.records, u64::from(records));
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            whole[..borders(&whole)[usize::from(records)]]
+        );
+    }
+}
+
+#[test]
+fn a_byte_flipped_anywhere_in_a_whole_record_is_refused_and_nothing_is_changed() {
+    let (directory, path) = journal_of(3);
+    let whole = std::fs::read(&path).unwrap();
+    // Not the very last byte: without its line break the last record is one that was never finished.
+    for at in 0..whole.len() - 1 {
+        let mut altered = whole.clone();
+        altered[at] ^= 1;
+        std::fs::write(&path, &altered).unwrap();
+        let Err(error) = reopened(directory.path()) else {
+            panic!("byte {at} was accepted")
+        };
+        assert!(matches!(error, AuditError::Broken { .. }), "{at}: {error}");
+        let message = error.to_string();
+        assert!(
+            message.contains("restore it from a backup") && message.contains(".jsonl"),
+            "{message}"
+        );
+        assert!(matches!(verify(directory.path()), Err(AuditError::Broken { .. })));
+        assert_eq!(std::fs::read(&path).unwrap(), altered);
+    }
+}
+
+#[test]
+fn records_left_out_repeated_or_moved_are_refused() {
+    let (directory, path) = journal_of(4);
+    let whole = std::fs::read(&path).unwrap();
+    let borders = borders(&whole);
+    let line = |n: usize| &whole[borders[n]..borders[n + 1]];
+    for order in [
+        &[1, 2, 3][..],
+        &[0, 2, 3],
+        &[0, 1, 3],
+        &[1, 0, 2, 3],
+        &[0, 1, 1, 2, 3],
+        &[0, 1, 2, 3, 3],
+        &[3],
+    ] {
+        let altered: Vec<u8> = order.iter().flat_map(|n| line(*n).to_vec()).collect();
+        std::fs::write(&path, altered).unwrap();
+        assert!(
+            matches!(reopened(directory.path()), Err(AuditError::Broken { .. })),
+            "{order:?}"
+        );
+    }
+}
+
+#[test]
+fn a_hole_before_sound_records_is_damage_not_a_torn_tail() {
+    let (directory, path) = journal_of(4);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let second = borders(&bytes)[1];
+    bytes[second..second + 50].fill(0);
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(matches!(
+        reopened(directory.path()),
+        Err(AuditError::Broken { .. })
+    ));
+}
+
+#[test]
+fn foreign_bytes_longer_than_a_record_are_not_cut_off() {
+    let (directory, path) = journal_of(1);
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, [whole.as_slice(), &[b'x'; 17_000]].concat()).unwrap();
+    assert!(matches!(
+        reopened(directory.path()),
+        Err(AuditError::Broken { .. })
+    ));
+}
+
+#[test]
+fn an_endless_entry_is_refused_and_the_next_one_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = FileJournal::open(directory.path()).unwrap();
+    let endless = Entry {
+        user_agent_sha256: Some("f".repeat(20_000)),
+        ..entry(1)
+    };
+    let error = journal.record(&endless).unwrap_err();
+    assert!(matches!(cause(&error), Some(AuditError::TooLong { .. })));
+    assert_eq!(journal.record(&entry(1)).unwrap(), Position(1));
+}
+
+/// The error behind the trait's.
+fn cause(error: &JournalUnavailable) -> Option<&AuditError> {
+    std::error::Error::source(error)?.downcast_ref()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_lies_there_is_opened_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        let (directory, path) = journal_of(1);
+        let whole = std::fs::read(&path).unwrap();
+        for bytes in [bytes.clone(), [whole.as_slice(), &bytes].concat()] {
+            std::fs::write(&path, &bytes).unwrap();
+            match reopened(directory.path()) {
+                Ok((_, recovery)) => prop_assert!(recovery.records <= 1),
+                Err(error) => {
+                    prop_assert!(matches!(error, AuditError::Broken { .. }), "another error");
+                    prop_assert_eq!(std::fs::read(&path).unwrap(), bytes);
+                }
+            }
+        }
+    }
+}
+
+/// A disk of a few bytes, which may also refuse to cut and to sync.
+#[derive(Default)]
+struct Disk {
+    bytes: Vec<u8>,
+    capacity: usize,
+    cut_fails: bool,
+    sync_fails: bool,
+}
+
+struct TinyDisk(Arc<Mutex<Disk>>);
+
+impl Tail for TinyDisk {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut disk = self.0.lock().unwrap();
+        let room = disk.capacity - disk.bytes.len();
+        disk.bytes.extend(bytes.iter().take(room));
+        if bytes.len() > room {
+            Err(io::ErrorKind::StorageFull.into())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        let mut disk = self.0.lock().unwrap();
+        if disk.cut_fails {
+            return Err(io::ErrorKind::Other.into());
+        }
+        disk.bytes.truncate(usize::try_from(length).unwrap());
+        Ok(())
+    }
+
+    fn syncer(&self) -> io::Result<Box<dyn Syncer>> {
+        Ok(Box::new(Self(Arc::clone(&self.0))))
+    }
+}
+
+impl Syncer for TinyDisk {
+    fn sync(&self) -> io::Result<()> {
+        if self.0.lock().unwrap().sync_fails {
+            Err(io::ErrorKind::Other.into())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A writer on a disk with room for `capacity` bytes.
+fn writer(capacity: usize) -> (Writer, Arc<Mutex<Disk>>) {
+    let disk = Arc::new(Mutex::new(Disk {
+        capacity,
+        ..Disk::default()
+    }));
+    let writer = Writer {
+        link: Link::START,
+        segment: Segment::beginning_at(Path::new("/nowhere"), 1),
+        length: 0,
+        limit: u64::MAX,
+        unfinished: false,
+        tail: Box::new(TinyDisk(Arc::clone(&disk))),
+        open: Box::new(|segment| segment.open().map(|file| Box::new(file) as Box<dyn Tail>)),
+    };
+    (writer, disk)
+}
+
+#[test]
+fn a_full_disk_fails_the_entry_and_leaves_no_trace_of_it() {
+    let (mut writer, disk) = writer(0);
+    let flusher = Flusher::start().unwrap();
+    let (first, link) = Link::START.record("{}").unwrap();
+    let (second, _) = link.record("{}").unwrap();
+    for room in 0..second.len() {
+        disk.lock().unwrap().capacity = 0;
+        disk.lock().unwrap().bytes.clear();
+        (writer.link, writer.length) = (Link::START, 0);
+        disk.lock().unwrap().capacity = first.len() + room;
+        assert_eq!(writer.append("{}", &flusher).unwrap(), Position(1));
+        let error = writer.append("{}", &flusher).unwrap_err();
+        assert!(matches!(error, AuditError::DiskFull(_)), "{error}");
+        assert_eq!(disk.lock().unwrap().bytes, first, "{room} bytes were free");
+        disk.lock().unwrap().capacity = usize::MAX;
+        assert_eq!(writer.append("{}", &flusher).unwrap(), Position(2));
+        assert_eq!(disk.lock().unwrap().bytes, [first.as_slice(), &second].concat());
+    }
+}
+
+#[test]
+fn a_partial_record_that_could_not_be_cut_is_cut_before_the_next_one() {
+    let (mut writer, disk) = writer(30);
+    let flusher = Flusher::start().unwrap();
+    disk.lock().unwrap().cut_fails = true;
+    assert!(writer.append("{}", &flusher).is_err());
+    assert_eq!(disk.lock().unwrap().bytes.len(), 30);
+    disk.lock().unwrap().capacity = usize::MAX;
+    assert!(
+        writer.append("{}", &flusher).is_err(),
+        "nothing is appended behind a partial record"
+    );
+    assert_eq!(disk.lock().unwrap().bytes.len(), 30);
+    disk.lock().unwrap().cut_fails = false;
+    assert_eq!(writer.append("{}", &flusher).unwrap(), Position(1));
+    let (record, _) = Link::START.record("{}").unwrap();
+    assert_eq!(disk.lock().unwrap().bytes, record);
+}
+
+#[test]
+fn a_disk_that_does_not_keep_what_it_took_ends_the_journal() {
+    let (mut writer, disk) = writer(usize::MAX);
+    let flusher = Flusher::start().unwrap();
+    disk.lock().unwrap().sync_fails = true;
+    writer.append("{}", &flusher).unwrap();
+    while !flusher.has_failed() {
+        std::thread::yield_now();
+    }
+    disk.lock().unwrap().sync_fails = false;
+    assert!(matches!(
+        writer.append("{}", &flusher),
+        Err(AuditError::NotDurable)
+    ));
+}
+
+/// A journal of several small files.
+fn many_segments() -> (tempfile::TempDir, Vec<PathBuf>) {
+    let directory = tempfile::tempdir().unwrap();
+    let segment = Segment::beginning_at(directory.path(), 1);
+    let mut writer = Writer {
+        link: Link::START,
+        length: 0,
+        limit: 1000,
+        unfinished: false,
+        tail: Box::new(segment.open().unwrap()),
+        segment,
+        open: Box::new(|segment| segment.open().map(|file| Box::new(file) as Box<dyn Tail>)),
+    };
+    let flusher = Flusher::start().unwrap();
+    for number in 1..=20 {
+        assert_eq!(writer.append("{\"n\":1}", &flusher).unwrap(), Position(number));
+    }
+    let files = crate::segment::list(directory.path()).unwrap();
+    (directory, files.into_iter().map(|segment| segment.path).collect())
+}
+
+#[test]
+fn the_chain_goes_on_from_file_to_file() {
+    let (directory, files) = many_segments();
+    assert!(files.len() > 3, "{}", files.len());
+    let verified = verify(directory.path()).unwrap();
+    assert_eq!((verified.records, verified.segments), (20, files.len()));
+    let (journal, recovery) = reopened(directory.path()).unwrap();
+    assert_eq!(recovery.records, 20);
+    assert_eq!(journal.record(&entry(21)).unwrap(), Position(21));
+    assert_eq!(verify(directory.path()).unwrap().records, 21);
+}
+
+#[test]
+fn a_file_that_is_missing_altered_at_its_seam_or_torn_in_the_middle_is_refused() {
+    let (directory, files) = many_segments();
+    for (at, file) in files.iter().enumerate().take(files.len() - 1) {
+        let whole = std::fs::read(file).unwrap();
+        let mut first = whole.clone();
+        first[20] ^= 1;
+        let mut last = whole.clone();
+        last[whole.len() - 10] ^= 1;
+        for altered in [first, last, whole[..whole.len() - 1].to_vec(), Vec::new()] {
+            std::fs::write(file, &altered).unwrap();
+            assert!(
+                matches!(reopened(directory.path()), Err(AuditError::Broken { .. })),
+                "file {at}"
+            );
+            assert!(
+                matches!(verify(directory.path()), Err(AuditError::Broken { .. })),
+                "file {at}"
+            );
+        }
+        std::fs::remove_file(file).unwrap();
+        assert!(
+            matches!(reopened(directory.path()), Err(AuditError::Broken { .. })),
+            "file {at}"
+        );
+        assert!(
+            matches!(verify(directory.path()), Err(AuditError::Broken { .. })),
+            "file {at}"
+        );
+        std::fs::write(file, &whole).unwrap();
+    }
+    assert!(verify(directory.path()).is_ok());
+}
+
+#[test]
+fn a_process_killed_before_the_first_record_of_a_new_file_is_no_damage() {
+    let (directory, _) = many_segments();
+    drop(Segment::beginning_at(directory.path(), 21).open().unwrap());
+    let (journal, recovery) = reopened(directory.path()).unwrap();
+    assert_eq!(
+        recovery,
+        Recovery {
+            records: 20,
+            cut_bytes: 0
+        }
+    );
+    assert_eq!(journal.record(&entry(21)).unwrap(), Position(21));
+}

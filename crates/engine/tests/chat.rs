@@ -89,7 +89,7 @@ fn the_capital_of_france_is_paris_alone_and_among_others() {
         .expect("the engine lives");
     let (alone, reason, usage) = answers(&events, 1).remove(&0).expect("an answer");
     assert!(alone.contains("Paris"), "{alone}");
-    // 31 for the template with its system prompt, as the model's own authors count, and the question.
+    // As Hugging Face's apply_chat_template counts.
     assert_eq!((reason, usage.prompt_tokens), (FinishReason::Stop, 37));
 
     let others = [
@@ -119,7 +119,7 @@ fn the_capital_of_france_is_paris_alone_and_among_others() {
 fn a_schema_holds_the_demo_model_to_json() {
     let (engine, events) = engine(EngineConfig::default());
     let mut start = chat(1, "Name the capital of France and its population, as JSON.");
-    let schema = r#"{"type":"object","properties":{"city":{"type":"string","maxLength":20},"population":{"type":"integer"}},"required":["city","population"],"additionalProperties":false}"#;
+    let schema = r#"{"type":"object","properties":{"city":{"type":"string","maxLength":20},"population":{"type":"integer","minimum":0,"maximum":99999999}},"required":["city","population"],"additionalProperties":false}"#;
     start.output = OutputFormat::JsonSchema(Content::new(schema.to_owned()));
     start.max_tokens = Some(80);
     engine

@@ -29,6 +29,9 @@ const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Ac
 const KEY_POLICY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*",
     "Principal":{"AWS":"arn:aws:iam::123456789012:root"}}}"#;
 
+const ASKS_ONLY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Resource":"*",
+    "Action":["bedrock-mantle:CreateInference","bedrock:CallWithBearerToken"]}}"#;
+
 /// The clock, the randomness, the policies and the journal of one test.
 struct World {
     seconds: AtomicU64,
@@ -83,6 +86,7 @@ impl PolicySource for World {
         let identity = match session.role().map(moho_terms::RoleName::as_str) {
             Some("Admin") => vec![parse(PolicyKind::Identity, builtin::ADMINISTRATOR)?],
             Some("Developer") => vec![parse(PolicyKind::Identity, builtin::DEVELOPER)?],
+            Some("AsksOnly") => vec![parse(PolicyKind::Identity, ASKS_ONLY)?],
             Some(_) | None => vec![],
         };
         let of_resource = if action == "sts:AssumeRole" {
@@ -153,7 +157,7 @@ impl Road {
         let permit =
             self.authorizer
                 .authorize(caller, &self.request()?, &self.role(role)?, &Context::new())?;
-        Ok(self.issue(&permit, None)?)
+        self.issue(&permit, None)
     }
 
     fn issue(
@@ -269,6 +273,28 @@ fn a_denial_is_journaled_and_says_what_aws_says() -> Tested {
     assert_eq!(
         refused.to_string(),
         "You don't have access to the model with the specified model ID."
+    );
+    Ok(())
+}
+
+#[test]
+fn a_bearer_key_also_needs_leave_to_be_used_with_that_service() -> Tested {
+    let road = Road::new()?;
+    let caller = road.session("AsksOnly")?;
+    let refused = road
+        .authorizer
+        .authorize::<mantle::CreateInference>(&caller, &road.request()?, &MODEL.parse()?, &Context::new())
+        .unwrap_err();
+    let said = refused.to_string();
+    assert!(
+        said.contains("not authorized to perform: bedrock-mantle:CallWithBearerToken on resource: "),
+        "{said}"
+    );
+    let entries = road.entries();
+    let last = entries.last().ok_or("nothing journaled")?;
+    assert_eq!(
+        (last.outcome, last.action),
+        (Outcome::Deny, Some("bedrock-mantle:CallWithBearerToken"))
     );
     Ok(())
 }

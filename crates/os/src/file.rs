@@ -177,7 +177,15 @@ pub enum LockError {
 /// An exclusive lock on a file, held until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub struct FileLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // Closing the file would not do while a process that is just being started has a copy of it. Should it fail,
+        // the end of the process unlocks.
+        let _unlocked: io::Result<()> = self.file.unlock();
+    }
 }
 
 /// Locks `path`, creating it if absent, without waiting.
@@ -194,7 +202,7 @@ pub fn lock_file_exclusive(path: &Path) -> Result<FileLock, LockError> {
         rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).map_err(|errno| failed(errno.into()))?;
     let file = File::from(file);
     match file.try_lock() {
-        Ok(()) => Ok(FileLock { _file: file }),
+        Ok(()) => Ok(FileLock { file }),
         Err(std::fs::TryLockError::WouldBlock) => Err(LockError::Held(path.to_owned())),
         Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
     }

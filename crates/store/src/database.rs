@@ -28,7 +28,7 @@ pub(crate) struct Database {
     writer: Mutex<Connection>,
     readers: Vec<Mutex<Connection>>,
     turn: AtomicUsize,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Database {
@@ -117,11 +117,6 @@ impl Database {
             source,
         }
     }
-
-    #[cfg(test)]
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
@@ -142,7 +137,18 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn lock(directory: &Path) -> Result<File, StoreError> {
+/// That this process is the only one.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file would not do while a process that is just being started has a copy of it. Should it fail,
+        // the end of the process unlocks.
+        let _unlocked: std::io::Result<()> = self.0.unlock();
+    }
+}
+
+fn lock(directory: &Path) -> Result<Lock, StoreError> {
     let path = directory.join("moho.lock");
     let file = OpenOptions::new()
         .write(true)
@@ -152,7 +158,7 @@ fn lock(directory: &Path) -> Result<File, StoreError> {
         .open(&path);
     let file = file.map_err(StoreError::io(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(directory.to_owned())),
         Err(TryLockError::Error(error)) => Err(StoreError::io(&path)(error)),
     }

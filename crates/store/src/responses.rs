@@ -80,8 +80,8 @@ impl Store {
         Ok(Some(kms.open(key, &context(account, response)?, &sealed)?))
     }
 
-    /// Deletes a response of the permit's account, overwriting its bytes in the database; `false` if it has none of
-    /// this id.
+    /// Deletes a response of the permit's account; `false` if it has none of this id. Its sealed bytes are overwritten in
+    /// the database; in the write-ahead log they stay, sealed, until the log is next begun anew.
     ///
     /// # Errors
     /// [`StoreError`]; then it is still there.

@@ -39,8 +39,15 @@ impl FromStr for AccountId {
     type Err = ArnError;
 
     fn from_str(text: &str) -> Result<Self, ArnError> {
-        let digits: [u8; 12] = text.as_bytes().try_into().map_err(|_| ArnError("an account id has 12 digits"))?;
-        if digits.iter().all(u8::is_ascii_digit) { Ok(Self(digits)) } else { Err(ArnError("an account id has 12 digits")) }
+        let digits: [u8; 12] = text
+            .as_bytes()
+            .try_into()
+            .map_err(|_wrong_length| ArnError("an account id has 12 digits"))?;
+        if digits.iter().all(u8::is_ascii_digit) {
+            Ok(Self(digits))
+        } else {
+            Err(ArnError("an account id has 12 digits"))
+        }
     }
 }
 
@@ -64,7 +71,9 @@ impl FromStr for Region {
         if (1..=32).contains(&text.len()) && text.bytes().all(fits) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(ArnError("a region has 1 to 32 lower-case letters, digits and hyphens"))
+            Err(ArnError(
+                "a region has 1 to 32 lower-case letters, digits and hyphens",
+            ))
         }
     }
 }
@@ -128,13 +137,22 @@ impl FromStr for Arn {
         let (prefix, partition, service) = (parts.next(), parts.next(), parts.next());
         let (region, account, resource) = (parts.next(), parts.next(), parts.next());
         let named = |part: Option<&str>| part.is_some_and(|p| !p.is_empty());
-        if prefix != Some("arn") || !named(partition) || !named(service) || region.is_none() || !named(resource) {
-            return Err(ArnError("an ARN reads arn:partition:service:region:account:resource"));
+        if prefix != Some("arn")
+            || !named(partition)
+            || !named(service)
+            || region.is_none()
+            || !named(resource)
+        {
+            return Err(ArnError(
+                "an ARN reads arn:partition:service:region:account:resource",
+            ));
         }
         match account {
             Some("" | "aws") => Ok(Self(text.to_owned())),
             Some(account) => account.parse::<AccountId>().map(|_| Self(text.to_owned())),
-            None => Err(ArnError("an ARN reads arn:partition:service:region:account:resource")),
+            None => Err(ArnError(
+                "an ARN reads arn:partition:service:region:account:resource",
+            )),
         }
     }
 }
@@ -172,14 +190,27 @@ mod tests {
 
     #[test]
     fn parts_are_found() {
-        let arn: Arn = "arn:aws:sts::123456789012:assumed-role/Admin/me:1".parse().unwrap();
-        assert_eq!((arn.service(), arn.region(), arn.account()), ("sts", "", "123456789012"));
+        let arn: Arn = "arn:aws:sts::123456789012:assumed-role/Admin/me:1"
+            .parse()
+            .unwrap();
+        assert_eq!(
+            (arn.service(), arn.region(), arn.account()),
+            ("sts", "", "123456789012")
+        );
         assert_eq!(arn.resource(), "assumed-role/Admin/me:1");
     }
 
     #[test]
     fn malformed_names_are_refused() {
-        for text in ["", "arn", "arn:aws:iam::123:role/x", "arn:aws:iam::12345678901a:role/x", "arn:aws:iam::123456789012:", "arn:aws:iam::123456789012:r\u{00e9}", "urn:aws:iam::123456789012:x"] {
+        for text in [
+            "",
+            "arn",
+            "arn:aws:iam::123:role/x",
+            "arn:aws:iam::12345678901a:role/x",
+            "arn:aws:iam::123456789012:",
+            "arn:aws:iam::123456789012:r\u{00e9}",
+            "urn:aws:iam::123456789012:x",
+        ] {
             assert!(text.parse::<Arn>().is_err(), "{text}");
         }
     }

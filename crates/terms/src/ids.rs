@@ -22,7 +22,14 @@ fn uuid_v4(entropy: &dyn Entropy) -> Result<String, EntropyUnavailable> {
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let [a @ .., b0, b1, c0, c1, d0, d1, e0, e1, e2, e3, e4, e5] = bytes;
-    Ok(format!("{}-{}-{}-{}-{}", hex(&a), hex(&[b0, b1]), hex(&[c0, c1]), hex(&[d0, d1]), hex(&[e0, e1, e2, e3, e4, e5])))
+    Ok(format!(
+        "{}-{}-{}-{}-{}",
+        hex(&a),
+        hex(&[b0, b1]),
+        hex(&[c0, c1]),
+        hex(&[d0, d1]),
+        hex(&[e0, e1, e2, e3, e4, e5])
+    ))
 }
 
 macro_rules! id {
@@ -84,7 +91,10 @@ fn is_uuid(text: &str) -> bool {
 
 /// IAM's name characters: letters, digits and `_+=,.@-`.
 fn is_name(text: &str, lengths: std::ops::RangeInclusive<usize>) -> bool {
-    lengths.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
+    lengths.contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
 }
 
 id!(/// One request, from socket to receipt: a version 4 UUID.
@@ -146,7 +156,10 @@ impl AccessKeyId {
         const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
         let mut bytes = [0_u8; 16];
         entropy.fill(&mut bytes)?;
-        let letters = bytes.iter().filter_map(|b| ALPHABET.get(usize::from(b & 31))).map(|b| char::from(*b));
+        let letters = bytes
+            .iter()
+            .filter_map(|b| ALPHABET.get(usize::from(b & 31)))
+            .map(|b| char::from(*b));
         Ok(Self("ASIA".chars().chain(letters).collect()))
     }
 }
@@ -168,10 +181,31 @@ mod tests {
 
     #[test]
     fn made_identifiers_are_valid() {
-        assert!(RequestId::random(&Counting).unwrap().as_str().parse::<RequestId>().is_ok());
-        assert!(ResponseId::random(&Counting).unwrap().as_str().parse::<ResponseId>().is_ok());
-        assert!(AccessKeyId::random(&Counting).unwrap().as_str().parse::<AccessKeyId>().is_ok());
-        assert_eq!(RequestId::random(&Counting).unwrap().as_str().as_bytes()[14], b'4');
+        assert!(
+            RequestId::random(&Counting)
+                .unwrap()
+                .as_str()
+                .parse::<RequestId>()
+                .is_ok()
+        );
+        assert!(
+            ResponseId::random(&Counting)
+                .unwrap()
+                .as_str()
+                .parse::<ResponseId>()
+                .is_ok()
+        );
+        assert!(
+            AccessKeyId::random(&Counting)
+                .unwrap()
+                .as_str()
+                .parse::<AccessKeyId>()
+                .is_ok()
+        );
+        assert_eq!(
+            RequestId::random(&Counting).unwrap().as_str().as_bytes()[14],
+            b'4'
+        );
     }
 
     #[test]

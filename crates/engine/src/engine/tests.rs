@@ -37,6 +37,13 @@ fn part(name: &str) -> Part<Tiny> {
     }
 }
 
+const SMALL: EngineConfig = EngineConfig {
+    kv_bytes: 1 << 16,
+    max_sequences: 8,
+    queue: 16,
+    token_budget: 32,
+};
+
 fn engine(config: EngineConfig) -> (EngineHandle, Receiver<EngineEvent>) {
     start(config, vec![part("tiny"), part("other")], Arc::new(Seven)).unwrap_or_else(|e| panic!("{e}"))
 }
@@ -79,7 +86,7 @@ fn refusal(events: &Receiver<EngineEvent>, id: u64) -> Refusal {
 
 #[test]
 fn two_models_answer() {
-    let (engine, events) = engine(EngineConfig::default());
+    let (engine, events) = engine(SMALL);
     engine.send(EngineCommand::Start(text(1, "xa"))).unwrap();
     assert_eq!(outcome(&events, 1).0, "bcde");
     let mut other = text(1, "xA");
@@ -91,7 +98,7 @@ fn two_models_answer() {
 
 #[test]
 fn what_cannot_be_taken_is_refused_with_its_reason() {
-    let (engine, events) = engine(EngineConfig::default());
+    let (engine, events) = engine(SMALL);
     type Spoil = fn(&mut StartSequence);
     let spoiled: [(Spoil, Refusal); 9] = [
         (|s| s.model = "absent".parse().unwrap(), Refusal::UnknownModel),
@@ -141,7 +148,7 @@ fn what_cannot_be_taken_is_refused_with_its_reason() {
 
 #[test]
 fn a_tenants_words_are_never_control_tokens() {
-    let (engine, events) = engine(EngineConfig::default());
+    let (engine, events) = engine(SMALL);
     let turns = |words: &str| {
         Prompt::Chat(vec![ChatTurn {
             role: "user",
@@ -162,7 +169,7 @@ fn a_tenants_words_are_never_control_tokens() {
 
 #[test]
 fn json_is_held_although_the_model_would_not() {
-    let (engine, events) = engine(EngineConfig::default());
+    let (engine, events) = engine(SMALL);
     let mut json = text(1, "a");
     json.output = OutputFormat::JsonSchema(Content::new(r#"{"type":"object","properties":{"ok":{"const":true}},"required":["ok"],"additionalProperties":false,"x-guidance":{"whitespace_flexible":false}}"#.to_owned()));
     json.max_tokens = Some(50);
@@ -184,7 +191,7 @@ fn more_than_the_queue_holds_is_turned_away_and_the_rest_still_served() {
         queue: 2,
         max_sequences: 1,
         token_budget: 8,
-        ..EngineConfig::default()
+        ..SMALL
     };
     let (engine, events) = engine(config);
     for id in 1..=3 {
@@ -214,7 +221,7 @@ fn more_than_the_queue_holds_is_turned_away_and_the_rest_still_served() {
 
 #[test]
 fn a_panic_fails_all_that_lives_and_all_that_comes() {
-    let (engine, events) = engine(EngineConfig::default());
+    let (engine, events) = engine(SMALL);
     let mut waits = text(1, "a");
     waits.credit = 0;
     engine.send(EngineCommand::Start(waits)).unwrap();
@@ -241,7 +248,7 @@ fn a_panic_fails_all_that_lives_and_all_that_comes() {
 
 #[test]
 fn shutting_down_answers_everybody() {
-    let (engine, events) = engine(EngineConfig::default());
+    let (engine, events) = engine(SMALL);
     let mut waits = text(1, "a");
     waits.credit = 0;
     engine.send(EngineCommand::Start(waits)).unwrap();
@@ -256,7 +263,7 @@ fn shutting_down_answers_everybody() {
 
 #[test]
 fn nobody_listening_ends_the_engine() {
-    let (engine, events) = engine(EngineConfig::default());
+    let (engine, events) = engine(SMALL);
     drop(events);
     let mut endless = text(1, "a");
     endless.max_tokens = None;
@@ -273,14 +280,10 @@ fn settings_that_cannot_work_are_refused() {
         |c| c.token_budget = 1,
     ];
     for spoil in spoiled {
-        let mut config = EngineConfig::default();
+        let mut config = SMALL;
         spoil(&mut config);
         assert!(start(config, vec![part("tiny")], Arc::new(Seven)).is_err());
     }
-    let twice = start(
-        EngineConfig::default(),
-        vec![part("tiny"), part("tiny")],
-        Arc::new(Seven),
-    );
+    let twice = start(SMALL, vec![part("tiny"), part("tiny")], Arc::new(Seven));
     assert!(matches!(twice.err(), Some(EngineError::DuplicateModel(_))));
 }

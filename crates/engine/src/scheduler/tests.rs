@@ -1,7 +1,7 @@
 //! The scheduler against a small model whose every number is known, under commands in any order.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use moho_terms::Content;
 use proptest::prelude::*;
@@ -11,6 +11,7 @@ use super::*;
 use crate::kv::BLOCK_TOKENS;
 use crate::message::{Failure, FinishReason, Sampling, Usage};
 use crate::sampler::{Sampler, StopTexts};
+use crate::tokenizer::Tokenizer;
 use crate::tokenizer::tests::tokenizer;
 
 /// A model of 260 tokens that keeps what it was told in its own copy of the blocks, and answers with the token one
@@ -140,10 +141,15 @@ impl Told {
     }
 }
 
+fn shared_tokenizer() -> Arc<Tokenizer> {
+    static SHARED: OnceLock<Arc<Tokenizer>> = OnceLock::new();
+    Arc::clone(SHARED.get_or_init(|| Arc::new(tokenizer())))
+}
+
 fn lane(mixes: bool, blocks: usize, limits: LaneLimits) -> Lane<Tiny> {
     let tiny = Tiny::new(mixes, 200);
     let pool = tiny.pool(blocks).unwrap();
-    Lane::new(tiny, Arc::new(tokenizer()), pool, limits)
+    Lane::new(tiny, shared_tokenizer(), pool, limits)
 }
 
 fn request(id: u64, prompt: &[u32], max_tokens: Option<u32>, credit: u32) -> Request {

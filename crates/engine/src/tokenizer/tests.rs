@@ -98,6 +98,21 @@ fn the_template_spells_control_tokens_and_a_tenant_cannot() {
 }
 
 #[test]
+fn a_control_token_that_is_spelled_like_a_word_stays_out_of_text() {
+    for splitting in ["llama-bpe", "gpt-2"] {
+        let mut word = metadata(splitting);
+        word.tokens.push("hex".to_owned());
+        word.kinds.push(metadata::CONTROL);
+        let tokenizer = Tokenizer::new(&word).unwrap();
+        let mut tokens = Vec::new();
+        tokenizer.encode_plain("hex", &mut tokens).unwrap();
+        assert_eq!(tokens, [259, 120]);
+        word.merges.push("he x".to_owned());
+        assert!(Tokenizer::new(&word).is_err());
+    }
+}
+
+#[test]
 fn honest_words_pass_the_fence_untouched() {
     let tokenizer = tokenizer();
     for words in [

@@ -2,6 +2,7 @@
 //!
 //! `base64("bedrock.amazonaws.com/?Action=CallWithBearerToken&X-Amz-…&Version=1")`. `&Version=1` is appended after signing.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64::Engine;
@@ -10,7 +11,7 @@ use moho_terms::{Region, Secret, Timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
 
-use super::canonical::{self, CanonicalRequest};
+use super::canonical::{self, CanonicalRequest, Parameter};
 use super::header::Credential;
 use super::presented::Presented;
 use super::signature::{self, ALGORITHM, Scope, TERMINATOR};
@@ -36,11 +37,12 @@ const MALFORMED: AuthnError = AuthnError::Malformed("The bearer key is malformed
 
 /// A bearer key that was parsed.
 pub(super) struct BearerKey {
-    query: Zeroizing<String>,
-    parameters: BTreeMap<String, Zeroizing<String>>,
+    credential: String,
+    session_token: Option<Zeroizing<String>>,
     signed_at: Timestamp,
     seconds: u64,
     signature: [u8; 32],
+    canonical_request: String,
 }
 
 /// The credentials of an `Authorization` header of scheme `Bearer`; `None` if it has another scheme.
@@ -67,8 +69,12 @@ impl BearerKey {
             .strip_prefix(HOST_AND_PATH)
             .and_then(|rest| rest.strip_suffix(VERSION))
             .ok_or(MALFORMED)?;
-        let parameters = parameters(query).ok_or(MALFORMED)?;
-        let named = |name: &str| parameters.get(name).map(|value| value.as_str()).ok_or(MALFORMED);
+        Self::from_parameters(&canonical::query_parameters(query).collect::<Vec<_>>())
+    }
+
+    fn from_parameters(parameters: &[Parameter<'_>]) -> Result<Self, AuthnError> {
+        let known = by_name(parameters).ok_or(MALFORMED)?;
+        let named = |name: &str| known.get(name).copied().ok_or(MALFORMED);
         for (name, expected) in [
             ("Action", "CallWithBearerToken"),
             ("X-Amz-Algorithm", ALGORITHM),
@@ -89,30 +95,29 @@ impl BearerKey {
                 "X-Amz-Expires of a bearer key must be between 1 and 43200 seconds.",
             ));
         }
-        let signature = hex::decode(named("X-Amz-Signature")?).ok_or(MALFORMED)?;
         Ok(Self {
-            query: Zeroizing::new(query.to_owned()),
-            parameters,
+            credential: named("X-Amz-Credential")?.to_owned(),
+            session_token: known
+                .get("X-Amz-Security-Token")
+                .map(|token| Zeroizing::new((*token).to_owned())),
             signed_at,
             seconds,
-            signature,
+            signature: hex::decode(named("X-Amz-Signature")?).ok_or(MALFORMED)?,
+            canonical_request: canonical_request(&canonical::query_of(parameters)),
         })
     }
 
     /// What the key presents, by the rules of `region`. Keys are always signed for `bedrock`.
     pub(super) fn present(&self, region: &Region) -> Result<Presented<'_>, AuthnError> {
-        let credential = Credential::parse(self.parameters.get("X-Amz-Credential").ok_or(MALFORMED)?)?;
+        let credential = Credential::parse(&self.credential)?;
         let (scope, _) = credential.scope(self.signed_at, region, &[SigningName::Bedrock])?;
         Ok(Presented {
             access_key_id: credential.access_key_id,
-            session_token: self
-                .parameters
-                .get("X-Amz-Security-Token")
-                .map(|token| token.as_str()),
+            session_token: self.session_token.as_ref().map(|token| token.as_str()),
             scope,
             signed_at: self.signed_at,
             signature: self.signature,
-            canonical_request: canonical_request(&self.query),
+            canonical_request: Cow::Borrowed(&self.canonical_request),
         })
     }
 
@@ -148,7 +153,12 @@ pub(super) fn make(
         now.iso8601_basic(),
         *encode(session_token)
     ));
-    let signature = signature::sign(secret_access_key.expose(), scope, now, &canonical_request(&query));
+    let signature = signature::sign(
+        secret_access_key.expose(),
+        scope,
+        now,
+        &canonical_request(&canonical::query(&query)),
+    );
     let signature = hex::encode(signature.as_ref());
     let url = Zeroizing::new(format!(
         "{HOST_AND_PATH}{}&X-Amz-Signature={signature}{VERSION}",
@@ -157,11 +167,11 @@ pub(super) fn make(
     Secret::new(format!("{PREFIX}{}", *Zeroizing::new(STANDARD.encode(url.as_bytes()))).into_bytes())
 }
 
-fn canonical_request(query: &str) -> String {
+fn canonical_request(canonical_query: &str) -> String {
     CanonicalRequest {
         method: "POST",
         uri: "/",
-        query: &canonical::query(query),
+        query: canonical_query,
         headers: "host:bedrock.amazonaws.com\n",
         signed_headers: "host",
         payload_hash: EMPTY_PAYLOAD,
@@ -169,8 +179,8 @@ fn canonical_request(query: &str) -> String {
     .text()
 }
 
-/// Every parameter, decoded; `None` if one is unknown, appears twice or is not text.
-fn parameters(query: &str) -> Option<BTreeMap<String, Zeroizing<String>>> {
+/// Every parameter by its name; `None` if one is unknown, appears twice or is not text.
+fn by_name<'a>(parameters: &'a [Parameter<'_>]) -> Option<BTreeMap<&'a str, &'a str>> {
     const KNOWN: [&str; 8] = [
         "Action",
         "X-Amz-Algorithm",
@@ -181,15 +191,12 @@ fn parameters(query: &str) -> Option<BTreeMap<String, Zeroizing<String>>> {
         "X-Amz-Security-Token",
         "X-Amz-Signature",
     ];
-    let mut parameters = BTreeMap::new();
-    for (name, value) in canonical::query_parameters(query) {
-        let (name, value) = (
-            String::from_utf8(name).ok()?,
-            Zeroizing::new(String::from_utf8(value).ok()?),
-        );
-        if !KNOWN.contains(&name.as_str()) || parameters.insert(name, value).is_some() {
+    let mut known = BTreeMap::new();
+    for (name, value) in parameters {
+        let (name, value) = (std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?);
+        if !KNOWN.contains(&name) || known.insert(name, value).is_some() {
             return None;
         }
     }
-    Some(parameters)
+    Some(known)
 }

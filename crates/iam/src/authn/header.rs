@@ -1,5 +1,7 @@
 //! SigV4 in the `Authorization` header.
 
+use std::borrow::Cow;
+
 use moho_terms::{Region, Timestamp};
 
 use super::canonical::{self, CanonicalRequest};
@@ -154,15 +156,17 @@ impl<'a> Authorization<'a> {
             scope,
             signed_at,
             signature: self.signature,
-            canonical_request: CanonicalRequest {
-                method: head.method,
-                uri: &canonical::uri(head.raw_path, service),
-                query: &canonical::query(head.raw_query),
-                headers: &canonical::headers(head, self.signed_headers)?,
-                signed_headers: self.signed_headers,
-                payload_hash: &payload_hash,
-            }
-            .text(),
+            canonical_request: Cow::Owned(
+                CanonicalRequest {
+                    method: head.method,
+                    uri: &canonical::uri(head.raw_path, service),
+                    query: &canonical::query(head.raw_query),
+                    headers: &canonical::headers(head, self.signed_headers)?,
+                    signed_headers: self.signed_headers,
+                    payload_hash: &payload_hash,
+                }
+                .text(),
+            ),
         };
         Ok((presented, service))
     }

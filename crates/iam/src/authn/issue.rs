@@ -21,7 +21,7 @@ pub struct SessionGrant {
     pub session_name: SessionName,
     /// How long it is to last: 900 to 43200 seconds, 3600 if not said; at most 3600 when a role assumes a role.
     pub duration_seconds: Option<u32>,
-    /// What it is to be narrowed by; a document of kind [`PolicyKind::Session`](crate::policy::PolicyKind::Session).
+    /// What it is to be narrowed by; a document of kind [`PolicyKind::Session`].
     pub session_policy: Option<PolicyDocument>,
 }
 

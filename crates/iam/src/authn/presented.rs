@@ -1,5 +1,7 @@
 //! What a caller presents, whichever way it came, and the one check of it.
 
+use std::borrow::Cow;
+
 use moho_terms::{AccessKeyId, Secret, Timestamp};
 
 use super::AuthnError;
@@ -14,11 +16,11 @@ pub(super) struct Presented<'a> {
     pub(super) scope: Scope<'a>,
     pub(super) signed_at: Timestamp,
     pub(super) signature: [u8; 32],
-    pub(super) canonical_request: String,
+    pub(super) canonical_request: Cow<'a, str>,
 }
 
 impl Presented<'_> {
-    /// Whose it is. A key that was never issued costs as much as a signature that is wrong.
+    /// Whose it is. A key that was never issued costs the whole signature too, as one that is wrong does.
     pub(super) fn check(
         &self,
         tokens: &TokenSealer,

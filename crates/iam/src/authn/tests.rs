@@ -238,17 +238,20 @@ fn a_signature_has_64_hexadecimal_digits() {
         tampered(move |d| {
             let value = d.headers.last().unwrap().1.clone();
             let (front, signature) = value.split_at(value.len() - 64);
-            d.set("authorization", &format!("{front}{}{to}", &signature[..from]));
+            d.set(
+                "authorization",
+                &format!("{front}{}{to}", signature.get(..from).unwrap()),
+            );
         })
     };
     assert_eq!(change(64, ""), "valid");
     assert_eq!(change(63, ""), "malformed");
     assert_eq!(change(64, "0"), "malformed");
     assert_eq!(change(63, "g"), "malformed");
-    assert_eq!(change(0, &SIXTY_FOUR_ZEROS), "bad-signature");
+    assert_eq!(change(0, ZEROS), "bad-signature");
 }
 
-static SIXTY_FOUR_ZEROS: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| "0".repeat(64));
+const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 #[test]
 fn host_and_every_amz_header_must_be_signed() {

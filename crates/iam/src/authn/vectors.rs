@@ -92,34 +92,40 @@ impl Published {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The time, scope, signed headers, signature and query, from wherever this form has them.
-    fn check(&self) {
-        let decoded = |text: &str| {
-            percent_encoding::percent_decode_str(text)
+    /// The four things a signer says about its signature, and the query it signed.
+    fn said(&self) -> Said {
+        let (_, query) = self.split_target();
+        if self.form == "header" {
+            let pairs: Vec<&str> = self.header("authorization").unwrap().split([' ', ',']).collect();
+            let said = |name| value_of(pairs.clone(), name).to_owned();
+            return Said {
+                credential: said("Credential"),
+                signed_headers: said("SignedHeaders"),
+                signature: said("Signature"),
+                time: self.header("x-amz-date").unwrap().trim().to_owned(),
+                query: query.to_owned(),
+            };
+        }
+        let said = |name| {
+            let value = value_of(query.split('&'), name);
+            percent_encoding::percent_decode_str(value)
                 .decode_utf8()
                 .unwrap()
                 .into_owned()
         };
-        let (_, raw_query) = self.split_target();
-        let mut query = raw_query.to_owned();
-        let (credential, signed_headers, signature, time);
-        if self.form == "header" {
-            let pairs: Vec<&str> = self.header("authorization").unwrap().split([' ', ',']).collect();
-            credential = value_of(pairs.clone(), "Credential").to_owned();
-            signed_headers = value_of(pairs.clone(), "SignedHeaders").to_owned();
-            signature = value_of(pairs, "Signature").to_owned();
-            time = self.header("x-amz-date").unwrap().trim().to_owned();
-        } else {
-            credential = decoded(value_of(query.split('&'), "X-Amz-Credential"));
-            signed_headers = decoded(value_of(query.split('&'), "X-Amz-SignedHeaders"));
-            signature = value_of(query.split('&'), "X-Amz-Signature").to_owned();
-            time = value_of(query.split('&'), "X-Amz-Date").to_owned();
-            if self.token_unsigned {
-                let signed = |pair: &&str| !pair.starts_with("X-Amz-Security-Token=");
-                query = raw_query.split('&').filter(signed).collect::<Vec<_>>().join("&");
-            }
+        let signed = |pair: &&str| !(self.token_unsigned && pair.starts_with("X-Amz-Security-Token="));
+        Said {
+            credential: said("X-Amz-Credential"),
+            signed_headers: said("X-Amz-SignedHeaders"),
+            signature: said("X-Amz-Signature"),
+            time: said("X-Amz-Date"),
+            query: query.split('&').filter(signed).collect::<Vec<_>>().join("&"),
         }
-        let parts: Vec<&str> = credential.split('/').collect();
+    }
+
+    fn check(&self) {
+        let said = self.said();
+        let parts: Vec<&str> = said.credential.split('/').collect();
         let scope = Scope {
             date: parts[1],
             region: parts[2],
@@ -141,14 +147,14 @@ impl Published {
         let request = CanonicalRequest {
             method: &self.method,
             uri: &self.uri(),
-            query: &canonical::query(&query),
-            headers: &canonical::headers(&head, &signed_headers).unwrap(),
-            signed_headers: &signed_headers,
+            query: &canonical::query(&said.query),
+            headers: &canonical::headers(&head, &said.signed_headers).unwrap(),
+            signed_headers: &said.signed_headers,
             payload_hash: &hex::encode(&sha256(self.body.as_bytes())),
         }
         .text();
-        let signed_at = Timestamp::parse_iso8601_basic(&time).unwrap();
-        let signature = hex::decode(&signature).unwrap();
+        let signed_at = Timestamp::parse_iso8601_basic(&said.time).unwrap();
+        let signature = hex::decode(&said.signature).unwrap();
         let verified = signature::verify(SECRET, scope, signed_at, &request, &signature);
         assert!(
             verified.is_ok(),
@@ -158,6 +164,14 @@ impl Published {
             self.form
         );
     }
+}
+
+struct Said {
+    credential: String,
+    signed_headers: String,
+    signature: String,
+    time: String,
+    query: String,
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub struct AccessRequest<'a> {
     pub context: &'a Context,
 }
 
-/// Whether the account agreed to use the model that is the resource.
+/// Whether the account agreed to use the model that is the resource. Inference is allowed with `Accepted` only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ModelAgreement {
     /// The resource is not a model.

@@ -37,10 +37,7 @@ pub fn evaluate(request: &AccessRequest<'_>, policies: &Policies) -> Response {
             .retain(|statement| statement.effect == Effect::Deny);
         return evaluation.respond(Decision::Deny(Reason::ExplicitDeny(layer)));
     }
-    let refused = verdicts
-        .narrowed_by()
-        .or_else(|| verdicts.not_granted(request))
-        .map(Reason::NotAllowed);
+    let refused = verdicts.refused_by(request).map(Reason::NotAllowed);
     let no_model =
         action::INFERENCE.contains(&request.action) && policies.model_agreement != ModelAgreement::Accepted;
     match refused.or_else(|| no_model.then_some(Reason::ModelAccess)) {
@@ -64,17 +61,15 @@ struct Verdicts {
 }
 
 impl Verdicts {
-    /// The first layer that narrows the request away.
-    fn narrowed_by(&self) -> Option<Layer> {
-        [
-            (self.resource_control, Layer::ResourceControl),
-            (self.service_control, Layer::ServiceControl),
-            (self.endpoint, Layer::Endpoint),
-            (self.boundary, Layer::Boundary),
-            (self.session, Layer::Session),
-        ]
-        .into_iter()
-        .find_map(|(allowed, layer)| (!allowed).then_some(layer))
+    /// The first layer that does not allow the request: guards, then who must grant it, then what narrows the caller.
+    fn refused_by(&self, request: &AccessRequest<'_>) -> Option<Layer> {
+        let missing = |allowed: bool, layer: Layer| (!allowed).then_some(layer);
+        missing(self.resource_control, Layer::ResourceControl)
+            .or_else(|| missing(self.service_control, Layer::ServiceControl))
+            .or_else(|| missing(self.endpoint, Layer::Endpoint))
+            .or_else(|| self.not_granted(request))
+            .or_else(|| missing(self.boundary, Layer::Boundary))
+            .or_else(|| missing(self.session, Layer::Session))
     }
 
     /// The layer that should have granted the request and did not.

@@ -15,3 +15,6 @@ pub use decision::{
 };
 pub use evaluate::evaluate;
 pub use journal::{Entry, Journal, JournalUnavailable, Outcome, Position};
+
+#[cfg(test)]
+mod tests;

@@ -35,7 +35,7 @@ impl Config {
                     .map_err(|_e| ConfigError::Together("the default region is none"))?,
             },
             models: models(typed)?,
-            threads: one(typed, "engine.threads", positive)?.unwrap_or(surroundings.cores.max(1)),
+            threads: one(typed, "engine.threads", positive)?.unwrap_or_else(|| surroundings.cores.max(1)),
             engine: engine(typed)?,
             bootstrap_grants: list(typed, "bootstrap.grants", |text| text.parse::<ModelId>())?,
             limits: limits(typed)?,

@@ -96,7 +96,13 @@ impl Typed {
                     |(name, value): (&String, &Value)| scalar(value).map(|value| format!("{name}={value}"));
                 pairs.iter().map(pair).collect::<Result<_, _>>()?
             }
-            single => vec![scalar(single)?],
+            Value::String(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Array(_)
+            | Value::Table(_) => vec![scalar(value)?],
         };
         self.values.insert(setting.key, Entry { place, values });
         Ok(())

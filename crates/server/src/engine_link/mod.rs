@@ -118,10 +118,6 @@ impl Drop for EngineLink {
 }
 
 impl Shared {
-    #[expect(
-        clippy::unwrap_in_result,
-        reason = "a poisoned lock is taken over, not unwrapped"
-    )]
     fn readers(&self) -> MutexGuard<'_, Readers> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -47,24 +47,24 @@ impl Played {
     }
 
     fn hears_start(&self) -> (SequenceId, u32) {
-        match self.commands.recv().unwrap() {
-            EngineCommand::Start(start) => (start.sequence, start.credit),
-            _ => panic!("not a start"),
-        }
+        let EngineCommand::Start(start) = self.commands.recv().unwrap() else {
+            panic!("not a start")
+        };
+        (start.sequence, start.credit)
     }
 
     fn hears_credit(&self) -> u32 {
-        match self.commands.recv().unwrap() {
-            EngineCommand::Credit { tokens, .. } => tokens,
-            _ => panic!("not credit"),
-        }
+        let EngineCommand::Credit { tokens, .. } = self.commands.recv().unwrap() else {
+            panic!("not credit")
+        };
+        tokens
     }
 
     fn hears_cancel(&self) -> SequenceId {
-        match self.commands.recv().unwrap() {
-            EngineCommand::Cancel(id) => id,
-            _ => panic!("not a cancellation"),
-        }
+        let EngineCommand::Cancel(id) = self.commands.recv().unwrap() else {
+            panic!("not a cancellation")
+        };
+        id
     }
 }
 

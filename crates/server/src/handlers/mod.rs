@@ -8,7 +8,7 @@ pub(crate) mod responses;
 
 use std::sync::Arc;
 
-use moho_terms::{AccountId, RequestId};
+use moho_terms::RequestId;
 
 pub(crate) use inference::InferencePermit;
 
@@ -18,5 +18,4 @@ use crate::startup::Platform;
 pub(crate) struct Asked {
     pub(crate) platform: Arc<Platform>,
     pub(crate) request: RequestId,
-    pub(crate) account: AccountId,
 }

@@ -51,37 +51,10 @@ pub(crate) async fn create(
     create: CreateResponse,
 ) -> Result<Outbound, Failure> {
     let mut earlier = match permits.previous {
-        Some(previous) => {
-            let missing = Failure::PreviousResponseNotFound(Some(previous.response.clone()));
-            load(&asked.platform, previous)
-                .await?
-                .ok_or(missing)?
-                .into_context()
-        }
+        Some(previous) => continued(&asked.platform, previous).await?,
         None => Vec::new(),
     };
-    let instructions = create.instructions.map(|text| Turn {
-        role: Role::Developer,
-        parts: vec![text],
-    });
-    let mut answer = loop {
-        let question = Question {
-            model: &create.model,
-            turns: instructions.iter().chain(&earlier).chain(&create.input).collect(),
-            sampling: create.sampling,
-            max_tokens: create.max_output_tokens,
-            stop: Vec::new(),
-            format: &create.format,
-        };
-        match ask(&asked.platform, &permits.inference, &question).await {
-            Ok(answer) => break answer,
-            // The oldest turns go first; the new input never does.
-            Err(Asking::TooLong { .. }) if create.truncation == Truncation::Auto && !earlier.is_empty() => {
-                drop(earlier.remove(0));
-            }
-            Err(asking) => return Err(asking.into()),
-        }
-    };
+    let mut answer = ask_what_fits(&asked.platform, &permits.inference, &create, &mut earlier).await?;
     let mut draft = ResponseDraft::new(id.clone(), asked.platform.clock.now(), create.echo);
     let input = create.input;
     let keeping = permits.store.map(|permit| {
@@ -111,6 +84,47 @@ pub(crate) async fn create(
                 }
                 return Ok(content(object));
             }
+        }
+    }
+}
+
+/// The turns that a response continues.
+async fn continued(platform: &Arc<Platform>, previous: ReadPermits) -> Result<Vec<Turn>, Failure> {
+    let missing = Failure::PreviousResponseNotFound(Some(previous.response.clone()));
+    Ok(load(platform, previous).await?.ok_or(missing)?.into_context())
+}
+
+/// Asks the model. What does not fit is refused, or, if the caller wants it so, loses its oldest turns; never the new
+/// input.
+async fn ask_what_fits(
+    platform: &Platform,
+    permit: &InferencePermit,
+    create: &CreateResponse,
+    earlier: &mut Vec<Turn>,
+) -> Result<Answer, Failure> {
+    let instructions = create.instructions.as_ref().map(|text| Turn {
+        role: Role::Developer,
+        parts: vec![copy(text)],
+    });
+    loop {
+        let question = Question {
+            model: &create.model,
+            turns: instructions
+                .iter()
+                .chain(&*earlier)
+                .chain(&create.input)
+                .collect(),
+            sampling: create.sampling,
+            max_tokens: create.max_output_tokens,
+            stop: Vec::new(),
+            format: &create.format,
+        };
+        match ask(platform, permit, &question).await {
+            Ok(answer) => return Ok(answer),
+            Err(Asking::TooLong { .. }) if create.truncation == Truncation::Auto && !earlier.is_empty() => {
+                drop(earlier.remove(0));
+            }
+            Err(asking) => return Err(asking.into()),
         }
     }
 }

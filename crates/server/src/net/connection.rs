@@ -26,6 +26,8 @@ const PING_WAIT: Duration = Duration::from_secs(15);
 /// either ends the connection ("rapid reset").
 const PENDING_RESETS: usize = 32;
 const LOCAL_RESETS: usize = 256;
+/// The least that hyper takes for a buffer.
+const SMALLEST_BUFFER: usize = 8 << 10;
 /// Reply bytes buffered for one HTTP/2 stream.
 const SEND_BUFFER: usize = 64 << 10;
 
@@ -44,7 +46,8 @@ pub(crate) async fn http1<R: Road>(
         .timer(TokioTimer::new())
         .auto_date_header(false)
         .max_headers(limits.headers)
-        .max_buf_size(limits.head)
+        .max_header_size(limits.head)
+        .max_buf_size(limits.head.max(SMALLEST_BUFFER))
         .header_read_timeout(limits.head_wait)
         .serve_connection(TokioIo::new(io), service);
     drive(connection, &activity, &limits, &tasks).await;

@@ -22,3 +22,6 @@ pub use exchange::{Body, Head, Inbound, Outbound, Peer, RimError, Road, reply_by
 pub use limits::Limits;
 pub use server::{BindError, Listener, Server};
 pub use service::RimSettings;
+
+#[cfg(test)]
+mod tests;

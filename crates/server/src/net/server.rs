@@ -22,7 +22,7 @@ const H2: &[u8] = b"h2";
 /// The pause after the system refused a connection (too many open files), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What somebody gets who speaks plain HTTP to the TLS port.
-const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 37\r\nconnection: close\r\n\r\n\
+const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 38\r\nconnection: close\r\n\r\n\
     this port speaks HTTPS, not plain HTTP";
 
 /// Why an address cannot be listened on.
@@ -59,11 +59,17 @@ impl Listener {
     /// # Errors
     /// [`BindError`]: the address cannot be had.
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => BindError::InUse(address),
-            io::ErrorKind::PermissionDenied => BindError::NotPermitted(address),
-            io::ErrorKind::AddrNotAvailable => BindError::NotHere(address),
-            _ => BindError::Other { address, source },
+        let failed = |source: io::Error| {
+            let kind = source.kind();
+            if kind == io::ErrorKind::AddrInUse {
+                BindError::InUse(address)
+            } else if kind == io::ErrorKind::PermissionDenied {
+                BindError::NotPermitted(address)
+            } else if kind == io::ErrorKind::AddrNotAvailable {
+                BindError::NotHere(address)
+            } else {
+                BindError::Other { address, source }
+            }
         };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
@@ -168,7 +174,7 @@ async fn serve<R: Road>(
 ) {
     let limits = rim.settings.limits;
     let handshake = async {
-        stream.set_nodelay(true)?;
+        at_once(&stream)?;
         let mut first = [0_u8; 1];
         if stream.peek(&mut first).await? == 1 && first.first().is_some_and(u8::is_ascii_uppercase) {
             return plainly_refuse(stream).await.map(|()| None);
@@ -190,7 +196,27 @@ async fn serve<R: Road>(
     drop(place);
 }
 
+/// Sends each piece of a reply at once: Nagle's algorithm and delayed acknowledgements would hold one back for 40 ms.
+fn at_once(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)
+}
+
 async fn plainly_refuse(mut stream: TcpStream) -> io::Result<()> {
     stream.write_all(SPEAK_TLS).await?;
     stream.shutdown().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn replies_are_not_held_back() {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let _client = TcpStream::connect(listener.address()).await.unwrap();
+        let (stream, _) = listener.socket.accept().await.unwrap();
+        assert!(!stream.nodelay().unwrap());
+        at_once(&stream).unwrap();
+        assert!(stream.nodelay().unwrap());
+    }
 }

@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::CONNECTION;
+use http::header::{CONNECTION, EXPECT};
 use http::{HeaderValue, Request, Response, Version};
 use hyper::body::{Body as _, Incoming};
 use moho_terms::{Clock, Entropy, RequestId};
@@ -60,6 +60,9 @@ impl<R: Road> Rim<R> {
             Err(error) => self.road.refuse(&head, error),
         };
         let unread = !incoming.is_end_stream();
+        // A client that asked before sending sends nothing after a refusal. Others are read on, on HTTP/2 as well: curl
+        // drops a reply that comes with a reset.
+        let coming = unread && !head.headers.contains_key(EXPECT);
         let mut response = reply::response(reply, exchange);
         reply::label(
             &mut response,
@@ -71,6 +74,8 @@ impl<R: Road> Rim<R> {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if coming {
             self.tasks
                 .spawn(intake::discard(incoming, self.settings.limits.linger));
         }

@@ -87,7 +87,8 @@ impl Trip<'_> {
                 "kms:EncryptionContext:moho:account",
                 self.caller.session().account().as_str(),
             )
-            .with("kms:EncryptionContext:moho:response", response.as_str());
+            .with("kms:EncryptionContext:moho:response", response.as_str())
+            .with("kms:EncryptionContext:moho:version", "1");
         self.permit_with(&self.platform.account_key, &context)
     }
 
@@ -103,7 +104,6 @@ impl Trip<'_> {
         Asked {
             platform: std::sync::Arc::clone(self.platform),
             request: self.facts.request_id.clone(),
-            account: self.caller.session().account(),
         }
     }
 }

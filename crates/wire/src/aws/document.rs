@@ -36,10 +36,10 @@ pub(crate) struct Members(Vec<(String, Document)>);
 
 impl Members {
     pub(crate) fn of(document: Document) -> Result<Self, Failure> {
-        match document {
-            Document::Structure(members) => Ok(Self(members)),
-            _ => Err(Failure::Internal),
-        }
+        let Document::Structure(members) = document else {
+            return Err(Failure::Internal);
+        };
+        Ok(Self(members))
     }
 
     /// Takes a member. Its type has been validated, so a mismatch with the struct's is a fault of ours.
@@ -63,27 +63,27 @@ pub(crate) trait FromDocument: Sized {
 
 impl FromDocument for String {
     fn from_document(document: Document) -> Result<Self, Failure> {
-        match document {
-            Document::Text(text) => Ok(text),
-            _ => Err(Failure::Internal),
-        }
+        let Document::Text(text) = document else {
+            return Err(Failure::Internal);
+        };
+        Ok(text)
     }
 }
 
 impl FromDocument for u32 {
     fn from_document(document: Document) -> Result<Self, Failure> {
-        match document {
-            Document::Integer(value) => Self::try_from(value).map_err(|_| Failure::Internal),
-            _ => Err(Failure::Internal),
-        }
+        let Document::Integer(value) = document else {
+            return Err(Failure::Internal);
+        };
+        Self::try_from(value).map_err(|_unsuitable| Failure::Internal)
     }
 }
 
 impl<T: FromDocument> FromDocument for Vec<T> {
     fn from_document(document: Document) -> Result<Self, Failure> {
-        match document {
-            Document::List(items) => items.into_iter().map(T::from_document).collect(),
-            _ => Err(Failure::Internal),
-        }
+        let Document::List(items) = document else {
+            return Err(Failure::Internal);
+        };
+        items.into_iter().map(T::from_document).collect()
     }
 }

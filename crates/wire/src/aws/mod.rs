@@ -66,7 +66,7 @@ impl QueryService {
             Self::Sts => &*model::STS,
             Self::Iam => &*model::IAM,
         };
-        model.as_ref().map_err(|_| Failure::Internal)
+        model.as_ref().map_err(|_unsuitable| Failure::Internal)
     }
 
     /// Reads a form.

@@ -123,15 +123,15 @@ fn scalar(shape: &Shape, used: &ShapeRef, text: &str) -> Result<Document, Failur
         Kind::Integer => text
             .parse::<i32>()
             .map(|v| Document::Integer(v.into()))
-            .map_err(|_| expected("an integer")),
+            .map_err(|_unsuitable| expected("an integer")),
         Kind::Long => text
             .parse()
             .map(Document::Integer)
-            .map_err(|_| expected("an integer")),
+            .map_err(|_unsuitable| expected("an integer")),
         Kind::Float | Kind::Double => text
             .parse()
             .map(Document::Float)
-            .map_err(|_| expected("a number")),
+            .map_err(|_unsuitable| expected("a number")),
         Kind::Boolean => match text {
             "true" => Ok(Document::Boolean(true)),
             "false" => Ok(Document::Boolean(false)),

@@ -160,7 +160,7 @@ impl<'a> Xml<'a> {
         match (shape.kind, document) {
             (Kind::String, Document::Text(text)) if !shape.sensitive => self.text(text),
             (Kind::String, Document::Sensitive(secret)) => {
-                let text = std::str::from_utf8(secret.expose()).map_err(|_| Failure::Internal)?;
+                let text = std::str::from_utf8(secret.expose()).map_err(|_unsuitable| Failure::Internal)?;
                 // Our secrets are base64: nothing in them is escaped, so that no copy is made.
                 self.put(&escape(text));
             }

@@ -19,7 +19,7 @@ fn request() -> RequestId {
     "11111111-2222-4333-8444-555555555555".parse().unwrap()
 }
 
-fn body(reply: Reply) -> String {
+fn body(reply: &Reply) -> String {
     assert_eq!((reply.status, reply.content_type), (200, "text/xml"));
     String::from_utf8(reply.body.expose().to_vec()).unwrap()
 }
@@ -57,12 +57,12 @@ fn requests_of_boto3_become_commands() {
 
 #[test]
 fn constraints_are_refused_in_the_words_of_aws() {
-    let sts = |rest: &str| match refused(
-        QueryService::Sts,
-        &format!("Action=AssumeRole&Version=2011-06-15{rest}"),
-    ) {
-        Failure::Validation(message) => message,
-        _ => panic!("another failure"),
+    let sts = |rest: &str| {
+        let form = format!("Action=AssumeRole&Version=2011-06-15{rest}");
+        let Failure::Validation(message) = refused(QueryService::Sts, &form) else {
+            panic!("another failure")
+        };
+        message
     };
     assert_eq!(
         sts("&RoleArn=arn:aws:iam::123456789012:role/Admin&RoleSessionName=x"),
@@ -169,7 +169,7 @@ fn replies_are_the_xml_of_aws() {
         arn: "arn:aws:sts::123456789012:assumed-role/Admin/me".parse().unwrap(),
     };
     assert_eq!(
-        body(reply.reply(&request()).ok().unwrap()),
+        body(&reply.reply(&request()).ok().unwrap()),
         "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
          <UserId>AROAEXAMPLE:me</UserId><Account>123456789012</Account>\
          <Arn>arn:aws:sts::123456789012:assumed-role/Admin/me</Arn></GetCallerIdentityResult>\
@@ -185,7 +185,7 @@ fn replies_are_the_xml_of_aws() {
         assumed_role_arn: "arn:aws:sts::123456789012:assumed-role/Admin/me".parse().unwrap(),
         packed_policy_size: Some(3),
     };
-    let text = body(reply.reply(&request()).ok().unwrap());
+    let text = body(&reply.reply(&request()).ok().unwrap());
     let inside = "<AssumeRoleResult><Credentials><AccessKeyId>ASIAABCDEFGHIJKLMNOP</AccessKeyId><SecretAccessKey>s3cr3t/+\
         </SecretAccessKey><SessionToken>t0ken==</SessionToken><Expiration>2015-08-30T12:36:00Z</Expiration></Credentials>\
         <AssumedRoleUser><AssumedRoleId>AROAEXAMPLE:me</AssumedRoleId><Arn>arn:aws:sts::123456789012:assumed-role/Admin/me\
@@ -195,7 +195,7 @@ fn replies_are_the_xml_of_aws() {
         .parse()
         .unwrap();
     let text = body(
-        CreateOpenIdConnectProviderReply { arn }
+        &CreateOpenIdConnectProviderReply { arn }
             .reply(&request())
             .ok()
             .unwrap(),
@@ -273,12 +273,12 @@ proptest! {
         Just("Tags.member.1.Key".to_owned()), Just("Tags".to_owned()), Just(".member.2".to_owned()), Just("%".to_owned()),
         Just("DurationSeconds=".to_owned()), Just("+".to_owned()), "[0-9a-f%.é]{0,5}".prop_map(|t| t)], 0..12)) {
         for service in SERVICES {
-            let _: bool = service.command(form.concat().as_bytes()).is_ok();
+            drop(service.command(form.concat().as_bytes()));
         }
     }
 
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-        let _: bool = QueryService::Sts.command(&bytes).is_ok();
+        drop(QueryService::Sts.command(&bytes));
     }
 }

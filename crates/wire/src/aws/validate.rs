@@ -66,12 +66,15 @@ impl<'a> Validator<'a> {
             }
             Document::Text(text) => self.text(shape, text, Some(text), path),
             Document::Sensitive(secret) => {
-                let text = std::str::from_utf8(secret.expose()).map_err(|_| Failure::Internal)?;
+                let text = std::str::from_utf8(secret.expose()).map_err(|_unsuitable| Failure::Internal)?;
                 self.text(shape, text, None, path);
             }
             Document::Integer(value) => {
                 // Limits in the models are far below 2^53, where f64 is exact.
-                let number: f64 = value.to_string().parse().map_err(|_| Failure::Internal)?;
+                let number: f64 = value
+                    .to_string()
+                    .parse()
+                    .map_err(|_unsuitable| Failure::Internal)?;
                 self.range(shape, number, &value.to_string(), path);
             }
             Document::Float(value) => self.range(shape, *value, &value.to_string(), path),

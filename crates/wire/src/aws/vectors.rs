@@ -146,7 +146,7 @@ fn document(model: &ServiceModel, used: &ShapeRef, json: &Json) -> Document {
 
 /// An element: its name, its own text and its children, which may come in any order but for those of one name.
 #[derive(Debug, Default, PartialEq)]
-struct Element(String, String, Vec<Element>);
+struct Element(String, String, Vec<Self>);
 
 fn xml(text: &str) -> Element {
     let mut reader = Reader::from_str(text);
@@ -166,7 +166,13 @@ fn xml(text: &str) -> Element {
             }
             Event::Text(text) => open.last_mut().unwrap().1.push_str(&text.decode().unwrap()),
             Event::Eof => return open.pop().unwrap().2.pop().unwrap(),
-            _ => {}
+            Event::Empty(_)
+            | Event::CData(_)
+            | Event::Comment(_)
+            | Event::Decl(_)
+            | Event::PI(_)
+            | Event::DocType(_)
+            | Event::GeneralRef(_) => {}
         }
     }
 }

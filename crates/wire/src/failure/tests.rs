@@ -11,69 +11,41 @@ fn body(failure: &Failure, shape: ErrorShape) -> String {
     String::from_utf8(failure.reply(shape, &request).body.expose().to_vec()).unwrap()
 }
 
+/// Status for OpenAI; code and status of the query protocol; code and status of JSON; status of REST.
+const AUTHENTICATION: &str = "\
+401 MissingAuthenticationToken 403 MissingAuthenticationTokenException 400 403
+401 IncompleteSignature 400 IncompleteSignatureException 400 403
+401 InvalidClientTokenId 403 UnrecognizedClientException 400 403
+401 SignatureDoesNotMatch 403 InvalidSignatureException 400 403
+401 ExpiredToken 403 ExpiredTokenException 400 403
+401 SignatureDoesNotMatch 403 InvalidSignatureException 400 403
+403 AccessDenied 403 AccessDeniedException 400 403";
+
 #[test]
 fn authentication_failures_have_the_codes_of_each_protocol() {
-    let skewed = || Failure::Skewed("Signature expired: a is now earlier than b (c - 5 min.)".to_owned());
-    for (failure, openai, query, json, rest) in [
-        (
-            Failure::MissingAuthentication,
-            401,
-            "MissingAuthenticationToken 403",
-            "MissingAuthenticationTokenException 400",
-            403,
-        ),
-        (
-            Failure::MalformedAuthentication("x".to_owned()),
-            401,
-            "IncompleteSignature 400",
-            "IncompleteSignatureException 400",
-            403,
-        ),
-        (
-            Failure::UnknownCredentials,
-            401,
-            "InvalidClientTokenId 403",
-            "UnrecognizedClientException 400",
-            403,
-        ),
-        (
-            Failure::BadSignature,
-            401,
-            "SignatureDoesNotMatch 403",
-            "InvalidSignatureException 400",
-            403,
-        ),
-        (
-            Failure::ExpiredCredentials,
-            401,
-            "ExpiredToken 403",
-            "ExpiredTokenException 400",
-            403,
-        ),
-        (
-            skewed(),
-            401,
-            "SignatureDoesNotMatch 403",
-            "InvalidSignatureException 400",
-            403,
-        ),
-        (
-            Failure::AccessDenied("x".to_owned()),
-            403,
-            "AccessDenied 403",
-            "AccessDeniedException 400",
-            403,
-        ),
-    ] {
-        assert_eq!(failure.status(ErrorShape::OpenAi), openai);
-        assert_eq!(format!("{} {}", failure.code(STS), failure.status(STS)), query);
-        let json_shape = ErrorShape::AwsJson;
-        assert_eq!(
-            format!("{} {}", failure.code(json_shape), failure.status(json_shape)),
-            json
+    let failures = [
+        Failure::MissingAuthentication,
+        Failure::MalformedAuthentication("x".to_owned()),
+        Failure::UnknownCredentials,
+        Failure::BadSignature,
+        Failure::ExpiredCredentials,
+        Failure::Skewed("Signature expired: a is now earlier than b (c - 5 min.)".to_owned()),
+        Failure::AccessDenied("x".to_owned()),
+    ];
+    let both = |failure: &Failure, shape| format!("{} {}", failure.code(shape), failure.status(shape));
+    let line = |failure: &Failure| {
+        let (openai, rest) = (
+            failure.status(ErrorShape::OpenAi),
+            failure.status(ErrorShape::RestJson),
         );
-        assert_eq!(failure.status(ErrorShape::RestJson), rest);
-    }
+        format!(
+            "{openai} {} {} {rest}",
+            both(failure, STS),
+            both(failure, ErrorShape::AwsJson)
+        )
+    };
+    let told: Vec<String> = failures.iter().map(line).collect();
+    assert_eq!(told.join("\n"), AUTHENTICATION);
 }
 
 #[test]

@@ -35,13 +35,13 @@ pub(crate) fn body(bytes: &[u8]) -> Result<Json, Failure> {
             "We could not parse the JSON body of your request: {error}."
         ))
     })?;
-    match &parsed {
-        Json::Object(_) => Ok(parsed),
-        other => Err(refuse(format!(
-            "The JSON body of a request has to be an object, but is {} instead.",
-            other.kind()
-        ))),
+    if !matches!(parsed, Json::Object(_)) {
+        let kind = parsed.kind();
+        return Err(refuse(format!(
+            "The JSON body of a request has to be an object, but is {kind} instead."
+        )));
     }
+    Ok(parsed)
 }
 
 /// An object of a request and where it is.
@@ -61,9 +61,10 @@ impl<'a> Fields<'a> {
 
     /// `json`, which has to be an object, found at `path`.
     pub(crate) fn at(json: &'a Json, path: String) -> Result<Self, Failure> {
-        match json {
-            Json::Object(_) => Ok(Self { object: json, path }),
-            other => Err(wrong_type(&path, "an object", other)),
+        if matches!(json, Json::Object(_)) {
+            Ok(Self { object: json, path })
+        } else {
+            Err(wrong_type(&path, "an object", json))
         }
     }
 
@@ -82,7 +83,7 @@ impl<'a> Fields<'a> {
     }
 
     /// An object.
-    pub(crate) fn object(&self, name: &str) -> Result<Option<Fields<'a>>, Failure> {
+    pub(crate) fn object(&self, name: &str) -> Result<Option<Self>, Failure> {
         self.get(name)
             .map(|value| Fields::at(value, self.param(name)))
             .transpose()

@@ -35,7 +35,7 @@ pub enum OutputFormat {
 /// The `model` of a request. A name no model can have is answered like that of a model that does not exist.
 pub(crate) fn model(request: &Fields<'_>) -> Result<ModelId, Failure> {
     let name = request.required_text("model")?;
-    name.parse().map_err(|_| Failure::ModelNotFound(None))
+    name.parse().map_err(|_unsuitable| Failure::ModelNotFound(None))
 }
 
 /// Temperature, top-p and seed; penalties, which the sampler does not know, only as zero.

@@ -187,7 +187,7 @@ proptest! {
             authorization: Some(&header),
         };
         if let Ok(route) = route(&head) {
-            let _: bool = route.command(b"{}").is_ok();
+            drop(route.command(b"{}"));
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
 /// Writes a file so that a crash leaves the old one or the new one.
 pub(super) fn write(path: &Path, bytes: &[u8], audience: Audience) -> Result<(), TlsError> {
     let written = || -> io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
+        let folder = path.parent().unwrap_or_else(|| Path::new("."));
         fs::create_dir_all(folder)?;
         let draft = path.with_extension("draft");
         match fs::remove_file(&draft) {

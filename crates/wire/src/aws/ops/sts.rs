@@ -25,8 +25,8 @@ impl AssumeRole {
         Ok(Self {
             role_arn: role_arn
                 .parse()
-                .map_err(|_| Failure::Validation(format!("{role_arn} is invalid")))?,
-            session_name: session_name.parse().map_err(|_| Failure::Internal)?,
+                .map_err(|_unsuitable| Failure::Validation(format!("{role_arn} is invalid")))?,
+            session_name: session_name.parse().map_err(|_unsuitable| Failure::Internal)?,
             duration_seconds: members.take("DurationSeconds")?.unwrap_or(3600),
             policy: members.take("Policy")?,
         })

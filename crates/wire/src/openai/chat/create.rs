@@ -124,16 +124,16 @@ fn stop(request: &Fields<'_>) -> Result<Vec<Content>, Failure> {
         let message = "Invalid 'stop': expected at most 4 texts.".to_owned();
         return Err(invalid(message, "stop", "array_above_max_length"));
     }
-    texts
-        .iter()
-        .map(|text| match text {
-            Json::String(text) if text.is_empty() => Err(invalid(
-                "Invalid 'stop': a text is empty.".to_owned(),
-                "stop",
-                "invalid_value",
-            )),
-            Json::String(text) => Ok(Content::new(text.expose().to_owned())),
-            other => Err(wrong_type("stop", "an array of strings", other)),
-        })
-        .collect()
+    texts.iter().map(stop_text).collect()
+}
+
+fn stop_text(text: &Json) -> Result<Content, Failure> {
+    let Json::String(text) = text else {
+        return Err(wrong_type("stop", "an array of strings", text));
+    };
+    if text.is_empty() {
+        let message = "Invalid 'stop': a text is empty.".to_owned();
+        return Err(invalid(message, "stop", "invalid_value"));
+    }
+    Ok(Content::new(text.expose().to_owned()))
 }

@@ -121,7 +121,7 @@ fn previous(request: &Fields<'_>) -> Result<Option<ResponseId>, Failure> {
     // An id no response can have is answered like that of a response that does not exist.
     id.parse()
         .map(Some)
-        .map_err(|_| Failure::PreviousResponseNotFound(None))
+        .map_err(|_unsuitable| Failure::PreviousResponseNotFound(None))
 }
 
 fn input(request: &Fields<'_>, continues: bool) -> Result<Vec<Turn>, Failure> {

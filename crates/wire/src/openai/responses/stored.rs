@@ -65,7 +65,7 @@ impl StoredResponse {
     /// # Errors
     /// [`StoredResponseUnreadable`] if it is not one.
     pub fn decode(document: &[u8]) -> Result<Self, StoredResponseUnreadable> {
-        let json = json::parse(document).map_err(|_| StoredResponseUnreadable)?;
+        let json = json::parse(document).map_err(|_unsuitable| StoredResponseUnreadable)?;
         Self::of(&json).ok_or(StoredResponseUnreadable)
     }
 

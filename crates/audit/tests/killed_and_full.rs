@@ -1,0 +1,121 @@
+//! A journal whose process is killed, and one whose disk is full, for real: in a process of their own.
+#![expect(clippy::unwrap_used, reason = "a test ends when something unexpected happens")]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use moho_audit::{AuditError, FileJournal, verify};
+use moho_iam::authz::{Entry, Journal, Outcome};
+use moho_terms::Timestamp;
+
+fn entry(second: u64) -> Entry {
+    Entry {
+        time: Timestamp::from_unix_seconds(1_795_312_800 + second),
+        request_id: "00112233-4455-4677-8899-aabbccddeeff".parse().unwrap(),
+        outcome: Outcome::Allow,
+        reason: "allowed",
+        principal: Some(
+            "arn:aws:sts::123456789012:assumed-role/Developer/me"
+                .parse()
+                .unwrap(),
+        ),
+        account: Some("123456789012".parse().unwrap()),
+        access_key_id: None,
+        scheme: Some("sigv4"),
+        action: Some("bedrock-mantle:CreateInference"),
+        resource: Some(
+            "arn:aws:bedrock:moho-local-1::foundation-model/m"
+                .parse()
+                .unwrap(),
+        ),
+        source_ip: Some("127.0.0.1".parse().unwrap()),
+        user_agent_sha256: None,
+        error_code: None,
+    }
+}
+
+/// This test's own program, which runs the ignored test below in `directory`.
+fn child(directory: &Path, shell: &str) -> Command {
+    let mut command = Command::new("sh");
+    let program = std::env::current_exe().unwrap();
+    command
+        .arg("-c")
+        .arg(format!("{shell} exec \"$0\" \"$@\""))
+        .arg(program);
+    command.args([
+        "--ignored",
+        "--exact",
+        "--nocapture",
+        "child_records_until_it_cannot",
+    ]);
+    command.current_dir(directory).stdout(Stdio::piped());
+    command
+}
+
+/// The position in a line of the child's output.
+fn acknowledged(line: &str) -> Option<u64> {
+    line.split_once("acknowledged ")?.1.trim().parse().ok()
+}
+
+#[test]
+#[ignore = "only as a child of the tests below"]
+fn child_records_until_it_cannot() {
+    let (journal, _) = FileJournal::open(Path::new(".")).unwrap();
+    let mut error = None;
+    for number in 1..=100_000 {
+        match journal.record(&entry(number)) {
+            Ok(position) => println!("acknowledged {}", position.0),
+            Err(refused) => error = error.or(Some(refused)),
+        }
+        if error.is_some() && number % 7 == 0 {
+            break;
+        }
+    }
+    let error = error.unwrap();
+    let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref());
+    assert!(matches!(cause, Some(AuditError::DiskFull(_))));
+}
+
+#[test]
+fn a_journal_that_may_not_grow_any_more_loses_nothing_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    // A file size limit is the one full disk that every machine has.
+    let output = child(directory.path(), "trap '' XFSZ; ulimit -f 16;")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let last = text.lines().filter_map(acknowledged).max().unwrap();
+    let verified = verify(directory.path()).unwrap();
+    assert_eq!((verified.records, verified.unfinished_bytes), (last, 0));
+    let (journal, _) = FileJournal::open(directory.path()).unwrap();
+    assert_eq!(journal.record(&entry(1)).unwrap().0, last + 1);
+}
+
+#[test]
+fn a_killed_process_loses_nothing_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut kept = 0;
+    for round in 1..=5 {
+        let mut child = child(directory.path(), "").spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map(Result::unwrap);
+        let last = lines
+            .filter_map(|line| acknowledged(&line))
+            .nth(50 * round)
+            .unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(last > kept);
+        let (_, recovery) = FileJournal::open(directory.path()).unwrap();
+        assert!(recovery.records >= last, "{} < {last}", recovery.records);
+        kept = recovery.records;
+        assert_eq!(verify(directory.path()).unwrap().records, kept);
+    }
+}

@@ -1,0 +1,158 @@
+//! Bodies: counted, bounded, timed, and refused in words that the client gets to read.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::rig::Rig;
+use crate::net::Limits;
+
+const MIB: usize = 1 << 20;
+
+#[tokio::test]
+async fn bodies_up_to_the_limit_arrive_whole() {
+    let rig = Rig::start(Limits {
+        body: MIB,
+        ..Limits::default()
+    })
+    .await;
+    for mut client in rig.both().await {
+        for size in [0, 1, 100_000, MIB] {
+            let (status, _, text) = client.ask(Method::POST, "/length", &vec![b'x'; size]).await;
+            assert_eq!((status, text), (StatusCode::OK, size.to_string()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_sends_far_too_much_still_reads_why() {
+    let rig = Rig::start(Limits {
+        body: MIB,
+        ..Limits::default()
+    })
+    .await;
+    for mut client in rig.both().await {
+        let (status, _, text) = client.ask(Method::POST, "/length", &vec![b'x'; 16 * MIB]).await;
+        assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(text, "the request body is longer than the limit of 1048576 bytes");
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_no_said_length_is_counted_as_it_comes() {
+    let rig = Rig::start(Limits {
+        body: 100,
+        ..Limits::default()
+    })
+    .await;
+    let chunked = |size: usize| {
+        format!(
+            "POST /length HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n{size:x}\r\n{}\r\n0\r\n\r\n",
+            "x".repeat(size)
+        )
+    };
+    assert!(
+        rig.answer_to(chunked(100).as_bytes())
+            .await
+            .ends_with("\r\n\r\n100")
+    );
+    assert!(
+        rig.answer_to(chunked(101).as_bytes())
+            .await
+            .starts_with("HTTP/1.1 413 ")
+    );
+}
+
+#[tokio::test]
+async fn a_body_is_only_asked_for_when_it_is_wanted() {
+    let rig = Rig::start(Limits {
+        body: 100,
+        ..Limits::default()
+    })
+    .await;
+    let expecting = |path: &str, size: usize| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {size}\r\nexpect: 100-continue\r\n\r\n"
+        )
+    };
+    assert!(
+        rig.answer_to(expecting("/length", 101).as_bytes())
+            .await
+            .starts_with("HTTP/1.1 413 ")
+    );
+    assert!(
+        rig.answer_to(expecting("/private", 100).as_bytes())
+            .await
+            .starts_with("HTTP/1.1 403 ")
+    );
+    let mut stream = rig.connect(b"http/1.1").await;
+    stream
+        .write_all(expecting("/length", 3).as_bytes())
+        .await
+        .unwrap();
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).await.unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"abc").await.unwrap();
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).await.unwrap();
+    assert!(
+        rest.starts_with("HTTP/1.1 200 ") && rest.ends_with("\r\n\r\n3"),
+        "{rest}"
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let rig = Rig::start(Limits {
+        body_wait: Duration::from_millis(20),
+        linger: Duration::from_millis(20),
+        ..Limits::default()
+    })
+    .await;
+    let answer = rig
+        .answer_to(b"POST /length HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nab")
+        .await;
+    assert!(
+        answer.starts_with("HTTP/1.1 408 ") && answer.contains("did not arrive"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn bodies_in_progress_share_one_memory() {
+    let rig = Rig::start(Limits {
+        body: 100_000,
+        body_memory: 150_000,
+        ..Limits::default()
+    })
+    .await;
+    let head = "POST /length HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 100000\r\nexpect: 100-continue\r\n\r\n";
+    let mut first = rig.connect(b"http/1.1").await;
+    first.write_all(head.as_bytes()).await.unwrap();
+    let mut interim = [0; 25];
+    first.read_exact(&mut interim).await.unwrap();
+    first.write_all(&[b'x'; 99_999]).await.unwrap();
+
+    // The first body is being held: a second of its size is asked to come again, until the first is gone.
+    let mut refused = false;
+    for _ in 0..1000 {
+        let mut second = rig.http1().await;
+        let status = second.ask(Method::POST, "/length", &[b'x'; 100_000]).await.0;
+        refused = status == StatusCode::SERVICE_UNAVAILABLE;
+        if refused {
+            break;
+        }
+    }
+    assert!(refused);
+    first.write_all(b"x").await.unwrap();
+    let mut answer = String::new();
+    first.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("\r\n\r\n100000"), "{answer}");
+    let mut third = rig.http1().await;
+    assert_eq!(
+        third.ask(Method::POST, "/length", &[b'x'; 100_000]).await.2,
+        "100000"
+    );
+}

@@ -1,0 +1,7 @@
+//! The rim over real sockets, with a road that only shows what it was given.
+
+mod bodies;
+mod connections;
+mod heads;
+mod rig;
+mod streams;

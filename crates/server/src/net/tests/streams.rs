@@ -1,0 +1,136 @@
+//! Streamed replies: each piece at once, the client's leaving, the client's sleeping, the server's end.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::rig::Rig;
+use crate::net::Limits;
+
+const FIRST: Bytes = Bytes::from_static(b"data: one\n\n");
+const SECOND: Bytes = Bytes::from_static(b"data: two\n\n");
+
+#[tokio::test]
+async fn each_piece_arrives_before_the_next_is_made() {
+    let mut rig = Rig::start(Limits::default()).await;
+    for mut client in rig.both().await {
+        let mut reply = client.get("/stream").await;
+        for piece in [FIRST, SECOND] {
+            rig.pieces.send(piece.clone()).unwrap();
+            assert_eq!(reply.frame().await.unwrap().unwrap().into_data().unwrap(), piece);
+        }
+        drop(reply);
+        drop(client);
+        rig.left.recv().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_road_sees_a_client_leave() {
+    let mut rig = Rig::start(Limits::default()).await;
+    for mut client in rig.both().await {
+        let mut reply = client.get("/stream").await;
+        rig.pieces.send(FIRST).unwrap();
+        reply.frame().await.unwrap().unwrap();
+        drop((reply, client));
+        rig.left.recv().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn leaving_one_stream_of_a_connection_is_seen_too() {
+    let mut rig = Rig::start(Limits::default()).await;
+    let mut client = rig.http2().await;
+    let mut reply = client.get("/stream").await;
+    rig.pieces.send(FIRST).unwrap();
+    reply.frame().await.unwrap().unwrap();
+    drop(reply);
+    rig.left.recv().await.unwrap();
+    assert_eq!(client.get("/empty").await.status(), 204, "the connection goes on");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_cut_off() {
+    let limits = Limits {
+        stall: Duration::from_millis(40),
+        ..Limits::default()
+    };
+    let mut rig = Rig::start(limits).await;
+    let mut sleeping = rig.connect(b"http/1.1").await;
+    sleeping
+        .write_all(b"GET /stream HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await
+        .unwrap();
+    for _ in 0..64 {
+        rig.pieces.send(Bytes::from(vec![b'x'; 1 << 20])).unwrap();
+    }
+    rig.left.recv().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_opens_no_window_is_cut_off() {
+    let limits = Limits {
+        stall: Duration::from_millis(40),
+        ..Limits::default()
+    };
+    let mut rig = Rig::start(limits).await;
+    let mut client = rig.http2().await;
+    let reply = client.get("/stream").await;
+    for _ in 0..64 {
+        rig.pieces.send(Bytes::from(vec![b'x'; 1 << 20])).unwrap();
+    }
+    rig.left.recv().await.unwrap();
+    drop(reply);
+}
+
+#[tokio::test]
+async fn stopping_lets_a_stream_end() {
+    let rig = Rig::start(Limits::default()).await;
+    let [mut one, mut two] = rig.both().await;
+    let mut reply = one.get("/stream").await;
+    assert_eq!(two.get("/empty").await.status(), 204);
+    let address = rig.address;
+    let finishing = rig.server.finish(std::future::pending());
+    let streaming = async {
+        // Once the server refuses connections it is stopping, and the stream goes on.
+        while tokio::net::TcpStream::connect(address).await.is_ok() {}
+        rig.pieces.send(FIRST).unwrap();
+        drop(rig.pieces);
+        reply.body_mut().collect().await.unwrap().to_bytes()
+    };
+    let (whole, text) = tokio::join!(finishing, streaming);
+    assert!(whole);
+    assert_eq!(text, FIRST);
+}
+
+#[tokio::test]
+async fn stopping_in_a_hurry_cuts_a_stream() {
+    let mut rig = Rig::start(Limits::default()).await;
+    let mut client = rig.http1().await;
+    let mut reply = client.get("/stream").await;
+    rig.pieces.send(FIRST).unwrap();
+    reply.frame().await.unwrap().unwrap();
+    assert!(!rig.server.finish(async {}).await);
+    rig.left.recv().await.unwrap();
+    assert!(
+        reply.frame().await.unwrap().is_err(),
+        "a cut stream does not look like a whole one"
+    );
+}
+
+#[tokio::test]
+async fn a_stream_says_that_it_is_whole() {
+    let rig = Rig::start(Limits::default()).await;
+    let mut stream = rig.connect(b"http/1.1").await;
+    stream
+        .write_all(b"GET /stream HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    rig.pieces.send(FIRST).unwrap();
+    drop(rig.pieces);
+    let mut all = String::new();
+    stream.read_to_string(&mut all).await.unwrap();
+    assert!(all.ends_with("\r\n\r\nB\r\ndata: one\n\n\r\n0\r\n\r\n"), "{all}");
+}

@@ -12,7 +12,6 @@ mod activations;
 mod attention;
 mod columns;
 mod floats;
-mod halves;
 mod integers;
 mod matrix;
 mod panels;
@@ -26,8 +25,7 @@ mod tests;
 
 pub(crate) use activations::Activations;
 pub(crate) use attention::{HeadBlock, Heads, Span, attend};
-pub(crate) use columns::{Norm, add_and_norm, gate, quantise, rotate};
-pub(crate) use halves::narrow;
+pub(crate) use columns::{Norm, add_and_norm, gate, narrow, quantise, rotate};
 pub(crate) use matrix::Matrix;
 pub(crate) use pool::{Pool, WorkerFailed};
 pub(crate) use product::{Product, multiply};

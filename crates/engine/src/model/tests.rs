@@ -299,6 +299,20 @@ fn only_rows_that_ask_get_logits() {
         .for_each(|row| row.wants_logits = matches!(row.position, 4 | 19));
     let some = bench.rows(&rows).unwrap();
     assert_close(&some, &[all[4].clone(), all[19].clone()], 1e-5);
+    // Computed again, and not in order.
+    bench.tables[0].advance(20);
+    let again: Vec<_> = [7, 2, 3]
+        .iter()
+        .map(|position| StepRow {
+            wants_logits: true,
+            ..rows[*position]
+        })
+        .collect();
+    assert_close(
+        &bench.rows(&again).unwrap(),
+        &[all[7].clone(), all[2].clone(), all[3].clone()],
+        1e-5,
+    );
     rows.iter_mut().for_each(|row| row.wants_logits = false);
     assert!(bench.rows(&rows).unwrap().is_empty());
     assert!(bench.rows(&[]).unwrap().is_empty());

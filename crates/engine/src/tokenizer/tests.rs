@@ -247,7 +247,7 @@ const SMOLLM2: [(&str, &[u32]); 9] = [
 fn smollm2_is_cut_as_its_authors_cut_it() {
     #[expect(clippy::disallowed_methods, reason = "a test is its own rim")]
     let path = std::env::var("MOHO_TEST_MODEL").expect("MOHO_TEST_MODEL names the demo model");
-    let gguf = crate::gguf::Gguf::open(path.as_ref()).unwrap();
+    let gguf = Gguf::open(path.as_ref()).unwrap();
     let tokenizer = Tokenizer::new(&Metadata::read(&gguf).unwrap()).unwrap();
     for (text, expected) in SMOLLM2 {
         let mut tokens = Vec::new();

@@ -1,7 +1,11 @@
 //! Inputs of matrix products: one column per token, as floats and, where weights are quantised, rounded to whole numbers.
 
 use super::panels::{GROUP, Group, QUADS};
+use super::shared::Shared;
 use super::simd::{LANES, Simd};
+
+/// Columns that are multiplied together, at most.
+pub(super) const COLUMNS: usize = 8;
 
 /// Columns of equal length.
 #[derive(Default)]
@@ -41,24 +45,47 @@ impl Activations {
         &mut self.floats
     }
 
-    /// The columns as floats and as whole numbers, and the number of groups in each column.
-    pub(super) fn parts(&mut self) -> (&mut [f32], &mut [Group], usize) {
-        let groups = if self.quantised { self.width / GROUP } else { 0 };
-        (&mut self.floats, &mut self.groups, groups)
+    /// The columns as floats and as whole numbers.
+    pub(super) fn parts(&mut self) -> (&mut [f32], Groups<'_>) {
+        let width = if self.quantised { self.width / GROUP } else { 0 };
+        let groups = Groups {
+            shared: Shared::new(&mut self.groups),
+            width,
+            columns: self.columns,
+        };
+        (&mut self.floats, groups)
     }
 
-    /// The rounded columns, one after the other, with `width / 32` groups each.
+    /// The rounded columns in tiles of [`COLUMNS`]: within a tile, the first group of each column, then the second of
+    /// each, and so on.
     pub(super) fn groups(&self) -> &[Group] {
         &self.groups
     }
 }
 
-/// Rounds floats, group by group.
-#[inline(always)]
-pub(super) fn round<S: Simd>(simd: S, floats: &[f32], groups: &mut [Group]) {
-    let (chunks, _) = floats.as_chunks::<GROUP>();
-    for (group, floats) in groups.iter_mut().zip(chunks) {
-        *group = round_group(simd, floats);
+/// Rounded columns, to be written.
+pub(super) struct Groups<'a> {
+    shared: Shared<'a, Group>,
+    width: usize,
+    columns: usize,
+}
+
+impl Groups<'_> {
+    /// Rounds one column's floats.
+    ///
+    /// # Safety
+    /// Nobody else rounds the same column at the same time.
+    #[inline(always)]
+    pub(super) unsafe fn round<S: Simd>(&self, simd: S, column: usize, floats: &[f32]) {
+        let tile = column / COLUMNS * COLUMNS;
+        let turns = self.columns.saturating_sub(tile).min(COLUMNS);
+        let (chunks, _) = floats.as_chunks::<GROUP>();
+        for (index, floats) in chunks.iter().take(self.width).enumerate() {
+            let place = tile * self.width + index * turns + (column - tile);
+            // SAFETY: each column has places of its own, and the caller is alone with this one.
+            let place = unsafe { self.shared.part(place, 1) };
+            place.fill(round_group(simd, floats));
+        }
     }
 }
 

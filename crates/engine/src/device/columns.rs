@@ -1,7 +1,6 @@
 //! What happens to each token's vector by itself: norms, rotations, gates, rounding.
 
-use super::activations::{Activations, round};
-use super::panels::Group;
+use super::activations::{Activations, Groups};
 use super::pool::{Pool, WorkerFailed};
 use super::shared::Shared;
 use super::simd::{Isa, Kernel, LANES, Simd};
@@ -57,21 +56,19 @@ pub(crate) fn add_and_norm(
     output: &mut Activations,
 ) -> Result<(), WorkerFailed> {
     let count = output.columns();
-    let (floats, groups, per_column) = output.parts();
-    let groups = Shared::new(groups);
+    let (floats, groups) = output.parts();
     each(
         pool,
         count,
         (stream, change, floats),
         |column, stream, change, floats| {
-            // SAFETY: `each` calls this once per column, and columns do not overlap.
-            let groups = unsafe { groups.part(column * per_column, per_column) };
             isa.run(AddAndNorm {
                 stream,
                 change,
                 norm,
                 floats,
-                groups,
+                groups: &groups,
+                column,
             });
         },
     )
@@ -82,7 +79,8 @@ struct AddAndNorm<'a> {
     change: &'a [f32],
     norm: Norm<'a>,
     floats: &'a mut [f32],
-    groups: &'a mut [Group],
+    groups: &'a Groups<'a>,
+    column: usize,
 }
 
 impl Kernel for AddAndNorm<'_> {
@@ -108,7 +106,8 @@ impl Kernel for AddAndNorm<'_> {
         for ((float, value), weight) in floats.iter_mut().zip(stream).zip(weights) {
             *float = simd.store(simd.mul(simd.mul(simd.load(value), factor), simd.load(weight)));
         }
-        round(simd, self.floats, self.groups);
+        // SAFETY: `each` hands out each column once.
+        unsafe { self.groups.round(simd, self.column, self.floats) };
     }
 }
 
@@ -120,20 +119,18 @@ pub(crate) fn gate(
     output: &mut Activations,
 ) -> Result<(), WorkerFailed> {
     let count = output.columns();
-    let (floats, groups, per_column) = output.parts();
-    let groups = Shared::new(groups);
+    let (floats, groups) = output.parts();
     each(
         pool,
         count,
         (gates, values, floats),
         |column, gates, values, floats| {
-            // SAFETY: `each` calls this once per column, and columns do not overlap.
-            let groups = unsafe { groups.part(column * per_column, per_column) };
             isa.run(Gate {
                 gates,
                 values,
                 floats,
-                groups,
+                groups: &groups,
+                column,
             });
         },
     )
@@ -143,7 +140,8 @@ struct Gate<'a> {
     gates: &'a [f32],
     values: &'a [f32],
     floats: &'a mut [f32],
-    groups: &'a mut [Group],
+    groups: &'a Groups<'a>,
+    column: usize,
 }
 
 impl Kernel for Gate<'_> {
@@ -160,25 +158,33 @@ impl Kernel for Gate<'_> {
             let open = simd.div(gate, simd.add(simd.splat(1.0), decay));
             *float = simd.store(simd.mul(open, value));
         }
-        round(simd, self.floats, self.groups);
+        // SAFETY: `each` hands out each column once.
+        unsafe { self.groups.round(simd, self.column, self.floats) };
     }
 }
 
 /// Makes the whole numbers of columns follow their floats.
 pub(crate) fn quantise((pool, isa): (&mut Pool, Isa), columns: &mut Activations) -> Result<(), WorkerFailed> {
     let count = columns.columns();
-    let (floats, groups, _) = columns.parts();
+    let (floats, groups) = columns.parts();
     each(
         pool,
         count,
-        (floats, groups, &mut [(); 0]),
-        |_, floats, groups, _| isa.run(Round { floats, groups }),
+        (floats, &mut [(); 0], &mut [(); 0]),
+        |column, floats, _, _| {
+            isa.run(Round {
+                floats,
+                groups: &groups,
+                column,
+            });
+        },
     )
 }
 
 struct Round<'a> {
     floats: &'a [f32],
-    groups: &'a mut [Group],
+    groups: &'a Groups<'a>,
+    column: usize,
 }
 
 impl Kernel for Round<'_> {
@@ -186,7 +192,8 @@ impl Kernel for Round<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        round(simd, self.floats, self.groups);
+        // SAFETY: `each` hands out each column once.
+        unsafe { self.groups.round(simd, self.column, self.floats) };
     }
 }
 

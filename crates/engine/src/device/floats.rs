@@ -90,16 +90,15 @@ impl FloatLanes for Bfloats {
     }
 }
 
-/// Multiplies one panel with `N` columns of `width` floats, which follow each other.
+/// Multiplies one panel with `N` columns, which follow each other.
 #[inline(always)]
 pub(super) fn float_tile<S: Simd, T: FloatLanes, const N: usize>(
     simd: S,
     panel: &[T],
     columns: &[f32],
-    width: usize,
     results: &mut [[f32; LANES]],
 ) {
-    let mut places = columns.chunks_exact(width);
+    let mut places = columns.chunks_exact(panel.len().max(1));
     let columns: [&[f32]; N] = std::array::from_fn(|_| places.next().unwrap_or_default());
     // Two sums per column, so that one addition need not wait for the last.
     let mut even = [simd.splat(0.0); N];

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::activations::Activations;
+use super::activations::{Activations, COLUMNS};
 use super::floats::{FloatLanes, float_tile};
 use super::integers::integer_tile;
 use super::matrix::{Matrix, Panels};
@@ -10,9 +10,6 @@ use super::panels::{GROUP, Panel, ROWS};
 use super::pool::{Pool, WorkerFailed};
 use super::shared::Shared;
 use super::simd::{Isa, Kernel, Simd};
-
-/// Columns that are computed together, at most.
-const COLUMNS: usize = 8;
 
 /// A matrix, and where its product with each column goes: column after column.
 pub(crate) struct Product<'a> {
@@ -81,16 +78,16 @@ impl Kernel for Panelwise<'_, '_> {
 
 /// Calls a tile function compiled for the number of columns.
 macro_rules! by_count {
-    ($tile:ident, $simd:expr, $panel:expr, $columns:expr, $width:expr, $sums:expr) => {
+    ($tile:ident, $simd:expr, $panel:expr, $columns:expr, $sums:expr) => {
         match $sums.len() {
-            8 => $tile::<S, _, 8>($simd, $panel, $columns, $width, $sums),
-            7 => $tile::<S, _, 7>($simd, $panel, $columns, $width, $sums),
-            6 => $tile::<S, _, 6>($simd, $panel, $columns, $width, $sums),
-            5 => $tile::<S, _, 5>($simd, $panel, $columns, $width, $sums),
-            4 => $tile::<S, _, 4>($simd, $panel, $columns, $width, $sums),
-            3 => $tile::<S, _, 3>($simd, $panel, $columns, $width, $sums),
-            2 => $tile::<S, _, 2>($simd, $panel, $columns, $width, $sums),
-            _ => $tile::<S, _, 1>($simd, $panel, $columns, $width, $sums),
+            8 => $tile::<S, _, 8>($simd, $panel, $columns, $sums),
+            7 => $tile::<S, _, 7>($simd, $panel, $columns, $sums),
+            6 => $tile::<S, _, 6>($simd, $panel, $columns, $sums),
+            5 => $tile::<S, _, 5>($simd, $panel, $columns, $sums),
+            4 => $tile::<S, _, 4>($simd, $panel, $columns, $sums),
+            3 => $tile::<S, _, 3>($simd, $panel, $columns, $sums),
+            2 => $tile::<S, _, 2>($simd, $panel, $columns, $sums),
+            _ => $tile::<S, _, 1>($simd, $panel, $columns, $sums),
         }
     };
 }
@@ -110,7 +107,7 @@ impl Panelwise<'_, '_> {
                 let Some(sums) = sums.get_mut(..columns.len() / width) else {
                     continue;
                 };
-                by_count!(integer_tile, simd, panel, columns, width, sums);
+                by_count!(integer_tile, simd, panel, columns, sums);
                 self.write(index, tile * COLUMNS, sums);
             }
         }
@@ -130,7 +127,7 @@ impl Panelwise<'_, '_> {
                 let Some(sums) = sums.get_mut(..columns.len() / width) else {
                     continue;
                 };
-                by_count!(float_tile, simd, panel, columns, width, sums);
+                by_count!(float_tile, simd, panel, columns, sums);
                 self.write(index, tile * COLUMNS, sums);
             }
         }
@@ -144,8 +141,10 @@ impl Panelwise<'_, '_> {
         for (offset, sums) in sums.iter().enumerate() {
             // SAFETY: this thread alone was given the panel, and so these rows of every column.
             let place = unsafe { self.output.part((column + offset) * rows + first, length) };
-            for (place, sum) in place.iter_mut().zip(sums) {
-                *place = *sum;
+            if let Ok(whole) = <&mut [f32; ROWS]>::try_from(&mut *place) {
+                *whole = *sums;
+            } else {
+                place.iter_mut().zip(sums).for_each(|(place, sum)| *place = *sum);
             }
         }
     }

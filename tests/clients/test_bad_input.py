@@ -192,7 +192,7 @@ def test_no_error_repeats_the_words_of_a_request(moho):
         GOOD | {"input": [{"role": marker, "content": "x"}]},
         GOOD | {"temperature": marker},
         GOOD | {"input": marker * 20_000},
-        GOOD | {"text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": marker}}}},
+        GOOD | {"text": {"format": {"type": marker}}},
     ]
     for body in bodies:
         answer = post(moho, json.dumps(body).encode())
@@ -306,7 +306,7 @@ CLOSE = b"Connection: close\r\n"
 @pytest.mark.parametrize(
     "data",
     [
-        b"\r\n\r\n\r\n\r\n",
+        b"\r\n\r\nGARBAGE\r\n\r\n",
         b"GARBAGE\r\n\r\n",
         b"GET\r\n\r\n",
         b"GET / HTTP/9.9\r\n" + HOST + b"\r\n",

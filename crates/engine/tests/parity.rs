@@ -256,7 +256,7 @@ fn the_divergence_sees_a_small_change() {
 
 #[test]
 #[ignore = "needs the demo model"]
-fn the_model_is_the_reference_s() {
+fn the_model_is_the_one_of_the_reference() {
     let bytes = std::fs::read(model().unwrap()).unwrap();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
     let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();

@@ -1,9 +1,13 @@
-//! What the tokenizer promises, on a vocabulary of single bytes and a few merges.
+//! What the tokenizer promises, on a vocabulary of single bytes and a few merges, and on the demo model's.
+
+use std::path::Path;
 
 use proptest::prelude::*;
+use serde::Deserialize;
 
 use super::byte_level::letter_of;
 use super::*;
+use crate::gguf::Gguf;
 
 /// All 256 bytes (ids 0 to 255), `<|im_start|>` (256), `<|im_end|>` (257), `<think>` (258, user defined), `he` (259).
 pub(crate) fn metadata(splitting: &str) -> Metadata {
@@ -243,7 +247,7 @@ const SMOLLM2: [(&str, &[u32]); 9] = [
 fn smollm2_is_cut_as_its_authors_cut_it() {
     #[expect(clippy::disallowed_methods, reason = "a test is its own rim")]
     let path = std::env::var("MOHO_TEST_MODEL").expect("MOHO_TEST_MODEL names the demo model");
-    let gguf = crate::gguf::Gguf::open(path.as_ref()).unwrap();
+    let gguf = Gguf::open(path.as_ref()).unwrap();
     let tokenizer = Tokenizer::new(&Metadata::read(&gguf).unwrap()).unwrap();
     for (text, expected) in SMOLLM2 {
         let mut tokens = Vec::new();
@@ -252,6 +256,60 @@ fn smollm2_is_cut_as_its_authors_cut_it() {
         assert_eq!(decode(&tokenizer, &tokens), text.as_bytes());
     }
     assert_eq!(tokenizer.endings(), [2, 0]);
+}
+
+/// The demo model's tokens as other implementations cut them (`tests/reference/tokens.json`).
+#[derive(Deserialize)]
+struct Reference {
+    texts: Vec<(String, Vec<u32>)>,
+    control: Vec<Spelled>,
+}
+
+/// A text that spells control tokens: what it is when a tenant wrote it, and what when the template did.
+#[derive(Deserialize)]
+struct Spelled {
+    text: String,
+    as_text: Vec<u32>,
+    as_tokens: Vec<u32>,
+}
+
+fn reference() -> (Reference, Tokenizer) {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/tokens.json");
+    let model = std::env::var_os("MOHO_TEST_MODEL").unwrap();
+    let metadata = Metadata::read(&Gguf::open(Path::new(&model)).unwrap()).unwrap();
+    let reference = serde_json::from_slice(&std::fs::read(fixture).unwrap()).unwrap();
+    (reference, Tokenizer::new(&metadata).unwrap())
+}
+
+#[test]
+#[ignore = "needs the demo model"]
+fn texts_are_cut_as_the_reference_cuts_them() {
+    let (reference, tokenizer) = reference();
+    assert!(reference.texts.len() >= 200);
+    for (text, expected) in &reference.texts {
+        let mut tokens = Vec::new();
+        tokenizer.encode_plain(text, &mut tokens).unwrap();
+        assert_eq!(&tokens, expected, "{text:?}");
+        assert_eq!(decode(&tokenizer, &tokens), text.as_bytes());
+    }
+}
+
+#[test]
+#[ignore = "needs the demo model"]
+fn the_demo_models_control_tokens_are_the_templates_alone() {
+    let (reference, tokenizer) = reference();
+    for case in &reference.control {
+        let mut tokens = Vec::new();
+        tokenizer.encode_plain(&case.text, &mut tokens).unwrap();
+        assert_eq!(tokens, case.as_text, "{:?}", case.text);
+        tokens.clear();
+        tokenizer.encode_fenced(&case.text, &mut tokens).unwrap();
+        assert_eq!(tokens, case.as_tokens, "{:?}", case.text);
+        tokens.clear();
+        let fenced = fence::around(&case.text, tokenizer.controls());
+        tokenizer.encode_fenced(&fenced, &mut tokens).unwrap();
+        assert_eq!(tokens, case.as_text, "fenced {:?}", case.text);
+    }
 }
 
 proptest! {

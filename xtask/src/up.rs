@@ -105,6 +105,8 @@ fn print_lines(served: &Served, credentials: &Credentials, attestation: &str) {
     export("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key);
     export("AWS_SESSION_TOKEN", &credentials.session_token);
     export("AWS_REGION", &credentials.region);
+    // The AWS CLI reads this one, the other SDKs the one above.
+    export("AWS_DEFAULT_REGION", &credentials.region);
     export("AWS_ENDPOINT_URL", &endpoint);
     export("AWS_CA_BUNDLE", &authority);
     say("\n# curl");

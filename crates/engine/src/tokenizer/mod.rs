@@ -52,6 +52,10 @@ pub enum TokenizerError {
     /// Metadata that contradict themselves.
     #[error("the tokenizer is malformed: {0}")]
     Malformed(&'static str),
+    /// A control token that a tenant could spell, as [`fence`] puts something inside of spellings and looks no
+    /// further than the words without the space around them.
+    #[error("the control token {0} is shorter than two characters, or has space at an end")]
+    ControlSpelling(u32),
     /// The library refused what we checked.
     #[error("the tokenizer cannot be built")]
     Library(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -116,7 +120,7 @@ impl Tokenizer {
             bpe,
             pieces,
             names: metadata.tokens.clone(),
-            controls: Spellings::new(metadata.of_kind(metadata::CONTROL))?,
+            controls: Spellings::new(fence::fenceable(metadata.of_kind(metadata::CONTROL))?.into_iter())?,
             user_defined: Spellings::new(metadata.of_kind(metadata::USER_DEFINED))?,
             beginning: metadata.beginning,
             adds_beginning: metadata.adds_beginning,

@@ -98,6 +98,23 @@ fn the_template_spells_control_tokens_and_a_tenant_cannot() {
 }
 
 #[test]
+fn control_tokens_that_cannot_be_fenced_are_refused() {
+    for spelling in ["\u{2400}", " <end>", "<end> ", "<end>\n", "\u{a0}x", " ", "\n\n"] {
+        let mut unfenced = metadata("smollm");
+        unfenced.tokens.push(spelling.to_owned());
+        unfenced.kinds.push(metadata::CONTROL);
+        let refused = Tokenizer::new(&unfenced).err();
+        assert!(
+            matches!(refused, Some(TokenizerError::ControlSpelling(260))),
+            "{spelling:?}"
+        );
+        // As text, they are as good as any other.
+        unfenced.kinds[260] = metadata::USER_DEFINED;
+        assert!(Tokenizer::new(&unfenced).is_ok());
+    }
+}
+
+#[test]
 fn a_control_token_that_is_spelled_like_a_word_stays_out_of_text() {
     for splitting in ["llama-bpe", "gpt-2"] {
         let mut word = metadata(splitting);

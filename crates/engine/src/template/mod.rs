@@ -261,7 +261,10 @@ mod tests {
         let half = "{% for a in range(1950) %}".to_owned() + &nested + "{% endfor %}";
         let both = half.clone() + "{% set n = ns.x %}{% set ns.x = 1 %}" + &half;
         let loops = |inner: &str| {
-            let (head, tail) = ("{% for a in range(150) %}{% for a in range(150) %}", "{% endfor %}{% endfor %}");
+            let (head, tail) = (
+                "{% for a in range(150) %}{% for a in range(150) %}",
+                "{% endfor %}{% endfor %}",
+            );
             format!("{{% set ns.x = [1] %}}{head}{inner}{tail}")
         };
         for source in [
@@ -282,7 +285,11 @@ mod tests {
             assert!(result.is_ok() || result == Err(PromptFault::Template), "{source}");
         }
         let deep = format!("{{% set ns = namespace(x=1) %}}{whole}{{{{ ns.x | string | length }}}}");
-        assert_eq!(rendered(&deep, &[]), Ok("320001".to_owned()), "the depth is really reached");
+        assert_eq!(
+            rendered(&deep, &[]),
+            Ok("320001".to_owned()),
+            "the depth is really reached"
+        );
     }
 
     #[test]

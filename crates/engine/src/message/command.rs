@@ -53,7 +53,8 @@ pub struct StartSequence {
     pub output: OutputFormat,
     /// Tokens that may be produced before the first [`EngineCommand::Credit`].
     pub credit: u32,
-    /// Salt for everything cached: sequences of different isolation share nothing that can be timed.
+    /// Whose it is: salt for everything cached, as sequences of different isolation share nothing that can be timed. At
+    /// most half of those that wait may be of one isolation.
     pub isolation: u64,
 }
 

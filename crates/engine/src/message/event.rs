@@ -93,7 +93,7 @@ pub enum Refusal {
         /// Length of the context.
         limit: u32,
     },
-    /// Too many sequences wait already.
+    /// Too many sequences wait already, or too many of the same isolation.
     #[error("too many requests are waiting")]
     Overloaded,
     /// The JSON Schema cannot be enforced.

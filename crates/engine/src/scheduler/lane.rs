@@ -57,9 +57,15 @@ impl<D: Decoder> Lane<D> {
             .min(self.pool.capacity().saturating_mul(BLOCK_TOKENS))
     }
 
-    /// Sequences that have not run yet or lost their blocks.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.len()
+    /// Sequences of an account that have not run yet or lost their blocks.
+    pub(crate) fn waiting_of(&self, isolation: u64) -> usize {
+        let own = self.waiting.iter().filter(|w| w.0.isolation() == isolation);
+        own.count()
+    }
+
+    /// Sequences that have not run yet or lost their blocks, and wait for nothing else than their turn.
+    pub(crate) fn waiting_with_credit(&self) -> usize {
+        self.waiting.iter().filter(|w| w.0.has_credit()).count()
     }
 
     #[cfg(test)]

@@ -29,11 +29,7 @@ pub(crate) struct Sequence {
     id: SequenceId,
     /// Older sequences have lower numbers; nothing else decides between two.
     arrival: u64,
-    /// Salt of everything that may be shared with other sequences.
-    #[expect(
-        dead_code,
-        reason = "read by the prefix cache once there is one; carried so that it cannot be forgotten"
-    )]
+    /// Whose it is: salt of everything that may be shared with other sequences.
     isolation: u64,
     tokens: Zeroizing<Vec<u32>>,
     prompt_tokens: usize,
@@ -85,6 +81,10 @@ impl Sequence {
 
     pub(super) fn id(&self) -> SequenceId {
         self.id
+    }
+
+    pub(super) fn isolation(&self) -> u64 {
+        self.isolation
     }
 
     pub(super) fn arrival(&self) -> u64 {

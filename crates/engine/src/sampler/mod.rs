@@ -19,6 +19,8 @@ const FIRST_LOOK: usize = 256;
 pub(crate) struct Sampler {
     sampling: Sampling,
     draws: Draws,
+    #[cfg(test)]
+    broken: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -33,11 +35,24 @@ impl Sampler {
         Self {
             sampling,
             draws: Draws::new(seed),
+            #[cfg(test)]
+            broken: false,
+        }
+    }
+
+    /// One that panics when it is asked.
+    #[cfg(test)]
+    pub(crate) fn broken() -> Self {
+        Self {
+            broken: true,
+            ..Self::new(Sampling::GREEDY, 0)
         }
     }
 
     /// The next token among those that `allowed` leaves; `None` when the logits are no numbers or nothing is left.
     pub(crate) fn next(&mut self, logits: &[f32], allowed: Option<&SimpleVob>) -> Option<u32> {
+        #[cfg(test)]
+        assert!(!self.broken, "told to panic");
         if logits
             .iter()
             .any(|logit| logit.is_nan() || *logit == f32::INFINITY)

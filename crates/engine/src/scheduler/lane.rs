@@ -1,5 +1,6 @@
 //! One model with its blocks, the sequences that run on it, and those that wait.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::sequence::{Running, Waiting};
@@ -281,9 +282,14 @@ impl<D: Decoder> Lane<D> {
                 continue;
             }
             let sequence = &mut running.sequence;
-            let outcome = logits.next().map_or(Outcome::Failed(Failure::Computation), |l| {
-                sequence.take_next(l, &self.tokenizer)
-            });
+            let next = logits.next();
+            // A panic in a library ends this one sequence, and with it all that may be half done: whatever is changed
+            // here is its own.
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                next.map(|logits| sequence.take_next(logits, &self.tokenizer))
+            }));
+            let outcome = outcome.ok().flatten();
+            let outcome = outcome.unwrap_or(Outcome::Failed(Failure::Computation));
             let id = sequence.id();
             match outcome {
                 Outcome::More(text) => events.tell(id, EventKind::Text { text, tokens: 1 }),

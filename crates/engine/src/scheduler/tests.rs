@@ -269,6 +269,22 @@ fn a_step_that_fails_ends_its_sequences_and_no_others() {
 }
 
 #[test]
+fn a_panic_while_choosing_ends_one_sequence_and_no_other() {
+    let (mut lane, mut log) = (lane(false, 13, WIDE), Log::default());
+    let mut breaks = request(1, &text_of("a"), None, 9);
+    breaks.sampler = Sampler::broken();
+    lane.enqueue(breaks, &mut log);
+    lane.enqueue(request(2, &text_of("a"), Some(3), 9), &mut log);
+    while lane.step(&mut log) {}
+    assert!(matches!(
+        log.0[&SequenceId(1)].last.as_slice(),
+        [EventKind::Failed(Failure::Computation)]
+    ));
+    assert_eq!(log.0[&SequenceId(2)].text, "bcd");
+    assert_eq!(lane.free_blocks(), 13);
+}
+
+#[test]
 fn no_tokens_asked_for_is_no_work() {
     let (mut lane, mut log) = (lane(false, 13, WIDE), Log::default());
     lane.enqueue(request(1, &text_of("a"), Some(0), 9), &mut log);

@@ -12,7 +12,8 @@ pub enum EngineCommand {
     /// Begins a sequence.
     Start(Box<StartSequence>),
     /// Lets a sequence produce `tokens` more tokens. A sequence without credit keeps its place and waits; that is how
-    /// a slow reader slows its own sequence and no other. Ignored for a sequence that has ended.
+    /// a slow reader slows its own sequence and no other; if others take its place meanwhile, it goes on once it has
+    /// 16 credits, or half of what it began with. Ignored for a sequence that has ended.
     Credit {
         /// Which sequence.
         sequence: SequenceId,

@@ -66,7 +66,7 @@ impl<D: Decoder> Lane<D> {
 
     /// Sequences that have not run yet or lost their blocks, and wait for nothing else than their turn.
     pub(crate) fn waiting_with_credit(&self) -> usize {
-        self.waiting.iter().filter(|w| w.0.has_credit()).count()
+        self.waiting.iter().filter(|w| w.0.is_ready()).count()
     }
 
     #[cfg(test)]
@@ -127,6 +127,7 @@ impl<D: Decoder> Lane<D> {
     /// Computes one step. `false` when there was nothing to compute, so that only a command can change that.
     pub(crate) fn step(&mut self, events: &mut dyn Events) -> bool {
         self.plan();
+        self.end_hopeless(events);
         if self.running.iter().all(|r| r.share() == 0) {
             return false;
         }
@@ -137,6 +138,18 @@ impl<D: Decoder> Lane<D> {
             self.end_step_failed(events);
         }
         true
+    }
+
+    /// Ends those that others keep taking blocks from, before they cost more.
+    fn end_hopeless(&mut self, events: &mut dyn Events) {
+        let context = self.decoder.config().context;
+        self.waiting.retain(|waiting| {
+            let hopeless = waiting.0.is_hopeless(context);
+            if hopeless {
+                events.tell(waiting.0.id(), EventKind::Failed(Failure::Computation));
+            }
+            !hopeless
+        });
     }
 
     /// Gives every sequence its share of the budget.
@@ -209,7 +222,7 @@ impl<D: Decoder> Lane<D> {
     /// Lets waiting sequences run, strictly in order, while budget and blocks are left.
     fn admit(&mut self, mut budget: usize) {
         while budget > 0 {
-            let Some(next) = self.waiting.iter().position(|w| w.0.has_credit()) else {
+            let Some(next) = self.waiting.iter().position(|w| w.0.is_ready()) else {
                 return;
             };
             let needed = self
@@ -230,8 +243,8 @@ impl<D: Decoder> Lane<D> {
                 };
                 self.preempt(stalled);
             }
-            // Preemption may have put sequences before it, but none with credit.
-            let Some(next) = self.waiting.iter().position(|w| w.0.has_credit()) else {
+            // Preemption may have put sequences before it, but none with credit, so that none is ready.
+            let Some(next) = self.waiting.iter().position(|w| w.0.is_ready()) else {
                 return;
             };
             let mut running = self.waiting.remove(next).run();

@@ -6,7 +6,8 @@
 //! (preemption by recompute). A sequence without credit is not computed, keeps its blocks, and is the first to lose them.
 //!
 //! Why nothing starves: sequences are served in the order of arrival and the oldest that has credit can take every
-//! block there is, and [`Lane::limit`] keeps each sequence within what all blocks together hold.
+//! block there is, and [`Lane::limit`] keeps each sequence within what all blocks together hold. What recomputing may cost
+//! is bounded twice: who lost blocks waits until it has credit for some tokens more, and who lost too many ends.
 //!
 //! A prefix cache has its place in [`Sequence::begin`]: keyed by [`Sequence::isolation`] first, so that no tenant's
 //! prompt can be timed by another's. There is none yet, and `cached_tokens` is 0.

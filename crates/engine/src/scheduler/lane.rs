@@ -8,6 +8,7 @@ use super::{Decoder, Events, Outcome, Sequence};
 use crate::kv::{BLOCK_TOKENS, KvPool};
 use crate::message::{EventKind, Failure, FinishReason, SequenceId};
 use crate::model::{Step, StepRow};
+use crate::sampler::Workspace;
 use crate::tokenizer::Tokenizer;
 
 /// How much a lane may do at once.
@@ -32,6 +33,7 @@ pub(crate) struct Lane<D> {
     arrivals: u64,
     rows: Vec<StepRow>,
     logits: Vec<f32>,
+    workspace: Workspace,
 }
 
 impl<D: Decoder> Lane<D> {
@@ -47,6 +49,7 @@ impl<D: Decoder> Lane<D> {
             arrivals: 0,
             rows: Vec::new(),
             logits: Vec::new(),
+            workspace: Workspace::default(),
         }
     }
 
@@ -299,7 +302,7 @@ impl<D: Decoder> Lane<D> {
             // A panic in a library ends this one sequence, and with it all that may be half done: whatever is changed
             // here is its own.
             let outcome = catch_unwind(AssertUnwindSafe(|| {
-                next.map(|logits| sequence.take_next(logits, &self.tokenizer))
+                next.map(|logits| sequence.take_next(logits, &self.tokenizer, &mut self.workspace))
             }));
             let outcome = outcome.ok().flatten();
             let outcome = outcome.unwrap_or(Outcome::Failed(Failure::Computation));

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::grammar::{Grammar, Position};
 use crate::kv::{BlockTable, KvPool};
 use crate::message::{Failure, FinishReason, SequenceId, Usage};
-use crate::sampler::{Sampler, StopTexts};
+use crate::sampler::{Sampler, StopTexts, Workspace};
 use crate::tokenizer::{Detokenizer, Tokenizer};
 
 /// Credit with which a sequence that lost its blocks goes on, or half of what it began with. A client that reads all it is
@@ -146,11 +146,16 @@ impl Sequence {
     }
 
     /// Chooses the token that follows and takes it. Needs and uses one credit.
-    pub(super) fn take_next(&mut self, logits: &[f32], tokenizer: &Tokenizer) -> Outcome {
+    pub(super) fn take_next(
+        &mut self,
+        logits: &[f32],
+        tokenizer: &Tokenizer,
+        workspace: &mut Workspace,
+    ) -> Outcome {
         let Ok(allowed) = self.grammar.as_mut().map(Grammar::allowed).transpose() else {
             return Outcome::Failed(Failure::Grammar);
         };
-        let Some(token) = self.sampler.next(logits, allowed.as_ref()) else {
+        let Some(token) = self.sampler.next(logits, allowed.as_ref(), workspace) else {
             // With a mask, finite logits and nothing to choose mean that the grammar has no way on.
             return Outcome::Failed(if allowed.is_some_and(|set| set.is_zero()) {
                 Failure::Grammar

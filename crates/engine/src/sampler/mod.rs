@@ -32,8 +32,16 @@ impl Workspace {
     pub(crate) fn wipe(&mut self) {
         self.values.zeroize();
         self.blocks.zeroize();
-        self.candidates.fill(Candidate::default());
         self.candidates.clear();
+        // What was there before is beyond the end by now.
+        self.candidates
+            .resize(self.candidates.capacity(), Candidate::default());
+        self.candidates.clear();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_wiped(&self) -> bool {
+        self.values.is_empty() && self.blocks.is_empty() && self.candidates.is_empty()
     }
 }
 

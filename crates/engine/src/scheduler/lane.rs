@@ -3,6 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use zeroize::Zeroize;
+
 use super::sequence::{Running, Waiting};
 use super::{Decoder, Events, Outcome, Sequence};
 use crate::kv::{BLOCK_TOKENS, KvPool};
@@ -34,6 +36,8 @@ pub(crate) struct Lane<D> {
     rows: Vec<StepRow>,
     logits: Vec<f32>,
     workspace: Workspace,
+    /// Whether buffers hold what a step left.
+    used: bool,
 }
 
 impl<D: Decoder> Lane<D> {
@@ -50,6 +54,7 @@ impl<D: Decoder> Lane<D> {
             rows: Vec::new(),
             logits: Vec::new(),
             workspace: Workspace::default(),
+            used: false,
         }
     }
 
@@ -70,6 +75,16 @@ impl<D: Decoder> Lane<D> {
     /// Sequences that have not run yet or lost their blocks, and wait for nothing else than their turn.
     pub(crate) fn waiting_with_credit(&self) -> usize {
         self.waiting.iter().filter(|w| w.0.is_ready()).count()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_wiped(&self) -> bool {
+        self.logits.is_empty() && self.workspace.is_wiped() && !self.used
+    }
+
+    #[cfg(test)]
+    pub(crate) fn decoder(&self) -> &D {
+        &self.decoder
     }
 
     #[cfg(test)]
@@ -132,8 +147,10 @@ impl<D: Decoder> Lane<D> {
         self.plan();
         self.end_hopeless(events);
         if self.running.iter().all(|r| r.share() == 0) {
+            self.wipe();
             return false;
         }
+        self.used = true;
         let computed = self.compute();
         if computed {
             self.take_tokens(events);
@@ -141,6 +158,15 @@ impl<D: Decoder> Lane<D> {
             self.end_step_failed(events);
         }
         true
+    }
+
+    /// Wipes all buffers when there is nothing to do: what the last tenants left is not kept for longer than it serves.
+    fn wipe(&mut self) {
+        if std::mem::take(&mut self.used) {
+            self.logits.zeroize();
+            self.workspace.wipe();
+            self.decoder.wipe();
+        }
     }
 
     /// Ends those that others keep taking blocks from, before they cost more.

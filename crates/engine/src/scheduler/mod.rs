@@ -31,6 +31,9 @@ pub(crate) trait Decoder: Send {
     /// Computes all rows of a step.
     fn forward(&mut self, step: &mut Step<'_>) -> Result<(), StepError>;
 
+    /// Wipes what it keeps from step to step.
+    fn wipe(&mut self);
+
     /// Takes memory for blocks of this model's keys and values.
     fn pool(&self, blocks: usize) -> Option<KvPool> {
         KvPool::new(self.config(), blocks)
@@ -44,6 +47,10 @@ impl Decoder for Llama {
 
     fn forward(&mut self, step: &mut Step<'_>) -> Result<(), StepError> {
         Self::forward(self, step)
+    }
+
+    fn wipe(&mut self) {
+        Self::wipe(self);
     }
 }
 

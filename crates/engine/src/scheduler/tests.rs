@@ -20,6 +20,7 @@ pub(crate) struct Tiny {
     config: LlamaConfig,
     blocks: HashMap<usize, [u32; BLOCK_TOKENS]>,
     mixes: bool,
+    wiped: usize,
 }
 
 /// Told to a counting [`Tiny`], these tokens break it.
@@ -45,6 +46,7 @@ impl Tiny {
             config,
             blocks: HashMap::new(),
             mixes,
+            wiped: 0,
         }
     }
 
@@ -93,6 +95,10 @@ impl Decoder for Tiny {
             }
         }
         Ok(())
+    }
+
+    fn wipe(&mut self) {
+        self.wiped += 1;
     }
 }
 
@@ -321,6 +327,20 @@ fn a_panic_while_choosing_ends_one_sequence_and_no_other() {
     ));
     assert_eq!(log.0[&SequenceId(2)].text, "bcd");
     assert_eq!(lane.free_blocks(), 13);
+}
+
+#[test]
+fn buffers_are_wiped_once_when_there_is_nothing_to_do() {
+    let (mut lane, mut log) = (lane(true, 13, WIDE), Log::default());
+    for (id, times) in [(1, 1), (2, 2)] {
+        lane.enqueue(sampled(id, b"ab", Some(3), 2, 7), &mut log);
+        assert!(lane.step(&mut log));
+        assert!(!lane.is_wiped());
+        while lane.step(&mut log) {}
+        lane.step(&mut log);
+        assert!(lane.is_wiped());
+        assert_eq!(lane.decoder().wiped, times);
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Inputs of matrix products: one column per token, as floats and, where weights are quantised, rounded to whole numbers.
 
+use zeroize::Zeroize;
+
 use super::panels::{GROUP, Group, QUADS};
 use super::shared::Shared;
 use super::simd::{LANES, Simd};
@@ -25,6 +27,15 @@ impl Activations {
         self.floats.resize(width.saturating_mul(columns), 0.0);
         let groups = if quantised { self.floats.len() / GROUP } else { 0 };
         self.groups.resize(groups, Group::default());
+    }
+
+    /// Wipes all columns, those of earlier and larger steps included.
+    pub(crate) fn wipe(&mut self) {
+        self.floats.zeroize();
+        self.groups.clear();
+        self.groups.resize(self.groups.capacity(), Group::default());
+        self.groups.clear();
+        self.columns = 0;
     }
 
     pub(crate) fn columns(&self) -> usize {

@@ -26,7 +26,7 @@ mod tests;
 pub(crate) use activations::Activations;
 pub(crate) use attention::{HeadBlock, Heads, Span, attend};
 pub(crate) use columns::{Norm, add_and_norm, gate, narrow, quantise, rotate};
-pub(crate) use matrix::Matrix;
+pub(crate) use matrix::{Matrix, Unpacked, read_vector};
 pub(crate) use pool::{Pool, WorkerFailed};
 pub(crate) use product::{Product, multiply};
 pub(crate) use simd::Isa;

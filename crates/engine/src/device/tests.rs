@@ -8,6 +8,7 @@ use super::{
     Activations, HeadBlock, Heads, Matrix, Norm, Pool, Product, Span, WorkerFailed, add_and_norm, attend,
     gate, multiply, narrow, quantise, rotate,
 };
+use super::{Unpacked, read_vector};
 use crate::gguf::TensorKind;
 use crate::tiny::{Numbers, weights};
 
@@ -208,6 +209,13 @@ fn rows_come_back_and_widening_keeps_them() {
                 assert_eq!(values, wanted, "{} {row}", kind.name());
             }
         }
+        let first = &bytes[..bytes.len() / rows];
+        let mut values = vec![0.0; width];
+        Matrix::pack(kind, &bytes, (rows, width), false)
+            .unwrap()
+            .row(0, &mut values);
+        assert_eq!(read_vector(kind, first, width), Ok(values));
+        assert_eq!(read_vector(kind, &first[1..], width), Err(Unpacked::Misshapen));
         assert!(Matrix::pack(kind, &bytes[1..], (rows, width), false).is_err());
         assert!(Matrix::pack(kind, &bytes, (rows, width + 1), false).is_err());
         assert!(Matrix::pack(kind, &[], (0, width), false).is_err());

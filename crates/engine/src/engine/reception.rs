@@ -2,13 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
 use moho_terms::Entropy;
 
 use super::worker::Note;
 use crate::loaded::Reader;
-use crate::message::{EventKind, Failure, SequenceId, StartSequence};
+use crate::message::{EventKind, Failure, FinishReason, SequenceId, StartSequence, Usage};
 use crate::scheduler::Request;
 
 /// A request to be read.
@@ -17,6 +18,20 @@ pub(super) struct Job {
     pub(super) ticket: u64,
     pub(super) lane: usize,
     pub(super) start: Box<StartSequence>,
+    /// Whether nobody waits for it any more.
+    pub(super) cancelled: Arc<AtomicBool>,
+}
+
+/// The end of a sequence that was cancelled before anything of it was read.
+pub(super) fn cancelled() -> EventKind {
+    EventKind::Finished {
+        reason: FinishReason::Cancelled,
+        usage: Usage {
+            prompt_tokens: 0,
+            cached_tokens: 0,
+            completion_tokens: 0,
+        },
+    }
 }
 
 /// A request that was read, or why it could not be.
@@ -40,9 +55,14 @@ impl Reception {
     pub(super) fn run(self, jobs: &Receiver<Job>) {
         for job in jobs {
             let (sequence, ticket, lane) = (job.start.sequence, job.ticket, job.lane);
-            // A panic in a library ends this one request. Nothing that it may have left half done is kept.
-            let result = catch_unwind(AssertUnwindSafe(|| self.read(lane, *job.start)));
-            let result = result.unwrap_or(Err(EventKind::Failed(Failure::Computation)));
+            // The answer frees the request's place in the queue, so that it is given in any case.
+            let result = if job.cancelled.load(Ordering::Relaxed) {
+                Err(cancelled())
+            } else {
+                // A panic in a library ends this one request. Nothing that it may have left half done is kept.
+                catch_unwind(AssertUnwindSafe(|| self.read(lane, *job.start)))
+                    .unwrap_or(Err(EventKind::Failed(Failure::Computation)))
+            };
             let read = Read {
                 sequence,
                 ticket,

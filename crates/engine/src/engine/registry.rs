@@ -55,14 +55,6 @@ impl Registry {
         self.living.insert(id, place);
     }
 
-    /// Requests for a lane that are being read.
-    pub(super) fn reading(&self, lane: usize) -> usize {
-        self.living
-            .values()
-            .filter(|p| p.lane == lane && matches!(p.stage, Stage::Reading { .. }))
-            .count()
-    }
-
     /// Answers a request that never began.
     pub(super) fn turn_away(&mut self, id: SequenceId, last: EventKind) {
         self.nobody_listens |= self

@@ -187,19 +187,17 @@ fn json_is_held_although_the_model_would_not() {
 
 #[test]
 fn more_than_the_queue_holds_is_turned_away_and_the_rest_still_served() {
-    let config = EngineConfig {
-        queue: 2,
-        max_sequences: 1,
-        token_budget: 8,
-        ..SMALL
-    };
-    let (engine, events) = engine(config);
+    let (engine, events) = engine(EngineConfig { queue: 4, ..SMALL });
     for id in 1..=3 {
         let mut start = text(id, "a");
         start.credit = 0;
         engine.send(EngineCommand::Start(start)).unwrap();
     }
     assert_eq!(refusal(&events, 3), Refusal::Overloaded);
+    let mut other = text(4, "a");
+    other.isolation = 1;
+    engine.send(EngineCommand::Start(other)).unwrap();
+    assert_eq!(outcome(&events, 4).0, "bcde");
     engine.send(EngineCommand::Start(text(1, "a"))).unwrap();
     assert_eq!(refusal(&events, 1), Refusal::DuplicateSequence);
     engine
@@ -217,6 +215,85 @@ fn more_than_the_queue_holds_is_turned_away_and_the_rest_still_served() {
             ..
         }
     ));
+}
+
+/// A worker whose reception does not answer, for the test to play it.
+fn worker(
+    queue: usize,
+) -> (
+    Worker<Tiny>,
+    Receiver<reception::Job>,
+    Registry,
+    Receiver<EngineEvent>,
+) {
+    let part = part("tiny");
+    let pool = part.decoder.pool(13).unwrap();
+    let limits = LaneLimits {
+        max_sequences: 8,
+        token_budget: 32,
+    };
+    let lane = Lane::new(part.decoder, Arc::clone(part.reader.tokenizer()), pool, limits);
+    let ((jobs, requests), (outbox, events)) = (channel(), channel());
+    let worker = Worker::new(vec![(part.card.id, lane)], jobs, queue);
+    (worker, requests, Registry::new(outbox), events)
+}
+
+fn start_of(id: u64, isolation: u64) -> Note {
+    let mut start = text(id, "a");
+    start.isolation = isolation;
+    Note::Command(EngineCommand::Start(start))
+}
+
+#[test]
+fn cancelled_requests_keep_their_place_until_they_are_skipped() {
+    let (mut worker, requests, mut registry, events) = worker(4);
+    for id in 0..4 {
+        worker.take(start_of(id, id), &mut registry);
+        worker.take(
+            Note::Command(EngineCommand::Cancel(SequenceId(id))),
+            &mut registry,
+        );
+        outcome(&events, id);
+    }
+    worker.take(start_of(9, 9), &mut registry);
+    assert_eq!(refusal(&events, 9), Refusal::Overloaded);
+    let (inbox, notes) = channel();
+    let part = part("tiny");
+    let reception = Reception {
+        readers: vec![(part.reader, 200)],
+        entropy: Arc::new(Seven),
+        inbox,
+    };
+    let (jobs, again) = channel();
+    requests.try_iter().for_each(|job| jobs.send(job).unwrap());
+    drop(jobs);
+    reception.run(&again);
+    for note in notes {
+        let Note::Read(read) = &note else {
+            panic!("no answer")
+        };
+        assert!(
+            matches!(read.result, Err(EventKind::Finished { .. })),
+            "it was read"
+        );
+        worker.take(note, &mut registry);
+    }
+    worker.take(start_of(9, 9), &mut registry);
+    assert!(events.try_recv().is_err(), "there is room again");
+}
+
+#[test]
+fn one_account_holds_at_most_half_of_the_queue() {
+    let (mut worker, _requests, mut registry, events) = worker(4);
+    for id in 0..3 {
+        worker.take(start_of(id, 7), &mut registry);
+    }
+    assert_eq!(refusal(&events, 2), Refusal::Overloaded);
+    for id in 3..6 {
+        worker.take(start_of(id, id), &mut registry);
+    }
+    assert_eq!(refusal(&events, 5), Refusal::Overloaded);
+    assert!(events.try_recv().is_err(), "the others wait");
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! The thread that computes: takes commands between steps, and sleeps when no sequence can go on.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 
 use moho_terms::ModelId;
 
-use super::reception::{Job, Read};
+use super::reception::{Job, Read, cancelled};
 use super::registry::{Place, Registry, Stage};
-use crate::message::{
-    EngineCommand, EventKind, Failure, FinishReason, Refusal, SequenceId, StartSequence, Usage,
-};
+use crate::message::{EngineCommand, EventKind, Failure, Refusal, SequenceId, StartSequence};
 use crate::scheduler::{Decoder, Events, Lane};
 
 /// What reaches the worker.
@@ -24,11 +25,20 @@ pub(super) struct Worker<D> {
     jobs: Sender<Job>,
     queue: usize,
     tickets: u64,
+    /// Jobs that the reception has not answered, by ticket. Those of cancelled sequences stay here until it has.
+    jobs_out: BTreeMap<u64, JobOut>,
+}
+
+/// A request that the reception has.
+struct JobOut {
+    lane: usize,
+    isolation: u64,
+    cancelled: Arc<AtomicBool>,
 }
 
 /// Whether the engine goes on.
 #[derive(PartialEq, Eq)]
-enum Flow {
+pub(super) enum Flow {
     On,
     Stop,
 }
@@ -40,6 +50,7 @@ impl<D: Decoder> Worker<D> {
             jobs,
             queue,
             tickets: 0,
+            jobs_out: BTreeMap::new(),
         }
     }
 
@@ -95,7 +106,8 @@ impl<D: Decoder> Worker<D> {
         }
     }
 
-    fn take(&mut self, note: Note, registry: &mut Registry) -> Flow {
+    /// Does what a note says.
+    pub(super) fn take(&mut self, note: Note, registry: &mut Registry) -> Flow {
         match note {
             Note::Command(EngineCommand::Start(start)) => self.start(start, registry),
             Note::Command(EngineCommand::Credit { sequence, tokens }) => {
@@ -115,14 +127,14 @@ impl<D: Decoder> Worker<D> {
             return registry.turn_away(id, refuse(Refusal::DuplicateSequence));
         }
         let lanes = self.lanes.iter().enumerate();
-        let Some((lane, waiting)) = lanes
+        let Some(lane) = lanes
             .filter(|(_, (name, _))| *name == start.model)
-            .map(|(n, (_, lane))| (n, lane.waiting()))
+            .map(|(n, _)| n)
             .next()
         else {
             return registry.turn_away(id, refuse(Refusal::UnknownModel));
         };
-        if waiting.saturating_add(registry.reading(lane)) >= self.queue {
+        if !self.has_room(lane, start.isolation) {
             return registry.turn_away(id, refuse(Refusal::Overloaded));
         }
         self.tickets = self.tickets.saturating_add(1);
@@ -135,12 +147,42 @@ impl<D: Decoder> Worker<D> {
                 stage: Stage::Reading { credit: 0 },
             },
         );
-        if self.jobs.send(Job { ticket, lane, start }).is_err() {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let out = JobOut {
+            lane,
+            isolation: start.isolation,
+            cancelled: Arc::clone(&cancelled),
+        };
+        self.jobs_out.insert(ticket, out);
+        let job = Job {
+            ticket,
+            lane,
+            start,
+            cancelled,
+        };
+        if self.jobs.send(job).is_err() {
             registry.tell(id, EventKind::Failed(Failure::EngineStopped));
         }
     }
 
+    /// Whether one more of this account may wait. Nobody may hold more than half of the queue, and who only waits for
+    /// its own client takes no place of others.
+    fn has_room(&self, lane: usize, isolation: u64) -> bool {
+        let out = self.jobs_out.values().filter(|job| job.lane == lane);
+        let (mut own, mut all) = (0_usize, 0_usize);
+        for job in out {
+            own = own.saturating_add(usize::from(job.isolation == isolation));
+            all = all.saturating_add(1);
+        }
+        if let Some((_, lane)) = self.lanes.get(lane) {
+            own = own.saturating_add(lane.waiting_of(isolation));
+            all = all.saturating_add(lane.waiting_with_credit());
+        }
+        own < self.queue.div_ceil(2) && all < self.queue
+    }
+
     fn enqueue(&mut self, read: Read, registry: &mut Registry) {
+        self.jobs_out.remove(&read.ticket);
         // A sequence that was cancelled meanwhile is gone, and its name may have been given again.
         let Some(place) = registry
             .find(read.sequence)
@@ -180,18 +222,10 @@ impl<D: Decoder> Worker<D> {
         };
         match place.stage {
             Stage::Reading { .. } => {
-                let usage = Usage {
-                    prompt_tokens: 0,
-                    cached_tokens: 0,
-                    completion_tokens: 0,
-                };
-                registry.tell(
-                    id,
-                    EventKind::Finished {
-                        reason: FinishReason::Cancelled,
-                        usage,
-                    },
-                );
+                if let Some(job) = self.jobs_out.get(&place.ticket) {
+                    job.cancelled.store(true, Ordering::Relaxed);
+                }
+                registry.tell(id, cancelled());
             }
             Stage::Queued => {
                 if let Some((_, lane)) = self.lanes.get_mut(place.lane) {

@@ -20,6 +20,10 @@ use crate::tokenizer::Tokenizer;
 const MAX_SCHEMA_BYTES: usize = 64 << 10;
 /// Deepest nesting in a JSON Schema.
 const MAX_SCHEMA_DEPTH: usize = 64;
+/// What one mask may cost, on the thread that serves everybody: one to two milliseconds, by the library's own measure of 14
+/// fuel and 20 items in a microsecond.
+const STEP_LEXER_FUEL: u64 = 20_000;
+const STEP_MAX_ITEMS: usize = 10_000;
 /// Longest text about a schema that is told.
 const MAX_REASON_CHARS: usize = 300;
 
@@ -67,11 +71,11 @@ impl Grammars {
         factory.quiet();
         *factory.limits_mut() = ParserLimits {
             max_items_in_row: 1000,
-            initial_lexer_fuel: 500_000,
-            step_lexer_fuel: 200_000,
-            step_max_items: 50_000,
-            max_lexer_states: 20_000,
-            max_grammar_size: 100_000,
+            initial_lexer_fuel: 100_000,
+            step_lexer_fuel: STEP_LEXER_FUEL,
+            step_max_items: STEP_MAX_ITEMS,
+            max_lexer_states: 10_000,
+            max_grammar_size: 50_000,
             precompute_large_lexemes: true,
             verbose_errors: false,
         };

@@ -93,7 +93,7 @@ impl Reader {
                 let beginning = self.tokenizer.forced_beginning();
                 self.encode(text.len(), |tokens| {
                     tokens.extend(beginning);
-                    self.tokenizer.encode_plain(text.expose(), tokens)
+                    self.tokenizer.encode_plain(text.expose(), limit, tokens)
                 })
             }
             Prompt::Chat(turns) => {
@@ -113,7 +113,7 @@ impl Reader {
                     .render(&turns, &self.tokenizer)
                     .map_err(Refusal::InvalidPrompt)?;
                 self.encode(rendered.len(), |tokens| {
-                    self.tokenizer.encode_fenced(&rendered, tokens)
+                    self.tokenizer.encode_fenced(&rendered, limit, tokens)
                 })
             }
         }

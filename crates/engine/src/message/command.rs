@@ -12,7 +12,8 @@ pub enum EngineCommand {
     /// Begins a sequence.
     Start(Box<StartSequence>),
     /// Lets a sequence produce `tokens` more tokens. A sequence without credit keeps its place and waits; that is how
-    /// a slow reader slows its own sequence and no other. Ignored for a sequence that has ended.
+    /// a slow reader slows its own sequence and no other; if others take its place meanwhile, it goes on once it has
+    /// 16 credits, or half of what it began with. Ignored for a sequence that has ended.
     Credit {
         /// Which sequence.
         sequence: SequenceId,
@@ -53,7 +54,8 @@ pub struct StartSequence {
     pub output: OutputFormat,
     /// Tokens that may be produced before the first [`EngineCommand::Credit`].
     pub credit: u32,
-    /// Salt for everything cached: sequences of different isolation share nothing that can be timed.
+    /// Whose it is: salt for everything cached, as sequences of different isolation share nothing that can be timed. At
+    /// most half of those that wait may be of one isolation.
     pub isolation: u64,
 }
 

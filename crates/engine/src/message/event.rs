@@ -86,14 +86,14 @@ pub enum Refusal {
     #[error("no such model is loaded")]
     UnknownModel,
     /// The prompt leaves no room for output.
-    #[error("the prompt has {prompt_tokens} tokens, and the model's context holds {limit}")]
+    #[error("the prompt has {prompt_tokens} tokens or more, and the model's context holds {limit}")]
     ContextOverflow {
-        /// Length of the prompt.
+        /// Length of the prompt, or of as much of it as was cut into tokens before it was too long.
         prompt_tokens: u32,
         /// Length of the context.
         limit: u32,
     },
-    /// Too many sequences wait already.
+    /// Too many sequences wait already, or too many of the same isolation.
     #[error("too many requests are waiting")]
     Overloaded,
     /// The JSON Schema cannot be enforced.

@@ -7,6 +7,8 @@ use crate::gguf::{Gguf, Value};
 const LANES: usize = 16;
 const LAYERS_LIMIT: usize = 1 << 10;
 const SIZE_LIMIT: usize = 1 << 24;
+/// Vectors of the largest models are a fifth of this.
+const WIDTH_LIMIT: usize = 1 << 18;
 
 /// What a llama model's header says, after every value was checked against the others.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +47,7 @@ fn count(gguf: &Gguf, key: &'static str, limit: usize) -> Result<usize, ModelErr
 
 /// A vector length from one to a limit, in whole lanes.
 fn length(gguf: &Gguf, key: &'static str) -> Result<usize, ModelError> {
-    let value = count(gguf, key, SIZE_LIMIT)?;
+    let value = count(gguf, key, WIDTH_LIMIT)?;
     if value.is_multiple_of(LANES) {
         Ok(value)
     } else {
@@ -146,7 +148,7 @@ fn head_size(gguf: &Gguf, width: usize, heads: usize) -> Result<usize, ModelErro
             ));
         }
     };
-    if !size.is_multiple_of(LANES) || size.saturating_mul(heads) > SIZE_LIMIT {
+    if !size.is_multiple_of(LANES) || size.saturating_mul(heads) > WIDTH_LIMIT {
         return Err(wrong(
             "llama.attention.head_count",
             "makes heads that are not a multiple of 16, or too large",

@@ -1,5 +1,7 @@
 //! The llama architecture: one step from tokens to logits.
 
+use zeroize::Zeroize;
+
 use super::load::{Layer, Weights};
 use super::{LlamaConfig, LoadOptions, ModelError, Step, StepError, StepRow};
 use crate::device::{
@@ -101,6 +103,26 @@ impl Llama {
         self.weights.layers = layers;
         done?;
         self.finish(step)
+    }
+
+    /// Wipes what the last step left: vectors that tell of its tokens.
+    pub(crate) fn wipe(&mut self) {
+        let Scratch {
+            stream,
+            change,
+            input,
+            queries,
+            keys,
+            values,
+            gates,
+            ups,
+            angles,
+        } = &mut self.scratch;
+        for buffer in [stream, change, queries, keys, values, gates, ups] {
+            buffer.zeroize();
+        }
+        angles.zeroize();
+        input.wipe();
     }
 
     /// Looks up the rows' vectors and angles.

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use super::{LlamaConfig, ModelError};
-use crate::device::Matrix;
-use crate::gguf::{Gguf, Tensor};
+use crate::device::{Matrix, Unpacked, read_vector};
+use crate::gguf::{Gguf, GgufError, Tensor};
 
 /// How activations are multiplied with quantised weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ActivationPath {
-    /// Activations are rounded to 8 bits per group of 32: fast, the default.
+    /// Activations are rounded to 15 bits per group of 32: fast, the default.
     Int8,
     /// Weights are widened to f32 on loading: slow and large, exact; for checking the other path.
     F32,
@@ -60,33 +60,33 @@ impl Weights {
     ) -> Result<(Self, [u8; 32]), ModelError> {
         check_tensors(gguf, config)?;
         let widen = path == ActivationPath::F32;
-        let mut parts = Parts(HashMap::with_capacity(gguf.tensors().len()));
+        let mut parts = Parts::default();
         let digest = gguf.read_tensors(progress, |tensor, bytes| {
-            let (width, rows) = columns_and_rows(tensor);
-            let matrix = Matrix::pack(
-                tensor.kind,
-                bytes,
-                (rows, width),
-                widen || tensor.shape.len() == 1,
-            );
-            let matrix = matrix.map_err(|_misshapen| misshapen(tensor, &[width, rows]))?;
-            parts.0.insert(tensor.name.clone(), matrix);
+            parts
+                .take(tensor, bytes, widen)
+                .map_err(|unpacked| match unpacked {
+                    Unpacked::Misshapen => misshapen(tensor, &tensor.shape),
+                    Unpacked::Memory => GgufError::Memory {
+                        name: tensor.name.clone(),
+                    }
+                    .into(),
+                })?;
             Ok::<_, ModelError>(())
         })?;
         let layers = (0..config.layers)
-            .map(|index| parts.layer(config, index))
+            .map(|index| parts.layer(index))
             .collect::<Result<_, _>>()?;
         let mut frequencies = frequencies(config);
-        if parts.0.contains_key(FREQUENCIES) {
-            let factors = parts.vector(FREQUENCIES, config.head_size / 2)?;
+        if parts.vectors.contains_key(FREQUENCIES) {
+            let factors = parts.vector(FREQUENCIES)?;
             frequencies
                 .iter_mut()
                 .zip(factors)
                 .for_each(|(frequency, factor)| *frequency /= factor);
         }
         let embedding = parts.matrix("token_embd.weight")?;
-        let norm = parts.vector("output_norm.weight", config.width)?;
-        let head = parts.0.remove(HEAD);
+        let norm = parts.vector("output_norm.weight")?;
+        let head = parts.matrices.remove(HEAD);
         Ok((
             Self {
                 embedding,
@@ -105,31 +105,44 @@ impl Weights {
     }
 }
 
-/// Matrices by name, taken out one by one.
-struct Parts(HashMap<String, Matrix>);
+/// Weights by name, taken out one by one; which there are was checked before.
+#[derive(Default)]
+struct Parts {
+    matrices: HashMap<String, Matrix>,
+    vectors: HashMap<String, Vec<f32>>,
+}
 
 impl Parts {
+    /// Puts in a tensor: a vector as it is, anything else in panels.
+    fn take(&mut self, tensor: &Tensor, bytes: &[u8], widen: bool) -> Result<(), Unpacked> {
+        if let [length] = tensor.shape.as_slice() {
+            let vector = read_vector(tensor.kind, bytes, *length)?;
+            self.vectors.insert(tensor.name.clone(), vector);
+        } else {
+            let (width, rows) = columns_and_rows(tensor);
+            let matrix = Matrix::pack(tensor.kind, bytes, (rows, width), widen)?;
+            self.matrices.insert(tensor.name.clone(), matrix);
+        }
+        Ok(())
+    }
+
     fn matrix(&mut self, name: &str) -> Result<Matrix, ModelError> {
-        self.0.remove(name).ok_or_else(|| ModelError::TensorMissing {
-            name: name.to_owned(),
-        })
+        self.matrices.remove(name).ok_or_else(|| missing(name))
     }
 
-    fn vector(&mut self, name: &str, length: usize) -> Result<Vec<f32>, ModelError> {
-        let mut values = vec![0.0; length];
-        self.matrix(name)?.row(0, &mut values);
-        Ok(values)
+    fn vector(&mut self, name: &str) -> Result<Vec<f32>, ModelError> {
+        self.vectors.remove(name).ok_or_else(|| missing(name))
     }
 
-    fn layer(&mut self, config: &LlamaConfig, index: usize) -> Result<Layer, ModelError> {
+    fn layer(&mut self, index: usize) -> Result<Layer, ModelError> {
         let name = |part: &str| format!("blk.{index}.{part}.weight");
         Ok(Layer {
-            attention_norm: self.vector(&name("attn_norm"), config.width)?,
+            attention_norm: self.vector(&name("attn_norm"))?,
             query: self.matrix(&name("attn_q"))?,
             key: self.matrix(&name("attn_k"))?,
             value: self.matrix(&name("attn_v"))?,
             output: self.matrix(&name("attn_output"))?,
-            feed_norm: self.vector(&name("ffn_norm"), config.width)?,
+            feed_norm: self.vector(&name("ffn_norm"))?,
             gate: self.matrix(&name("ffn_gate"))?,
             up: self.matrix(&name("ffn_up"))?,
             down: self.matrix(&name("ffn_down"))?,
@@ -192,6 +205,12 @@ fn columns_and_rows(tensor: &Tensor) -> (usize, usize) {
         tensor.shape.first().copied().unwrap_or_default(),
         tensor.shape.iter().skip(1).product(),
     )
+}
+
+fn missing(name: &str) -> ModelError {
+    ModelError::TensorMissing {
+        name: name.to_owned(),
+    }
 }
 
 fn misshapen(tensor: &Tensor, wanted: &[usize]) -> ModelError {

@@ -447,6 +447,9 @@ fn impossible_hyperparameters_are_refused() {
     assert!(
         with("llama.attention.head_count", Entry::U32(6)).ends_with("does not divide the embedding's length")
     );
+    for key in ["llama.embedding_length", "llama.feed_forward_length"] {
+        assert!(with(key, Entry::U32((1 << 18) + 16)).ends_with("is zero or too large"));
+    }
     assert!(with("llama.feed_forward_length", Entry::U32(90)).ends_with("is not a multiple of 16"));
     assert!(with("llama.rope.dimension_count", Entry::U32(8)).ends_with("is not the size of a head"));
     assert!(with("llama.vocab_size", Entry::U32(299)).ends_with("does not agree with the embedding table"));

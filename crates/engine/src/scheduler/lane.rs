@@ -1,12 +1,16 @@
 //! One model with its blocks, the sequences that run on it, and those that wait.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
+use zeroize::Zeroize;
 
 use super::sequence::{Running, Waiting};
 use super::{Decoder, Events, Outcome, Sequence};
 use crate::kv::{BLOCK_TOKENS, KvPool};
 use crate::message::{EventKind, Failure, FinishReason, SequenceId};
 use crate::model::{Step, StepRow};
+use crate::sampler::Workspace;
 use crate::tokenizer::Tokenizer;
 
 /// How much a lane may do at once.
@@ -31,6 +35,9 @@ pub(crate) struct Lane<D> {
     arrivals: u64,
     rows: Vec<StepRow>,
     logits: Vec<f32>,
+    workspace: Workspace,
+    /// Whether buffers hold what a step left.
+    used: bool,
 }
 
 impl<D: Decoder> Lane<D> {
@@ -46,6 +53,8 @@ impl<D: Decoder> Lane<D> {
             arrivals: 0,
             rows: Vec::new(),
             logits: Vec::new(),
+            workspace: Workspace::default(),
+            used: false,
         }
     }
 
@@ -57,9 +66,25 @@ impl<D: Decoder> Lane<D> {
             .min(self.pool.capacity().saturating_mul(BLOCK_TOKENS))
     }
 
-    /// Sequences that have not run yet or lost their blocks.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.len()
+    /// Sequences of an account that have not run yet or lost their blocks.
+    pub(crate) fn waiting_of(&self, isolation: u64) -> usize {
+        let own = self.waiting.iter().filter(|w| w.0.isolation() == isolation);
+        own.count()
+    }
+
+    /// Sequences that have not run yet or lost their blocks, and wait for nothing else than their turn.
+    pub(crate) fn waiting_with_credit(&self) -> usize {
+        self.waiting.iter().filter(|w| w.0.is_ready()).count()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_wiped(&self) -> bool {
+        self.logits.is_empty() && self.workspace.is_wiped() && !self.used
+    }
+
+    #[cfg(test)]
+    pub(crate) fn decoder(&self) -> &D {
+        &self.decoder
     }
 
     #[cfg(test)]
@@ -120,9 +145,12 @@ impl<D: Decoder> Lane<D> {
     /// Computes one step. `false` when there was nothing to compute, so that only a command can change that.
     pub(crate) fn step(&mut self, events: &mut dyn Events) -> bool {
         self.plan();
+        self.end_hopeless(events);
         if self.running.iter().all(|r| r.share() == 0) {
+            self.wipe();
             return false;
         }
+        self.used = true;
         let computed = self.compute();
         if computed {
             self.take_tokens(events);
@@ -130,6 +158,27 @@ impl<D: Decoder> Lane<D> {
             self.end_step_failed(events);
         }
         true
+    }
+
+    /// Wipes all buffers when there is nothing to do: what the last tenants left is not kept for longer than it serves.
+    fn wipe(&mut self) {
+        if std::mem::take(&mut self.used) {
+            self.logits.zeroize();
+            self.workspace.wipe();
+            self.decoder.wipe();
+        }
+    }
+
+    /// Ends those that others keep taking blocks from, before they cost more.
+    fn end_hopeless(&mut self, events: &mut dyn Events) {
+        let context = self.decoder.config().context;
+        self.waiting.retain(|waiting| {
+            let hopeless = waiting.0.is_hopeless(context);
+            if hopeless {
+                events.tell(waiting.0.id(), EventKind::Failed(Failure::Computation));
+            }
+            !hopeless
+        });
     }
 
     /// Gives every sequence its share of the budget.
@@ -202,7 +251,7 @@ impl<D: Decoder> Lane<D> {
     /// Lets waiting sequences run, strictly in order, while budget and blocks are left.
     fn admit(&mut self, mut budget: usize) {
         while budget > 0 {
-            let Some(next) = self.waiting.iter().position(|w| w.0.has_credit()) else {
+            let Some(next) = self.waiting.iter().position(|w| w.0.is_ready()) else {
                 return;
             };
             let needed = self
@@ -223,8 +272,8 @@ impl<D: Decoder> Lane<D> {
                 };
                 self.preempt(stalled);
             }
-            // Preemption may have put sequences before it, but none with credit.
-            let Some(next) = self.waiting.iter().position(|w| w.0.has_credit()) else {
+            // Preemption may have put sequences before it, but none with credit, so that none is ready.
+            let Some(next) = self.waiting.iter().position(|w| w.0.is_ready()) else {
                 return;
             };
             let mut running = self.waiting.remove(next).run();
@@ -275,9 +324,14 @@ impl<D: Decoder> Lane<D> {
                 continue;
             }
             let sequence = &mut running.sequence;
-            let outcome = logits.next().map_or(Outcome::Failed(Failure::Computation), |l| {
-                sequence.take_next(l, &self.tokenizer)
-            });
+            let next = logits.next();
+            // A panic in a library ends this one sequence, and with it all that may be half done: whatever is changed
+            // here is its own.
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                next.map(|logits| sequence.take_next(logits, &self.tokenizer, &mut self.workspace))
+            }));
+            let outcome = outcome.ok().flatten();
+            let outcome = outcome.unwrap_or(Outcome::Failed(Failure::Computation));
             let id = sequence.id();
             match outcome {
                 Outcome::More(text) => events.tell(id, EventKind::Text { text, tokens: 1 }),

@@ -6,7 +6,8 @@
 //! (preemption by recompute). A sequence without credit is not computed, keeps its blocks, and is the first to lose them.
 //!
 //! Why nothing starves: sequences are served in the order of arrival and the oldest that has credit can take every
-//! block there is, and [`Lane::limit`] keeps each sequence within what all blocks together hold.
+//! block there is, and [`Lane::limit`] keeps each sequence within what all blocks together hold. What recomputing may cost
+//! is bounded twice: who lost blocks waits until it has credit for some tokens more, and who lost too many ends.
 //!
 //! A prefix cache has its place in [`Sequence::begin`]: keyed by [`Sequence::isolation`] first, so that no tenant's
 //! prompt can be timed by another's. There is none yet, and `cached_tokens` is 0.
@@ -30,6 +31,9 @@ pub(crate) trait Decoder: Send {
     /// Computes all rows of a step.
     fn forward(&mut self, step: &mut Step<'_>) -> Result<(), StepError>;
 
+    /// Wipes what it keeps from step to step.
+    fn wipe(&mut self);
+
     /// Takes memory for blocks of this model's keys and values.
     fn pool(&self, blocks: usize) -> Option<KvPool> {
         KvPool::new(self.config(), blocks)
@@ -43,6 +47,10 @@ impl Decoder for Llama {
 
     fn forward(&mut self, step: &mut Step<'_>) -> Result<(), StepError> {
         Self::forward(self, step)
+    }
+
+    fn wipe(&mut self) {
+        Self::wipe(self);
     }
 }
 

@@ -9,8 +9,14 @@ use zeroize::Zeroizing;
 use crate::grammar::{Grammar, Position};
 use crate::kv::{BlockTable, KvPool};
 use crate::message::{Failure, FinishReason, SequenceId, Usage};
-use crate::sampler::{Sampler, StopTexts};
+use crate::sampler::{Sampler, StopTexts, Workspace};
 use crate::tokenizer::{Detokenizer, Tokenizer};
+
+/// Credit with which a sequence that lost its blocks goes on, or half of what it began with. A client that reads all it is
+/// sent gives back that much.
+const RESUME_CREDIT: u32 = 16;
+/// A sequence ends once it lost more than this many whole contexts.
+const MOST_LOST_CONTEXTS: usize = 8;
 
 /// A request in the model's terms.
 pub(crate) struct Request {
@@ -29,17 +35,17 @@ pub(crate) struct Sequence {
     id: SequenceId,
     /// Older sequences have lower numbers; nothing else decides between two.
     arrival: u64,
-    /// Salt of everything that may be shared with other sequences.
-    #[expect(
-        dead_code,
-        reason = "read by the prefix cache once there is one; carried so that it cannot be forgotten"
-    )]
+    /// Whose it is: salt of everything that may be shared with other sequences.
     isolation: u64,
     tokens: Zeroizing<Vec<u32>>,
     prompt_tokens: usize,
     /// Prompt and output together may have so many tokens.
     end: usize,
     credit: u32,
+    /// Credit that it began with.
+    window: u32,
+    /// Tokens that were computed and lost again with their blocks.
+    lost: usize,
     sampler: Sampler,
     grammar: Option<Grammar>,
     detokenizer: Detokenizer,
@@ -76,6 +82,8 @@ impl Sequence {
             prompt_tokens,
             end,
             credit: request.credit,
+            window: request.credit,
+            lost: 0,
             sampler: request.sampler,
             grammar: request.grammar,
             detokenizer: Detokenizer::default(),
@@ -85,6 +93,10 @@ impl Sequence {
 
     pub(super) fn id(&self) -> SequenceId {
         self.id
+    }
+
+    pub(super) fn isolation(&self) -> u64 {
+        self.isolation
     }
 
     pub(super) fn arrival(&self) -> u64 {
@@ -98,6 +110,21 @@ impl Sequence {
     /// Whether it may be given its next token.
     pub(super) fn has_credit(&self) -> bool {
         self.credit > 0
+    }
+
+    /// Whether it may be given blocks. One that lost them is computed all over, which is worth it for some tokens, but
+    /// not for each single one that its client may be slow to ask for.
+    pub(super) fn is_ready(&self) -> bool {
+        let left = self.end.saturating_sub(self.tokens.len());
+        let worth = RESUME_CREDIT
+            .min(self.window.div_ceil(2))
+            .min(u32::try_from(left).unwrap_or(u32::MAX));
+        self.has_credit() && (self.lost == 0 || self.credit >= worth)
+    }
+
+    /// Whether so much of it was computed in vain that it is not worth going on.
+    pub(super) fn is_hopeless(&self, context: usize) -> bool {
+        self.lost > context.saturating_mul(MOST_LOST_CONTEXTS)
     }
 
     pub(super) fn add_credit(&mut self, tokens: u32) {
@@ -119,11 +146,16 @@ impl Sequence {
     }
 
     /// Chooses the token that follows and takes it. Needs and uses one credit.
-    pub(super) fn take_next(&mut self, logits: &[f32], tokenizer: &Tokenizer) -> Outcome {
+    pub(super) fn take_next(
+        &mut self,
+        logits: &[f32],
+        tokenizer: &Tokenizer,
+        workspace: &mut Workspace,
+    ) -> Outcome {
         let Ok(allowed) = self.grammar.as_mut().map(Grammar::allowed).transpose() else {
             return Outcome::Failed(Failure::Grammar);
         };
-        let Some(token) = self.sampler.next(logits, allowed.as_ref()) else {
+        let Some(token) = self.sampler.next(logits, allowed.as_ref(), workspace) else {
             // With a mask, finite logits and nothing to choose mean that the grammar has no way on.
             return Outcome::Failed(if allowed.is_some_and(|set| set.is_zero()) {
                 Failure::Grammar
@@ -245,6 +277,7 @@ impl Running {
 
     /// Gives its blocks back.
     pub(super) fn release(mut self, pool: &mut KvPool) -> Waiting {
+        self.sequence.lost = self.sequence.lost.saturating_add(self.table.tokens());
         self.table.release(pool);
         Waiting(self.sequence)
     }

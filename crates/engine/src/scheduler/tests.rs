@@ -20,6 +20,7 @@ pub(crate) struct Tiny {
     config: LlamaConfig,
     blocks: HashMap<usize, [u32; BLOCK_TOKENS]>,
     mixes: bool,
+    wiped: usize,
 }
 
 /// Told to a counting [`Tiny`], these tokens break it.
@@ -45,6 +46,7 @@ impl Tiny {
             config,
             blocks: HashMap::new(),
             mixes,
+            wiped: 0,
         }
     }
 
@@ -93,6 +95,10 @@ impl Decoder for Tiny {
             }
         }
         Ok(())
+    }
+
+    fn wipe(&mut self) {
+        self.wiped += 1;
     }
 }
 
@@ -255,6 +261,45 @@ fn who_has_no_credit_cannot_keep_others_from_running() {
 }
 
 #[test]
+fn who_lost_its_blocks_waits_for_credit_that_is_worth_it() {
+    let limits = LaneLimits {
+        max_sequences: 1,
+        token_budget: 64,
+    };
+    let (mut lane, mut log) = (lane(false, 3, limits), Log::default());
+    lane.enqueue(request(1, &text_of(&"a".repeat(20)), None, 8), &mut log);
+    while lane.step(&mut log) {}
+    lane.enqueue(request(2, &text_of("A"), Some(1), 9), &mut log);
+    while lane.step(&mut log) {}
+    for (credits, tokens) in [(1, 8), (2, 8), (3, 8), (4, 12), (5, 13)] {
+        lane.credit(SequenceId(1), 1);
+        while lane.step(&mut log) {}
+        assert_eq!(log.0[&SequenceId(1)].tokens, tokens, "{credits}");
+    }
+}
+
+#[test]
+fn who_is_computed_in_vain_again_and_again_ends() {
+    let limits = LaneLimits {
+        max_sequences: 1,
+        token_budget: 64,
+    };
+    let (mut lane, mut log) = (lane(false, 12, limits), Log::default());
+    lane.enqueue(request(1, &text_of(&"a".repeat(100)), None, 1), &mut log);
+    for id in 2..40 {
+        while lane.step(&mut log) {}
+        lane.enqueue(request(id, &text_of("A"), Some(1), 9), &mut log);
+        while lane.step(&mut log) {}
+        assert_eq!(log.0[&SequenceId(id)].text, "B");
+        lane.credit(SequenceId(1), 1);
+    }
+    let told = &log.0[&SequenceId(1)];
+    assert!(matches!(told.last.as_slice(), [EventKind::Failed(_)]));
+    assert!((14..18).contains(&told.tokens), "{}", told.tokens);
+    assert_eq!(lane.free_blocks(), 12);
+}
+
+#[test]
 fn a_step_that_fails_ends_its_sequences_and_no_others() {
     for (token, failure) in [(FAILS, Failure::Computation), (NO_NUMBER, Failure::Computation)] {
         let (mut lane, mut log) = (lane(false, 13, WIDE), Log::default());
@@ -265,6 +310,36 @@ fn a_step_that_fails_ends_its_sequences_and_no_others() {
         while lane.step(&mut log) {}
         assert_eq!(log.0[&SequenceId(2)].text, "b");
         assert_eq!(lane.free_blocks(), 13);
+    }
+}
+
+#[test]
+fn a_panic_while_choosing_ends_one_sequence_and_no_other() {
+    let (mut lane, mut log) = (lane(false, 13, WIDE), Log::default());
+    let mut breaks = request(1, &text_of("a"), None, 9);
+    breaks.sampler = Sampler::broken();
+    lane.enqueue(breaks, &mut log);
+    lane.enqueue(request(2, &text_of("a"), Some(3), 9), &mut log);
+    while lane.step(&mut log) {}
+    assert!(matches!(
+        log.0[&SequenceId(1)].last.as_slice(),
+        [EventKind::Failed(Failure::Computation)]
+    ));
+    assert_eq!(log.0[&SequenceId(2)].text, "bcd");
+    assert_eq!(lane.free_blocks(), 13);
+}
+
+#[test]
+fn buffers_are_wiped_once_when_there_is_nothing_to_do() {
+    let (mut lane, mut log) = (lane(true, 13, WIDE), Log::default());
+    for (id, times) in [(1, 1), (2, 2)] {
+        lane.enqueue(sampled(id, b"ab", Some(3), 2, 7), &mut log);
+        assert!(lane.step(&mut log));
+        assert!(!lane.is_wiped());
+        while lane.step(&mut log) {}
+        lane.step(&mut log);
+        assert!(lane.is_wiped());
+        assert_eq!(lane.decoder().wiped, times);
     }
 }
 

@@ -2,9 +2,15 @@
 //!
 //! Jinja in `minijinja` with Hugging Face's dialect (`trim_blocks`, Python's string methods, `raise_exception`). No
 //! loader, no clock, no environment: a template sees the conversation and nothing else. Fuel bounds its time, a
-//! recursion limit its stack, and its output is cut off at a bound. What is not bounded is the size of a value inside
-//! a template (doubling a string costs little fuel): a model file is chosen by whoever runs the server, and one that
-//! exhausts memory takes its own server down and nobody's secrets with it.
+//! recursion limit the calls within it, and its output is cut off at a bound.
+//!
+//! Values are printed, compared and dropped by recursion, which no limit of the library bounds. But a level of a value
+//! costs at least one instruction, so that fuel bounds the depth too, and templates run on a stack of their own that
+//! is deep enough for it.
+//!
+//! What is not bounded is the size of a value inside a template (doubling a string or a list costs little fuel), and
+//! with it the time of printing or comparing it: a model file is chosen by whoever runs the server, and one that exhausts
+//! memory or time takes its own server down and nobody's secrets with it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,9 +24,11 @@ use crate::tokenizer::{Tokenizer, fence};
 
 /// Longest template that is taken.
 const MAX_SOURCE_BYTES: usize = 1 << 18;
-/// Instructions for one conversation, and more for each of its turns.
+/// Instructions for one conversation: some fifty for each turn of the longest.
 const FUEL: u64 = 200_000;
-const FUEL_PER_TURN: u64 = 20_000;
+/// The template's stack, of which only what is used takes memory. Levels of a value take up to 560 bytes of it; this is
+/// 1300 for each that fuel can build.
+const STACK_BYTES: usize = 256 << 20;
 const RECURSION: usize = 50;
 /// What a template may write besides the words of the turns, and besides each turn once more.
 const MAX_OWN_BYTES: usize = 1 << 16;
@@ -83,6 +91,23 @@ impl ChatTemplate {
         turns: &[ChatTurn],
         tokenizer: &Tokenizer,
     ) -> Result<Zeroizing<String>, PromptFault> {
+        let render = || self.render_here(turns, tokenizer);
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new()
+                .name("moho-template".to_owned())
+                .stack_size(STACK_BYTES)
+                .spawn_scoped(scope, render)
+                .map_err(|_dropped| PromptFault::Template)?;
+            // A panic in the library may quote the conversation, too.
+            thread.join().unwrap_or(Err(PromptFault::Template))
+        })
+    }
+
+    fn render_here(
+        &self,
+        turns: &[ChatTurn],
+        tokenizer: &Tokenizer,
+    ) -> Result<Zeroizing<String>, PromptFault> {
         let words: usize = turns.iter().map(|turn| turn.text.len()).sum();
         let messages: Vec<Value> = turns.iter().map(|turn| message(turn, tokenizer)).collect();
         let context = BTreeMap::from([
@@ -91,18 +116,14 @@ impl ChatTemplate {
             ("bos_token", Value::from(self.beginning.as_str())),
             ("eos_token", Value::from(self.end.as_str())),
         ]);
-        let turn_count = u64::try_from(turns.len()).unwrap_or(u64::MAX);
-        let mut environment = self.environment.clone();
-        environment.set_fuel(Some(
-            FUEL.saturating_add(FUEL_PER_TURN.saturating_mul(turn_count)),
-        ));
         // A fenced word is at most four times as long, and a template may well write a turn twice.
         let room = words.saturating_mul(8).saturating_add(MAX_OWN_BYTES);
         let mut output = Bounded {
             bytes: Zeroizing::new(Vec::with_capacity(words.saturating_add(4096))),
             room,
         };
-        let template = environment
+        let template = self
+            .environment
             .get_template(NAME)
             .map_err(|_dropped| PromptFault::Template)?;
         // The error is dropped, as it may quote the conversation.
@@ -230,6 +251,45 @@ mod tests {
                 "{source}"
             );
         }
+    }
+
+    /// As deep as fuel allows, by the cheapest ways to get there; the process must survive.
+    #[test]
+    fn values_nested_without_end_end_in_a_refusal_or_a_text() {
+        let nested = format!("{{% set ns.x = {}ns.x{} %}}", "[".repeat(40), "]".repeat(40));
+        let whole = "{% for a in range(4000) %}".to_owned() + &nested + "{% endfor %}";
+        let half = "{% for a in range(1950) %}".to_owned() + &nested + "{% endfor %}";
+        let both = half.clone() + "{% set n = ns.x %}{% set ns.x = 1 %}" + &half;
+        let loops = |inner: &str| {
+            let (head, tail) = (
+                "{% for a in range(150) %}{% for a in range(150) %}",
+                "{% endfor %}{% endfor %}",
+            );
+            format!("{{% set ns.x = [1] %}}{head}{inner}{tail}")
+        };
+        for source in [
+            whole.clone(),
+            format!("{whole}{{{{ ns.x }}}}"),
+            format!("{whole}{{{{ ns.x | tojson | length }}}}"),
+            format!("{whole}{{{{ {{ns.x: 1}} | length }}}}"),
+            format!("{both}{{{{ n == ns.x }}}}"),
+            format!("{both}{{{{ n < ns.x }}}}"),
+            loops("{% set ns.x = ns.x + [1] %}") + "{{ ns.x }}",
+            loops("{% set ns.x = ns.x | batch(1) %}") + "{{ ns.x }}",
+            loops("{% set ns.x = ns.x | reverse %}") + "{{ ns.x }}",
+            loops("{% set ns.x = {'a': ns.x} %}") + "{{ ns.x | tojson }}",
+            "{% for a in range(10000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}".to_owned(),
+            "{% for a in range(10000) %}{% for a in range(10000) %}{% set ns.x = [ns.x] %}{% endfor %}{% endfor %}".to_owned(),
+        ] {
+            let result = rendered(&format!("{{% set ns = namespace(x=1) %}}{source}"), &[("user", "hello")]);
+            assert!(result.is_ok() || result == Err(PromptFault::Template), "{source}");
+        }
+        let deep = format!("{{% set ns = namespace(x=1) %}}{whole}{{{{ ns.x | string | length }}}}");
+        assert_eq!(
+            rendered(&deep, &[]),
+            Ok("320001".to_owned()),
+            "the depth is really reached"
+        );
     }
 
     #[test]

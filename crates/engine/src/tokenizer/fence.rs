@@ -10,10 +10,27 @@
 
 use zeroize::Zeroizing;
 
+use super::TokenizerError;
 use super::spellings::Spellings;
 
 /// A noncharacter that marks what is not a control token.
 pub(super) const FENCE: char = '\u{fdd0}';
+
+/// The control tokens, if a fence fits into each: there is no inside of a single character, and none is put into the
+/// space around words.
+pub(super) fn fenceable<'a>(
+    controls: impl Iterator<Item = (&'a str, u32)>,
+) -> Result<Vec<(&'a str, u32)>, TokenizerError> {
+    let fits = |(spelling, id): (&'a str, u32)| {
+        let two = spelling.chars().nth(1).is_some();
+        if two && spelling.trim() == spelling {
+            Ok((spelling, id))
+        } else {
+            Err(TokenizerError::ControlSpelling(id))
+        }
+    };
+    controls.map(fits).collect()
+}
 
 /// Fences a tenant's words.
 pub(crate) fn around(words: &str, controls: &Spellings) -> Zeroizing<String> {

@@ -52,6 +52,10 @@ pub enum TokenizerError {
     /// Metadata that contradict themselves.
     #[error("the tokenizer is malformed: {0}")]
     Malformed(&'static str),
+    /// A control token that a tenant could spell, as [`fence`] puts something inside of spellings and looks no
+    /// further than the words without the space around them.
+    #[error("the control token {0} is shorter than two characters, or has space at an end")]
+    ControlSpelling(u32),
     /// The library refused what we checked.
     #[error("the tokenizer cannot be built")]
     Library(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -116,7 +120,7 @@ impl Tokenizer {
             bpe,
             pieces,
             names: metadata.tokens.clone(),
-            controls: Spellings::new(metadata.of_kind(metadata::CONTROL))?,
+            controls: Spellings::new(fence::fenceable(metadata.of_kind(metadata::CONTROL))?.into_iter())?,
             user_defined: Spellings::new(metadata.of_kind(metadata::USER_DEFINED))?,
             beginning: metadata.beginning,
             adds_beginning: metadata.adds_beginning,
@@ -182,15 +186,26 @@ impl Tokenizer {
         self.pieces.get(usize::try_from(token).ok()?)
     }
 
-    /// Appends the tokens of a text in which nothing is a control token.
-    pub(crate) fn encode_plain(&self, text: &str, tokens: &mut Vec<u32>) -> Result<(), CannotEncode> {
+    /// Appends the tokens of a text in which nothing is a control token; stops soon after there are more than `most`.
+    pub(crate) fn encode_plain(
+        &self,
+        text: &str,
+        most: usize,
+        tokens: &mut Vec<u32>,
+    ) -> Result<(), CannotEncode> {
         for (part, token) in self.user_defined.split(text) {
-            if !part.is_empty() {
+            for piece in splitting::pieces(part) {
+                if tokens.len() > most {
+                    return Ok(());
+                }
                 let encoding = self
                     .bpe
-                    .encode_fast(part, false)
+                    .encode_fast(piece, false)
                     .map_err(|_dropped| CannotEncode)?;
                 tokens.extend_from_slice(encoding.get_ids());
+            }
+            if tokens.len() > most {
+                return Ok(());
             }
             tokens.extend(token);
         }
@@ -198,10 +213,18 @@ impl Tokenizer {
     }
 
     /// Appends the tokens of a rendered conversation: control tokens are those spelled by the template itself, not
-    /// those in words that went through [`fence::around`].
-    pub(crate) fn encode_fenced(&self, rendered: &str, tokens: &mut Vec<u32>) -> Result<(), CannotEncode> {
+    /// those in words that went through [`fence::around`]. Stops soon after there are more than `most`.
+    pub(crate) fn encode_fenced(
+        &self,
+        rendered: &str,
+        most: usize,
+        tokens: &mut Vec<u32>,
+    ) -> Result<(), CannotEncode> {
         for (part, token) in self.controls.split(rendered) {
-            self.encode_plain(&fence::remove(part), tokens)?;
+            if tokens.len() > most {
+                return Ok(());
+            }
+            self.encode_plain(&fence::remove(part), most, tokens)?;
             tokens.extend(token);
         }
         Ok(())

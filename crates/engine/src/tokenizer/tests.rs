@@ -32,13 +32,29 @@ pub(crate) fn metadata(splitting: &str) -> Metadata {
     }
 }
 
+/// With merges across space, so that tokens show where a text was cut into words.
+fn mergeable(splitting: &str) -> Metadata {
+    let mut mergeable = metadata(splitting);
+    let space = [' ', '\n', '\r', '\t'].map(|c| letter_of(u8::try_from(c).unwrap()));
+    let others = ['a', 'b', '.', ',', '1', '2', '\'', 's', 't'];
+    let all: Vec<char> = space.into_iter().chain(others).collect();
+    for first in &all {
+        for second in &all {
+            mergeable.tokens.push(format!("{first}{second}"));
+            mergeable.kinds.push(metadata::NORMAL);
+            mergeable.merges.push(format!("{first} {second}"));
+        }
+    }
+    mergeable
+}
+
 pub(crate) fn tokenizer() -> Tokenizer {
     Tokenizer::new(&metadata("smollm")).unwrap()
 }
 
 fn plain(text: &str) -> Vec<u32> {
     let mut tokens = Vec::new();
-    tokenizer().encode_plain(text, &mut tokens).unwrap();
+    tokenizer().encode_plain(text, usize::MAX, &mut tokens).unwrap();
     tokens
 }
 
@@ -80,7 +96,7 @@ fn the_template_spells_control_tokens_and_a_tenant_cannot() {
         ] {
             let mut tokens = Vec::new();
             tokenizer
-                .encode_fenced(&format!("{before}{}{after}", *fenced), &mut tokens)
+                .encode_fenced(&format!("{before}{}{after}", *fenced), usize::MAX, &mut tokens)
                 .unwrap();
             let controls = tokens.iter().filter(|t| (256..258).contains(*t)).count();
             let own = [before, after].iter().filter(|s| **s == "<|im_end|>").count();
@@ -102,6 +118,23 @@ fn the_template_spells_control_tokens_and_a_tenant_cannot() {
 }
 
 #[test]
+fn control_tokens_that_cannot_be_fenced_are_refused() {
+    for spelling in ["\u{2400}", " <end>", "<end> ", "<end>\n", "\u{a0}x", " ", "\n\n"] {
+        let mut unfenced = metadata("smollm");
+        unfenced.tokens.push(spelling.to_owned());
+        unfenced.kinds.push(metadata::CONTROL);
+        let refused = Tokenizer::new(&unfenced).err();
+        assert!(
+            matches!(refused, Some(TokenizerError::ControlSpelling(260))),
+            "{spelling:?}"
+        );
+        // As text, they are as good as any other.
+        unfenced.kinds[260] = metadata::USER_DEFINED;
+        assert!(Tokenizer::new(&unfenced).is_ok());
+    }
+}
+
+#[test]
 fn a_control_token_that_is_spelled_like_a_word_stays_out_of_text() {
     for splitting in ["llama-bpe", "gpt-2"] {
         let mut word = metadata(splitting);
@@ -109,7 +142,7 @@ fn a_control_token_that_is_spelled_like_a_word_stays_out_of_text() {
         word.kinds.push(metadata::CONTROL);
         let tokenizer = Tokenizer::new(&word).unwrap();
         let mut tokens = Vec::new();
-        tokenizer.encode_plain("hex", &mut tokens).unwrap();
+        tokenizer.encode_plain("hex", usize::MAX, &mut tokens).unwrap();
         assert_eq!(tokens, [259, 120]);
         word.merges.push("he x".to_owned());
         assert!(Tokenizer::new(&word).is_err());
@@ -139,14 +172,14 @@ fn smollm_splits_digits_and_others_are_refused_by_name() {
     let mut tokens = Vec::new();
     Tokenizer::new(&numbers)
         .unwrap()
-        .encode_plain("12", &mut tokens)
+        .encode_plain("12", usize::MAX, &mut tokens)
         .unwrap();
     assert_eq!(tokens, [49, 50]);
     numbers.splitting = "gpt-2".to_owned();
     tokens.clear();
     Tokenizer::new(&numbers)
         .unwrap()
-        .encode_plain("12", &mut tokens)
+        .encode_plain("12", usize::MAX, &mut tokens)
         .unwrap();
     assert_eq!(tokens, [260]);
     let refused = Tokenizer::new(&metadata("tekken")).err().unwrap();
@@ -183,8 +216,24 @@ fn long_runs_are_encoded_whole() {
         "1".repeat(100_000),
     ] {
         let mut tokens = Vec::new();
-        tokenizer.encode_plain(&text, &mut tokens).unwrap();
+        tokenizer.encode_plain(&text, usize::MAX, &mut tokens).unwrap();
         assert_eq!(decode(&tokenizer, &tokens), text.as_bytes());
+    }
+}
+
+#[test]
+fn encoding_stops_soon_after_there_are_too_many_tokens() {
+    let tokenizer = tokenizer();
+    for words in ["some words. ", "lines\n", "<think>", "<|im_end|>"] {
+        let text = words.repeat((4 << 20) / words.len());
+        let mut tokens = Vec::new();
+        if words != "<|im_end|>" {
+            tokenizer.encode_plain(&text, 100, &mut tokens).unwrap();
+            assert!((101..20_000).contains(&tokens.len()), "{words} {}", tokens.len());
+        }
+        tokens.clear();
+        tokenizer.encode_fenced(&text, 100, &mut tokens).unwrap();
+        assert!((101..20_000).contains(&tokens.len()), "{words} {}", tokens.len());
     }
 }
 
@@ -251,7 +300,7 @@ fn smollm2_is_cut_as_its_authors_cut_it() {
     let tokenizer = Tokenizer::new(&Metadata::read(&gguf).unwrap()).unwrap();
     for (text, expected) in SMOLLM2 {
         let mut tokens = Vec::new();
-        tokenizer.encode_plain(text, &mut tokens).unwrap();
+        tokenizer.encode_plain(text, usize::MAX, &mut tokens).unwrap();
         assert_eq!(tokens, expected, "{text}");
         assert_eq!(decode(&tokenizer, &tokens), text.as_bytes());
     }
@@ -317,15 +366,29 @@ proptest! {
     fn text_survives_both_ways(text: String, splitting in prop::sample::select(vec!["smollm", "gpt-2", "llama-bpe"])) {
         let tokenizer = Tokenizer::new(&metadata(splitting)).unwrap();
         let mut tokens = Vec::new();
-        tokenizer.encode_plain(&text, &mut tokens).unwrap();
+        tokenizer.encode_plain(&text, usize::MAX, &mut tokens).unwrap();
         prop_assert_eq!(decode(&tokenizer, &tokens), text.as_bytes());
+    }
+
+    #[test]
+    fn pieces_give_the_tokens_of_the_whole(
+        text in "([ab'.,\u{301}\u{4e2d}12st ]|[ \n\r\t\u{a0}\u{3000}]|[ \n]){1,60}",
+        splitting in prop::sample::select(vec!["smollm", "gpt-2", "llama-bpe"]),
+    ) {
+        let tokenizer = Tokenizer::new(&mergeable(splitting)).unwrap();
+        // Cut where the generated text begins, and nowhere before.
+        let text = "x".repeat(splitting::PIECE_BYTES - 3) + &text;
+        let mut tokens = Vec::new();
+        tokenizer.encode_plain(&text, usize::MAX, &mut tokens).unwrap();
+        let whole = tokenizer.bpe.encode_fast(text.as_str(), false).unwrap();
+        prop_assert_eq!(tokens, whole.get_ids());
     }
 
     #[test]
     fn no_words_make_a_control_token(words in "[<|>imIM_endstar ]{0,40}") {
         let tokenizer = tokenizer();
         let mut tokens = Vec::new();
-        tokenizer.encode_fenced(&fence::around(&words, tokenizer.controls()), &mut tokens).unwrap();
+        tokenizer.encode_fenced(&fence::around(&words, tokenizer.controls()), usize::MAX, &mut tokens).unwrap();
         prop_assert!(tokens.iter().all(|t| !(256..258).contains(t)));
         prop_assert_eq!(decode(&tokenizer, &tokens), words.as_bytes());
     }

@@ -92,7 +92,8 @@ impl Authorizer {
     }
 
     /// Decides whether `caller` may do `A` on `resource`, and writes the decision down, allowed or denied. If the caller
-    /// came with a bearer key, it must also be allowed the service's `CallWithBearerToken`; nobody needs to ask for that.
+    /// came with a bearer key, it must also be allowed the service's `CallWithBearerToken`; nobody needs to ask for that,
+    /// and it is a decision of its own, written down before the other.
     ///
     /// # Errors
     /// [`Refusal`]: denied, or the decision could not be made or written down.
@@ -116,6 +117,8 @@ impl Authorizer {
         if let Some(bearer) = attempt.bearer_action(resource).map_err(PolicyUnavailable::new)? {
             let decision = self.decide(&attempt, &bearer, &context)?;
             self.refuse_unless_allowed(&attempt, &bearer, decision)?;
+            self.journal
+                .record(&attempt.entry(&bearer, Outcome::Allow, "allowed"))?;
         }
         let decision = self.decide(&attempt, &asked, &context)?;
         self.refuse_unless_allowed(&attempt, &asked, decision)?;

@@ -6,7 +6,7 @@ use moho_iam::action::{Action, bedrock, iam, kms, mantle, sts};
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::{Context, Permit, RequestFacts};
 use moho_terms::{Arn, ModelId, ResponseId};
-use moho_wire::{Command, Failure, Prefix, Route, Target};
+use moho_wire::{Command, Failure, Prefix, Route};
 
 use super::{failure, reply};
 use crate::handlers::{Asked, InferencePermit, chat, identity, models, responses};
@@ -34,16 +34,7 @@ impl Trip<'_> {
     }
 
     fn prefix(&self) -> Prefix {
-        match self.route.target() {
-            Target::CreateResponse(prefix)
-            | Target::GetResponse(prefix, _)
-            | Target::DeleteResponse(prefix, _)
-            | Target::ListInputItems(prefix, _)
-            | Target::CreateChat(prefix)
-            | Target::ListModels(prefix)
-            | Target::GetModel(prefix, _) => *prefix,
-            Target::Query(_) => Prefix::Mantle,
-        }
+        self.route.target().prefix().unwrap_or(Prefix::Mantle)
     }
 
     fn arn(&self, service: &str, resource: &str) -> Result<Arn, Failure> {

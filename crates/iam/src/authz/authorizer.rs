@@ -49,6 +49,7 @@ pub enum Refusal {
 pub struct Permit<A> {
     session: Arc<RoleSession>,
     resource: Arn,
+    context: Context,
     position: Position,
     action: PhantomData<fn() -> A>,
 }
@@ -64,6 +65,12 @@ impl<A: Action> Permit<A> {
     #[must_use]
     pub fn resource(&self) -> &Arn {
         &self.resource
+    }
+
+    /// Under which circumstances: what conditions were asked about.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
     }
 
     /// Where the decision stands in the journal.
@@ -128,6 +135,7 @@ impl Authorizer {
         Ok(Permit {
             session: caller.shared_session(),
             resource: asked.resource,
+            context,
             position,
             action: PhantomData,
         })

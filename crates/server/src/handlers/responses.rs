@@ -217,7 +217,7 @@ pub(crate) async fn delete(
     id: ResponseId,
 ) -> Result<Outbound, Failure> {
     let platform = Arc::clone(&asked.platform);
-    blocking(move || match platform.store.delete_response(&permit, &id) {
+    blocking(move || match platform.store.delete_response(&permit) {
         Ok(true) => Ok(content(deleted(&id))),
         Ok(false) => Err(Failure::ResponseNotFound(Some(id))),
         Err(error) => Err(from_store(&error)),
@@ -229,10 +229,9 @@ pub(crate) async fn delete(
 async fn load(platform: &Arc<Platform>, permits: ReadPermits) -> Result<Option<StoredResponse>, Failure> {
     let platform = Arc::clone(platform);
     blocking(move || {
-        let ReadPermits { read, key, response } = permits;
         let document = platform
             .store
-            .get_response(&read, &key, &platform.kms, &response)
+            .get_response(&permits.read, &permits.key, &platform.kms)
             .map_err(|error| from_store(&error))?;
         document
             .map(|document| {

@@ -73,14 +73,9 @@ impl Trip<'_> {
 
     /// The use of the account's key for one stored response, bound to it by the encryption context.
     fn key<A: Action>(&self, response: &ResponseId) -> Result<Permit<A>, Failure> {
-        let context = Context::new()
-            .with(
-                "kms:EncryptionContext:moho:account",
-                self.caller.session().account().as_str(),
-            )
-            .with("kms:EncryptionContext:moho:response", response.as_str())
-            .with("kms:EncryptionContext:moho:version", "1");
-        self.permit_with(&self.platform.account_key, &context)
+        let context = moho_store::response_context(self.caller.session().account(), response)
+            .map_err(|error| failure::from_store(&error))?;
+        self.permit_with(&self.platform.account_key, &context.condition_keys())
     }
 
     fn read(&self, response: ResponseId) -> Result<responses::ReadPermits, Failure> {

@@ -33,6 +33,8 @@ pub enum Refusal {
     AccessDenied {
         /// AWS's wording: who, what and which kind of policy.
         message: String,
+        /// Why, as the journal has it.
+        reason: Reason,
     },
     /// The decision could not be written down.
     #[error(transparent)]
@@ -196,6 +198,7 @@ impl Authorizer {
             .record(&attempt.entry(asked, Outcome::Deny, denial::code(reason)))?;
         Err(Refusal::AccessDenied {
             message: asked.denial(attempt.caller.session(), reason),
+            reason,
         })
     }
 }

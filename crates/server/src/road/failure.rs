@@ -4,7 +4,7 @@
 
 use moho_engine::{Failure as EngineFailure, Refusal as EngineRefusal};
 use moho_iam::authn::AuthnError;
-use moho_iam::authz::Refusal;
+use moho_iam::authz::{Reason, Refusal};
 use moho_store::StoreError;
 use moho_terms::ModelId;
 use moho_wire::Failure;
@@ -49,8 +49,22 @@ pub(super) fn from_authn(error: &AuthnError) -> Failure {
 
 pub(super) fn from_refusal(refusal: &Refusal) -> Failure {
     match refusal {
-        Refusal::AccessDenied { message } => Failure::AccessDenied(message.clone()),
+        Refusal::AccessDenied { message, .. } => Failure::AccessDenied(message.clone()),
         Refusal::JournalUnavailable(_) | Refusal::PolicyUnavailable(_) => unavailable(refusal),
+    }
+}
+
+/// A refusal to let a model be asked. Only who could ask it, had the account agreed to use it, learns that it is not
+/// served.
+pub(super) fn from_model_refusal(refusal: &Refusal, model: &ModelId, served: bool) -> Failure {
+    match refusal {
+        Refusal::AccessDenied {
+            reason: Reason::ModelAccess,
+            ..
+        } if !served => Failure::ModelNotFound(Some(model.clone())),
+        Refusal::AccessDenied { .. } | Refusal::JournalUnavailable(_) | Refusal::PolicyUnavailable(_) => {
+            from_refusal(refusal)
+        }
     }
 }
 
@@ -107,4 +121,32 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use moho_iam::authz::Layer;
+
+    #[test]
+    fn only_who_may_ask_models_learns_which_are_served() {
+        let model: ModelId = "m".parse().unwrap();
+        let told = |reason, served| {
+            let message = "no".to_owned();
+            from_model_refusal(&Refusal::AccessDenied { message, reason }, &model, served)
+        };
+        let denied = Failure::AccessDenied("no".to_owned());
+        assert_eq!(told(Reason::ModelAccess, true), denied);
+        assert_eq!(
+            told(Reason::ModelAccess, false),
+            Failure::ModelNotFound(Some(model.clone()))
+        );
+        for reason in [
+            Reason::NotAllowed(Layer::Identity),
+            Reason::ExplicitDeny(Layer::Session),
+        ] {
+            assert_eq!(told(reason, true), denied);
+            assert_eq!(told(reason, false), denied);
+        }
+    }
 }

@@ -14,7 +14,7 @@ use moho_iam::authz::{
     Authorizer, Context, Entry, Journal, JournalUnavailable, ModelAgreement, Outcome, Permit, Policies,
     PolicySource, PolicyUnavailable, Position, Refusal, RequestFacts,
 };
-use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
+use moho_iam::bootstrap::{Attestation, Door, DoorClosed, IdentityProvider};
 use moho_iam::policy::{PolicyDocument, PolicyKind, builtin};
 use moho_terms::{AccountId, Arn, Clock, Entropy, EntropyUnavailable, Region, Secret, Timestamp};
 
@@ -417,6 +417,27 @@ fn a_failed_proof_is_journaled_without_content() -> Tested {
 }
 
 #[test]
+fn a_refusal_at_the_door_is_journaled() -> Tested {
+    let road = Road::new()?;
+    for closed in [
+        DoorClosed::Stranger,
+        DoorClosed::IdentityProviderSet,
+        DoorClosed::NotDevelopment,
+    ] {
+        let request = road.request()?;
+        road.authorizer.journal_door_closed(&request, &closed)?;
+        let entries = road.entries();
+        let entry = entries.last().ok_or("nothing journaled")?;
+        assert_eq!(entry.request_id, request.request_id);
+        assert_eq!(
+            (entry.outcome, entry.reason, entry.error_code),
+            (Outcome::Unauthenticated, closed.code(), Some("AccessDenied"))
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn the_bootstrap_principal_assumes_roles_of_its_account_and_nothing_else() -> Tested {
     let road = Road::new()?;
     let bootstrap = road.bootstrap()?;
@@ -460,11 +481,13 @@ fn durations_have_limits() -> Tested {
         |permit, asked| -> Tested<u64> { Ok(road.issue(permit, asked)?.expires_at.unix_seconds() - START) };
     assert_eq!(lasts(&fresh, None)?, 3600);
     assert_eq!(lasts(&fresh, Some(900))?, 900);
-    assert_eq!(lasts(&fresh, Some(43_200))?, 43_200);
+    assert_eq!(lasts(&fresh, Some(3600))?, 3600);
     assert_eq!(lasts(&chained, Some(3600))?, 3600);
     for (permit, asked, error) in [
         (&fresh, 899, IssueError::Duration),
         (&fresh, 43_201, IssueError::Duration),
+        (&fresh, 3601, IssueError::Bootstrap),
+        (&fresh, 43_200, IssueError::Bootstrap),
         (&chained, 3601, IssueError::Chaining),
     ] {
         let refused = road.issue(permit, Some(asked)).err().ok_or("issued")?;

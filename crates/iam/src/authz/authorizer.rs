@@ -11,6 +11,7 @@ use super::journal::{Entry, Journal, JournalUnavailable, Outcome, Position};
 use super::{Context, denial, evaluate};
 use crate::action::{self, Action};
 use crate::authn::{Authenticated, AuthnError, Scheme, SigningName};
+use crate::bootstrap::DoorClosed;
 use crate::hex;
 use crate::session::RoleSession;
 
@@ -152,11 +153,32 @@ impl Authorizer {
         request: &RequestFacts,
         error: &AuthnError,
     ) -> Result<Position, JournalUnavailable> {
+        self.journal_nobody(request, error.code(), None)
+    }
+
+    /// Writes down that the bootstrap door did not open for somebody.
+    ///
+    /// # Errors
+    /// [`JournalUnavailable`] if it could not be written.
+    pub fn journal_door_closed(
+        &self,
+        request: &RequestFacts,
+        closed: &DoorClosed,
+    ) -> Result<Position, JournalUnavailable> {
+        self.journal_nobody(request, closed.code(), Some("AccessDenied"))
+    }
+
+    fn journal_nobody(
+        &self,
+        request: &RequestFacts,
+        reason: &'static str,
+        error_code: Option<&'static str>,
+    ) -> Result<Position, JournalUnavailable> {
         self.journal.record(&Entry {
             time: self.clock.now(),
             request_id: request.request_id.clone(),
             outcome: Outcome::Unauthenticated,
-            reason: error.code(),
+            reason,
             principal: None,
             account: None,
             access_key_id: None,
@@ -168,7 +190,7 @@ impl Authorizer {
                 .user_agent_sha256
                 .as_ref()
                 .map(|digest| hex::encode(digest)),
-            error_code: None,
+            error_code,
         })
     }
 

@@ -73,7 +73,7 @@ fn percent_of_session(bytes: usize) -> u32 {
 
 fn from_issue(error: &IssueError) -> Failure {
     match error {
-        IssueError::Duration | IssueError::Chaining | IssueError::NotARole => {
+        IssueError::Duration | IssueError::Chaining | IssueError::Bootstrap | IssueError::NotARole => {
             service("ValidationError", error.to_string(), 400)
         }
         IssueError::NotASessionPolicy => service("MalformedPolicyDocument", error.to_string(), 400),

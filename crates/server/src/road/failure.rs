@@ -83,11 +83,30 @@ pub(crate) fn from_engine_refusal(refusal: &EngineRefusal, model: &ModelId) -> F
         EngineRefusal::Overloaded => Failure::Overloaded {
             retry_after: RETRY_AFTER,
         },
-        EngineRefusal::InvalidSchema(_) => invalid("text.format.schema"),
+        EngineRefusal::InvalidSchema(reason) => Failure::Invalid {
+            message: schema_refused(reason),
+            param: Some("text.format.schema".to_owned()),
+            code: None,
+        },
         EngineRefusal::InvalidPrompt(_) => invalid("input"),
         EngineRefusal::InvalidStop => invalid("stop"),
         EngineRefusal::DuplicateSequence => internal(refusal),
     }
+}
+
+/// What is wrong with a schema, if the engine says so itself. The library that compiles schemas quotes them: its texts
+/// are the tenant's words.
+fn schema_refused(reason: &str) -> String {
+    const TOLD: [&str; 5] = [
+        "it is longer than 65536 bytes",
+        "it is nested deeper than 64 levels",
+        "it is not JSON",
+        "it is not a JSON object",
+        "it cannot be compiled",
+    ];
+    let told = TOLD.iter().find(|told| **told == reason);
+    let detail = told.map(|told| format!(": {told}")).unwrap_or_default();
+    format!("the JSON schema cannot be enforced{detail}")
 }
 
 pub(crate) fn from_engine_failure(failure: EngineFailure) -> Failure {
@@ -127,6 +146,31 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 mod tests {
     use super::*;
     use moho_iam::authz::Layer;
+
+    #[test]
+    fn a_schema_is_refused_without_repeating_it() {
+        let told = |reason: &str| {
+            let refusal = EngineRefusal::InvalidSchema(reason.to_owned());
+            let refused = from_engine_refusal(&refusal, &"m".parse().unwrap());
+            let Failure::Invalid { message, param, .. } = refused else {
+                panic!("{refused:?}")
+            };
+            (message, param)
+        };
+        let param = Some("text.format.schema".to_owned());
+        for quoting in [
+            "invalid type: zanzibar",
+            "Unimplemented keys: [\"zanzibar\"]",
+            "it is not JSON, but zanzibar",
+        ] {
+            let fixed = "the JSON schema cannot be enforced".to_owned();
+            assert_eq!(told(quoting), (fixed, param.clone()));
+        }
+        assert_eq!(
+            told("it is nested deeper than 64 levels").0,
+            "the JSON schema cannot be enforced: it is nested deeper than 64 levels"
+        );
+    }
 
     #[test]
     fn only_who_may_ask_models_learns_which_are_served() {

@@ -78,7 +78,7 @@ pub(crate) fn from_engine_refusal(refusal: &EngineRefusal, model: &ModelId) -> F
         EngineRefusal::UnknownModel => Failure::ModelNotFound(Some(model.clone())),
         EngineRefusal::ContextOverflow { prompt_tokens, limit } => Failure::ContextLengthExceeded {
             limit: u64::from(*limit),
-            prompt_tokens: u64::from(*prompt_tokens),
+            prompt_tokens: Some(u64::from(*prompt_tokens)),
         },
         EngineRefusal::Overloaded => Failure::Overloaded {
             retry_after: RETRY_AFTER,

@@ -15,7 +15,7 @@ def test_allow_deny_and_strangers_are_written_down(moho):
 
     mine = journal.of_request(entries, allowed.headers["x-request-id"])
     assert {entry["outcome"] for entry in mine} == {"allow"}
-    assert {"bedrock-mantle:CreateInference", "kms:GenerateDataKey"} <= {entry["action"] for entry in mine}
+    assert {"bedrock-mantle:CreateInference", "kms:GenerateDataKey", "bedrock-mantle:CallWithBearerToken"} <= {entry["action"] for entry in mine}
     for entry in mine:
         assert ":assumed-role/Developer/" in entry["principal"]
         assert entry["access_key_id"] == moho.credentials().access_key_id
@@ -27,6 +27,15 @@ def test_allow_deny_and_strangers_are_written_down(moho):
 
     [refused] = journal.of_request(entries, unknown.headers["x-request-id"])
     assert (refused["outcome"], refused["principal"]) == ("unauthenticated", None)
+
+
+def test_an_unknown_model_is_decided_before_it_is_told(moho):
+    ask = {"model": "no-such-model", "input": "Hi!", "max_output_tokens": 16}
+    with moho.http(moho.bearer()) as http:
+        unknown = http.post("/v1/responses", json=ask)
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "model_not_found")
+    last = journal.of_request(journal.verified_entries(moho.data), unknown.headers["x-request-id"])[-1]
+    assert (last["outcome"], last["reason"]) == ("deny", "model-access")
 
 
 def test_the_door_is_journaled(moho):

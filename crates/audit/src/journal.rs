@@ -1,11 +1,10 @@
 //! The journal as a file that one process appends to.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use moho_iam::authz::{Entry, Journal, JournalUnavailable, Position};
+use moho_os::{FileLock, LockError, lock_file_exclusive};
 
 use crate::chain::{Link, MAX_RECORD};
 use crate::error::AuditError;
@@ -35,7 +34,7 @@ pub struct FileJournal {
     // Dropped in this order: the last records are synced before the lock is free.
     writer: Mutex<Writer>,
     flusher: Flusher,
-    _lock: Lock,
+    _lock: FileLock,
 }
 
 impl FileJournal {
@@ -167,32 +166,12 @@ impl Writer {
     }
 }
 
-/// That this process is the one writer.
-struct Lock(File);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing the file would not do while a process that is just being started has a copy of it. Should it fail,
-        // the end of the process unlocks.
-        let _unlocked: std::io::Result<()> = self.0.unlock();
-    }
-}
-
-fn lock(directory: &Path) -> Result<Lock, AuditError> {
-    let path = directory.join("journal.lock");
-    let mut options = OpenOptions::new();
-    let file = options
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path);
-    let file = file.map_err(AuditError::io(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Lock(file)),
-        Err(TryLockError::WouldBlock) => Err(AuditError::InUse(directory.to_owned())),
-        Err(TryLockError::Error(error)) => Err(AuditError::io(&path)(error)),
-    }
+/// Sees to it that this process is the one writer.
+fn lock(directory: &Path) -> Result<FileLock, AuditError> {
+    lock_file_exclusive(&directory.join("journal.lock")).map_err(|error| match error {
+        LockError::Io { path, source } => AuditError::io(&path)(source),
+        LockError::Held(_) | _ => AuditError::InUse(directory.to_owned()),
+    })
 }
 
 /// The segment to append to, and where the chain stands at its beginning, after looking at every seam.

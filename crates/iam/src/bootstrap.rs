@@ -68,6 +68,20 @@ pub enum DoorClosed {
     Name(#[from] ArnError),
 }
 
+impl DoorClosed {
+    /// A short stable code for the journal.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotDevelopment => "door/not-development",
+            Self::IdentityProviderSet => "door/identity-provider-set",
+            Self::Stranger => "door/stranger",
+            Self::Policy(_) => "door/policy",
+            Self::Name(_) => "door/name",
+        }
+    }
+}
+
 /// The open door. Ask for it again on each use: its two conditions may have changed.
 #[derive(Debug)]
 pub struct Door {

@@ -14,7 +14,7 @@ use moho_iam::authz::{
     Authorizer, Context, Entry, Journal, JournalUnavailable, ModelAgreement, Outcome, Permit, Policies,
     PolicySource, PolicyUnavailable, Position, Refusal, RequestFacts,
 };
-use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
+use moho_iam::bootstrap::{Attestation, Door, DoorClosed, IdentityProvider};
 use moho_iam::policy::{PolicyDocument, PolicyKind, builtin};
 use moho_terms::{AccountId, Arn, Clock, Entropy, EntropyUnavailable, Region, Secret, Timestamp};
 
@@ -78,7 +78,7 @@ impl PolicySource for World {
         if self.policies_fail.load(Ordering::Relaxed) {
             return Err(PolicyUnavailable::new("the database is locked"));
         }
-        let parse = |kind, text| {
+        let parse = |kind, text: &str| {
             PolicyDocument::parse(kind, text)
                 .map(Arc::new)
                 .map_err(PolicyUnavailable::new)
@@ -87,6 +87,10 @@ impl PolicySource for World {
             Some("Admin") => vec![parse(PolicyKind::Identity, builtin::ADMINISTRATOR)?],
             Some("Developer") => vec![parse(PolicyKind::Identity, builtin::DEVELOPER)?],
             Some("AsksOnly") => vec![parse(PolicyKind::Identity, ASKS_ONLY)?],
+            Some("MantleOnly") => vec![parse(
+                PolicyKind::Identity,
+                &ASKS_ONLY.replace("\"bedrock:CallWith", "\"bedrock-mantle:CallWith"),
+            )?],
             Some(_) | None => vec![],
         };
         let of_resource = if action == "sts:AssumeRole" {
@@ -176,6 +180,10 @@ impl Road {
     }
 
     fn present(&self, key: &Secret) -> Result<Authenticated, AuthnError> {
+        self.present_to(key, &[SigningName::BedrockMantle])
+    }
+
+    fn present_to(&self, key: &Secret, services: &[SigningName]) -> Result<Authenticated, AuthnError> {
         let value = format!("Bearer {}", String::from_utf8_lossy(key.expose()));
         let head = HttpHead {
             method: "POST",
@@ -185,8 +193,7 @@ impl Road {
             headers: &[("authorization", &value)],
             body_sha256: &[0; 32],
         };
-        self.authenticator
-            .authenticate(&head, &[SigningName::BedrockMantle], self.world.now())
+        self.authenticator.authenticate(&head, services, self.world.now())
     }
 
     fn session(&self, role: &str) -> Tested<Authenticated> {
@@ -228,8 +235,16 @@ fn from_the_door_to_a_permit() -> Tested {
         road.authorizer
             .authorize(&developer, &request, &MODEL.parse()?, &Context::new())?;
     assert_eq!(permit.resource().as_str(), MODEL);
-    assert_eq!(permit.position(), Position(2));
+    assert_eq!(permit.position(), Position(3));
     let entries = road.entries();
+    assert_eq!(
+        entries.iter().map(|entry| entry.action).collect::<Vec<_>>(),
+        [
+            Some("sts:AssumeRole"),
+            Some("bedrock-mantle:CallWithBearerToken"),
+            Some("bedrock-mantle:CreateInference")
+        ]
+    );
     let last = entries.last().ok_or("nothing journaled")?;
     assert_eq!(last.request_id, request.request_id);
     assert_eq!(
@@ -296,6 +311,39 @@ fn a_bearer_key_also_needs_leave_to_be_used_with_that_service() -> Tested {
         (last.outcome, last.action),
         (Outcome::Deny, Some("bedrock-mantle:CallWithBearerToken"))
     );
+    Ok(())
+}
+
+#[test]
+fn a_bearer_key_needs_the_leave_of_the_first_service_it_is_presented_to() -> Tested {
+    let road = Road::new()?;
+    let runtime = [SigningName::Bedrock, SigningName::BedrockMantle];
+    let mantle = [SigningName::BedrockMantle, SigningName::Bedrock];
+    for (role, services, leave, allowed) in [
+        ("AsksOnly", runtime, "bedrock:CallWithBearerToken", true),
+        ("AsksOnly", mantle, "bedrock-mantle:CallWithBearerToken", false),
+        ("MantleOnly", runtime, "bedrock:CallWithBearerToken", false),
+        ("MantleOnly", mantle, "bedrock-mantle:CallWithBearerToken", true),
+    ] {
+        let credentials = road.assume(&road.bootstrap()?, role)?;
+        let key = credentials.bearer_key(&road.region, road.world.now(), 3600)?;
+        let caller = road.present_to(&key, &services)?;
+        let request = road.request()?;
+        let (model, context) = (MODEL.parse()?, Context::new());
+        let asked = road
+            .authorizer
+            .authorize::<mantle::CreateInference>(&caller, &request, &model, &context);
+        assert_eq!(asked.is_ok(), allowed, "{role} {leave}");
+        let entries = road.entries();
+        let first = entries
+            .iter()
+            .find(|entry| entry.request_id == request.request_id);
+        let first = first.ok_or("nothing journaled")?;
+        assert_eq!(
+            (first.action, first.outcome == Outcome::Allow),
+            (Some(leave), allowed)
+        );
+    }
     Ok(())
 }
 
@@ -369,6 +417,27 @@ fn a_failed_proof_is_journaled_without_content() -> Tested {
 }
 
 #[test]
+fn a_refusal_at_the_door_is_journaled() -> Tested {
+    let road = Road::new()?;
+    for closed in [
+        DoorClosed::Stranger,
+        DoorClosed::IdentityProviderSet,
+        DoorClosed::NotDevelopment,
+    ] {
+        let request = road.request()?;
+        road.authorizer.journal_door_closed(&request, &closed)?;
+        let entries = road.entries();
+        let entry = entries.last().ok_or("nothing journaled")?;
+        assert_eq!(entry.request_id, request.request_id);
+        assert_eq!(
+            (entry.outcome, entry.reason, entry.error_code),
+            (Outcome::Unauthenticated, closed.code(), Some("AccessDenied"))
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn the_bootstrap_principal_assumes_roles_of_its_account_and_nothing_else() -> Tested {
     let road = Road::new()?;
     let bootstrap = road.bootstrap()?;
@@ -412,11 +481,13 @@ fn durations_have_limits() -> Tested {
         |permit, asked| -> Tested<u64> { Ok(road.issue(permit, asked)?.expires_at.unix_seconds() - START) };
     assert_eq!(lasts(&fresh, None)?, 3600);
     assert_eq!(lasts(&fresh, Some(900))?, 900);
-    assert_eq!(lasts(&fresh, Some(43_200))?, 43_200);
+    assert_eq!(lasts(&fresh, Some(3600))?, 3600);
     assert_eq!(lasts(&chained, Some(3600))?, 3600);
     for (permit, asked, error) in [
         (&fresh, 899, IssueError::Duration),
         (&fresh, 43_201, IssueError::Duration),
+        (&fresh, 3601, IssueError::Bootstrap),
+        (&fresh, 43_200, IssueError::Bootstrap),
         (&chained, 3601, IssueError::Chaining),
     ] {
         let refused = road.issue(permit, Some(asked)).err().ok_or("issued")?;

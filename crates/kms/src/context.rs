@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest;
+use moho_iam::authz::Context;
 
+/// What the names of condition keys about a context begin with, in lower case.
+const CONDITION_PREFIX: &str = "kms:encryptioncontext:";
 /// Most bytes that all keys and values of a context may have together, as in AWS KMS.
 const MAX_BYTES: usize = 8192;
 
@@ -72,6 +75,32 @@ impl EncryptionContext {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
+    /// The context as conditions ask about it: `kms:EncryptionContext:KEY` for every pair. A [`Permit`] to seal or open
+    /// has to be asked for with exactly these keys.
+    ///
+    /// [`Permit`]: moho_iam::authz::Permit
+    #[must_use]
+    pub fn condition_keys(&self) -> Context {
+        let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (key, value) in &self.0 {
+            // Conditions do not tell keys apart by case: such keys share their values.
+            let key = format!("{CONDITION_PREFIX}{}", key.to_ascii_lowercase());
+            values.entry(key).or_default().push(value.clone());
+        }
+        let mut context = Context::new();
+        for (key, values) in values {
+            context.set(&key, values);
+        }
+        context
+    }
+
+    /// Whether `decided`, under which a permit was given, names this encryption context: all of it, and nothing else.
+    pub(crate) fn is_named_by(&self, decided: &Context) -> bool {
+        let own = self.condition_keys();
+        own.beginning_with(CONDITION_PREFIX)
+            .eq(decided.beginning_with(CONDITION_PREFIX))
+    }
+
     /// SHA-256 of the one canonical form: the number of pairs, then each key and value, sorted by key, with its length
     /// before it (all numbers are 32 bits, big-endian). No two different contexts have the same form.
     pub(crate) fn digest(&self) -> [u8; 32] {
@@ -99,6 +128,21 @@ mod tests {
         let two = EncryptionContext::from_pairs([("b", "2"), ("a", "1")]).unwrap();
         assert_eq!(one.digest(), two.digest());
         assert_eq!(two.pairs().collect::<Vec<_>>(), [("a", "1"), ("b", "2")]);
+    }
+
+    #[test]
+    fn conditions_see_every_pair_and_nothing_else() {
+        let context = EncryptionContext::from_pairs([("Case", "1"), ("case", "2"), ("b", "3")]).unwrap();
+        let named = context.condition_keys();
+        assert_eq!(
+            named.get("kms:EncryptionContext:case"),
+            Some(&["1".to_owned(), "2".to_owned()][..])
+        );
+        assert!(context.is_named_by(&named));
+        assert!(context.is_named_by(&named.clone().with("aws:SourceIp", "::1")));
+        assert!(!context.is_named_by(&named.clone().with("kms:EncryptionContext:c", "4")));
+        assert!(!context.is_named_by(&named.with("kms:EncryptionContext:b", "4")));
+        assert!(!context.is_named_by(&Context::new()));
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub enum KmsError {
     /// The permit is for something that is not a key of this installation.
     #[error("no such key")]
     NotFound,
+    /// The permit was given for another encryption context, so that its policies were asked about another object.
+    #[error("the permit is for another encryption context")]
+    OtherContext,
     /// The key exists, but is disabled.
     #[error("key `{0}` is disabled")]
     Disabled(KeyId),

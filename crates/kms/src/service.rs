@@ -97,17 +97,18 @@ impl Kms {
         record.with_new_material(&self.root, &*self.entropy)
     }
 
-    /// Seals `plain` under the key that the permit is for. It opens only under the same context.
+    /// Seals `plain` under the key and the context that the permit is for. It opens only under the same context.
     ///
     /// # Errors
-    /// [`KmsError`] if the key is absent, disabled or damaged.
+    /// [`KmsError`] if the key is absent, disabled or damaged; [`KmsError::OtherContext`] if the permit was not decided
+    /// under [`EncryptionContext::condition_keys`].
     pub fn seal(
         &self,
         permit: &Permit<kms::GenerateDataKey>,
         context: &EncryptionContext,
         plain: &ContentBytes,
     ) -> Result<SealedObject, KmsError> {
-        let key = self.unwrapped(permit)?;
+        let key = self.unwrapped_for(permit, context)?;
         seal::seal(
             key.material.expose(),
             &key.record.key_id,
@@ -117,7 +118,7 @@ impl Kms {
         )
     }
 
-    /// Opens what was sealed under the key that the permit is for and under this context.
+    /// Opens what was sealed under the key and the context that the permit is for.
     ///
     /// # Errors
     /// [`KmsError::Sealed`] if the bytes are not that; the others as for [`Self::seal`].
@@ -127,8 +128,20 @@ impl Kms {
         context: &EncryptionContext,
         sealed: &[u8],
     ) -> Result<ContentBytes, KmsError> {
-        let key = self.unwrapped(permit)?;
+        let key = self.unwrapped_for(permit, context)?;
         seal::open(key.material.expose(), &key.record.key_id, context, sealed)
+    }
+
+    fn unwrapped_for<A: Action>(
+        &self,
+        permit: &Permit<A>,
+        context: &EncryptionContext,
+    ) -> Result<Arc<Unwrapped>, KmsError> {
+        if context.is_named_by(permit.context()) {
+            self.unwrapped(permit)
+        } else {
+            Err(KmsError::OtherContext)
+        }
     }
 
     fn unwrapped<A: Action>(&self, permit: &Permit<A>) -> Result<Arc<Unwrapped>, KmsError> {

@@ -1,6 +1,6 @@
 //! The SQLite database: one connection that writes, some that read, and settings that lose nothing.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use moho_os::{FileLock, LockError, lock_file_exclusive};
 use moho_terms::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::types::Type;
@@ -28,7 +29,7 @@ pub(crate) struct Database {
     writer: Mutex<Connection>,
     readers: Vec<Mutex<Connection>>,
     turn: AtomicUsize,
-    _lock: Lock,
+    _lock: FileLock,
 }
 
 impl Database {
@@ -137,31 +138,12 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// That this process is the only one.
-struct Lock(File);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing the file would not do while a process that is just being started has a copy of it. Should it fail,
-        // the end of the process unlocks.
-        let _unlocked: std::io::Result<()> = self.0.unlock();
-    }
-}
-
-fn lock(directory: &Path) -> Result<Lock, StoreError> {
-    let path = directory.join("moho.lock");
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path);
-    let file = file.map_err(StoreError::io(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Lock(file)),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(directory.to_owned())),
-        Err(TryLockError::Error(error)) => Err(StoreError::io(&path)(error)),
-    }
+/// Sees to it that this process is the only one.
+fn lock(directory: &Path) -> Result<FileLock, StoreError> {
+    lock_file_exclusive(&directory.join("moho.lock")).map_err(|error| match error {
+        LockError::Io { path, source } => StoreError::io(&path)(source),
+        LockError::Held(_) | _ => StoreError::InUse(directory.to_owned()),
+    })
 }
 
 /// A column that holds a term as text.

@@ -65,6 +65,9 @@ pub enum StoreError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// The permit is for something else than a response of its caller's account.
+    #[error("the permit is not for a response of the caller's account")]
+    NotAResponse,
     /// The key cannot be used, or the object does not open.
     #[error(transparent)]
     Kms(#[from] KmsError),

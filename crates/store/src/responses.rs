@@ -1,6 +1,6 @@
 //! Stored responses, sealed under their account's key.
 
-use moho_iam::action::{kms, mantle};
+use moho_iam::action::{Action, kms, mantle};
 use moho_iam::authz::Permit;
 use moho_kms::{EncryptionContext, Kms};
 use moho_terms::{AccountId, ContentBytes, ResponseId, Timestamp};
@@ -15,14 +15,29 @@ const PUT: &str = "INSERT INTO sealed_response (account_id, response_id, key_id,
 const GET: &str = "SELECT sealed FROM sealed_response WHERE account_id = ?1 AND response_id = ?2";
 const DELETE: &str = "DELETE FROM sealed_response WHERE account_id = ?1 AND response_id = ?2";
 
-/// What a stored response is sealed under: whose it is, which, and the version of this context.
-fn context(account: AccountId, response: &ResponseId) -> Result<EncryptionContext, StoreError> {
+/// What a stored response is sealed under: whose it is, which, and the version of this context. Permits for the key have
+/// to be asked for with its [`condition_keys`](EncryptionContext::condition_keys).
+///
+/// # Errors
+/// [`StoreError::Context`], which the terms' bounds rule out.
+pub fn response_context(account: AccountId, response: &ResponseId) -> Result<EncryptionContext, StoreError> {
     let pairs = [
         ("moho:account", account.as_str()),
         ("moho:response", response.as_str()),
         ("moho:version", "1"),
     ];
     Ok(EncryptionContext::from_pairs(pairs)?)
+}
+
+/// The response of the caller's account that a permit is for.
+fn named<A: Action>(permit: &Permit<A>) -> Result<(AccountId, ResponseId), StoreError> {
+    let (account, resource) = (permit.session().account(), permit.resource());
+    let own = resource.service() == "bedrock-mantle" && resource.account() == account.as_str();
+    let id = resource.resource().strip_prefix("response/");
+    match id.and_then(|id| id.parse().ok()) {
+        Some(response) if own => Ok((account, response)),
+        _ => Err(StoreError::NotAResponse),
+    }
 }
 
 impl Store {
@@ -44,7 +59,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let account = permit.session().account();
-        let sealed = kms.seal(permit, &context(account, response)?, body)?;
+        let sealed = kms.seal(permit, &response_context(account, response)?, body)?;
         let key = permit.resource().resource().trim_start_matches("key/");
         self.database.write(|transaction| {
             let values = named_params! {
@@ -59,38 +74,37 @@ impl Store {
         })
     }
 
-    /// Opens a response of the permits' account; `None` if it has none of this id, whatever others have.
+    /// Opens the response that `read` is for; `None` if its account has none of this id, whatever others have.
     ///
     /// # Errors
-    /// [`StoreError::Kms`] if it does not open under the key that `key` is for.
+    /// [`StoreError::NotAResponse`] if `read` is for something else; [`StoreError::Kms`] if it does not open under the key that `key` is for.
     pub fn get_response(
         &self,
         read: &Permit<mantle::GetInference>,
         key: &Permit<kms::Decrypt>,
         kms: &Kms,
-        response: &ResponseId,
     ) -> Result<Option<ContentBytes>, StoreError> {
-        let account = read.session().account();
+        let (account, response) = named(read)?;
         let sealed: Option<Vec<u8>> = self.database.find(|connection| {
             connection
                 .prepare(GET)?
                 .query_row(params![account.as_str(), response.as_str()], |row| row.get(0))
         })?;
         let Some(sealed) = sealed else { return Ok(None) };
-        Ok(Some(kms.open(key, &context(account, response)?, &sealed)?))
+        Ok(Some(kms.open(
+            key,
+            &response_context(account, &response)?,
+            &sealed,
+        )?))
     }
 
-    /// Deletes a response of the permit's account; `false` if it has none of this id. Its sealed bytes are overwritten in
+    /// Deletes the response that the permit is for; `false` if it has none of this id. Its sealed bytes are overwritten in
     /// the database; in the write-ahead log they stay, sealed, until the log is next begun anew.
     ///
     /// # Errors
     /// [`StoreError`]; then it is still there.
-    pub fn delete_response(
-        &self,
-        permit: &Permit<mantle::DeleteInference>,
-        response: &ResponseId,
-    ) -> Result<bool, StoreError> {
-        let account = permit.session().account();
+    pub fn delete_response(&self, permit: &Permit<mantle::DeleteInference>) -> Result<bool, StoreError> {
+        let (account, response) = named(permit)?;
         self.database.write(|transaction| {
             let deleted = transaction
                 .prepare(DELETE)?

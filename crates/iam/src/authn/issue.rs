@@ -12,14 +12,18 @@ use super::{Authenticator, bearer};
 use crate::action::sts::AssumeRole;
 use crate::authz::Permit;
 use crate::policy::{PolicyDocument, PolicyKind};
-use crate::session::{RoleSession, Terms};
+use crate::session::{Principal, RoleSession, Terms};
+
+/// What a session lasts unless said otherwise, and at most if a role or the bootstrap door asks.
+const HOUR: u32 = 3600;
 
 /// What the caller asks of its new session.
 #[derive(Debug)]
 pub struct SessionGrant {
     /// What the session is to be called.
     pub session_name: SessionName,
-    /// How long it is to last: 900 to 43200 seconds, 3600 if not said; at most 3600 when a role assumes a role.
+    /// How long it is to last: 900 to 43200 seconds, 3600 if not said; at most 3600 when a role assumes a role,
+    /// or whoever came through the bootstrap door does.
     pub duration_seconds: Option<u32>,
     /// What it is to be narrowed by; a document of kind [`PolicyKind::Session`].
     pub session_policy: Option<PolicyDocument>,
@@ -52,6 +56,9 @@ pub enum IssueError {
         "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
     )]
     Chaining,
+    /// Sessions from the bootstrap door end after an hour at most.
+    #[error("The requested DurationSeconds exceeds the 1 hour session limit of the bootstrap door")]
+    Bootstrap,
     /// The permit's resource is not a role.
     #[error("the permit is not for a role")]
     NotARole,
@@ -91,8 +98,9 @@ impl Authenticator {
         entropy: &dyn Entropy,
     ) -> Result<TemporaryCredentials, IssueError> {
         let (account, role) = role_of(permit.resource()).ok_or(IssueError::NotARole)?;
-        let chained = permit.session().role().is_some();
-        let seconds = duration(grant.duration_seconds, chained)?;
+        let caller = permit.session().principal();
+        let chained = matches!(caller, Principal::AssumedRole { .. });
+        let seconds = duration(grant.duration_seconds, caller)?;
         if grant
             .session_policy
             .as_ref()
@@ -154,14 +162,15 @@ fn role_of(arn: &Arn) -> Option<(AccountId, RoleName)> {
     Some((arn.account().parse().ok()?, role.parse().ok()?))
 }
 
-fn duration(asked: Option<u32>, chained: bool) -> Result<u64, IssueError> {
-    let seconds = asked.unwrap_or(3600);
+fn duration(asked: Option<u32>, caller: &Principal) -> Result<u64, IssueError> {
+    let seconds = asked.unwrap_or(HOUR);
     if !(900..=43_200).contains(&seconds) {
-        Err(IssueError::Duration)
-    } else if chained && seconds > 3600 {
-        Err(IssueError::Chaining)
-    } else {
-        Ok(u64::from(seconds))
+        return Err(IssueError::Duration);
+    }
+    match caller {
+        _ if seconds <= HOUR => Ok(u64::from(seconds)),
+        Principal::AssumedRole { .. } => Err(IssueError::Chaining),
+        Principal::Bootstrap => Err(IssueError::Bootstrap),
     }
 }
 

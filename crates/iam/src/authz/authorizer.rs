@@ -11,6 +11,7 @@ use super::journal::{Entry, Journal, JournalUnavailable, Outcome, Position};
 use super::{Context, denial, evaluate};
 use crate::action::{self, Action};
 use crate::authn::{Authenticated, AuthnError, Scheme, SigningName};
+use crate::bootstrap::DoorClosed;
 use crate::hex;
 use crate::session::RoleSession;
 
@@ -33,6 +34,8 @@ pub enum Refusal {
     AccessDenied {
         /// AWS's wording: who, what and which kind of policy.
         message: String,
+        /// Why, as the journal has it.
+        reason: Reason,
     },
     /// The decision could not be written down.
     #[error(transparent)]
@@ -49,6 +52,7 @@ pub enum Refusal {
 pub struct Permit<A> {
     session: Arc<RoleSession>,
     resource: Arn,
+    context: Context,
     position: Position,
     action: PhantomData<fn() -> A>,
 }
@@ -64,6 +68,12 @@ impl<A: Action> Permit<A> {
     #[must_use]
     pub fn resource(&self) -> &Arn {
         &self.resource
+    }
+
+    /// Under which circumstances: what conditions were asked about.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
     }
 
     /// Where the decision stands in the journal.
@@ -92,7 +102,8 @@ impl Authorizer {
     }
 
     /// Decides whether `caller` may do `A` on `resource`, and writes the decision down, allowed or denied. If the caller
-    /// came with a bearer key, it must also be allowed the service's `CallWithBearerToken`; nobody needs to ask for that.
+    /// came with a bearer key, it must also be allowed the service's `CallWithBearerToken`; nobody needs to ask for that,
+    /// and it is a decision of its own, written down before the other.
     ///
     /// # Errors
     /// [`Refusal`]: denied, or the decision could not be made or written down.
@@ -116,6 +127,8 @@ impl Authorizer {
         if let Some(bearer) = attempt.bearer_action(resource).map_err(PolicyUnavailable::new)? {
             let decision = self.decide(&attempt, &bearer, &context)?;
             self.refuse_unless_allowed(&attempt, &bearer, decision)?;
+            self.journal
+                .record(&attempt.entry(&bearer, Outcome::Allow, "allowed"))?;
         }
         let decision = self.decide(&attempt, &asked, &context)?;
         self.refuse_unless_allowed(&attempt, &asked, decision)?;
@@ -125,6 +138,7 @@ impl Authorizer {
         Ok(Permit {
             session: caller.shared_session(),
             resource: asked.resource,
+            context,
             position,
             action: PhantomData,
         })
@@ -139,11 +153,32 @@ impl Authorizer {
         request: &RequestFacts,
         error: &AuthnError,
     ) -> Result<Position, JournalUnavailable> {
+        self.journal_nobody(request, error.code(), None)
+    }
+
+    /// Writes down that the bootstrap door did not open for somebody.
+    ///
+    /// # Errors
+    /// [`JournalUnavailable`] if it could not be written.
+    pub fn journal_door_closed(
+        &self,
+        request: &RequestFacts,
+        closed: &DoorClosed,
+    ) -> Result<Position, JournalUnavailable> {
+        self.journal_nobody(request, closed.code(), Some("AccessDenied"))
+    }
+
+    fn journal_nobody(
+        &self,
+        request: &RequestFacts,
+        reason: &'static str,
+        error_code: Option<&'static str>,
+    ) -> Result<Position, JournalUnavailable> {
         self.journal.record(&Entry {
             time: self.clock.now(),
             request_id: request.request_id.clone(),
             outcome: Outcome::Unauthenticated,
-            reason: error.code(),
+            reason,
             principal: None,
             account: None,
             access_key_id: None,
@@ -155,7 +190,7 @@ impl Authorizer {
                 .user_agent_sha256
                 .as_ref()
                 .map(|digest| hex::encode(digest)),
-            error_code: None,
+            error_code,
         })
     }
 
@@ -185,6 +220,7 @@ impl Authorizer {
             .record(&attempt.entry(asked, Outcome::Deny, denial::code(reason)))?;
         Err(Refusal::AccessDenied {
             message: asked.denial(attempt.caller.session(), reason),
+            reason,
         })
     }
 }

@@ -34,6 +34,14 @@ impl Context {
         };
     }
 
+    /// The keys that begin with `prefix`, which is in lower case, with their values.
+    pub fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = (&str, &[String])> {
+        self.0
+            .iter()
+            .filter(move |(key, _)| key.starts_with(prefix))
+            .map(|(key, values)| (key.as_str(), values.as_slice()))
+    }
+
     /// The values of `key`; `None` if the request has no such key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&[String]> {

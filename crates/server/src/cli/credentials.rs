@@ -50,9 +50,9 @@ fn args() -> [Arg; 4] {
         Arg::new("duration")
             .long("duration-seconds")
             .value_name("SECONDS")
-            .value_parser(clap::value_parser!(u32).range(900..=43_200))
+            .value_parser(clap::value_parser!(u32).range(900..=3600))
             .default_value("3600")
-            .help("How long they last"),
+            .help("How long they last: 900 to 3600"),
         Arg::new("session")
             .long("session-name")
             .value_name("NAME")

@@ -73,7 +73,7 @@ fn percent_of_session(bytes: usize) -> u32 {
 
 fn from_issue(error: &IssueError) -> Failure {
     match error {
-        IssueError::Duration | IssueError::Chaining | IssueError::NotARole => {
+        IssueError::Duration | IssueError::Chaining | IssueError::Bootstrap | IssueError::NotARole => {
             service("ValidationError", error.to_string(), 400)
         }
         IssueError::NotASessionPolicy => service("MalformedPolicyDocument", error.to_string(), 400),
@@ -142,6 +142,9 @@ pub(crate) async fn create_provider(
         return Err(service("EntityAlreadyExists", message, 409));
     }
     asked.platform.door.close();
-    tracing::warn!("an identity provider was set: the bootstrap door is closed for good");
+    tracing::warn!(
+        "an identity provider was set: the bootstrap door is closed for good, and as federation is not served yet, NOBODY CAN \
+         GET CREDENTIALS once the last session ends"
+    );
     CreateOpenIdConnectProviderReply { arn }.reply(&asked.request)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use moho_engine::{
-    ChatTurn, EventKind, FinishReason, OutputFormat as EngineFormat, Prompt, Refusal,
+    ChatTurn, EventKind, FinishReason, ModelCard, OutputFormat as EngineFormat, Prompt, PromptFault, Refusal,
     Sampling as EngineSampling, SequenceId, StartSequence,
 };
 use moho_iam::action::{bedrock, mantle};
@@ -84,12 +84,11 @@ pub(super) async fn ask(
         .map_err(|_gone| Asking::Failed(Failure::Unavailable))?;
     match sequence.next().await {
         Some(EventKind::Admitted { .. }) => Ok(Answer { sequence }),
-        Some(EventKind::Refused(Refusal::ContextOverflow { prompt_tokens, limit })) => {
-            Err(Asking::TooLong { prompt_tokens, limit })
-        }
-        Some(EventKind::Refused(refusal)) => {
-            Err(Asking::Failed(from_engine_refusal(&refusal, question.model)))
-        }
+        Some(EventKind::Refused(refusal)) => Err(Asking::refused(
+            &refusal,
+            question.model,
+            platform.engine.models(),
+        )),
         Some(EventKind::Failed(failure)) => Err(Asking::Failed(from_engine_failure(failure))),
         Some(EventKind::Text { .. } | EventKind::Finished { .. }) | None => {
             Err(Asking::Failed(Failure::Internal))
@@ -100,9 +99,27 @@ pub(super) async fn ask(
 /// Why a question was not taken.
 pub(super) enum Asking {
     /// The conversation does not fit; a shorter one may.
-    TooLong { prompt_tokens: u32, limit: u32 },
+    TooLong { prompt_tokens: Option<u32>, limit: u32 },
     /// Nothing to be done about it here.
     Failed(Failure),
+}
+
+impl Asking {
+    fn refused(refusal: &Refusal, model: &ModelId, cards: &[ModelCard]) -> Self {
+        let card = cards.iter().find(|card| card.id == *model);
+        match (refusal, card) {
+            (Refusal::ContextOverflow { prompt_tokens, limit }, _) => Self::TooLong {
+                prompt_tokens: Some(*prompt_tokens),
+                limit: *limit,
+            },
+            // So many bytes or turns that they were not even counted as tokens.
+            (Refusal::InvalidPrompt(PromptFault::TooLong), Some(card)) => Self::TooLong {
+                prompt_tokens: None,
+                limit: card.context_length,
+            },
+            _ => Self::Failed(from_engine_refusal(refusal, model)),
+        }
+    }
 }
 
 impl From<Asking> for Failure {
@@ -110,7 +127,7 @@ impl From<Asking> for Failure {
         match asking {
             Asking::TooLong { prompt_tokens, limit } => Self::ContextLengthExceeded {
                 limit: u64::from(limit),
-                prompt_tokens: u64::from(prompt_tokens),
+                prompt_tokens: prompt_tokens.map(u64::from),
             },
             Asking::Failed(failure) => failure,
         }
@@ -205,4 +222,40 @@ fn sampling(asked: Sampling) -> Result<EngineSampling, Failure> {
 /// Sequences of different accounts share nothing that can be timed.
 fn isolation(account: AccountId) -> u64 {
     account.as_str().parse().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_to_count_is_too_long() {
+        let model: ModelId = "m".parse().unwrap();
+        let card = ModelCard {
+            id: model.clone(),
+            context_length: 8192,
+            parameters: 0,
+            digest: [0; 32],
+            quantisation: String::new(),
+        };
+        let counted = Refusal::ContextOverflow {
+            prompt_tokens: 9000,
+            limit: 8192,
+        };
+        let uncounted = Refusal::InvalidPrompt(PromptFault::TooLong);
+        for (refusal, prompt_tokens) in [(counted, Some(9000)), (uncounted, None)] {
+            let asking = Asking::refused(&refusal, &model, std::slice::from_ref(&card));
+            assert!(matches!(asking, Asking::TooLong { .. }));
+            let limit = 8192;
+            assert_eq!(
+                Failure::from(asking),
+                Failure::ContextLengthExceeded { limit, prompt_tokens }
+            );
+        }
+        let empty = Refusal::InvalidPrompt(PromptFault::Empty);
+        assert!(matches!(
+            Asking::refused(&empty, &model, &[card]),
+            Asking::Failed(_)
+        ));
+    }
 }

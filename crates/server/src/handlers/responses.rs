@@ -94,8 +94,8 @@ async fn continued(platform: &Arc<Platform>, previous: ReadPermits) -> Result<Ve
     Ok(load(platform, previous).await?.ok_or(missing)?.into_context())
 }
 
-/// Asks the model. What does not fit is refused, or, if the caller wants it so, loses its oldest turns; never the new
-/// input.
+/// Asks the model. What does not fit is refused, or, if the caller wants it so, loses its oldest turns; never the
+/// instructions, never the new input. How many turns fit is found by halving, since each try costs a tokenization.
 async fn ask_what_fits(
     platform: &Platform,
     permit: &InferencePermit,
@@ -106,12 +106,12 @@ async fn ask_what_fits(
         role: Role::Developer,
         parts: vec![copy(text)],
     });
-    loop {
+    let ask_newest = async |count: usize| {
         let question = Question {
             model: &create.model,
             turns: instructions
                 .iter()
-                .chain(&*earlier)
+                .chain(newest(earlier, count))
                 .chain(&create.input)
                 .collect(),
             sampling: create.sampling,
@@ -119,13 +119,65 @@ async fn ask_what_fits(
             stop: Vec::new(),
             format: &create.format,
         };
-        match ask(platform, permit, &question).await {
-            Ok(answer) => return Ok(answer),
-            Err(Asking::TooLong { .. }) if create.truncation == Truncation::Auto && !earlier.is_empty() => {
-                drop(earlier.remove(0));
-            }
-            Err(asking) => return Err(asking.into()),
+        ask(platform, permit, &question).await
+    };
+    let mut answer = ask_newest(earlier.len()).await;
+    if create.truncation == Truncation::Disabled || !matches!(answer, Err(Asking::TooLong { .. })) {
+        return Ok(answer?);
+    }
+    let mut halving = Halving::below(earlier.len());
+    while let Some(count) = halving.next() {
+        // What was taken so far is cancelled first, or it would compute beside the next try.
+        drop(answer);
+        answer = ask_newest(count).await;
+        match &answer {
+            Ok(_) => halving.fits(count),
+            Err(Asking::TooLong { .. }) => halving.too_long(count),
+            Err(Asking::Failed(_)) => return Ok(answer?),
         }
+    }
+    if let (Err(_), Some(most)) = (&answer, halving.most()) {
+        answer = ask_newest(most).await;
+    }
+    let answer = answer?;
+    let dropped = earlier.len().saturating_sub(halving.most().unwrap_or(0));
+    drop(earlier.drain(..dropped));
+    Ok(answer)
+}
+
+/// The last turns of a conversation.
+fn newest(turns: &[Turn], count: usize) -> &[Turn] {
+    turns.get(turns.len().saturating_sub(count)..).unwrap_or_default()
+}
+
+/// Finds the greatest count that fits: all below `low` do, none from `high` on does.
+struct Halving {
+    low: usize,
+    high: usize,
+}
+
+impl Halving {
+    /// Among the counts below one that does not fit.
+    fn below(count: usize) -> Self {
+        Self { low: 0, high: count }
+    }
+
+    /// The count to try next; `None` once it is found.
+    fn next(&self) -> Option<usize> {
+        (self.low < self.high).then(|| self.low.midpoint(self.high))
+    }
+
+    fn fits(&mut self, count: usize) {
+        self.low = count.saturating_add(1);
+    }
+
+    fn too_long(&mut self, count: usize) {
+        self.high = count;
+    }
+
+    /// The greatest that fits; `None` if not even nothing does.
+    fn most(&self) -> Option<usize> {
+        self.low.checked_sub(1)
     }
 }
 
@@ -217,7 +269,7 @@ pub(crate) async fn delete(
     id: ResponseId,
 ) -> Result<Outbound, Failure> {
     let platform = Arc::clone(&asked.platform);
-    blocking(move || match platform.store.delete_response(&permit, &id) {
+    blocking(move || match platform.store.delete_response(&permit) {
         Ok(true) => Ok(content(deleted(&id))),
         Ok(false) => Err(Failure::ResponseNotFound(Some(id))),
         Err(error) => Err(from_store(&error)),
@@ -229,10 +281,9 @@ pub(crate) async fn delete(
 async fn load(platform: &Arc<Platform>, permits: ReadPermits) -> Result<Option<StoredResponse>, Failure> {
     let platform = Arc::clone(platform);
     blocking(move || {
-        let ReadPermits { read, key, response } = permits;
         let document = platform
             .store
-            .get_response(&read, &key, &platform.kms, &response)
+            .get_response(&permits.read, &permits.key, &platform.kms)
             .map_err(|error| from_store(&error))?;
         document
             .map(|document| {
@@ -258,4 +309,41 @@ fn copy(content: &Content) -> Content {
 
 fn copy_bytes(bytes: &ContentBytes) -> ContentBytes {
     ContentBytes::new(bytes.expose().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halving_finds_the_most_turns_that_fit_in_few_tries() {
+        for turns in [1, 2, 3, 10, 999, 1000, 4096] {
+            for most in [None, Some(0), Some(turns / 3), Some(turns - 1)] {
+                let mut halving = Halving::below(turns);
+                let mut tries = 0;
+                while let Some(count) = halving.next() {
+                    tries += 1;
+                    if most.is_some_and(|most| count <= most) {
+                        halving.fits(count);
+                    } else {
+                        halving.too_long(count);
+                    }
+                }
+                assert_eq!(halving.most(), most, "of {turns}");
+                assert!(tries <= turns.ilog2() + 1, "{tries} tries for {turns} turns");
+            }
+        }
+    }
+
+    #[test]
+    fn the_newest_turns_are_the_last() {
+        let turns = ["a", "b", "c"].map(|text| Turn::of(Role::User, Content::new(text.to_owned())));
+        let texts = |count| {
+            newest(&turns, count)
+                .iter()
+                .map(|turn| turn.text().expose().to_owned())
+                .collect::<String>()
+        };
+        assert_eq!([0, 1, 3, 4].map(texts), ["", "c", "abc", "abc"]);
+    }
 }

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest;
 use moho_iam::authn::{Authenticated, AuthnError, HttpHead, SigningName};
-use moho_iam::authz::RequestFacts;
+use moho_iam::authz::{JournalUnavailable, RequestFacts};
 use moho_wire::{Failure, Route};
 
 use super::failure;
@@ -18,7 +18,7 @@ pub(super) fn caller(
 ) -> Result<Authenticated, Failure> {
     let head = &inbound.head;
     match head.peer {
-        Peer::Door { uid } => through_the_door(platform, uid),
+        Peer::Door { uid } => through_the_door(platform, uid, facts),
         Peer::Network(_) => {
             let services: Vec<SigningName> = route
                 .signing_names()
@@ -71,24 +71,31 @@ fn with_signature(
     )
 }
 
-fn through_the_door(platform: &Platform, uid: u32) -> Result<Authenticated, Failure> {
+fn through_the_door(platform: &Platform, uid: u32, facts: &RequestFacts) -> Result<Authenticated, Failure> {
     let provider = platform
         .store
         .identity_provider()
         .map_err(|error| failure::from_store(&error))?;
-    moho_iam::bootstrap::Door::open(platform.attestation, provider)
-        .and_then(|door| door.admit(uid, platform.own_uid, platform.account, platform.clock.now()))
-        .map_err(|closed| Failure::AccessDenied(closed.to_string()))
+    let admitted = moho_iam::bootstrap::Door::open(platform.attestation, provider)
+        .and_then(|door| door.admit(uid, platform.own_uid, platform.account, platform.clock.now()));
+    admitted.map_err(
+        |closed| match platform.authorizer.journal_door_closed(facts, &closed) {
+            Ok(_position) => Failure::AccessDenied(closed.to_string()),
+            Err(unavailable) => without_journal(&unavailable),
+        },
+    )
 }
 
 fn refused(platform: &Platform, facts: &RequestFacts, error: &AuthnError) -> Failure {
     match platform.authorizer.journal_authn_failure(facts, error) {
         Ok(_position) => failure::from_authn(error),
-        Err(unavailable) => {
-            tracing::error!(error = %unavailable, "the journal cannot be written: requests are refused");
-            Failure::Unavailable
-        }
+        Err(unavailable) => without_journal(&unavailable),
     }
+}
+
+fn without_journal(unavailable: &JournalUnavailable) -> Failure {
+    tracing::error!(error = %unavailable, "the journal cannot be written: requests are refused");
+    Failure::Unavailable
 }
 
 pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -4,9 +4,9 @@
 
 use moho_iam::action::{Action, bedrock, iam, kms, mantle, sts};
 use moho_iam::authn::Authenticated;
-use moho_iam::authz::{Context, Permit, RequestFacts};
+use moho_iam::authz::{Context, Permit, Refusal, RequestFacts};
 use moho_terms::{Arn, ModelId, ResponseId};
-use moho_wire::{Command, Failure, Prefix, Route, Target};
+use moho_wire::{Command, Failure, Prefix, Route};
 
 use super::{failure, reply};
 use crate::handlers::{Asked, InferencePermit, chat, identity, models, responses};
@@ -34,16 +34,7 @@ impl Trip<'_> {
     }
 
     fn prefix(&self) -> Prefix {
-        match self.route.target() {
-            Target::CreateResponse(prefix)
-            | Target::GetResponse(prefix, _)
-            | Target::DeleteResponse(prefix, _)
-            | Target::ListInputItems(prefix, _)
-            | Target::CreateChat(prefix)
-            | Target::ListModels(prefix)
-            | Target::GetModel(prefix, _) => *prefix,
-            Target::Query(_) => Prefix::Mantle,
-        }
+        self.route.target().prefix().unwrap_or(Prefix::Mantle)
     }
 
     fn arn(&self, service: &str, resource: &str) -> Result<Arn, Failure> {
@@ -61,35 +52,34 @@ impl Trip<'_> {
         self.arn("bedrock-mantle", &format!("response/{response}"))
     }
 
-    /// A model that is served at all; then whether the caller may ask it.
+    /// Whether the caller may ask a model; only then whether it is served at all.
     fn inference(&self, model: &ModelId, stream: bool) -> Result<InferencePermit, Failure> {
-        if !self.platform.serves(model) {
-            return Err(Failure::ModelNotFound(Some(model.clone())));
-        }
         let arn = self.model_arn(model)?;
-        match (self.prefix(), stream) {
-            (Prefix::Mantle, _) => self
-                .permit::<mantle::CreateInference>(&arn)
-                .map(InferencePermit::Mantle),
-            (Prefix::Runtime, false) => self
-                .permit::<bedrock::InvokeModel>(&arn)
-                .map(InferencePermit::Invoke),
-            (Prefix::Runtime, true) => self
-                .permit::<bedrock::InvokeModelWithResponseStream>(&arn)
-                .map(InferencePermit::Stream),
+        let permit = match (self.prefix(), stream) {
+            (Prefix::Mantle, _) => self.decide(&arn).map(InferencePermit::Mantle),
+            (Prefix::Runtime, false) => self.decide(&arn).map(InferencePermit::Invoke),
+            (Prefix::Runtime, true) => self.decide(&arn).map(InferencePermit::Stream),
+        };
+        let served = self.platform.serves(model);
+        let permit = permit.map_err(|refusal| failure::from_model_refusal(&refusal, model, served))?;
+        if served {
+            Ok(permit)
+        } else {
+            Err(Failure::ModelNotFound(Some(model.clone())))
         }
+    }
+
+    fn decide<A: Action>(&self, resource: &Arn) -> Result<Permit<A>, Refusal> {
+        self.platform
+            .authorizer
+            .authorize(self.caller, self.facts, resource, &Context::new())
     }
 
     /// The use of the account's key for one stored response, bound to it by the encryption context.
     fn key<A: Action>(&self, response: &ResponseId) -> Result<Permit<A>, Failure> {
-        let context = Context::new()
-            .with(
-                "kms:EncryptionContext:moho:account",
-                self.caller.session().account().as_str(),
-            )
-            .with("kms:EncryptionContext:moho:response", response.as_str())
-            .with("kms:EncryptionContext:moho:version", "1");
-        self.permit_with(&self.platform.account_key, &context)
+        let context = moho_store::response_context(self.caller.session().account(), response)
+            .map_err(|error| failure::from_store(&error))?;
+        self.permit_with(&self.platform.account_key, &context.condition_keys())
     }
 
     fn read(&self, response: ResponseId) -> Result<responses::ReadPermits, Failure> {

@@ -4,7 +4,7 @@
 
 use moho_engine::{Failure as EngineFailure, Refusal as EngineRefusal};
 use moho_iam::authn::AuthnError;
-use moho_iam::authz::Refusal;
+use moho_iam::authz::{Reason, Refusal};
 use moho_store::StoreError;
 use moho_terms::ModelId;
 use moho_wire::Failure;
@@ -49,8 +49,22 @@ pub(super) fn from_authn(error: &AuthnError) -> Failure {
 
 pub(super) fn from_refusal(refusal: &Refusal) -> Failure {
     match refusal {
-        Refusal::AccessDenied { message } => Failure::AccessDenied(message.clone()),
+        Refusal::AccessDenied { message, .. } => Failure::AccessDenied(message.clone()),
         Refusal::JournalUnavailable(_) | Refusal::PolicyUnavailable(_) => unavailable(refusal),
+    }
+}
+
+/// A refusal to let a model be asked. Only who could ask it, had the account agreed to use it, learns that it is not
+/// served.
+pub(super) fn from_model_refusal(refusal: &Refusal, model: &ModelId, served: bool) -> Failure {
+    match refusal {
+        Refusal::AccessDenied {
+            reason: Reason::ModelAccess,
+            ..
+        } if !served => Failure::ModelNotFound(Some(model.clone())),
+        Refusal::AccessDenied { .. } | Refusal::JournalUnavailable(_) | Refusal::PolicyUnavailable(_) => {
+            from_refusal(refusal)
+        }
     }
 }
 
@@ -64,16 +78,35 @@ pub(crate) fn from_engine_refusal(refusal: &EngineRefusal, model: &ModelId) -> F
         EngineRefusal::UnknownModel => Failure::ModelNotFound(Some(model.clone())),
         EngineRefusal::ContextOverflow { prompt_tokens, limit } => Failure::ContextLengthExceeded {
             limit: u64::from(*limit),
-            prompt_tokens: u64::from(*prompt_tokens),
+            prompt_tokens: Some(u64::from(*prompt_tokens)),
         },
         EngineRefusal::Overloaded => Failure::Overloaded {
             retry_after: RETRY_AFTER,
         },
-        EngineRefusal::InvalidSchema(_) => invalid("text.format.schema"),
+        EngineRefusal::InvalidSchema(reason) => Failure::Invalid {
+            message: schema_refused(reason),
+            param: Some("text.format.schema".to_owned()),
+            code: None,
+        },
         EngineRefusal::InvalidPrompt(_) => invalid("input"),
         EngineRefusal::InvalidStop => invalid("stop"),
         EngineRefusal::DuplicateSequence => internal(refusal),
     }
+}
+
+/// What is wrong with a schema, if the engine says so itself. The library that compiles schemas quotes them: its texts
+/// are the tenant's words.
+fn schema_refused(reason: &str) -> String {
+    const TOLD: [&str; 5] = [
+        "it is longer than 65536 bytes",
+        "it is nested deeper than 64 levels",
+        "it is not JSON",
+        "it is not a JSON object",
+        "it cannot be compiled",
+    ];
+    let told = TOLD.iter().find(|told| **told == reason);
+    let detail = told.map(|told| format!(": {told}")).unwrap_or_default();
+    format!("the JSON schema cannot be enforced{detail}")
 }
 
 pub(crate) fn from_engine_failure(failure: EngineFailure) -> Failure {
@@ -107,4 +140,57 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use moho_iam::authz::Layer;
+
+    #[test]
+    fn a_schema_is_refused_without_repeating_it() {
+        let told = |reason: &str| {
+            let refusal = EngineRefusal::InvalidSchema(reason.to_owned());
+            let refused = from_engine_refusal(&refusal, &"m".parse().unwrap());
+            let Failure::Invalid { message, param, .. } = refused else {
+                panic!("{refused:?}")
+            };
+            (message, param)
+        };
+        let param = Some("text.format.schema".to_owned());
+        for quoting in [
+            "invalid type: zanzibar",
+            "Unimplemented keys: [\"zanzibar\"]",
+            "it is not JSON, but zanzibar",
+        ] {
+            let fixed = "the JSON schema cannot be enforced".to_owned();
+            assert_eq!(told(quoting), (fixed, param.clone()));
+        }
+        assert_eq!(
+            told("it is nested deeper than 64 levels").0,
+            "the JSON schema cannot be enforced: it is nested deeper than 64 levels"
+        );
+    }
+
+    #[test]
+    fn only_who_may_ask_models_learns_which_are_served() {
+        let model: ModelId = "m".parse().unwrap();
+        let told = |reason, served| {
+            let message = "no".to_owned();
+            from_model_refusal(&Refusal::AccessDenied { message, reason }, &model, served)
+        };
+        let denied = Failure::AccessDenied("no".to_owned());
+        assert_eq!(told(Reason::ModelAccess, true), denied);
+        assert_eq!(
+            told(Reason::ModelAccess, false),
+            Failure::ModelNotFound(Some(model.clone()))
+        );
+        for reason in [
+            Reason::NotAllowed(Layer::Identity),
+            Reason::ExplicitDeny(Layer::Session),
+        ] {
+            assert_eq!(told(reason, true), denied);
+            assert_eq!(told(reason, false), denied);
+        }
+    }
 }

@@ -131,6 +131,16 @@ impl House {
         self.ask(caller, resource.as_str()).unwrap()
     }
 
+    /// Leave to use the first account's key for one response.
+    fn key<A: Action>(&self, caller: &Authenticated, id: &ResponseId) -> Permit<A> {
+        let context = crate::response_context(self.first.account, id)
+            .unwrap()
+            .condition_keys();
+        self.authorizer
+            .authorize(caller, &self.facts(), &self.first.account_key, &context)
+            .unwrap()
+    }
+
     fn response(&self, caller: &Authenticated, id: &ResponseId) -> Arn {
         let account = caller.session().account();
         Arn::of(
@@ -143,7 +153,7 @@ impl House {
     }
 
     fn put(&self, caller: &Authenticated, id: &ResponseId, words: &[u8]) -> Result<(), StoreError> {
-        let permit: Permit<kms::GenerateDataKey> = self.permit(caller, &self.first.account_key);
+        let permit: Permit<kms::GenerateDataKey> = self.key(caller, id);
         let body = ContentBytes::new(words.to_vec());
         self.store
             .put_response(&permit, &self.kms, id, &body, self.world.now())
@@ -151,14 +161,14 @@ impl House {
 
     fn get(&self, caller: &Authenticated, id: &ResponseId) -> Result<Option<Vec<u8>>, StoreError> {
         let read: Permit<mantle::GetInference> = self.permit(caller, &self.response(caller, id));
-        let key: Permit<kms::Decrypt> = self.permit(caller, &self.first.account_key);
-        let found = self.store.get_response(&read, &key, &self.kms, id)?;
+        let key: Permit<kms::Decrypt> = self.key(caller, id);
+        let found = self.store.get_response(&read, &key, &self.kms)?;
         Ok(found.map(|body| body.expose().to_vec()))
     }
 
     fn delete(&self, caller: &Authenticated, id: &ResponseId) -> Result<bool, StoreError> {
         let permit: Permit<mantle::DeleteInference> = self.permit(caller, &self.response(caller, id));
-        self.store.delete_response(&permit, id)
+        self.store.delete_response(&permit)
     }
 
     fn new_id(&self) -> ResponseId {
@@ -276,6 +286,47 @@ fn another_accounts_response_looks_like_an_absent_one() {
         .query_row("SELECT count(*) FROM sealed_response", [], |row| row.get(0))
         .unwrap();
     assert_eq!(left, 1);
+}
+
+#[test]
+fn a_permit_for_one_response_is_none_for_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let caller = house.session("Admin");
+    let (one, two) = (house.new_id(), house.new_id());
+    house.put(&caller, &one, b"one").unwrap();
+    let read: Permit<mantle::GetInference> = house.permit(&caller, &house.response(&caller, &one));
+    let key: Permit<kms::Decrypt> = house.key(&caller, &two);
+    let mixed = house.store.get_response(&read, &key, &house.kms);
+    assert!(matches!(mixed, Err(StoreError::Kms(KmsError::OtherContext))));
+    let key: Permit<kms::GenerateDataKey> = house.key(&caller, &one);
+    let body = ContentBytes::new(b"two".to_vec());
+    let put = house
+        .store
+        .put_response(&key, &house.kms, &two, &body, house.world.now());
+    assert!(matches!(put, Err(StoreError::Kms(KmsError::OtherContext))));
+    let own = house.response(&caller, &one);
+    let strange = [
+        own.as_str().replace(":response/", ":project/"),
+        own.as_str().replace(caller.session().account().as_str(), ""),
+        own.as_str().replace("bedrock-mantle", "bedrock"),
+    ];
+    for resource in strange {
+        let resource: Arn = resource.parse().unwrap();
+        let read: Permit<mantle::GetInference> = house.permit(&caller, &resource);
+        let key: Permit<kms::Decrypt> = house.key(&caller, &one);
+        let got = house.store.get_response(&read, &key, &house.kms);
+        assert!(matches!(got, Err(StoreError::NotAResponse)), "{resource}");
+        let delete: Permit<mantle::DeleteInference> = house.permit(&caller, &resource);
+        assert!(
+            matches!(
+                house.store.delete_response(&delete),
+                Err(StoreError::NotAResponse)
+            ),
+            "{resource}"
+        );
+    }
+    assert_eq!(house.get(&caller, &one).unwrap().unwrap(), b"one");
 }
 
 #[test]

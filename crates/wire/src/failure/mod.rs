@@ -77,8 +77,8 @@ pub enum Failure {
     ContextLengthExceeded {
         /// The model's context length in tokens.
         limit: u64,
-        /// What the prompt has, in tokens.
-        prompt_tokens: u64,
+        /// What the prompt has, in tokens; `None` if it is so long that it was not even counted.
+        prompt_tokens: Option<u64>,
     },
     /// The body is larger than what is taken.
     PayloadTooLarge {

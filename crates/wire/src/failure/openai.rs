@@ -112,10 +112,16 @@ impl Failure {
             Self::ResponseNotFound(None) => "Response not found.".to_owned(),
             Self::PreviousResponseNotFound(Some(id)) => format!("Previous response with id '{id}' not found."),
             Self::PreviousResponseNotFound(None) => "Previous response not found.".to_owned(),
-            Self::ContextLengthExceeded { limit, prompt_tokens } => format!(
-                "This model's maximum context length is {limit} tokens. However, your messages resulted in \
-                 {prompt_tokens} tokens. Please reduce the length of the messages."
-            ),
+            Self::ContextLengthExceeded { limit, prompt_tokens } => {
+                let counted = match prompt_tokens {
+                    Some(tokens) => format!("{tokens} tokens"),
+                    None => "far more".to_owned(),
+                };
+                format!(
+                    "This model's maximum context length is {limit} tokens. However, your messages resulted in \
+                     {counted}. Please reduce the length of the messages."
+                )
+            }
             Self::PayloadTooLarge { limit } => format!("The request body is larger than {limit} bytes."),
             Self::RequestTimeout => "The request did not arrive in time.".to_owned(),
             Self::Throttled { .. } => "Rate exceeded".to_owned(),

@@ -94,3 +94,25 @@ fn waiting_clients_are_told_how_long() {
         (429, vec![("retry-after", "7".to_owned())])
     );
 }
+
+#[test]
+fn an_uncounted_prompt_is_too_long_in_the_same_words() {
+    let told = |prompt_tokens| {
+        let failure = Failure::ContextLengthExceeded {
+            limit: 8192,
+            prompt_tokens,
+        };
+        (failure.code(ErrorShape::OpenAi), failure.message())
+    };
+    for (prompt_tokens, counted) in [(Some(9000), "9000 tokens"), (None, "far more")] {
+        let (code, message) = told(prompt_tokens);
+        assert_eq!(code, "context_length_exceeded");
+        assert_eq!(
+            message,
+            format!(
+                "This model's maximum context length is 8192 tokens. However, your messages resulted in {counted}. \
+                 Please reduce the length of the messages."
+            )
+        );
+    }
+}

@@ -206,6 +206,36 @@ pub fn signing_name(authorization: &str) -> Option<&str> {
     (scope.next()? == "aws4_request").then(|| scope.next()).flatten()
 }
 
+/// A family of APIs: one protocol of errors, one set of signing names.
+enum Family {
+    OpenAi(Prefix),
+    Query(QueryService),
+}
+
+impl Target {
+    fn family(&self) -> Family {
+        match self {
+            Self::CreateResponse(prefix)
+            | Self::GetResponse(prefix, _)
+            | Self::DeleteResponse(prefix, _)
+            | Self::ListInputItems(prefix, _)
+            | Self::CreateChat(prefix)
+            | Self::ListModels(prefix)
+            | Self::GetModel(prefix, _) => Family::OpenAi(*prefix),
+            Self::Query(service) => Family::Query(*service),
+        }
+    }
+
+    /// The prefix of an OpenAI route; `None` for an AWS query service.
+    #[must_use]
+    pub fn prefix(&self) -> Option<Prefix> {
+        match self.family() {
+            Family::OpenAi(prefix) => Some(prefix),
+            Family::Query(_) => None,
+        }
+    }
+}
+
 impl Route {
     /// The API.
     #[must_use]
@@ -216,32 +246,22 @@ impl Route {
     /// The protocol of this API's errors.
     #[must_use]
     pub fn error_shape(&self) -> ErrorShape {
-        match &self.target {
-            Target::Query(service) => service.error_shape(),
-            Target::CreateResponse(_)
-            | Target::GetResponse(..)
-            | Target::DeleteResponse(..)
-            | Target::ListInputItems(..)
-            | Target::CreateChat(_)
-            | Target::ListModels(_)
-            | Target::GetModel(..) => ErrorShape::OpenAi,
+        match self.target.family() {
+            Family::OpenAi(_) => ErrorShape::OpenAi,
+            Family::Query(service) => service.error_shape(),
         }
     }
 
     /// The services a request may be signed for here, such as `bedrock-mantle`. OpenAI's own Bedrock client calls both
-    /// of Bedrock's endpoints under `/openai/v1`, so each prefix takes both names.
+    /// of Bedrock's endpoints under `/openai/v1`, so each prefix takes both names. The prefix's own comes first: a bearer
+    /// key is presented to that one.
     #[must_use]
     pub fn signing_names(&self) -> &'static [&'static str] {
-        match &self.target {
-            Target::Query(QueryService::Sts) => &["sts"],
-            Target::Query(QueryService::Iam) => &["iam"],
-            Target::CreateResponse(_)
-            | Target::GetResponse(..)
-            | Target::DeleteResponse(..)
-            | Target::ListInputItems(..)
-            | Target::CreateChat(_)
-            | Target::ListModels(_)
-            | Target::GetModel(..) => &["bedrock-mantle", "bedrock"],
+        match self.target.family() {
+            Family::OpenAi(Prefix::Mantle) => &["bedrock-mantle", "bedrock"],
+            Family::OpenAi(Prefix::Runtime) => &["bedrock", "bedrock-mantle"],
+            Family::Query(QueryService::Sts) => &["sts"],
+            Family::Query(QueryService::Iam) => &["iam"],
         }
     }
 

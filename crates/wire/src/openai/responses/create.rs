@@ -41,8 +41,6 @@ pub struct CreateResponse {
     pub format: OutputFormat,
     /// What to do if it does not fit.
     pub truncation: Truncation,
-    /// Tools of a type that cannot be run here; they are left out of the echo.
-    pub ignored_tools: usize,
     /// The settings as the response object repeats them.
     pub echo: Echo,
 }
@@ -85,11 +83,6 @@ impl CreateResponse {
             sampling: settings::sampling(&request)?,
             format: settings::format(format.as_ref(), false)?,
             truncation,
-            ignored_tools: request
-                .array("tools")?
-                .unwrap_or_default()
-                .len()
-                .saturating_sub(tools.len()),
             echo: Echo::of(&request, &model, &tools)?,
             model,
             previous_response_id,

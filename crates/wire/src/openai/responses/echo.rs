@@ -6,6 +6,17 @@ use crate::Failure;
 use crate::json::{Json, Writer};
 use crate::openai::fields::{Fields, invalid, wrong_type};
 
+/// The most bytes that all tools may have: they come back with every answer, and are kept with it.
+const TOOLS: usize = 256 << 10;
+/// The most bytes of the answer's form: a schema and what is said about it.
+const FORMAT: usize = 128 << 10;
+/// The most bytes of any other setting that is an object.
+const CHOICE: usize = 16 << 10;
+/// The most characters of a number: no float has more digits that matter.
+const NUMBER: usize = 64;
+/// The most characters of a caller's own name for something.
+const NAME: usize = 512;
+
 /// The settings of a request as its response object repeats them: members of a JSON object, written once.
 pub struct Echo {
     members: ContentBytes,
@@ -24,20 +35,26 @@ impl Echo {
         w.text_or_null("previous_response_id", request.text("previous_response_id")?);
         w.text_or_null("instructions", request.text("instructions")?);
         echo_tools(&mut w, tools)?;
-        or(&mut w, "tool_choice", request.get("tool_choice"), "\"auto\"");
+        let tool_choice = bounded(request, "tool_choice", CHOICE)?;
+        or(&mut w, "tool_choice", tool_choice, "\"auto\"");
         w.text("truncation", request.text("truncation")?.unwrap_or("disabled"));
         w.fixed(
             "parallel_tool_calls",
             boolean(request.boolean("parallel_tool_calls")?.unwrap_or(true)),
         );
         echo_text(&mut w, request)?;
-        or(&mut w, "top_p", request.get("top_p"), "1.0");
+        or(&mut w, "top_p", bounded(request, "top_p", NUMBER)?, "1.0");
         w.fixed("presence_penalty", "0.0");
         w.fixed("frequency_penalty", "0.0");
         // Log-probabilities are not given, whatever was asked for.
         request.integer("top_logprobs", 0, 20)?;
         w.fixed("top_logprobs", "0");
-        or(&mut w, "temperature", request.get("temperature"), "1.0");
+        or(
+            &mut w,
+            "temperature",
+            bounded(request, "temperature", NUMBER)?,
+            "1.0",
+        );
         if let Some(reasoning) = request.object("reasoning")? {
             reasoning.text("effort")?;
             reasoning.text("summary")?;
@@ -56,12 +73,41 @@ impl Echo {
         request.text("service_tier")?;
         w.text("service_tier", "default");
         echo_metadata(&mut w, request)?;
-        w.text_or_null("safety_identifier", request.text("safety_identifier")?);
-        w.text_or_null("prompt_cache_key", request.text("prompt_cache_key")?);
-        w.text_or_null("user", request.text("user")?);
+        w.text_or_null("safety_identifier", name(request, "safety_identifier")?);
+        w.text_or_null("prompt_cache_key", name(request, "prompt_cache_key")?);
+        w.text_or_null("user", name(request, "user")?);
         request.array("include")?;
         Ok(Self { members: w.finish() })
     }
+}
+
+/// A setting that is repeated as it was sent, if it is not too long for that.
+fn bounded<'a>(fields: &Fields<'a>, name: &str, most: usize) -> Result<Option<&'a Json>, Failure> {
+    let value = fields.get(name);
+    if let Some(json) = value {
+        let mut w = Writer::new();
+        w.json(json);
+        at_most(&fields.param(name), w.finish().len(), most)?;
+    }
+    Ok(value)
+}
+
+fn at_most(param: &str, bytes: usize, most: usize) -> Result<(), Failure> {
+    if bytes > most {
+        let message = format!("Invalid '{param}': too long. Expected at most {most} bytes of JSON.");
+        return Err(invalid(message, param, "string_above_max_length"));
+    }
+    Ok(())
+}
+
+/// A caller's own name for something, of at most 512 characters.
+fn name<'a>(request: &Fields<'a>, field: &str) -> Result<Option<&'a str>, Failure> {
+    let text = request.text(field)?;
+    if text.is_some_and(|text| text.chars().nth(NAME).is_some()) {
+        let message = format!("Invalid '{field}': string too long. Expected at most {NAME} characters.");
+        return Err(invalid(message, field, "string_above_max_length"));
+    }
+    Ok(text)
 }
 
 fn boolean(value: bool) -> &'static str {
@@ -82,7 +128,8 @@ fn echo_tools(w: &mut Writer, tools: &[Fields<'_>]) -> Result<(), Failure> {
         tool.object("parameters")?;
         tool.boolean("strict")?;
     }
-    w.key("tools").array(|w| {
+    let mut list = Writer::new();
+    list.array(|w| {
         for tool in tools {
             w.object(|w| {
                 w.text("type", "function");
@@ -93,6 +140,9 @@ fn echo_tools(w: &mut Writer, tools: &[Fields<'_>]) -> Result<(), Failure> {
             });
         }
     });
+    let list = list.finish();
+    at_most("tools", list.len(), TOOLS)?;
+    w.key("tools").raw(list.expose());
     Ok(())
 }
 
@@ -103,7 +153,11 @@ fn echo_text(w: &mut Writer, request: &Fields<'_>) -> Result<(), Failure> {
         .map(|text| text.word("verbosity", &["low", "medium", "high"]))
         .transpose()?
         .flatten();
-    let format = text.as_ref().and_then(|text| text.get("format"));
+    let format = text
+        .as_ref()
+        .map(|text| bounded(text, "format", FORMAT))
+        .transpose()?
+        .flatten();
     w.key("text").object(|w| {
         or(w, "format", format, r#"{"type":"text"}"#);
         w.text("verbosity", verbosity.unwrap_or("medium"));

@@ -145,12 +145,6 @@ impl CompletedStream {
         &self.object
     }
 
-    /// The whole text of the answer.
-    #[must_use]
-    pub fn text(&self) -> &Content {
-        self.stream.draft.text()
-    }
-
     /// The closing events up to `response.completed` or `response.incomplete`, and `[DONE]`.
     #[must_use]
     pub fn into_frames(mut self) -> ContentBytes {

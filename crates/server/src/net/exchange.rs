@@ -63,8 +63,17 @@ pub enum Body {
     /// All of it at once; see [`reply_bytes`] for a tenant's words.
     Full(Bytes),
     /// Piece by piece; each piece is sent at once. The road keeps the `Sender`: when the client leaves, the receiver is
-    /// dropped, `Sender::closed` resolves and `send` fails, upon which the road stops the work.
-    Stream(mpsc::Receiver<Bytes>),
+    /// dropped, `Sender::closed` resolves and `send` fails, upon which the road stops the work. A sender that goes
+    /// without a [`Piece::Last`] breaks the reply off, which the client sees.
+    Stream(mpsc::Receiver<Piece>),
+}
+
+/// A piece of a streamed reply.
+pub enum Piece {
+    /// More follows.
+    More(Bytes),
+    /// With this the reply is whole; it may be empty.
+    Last(Bytes),
 }
 
 /// A reply. The rim adds `date`, `x-request-id`, `x-amzn-requestid`, `moho-attestation` and, for a body of known size,

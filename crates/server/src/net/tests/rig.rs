@@ -20,7 +20,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::net::tls::{Certificates, Identity};
 use crate::net::{
-    Body, Head, Inbound, Limits, Listener, Outbound, Peer, RimError, RimSettings, Road, Server,
+    Body, Head, Inbound, Limits, Listener, Outbound, Peer, Piece, RimError, RimSettings, Road, Server,
 };
 use crate::system::{SystemClock, SystemEntropy};
 
@@ -65,6 +65,14 @@ impl Road for Arc<Mirror> {
                 drop(start(feed(Self::clone(self), sender)));
                 reply(StatusCode::OK, Body::Stream(receiver))
             }
+            "/broken-stream" => {
+                let (sender, receiver) = mpsc::channel(1);
+                drop(start(async move {
+                    drop(sender.send(Piece::More(Bytes::from_static(b"half"))).await);
+                    panic!("as the test asked");
+                }));
+                reply(StatusCode::OK, Body::Stream(receiver))
+            }
             _ => words(format!(
                 "{} {} ? {} @ {} host={} {}",
                 head.method,
@@ -86,16 +94,19 @@ impl Road for Arc<Mirror> {
 }
 
 /// Passes the test's pieces on until they end or the client leaves.
-async fn feed(mirror: Arc<Mirror>, sender: mpsc::Sender<Bytes>) {
+async fn feed(mirror: Arc<Mirror>, sender: mpsc::Sender<Piece>) {
     let mut pieces = mirror.pieces.lock().await;
     loop {
         let piece = tokio::select! {
             piece = pieces.recv() => piece,
             () = sender.closed() => None,
         };
-        match piece {
-            Some(piece) if sender.send(piece.clone()).await.is_ok() => {}
-            Some(_) | None => break,
+        let (piece, last) = match piece {
+            Some(bytes) => (Piece::More(bytes), false),
+            None => (Piece::Last(Bytes::new()), true),
+        };
+        if sender.send(piece).await.is_err() || last {
+            break;
         }
     }
     if sender.is_closed() {

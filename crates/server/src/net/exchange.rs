@@ -56,6 +56,13 @@ pub struct Inbound {
     pub body: ContentBytes,
 }
 
+/// What a request may send after its head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    /// The most bytes of a body that the request's route takes; [`Limits::body`](super::Limits::body) holds as well.
+    pub body: usize,
+}
+
 /// A reply's body.
 pub enum Body {
     /// No body.
@@ -138,8 +145,11 @@ impl RimError {
 /// The request road, as the rim sees it.
 pub trait Road: Send + Sync + 'static {
     /// Looks at a head before any of its body is read; a reply here ends the request without buffering a byte of it,
-    /// so that a stranger cannot fill memory. `None` goes on. Must not block.
-    fn turn_away(&self, head: &Head) -> Option<Outbound>;
+    /// so that a stranger cannot fill memory. Must not block.
+    ///
+    /// # Errors
+    /// The reply to a request that goes no further.
+    fn admit(&self, head: &Head) -> Result<Admission, Outbound>;
 
     /// Answers a whole request. The future is dropped when the client leaves before the reply has begun.
     fn handle(&self, inbound: Inbound) -> impl Future<Output = Outbound> + Send;

@@ -18,7 +18,7 @@ pub mod tls;
 
 pub(crate) use patient::Patient;
 
-pub use exchange::{Body, Head, Inbound, Outbound, Peer, Piece, RimError, Road, reply_bytes};
+pub use exchange::{Admission, Body, Head, Inbound, Outbound, Peer, Piece, RimError, Road, reply_bytes};
 pub use limits::Limits;
 pub use server::{BindError, Listener, Server};
 pub use service::RimSettings;

@@ -83,14 +83,18 @@ impl<R: Road> Rim<R> {
     }
 
     async fn carry(&self, head: &Arc<Head>, incoming: &mut Incoming) -> Outbound {
-        if let Some(reply) = self.road.turn_away(head) {
-            return reply;
-        }
-        let (body, share) =
-            match intake::body(incoming, &head.headers, &self.settings.limits, &self.memory).await {
-                Ok(taken) => taken,
-                Err(error) => return self.road.refuse(head, error),
-            };
+        let admission = match self.road.admit(head) {
+            Ok(admission) => admission,
+            Err(reply) => return reply,
+        };
+        let limits = Limits {
+            body: admission.body.min(self.settings.limits.body),
+            ..self.settings.limits
+        };
+        let (body, share) = match intake::body(incoming, &head.headers, &limits, &self.memory).await {
+            Ok(taken) => taken,
+            Err(error) => return self.road.refuse(head, error),
+        };
         let inbound = Inbound {
             head: Arc::clone(head),
             body,

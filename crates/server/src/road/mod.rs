@@ -16,7 +16,7 @@ use moho_wire::{Failure, RequestHead, Route, RouteRefused};
 pub(crate) use failure::{from_engine_failure, from_engine_refusal, from_store};
 pub(crate) use reply::{Frames, content, event_stream};
 
-use crate::net::{Head, Inbound, Outbound, RimError};
+use crate::net::{Admission, Head, Inbound, Outbound, RimError};
 use crate::startup::Platform;
 
 /// The road over one platform.
@@ -47,16 +47,16 @@ impl RequestRoad {
 }
 
 impl crate::net::Road for RequestRoad {
-    fn turn_away(&self, head: &Head) -> Option<Outbound> {
+    fn admit(&self, head: &Head) -> Result<Admission, Outbound> {
         if let Some(health) = reply::health(head, &self.platform) {
-            return Some(health);
+            return Err(health);
         }
-        match find(head) {
-            Err(refused) => Some(reply::failure(&refused.failure, refused.shape, head)),
-            Ok(route) => match authenticate::credentials_present(&self.platform, head, &facts(head)) {
-                Ok(()) => None,
-                Err(failure) => Some(reply::failure(&failure, route.error_shape(), head)),
-            },
+        let route = find(head).map_err(|refused| reply::failure(&refused.failure, refused.shape, head))?;
+        match authenticate::credentials_present(&self.platform, head, &facts(head)) {
+            Ok(()) => Ok(Admission {
+                body: route.body_limit(),
+            }),
+            Err(failure) => Err(reply::failure(&failure, route.error_shape(), head)),
         }
     }
 
@@ -66,10 +66,6 @@ impl crate::net::Road for RequestRoad {
             Err(refused) => return reply::failure(&refused.failure, refused.shape, &inbound.head),
         };
         let shape = route.error_shape();
-        if inbound.body.len() > route.body_limit() {
-            let limit = u64::try_from(route.body_limit()).unwrap_or(u64::MAX);
-            return reply::failure(&Failure::PayloadTooLarge { limit }, shape, &inbound.head);
-        }
         match self.travel(&inbound, &route).await {
             Ok(outbound) => outbound,
             Err(failure) => reply::failure(&failure, shape, &inbound.head),

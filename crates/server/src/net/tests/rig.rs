@@ -20,7 +20,8 @@ use tokio_rustls::client::TlsStream;
 
 use crate::net::tls::{Certificates, Identity};
 use crate::net::{
-    Body, Head, Inbound, Limits, Listener, Outbound, Peer, Piece, RimError, RimSettings, Road, Server,
+    Admission, Body, Head, Inbound, Limits, Listener, Outbound, Peer, Piece, RimError, RimSettings, Road,
+    Server,
 };
 use crate::system::{SystemClock, SystemEntropy};
 
@@ -45,19 +46,21 @@ fn words(text: String) -> Outbound {
 }
 
 impl Road for Arc<Mirror> {
-    fn turn_away(&self, head: &Head) -> Option<Outbound> {
-        (head.raw_path == "/private").then(|| {
-            reply(
+    fn admit(&self, head: &Head) -> Result<Admission, Outbound> {
+        match head.raw_path.as_str() {
+            "/private" => Err(reply(
                 StatusCode::FORBIDDEN,
                 Body::Full(Bytes::from_static(b"turned away")),
-            )
-        })
+            )),
+            "/small" => Ok(Admission { body: 10 }),
+            _ => Ok(Admission { body: usize::MAX }),
+        }
     }
 
     async fn handle(&self, inbound: Inbound) -> Outbound {
         let Inbound { head, body } = inbound;
         match head.raw_path.as_str() {
-            "/length" => words(body.len().to_string()),
+            "/length" | "/small" => words(body.len().to_string()),
             "/empty" => reply(StatusCode::NO_CONTENT, Body::Empty),
             "/panic" => panic!("as the test asked"),
             "/stream" => {

@@ -52,7 +52,7 @@ impl crate::net::Road for RequestRoad {
             return Err(health);
         }
         let route = find(head).map_err(|refused| reply::failure(&refused.failure, refused.shape, head))?;
-        match authenticate::credentials_present(&self.platform, head, &facts(head)) {
+        match authenticate::precheck(&self.platform, head, &route, &facts(head)) {
             Ok(()) => Ok(Admission {
                 body: route.body_limit(),
             }),
@@ -80,6 +80,9 @@ impl crate::net::Road for RequestRoad {
         reply::failure(&failure::from_rim(error), shape, head)
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 fn find(head: &Head) -> Result<Route, RouteRefused> {
     moho_wire::route(&RequestHead {

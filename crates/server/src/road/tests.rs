@@ -1,0 +1,162 @@
+//! The road over a platform of its own, without models: what is decided before a handler has anything to do.
+
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use moho_iam::action::sts::AssumeRole;
+use moho_iam::authn::SessionGrant;
+use moho_iam::authz::Context;
+use moho_iam::bootstrap::Door;
+use moho_terms::{Arn, ContentBytes, RequestId};
+
+use super::*;
+use crate::config::{Config, Surroundings, Typed};
+use crate::net::{Admission, Body, Peer, Road};
+use crate::startup::{self, Started};
+
+struct Rig {
+    road: RequestRoad,
+    folder: tempfile::TempDir,
+    _lock: moho_os::FileLock,
+}
+
+impl Rig {
+    fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let surroundings = Surroundings {
+            cores: 1,
+            data_home: Some(folder.path().to_owned()),
+        };
+        let config = Config::resolve(&Typed::default(), &surroundings).unwrap();
+        let Started { platform, lock } = startup::open(&config, &mut |_, _, _| {}).unwrap();
+        Self {
+            road: RequestRoad::new(platform),
+            folder,
+            _lock: lock,
+        }
+    }
+
+    /// A bearer key of the developer's role.
+    fn key(&self) -> String {
+        let platform = &self.road.platform;
+        let now = platform.clock.now();
+        let caller = Door::open(platform.attestation, platform.store.identity_provider().unwrap())
+            .unwrap()
+            .admit(platform.own_uid, platform.own_uid, platform.account, now)
+            .unwrap();
+        let role: Arn = format!("arn:aws:iam::{}:role/Developer", platform.account)
+            .parse()
+            .unwrap();
+        let permit = platform
+            .authorizer
+            .authorize::<AssumeRole>(&caller, &facts(&self.head("/")), &role, &Context::new())
+            .unwrap();
+        let grant = SessionGrant {
+            session_name: "me".parse().unwrap(),
+            duration_seconds: None,
+            session_policy: None,
+        };
+        let credentials = platform
+            .authenticator
+            .issue(&permit, grant, now, &*platform.entropy)
+            .unwrap();
+        let key = credentials.bearer_key(&platform.region, now, 900).unwrap();
+        String::from_utf8(key.expose().to_vec()).unwrap()
+    }
+
+    fn head(&self, path: &str) -> Head {
+        let platform = &self.road.platform;
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Head {
+            method: if path == "/healthz" {
+                Method::GET
+            } else {
+                Method::POST
+            },
+            raw_path: path.to_owned(),
+            raw_query: String::new(),
+            authority: "moho.test".to_owned(),
+            headers,
+            peer: Peer::Network("192.0.2.1:1234".parse().unwrap()),
+            received: platform.clock.now(),
+            request_id: RequestId::random(&*platform.entropy).unwrap(),
+        }
+    }
+
+    fn with_key(&self, key: &str) -> Head {
+        let mut head = self.head("/v1/responses");
+        let value = format!("Bearer {key}").parse().unwrap();
+        head.headers.insert(AUTHORIZATION, value);
+        head
+    }
+
+    fn admit(&self, head: &Head) -> Result<Admission, StatusCode> {
+        self.road.admit(head).map_err(|reply| reply.status)
+    }
+
+    /// How many authentications the journal says have failed.
+    fn failures(&self) -> usize {
+        let mut count = 0;
+        for file in std::fs::read_dir(self.folder.path().join("moho/journal")).unwrap() {
+            let text = std::fs::read(file.unwrap().path()).unwrap();
+            count += String::from_utf8_lossy(&text).matches("unauthenticated").count();
+        }
+        count
+    }
+}
+
+fn text(reply: Outbound) -> String {
+    match reply.body {
+        Body::Full(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+        Body::Empty | Body::Stream(_) => String::new(),
+    }
+}
+
+#[tokio::test]
+async fn strangers_are_turned_away_before_their_body() {
+    let rig = Rig::open();
+    let key = rig.key();
+    assert!(rig.admit(&rig.with_key(&key)).unwrap().body > 1 << 20);
+    assert_eq!(rig.failures(), 0);
+    let cut = key.get(..key.len() - 8).unwrap();
+    for (number, stranger) in [
+        rig.head("/v1/responses"),
+        rig.with_key("sk-unknown"),
+        rig.with_key(cut),
+    ]
+    .iter()
+    .enumerate()
+    {
+        assert_eq!(rig.admit(stranger), Err(StatusCode::UNAUTHORIZED));
+        assert_eq!(rig.failures(), number + 1, "each is journaled once");
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_is_no_text_is_nobodys_proof() {
+    let rig = Rig::open();
+    let mut head = rig.with_key(&rig.key());
+    let agent = HeaderValue::from_bytes("Zo\u{eb}".as_bytes()).unwrap();
+    head.headers
+        .insert(HeaderName::from_static("x-author"), agent.clone());
+    assert!(rig.admit(&head).is_ok());
+    let reply = rig
+        .road
+        .handle(Inbound {
+            head: Arc::new(head),
+            body: ContentBytes::new(b"{}".to_vec()),
+        })
+        .await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST, "the body is what is wrong");
+
+    let mut head = rig.with_key(&rig.key());
+    head.headers.append(AUTHORIZATION, agent);
+    assert_eq!(
+        rig.admit(&head),
+        Err(StatusCode::UNAUTHORIZED),
+        "a proof in doubt is no proof"
+    );
+    assert!(text(rig.road.refuse(&head, RimError::Internal)).contains("error"));
+}

@@ -11,6 +11,7 @@ use moho_terms::{RequestId, Timestamp};
 use tokio::sync::mpsc;
 
 use super::activity::Exchange;
+use super::memory::Share;
 use super::{Body, Outbound, Piece};
 
 /// The request id as OpenAI's clients look for it.
@@ -24,6 +25,8 @@ const ATTESTATION: HeaderName = HeaderName::from_static("moho-attestation");
 pub(crate) struct ReplyBody {
     rest: Rest,
     exchange: Exchange,
+    /// The memory of the request's body, given back with the reply's end.
+    _request: Option<Share>,
 }
 
 enum Rest {
@@ -38,14 +41,18 @@ enum Rest {
 pub(crate) struct BrokenOff;
 
 /// Puts the reply together.
-pub(crate) fn response(reply: Outbound, exchange: Exchange) -> Response<ReplyBody> {
+pub(crate) fn response(reply: Outbound, exchange: Exchange, request: Option<Share>) -> Response<ReplyBody> {
     let rest = match reply.body {
         Body::Empty => Rest::Nothing,
         Body::Full(bytes) if bytes.is_empty() => Rest::Nothing,
         Body::Full(bytes) => Rest::All(bytes),
         Body::Stream(pieces) => Rest::Pieces(pieces),
     };
-    let mut response = Response::new(ReplyBody { rest, exchange });
+    let mut response = Response::new(ReplyBody {
+        rest,
+        exchange,
+        _request: request,
+    });
     *response.status_mut() = reply.status;
     for (name, value) in reply.headers {
         response.headers_mut().append(name, value);

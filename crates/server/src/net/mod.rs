@@ -3,6 +3,7 @@
 //! The rim knows HTTP and TLS and bounds everything a peer can make it hold; it knows no API. The road knows the APIs
 //! and never sees a socket. [`Inbound`] and [`Outbound`] are all they share.
 
+pub(crate) mod accept;
 mod activity;
 pub(crate) mod connection;
 mod exchange;

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -15,12 +14,10 @@ use super::memory::BodyMemory;
 use super::patient::Patient;
 use super::service::{Rim, RimSettings};
 use super::tasks::{Shutdown, tasks};
-use super::{Peer, Road, connection};
+use super::{Peer, Road, accept, connection};
 
 /// The application protocol that TLS agreed on, when it is HTTP/2.
 const H2: &[u8] = b"h2";
-/// The pause after the system refused a connection (too many open files), so that the loop does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What somebody gets who speaks plain HTTP to the TLS port.
 const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 38\r\nconnection: close\r\n\r\n\
     this port speaks HTTPS, not plain HTTP";
@@ -116,7 +113,7 @@ impl<R: Road> Server<R> {
         let (rim, connections) = (Arc::clone(&self.rim), Arc::clone(&self.connections));
         self.rim.tasks.spawn(async move {
             tokio::select! {
-                () = accept(&rim, &listener.socket, &connections, &tls) => {}
+                () = accept_all(&rim, &listener.socket, &connections, &tls) => {}
                 () = rim.tasks.draining() => {}
             }
         });
@@ -144,24 +141,16 @@ impl<R: Road> Server<R> {
 }
 
 /// Accepts connections for ever, each with one of the places that there are.
-async fn accept<R: Road>(
+async fn accept_all<R: Road>(
     rim: &Arc<Rim<R>>,
     socket: &TcpListener,
     places: &Arc<Semaphore>,
     tls: &TlsAcceptor,
 ) {
     while let Ok(place) = Arc::clone(places).acquire_owned().await {
-        match socket.accept().await {
-            Ok((stream, address)) => {
-                let serving = serve(Arc::clone(rim), stream, address, tls.clone(), place);
-                rim.tasks.spawn(serving);
-            }
-            Err(error) => {
-                drop(place);
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
+        let (stream, address) = accept::next(|| socket.accept()).await;
+        let serving = serve(Arc::clone(rim), stream, address, tls.clone(), place);
+        rim.tasks.spawn(serving);
     }
 }
 

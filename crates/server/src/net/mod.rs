@@ -11,6 +11,7 @@ mod intake;
 mod limits;
 mod memory;
 mod patient;
+pub(crate) mod places;
 mod reply;
 mod server;
 mod service;

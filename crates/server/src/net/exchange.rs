@@ -122,6 +122,9 @@ pub enum RimError {
     /// An expectation other than `100-continue`: 417.
     #[error("the expectation in `Expect` cannot be met")]
     ExpectationFailed,
+    /// A body that is packed in a way the rim does not unpack: 415.
+    #[error("the request body has a `Content-Encoding` that is not served: send it as it is")]
+    ContentEncoding,
     /// The road ended without a reply: 500.
     #[error("internal failure")]
     Internal,
@@ -137,6 +140,7 @@ impl RimError {
             Self::BodyBroken | Self::NoSingleHost => StatusCode::BAD_REQUEST,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
+            Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -10,6 +10,8 @@ mod reply;
 
 use std::sync::Arc;
 
+use http::HeaderValue;
+use http::header::RETRY_AFTER;
 use moho_iam::authz::RequestFacts;
 use moho_wire::{Failure, RequestHead, Route, RouteRefused};
 
@@ -77,7 +79,15 @@ impl crate::net::Road for RequestRoad {
             Ok(route) => route.error_shape(),
             Err(RouteRefused { shape, .. }) => shape,
         };
-        reply::failure(&failure::from_rim(error), shape, head)
+        let mut reply = reply::failure(&failure::from_rim(error, shape), shape, head);
+        // The protocols have no words of their own for some of these; HTTP has.
+        reply.status = error.status();
+        if error == RimError::Busy {
+            reply
+                .headers
+                .push((RETRY_AFTER, HeaderValue::from(failure::RETRY_AFTER)));
+        }
+        reply
     }
 }
 

@@ -160,3 +160,33 @@ async fn a_header_that_is_no_text_is_nobodys_proof() {
     );
     assert!(text(rig.road.refuse(&head, RimError::Internal)).contains("error"));
 }
+
+#[tokio::test]
+async fn what_the_rim_refuses_has_its_status_on_every_api() {
+    let rig = Rig::open();
+    let openai = rig.head("/v1/responses");
+    let mut sts = rig.head("/");
+    sts.headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/x-www-form-urlencoded"),
+    );
+    sts.headers.insert(
+        AUTHORIZATION,
+        HeaderValue::from_static("AWS4-HMAC-SHA256 Credential=A/20150830/us-east-1/sts/aws4_request"),
+    );
+    for head in [&openai, &sts] {
+        for (error, status) in [
+            (RimError::ExpectationFailed, 417),
+            (RimError::ContentEncoding, 415),
+            (RimError::BodyTooLarge { limit: 1 }, 413),
+            (RimError::NoSingleHost, 400),
+            (RimError::Busy, 503),
+        ] {
+            assert_eq!(rig.road.refuse(head, error).status.as_u16(), status);
+        }
+        let busy = rig.road.refuse(head, RimError::Busy);
+        assert!(busy.headers.iter().any(|(name, _)| name == "retry-after"));
+        let words = text(busy);
+        assert!(words.contains("too many large requests at once") && !words.contains("engine"));
+    }
+}

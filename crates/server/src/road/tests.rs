@@ -29,7 +29,7 @@ impl Rig {
             data_home: Some(folder.path().to_owned()),
         };
         let config = Config::resolve(&Typed::default(), &surroundings).unwrap();
-        let Started { platform, lock } = startup::open(&config, &mut |_, _, _| {}).unwrap();
+        let Started { platform, lock, .. } = startup::open(&config, &mut |_, _, _| {}).unwrap();
         Self {
             road: RequestRoad::new(platform),
             folder,

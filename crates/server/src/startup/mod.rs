@@ -16,7 +16,7 @@ use moho_iam::authn::Authenticator;
 use moho_iam::authz::Authorizer;
 use moho_iam::bootstrap::Door;
 use moho_kms::{Kms, RootKey};
-use moho_os::FileLock;
+use moho_os::{FileLock, Residence};
 use moho_store::Store;
 use moho_terms::{Clock, Entropy};
 use moho_wire::openai::models::Model;
@@ -36,6 +36,8 @@ const SESSION_KEY: &str = "iam/session-token/1";
 pub(crate) struct Started {
     pub(crate) platform: Arc<Platform>,
     pub(crate) lock: FileLock,
+    /// What the start-up lines have to say of it.
+    pub(crate) posture: Vec<String>,
 }
 
 /// Hears how far loading a model has come: model, bytes done, bytes in all.
@@ -53,6 +55,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         })?;
 
     let root = RootKey::development(&config.data.join("root.key"), &*entropy)?;
+    let posture = posture(root.residence());
     let session_key = root.derive(SESSION_KEY)?;
     let store = Arc::new(Store::open(&config.data.join("store"))?);
     let (journal, recovery) = FileJournal::open(&config.data.join("journal"))?;
@@ -90,6 +93,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     Ok(Started {
         platform: Arc::new(platform),
         lock,
+        posture,
     })
 }
 
@@ -125,6 +129,15 @@ fn load(
     Ok((models, link))
 }
 
+fn posture(root_key: Residence) -> Vec<String> {
+    match root_key {
+        Residence::Locked => Vec::new(),
+        Residence::Swappable => vec![
+            "the root key is not in locked memory and may be written to swap: raise `ulimit -l`".to_owned(),
+        ],
+    }
+}
+
 fn make_private(directory: &Path) -> Result<(), StartupError> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
@@ -135,4 +148,15 @@ fn make_private(directory: &Path) -> Result<(), StartupError> {
             path: directory.to_owned(),
             source,
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_key_that_may_be_swapped_is_told() {
+        assert!(posture(Residence::Locked).is_empty());
+        assert!(posture(Residence::Swappable).concat().contains("swap"));
+    }
 }

@@ -101,17 +101,22 @@ pub(super) fn failure(failure: &Failure, shape: ErrorShape, head: &Head) -> Outb
     whole(failure.reply(shape, &head.request_id))
 }
 
-/// `GET /healthz`: alive, and what stands behind the root key. Open to all; says nothing else.
+/// `GET /healthz`: whether requests can be served, and what stands behind the root key. Open to all; says nothing else.
 pub(super) fn health(head: &Head, platform: &Platform) -> Option<Outbound> {
     if head.raw_path != "/healthz" || !matches!(head.method, Method::GET | Method::HEAD) {
         return None;
     }
+    let (status, word) = if platform.works() {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+    };
     let body = format!(
-        "{{\"status\":\"ok\",\"attestation\":\"{}\"}}\n",
+        "{{\"status\":\"{word}\",\"attestation\":\"{}\"}}\n",
         platform.attestation.as_str()
     );
     Some(Outbound {
-        status: StatusCode::OK,
+        status,
         headers: vec![
             (CONTENT_TYPE, HeaderValue::from_static("application/json")),
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),

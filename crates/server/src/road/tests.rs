@@ -5,14 +5,16 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use moho_iam::action::sts::AssumeRole;
+use moho_iam::authn::AuthnError;
 use moho_iam::authn::SessionGrant;
-use moho_iam::authz::Context;
+use moho_iam::authz::{Authorizer, Context};
 use moho_iam::bootstrap::Door;
 use moho_terms::{Arn, ContentBytes, RequestId};
 
 use super::*;
 use crate::config::{Config, Surroundings, Typed};
 use crate::net::{Admission, Body, Peer, Road};
+use crate::startup::watched::{WatchedJournal, tests::Refusing};
 use crate::startup::{self, Started};
 
 struct Rig {
@@ -189,4 +191,35 @@ async fn what_the_rim_refuses_has_its_status_on_every_api() {
         let words = text(busy);
         assert!(words.contains("too many large requests at once") && !words.contains("engine"));
     }
+}
+
+#[tokio::test]
+async fn a_moho_whose_journal_refuses_says_so() {
+    let mut rig = Rig::open();
+    let head = rig.head("/healthz");
+    let health = |rig: &Rig| {
+        let reply = rig.road.admit(&head).err().unwrap();
+        (reply.status.as_u16(), text(reply))
+    };
+    let said = |word: &str| format!("{{\"status\":\"{word}\",\"attestation\":\"development\"}}\n");
+    assert_eq!(health(&rig), (200, said("ok")));
+
+    let platform = Arc::get_mut(&mut rig.road.platform).unwrap();
+    let reasons = std::sync::Mutex::new(vec![moho_audit::AuditError::NotDurable]);
+    let clock = Arc::clone(&platform.clock);
+    platform.journal = Arc::new(WatchedJournal::new(
+        Box::new(Refusing(reasons)),
+        Arc::clone(&clock),
+    ));
+    let (policies, journal) = (Arc::clone(&platform.store), Arc::clone(&platform.journal));
+    platform.authorizer = Authorizer::new(policies as _, journal as _, clock);
+    let facts = facts(&head);
+    assert!(
+        rig.road
+            .platform
+            .authorizer
+            .journal_authn_failure(&facts, &AuthnError::Missing)
+            .is_err()
+    );
+    assert_eq!(health(&rig), (503, said("unavailable")));
 }

@@ -6,6 +6,7 @@
 mod bootstrap;
 mod error;
 mod platform;
+pub(crate) mod watched;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use moho_wire::openai::models::Model;
 pub(crate) use error::StartupError;
 pub(crate) use platform::{DoorSwitch, Platform};
 
+use self::watched::WatchedJournal;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
@@ -73,7 +75,12 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Ok(_open) => DoorState::Open,
         Err(_closed) => DoorState::Closed,
     };
-    let authorizer = Authorizer::new(Arc::clone(&store) as _, Arc::new(journal), Arc::clone(&clock));
+    let journal = Arc::new(WatchedJournal::new(Box::new(journal), Arc::clone(&clock)));
+    let authorizer = Authorizer::new(
+        Arc::clone(&store) as _,
+        Arc::clone(&journal) as _,
+        Arc::clone(&clock),
+    );
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
@@ -82,6 +89,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         own_uid: moho_os::own_user(),
         authenticator: Authenticator::new(&session_key, config.region.clone())?,
         authorizer,
+        journal,
         kms,
         store,
         engine,

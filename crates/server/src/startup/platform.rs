@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
+use crate::startup::watched::WatchedJournal;
 
 /// Everything a request may need.
 pub(crate) struct Platform {
@@ -26,6 +27,8 @@ pub(crate) struct Platform {
     pub(crate) own_uid: u32,
     pub(crate) authenticator: Authenticator,
     pub(crate) authorizer: Authorizer,
+    /// Where the authorizer writes, to know whether it can.
+    pub(crate) journal: Arc<WatchedJournal>,
     pub(crate) kms: Kms,
     pub(crate) store: Arc<Store>,
     pub(crate) engine: EngineLink,
@@ -36,6 +39,11 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
+    /// Whether requests can be served, as far as is known: the engine runs and the journal takes entries.
+    pub(crate) fn works(&self) -> bool {
+        self.journal.works() && !self.engine.has_ended()
+    }
+
     /// Whether a model of this name is loaded.
     pub(crate) fn serves(&self, id: &ModelId) -> bool {
         self.models.iter().any(|model| model.id == *id)

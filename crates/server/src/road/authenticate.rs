@@ -90,6 +90,12 @@ fn through_the_door(platform: &Platform, uid: u32) -> Result<Authenticated, Fail
 }
 
 fn refused(platform: &Platform, facts: &RequestFacts, error: &AuthnError) -> Failure {
+    if !platform
+        .strangers
+        .gets_entry(facts.source_ip, platform.clock.now())
+    {
+        return failure::from_authn(error);
+    }
     match platform.authorizer.journal_authn_failure(facts, error) {
         Ok(_position) => failure::from_authn(error),
         Err(unavailable) => {

@@ -7,6 +7,7 @@ mod authenticate;
 mod dispatch;
 mod failure;
 mod reply;
+mod strangers;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use moho_wire::{Failure, RequestHead, Route, RouteRefused};
 
 pub(crate) use failure::{from_engine_failure, from_engine_refusal, from_store};
 pub(crate) use reply::{Frames, content, event_stream};
+pub(crate) use strangers::Strangers;
 
 use crate::net::{Admission, Head, Inbound, Outbound, RimError};
 use crate::startup::Platform;

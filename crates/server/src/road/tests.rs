@@ -223,3 +223,19 @@ async fn a_moho_whose_journal_refuses_says_so() {
     );
     assert_eq!(health(&rig), (503, said("unavailable")));
 }
+
+#[tokio::test]
+async fn a_stranger_does_not_fill_the_journal() {
+    let rig = Rig::open();
+    // 300 tries take a second or two: at most 20 entries in each.
+    let began = rig.road.platform.clock.now().unix_seconds();
+    for _ in 0..300 {
+        assert_eq!(
+            rig.admit(&rig.head("/v1/responses")),
+            Err(StatusCode::UNAUTHORIZED)
+        );
+    }
+    let seconds = rig.road.platform.clock.now().unix_seconds() - began + 1;
+    let most = usize::try_from(seconds * 20).unwrap();
+    assert!((20..=most).contains(&rig.failures()));
+}

@@ -29,6 +29,7 @@ use self::watched::WatchedJournal;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
+use crate::road::Strangers;
 use crate::system::{SystemClock, SystemEntropy};
 
 /// What the session key is derived for.
@@ -90,6 +91,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         authenticator: Authenticator::new(&session_key, config.region.clone())?,
         authorizer,
         journal,
+        strangers: Strangers::default(),
         kms,
         store,
         engine,

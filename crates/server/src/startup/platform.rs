@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
+use crate::road::Strangers;
 use crate::startup::watched::WatchedJournal;
 
 /// Everything a request may need.
@@ -29,6 +30,8 @@ pub(crate) struct Platform {
     pub(crate) authorizer: Authorizer,
     /// Where the authorizer writes, to know whether it can.
     pub(crate) journal: Arc<WatchedJournal>,
+    /// Those who failed to authenticate lately.
+    pub(crate) strangers: Strangers,
     pub(crate) kms: Kms,
     pub(crate) store: Arc<Store>,
     pub(crate) engine: EngineLink,

@@ -194,7 +194,7 @@ async fn what_the_rim_refuses_has_its_status_on_every_api() {
 }
 
 #[tokio::test]
-async fn a_moho_whose_journal_refuses_says_so() {
+async fn a_server_whose_journal_refuses_says_so() {
     let mut rig = Rig::open();
     let head = rig.head("/healthz");
     let health = |rig: &Rig| {

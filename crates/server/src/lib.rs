@@ -25,11 +25,15 @@ use crate::startup::Started;
 #[must_use]
 pub fn run() -> ExitCode {
     cli::run(|config, _surface, progress| {
-        let Started { platform, lock } = startup::open(config, progress)?;
+        let Started {
+            platform,
+            lock,
+            posture,
+        } = startup::open(config, progress)?;
         Ok(Opened {
             attestation: platform.attestation,
             door: platform.door.watch(),
-            posture: Vec::new(),
+            posture,
             lock,
             road: Arc::new(RequestRoad::new(platform)),
         })

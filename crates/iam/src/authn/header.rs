@@ -139,6 +139,25 @@ impl<'a> Authorization<'a> {
         })
     }
 
+    /// The public half of the credentials.
+    pub(super) fn access_key_id(&self) -> &'a str {
+        self.credential.access_key_id
+    }
+
+    /// When and for what the request says it was signed, if that is by the rules of `region` and of one of `services`
+    /// and covers the headers that it must.
+    pub(super) fn scope(
+        &self,
+        head: &HttpHead<'a>,
+        region: &Region,
+        services: &[SigningName],
+    ) -> Result<(Timestamp, Scope<'a>, SigningName), AuthnError> {
+        let signed_at = signing_time(head)?;
+        let (scope, service) = self.credential.scope(signed_at, region, services)?;
+        check_signed_headers(head, self.signed_headers)?;
+        Ok((signed_at, scope, service))
+    }
+
     /// What the request presents, by the rules of `region` and of one of `services`.
     pub(super) fn present(
         &self,
@@ -146,9 +165,7 @@ impl<'a> Authorization<'a> {
         region: &Region,
         services: &[SigningName],
     ) -> Result<(Presented<'a>, SigningName), AuthnError> {
-        let signed_at = signing_time(head)?;
-        let (scope, service) = self.credential.scope(signed_at, region, services)?;
-        check_signed_headers(head, self.signed_headers)?;
+        let (signed_at, scope, service) = self.scope(head, region, services)?;
         let payload_hash = payload_hash(head, service)?;
         let presented = Presented {
             access_key_id: self.credential.access_key_id,

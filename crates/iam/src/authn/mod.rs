@@ -9,6 +9,7 @@ mod canonical;
 mod error;
 mod header;
 mod issue;
+mod precheck;
 mod presented;
 mod signature;
 mod signing_name;
@@ -149,13 +150,7 @@ impl Authenticator {
         services: &[SigningName],
         now: Timestamp,
     ) -> Result<Authenticated, AuthnError> {
-        let authorization = header::single(head, "authorization")?;
-        if authenticates_by_query(head.raw_query) {
-            return Err(AuthnError::Malformed(
-                "Authentication in the query string is not accepted here.",
-            ));
-        }
-        let authorization = authorization.ok_or(AuthnError::Missing)?;
+        let authorization = authorization(head)?;
         match bearer::bearer_credentials(authorization) {
             Some(key) => self.by_bearer_key(key, services, now),
             None => self.by_header(&Authorization::parse(authorization)?, head, services, now),
@@ -207,6 +202,17 @@ impl Authenticator {
             &proof,
         ))
     }
+}
+
+/// The one place where credentials may be.
+fn authorization<'a>(head: &HttpHead<'a>) -> Result<&'a str, AuthnError> {
+    let authorization = header::single(head, "authorization")?;
+    if authenticates_by_query(head.raw_query) {
+        return Err(AuthnError::Malformed(
+            "Authentication in the query string is not accepted here.",
+        ));
+    }
+    authorization.ok_or(AuthnError::Missing)
 }
 
 /// S3's clients may be wrong by a quarter of an hour, all others by five minutes.

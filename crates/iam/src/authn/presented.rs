@@ -26,7 +26,7 @@ impl Presented<'_> {
         tokens: &TokenSealer,
         now: Timestamp,
     ) -> Result<(RoleSession, SignatureValid), AuthnError> {
-        let opened = self.open(tokens);
+        let opened = open(tokens, self.access_key_id, self.session_token);
         let stand_in = Secret::new(vec![b'x'; 40]);
         let secret = opened
             .as_ref()
@@ -46,14 +46,18 @@ impl Presented<'_> {
             Ok((session, valid))
         }
     }
+}
 
-    /// There are only temporary credentials, so there must be a token, and it must be of this very key.
-    fn open(&self, tokens: &TokenSealer) -> Result<Opened, AuthnError> {
-        let opened = tokens.open(self.session_token.ok_or(AuthnError::UnknownKey)?)?;
-        if opened.session.access_key_id().map(AccessKeyId::as_str) == Some(self.access_key_id) {
-            Ok(opened)
-        } else {
-            Err(AuthnError::UnknownKey)
-        }
+/// There are only temporary credentials, so there must be a token, and it must be of this very key.
+pub(super) fn open(
+    tokens: &TokenSealer,
+    access_key_id: &str,
+    session_token: Option<&str>,
+) -> Result<Opened, AuthnError> {
+    let opened = tokens.open(session_token.ok_or(AuthnError::UnknownKey)?)?;
+    if opened.session.access_key_id().map(AccessKeyId::as_str) == Some(access_key_id) {
+        Ok(opened)
+    } else {
+        Err(AuthnError::UnknownKey)
     }
 }

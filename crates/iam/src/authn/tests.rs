@@ -653,3 +653,88 @@ proptest! {
         prop_assert!(authenticator.tokens.open(&STANDARD.encode(bytes)).is_err());
     }
 }
+
+/// What comes of a request that is changed before it is signed, looked at without its body.
+fn prechecked(now: u64, before: impl FnOnce(&mut Draft)) -> &'static str {
+    let authenticator = authenticator(1);
+    let mut draft = Draft::new(&token_of(&authenticator, KEY, None));
+    before(&mut draft);
+    let draft = draft.sign().clone();
+    let services = [SigningName::Sts, SigningName::S3];
+    draft
+        .head(&draft.headers, |head| {
+            let head = HttpHead {
+                body_sha256: &[0; 32],
+                ..*head
+            };
+            authenticator.precheck(&head, &services, at(now))
+        })
+        .map_or_else(|error| error.code(), |()| "worth its body")
+}
+
+#[test]
+fn strangers_are_known_before_their_body() {
+    assert_eq!(prechecked(START, |_| {}), "worth its body");
+    let digest = "0f".repeat(32);
+    assert_eq!(
+        prechecked(START, |draft| {
+            draft.set("x-amz-content-sha256", &digest);
+            draft.signed = "host;x-amz-content-sha256;x-amz-date;x-amz-security-token".to_owned();
+        }),
+        "worth its body",
+        "what is said about the body waits for the body"
+    );
+    assert_eq!(prechecked(START + 301, |_| {}), "skewed");
+    assert_eq!(prechecked(START, |draft| draft.scope.2 = "iam"), "wrong-scope");
+    assert_eq!(
+        prechecked(START, |draft| draft.key = "ASIAEXAMPLEEXAMPLE23"),
+        "unknown-key"
+    );
+    let foreign = token_of(&authenticator(2), KEY, None);
+    assert_eq!(
+        prechecked(START, |draft| {
+            draft.set("x-amz-security-token", &foreign);
+        }),
+        "unknown-key"
+    );
+    assert_eq!(
+        prechecked(START + 3600, |draft| {
+            draft.set("x-amz-date", &at(START + 3600).iso8601_basic());
+            draft.scope.0 = at(START + 3600).basic_date();
+        }),
+        "expired"
+    );
+}
+
+#[test]
+fn a_bearer_key_needs_no_body() {
+    let authenticator = authenticator(1);
+    let token = token_of(&authenticator, KEY, None);
+    let secret = Secret::new(SECRET.as_bytes().to_vec());
+    let region = REGION.parse().unwrap();
+    let key = bearer::make(KEY, &secret, &token, (&region, at(START), 60));
+    let asked = |key: &str, now: u64| {
+        let mut draft = Draft::new(&token);
+        draft.query = String::new();
+        draft.headers = vec![("authorization".to_owned(), format!("Bearer {key}"))];
+        draft.head(&draft.headers, |head| {
+            authenticator
+                .precheck(head, &[SigningName::BedrockMantle], at(now))
+                .map_err(|error| error.code())
+        })
+    };
+    let key = String::from_utf8(key.expose().to_vec()).unwrap();
+    assert_eq!(asked(&key, START), Ok(()));
+    assert_eq!(asked(&key, START + 60), Err("expired"));
+    let other = bearer::make(
+        KEY,
+        &Secret::new(vec![b'y'; 40]),
+        &token,
+        (&region, at(START), 60),
+    );
+    assert_eq!(
+        asked(std::str::from_utf8(other.expose()).unwrap(), START),
+        Err("bad-signature")
+    );
+    assert_eq!(asked("bedrock-api-key-x", START), Err("malformed"));
+}

@@ -102,10 +102,13 @@ fn limits(typed: &Typed) -> Result<Limits, ConfigError> {
             })
         })
     };
+    let connections = one(typed, "limits.connections", positive)?.unwrap_or(usual.connections);
     let limits = Limits {
         body: one(typed, "limits.body", bytes)?.unwrap_or(usual.body),
         body_memory: one(typed, "limits.body_memory", bytes)?.unwrap_or(usual.body_memory),
-        connections: one(typed, "limits.connections", positive)?.unwrap_or(usual.connections),
+        connections,
+        connections_per_peer: one(typed, "limits.connections_per_peer", positive)?
+            .unwrap_or_else(|| (connections / 2).max(1)),
         streams: one(typed, "limits.streams", |text| {
             text.parse().map_err(|_e| "expected a whole number")
         })?

@@ -57,7 +57,7 @@ const fn many(
 }
 
 /// Every setting. Whatever is not here cannot be set.
-pub const SETTINGS: [Setting; 22] = [
+pub const SETTINGS: [Setting; 23] = [
     one(
         ["data", "data", "MOHO_DATA"],
         "DIR",
@@ -129,6 +129,16 @@ pub const SETTINGS: [Setting; 22] = [
         "COUNT",
         "512",
         "Connections at once; more wait to be accepted",
+    ),
+    one(
+        [
+            "limits.connections_per_peer",
+            "max-peer-connections",
+            "MOHO_MAX_PEER_CONNECTIONS",
+        ],
+        "COUNT",
+        "half of `limits.connections`",
+        "Connections at once from one address (IPv6: one /64 network); more are closed. Raise it behind a proxy",
     ),
     one(
         ["limits.streams", "max-streams", "MOHO_MAX_STREAMS"],

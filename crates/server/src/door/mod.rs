@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 
-use crate::net::{Patient, Peer, Road, Server, connection};
+use crate::net::{Patient, Peer, Road, Server, accept, connection};
 
 /// Whether the door is open, as the road sees it. Once closed, it stays so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,13 +114,7 @@ pub fn serve<R: Road>(server: &Server<R>, door: DoorSocket, own_uid: u32, state:
     let places = Arc::new(tokio::sync::Semaphore::new(PLACES));
     let accepting = async move {
         while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-            let stream = match door.listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::warn!(%error, "the bootstrap door does not work any more");
-                    return;
-                }
-            };
+            let (stream, _) = accept::next(|| door.listener.accept()).await;
             let Some(uid) = stream
                 .peer_cred()
                 .ok()

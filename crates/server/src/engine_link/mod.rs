@@ -84,6 +84,12 @@ impl EngineLink {
         &self.models
     }
 
+    /// Whether the engine has ended, so that nothing can be asked of it any more.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.shared.readers().is_none()
+    }
+
     /// Starts a sequence. Its name and its first credit are the link's to choose, whatever `start` says of them.
     ///
     /// # Errors

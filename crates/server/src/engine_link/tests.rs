@@ -190,10 +190,12 @@ async fn an_engine_that_overruns_its_credit_loses_the_sequence_not_the_bridge() 
 async fn an_engine_that_ends_is_seen_by_everybody() {
     let (link, engine) = Played::start();
     let mut sequence = start(&link);
+    assert!(!link.has_ended());
     drop(engine);
     assert!(matches!(
         sequence.next().await,
         Some(EventKind::Failed(Failure::EngineStopped))
     ));
     assert!(sequence.next().await.is_none());
+    assert!(link.has_ended());
 }

@@ -45,10 +45,10 @@ async fn speak(asked: Asked, mut answer: Answer, mut stream: ChatStream, frames:
         let sent = match piece {
             Ok(Piece::Text(text)) => match stream.delta(&text, &*asked.platform.entropy) {
                 Ok(delta) => frames.send(delta).await,
-                Err(_no_entropy) => return drop(frames.send(stream.fail(&Failure::Unavailable)).await),
+                Err(_no_entropy) => return frames.finish(stream.fail(&Failure::Unavailable)).await,
             },
-            Ok(Piece::End(ending, usage)) => return drop(frames.send(stream.complete(ending, usage)).await),
-            Err(failure) => return drop(frames.send(stream.fail(&failure)).await),
+            Ok(Piece::End(ending, usage)) => return frames.finish(stream.complete(ending, usage)).await,
+            Err(failure) => return frames.finish(stream.fail(&failure)).await,
         };
         if sent.is_err() {
             return;

@@ -217,8 +217,7 @@ async fn speak(asked: Asked, mut answer: Answer, speech: Speech, frames: Frames)
             }
             Err(failure) => stream.fail(&failure),
         };
-        // The client may leave before it reads the end; there is nobody to tell.
-        return drop(frames.send(last).await);
+        return frames.finish(last).await;
     }
 }
 

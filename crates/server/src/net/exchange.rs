@@ -56,6 +56,13 @@ pub struct Inbound {
     pub body: ContentBytes,
 }
 
+/// What a request may send after its head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    /// The most bytes of a body that the request's route takes; [`Limits::body`](super::Limits::body) holds as well.
+    pub body: usize,
+}
+
 /// A reply's body.
 pub enum Body {
     /// No body.
@@ -63,8 +70,17 @@ pub enum Body {
     /// All of it at once; see [`reply_bytes`] for a tenant's words.
     Full(Bytes),
     /// Piece by piece; each piece is sent at once. The road keeps the `Sender`: when the client leaves, the receiver is
-    /// dropped, `Sender::closed` resolves and `send` fails, upon which the road stops the work.
-    Stream(mpsc::Receiver<Bytes>),
+    /// dropped, `Sender::closed` resolves and `send` fails, upon which the road stops the work. A sender that goes
+    /// without a [`Piece::Last`] breaks the reply off, which the client sees.
+    Stream(mpsc::Receiver<Piece>),
+}
+
+/// A piece of a streamed reply.
+pub enum Piece {
+    /// More follows.
+    More(Bytes),
+    /// With this the reply is whole; it may be empty.
+    Last(Bytes),
 }
 
 /// A reply. The rim adds `date`, `x-request-id`, `x-amzn-requestid`, `moho-attestation` and, for a body of known size,
@@ -106,6 +122,9 @@ pub enum RimError {
     /// An expectation other than `100-continue`: 417.
     #[error("the expectation in `Expect` cannot be met")]
     ExpectationFailed,
+    /// A body that is packed in a way the rim does not unpack: 415.
+    #[error("the request body has a `Content-Encoding` that is not served: send it as it is")]
+    ContentEncoding,
     /// The road ended without a reply: 500.
     #[error("internal failure")]
     Internal,
@@ -121,6 +140,7 @@ impl RimError {
             Self::BodyBroken | Self::NoSingleHost => StatusCode::BAD_REQUEST,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
+            Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -129,8 +149,11 @@ impl RimError {
 /// The request road, as the rim sees it.
 pub trait Road: Send + Sync + 'static {
     /// Looks at a head before any of its body is read; a reply here ends the request without buffering a byte of it,
-    /// so that a stranger cannot fill memory. `None` goes on. Must not block.
-    fn turn_away(&self, head: &Head) -> Option<Outbound>;
+    /// so that a stranger cannot fill memory. Must not block.
+    ///
+    /// # Errors
+    /// The reply to a request that goes no further.
+    fn admit(&self, head: &Head) -> Result<Admission, Outbound>;
 
     /// Answers a whole request. The future is dropped when the client leaves before the reply has begun.
     fn handle(&self, inbound: Inbound) -> impl Future<Output = Outbound> + Send;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, EXPECT, HOST};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use moho_terms::{ContentBytes, RequestId, Timestamp};
@@ -27,10 +27,14 @@ pub(crate) fn head(
     if let Some(host) = authority.as_deref().and_then(|a| HeaderValue::from_str(a).ok()) {
         parts.headers.insert(HOST, host);
     }
-    let verdict = match (&authority, expectation_is_known(&parts.headers)) {
-        (None, _) => Err(RimError::NoSingleHost),
-        (Some(_), false) => Err(RimError::ExpectationFailed),
-        (Some(_), true) => Ok(()),
+    let verdict = if authority.is_none() {
+        Err(RimError::NoSingleHost)
+    } else if !every(&parts.headers, &EXPECT, b"100-continue") {
+        Err(RimError::ExpectationFailed)
+    } else if !every(&parts.headers, &CONTENT_ENCODING, b"identity") {
+        Err(RimError::ContentEncoding)
+    } else {
+        Ok(())
     };
     let head = Head {
         method: parts.method,
@@ -68,11 +72,12 @@ fn single_host(parts: &Parts) -> Option<String> {
     visible.then(|| named.to_owned())
 }
 
-fn expectation_is_known(headers: &HeaderMap) -> bool {
+/// Whether a header, if it is there, says the one thing that is understood.
+fn every(headers: &HeaderMap, name: &HeaderName, known: &[u8]) -> bool {
     headers
-        .get_all(EXPECT)
+        .get_all(name)
         .iter()
-        .all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+        .all(|value| value.as_bytes().eq_ignore_ascii_case(known))
 }
 
 /// Collects a body within its limit, its time and the memory that is free. The share is to be held for as long as the

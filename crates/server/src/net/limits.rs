@@ -15,6 +15,8 @@ pub struct Limits {
     pub headers: usize,
     /// Connections at once; more wait in the system's queue.
     pub connections: usize,
+    /// Connections at once of one peer, by its address; more are closed.
+    pub connections_per_peer: usize,
     /// Requests at once on one HTTP/2 connection.
     pub streams: u32,
     /// From the connection to the end of the TLS handshake.
@@ -41,6 +43,7 @@ impl Default for Limits {
             head: 64 << 10,
             headers: 100,
             connections: 512,
+            connections_per_peer: 256,
             streams: 128,
             handshake: Duration::from_secs(10),
             head_wait: Duration::from_secs(30),

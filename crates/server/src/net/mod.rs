@@ -3,6 +3,7 @@
 //! The rim knows HTTP and TLS and bounds everything a peer can make it hold; it knows no API. The road knows the APIs
 //! and never sees a socket. [`Inbound`] and [`Outbound`] are all they share.
 
+pub(crate) mod accept;
 mod activity;
 pub(crate) mod connection;
 mod exchange;
@@ -10,6 +11,7 @@ mod intake;
 mod limits;
 mod memory;
 mod patient;
+pub(crate) mod places;
 mod reply;
 mod server;
 mod service;
@@ -18,7 +20,7 @@ pub mod tls;
 
 pub(crate) use patient::Patient;
 
-pub use exchange::{Body, Head, Inbound, Outbound, Peer, RimError, Road, reply_bytes};
+pub use exchange::{Admission, Body, Head, Inbound, Outbound, Peer, Piece, RimError, Road, reply_bytes};
 pub use limits::Limits;
 pub use server::{BindError, Listener, Server};
 pub use service::RimSettings;

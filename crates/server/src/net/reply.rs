@@ -1,6 +1,5 @@
 //! From the road's reply to hyper's: the headers every reply has, and a body that keeps its own pace.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -12,7 +11,8 @@ use moho_terms::{RequestId, Timestamp};
 use tokio::sync::mpsc;
 
 use super::activity::Exchange;
-use super::{Body, Outbound};
+use super::memory::Share;
+use super::{Body, Outbound, Piece};
 
 /// The request id as OpenAI's clients look for it.
 const OPENAI_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -25,23 +25,34 @@ const ATTESTATION: HeaderName = HeaderName::from_static("moho-attestation");
 pub(crate) struct ReplyBody {
     rest: Rest,
     exchange: Exchange,
+    /// The memory of the request's body, given back with the reply's end.
+    _request: Option<Share>,
 }
 
 enum Rest {
     Nothing,
     All(Bytes),
-    Pieces(mpsc::Receiver<Bytes>),
+    Pieces(mpsc::Receiver<Piece>),
 }
 
+/// The reply was broken off before its end; hyper then resets the stream, or cuts the connection of HTTP/1.1.
+#[derive(Debug, thiserror::Error)]
+#[error("the reply was not finished")]
+pub(crate) struct BrokenOff;
+
 /// Puts the reply together.
-pub(crate) fn response(reply: Outbound, exchange: Exchange) -> Response<ReplyBody> {
+pub(crate) fn response(reply: Outbound, exchange: Exchange, request: Option<Share>) -> Response<ReplyBody> {
     let rest = match reply.body {
         Body::Empty => Rest::Nothing,
         Body::Full(bytes) if bytes.is_empty() => Rest::Nothing,
         Body::Full(bytes) => Rest::All(bytes),
         Body::Stream(pieces) => Rest::Pieces(pieces),
     };
-    let mut response = Response::new(ReplyBody { rest, exchange });
+    let mut response = Response::new(ReplyBody {
+        rest,
+        exchange,
+        _request: request,
+    });
     *response.status_mut() = reply.status;
     for (name, value) in reply.headers {
         response.headers_mut().append(name, value);
@@ -69,12 +80,12 @@ pub(crate) fn label(
 
 impl hyper::body::Body for ReplyBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = BrokenOff;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         let this = &mut *self;
         this.exchange.taken();
         let piece = match &mut this.rest {
@@ -85,7 +96,12 @@ impl hyper::body::Body for ReplyBody {
                 Some(bytes)
             }
             Rest::Pieces(pieces) => match pieces.poll_recv(cx) {
-                Poll::Ready(piece) => piece,
+                Poll::Ready(Some(Piece::More(bytes))) => Some(bytes),
+                Poll::Ready(Some(Piece::Last(bytes))) => {
+                    this.rest = Rest::Nothing;
+                    (!bytes.is_empty()).then_some(bytes)
+                }
+                Poll::Ready(None) => return Poll::Ready(Some(Err(BrokenOff))),
                 Poll::Pending => return Poll::Pending,
             },
         };

@@ -4,23 +4,21 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use super::memory::BodyMemory;
 use super::patient::Patient;
+use super::places::PeerPlaces;
 use super::service::{Rim, RimSettings};
 use super::tasks::{Shutdown, tasks};
-use super::{Peer, Road, connection};
+use super::{Peer, Road, accept, connection};
 
 /// The application protocol that TLS agreed on, when it is HTTP/2.
 const H2: &[u8] = b"h2";
-/// The pause after the system refused a connection (too many open files), so that the loop does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What somebody gets who speaks plain HTTP to the TLS port.
 const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 38\r\nconnection: close\r\n\r\n\
     this port speaks HTTPS, not plain HTTP";
@@ -87,6 +85,7 @@ impl Listener {
 pub struct Server<R> {
     rim: Arc<Rim<R>>,
     connections: Arc<Semaphore>,
+    peers: PeerPlaces,
     shutdown: Shutdown,
 }
 
@@ -98,6 +97,7 @@ impl<R: Road> Server<R> {
         let connections = Arc::new(Semaphore::new(
             settings.limits.connections.min(Semaphore::MAX_PERMITS),
         ));
+        let peers = PeerPlaces::new(settings.limits.connections_per_peer);
         let memory = BodyMemory::new(settings.limits.body_memory);
         Self {
             rim: Arc::new(Rim {
@@ -107,6 +107,7 @@ impl<R: Road> Server<R> {
                 tasks,
             }),
             connections,
+            peers,
             shutdown,
         }
     }
@@ -114,9 +115,10 @@ impl<R: Road> Server<R> {
     /// Serves TLS on `listener` from now on.
     pub fn listen(&self, listener: Listener, tls: TlsAcceptor) {
         let (rim, connections) = (Arc::clone(&self.rim), Arc::clone(&self.connections));
+        let peers = self.peers.clone();
         self.rim.tasks.spawn(async move {
             tokio::select! {
-                () = accept(&rim, &listener.socket, &connections, &tls) => {}
+                () = accept_all(&rim, &listener.socket, (&connections, &peers), &tls) => {}
                 () = rim.tasks.draining() => {}
             }
         });
@@ -143,35 +145,28 @@ impl<R: Road> Server<R> {
     }
 }
 
-/// Accepts connections for ever, each with one of the places that there are.
-async fn accept<R: Road>(
+/// Accepts connections for ever, each with one of the places that there are, and one of those of its peer.
+async fn accept_all<R: Road>(
     rim: &Arc<Rim<R>>,
     socket: &TcpListener,
-    places: &Arc<Semaphore>,
+    (places, peers): (&Arc<Semaphore>, &PeerPlaces),
     tls: &TlsAcceptor,
 ) {
     while let Ok(place) = Arc::clone(places).acquire_owned().await {
-        match socket.accept().await {
-            Ok((stream, address)) => {
-                let serving = serve(Arc::clone(rim), stream, address, tls.clone(), place);
-                rim.tasks.spawn(serving);
-            }
-            Err(error) => {
-                drop(place);
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
+        let (stream, address) = accept::next(|| socket.accept()).await;
+        // One peer too many is closed at once, and not logged: that, too, is a line that a stranger could write.
+        let Some(share) = peers.take(address.ip()) else {
+            continue;
+        };
+        let serving = serve(Arc::clone(rim), stream, address, tls.clone());
+        rim.tasks.spawn(async move {
+            serving.await;
+            drop((place, share));
+        });
     }
 }
 
-async fn serve<R: Road>(
-    rim: Arc<Rim<R>>,
-    stream: TcpStream,
-    address: SocketAddr,
-    tls: TlsAcceptor,
-    place: OwnedSemaphorePermit,
-) {
+async fn serve<R: Road>(rim: Arc<Rim<R>>, stream: TcpStream, address: SocketAddr, tls: TlsAcceptor) {
     let limits = rim.settings.limits;
     let handshake = async {
         at_once(&stream)?;
@@ -193,7 +188,6 @@ async fn serve<R: Road>(
     } else {
         Box::pin(connection::http1(rim, stream, peer)).await;
     }
-    drop(place);
 }
 
 /// Sends each piece of a reply at once: Nagle's algorithm and delayed acknowledgements would hold one back for 40 ms.

@@ -13,7 +13,7 @@ use hyper::body::{Body as _, Incoming};
 use moho_terms::{Clock, Entropy, RequestId};
 
 use super::activity::{Activity, Exchange};
-use super::memory::BodyMemory;
+use super::memory::{BodyMemory, Share};
 use super::reply::{self, ReplyBody};
 use super::tasks::Tasks;
 use super::{Body, Head, Inbound, Limits, Outbound, Peer, RimError, Road, intake};
@@ -55,15 +55,15 @@ impl<R: Road> Rim<R> {
         let (parts, mut incoming) = request.into_parts();
         let (head, verdict) = intake::head(parts, peer, now, request_id.clone());
         let head = Arc::new(head);
-        let reply = match verdict {
+        let (reply, share) = match verdict {
             Ok(()) => self.carry(&head, &mut incoming).await,
-            Err(error) => self.road.refuse(&head, error),
+            Err(error) => (self.road.refuse(&head, error), None),
         };
         let unread = !incoming.is_end_stream();
         // A client that asked before sending sends nothing after a refusal. Others are read on, on HTTP/2 as well: curl
         // drops a reply that comes with a reset.
         let coming = unread && !head.headers.contains_key(EXPECT);
-        let mut response = reply::response(reply, exchange);
+        let mut response = reply::response(reply, exchange, share);
         reply::label(
             &mut response,
             Some(&request_id),
@@ -82,25 +82,30 @@ impl<R: Road> Rim<R> {
         Ok(response)
     }
 
-    async fn carry(&self, head: &Arc<Head>, incoming: &mut Incoming) -> Outbound {
-        if let Some(reply) = self.road.turn_away(head) {
-            return reply;
-        }
-        let (body, share) =
-            match intake::body(incoming, &head.headers, &self.settings.limits, &self.memory).await {
-                Ok(taken) => taken,
-                Err(error) => return self.road.refuse(head, error),
-            };
+    /// The reply, and the memory to be held until it is sent: what the body said is needed for as long.
+    async fn carry(&self, head: &Arc<Head>, incoming: &mut Incoming) -> (Outbound, Option<Share>) {
+        let admission = match self.road.admit(head) {
+            Ok(admission) => admission,
+            Err(reply) => return (reply, None),
+        };
+        let limits = Limits {
+            body: admission.body.min(self.settings.limits.body),
+            ..self.settings.limits
+        };
+        let (body, share) = match intake::body(incoming, &head.headers, &limits, &self.memory).await {
+            Ok(taken) => taken,
+            Err(error) => return (self.road.refuse(head, error), None),
+        };
         let inbound = Inbound {
             head: Arc::clone(head),
             body,
         };
         let reply = Caught(pin!(self.road.handle(inbound))).await;
-        drop(share);
-        reply.unwrap_or_else(|Panicked| {
+        let reply = reply.unwrap_or_else(|Panicked| {
             tracing::error!(request_id = %head.request_id, "the road panicked; the request is answered with an internal error");
             self.road.refuse(head, RimError::Internal)
-        })
+        });
+        (reply, Some(share))
     }
 
     /// Without randomness there is no request id, hence no journal entry, hence nothing that may be done.
@@ -110,7 +115,7 @@ impl<R: Road> Rim<R> {
             headers: Vec::new(),
             body: Body::Empty,
         };
-        let mut response = reply::response(reply, exchange);
+        let mut response = reply::response(reply, exchange, None);
         reply::label(
             &mut response,
             None,

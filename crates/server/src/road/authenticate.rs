@@ -20,55 +20,63 @@ pub(super) fn caller(
     match head.peer {
         Peer::Door { uid } => through_the_door(platform, uid, facts),
         Peer::Network(_) => {
-            let services: Vec<SigningName> = route
-                .signing_names()
-                .iter()
-                .filter_map(|name| SigningName::from_scope(name))
-                .collect();
-            with_signature(platform, head, inbound.body.expose(), &services)
-                .map_err(|error| refused(platform, facts, &error))
+            let body = sha256(inbound.body.expose());
+            signed(head, &body, |signed| {
+                platform
+                    .authenticator
+                    .authenticate(signed, &services(route), head.received)
+            })
+            .map_err(|error| refused(platform, facts, &error))
         }
     }
 }
 
-/// Turns strangers away before a byte of their body is read.
-pub(super) fn credentials_present(
+/// Turns strangers away before a byte of their body is read: whoever has no credentials of ours can hold no memory.
+pub(super) fn precheck(
     platform: &Platform,
     head: &Head,
+    route: &Route,
     facts: &RequestFacts,
 ) -> Result<(), Failure> {
-    let stranger = matches!(head.peer, Peer::Network(_)) && !head.headers.contains_key("authorization");
-    if stranger {
-        Err(refused(platform, facts, &AuthnError::Missing))
-    } else {
-        Ok(())
+    match head.peer {
+        Peer::Door { .. } => Ok(()),
+        Peer::Network(_) => signed(head, &[0; 32], |signed| {
+            platform
+                .authenticator
+                .precheck(signed, &services(route), head.received)
+        })
+        .map_err(|error| refused(platform, facts, &error)),
     }
 }
 
-fn with_signature(
-    platform: &Platform,
-    head: &Head,
-    body: &[u8],
-    services: &[SigningName],
-) -> Result<Authenticated, AuthnError> {
-    let headers = head
+fn services(route: &Route) -> Vec<SigningName> {
+    let names = route.signing_names().iter();
+    names.filter_map(|name| SigningName::from_scope(name)).collect()
+}
+
+/// The head as `iam` takes it. A header that is not text is left out, all values of its name: it cannot have been signed
+/// by the rules, and one that was named as signed is then missing.
+fn signed<T>(head: &Head, body_sha256: &[u8; 32], read: impl FnOnce(&HttpHead<'_>) -> T) -> T {
+    let text = |name| {
+        head.headers
+            .get_all(name)
+            .iter()
+            .all(|value| value.to_str().is_ok())
+    };
+    let headers: Vec<(&str, &str)> = head
         .headers
         .iter()
-        .map(|(name, value)| value.to_str().map(|value| (name.as_str(), value)))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|_not_ascii| AuthnError::Malformed("Header values must be visible ASCII."))?;
-    platform.authenticator.authenticate(
-        &HttpHead {
-            method: head.method.as_str(),
-            raw_path: &head.raw_path,
-            raw_query: &head.raw_query,
-            authority: &head.authority,
-            headers: &headers,
-            body_sha256: &sha256(body),
-        },
-        services,
-        head.received,
-    )
+        .filter(|(name, _)| text(*name))
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .collect();
+    read(&HttpHead {
+        method: head.method.as_str(),
+        raw_path: &head.raw_path,
+        raw_query: &head.raw_query,
+        authority: &head.authority,
+        headers: &headers,
+        body_sha256,
+    })
 }
 
 fn through_the_door(platform: &Platform, uid: u32, facts: &RequestFacts) -> Result<Authenticated, Failure> {
@@ -87,6 +95,12 @@ fn through_the_door(platform: &Platform, uid: u32, facts: &RequestFacts) -> Resu
 }
 
 fn refused(platform: &Platform, facts: &RequestFacts, error: &AuthnError) -> Failure {
+    if !platform
+        .strangers
+        .gets_entry(facts.source_ip, platform.clock.now())
+    {
+        return failure::from_authn(error);
+    }
     match platform.authorizer.journal_authn_failure(facts, error) {
         Ok(_position) => failure::from_authn(error),
         Err(unavailable) => without_journal(&unavailable),

@@ -7,14 +7,14 @@ use moho_iam::authn::AuthnError;
 use moho_iam::authz::{Reason, Refusal};
 use moho_store::StoreError;
 use moho_terms::ModelId;
-use moho_wire::Failure;
+use moho_wire::{ErrorShape, Failure};
 
 use crate::net::RimError;
 
-/// Seconds after which a full engine is worth another try.
-const RETRY_AFTER: u64 = 1;
+/// Seconds after which what is full is worth another try.
+pub(super) const RETRY_AFTER: u64 = 1;
 
-pub(super) fn from_rim(error: RimError) -> Failure {
+pub(super) fn from_rim(error: RimError, shape: ErrorShape) -> Failure {
     let invalid = |message: String| Failure::Invalid {
         message,
         param: None,
@@ -25,11 +25,19 @@ pub(super) fn from_rim(error: RimError) -> Failure {
             limit: u64::try_from(limit).unwrap_or(u64::MAX),
         },
         RimError::BodyTooSlow { .. } => Failure::RequestTimeout,
-        RimError::BodyBroken | RimError::NoSingleHost | RimError::ExpectationFailed => {
-            invalid(error.to_string())
-        }
-        RimError::Busy => Failure::Overloaded {
-            retry_after: RETRY_AFTER,
+        RimError::BodyBroken
+        | RimError::NoSingleHost
+        | RimError::ExpectationFailed
+        | RimError::ContentEncoding => invalid(error.to_string()),
+        // Not `Overloaded`, which blames the engine.
+        RimError::Busy => Failure::Service {
+            code: match shape {
+                ErrorShape::OpenAi => "server_overloaded",
+                ErrorShape::Query { .. } => "ServiceUnavailable",
+                ErrorShape::AwsJson | ErrorShape::RestJson => "ServiceUnavailableException",
+            },
+            message: error.to_string(),
+            status: error.status().as_u16(),
         },
         RimError::Internal => Failure::Internal,
     }

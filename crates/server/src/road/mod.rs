@@ -7,16 +7,20 @@ mod authenticate;
 mod dispatch;
 mod failure;
 mod reply;
+mod strangers;
 
 use std::sync::Arc;
 
+use http::HeaderValue;
+use http::header::RETRY_AFTER;
 use moho_iam::authz::RequestFacts;
 use moho_wire::{Failure, RequestHead, Route, RouteRefused};
 
 pub(crate) use failure::{from_engine_failure, from_engine_refusal, from_store};
 pub(crate) use reply::{Frames, content, event_stream};
+pub(crate) use strangers::Strangers;
 
-use crate::net::{Head, Inbound, Outbound, RimError};
+use crate::net::{Admission, Head, Inbound, Outbound, RimError};
 use crate::startup::Platform;
 
 /// The road over one platform.
@@ -47,16 +51,16 @@ impl RequestRoad {
 }
 
 impl crate::net::Road for RequestRoad {
-    fn turn_away(&self, head: &Head) -> Option<Outbound> {
+    fn admit(&self, head: &Head) -> Result<Admission, Outbound> {
         if let Some(health) = reply::health(head, &self.platform) {
-            return Some(health);
+            return Err(health);
         }
-        match find(head) {
-            Err(refused) => Some(reply::failure(&refused.failure, refused.shape, head)),
-            Ok(route) => match authenticate::credentials_present(&self.platform, head, &facts(head)) {
-                Ok(()) => None,
-                Err(failure) => Some(reply::failure(&failure, route.error_shape(), head)),
-            },
+        let route = find(head).map_err(|refused| reply::failure(&refused.failure, refused.shape, head))?;
+        match authenticate::precheck(&self.platform, head, &route, &facts(head)) {
+            Ok(()) => Ok(Admission {
+                body: route.body_limit(),
+            }),
+            Err(failure) => Err(reply::failure(&failure, route.error_shape(), head)),
         }
     }
 
@@ -66,10 +70,6 @@ impl crate::net::Road for RequestRoad {
             Err(refused) => return reply::failure(&refused.failure, refused.shape, &inbound.head),
         };
         let shape = route.error_shape();
-        if inbound.body.len() > route.body_limit() {
-            let limit = u64::try_from(route.body_limit()).unwrap_or(u64::MAX);
-            return reply::failure(&Failure::PayloadTooLarge { limit }, shape, &inbound.head);
-        }
         match self.travel(&inbound, &route).await {
             Ok(outbound) => outbound,
             Err(failure) => reply::failure(&failure, shape, &inbound.head),
@@ -81,9 +81,20 @@ impl crate::net::Road for RequestRoad {
             Ok(route) => route.error_shape(),
             Err(RouteRefused { shape, .. }) => shape,
         };
-        reply::failure(&failure::from_rim(error), shape, head)
+        let mut reply = reply::failure(&failure::from_rim(error, shape), shape, head);
+        // The protocols have no words of their own for some of these; HTTP has.
+        reply.status = error.status();
+        if error == RimError::Busy {
+            reply
+                .headers
+                .push((RETRY_AFTER, HeaderValue::from(failure::RETRY_AFTER)));
+        }
+        reply
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 fn find(head: &Head) -> Result<Route, RouteRefused> {
     moho_wire::route(&RequestHead {

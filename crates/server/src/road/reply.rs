@@ -7,14 +7,15 @@ use moho_terms::ContentBytes;
 use moho_wire::{ErrorShape, Failure, Reply};
 use tokio::sync::mpsc;
 
-use crate::net::{Body, Head, Outbound, reply_bytes};
+use crate::net::{Body, Head, Outbound, Piece, reply_bytes};
 use crate::startup::Platform;
 
 /// Frames of a stream that the rim may hold before the handler waits for the client.
 const FRAMES_IN_FLIGHT: usize = 16;
 
-/// Where a handler puts the frames of its stream.
-pub(crate) struct Frames(mpsc::Sender<Bytes>);
+/// Where a handler puts the frames of its stream. One that is dropped without [`finish`](Self::finish) breaks the stream
+/// off: a handler that panics or forgets never looks as if it had said everything.
+pub(crate) struct Frames(mpsc::Sender<Piece>);
 
 /// The client has gone.
 pub(crate) struct ClientGone;
@@ -23,7 +24,7 @@ impl Frames {
     /// Sends frames, waiting for the client to keep up.
     pub(crate) async fn send(&self, frames: ContentBytes) -> Result<(), ClientGone> {
         self.0
-            .send(reply_bytes(frames))
+            .send(Piece::More(reply_bytes(frames)))
             .await
             .map_err(|_closed| ClientGone)
     }
@@ -31,9 +32,14 @@ impl Frames {
     /// A comment line, which clients skip: it keeps proxies from closing a quiet stream.
     pub(crate) async fn keep_alive(&self) -> Result<(), ClientGone> {
         self.0
-            .send(Bytes::from_static(b": keep-alive\n\n"))
+            .send(Piece::More(Bytes::from_static(b": keep-alive\n\n")))
             .await
             .map_err(|_closed| ClientGone)
+    }
+
+    /// Sends the last frames, and that they are the last. A client that leaves before it reads them is not missed.
+    pub(crate) async fn finish(self, last: ContentBytes) {
+        drop(self.0.send(Piece::Last(reply_bytes(last))).await);
     }
 
     /// Resolves when the client has gone.
@@ -95,17 +101,22 @@ pub(super) fn failure(failure: &Failure, shape: ErrorShape, head: &Head) -> Outb
     whole(failure.reply(shape, &head.request_id))
 }
 
-/// `GET /healthz`: alive, and what stands behind the root key. Open to all; says nothing else.
+/// `GET /healthz`: whether requests can be served, and what stands behind the root key. Open to all; says nothing else.
 pub(super) fn health(head: &Head, platform: &Platform) -> Option<Outbound> {
     if head.raw_path != "/healthz" || !matches!(head.method, Method::GET | Method::HEAD) {
         return None;
     }
+    let (status, word) = if platform.works() {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+    };
     let body = format!(
-        "{{\"status\":\"ok\",\"attestation\":\"{}\"}}\n",
+        "{{\"status\":\"{word}\",\"attestation\":\"{}\"}}\n",
         platform.attestation.as_str()
     );
     Some(Outbound {
-        status: StatusCode::OK,
+        status,
         headers: vec![
             (CONTENT_TYPE, HeaderValue::from_static("application/json")),
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),

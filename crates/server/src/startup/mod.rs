@@ -6,6 +6,7 @@
 mod bootstrap;
 mod error;
 mod platform;
+pub(crate) mod watched;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use moho_iam::authn::Authenticator;
 use moho_iam::authz::Authorizer;
 use moho_iam::bootstrap::Door;
 use moho_kms::{Kms, RootKey};
-use moho_os::FileLock;
+use moho_os::{FileLock, Residence};
 use moho_store::Store;
 use moho_terms::{Clock, Entropy};
 use moho_wire::openai::models::Model;
@@ -24,9 +25,11 @@ use moho_wire::openai::models::Model;
 pub(crate) use error::StartupError;
 pub(crate) use platform::{DoorSwitch, Platform};
 
+use self::watched::WatchedJournal;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
+use crate::road::Strangers;
 use crate::system::{SystemClock, SystemEntropy};
 
 /// What the session key is derived for.
@@ -36,6 +39,8 @@ const SESSION_KEY: &str = "iam/session-token/1";
 pub(crate) struct Started {
     pub(crate) platform: Arc<Platform>,
     pub(crate) lock: FileLock,
+    /// What the start-up lines have to say of it.
+    pub(crate) posture: Vec<String>,
 }
 
 /// Hears how far loading a model has come: model, bytes done, bytes in all.
@@ -53,6 +58,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         })?;
 
     let root = RootKey::development(&config.data.join("root.key"), &*entropy)?;
+    let posture = posture(root.residence());
     let session_key = root.derive(SESSION_KEY)?;
     let store = Arc::new(Store::open(&config.data.join("store"))?);
     let (journal, recovery) = FileJournal::open(&config.data.join("journal"))?;
@@ -70,7 +76,12 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Ok(_open) => DoorState::Open,
         Err(_closed) => DoorState::Closed,
     };
-    let authorizer = Authorizer::new(Arc::clone(&store) as _, Arc::new(journal), Arc::clone(&clock));
+    let journal = Arc::new(WatchedJournal::new(Box::new(journal), Arc::clone(&clock)));
+    let authorizer = Authorizer::new(
+        Arc::clone(&store) as _,
+        Arc::clone(&journal) as _,
+        Arc::clone(&clock),
+    );
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
@@ -79,6 +90,8 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         own_uid: moho_os::own_user(),
         authenticator: Authenticator::new(&session_key, config.region.clone())?,
         authorizer,
+        journal,
+        strangers: Strangers::default(),
         kms,
         store,
         engine,
@@ -90,6 +103,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     Ok(Started {
         platform: Arc::new(platform),
         lock,
+        posture,
     })
 }
 
@@ -125,6 +139,15 @@ fn load(
     Ok((models, link))
 }
 
+fn posture(root_key: Residence) -> Vec<String> {
+    match root_key {
+        Residence::Locked => Vec::new(),
+        Residence::Swappable => vec![
+            "the root key is not in locked memory and may be written to swap: raise `ulimit -l`".to_owned(),
+        ],
+    }
+}
+
 fn make_private(directory: &Path) -> Result<(), StartupError> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
@@ -135,4 +158,15 @@ fn make_private(directory: &Path) -> Result<(), StartupError> {
             path: directory.to_owned(),
             source,
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_key_that_may_be_swapped_is_told() {
+        assert!(posture(Residence::Locked).is_empty());
+        assert!(posture(Residence::Swappable).concat().contains("swap"));
+    }
 }

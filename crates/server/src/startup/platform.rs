@@ -13,6 +13,8 @@ use tokio::sync::watch;
 
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
+use crate::road::Strangers;
+use crate::startup::watched::WatchedJournal;
 
 /// Everything a request may need.
 pub(crate) struct Platform {
@@ -26,6 +28,10 @@ pub(crate) struct Platform {
     pub(crate) own_uid: u32,
     pub(crate) authenticator: Authenticator,
     pub(crate) authorizer: Authorizer,
+    /// Where the authorizer writes, to know whether it can.
+    pub(crate) journal: Arc<WatchedJournal>,
+    /// Those who failed to authenticate lately.
+    pub(crate) strangers: Strangers,
     pub(crate) kms: Kms,
     pub(crate) store: Arc<Store>,
     pub(crate) engine: EngineLink,
@@ -36,6 +42,11 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
+    /// Whether requests can be served, as far as is known: the engine runs and the journal takes entries.
+    pub(crate) fn works(&self) -> bool {
+        self.journal.works() && !self.engine.has_ended()
+    }
+
     /// Whether a model of this name is loaded.
     pub(crate) fn serves(&self, id: &ModelId) -> bool {
         self.models.iter().any(|model| model.id == *id)

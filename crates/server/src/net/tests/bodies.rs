@@ -156,3 +156,37 @@ async fn bodies_in_progress_share_one_memory() {
         "100000"
     );
 }
+
+#[tokio::test]
+async fn a_route_that_takes_little_is_sent_little() {
+    let rig = Rig::start(Limits::default()).await;
+    for mut client in rig.both().await {
+        assert_eq!(client.ask(Method::POST, "/small", &[b'x'; 10]).await.2, "10");
+        let (status, _, text) = client.ask(Method::POST, "/small", &[b'x'; 11]).await;
+        assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(text, "the request body is longer than the limit of 10 bytes");
+    }
+    let announced = b"POST /small HTTP/1.1\r\nhost: a\r\ncontent-length: 11\r\nexpect: 100-continue\r\n\r\n";
+    assert!(rig.answer_to(announced).await.starts_with("HTTP/1.1 413 "));
+}
+
+#[tokio::test]
+async fn a_stream_holds_the_memory_of_its_request() {
+    let rig = Rig::start(Limits {
+        body: 100_000,
+        body_memory: 150_000,
+        ..Limits::default()
+    })
+    .await;
+    let [mut first, mut second] = rig.both().await;
+    let body = [b'x'; 100_000];
+    let request = first.request(Method::POST, "/stream", &body);
+    let stream = first.send(request).await.unwrap();
+    let (status, _, text) = second.ask(Method::POST, "/length", &body).await;
+    assert_eq!(
+        (status, text.as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "too many large requests at once")
+    );
+    drop((stream, first));
+    while second.ask(Method::POST, "/length", &body).await.0 != StatusCode::OK {}
+}

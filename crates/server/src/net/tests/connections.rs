@@ -214,3 +214,19 @@ fn a_path_too_long_for_a_socket_says_so() {
         .unwrap();
     assert!(error.to_string().contains("shorter path"), "{error}");
 }
+
+#[tokio::test]
+async fn one_peer_does_not_get_every_connection() {
+    let rig = Rig::start(Limits {
+        connections: 8,
+        connections_per_peer: 2,
+        ..Limits::default()
+    })
+    .await;
+    let [mut one, mut two] = rig.both().await;
+    assert!(rig.try_connect(b"h2").await.is_err(), "the third is closed");
+    assert_eq!(one.get("/empty").await.status(), 204);
+    assert_eq!(two.get("/empty").await.status(), 204);
+    drop((one, two));
+    while rig.try_connect(b"h2").await.is_err() {}
+}

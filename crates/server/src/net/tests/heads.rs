@@ -105,3 +105,20 @@ async fn heads_beyond_the_limits_are_refused() {
             || refused.is_ok_and(|reply| reply.status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
     );
 }
+
+#[tokio::test]
+async fn a_body_in_a_coding_is_refused_unread() {
+    let rig = Rig::start(Limits::default()).await;
+    let coded = |coding: &str| {
+        format!(
+            "POST /length HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-encoding: {coding}\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n"
+        )
+    };
+    assert!(
+        rig.answer_to(coded("gzip").as_bytes())
+            .await
+            .starts_with("HTTP/1.1 415 ")
+    );
+    let plain = coded("Identity").replace("expect: 100-continue\r\n", "") + "12345";
+    assert!(rig.answer_to(plain.as_bytes()).await.ends_with("\r\n\r\n5"));
+}

@@ -20,7 +20,8 @@ use tokio_rustls::client::TlsStream;
 
 use crate::net::tls::{Certificates, Identity};
 use crate::net::{
-    Body, Head, Inbound, Limits, Listener, Outbound, Peer, RimError, RimSettings, Road, Server,
+    Admission, Body, Head, Inbound, Limits, Listener, Outbound, Peer, Piece, RimError, RimSettings, Road,
+    Server,
 };
 use crate::system::{SystemClock, SystemEntropy};
 
@@ -45,24 +46,34 @@ fn words(text: String) -> Outbound {
 }
 
 impl Road for Arc<Mirror> {
-    fn turn_away(&self, head: &Head) -> Option<Outbound> {
-        (head.raw_path == "/private").then(|| {
-            reply(
+    fn admit(&self, head: &Head) -> Result<Admission, Outbound> {
+        match head.raw_path.as_str() {
+            "/private" => Err(reply(
                 StatusCode::FORBIDDEN,
                 Body::Full(Bytes::from_static(b"turned away")),
-            )
-        })
+            )),
+            "/small" => Ok(Admission { body: 10 }),
+            _ => Ok(Admission { body: usize::MAX }),
+        }
     }
 
     async fn handle(&self, inbound: Inbound) -> Outbound {
         let Inbound { head, body } = inbound;
         match head.raw_path.as_str() {
-            "/length" => words(body.len().to_string()),
+            "/length" | "/small" => words(body.len().to_string()),
             "/empty" => reply(StatusCode::NO_CONTENT, Body::Empty),
             "/panic" => panic!("as the test asked"),
             "/stream" => {
                 let (sender, receiver) = mpsc::channel(1);
                 drop(start(feed(Self::clone(self), sender)));
+                reply(StatusCode::OK, Body::Stream(receiver))
+            }
+            "/broken-stream" => {
+                let (sender, receiver) = mpsc::channel(1);
+                drop(start(async move {
+                    drop(sender.send(Piece::More(Bytes::from_static(b"half"))).await);
+                    panic!("as the test asked");
+                }));
                 reply(StatusCode::OK, Body::Stream(receiver))
             }
             _ => words(format!(
@@ -86,16 +97,19 @@ impl Road for Arc<Mirror> {
 }
 
 /// Passes the test's pieces on until they end or the client leaves.
-async fn feed(mirror: Arc<Mirror>, sender: mpsc::Sender<Bytes>) {
+async fn feed(mirror: Arc<Mirror>, sender: mpsc::Sender<Piece>) {
     let mut pieces = mirror.pieces.lock().await;
     loop {
         let piece = tokio::select! {
             piece = pieces.recv() => piece,
             () = sender.closed() => None,
         };
-        match piece {
-            Some(piece) if sender.send(piece.clone()).await.is_ok() => {}
-            Some(_) | None => break,
+        let (piece, last) = match piece {
+            Some(bytes) => (Piece::More(bytes), false),
+            None => (Piece::Last(Bytes::new()), true),
+        };
+        if sender.send(piece).await.is_err() || last {
+            break;
         }
     }
     if sender.is_closed() {

@@ -134,3 +134,13 @@ async fn a_stream_says_that_it_is_whole() {
     stream.read_to_string(&mut all).await.unwrap();
     assert!(all.ends_with("\r\n\r\nB\r\ndata: one\n\n\r\n0\r\n\r\n"), "{all}");
 }
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_does_not_look_whole() {
+    let rig = Rig::start(Limits::default()).await;
+    for mut client in rig.both().await {
+        let reply = client.get("/broken-stream").await;
+        assert_eq!(reply.status(), 200);
+        assert!(reply.into_body().collect().await.is_err());
+    }
+}

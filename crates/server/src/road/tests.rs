@@ -1,0 +1,241 @@
+//! The road over a platform of its own, without models: what is decided before a handler has anything to do.
+
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use moho_iam::action::sts::AssumeRole;
+use moho_iam::authn::AuthnError;
+use moho_iam::authn::SessionGrant;
+use moho_iam::authz::{Authorizer, Context};
+use moho_iam::bootstrap::Door;
+use moho_terms::{Arn, ContentBytes, RequestId};
+
+use super::*;
+use crate::config::{Config, Surroundings, Typed};
+use crate::net::{Admission, Body, Peer, Road};
+use crate::startup::watched::{WatchedJournal, tests::Refusing};
+use crate::startup::{self, Started};
+
+struct Rig {
+    road: RequestRoad,
+    folder: tempfile::TempDir,
+    _lock: moho_os::FileLock,
+}
+
+impl Rig {
+    fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let surroundings = Surroundings {
+            cores: 1,
+            data_home: Some(folder.path().to_owned()),
+        };
+        let config = Config::resolve(&Typed::default(), &surroundings).unwrap();
+        let Started { platform, lock, .. } = startup::open(&config, &mut |_, _, _| {}).unwrap();
+        Self {
+            road: RequestRoad::new(platform),
+            folder,
+            _lock: lock,
+        }
+    }
+
+    /// A bearer key of the developer's role.
+    fn key(&self) -> String {
+        let platform = &self.road.platform;
+        let now = platform.clock.now();
+        let caller = Door::open(platform.attestation, platform.store.identity_provider().unwrap())
+            .unwrap()
+            .admit(platform.own_uid, platform.own_uid, platform.account, now)
+            .unwrap();
+        let role: Arn = format!("arn:aws:iam::{}:role/Developer", platform.account)
+            .parse()
+            .unwrap();
+        let permit = platform
+            .authorizer
+            .authorize::<AssumeRole>(&caller, &facts(&self.head("/")), &role, &Context::new())
+            .unwrap();
+        let grant = SessionGrant {
+            session_name: "me".parse().unwrap(),
+            duration_seconds: None,
+            session_policy: None,
+        };
+        let credentials = platform
+            .authenticator
+            .issue(&permit, grant, now, &*platform.entropy)
+            .unwrap();
+        let key = credentials.bearer_key(&platform.region, now, 900).unwrap();
+        String::from_utf8(key.expose().to_vec()).unwrap()
+    }
+
+    fn head(&self, path: &str) -> Head {
+        let platform = &self.road.platform;
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Head {
+            method: if path == "/healthz" {
+                Method::GET
+            } else {
+                Method::POST
+            },
+            raw_path: path.to_owned(),
+            raw_query: String::new(),
+            authority: "moho.test".to_owned(),
+            headers,
+            peer: Peer::Network("192.0.2.1:1234".parse().unwrap()),
+            received: platform.clock.now(),
+            request_id: RequestId::random(&*platform.entropy).unwrap(),
+        }
+    }
+
+    fn with_key(&self, key: &str) -> Head {
+        let mut head = self.head("/v1/responses");
+        let value = format!("Bearer {key}").parse().unwrap();
+        head.headers.insert(AUTHORIZATION, value);
+        head
+    }
+
+    fn admit(&self, head: &Head) -> Result<Admission, StatusCode> {
+        self.road.admit(head).map_err(|reply| reply.status)
+    }
+
+    /// How many authentications the journal says have failed.
+    fn failures(&self) -> usize {
+        let mut count = 0;
+        for file in std::fs::read_dir(self.folder.path().join("moho/journal")).unwrap() {
+            let text = std::fs::read(file.unwrap().path()).unwrap();
+            count += String::from_utf8_lossy(&text).matches("unauthenticated").count();
+        }
+        count
+    }
+}
+
+fn text(reply: Outbound) -> String {
+    match reply.body {
+        Body::Full(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+        Body::Empty | Body::Stream(_) => String::new(),
+    }
+}
+
+#[tokio::test]
+async fn strangers_are_turned_away_before_their_body() {
+    let rig = Rig::open();
+    let key = rig.key();
+    assert!(rig.admit(&rig.with_key(&key)).unwrap().body > 1 << 20);
+    assert_eq!(rig.failures(), 0);
+    let cut = key.get(..key.len() - 8).unwrap();
+    for (number, stranger) in [
+        rig.head("/v1/responses"),
+        rig.with_key("sk-unknown"),
+        rig.with_key(cut),
+    ]
+    .iter()
+    .enumerate()
+    {
+        assert_eq!(rig.admit(stranger), Err(StatusCode::UNAUTHORIZED));
+        assert_eq!(rig.failures(), number + 1, "each is journaled once");
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_is_no_text_is_nobodys_proof() {
+    let rig = Rig::open();
+    let mut head = rig.with_key(&rig.key());
+    let agent = HeaderValue::from_bytes("Zo\u{eb}".as_bytes()).unwrap();
+    head.headers
+        .insert(HeaderName::from_static("x-author"), agent.clone());
+    assert!(rig.admit(&head).is_ok());
+    let reply = rig
+        .road
+        .handle(Inbound {
+            head: Arc::new(head),
+            body: ContentBytes::new(b"{}".to_vec()),
+        })
+        .await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST, "the body is what is wrong");
+
+    let mut head = rig.with_key(&rig.key());
+    head.headers.append(AUTHORIZATION, agent);
+    assert_eq!(
+        rig.admit(&head),
+        Err(StatusCode::UNAUTHORIZED),
+        "a proof in doubt is no proof"
+    );
+    assert!(text(rig.road.refuse(&head, RimError::Internal)).contains("error"));
+}
+
+#[tokio::test]
+async fn what_the_rim_refuses_has_its_status_on_every_api() {
+    let rig = Rig::open();
+    let openai = rig.head("/v1/responses");
+    let mut sts = rig.head("/");
+    sts.headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/x-www-form-urlencoded"),
+    );
+    sts.headers.insert(
+        AUTHORIZATION,
+        HeaderValue::from_static("AWS4-HMAC-SHA256 Credential=A/20150830/us-east-1/sts/aws4_request"),
+    );
+    for head in [&openai, &sts] {
+        for (error, status) in [
+            (RimError::ExpectationFailed, 417),
+            (RimError::ContentEncoding, 415),
+            (RimError::BodyTooLarge { limit: 1 }, 413),
+            (RimError::NoSingleHost, 400),
+            (RimError::Busy, 503),
+        ] {
+            assert_eq!(rig.road.refuse(head, error).status.as_u16(), status);
+        }
+        let busy = rig.road.refuse(head, RimError::Busy);
+        assert!(busy.headers.iter().any(|(name, _)| name == "retry-after"));
+        let words = text(busy);
+        assert!(words.contains("too many large requests at once") && !words.contains("engine"));
+    }
+}
+
+#[tokio::test]
+async fn a_server_whose_journal_refuses_says_so() {
+    let mut rig = Rig::open();
+    let head = rig.head("/healthz");
+    let health = |rig: &Rig| {
+        let reply = rig.road.admit(&head).err().unwrap();
+        (reply.status.as_u16(), text(reply))
+    };
+    let said = |word: &str| format!("{{\"status\":\"{word}\",\"attestation\":\"development\"}}\n");
+    assert_eq!(health(&rig), (200, said("ok")));
+
+    let platform = Arc::get_mut(&mut rig.road.platform).unwrap();
+    let reasons = std::sync::Mutex::new(vec![moho_audit::AuditError::NotDurable]);
+    let clock = Arc::clone(&platform.clock);
+    platform.journal = Arc::new(WatchedJournal::new(
+        Box::new(Refusing(reasons)),
+        Arc::clone(&clock),
+    ));
+    let (policies, journal) = (Arc::clone(&platform.store), Arc::clone(&platform.journal));
+    platform.authorizer = Authorizer::new(policies as _, journal as _, clock);
+    let facts = facts(&head);
+    assert!(
+        rig.road
+            .platform
+            .authorizer
+            .journal_authn_failure(&facts, &AuthnError::Missing)
+            .is_err()
+    );
+    assert_eq!(health(&rig), (503, said("unavailable")));
+}
+
+#[tokio::test]
+async fn a_stranger_does_not_fill_the_journal() {
+    let rig = Rig::open();
+    // 300 tries take a second or two: at most 20 entries in each.
+    let began = rig.road.platform.clock.now().unix_seconds();
+    for _ in 0..300 {
+        assert_eq!(
+            rig.admit(&rig.head("/v1/responses")),
+            Err(StatusCode::UNAUTHORIZED)
+        );
+    }
+    let seconds = rig.road.platform.clock.now().unix_seconds() - began + 1;
+    let most = usize::try_from(seconds * 20).unwrap();
+    assert!((20..=most).contains(&rig.failures()));
+}

@@ -1,0 +1,130 @@
+//! The journal, and whether it takes entries: a moho that may not act should not be sent requests.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use moho_audit::AuditError;
+use moho_iam::authz::{Entry, Journal, JournalUnavailable, Position};
+use moho_terms::Clock;
+
+/// Seconds for which a refusal counts, unless an entry is taken before; afterwards the next request has to try.
+const REFUSAL: u64 = 30;
+/// No refusal since the last entry.
+const NEVER: u64 = 0;
+/// A refusal that no try will mend.
+const FOR_EVER: u64 = u64::MAX;
+
+/// A journal that remembers when it refused an entry.
+pub(crate) struct WatchedJournal {
+    journal: Box<dyn Journal>,
+    clock: Arc<dyn Clock>,
+    /// The second of the last refusal.
+    refused: AtomicU64,
+}
+
+impl WatchedJournal {
+    pub(crate) fn new(journal: Box<dyn Journal>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            journal,
+            clock,
+            refused: AtomicU64::new(NEVER),
+        }
+    }
+
+    /// Whether it takes entries, as far as is known.
+    pub(crate) fn works(&self) -> bool {
+        match self.refused.load(Ordering::Relaxed) {
+            NEVER => true,
+            FOR_EVER => false,
+            second => self.clock.now().unix_seconds().saturating_sub(second) >= REFUSAL,
+        }
+    }
+}
+
+impl Journal for WatchedJournal {
+    fn record(&self, entry: &Entry) -> Result<Position, JournalUnavailable> {
+        let recorded = self.journal.record(entry);
+        let refused = match &recorded {
+            Ok(_position) => NEVER,
+            Err(unavailable) if lost(unavailable) => FOR_EVER,
+            Err(_unavailable) => self.clock.now().unix_seconds(),
+        };
+        self.refused.store(refused, Ordering::Relaxed);
+        recorded
+    }
+}
+
+/// Whether nothing will be written before moho starts again.
+fn lost(unavailable: &JournalUnavailable) -> bool {
+    let cause = unavailable
+        .source()
+        .and_then(|cause| cause.downcast_ref::<AuditError>());
+    matches!(cause, Some(AuditError::NotDurable))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Mutex;
+
+    use moho_iam::authz::Outcome;
+    use moho_terms::Timestamp;
+
+    use super::*;
+
+    /// Refuses every entry for one reason, until there is none.
+    pub(crate) struct Refusing(pub(crate) Mutex<Vec<AuditError>>);
+
+    impl Journal for Refusing {
+        fn record(&self, _entry: &Entry) -> Result<Position, JournalUnavailable> {
+            match self.0.lock().unwrap().pop() {
+                Some(error) => Err(JournalUnavailable::new(error)),
+                None => Ok(Position(1)),
+            }
+        }
+    }
+
+    struct Hand(AtomicU64);
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_unix_seconds(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    fn entry() -> Entry {
+        Entry {
+            time: Timestamp::from_unix_seconds(1),
+            request_id: moho_terms::RequestId::random(&crate::system::SystemEntropy::default()).unwrap(),
+            outcome: Outcome::Unauthenticated,
+            reason: "missing",
+            principal: None,
+            account: None,
+            access_key_id: None,
+            scheme: None,
+            action: None,
+            resource: None,
+            source_ip: None,
+            user_agent_sha256: None,
+            error_code: None,
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_remembered_until_an_entry_is_taken() {
+        let full = || AuditError::DiskFull("journal".into());
+        let reasons = vec![AuditError::NotDurable, full(), full()];
+        let clock = Arc::new(Hand(AtomicU64::new(1_000)));
+        let journal = WatchedJournal::new(Box::new(Refusing(Mutex::new(reasons))), Arc::clone(&clock) as _);
+        assert!(journal.works());
+        assert!(journal.record(&entry()).is_err());
+        assert!(!journal.works());
+        clock.0.fetch_add(REFUSAL, Ordering::Relaxed);
+        assert!(journal.works(), "somebody has to try again");
+        assert!(journal.record(&entry()).is_err() && !journal.works());
+        assert!(journal.record(&entry()).is_err());
+        clock.0.fetch_add(REFUSAL, Ordering::Relaxed);
+        assert!(!journal.works(), "entries are lost");
+        assert!(journal.record(&entry()).is_ok() && journal.works());
+    }
+}

@@ -120,7 +120,14 @@ fn schema_refused(reason: &str) -> String {
 pub(crate) fn from_engine_failure(failure: EngineFailure) -> Failure {
     match failure {
         EngineFailure::EngineStopped => unavailable(&failure),
-        EngineFailure::Computation | EngineFailure::Grammar | EngineFailure::Entropy => internal(&failure),
+        // The schema asks for more work than a token may cost: the caller's to mend, and no use in trying again.
+        EngineFailure::Grammar => Failure::Invalid {
+            message: "the JSON schema costs too much to enforce: make it smaller, or less ambiguous"
+                .to_owned(),
+            param: Some("text.format.schema".to_owned()),
+            code: None,
+        },
+        EngineFailure::Computation | EngineFailure::Entropy => internal(&failure),
     }
 }
 

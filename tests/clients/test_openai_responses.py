@@ -337,3 +337,14 @@ def test_unknown_fields_and_tools_do_not_fail_a_request(moho):
         moho.openai(), tools=[{"type": "web_search"}], extra_body={"field_of_the_future": {"a": [1]}}, include=["reasoning.encrypted_content"]
     )
     assert "Paris" in response.output_text
+
+
+def test_truncation_drops_the_oldest_turns_only_when_asked_to(moho):
+    client = moho.openai()
+    long = {"model": MODEL, "input": "word " * 4200, "max_output_tokens": 16}
+    first = client.responses.create(**long)
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.responses.create(**long, previous_response_id=first.id)
+    assert refused.value.code == "context_length_exceeded"
+    second = client.responses.create(**long, previous_response_id=first.id, truncation="auto")
+    assert 4200 < second.usage.input_tokens < 8192

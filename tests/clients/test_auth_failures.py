@@ -130,7 +130,7 @@ def test_wrong_scope(moho):
 def test_missing_and_foreign_tokens(moho):
     good = moho.credentials()
     headers = signed_headers(moho, "/", IDENTITY, "sts")
-    assert_query(identify(moho, without(headers, "x-amz-security-token")), 400, "IncompleteSignature")
+    assert_query(identify(moho, without(headers, "x-amz-security-token")), 403, "InvalidClientTokenId")
     cases = {
         "unknown key": spoilt(good, access_key_id="ASIA" + "A" * 16),
         "altered token": spoilt(good, session_token=replaced(good.session_token, len(good.session_token) // 2)),

@@ -337,7 +337,7 @@ fn texts_are_cut_as_the_reference_cuts_them() {
     assert!(reference.texts.len() >= 200);
     for (text, expected) in &reference.texts {
         let mut tokens = Vec::new();
-        tokenizer.encode_plain(text, &mut tokens).unwrap();
+        tokenizer.encode_plain(text, usize::MAX, &mut tokens).unwrap();
         assert_eq!(&tokens, expected, "{text:?}");
         assert_eq!(decode(&tokenizer, &tokens), text.as_bytes());
     }
@@ -349,14 +349,18 @@ fn the_demo_models_control_tokens_are_the_templates_alone() {
     let (reference, tokenizer) = reference();
     for case in &reference.control {
         let mut tokens = Vec::new();
-        tokenizer.encode_plain(&case.text, &mut tokens).unwrap();
+        tokenizer
+            .encode_plain(&case.text, usize::MAX, &mut tokens)
+            .unwrap();
         assert_eq!(tokens, case.as_text, "{:?}", case.text);
         tokens.clear();
-        tokenizer.encode_fenced(&case.text, &mut tokens).unwrap();
+        tokenizer
+            .encode_fenced(&case.text, usize::MAX, &mut tokens)
+            .unwrap();
         assert_eq!(tokens, case.as_tokens, "{:?}", case.text);
         tokens.clear();
         let fenced = fence::around(&case.text, tokenizer.controls());
-        tokenizer.encode_fenced(&fenced, &mut tokens).unwrap();
+        tokenizer.encode_fenced(&fenced, usize::MAX, &mut tokens).unwrap();
         assert_eq!(tokens, case.as_text, "fenced {:?}", case.text);
     }
 }

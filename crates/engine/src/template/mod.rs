@@ -8,15 +8,20 @@
 //! costs at least one instruction, so that fuel bounds the depth too, and templates run on a stack of their own that
 //! is deep enough for it.
 //!
-//! What is not bounded is the size of a value inside a template (doubling a string or a list costs little fuel), and
-//! with it the time of printing or comparing it: a model file is chosen by whoever runs the server, and one that exhausts
-//! memory or time takes its own server down and nobody's secrets with it.
+//! Values inside a template can grow faster than fuel is spent (doubling a string), and comparing them can take for ever.
+//! So a template runs on a thread with an allowance of memory and of time. One that goes over either has lost its thread
+//! for good, with what it held, and is not run again: a model file costs at most one such thread.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value};
+use moho_os::Allowance;
 use zeroize::Zeroizing;
 
 use crate::message::{ChatTurn, PromptFault};
@@ -32,6 +37,14 @@ const STACK_BYTES: usize = 256 << 20;
 const RECURSION: usize = 50;
 /// What a template may write besides the words of the turns, and besides each turn once more.
 const MAX_OWN_BYTES: usize = 1 << 16;
+/// Memory that a template may hold besides that of the words.
+const OWN_MEMORY: usize = 64 << 20;
+/// Memory for each byte of the words: the values of the conversation, what is made of them, and the output as it grows.
+const MEMORY_PER_BYTE: usize = 64;
+/// How often a waiting caller looks whether the template was stopped.
+const LOOK: Duration = Duration::from_millis(20);
+/// Looks after which a template has taken too long: half a minute, as the machine may be busy.
+const LOOKS: u32 = 1500;
 const NAME: &str = "chat";
 
 /// Why a chat template cannot be used.
@@ -48,9 +61,11 @@ pub enum TemplateError {
 
 /// A chat template that was read.
 pub(crate) struct ChatTemplate {
-    environment: Environment<'static>,
+    environment: Arc<Environment<'static>>,
     beginning: String,
     end: String,
+    /// It went over its allowance once.
+    spent: AtomicBool,
 }
 
 impl ChatTemplate {
@@ -79,9 +94,10 @@ impl ChatTemplate {
             tokenizer.end_name().to_owned(),
         );
         Ok(Self {
-            environment,
+            environment: Arc::new(environment),
             beginning,
             end,
+            spent: AtomicBool::new(false),
         })
     }
 
@@ -91,48 +107,81 @@ impl ChatTemplate {
         turns: &[ChatTurn],
         tokenizer: &Tokenizer,
     ) -> Result<Zeroizing<String>, PromptFault> {
-        let render = || self.render_here(turns, tokenizer);
-        std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new()
-                .name("moho-template".to_owned())
-                .stack_size(STACK_BYTES)
-                .spawn_scoped(scope, render)
-                .map_err(|_dropped| PromptFault::Template)?;
-            // A panic in the library may quote the conversation, too.
-            thread.join().unwrap_or(Err(PromptFault::Template))
-        })
+        self.render_within(turns, tokenizer, LOOKS)
     }
 
-    fn render_here(
+    fn render_within(
         &self,
         turns: &[ChatTurn],
         tokenizer: &Tokenizer,
+        looks: u32,
     ) -> Result<Zeroizing<String>, PromptFault> {
-        let words: usize = turns.iter().map(|turn| turn.text.len()).sum();
+        if self.spent.load(Ordering::Acquire) {
+            return Err(PromptFault::Template);
+        }
+        let words = turns.iter().map(|turn| turn.text.len()).sum();
+        let context = self.context(turns, tokenizer);
+        let environment = Arc::clone(&self.environment);
+        let allowance = Allowance::new(OWN_MEMORY.saturating_add(MEMORY_PER_BYTE.saturating_mul(words)));
+        let theirs = allowance.clone();
+        let (done, rendered) = channel();
+        let thread = std::thread::Builder::new()
+            .name("moho-template".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || {
+                let text = {
+                    let _bounded = theirs.begin();
+                    run(&environment, context, words)
+                };
+                // The caller may have given up.
+                drop(done.send(text));
+            });
+        drop(thread.map_err(|_dropped| PromptFault::Template)?);
+        for _look in 0..looks {
+            match rendered.recv_timeout(LOOK) {
+                Ok(text) => return text,
+                // A panic in the library, which may quote the conversation.
+                Err(RecvTimeoutError::Disconnected) => return Err(PromptFault::Template),
+                Err(RecvTimeoutError::Timeout) if allowance.is_exhausted() => break,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+        self.spent.store(true, Ordering::Release);
+        Err(PromptFault::Template)
+    }
+
+    fn context(&self, turns: &[ChatTurn], tokenizer: &Tokenizer) -> BTreeMap<&'static str, Value> {
         let messages: Vec<Value> = turns.iter().map(|turn| message(turn, tokenizer)).collect();
-        let context = BTreeMap::from([
+        BTreeMap::from([
             ("messages", Value::from(messages)),
             ("add_generation_prompt", Value::from(true)),
             ("bos_token", Value::from(self.beginning.as_str())),
             ("eos_token", Value::from(self.end.as_str())),
-        ]);
-        // A fenced word is at most four times as long, and a template may well write a turn twice.
-        let room = words.saturating_mul(8).saturating_add(MAX_OWN_BYTES);
-        let mut output = Bounded {
-            bytes: Zeroizing::new(Vec::with_capacity(words.saturating_add(4096))),
-            room,
-        };
-        let template = self
-            .environment
-            .get_template(NAME)
-            .map_err(|_dropped| PromptFault::Template)?;
-        // The error is dropped, as it may quote the conversation.
-        template
-            .render_captured_to(context, &mut output)
-            .map_err(|_dropped| PromptFault::Template)?;
-        let text = std::str::from_utf8(&output.bytes).map_err(|_dropped| PromptFault::Template)?;
-        Ok(Zeroizing::new(text.to_owned()))
+        ])
     }
+}
+
+/// Renders a context that holds `words` bytes of a tenant's.
+fn run(
+    environment: &Environment<'_>,
+    context: BTreeMap<&'static str, Value>,
+    words: usize,
+) -> Result<Zeroizing<String>, PromptFault> {
+    // A fenced word is at most four times as long, and a template may well write a turn twice.
+    let room = words.saturating_mul(8).saturating_add(MAX_OWN_BYTES);
+    let mut output = Bounded {
+        bytes: Zeroizing::new(Vec::with_capacity(words.saturating_add(4096))),
+        room,
+    };
+    let template = environment
+        .get_template(NAME)
+        .map_err(|_dropped| PromptFault::Template)?;
+    // The error is dropped, as it may quote the conversation.
+    template
+        .render_captured_to(context, &mut output)
+        .map_err(|_dropped| PromptFault::Template)?;
+    let text = std::str::from_utf8(&output.bytes).map_err(|_dropped| PromptFault::Template)?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 fn message(turn: &ChatTurn, tokenizer: &Tokenizer) -> Value {
@@ -220,6 +269,38 @@ mod tests {
         );
         let text = rendered(SMOLLM, &[("system", "Be brief."), ("user", "Hi")]).unwrap();
         assert!(text.starts_with("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n"));
+    }
+
+    #[test]
+    fn doubling_ends_at_the_allowance_and_the_template_is_not_run_again() {
+        for doubled in ["ns.x ~ ns.x", "ns.x + ns.x"] {
+            let source = format!(
+                "{{% set ns = namespace(x='12345678') %}}{{% for m in messages %}}{{% if m.content == 'grow' %}}\
+                 {{% for a in range(60) %}}{{% set ns.x = {doubled} %}}{{% endfor %}}{{% endif %}}{{% endfor %}}fine"
+            );
+            let tokenizer = tokenizer();
+            let template = ChatTemplate::new(&source, &tokenizer).unwrap();
+            let render = |word| {
+                template
+                    .render(&turns(&[("user", word)]), &tokenizer)
+                    .map(|text| text.to_string())
+            };
+            assert_eq!(render("stay"), Ok("fine".to_owned()));
+            assert_eq!(render("grow"), Err(PromptFault::Template), "{doubled}");
+            assert!(template.spent.load(Ordering::Acquire), "{doubled}");
+            assert_eq!(render("stay"), Err(PromptFault::Template));
+        }
+    }
+
+    #[test]
+    fn comparing_for_ever_ends_with_the_callers_patience() {
+        let source = "{% set ns = namespace(x=[1], y=[1]) %}{% for a in range(60) %}\
+            {% set ns.x = [ns.x, ns.x] %}{% set ns.y = [ns.y, ns.y] %}{% endfor %}{{ ns.x == ns.y }}";
+        let tokenizer = tokenizer();
+        let template = ChatTemplate::new(source, &tokenizer).unwrap();
+        let text = template.render_within(&turns(&[("user", "Hi")]), &tokenizer, 5);
+        assert_eq!(text.map(|text| text.to_string()), Err(PromptFault::Template));
+        assert!(template.spent.load(Ordering::Acquire));
     }
 
     #[test]

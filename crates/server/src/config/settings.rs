@@ -57,7 +57,7 @@ const fn many(
 }
 
 /// Every setting. Whatever is not here cannot be set.
-pub const SETTINGS: [Setting; 23] = [
+pub const SETTINGS: &[Setting] = &[
     one(
         ["data", "data", "MOHO_DATA"],
         "DIR",

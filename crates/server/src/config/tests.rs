@@ -145,7 +145,7 @@ fn the_generated_certificate_has_every_name_once() {
 #[test]
 fn the_table_is_consistent_and_documented() {
     let page = include_str!("../../../../docs/configuration.md");
-    for setting in &SETTINGS {
+    for setting in SETTINGS {
         assert_eq!(
             SETTINGS
                 .iter()

@@ -33,7 +33,7 @@ impl Typed {
     #[must_use]
     pub fn from_command_line(matches: &ArgMatches) -> Self {
         let mut typed = Self::default();
-        for setting in &SETTINGS {
+        for setting in SETTINGS {
             let Some(values) = matches.get_many::<String>(setting.key) else {
                 continue;
             };

@@ -159,9 +159,17 @@ fn shown(bytes: &[u8]) -> Zeroizing<String> {
 
 /// A number that clients read as a float, also if it is whole.
 fn decimal(logprob: f32) -> String {
-    let finite = if logprob.is_finite() { logprob.min(0.0) } else { VERY_UNLIKELY };
+    let finite = if logprob.is_finite() {
+        logprob.min(0.0)
+    } else {
+        VERY_UNLIKELY
+    };
     let digits = finite.to_string();
-    if digits.contains('.') { digits } else { digits + ".0" }
+    if digits.contains('.') {
+        digits
+    } else {
+        digits + ".0"
+    }
 }
 
 #[cfg(test)]

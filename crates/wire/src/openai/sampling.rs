@@ -73,7 +73,10 @@ pub(crate) fn logit_bias(request: &Fields<'_>) -> Result<Vec<(u32, f32)>, Failur
     for (token, bias) in pairs {
         let token = token_id(token.expose())?;
         let bias = fields::decimal(&format!("logit_bias.{token}"), bias, -100.0, 100.0)?;
-        #[expect(clippy::cast_possible_truncation, reason = "-100 to 100: only digits are lost")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "-100 to 100: only digits are lost"
+        )]
         biases.insert(token, bias as f32);
     }
     Ok(biases.into_iter().collect())

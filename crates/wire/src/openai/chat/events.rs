@@ -250,7 +250,10 @@ impl ChatStream {
             if self.head.include_usage {
                 w.fixed("usage", "null");
             }
-            if let Said::Text(WrittenDelta { padding: Some(pad), .. }) = said {
+            if let Said::Text(WrittenDelta {
+                padding: Some(pad), ..
+            }) = said
+            {
                 w.text("obfuscation", pad);
             }
         });

@@ -106,7 +106,9 @@ impl ResponseDraft {
             w.number("created_at", self.created_at.unix_seconds());
             w.text("status", state.status());
             match state {
-                State::Ended(Ending::Stop | Ending::StopSequence, _, at) => w.number("completed_at", at.unix_seconds()),
+                State::Ended(Ending::Stop | Ending::StopSequence, _, at) => {
+                    w.number("completed_at", at.unix_seconds())
+                }
                 State::Ended(..) | State::InProgress | State::Failed(_) => w.fixed("completed_at", "null"),
             }
             match state {

@@ -4,8 +4,8 @@ use moho_terms::ContentBytes;
 
 use super::document::{Document, Members};
 use super::model::{self, ServiceModel};
-use super::{field_list, rest_in, rest_out, validate};
 pub(crate) use super::rest_in::RestRequest;
+use super::{field_list, rest_in, rest_out, validate};
 use crate::{Failure, Reply};
 
 /// A service of the rest-json protocol.
@@ -40,7 +40,7 @@ impl RestService {
     /// # Errors
     /// [`Failure::Invalid`] if it is not what the protocol says, [`Failure::Validation`] if the model or the field list
     /// says no.
-    pub(crate) fn request(self, operation: &str, request: &RestRequest<'_>) -> Result<Members, Failure> {
+    pub(crate) fn request(self, operation: &str, request: &RestRequest<'_, '_>) -> Result<Members, Failure> {
         let model = self.model()?;
         let shape = model
             .operations

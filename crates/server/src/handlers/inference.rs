@@ -76,6 +76,8 @@ pub(super) async fn ask(
         prompt: Prompt::Chat(question.turns.iter().map(|turn| chat_turn(turn)).collect()),
         sampling: sampling(question.sampling).map_err(Asking::Failed)?,
         max_tokens: question.max_tokens,
+        bias: Vec::new(),
+        logprobs: None,
         stop: question.stop.iter().map(|stop| copy(stop)).collect(),
         output: format(question.format),
         isolation: isolation(permit.account()),
@@ -96,9 +98,14 @@ pub(super) async fn ask(
             platform.engine.models(),
         )),
         Some(EventKind::Failed(failure)) => Err(Asking::Failed(from_engine_failure(failure))),
-        Some(EventKind::Text { .. } | EventKind::Finished { .. }) | None => {
-            Err(Asking::Failed(Failure::Internal))
-        }
+        Some(
+            EventKind::Scheduled
+            | EventKind::Text { .. }
+            | EventKind::Counted { .. }
+            | EventKind::Measured(_)
+            | EventKind::Finished { .. },
+        )
+        | None => Err(Asking::Failed(Failure::Internal)),
     }
 }
 
@@ -145,13 +152,18 @@ impl Answer {
     pub(super) async fn next(&mut self) -> Result<Piece, Failure> {
         loop {
             match until_closing(&mut self.sequence, &self.closing).await? {
+                Some(EventKind::Scheduled) => {}
                 Some(EventKind::Text { text, .. }) if text.is_empty() => {}
                 Some(EventKind::Text { text, .. }) => return Ok(Piece::Text(text)),
                 Some(EventKind::Finished { reason, usage }) => return ended(reason, usage),
                 Some(EventKind::Failed(failure)) => return Err(from_engine_failure(failure)),
-                Some(EventKind::Admitted { .. } | EventKind::Refused(_)) | None => {
-                    return Err(Failure::Internal);
-                }
+                Some(
+                    EventKind::Admitted { .. }
+                    | EventKind::Counted { .. }
+                    | EventKind::Measured(_)
+                    | EventKind::Refused(_),
+                )
+                | None => return Err(Failure::Internal),
             }
         }
     }

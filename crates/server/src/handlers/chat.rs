@@ -22,7 +22,7 @@ pub(crate) async fn create(
         stop: create.stop.iter().collect(),
         format: &create.format,
     };
-    let mut answer = ask(&asked.platform, &permit, &question).await?;
+    let mut answer = ask(&asked, &permit, &question).await?;
     let mut draft = ChatDraft::new(&asked.request, &create.model, asked.platform.clock.now());
     if create.stream {
         let stream = ChatStream::new(draft, create.include_usage, create.obfuscate);

@@ -12,10 +12,10 @@ use moho_terms::{AccountId, Content, ModelId};
 use moho_wire::Failure;
 use moho_wire::openai::{Ending, OutputFormat, Role, Sampling, Turn, Usage};
 
+use super::Asked;
 use crate::closing::Closing;
 use crate::engine_link::Sequence;
 use crate::road::{Frames, from_engine_failure, from_engine_refusal};
-use crate::startup::Platform;
 
 /// How long a stream may stay quiet before a comment line is sent.
 const QUIET: Duration = Duration::from_secs(15);
@@ -64,10 +64,11 @@ pub(super) enum Piece {
 
 /// Asks, and waits until the engine takes the prompt or says why not.
 pub(super) async fn ask(
-    platform: &Platform,
+    asked: &Asked,
     permit: &InferencePermit,
     question: &Question<'_>,
 ) -> Result<Answer, Asking> {
+    let platform = &asked.platform;
     let start = StartSequence {
         // Name and credit are the link's to choose.
         sequence: SequenceId(0),
@@ -84,7 +85,7 @@ pub(super) async fn ask(
     };
     let mut sequence = platform
         .engine
-        .start_sequence(Box::new(start))
+        .start_sequence(Box::new(start), &asked.span)
         .map_err(|_gone| Asking::Failed(Failure::Unavailable))?;
     let closing = platform.closing.clone();
     match until_closing(&mut sequence, &closing)

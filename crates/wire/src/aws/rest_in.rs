@@ -115,7 +115,15 @@ impl<'a> Reader<'a> {
                 Ok(text) => Some(Document::Words(Content::new(text.to_owned()))),
                 Err(_) => return Err(serialization("The body is not valid UTF-8".to_owned())),
             },
-            _ => self.value(used, parsed(body)?, &Path::Top.then(Step::Member(name)))?,
+            Kind::Structure
+            | Kind::List
+            | Kind::Map
+            | Kind::Integer
+            | Kind::Long
+            | Kind::Float
+            | Kind::Double
+            | Kind::Boolean
+            | Kind::Timestamp => self.value(used, parsed(body)?, &Path::Top.then(Step::Member(name)))?,
         };
         Ok(Document::Structure(
             value.map(|value| (name.to_owned(), value)).into_iter().collect(),

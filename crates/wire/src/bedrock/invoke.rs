@@ -95,10 +95,13 @@ impl InvokeBody {
             (true, true) => Err(malformed("#: only one of [messages] and [prompt] is permitted")),
             (false, false) => Err(malformed("#: required key [messages] or [prompt] not found")),
         };
-        body.map_err(|failure| match failure {
-            // Whatever is wrong with a model's own body is a matter of validation here.
-            Failure::Invalid { message, .. } => Failure::Validation(message),
-            other => other,
+        // Whatever is wrong with a model's own body is a matter of validation here.
+        body.map_err(|failure| {
+            if let Failure::Invalid { message, .. } = failure {
+                Failure::Validation(message)
+            } else {
+                failure
+            }
         })
     }
 }

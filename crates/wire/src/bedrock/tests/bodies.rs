@@ -177,9 +177,13 @@ fn headers_around_a_body_are_read_and_guardrails_are_never_skipped() {
 
 #[test]
 fn models_are_named_by_id_or_arn_in_one_label() {
-    let named = |label: &str| match ask("GET", &format!("/foundation-models/{label}"), &[], b"")? {
-        Command::GetFoundationModel(model) => Ok(model),
-        _ => panic!("another command"),
+    let named = |label: &str| {
+        let Command::GetFoundationModel(model) =
+            ask("GET", &format!("/foundation-models/{label}"), &[], b"")?
+        else {
+            panic!("another command")
+        };
+        Ok(model)
     };
     let arn = "arn%3Aaws%3Abedrock%3Amoho-local-1%3A%3Afoundation-model%2Fa.b-v1%3A0";
     let model = named(arn).ok().unwrap();
@@ -220,9 +224,13 @@ fn models_are_named_by_id_or_arn_in_one_label() {
 
 #[test]
 fn lists_of_models_are_filtered() {
-    let list = |query: &str| match ask("GET", &format!("/foundation-models?{query}"), &[], b"")? {
-        Command::ListFoundationModels(list) => Ok(list),
-        _ => panic!("another command"),
+    let list = |query: &str| {
+        let Command::ListFoundationModels(list) =
+            ask("GET", &format!("/foundation-models?{query}"), &[], b"")?
+        else {
+            panic!("another command")
+        };
+        Ok(list)
     };
     let model = FoundationModel {
         arn: "arn:aws:bedrock:r::foundation-model/m".parse().unwrap(),

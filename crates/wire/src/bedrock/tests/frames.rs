@@ -29,10 +29,10 @@ fn messages(bytes: &[u8]) -> Vec<Message> {
 fn header(message: &Message, name: &str) -> Option<String> {
     let mut all = message.headers().iter();
     let header = all.find(|header| header.name().as_str() == name)?;
-    match header.value() {
-        HeaderValue::String(text) => Some(text.as_str().to_owned()),
-        other => panic!("{other:?}"),
-    }
+    let HeaderValue::String(text) = header.value() else {
+        panic!("another header")
+    };
+    Some(text.as_str().to_owned())
 }
 
 /// Kind, name and payload of each frame.

@@ -165,7 +165,8 @@ impl Answer {
 
 fn ended(reason: FinishReason, usage: moho_engine::Usage) -> Result<Piece, Failure> {
     let ending = match reason {
-        FinishReason::Stop | FinishReason::StopSequence => Ending::Stop,
+        FinishReason::Stop => Ending::Stop,
+        FinishReason::StopSequence => Ending::StopSequence,
         FinishReason::Length => Ending::Length,
         // Only this side cancels, and it does not listen any more when it does.
         FinishReason::Cancelled => return Err(Failure::Unavailable),

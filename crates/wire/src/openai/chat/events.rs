@@ -185,7 +185,7 @@ impl ChatStream {
 
 fn finish_reason(ending: Ending) -> &'static str {
     match ending {
-        Ending::Stop => "stop",
+        Ending::Stop | Ending::StopSequence => "stop",
         Ending::Length => "length",
     }
 }

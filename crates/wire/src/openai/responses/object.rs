@@ -36,7 +36,7 @@ impl State<'_> {
 /// The status of an ended response and of its item.
 pub(super) fn ending_status(ending: Ending) -> &'static str {
     match ending {
-        Ending::Stop => "completed",
+        Ending::Stop | Ending::StopSequence => "completed",
         Ending::Length => "incomplete",
     }
 }
@@ -91,7 +91,9 @@ impl ResponseDraft {
             w.number("created_at", self.created_at.unix_seconds());
             w.text("status", state.status());
             match state {
-                State::Ended(Ending::Stop, _, at) => w.number("completed_at", at.unix_seconds()),
+                State::Ended(Ending::Stop | Ending::StopSequence, _, at) => {
+                    w.number("completed_at", at.unix_seconds())
+                }
                 State::Ended(..) | State::InProgress | State::Failed(_) => w.fixed("completed_at", "null"),
             }
             match state {

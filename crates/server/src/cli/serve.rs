@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::loading::Loading;
 use super::{Exit, Failure, Progress, surroundings, typed};
+use crate::closing::Closing;
 use crate::config::{Config, TlsConfig};
 use crate::door::{self, DoorSocket, DoorState};
 use crate::net::tls::{Certificates, Identity};
@@ -37,6 +38,8 @@ pub struct Opened<R> {
     pub road: Arc<R>,
     /// What can be proven about it.
     pub attestation: Attestation,
+    /// The way down, which the platform's requests in progress watch.
+    pub closing: Closing,
     /// Whether the bootstrap door is open, now and from now on.
     pub door: watch::Receiver<DoorState>,
     /// What keeps every other moho out of the data directory.
@@ -139,6 +142,7 @@ impl Prepared {
             entropy: Arc::clone(&surface.entropy),
             limits: config.limits,
             attestation: HeaderValue::from_static(attestation_word(opened.attestation)),
+            closing: opened.closing.clone(),
         };
         let server = Server::new(Arc::clone(&opened.road), settings);
         let tls = Arc::clone(&certificates).acceptor()?;
@@ -155,7 +159,9 @@ impl Prepared {
             "stopping: requests in progress may end"
         );
         drop(endpoint);
-        let whole = server.finish(either(&mut terminate, &mut interrupt)).await;
+        let whole = server
+            .finish(async || either(&mut terminate, &mut interrupt).await)
+            .await;
         tracing::info!(everything_ended = whole, "stopped");
         drop(opened);
         Ok(())

@@ -31,8 +31,10 @@ pub struct Limits {
     pub stall: Duration,
     /// How long a client that is sent away in the middle of its body may go on sending, so that it reads the reply.
     pub linger: Duration,
-    /// From the request to stop until what still runs is cut.
+    /// From the request to stop until what still runs is told to end with an error.
     pub drain: Duration,
+    /// How long clients may then take to read that error.
+    pub last_words: Duration,
 }
 
 impl Default for Limits {
@@ -52,6 +54,7 @@ impl Default for Limits {
             stall: Duration::from_secs(60),
             linger: Duration::from_secs(10),
             drain: Duration::from_secs(30),
+            last_words: Duration::from_secs(5),
         }
     }
 }

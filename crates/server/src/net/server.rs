@@ -1,6 +1,5 @@
 //! Listening: addresses, connections, their number, and the way down.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -93,7 +92,7 @@ impl<R: Road> Server<R> {
     /// A server that listens nowhere yet.
     #[must_use]
     pub fn new(road: Arc<R>, settings: RimSettings) -> Self {
-        let (tasks, shutdown) = tasks();
+        let (tasks, shutdown) = tasks(settings.closing.clone());
         let connections = Arc::new(Semaphore::new(
             settings.limits.connections.min(Semaphore::MAX_PERMITS),
         ));
@@ -129,19 +128,13 @@ impl<R: Road> Server<R> {
         &self.rim
     }
 
-    /// Stops listening, lets requests in progress end within the limit or until `hurry` resolves, and cuts the rest.
-    /// Whether nothing had to be cut.
-    pub async fn finish(self, hurry: impl Future<Output = ()>) -> bool {
-        let limit = self.rim.settings.limits.drain;
+    /// Stops listening, and lets requests in progress end within the limit or until `hurry` resolves. Those that do not
+    /// are told to end with an error, and cut when their clients do not take it in time or `hurry` resolves again.
+    /// Whether all ended by themselves.
+    pub async fn finish(self, hurry: impl AsyncFnMut()) -> bool {
+        let limits = self.rim.settings.limits;
         drop(self.rim);
-        self.shutdown
-            .finish(async {
-                tokio::select! {
-                    () = tokio::time::sleep(limit) => {}
-                    () = hurry => {}
-                }
-            })
-            .await
+        self.shutdown.finish(limits.drain, limits.last_words, hurry).await
     }
 }
 

@@ -12,6 +12,8 @@ use http::{HeaderValue, Request, Response, Version};
 use hyper::body::{Body as _, Incoming};
 use moho_terms::{Clock, Entropy, RequestId};
 
+use crate::closing::Closing;
+
 use super::activity::{Activity, Exchange};
 use super::memory::{BodyMemory, Share};
 use super::reply::{self, ReplyBody};
@@ -28,6 +30,8 @@ pub struct RimSettings {
     pub limits: Limits,
     /// What every reply says about attestation, such as `development`.
     pub attestation: HeaderValue,
+    /// How far stopping has come; [`Server::finish`](super::Server::finish) goes down its steps.
+    pub closing: Closing,
 }
 
 /// All that connections share.

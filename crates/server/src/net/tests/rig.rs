@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::closing::Closing;
 use crate::net::tls::{Certificates, Identity};
 use crate::net::{
     Admission, Body, Head, Inbound, Limits, Listener, Outbound, Peer, Piece, RimError, RimSettings, Road,
@@ -151,6 +152,7 @@ impl Rig {
             entropy: Arc::new(SystemEntropy::default()),
             limits,
             attestation: HeaderValue::from_static("development"),
+            closing: Closing::new(),
         };
         let server = Server::new(Arc::new(mirror), settings);
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();

@@ -92,7 +92,7 @@ async fn stopping_lets_a_stream_end() {
     let mut reply = one.get("/stream").await;
     assert_eq!(two.get("/empty").await.status(), 204);
     let address = rig.address;
-    let finishing = rig.server.finish(std::future::pending());
+    let finishing = rig.server.finish(std::future::pending);
     let streaming = async {
         // Once the server refuses connections it is stopping, and the stream goes on.
         while tokio::net::TcpStream::connect(address).await.is_ok() {}
@@ -112,7 +112,7 @@ async fn stopping_in_a_hurry_cuts_a_stream() {
     let mut reply = client.get("/stream").await;
     rig.pieces.send(FIRST).unwrap();
     reply.frame().await.unwrap().unwrap();
-    assert!(!rig.server.finish(async {}).await);
+    assert!(!rig.server.finish(async || {}).await);
     rig.left.recv().await.unwrap();
     assert!(
         reply.frame().await.unwrap().is_err(),

@@ -29,7 +29,9 @@ impl Authenticator {
         let token = header::single(head, "x-amz-security-token")?;
         let session = presented::open(&self.tokens, authorization.access_key_id(), token)?.session;
         if session.expires_at() <= now {
-            Err(AuthnError::Expired)
+            Err(AuthnError::Expired {
+                at: session.expires_at(),
+            })
         } else {
             Ok(())
         }

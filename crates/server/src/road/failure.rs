@@ -51,9 +51,13 @@ pub(super) fn from_authn(error: &AuthnError) -> Failure {
         AuthnError::Missing => Failure::MissingAuthentication,
         AuthnError::Malformed(message) => Failure::MalformedAuthentication((*message).to_owned()),
         AuthnError::UnknownKey => Failure::UnknownCredentials,
-        AuthnError::WrongScope(message) => Failure::Skewed((*message).to_owned()),
+        AuthnError::WrongScope(_) | AuthnError::WrongService(_) => Failure::WrongScope(error.to_string()),
+        AuthnError::WrongRegion { asked, served } => Failure::WrongRegion {
+            asked: asked.clone(),
+            served: served.clone(),
+        },
         AuthnError::BadSignature => Failure::BadSignature,
-        AuthnError::Expired => Failure::ExpiredCredentials,
+        AuthnError::Expired { at } => Failure::ExpiredCredentials { ended: *at },
         AuthnError::Skewed { .. } => Failure::Skewed(error.to_string()),
     }
 }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod closing;
 pub mod config;
 pub mod door;
 pub mod engine_link;
@@ -13,6 +14,7 @@ pub mod net;
 mod road;
 mod startup;
 pub mod system;
+pub mod telemetry;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ pub fn run() -> ExitCode {
         } = startup::open(config, progress)?;
         Ok(Opened {
             attestation: platform.attestation,
+            closing: platform.closing.clone(),
             door: platform.door.watch(),
             posture,
             lock,

@@ -26,7 +26,7 @@ pub(crate) async fn create(
         stop: create.stop.iter().collect(),
         format: &create.format,
     };
-    let mut answer = ask(&asked.platform, &permit, &question).await?;
+    let mut answer = ask(&asked, &permit, &question).await?;
     let mut head = ChatHead::new(&asked.request, &create, asked.platform.clock.now());
     let cards = asked.platform.engine.models();
     if let Some(card) = cards.iter().find(|card| card.id == create.model) {

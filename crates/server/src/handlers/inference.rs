@@ -15,9 +15,10 @@ use moho_terms::{AccountId, Content, ModelId};
 use moho_wire::Failure;
 use moho_wire::openai::{Delta, Ending, OutputFormat, Role, Sampling, TokenLogprob, Turn, Usage};
 
+use super::Asked;
+use crate::closing::Closing;
 use crate::engine_link::Sequence;
 use crate::road::{Frames, from_engine_failure, from_engine_refusal};
-use crate::startup::Platform;
 
 /// How long a stream may stay quiet before a comment line is sent.
 const QUIET: Duration = Duration::from_secs(15);
@@ -68,6 +69,7 @@ pub(super) enum Words<'a> {
 
 /// Sequences whose prompt the engine took: one for each choice. Dropping it cancels those that have not ended.
 pub(super) struct Answer {
+    closing: Closing,
     /// What the next event of each choice is waited for with, until the choice has ended.
     choices: Vec<Option<Listening>>,
     /// Which choice is heard first next time, so that none is always the last.
@@ -93,25 +95,26 @@ pub(super) enum Piece {
 
 /// Asks, and waits until the engine takes the prompt or says why not. It has to take it for every choice.
 pub(super) async fn ask(
-    platform: &Platform,
+    asked: &Asked,
     permit: &InferencePermit,
     question: &Question<'_>,
 ) -> Result<Answer, Asking> {
     let mut sequences = Vec::new();
     // One after the other, so that a prompt that is not taken is read once, and no more than one copy of it waits.
     for choice in 0..question.choices {
-        sequences.push(begin(platform, permit, question, choice).await?);
+        sequences.push(begin(asked, permit, question, choice).await?);
     }
-    Ok(Answer::of(sequences))
+    Ok(Answer::of(sequences, asked.platform.closing.clone()))
 }
 
 /// Starts the sequence of a choice, and waits until it is admitted.
 async fn begin(
-    platform: &Platform,
+    asked: &Asked,
     permit: &InferencePermit,
     question: &Question<'_>,
     choice: u32,
 ) -> Result<Sequence, Asking> {
+    let platform = &asked.platform;
     let start = StartSequence {
         // Name and credit are the link's to choose.
         sequence: SequenceId(0),
@@ -128,9 +131,12 @@ async fn begin(
     };
     let mut sequence = platform
         .engine
-        .start_sequence(Box::new(start))
+        .start_sequence(Box::new(start), &asked.span)
         .map_err(|_gone| Asking::Failed(Failure::Unavailable))?;
-    match sequence.next().await {
+    match until_closing(sequence.next(), &platform.closing)
+        .await
+        .map_err(Asking::Failed)?
+    {
         Some(EventKind::Admitted { .. }) => Ok(sequence),
         Some(EventKind::Refused(refusal)) => Err(Asking::refused(
             &refusal,
@@ -188,8 +194,9 @@ impl From<Asking> for Failure {
 }
 
 impl Answer {
-    fn of(sequences: Vec<Sequence>) -> Self {
+    fn of(sequences: Vec<Sequence>, closing: Closing) -> Self {
         Self {
+            closing,
             choices: sequences
                 .into_iter()
                 .map(|sequence| Some(listen(sequence)))
@@ -207,7 +214,8 @@ impl Answer {
     /// The next text or end of any choice. A failure of one is the failure of all.
     pub(super) async fn next(&mut self) -> Result<Piece, Failure> {
         loop {
-            let (choice, event) = poll_fn(|context| self.poll(context)).await;
+            let closing = self.closing.clone();
+            let (choice, event) = until_closing(poll_fn(|context| self.poll(context)), &closing).await?;
             match event {
                 Some(EventKind::Scheduled) => {}
                 Some(EventKind::Text { text, logprobs, .. }) if text.is_empty() && logprobs.is_empty() => {}
@@ -311,6 +319,15 @@ fn prompt(words: &Words<'_>) -> Prompt {
     match words {
         Words::Turns(turns) => Prompt::Chat(turns.iter().map(|turn| chat_turn(turn)).collect()),
         Words::Raw(text) => Prompt::Text(copy(text)),
+    }
+}
+
+/// What comes next, unless the server stops and everything that still runs has to end.
+async fn until_closing<T>(next: impl Future<Output = T>, closing: &Closing) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        next = next => Ok(next),
+        () = closing.ending() => Err(Failure::Unavailable),
     }
 }
 

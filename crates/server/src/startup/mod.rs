@@ -26,11 +26,13 @@ pub(crate) use error::StartupError;
 pub(crate) use platform::{DoorSwitch, Platform};
 
 use self::watched::WatchedJournal;
+use crate::closing::Closing;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
 use crate::road::Strangers;
 use crate::system::{SystemClock, SystemEntropy};
+use crate::telemetry::Telemetry;
 
 /// What the session key is derived for.
 const SESSION_KEY: &str = "iam/session-token/1";
@@ -82,6 +84,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Arc::clone(&journal) as _,
         Arc::clone(&clock),
     );
+    let closing = Closing::new();
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
@@ -95,8 +98,10 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         kms,
         store,
         engine,
+        telemetry: telemetry(&models, &closing, &clock, &entropy),
         models,
         door: DoorSwitch::new(door),
+        closing,
         clock,
         entropy,
     };
@@ -105,6 +110,21 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         lock,
         posture,
     })
+}
+
+fn telemetry(
+    models: &[Model],
+    closing: &Closing,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Arc<Telemetry> {
+    let models = models.iter().map(|model| model.id.clone());
+    Arc::new(Telemetry::new(
+        models,
+        closing.clone(),
+        Arc::clone(clock),
+        Arc::clone(entropy),
+    ))
 }
 
 fn load(

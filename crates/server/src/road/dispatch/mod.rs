@@ -14,6 +14,7 @@ use super::{failure, reply};
 use crate::handlers::{Asked, InferencePermit, chat, identity, models, responses};
 use crate::net::Outbound;
 use crate::startup::Platform;
+use crate::telemetry::RequestSpan;
 
 /// One request between authentication and its handler.
 pub(super) struct Trip<'a> {
@@ -21,6 +22,7 @@ pub(super) struct Trip<'a> {
     pub(super) caller: &'a Authenticated,
     pub(super) facts: &'a RequestFacts,
     pub(super) route: &'a Route,
+    pub(super) span: &'a RequestSpan,
 }
 
 impl Trip<'_> {
@@ -98,6 +100,7 @@ impl Trip<'_> {
         Asked {
             platform: std::sync::Arc::clone(self.platform),
             request: self.facts.request_id.clone(),
+            span: self.span.clone(),
         }
     }
 }

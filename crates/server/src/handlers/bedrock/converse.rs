@@ -65,12 +65,7 @@ impl Speech for ConverseStream {
         self.open().map(Some)
     }
 
-    fn delta(
-        &mut self,
-        _only: usize,
-        delta: &Delta,
-        entropy: &dyn Entropy,
-    ) -> Result<ContentBytes, Failure> {
+    fn delta(&mut self, _only: usize, delta: &Delta, entropy: &dyn Entropy) -> Result<ContentBytes, Failure> {
         self.delta(&delta.text, entropy)
     }
 

@@ -98,12 +98,7 @@ impl Speech for LlamaStream {
         Ok(None)
     }
 
-    fn delta(
-        &mut self,
-        _only: usize,
-        delta: &Delta,
-        entropy: &dyn Entropy,
-    ) -> Result<ContentBytes, Failure> {
+    fn delta(&mut self, _only: usize, delta: &Delta, entropy: &dyn Entropy) -> Result<ContentBytes, Failure> {
         self.delta(&delta.text, entropy)
     }
 

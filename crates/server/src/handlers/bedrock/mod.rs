@@ -65,12 +65,8 @@ trait Speech: Send {
     fn open(&mut self) -> Result<Option<ContentBytes>, Failure>;
 
     /// The frames of a piece of a choice; only chats have more than one choice.
-    fn delta(
-        &mut self,
-        choice: usize,
-        delta: &Delta,
-        entropy: &dyn Entropy,
-    ) -> Result<ContentBytes, Failure>;
+    fn delta(&mut self, choice: usize, delta: &Delta, entropy: &dyn Entropy)
+    -> Result<ContentBytes, Failure>;
 
     /// The frames of the end of a choice that is not the last to end.
     fn end(&mut self, choice: usize, ending: Ending) -> Result<ContentBytes, Failure>;

@@ -4,9 +4,7 @@ use moho_iam::action::Action;
 use moho_iam::action::bedrock::GetFoundationModel;
 use moho_iam::authz::Permit;
 use moho_wire::Failure;
-use moho_wire::bedrock::{
-    Converse, CountTokens, InvokeModel, ListFoundationModels, ModelIdentifier,
-};
+use moho_wire::bedrock::{Converse, CountTokens, InvokeModel, ListFoundationModels, ModelIdentifier};
 
 use super::Trip;
 use crate::handlers::{InferencePermit, bedrock, models};
@@ -30,12 +28,16 @@ fn told(failure: Failure, named: &ModelIdentifier) -> Failure {
 }
 
 pub(super) async fn converse(trip: &Trip<'_>, converse: Converse) -> Result<Outbound, Failure> {
-    let permit = trip.on_named_model(&converse.model).map(InferencePermit::Invoke)?;
+    let permit = trip
+        .on_named_model(&converse.model)
+        .map(InferencePermit::Invoke)?;
     bedrock::converse::whole(trip.asked(), permit, converse).await
 }
 
 pub(super) async fn converse_stream(trip: &Trip<'_>, converse: Converse) -> Result<Outbound, Failure> {
-    let permit = trip.on_named_model(&converse.model).map(InferencePermit::Stream)?;
+    let permit = trip
+        .on_named_model(&converse.model)
+        .map(InferencePermit::Stream)?;
     bedrock::converse::streamed(trip.asked(), permit, converse).await
 }
 

@@ -187,7 +187,9 @@ fn get_model(trip: &Trip<'_>, id: &ModelId) -> Result<Outbound, Failure> {
     let arn = models::model_arn(trip.platform, id)?;
     let permit = match trip.prefix() {
         Prefix::Mantle => models::GetPermit::Mantle(trip.permit::<mantle::GetModel>(&arn)?),
-        Prefix::Runtime => models::GetPermit::Bedrock(trip.permit::<action::bedrock::GetFoundationModel>(&arn)?),
+        Prefix::Runtime => {
+            models::GetPermit::Bedrock(trip.permit::<action::bedrock::GetFoundationModel>(&arn)?)
+        }
     };
     models::get(trip.platform, &permit, id)
 }

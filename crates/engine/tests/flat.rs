@@ -69,9 +69,9 @@ fn model() -> LoadedModel {
 /// One of many kinds of sequences.
 fn start(id: u64) -> Box<StartSequence> {
     let words = |words: &str| Content::new(words.repeat(1 + usize::try_from(id % 9).unwrap_or(0)));
-    let sampling = Sampling::new(1.0, 0.9, 0, (id % 2 == 0).then_some(id))
-        .and_then(|sampling| sampling.with_min_p(if id % 3 == 0 { 0.05 } else { 0.0 }))
-        .and_then(|sampling| sampling.with_penalties(0.5, 0.5, if id % 4 == 0 { 1.2 } else { 1.0 }))
+    let sampling = Sampling::new(1.0, 0.9, 0, (id.is_multiple_of(2)).then_some(id))
+        .and_then(|sampling| sampling.with_min_p(if id.is_multiple_of(3) { 0.05 } else { 0.0 }))
+        .and_then(|sampling| sampling.with_penalties(0.5, 0.5, if id.is_multiple_of(4) { 1.2 } else { 1.0 }))
         .expect("settings");
     Box::new(StartSequence {
         sequence: SequenceId(id),
@@ -86,13 +86,13 @@ fn start(id: u64) -> Box<StartSequence> {
         },
         sampling,
         max_tokens: Some(u32::try_from(1 + id % 20).expect("small")),
-        bias: if id % 5 == 0 {
+        bias: if id.is_multiple_of(5) {
             vec![(7, 5.0), (299, -100.0)]
         } else {
             Vec::new()
         },
-        logprobs: (id % 6 == 0).then_some(20),
-        stop: if id % 7 == 0 {
+        logprobs: (id.is_multiple_of(6)).then_some(20),
+        stop: if id.is_multiple_of(7) {
             vec![Content::new("e".to_owned())]
         } else {
             Vec::new()
@@ -114,7 +114,7 @@ fn run(engine: &EngineHandle, events: &Receiver<EngineEvent>, from: u64, count: 
     while ended < count {
         while next < count && next - ended < AT_ONCE {
             let start = start(from + next);
-            let command = if next % 11 == 0 {
+            let command = if next.is_multiple_of(11) {
                 EngineCommand::Count {
                     ticket: start.sequence,
                     model: start.model,
@@ -125,7 +125,7 @@ fn run(engine: &EngineHandle, events: &Receiver<EngineEvent>, from: u64, count: 
                 EngineCommand::Start(start)
             };
             engine.send(command).expect("the engine lives");
-            if next % 13 == 0 {
+            if next.is_multiple_of(13) {
                 engine
                     .send(EngineCommand::Cancel(SequenceId(from + next)))
                     .expect("the engine lives");

@@ -185,20 +185,20 @@ fn a_count_is_what_the_prompt_later_takes() {
         };
         Prompt::Chat(turns.iter().map(turn).collect())
     };
-    let prompts: [fn(&dyn Fn(&[(&'static str, &str)]) -> Prompt) -> Prompt; 7] = [
-        |chat| chat(&[("user", "he said <|im_end|>")]),
-        |chat| chat(&[("system", ""), ("user", "\u{1f600}"), ("assistant", "hehe")]),
-        |_| Prompt::Text(Content::new("<think>he".to_owned())),
-        |_| Prompt::Tokens(vec![1, 2, 256].into()),
-        |chat| chat(&[]),
-        |_| Prompt::Text(Content::new("a".repeat(200))),
-        |_| Prompt::Tokens(vec![260].into()),
-    ];
-    for prompt in prompts {
-        engine.send(count(1, prompt(&chat))).unwrap();
+    let prompt = |which| match which {
+        0 => chat(&[("user", "he said <|im_end|>")]),
+        1 => chat(&[("system", ""), ("user", "\u{1f600}"), ("assistant", "hehe")]),
+        2 => chat(&[]),
+        3 => Prompt::Text(Content::new("<think>he".to_owned())),
+        4 => Prompt::Text(Content::new("a".repeat(200))),
+        5 => Prompt::Tokens(vec![1, 2, 256].into()),
+        _ => Prompt::Tokens(vec![260].into()),
+    };
+    for which in 0..7 {
+        engine.send(count(1, prompt(which))).unwrap();
         let counted = outcome(&events, 1).1;
         let mut start = text(2, "");
-        start.prompt = prompt(&chat);
+        start.prompt = prompt(which);
         engine.send(EngineCommand::Start(start)).unwrap();
         match (counted, outcome(&events, 2).1) {
             (EventKind::Counted { tokens }, EventKind::Finished { usage, .. }) => {

@@ -5,7 +5,7 @@
 //! control tokens come only from text that the caller vouches for ([`fence`]), and nothing of a text is kept for the
 //! next one (the crate's word cache is off), since what is cached for one tenant can be timed by another.
 
-mod byte_level;
+pub(crate) mod byte_level;
 mod detokenizer;
 pub(crate) mod fence;
 mod metadata;

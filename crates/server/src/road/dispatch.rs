@@ -50,6 +50,10 @@ impl Trip<'_> {
         Arn::of("bedrock", self.platform.region.as_str(), "", &resource).map_err(|_invalid| Failure::Internal)
     }
 
+    fn list_models(&self) -> Result<Permit<bedrock::ListFoundationModels>, Failure> {
+        self.permit(&self.arn("bedrock", "*")?)
+    }
+
     fn response_arn(&self, response: &ResponseId) -> Result<Arn, Failure> {
         self.arn("bedrock-mantle", &format!("response/{response}"))
     }
@@ -169,12 +173,12 @@ async fn create_response(
 }
 
 fn list_models(trip: &Trip<'_>) -> Result<Outbound, Failure> {
-    let everything = trip.arn("bedrock-mantle", "project/default")?;
     let permit = match trip.prefix() {
-        Prefix::Mantle => models::ListPermit::Mantle(trip.permit::<mantle::ListModels>(&everything)?),
-        Prefix::Runtime => {
-            models::ListPermit::Bedrock(trip.permit::<bedrock::ListFoundationModels>(&everything)?)
+        Prefix::Mantle => {
+            let everything = trip.arn("bedrock-mantle", "project/default")?;
+            models::ListPermit::Mantle(trip.permit::<mantle::ListModels>(&everything)?)
         }
+        Prefix::Runtime => models::ListPermit::Bedrock(trip.list_models()?),
     };
     models::list(trip.platform, &permit)
 }

@@ -12,8 +12,8 @@ mod strangers;
 
 use std::sync::Arc;
 
-use http::HeaderValue;
 use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 use moho_iam::authz::RequestFacts;
 use moho_wire::{Failure, RequestHead, Route, RouteRefused};
 
@@ -118,6 +118,8 @@ impl crate::net::Road for RequestRoad {
         telemetry.turned_away(head, template, reply.status);
         if error == RimError::Busy {
             telemetry.had_no_memory();
+        }
+        if reply.status == StatusCode::SERVICE_UNAVAILABLE {
             reply
                 .headers
                 .push((RETRY_AFTER, HeaderValue::from(failure::RETRY_AFTER)));

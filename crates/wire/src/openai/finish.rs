@@ -5,7 +5,7 @@
 pub enum Ending {
     /// The model was done.
     Stop,
-    /// A stop sequence was met.
+    /// One of the caller's stop texts was met.
     StopSequence,
     /// The token limit or the context was used up.
     Length,

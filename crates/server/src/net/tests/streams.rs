@@ -14,7 +14,7 @@ const SECOND: Bytes = Bytes::from_static(b"data: two\n\n");
 
 #[tokio::test]
 async fn each_piece_arrives_before_the_next_is_made() {
-    let mut rig = Rig::start(Limits::default()).await;
+    let mut rig = Rig::start(Limits::default());
     for mut client in rig.both().await {
         let mut reply = client.get("/stream").await;
         for piece in [FIRST, SECOND] {
@@ -29,7 +29,7 @@ async fn each_piece_arrives_before_the_next_is_made() {
 
 #[tokio::test]
 async fn the_road_sees_a_client_leave() {
-    let mut rig = Rig::start(Limits::default()).await;
+    let mut rig = Rig::start(Limits::default());
     for mut client in rig.both().await {
         let mut reply = client.get("/stream").await;
         rig.pieces.send(FIRST).unwrap();
@@ -41,7 +41,7 @@ async fn the_road_sees_a_client_leave() {
 
 #[tokio::test]
 async fn leaving_one_stream_of_a_connection_is_seen_too() {
-    let mut rig = Rig::start(Limits::default()).await;
+    let mut rig = Rig::start(Limits::default());
     let mut client = rig.http2().await;
     let mut reply = client.get("/stream").await;
     rig.pieces.send(FIRST).unwrap();
@@ -57,7 +57,7 @@ async fn a_client_that_takes_nothing_is_cut_off() {
         stall: Duration::from_millis(40),
         ..Limits::default()
     };
-    let mut rig = Rig::start(limits).await;
+    let mut rig = Rig::start(limits);
     let mut sleeping = rig.connect(b"http/1.1").await;
     sleeping
         .write_all(b"GET /stream HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -75,7 +75,7 @@ async fn a_client_that_opens_no_window_is_cut_off() {
         stall: Duration::from_millis(40),
         ..Limits::default()
     };
-    let mut rig = Rig::start(limits).await;
+    let mut rig = Rig::start(limits);
     let mut client = rig.http2().await;
     let reply = client.get("/stream").await;
     for _ in 0..64 {
@@ -87,7 +87,7 @@ async fn a_client_that_opens_no_window_is_cut_off() {
 
 #[tokio::test]
 async fn stopping_lets_a_stream_end() {
-    let rig = Rig::start(Limits::default()).await;
+    let rig = Rig::start(Limits::default());
     let [mut one, mut two] = rig.both().await;
     let mut reply = one.get("/stream").await;
     assert_eq!(two.get("/empty").await.status(), 204);
@@ -107,7 +107,7 @@ async fn stopping_lets_a_stream_end() {
 
 #[tokio::test]
 async fn stopping_in_a_hurry_cuts_a_stream() {
-    let mut rig = Rig::start(Limits::default()).await;
+    let mut rig = Rig::start(Limits::default());
     let mut client = rig.http1().await;
     let mut reply = client.get("/stream").await;
     rig.pieces.send(FIRST).unwrap();
@@ -122,7 +122,7 @@ async fn stopping_in_a_hurry_cuts_a_stream() {
 
 #[tokio::test]
 async fn a_stream_says_that_it_is_whole() {
-    let rig = Rig::start(Limits::default()).await;
+    let rig = Rig::start(Limits::default());
     let mut stream = rig.connect(b"http/1.1").await;
     stream
         .write_all(b"GET /stream HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
@@ -137,7 +137,7 @@ async fn a_stream_says_that_it_is_whole() {
 
 #[tokio::test]
 async fn a_stream_that_breaks_off_does_not_look_whole() {
-    let rig = Rig::start(Limits::default()).await;
+    let rig = Rig::start(Limits::default());
     for mut client in rig.both().await {
         let reply = client.get("/broken-stream").await;
         assert_eq!(reply.status(), 200);

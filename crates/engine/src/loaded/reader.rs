@@ -50,17 +50,7 @@ impl Reader {
         if start.stop.len() > MAX_STOPS || !start.stop.iter().all(fits) {
             return Err(Refusal::InvalidStop);
         }
-        let prompt = self.tokens(start.prompt, limit)?;
-        if prompt.is_empty() {
-            return Err(Refusal::InvalidPrompt(PromptFault::Empty));
-        }
-        if prompt.len() >= limit {
-            let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
-            return Err(Refusal::ContextOverflow {
-                prompt_tokens: count(prompt.len()),
-                limit: count(limit),
-            });
-        }
+        let prompt = self.prompt(start.prompt, limit)?;
         let grammar = self.grammars.compile(&start.output)?;
         Ok(Request {
             id: start.sequence,
@@ -72,6 +62,28 @@ impl Reader {
             grammar,
             stop: StopTexts::new(start.stop),
         })
+    }
+
+    /// How many tokens a prompt has, if a sequence could begin with it.
+    pub(crate) fn count(&self, prompt: Prompt, limit: usize) -> Result<u32, Refusal> {
+        let prompt = self.prompt(prompt, limit)?;
+        Ok(u32::try_from(prompt.len()).unwrap_or(u32::MAX))
+    }
+
+    /// The tokens of a prompt that leaves room for output.
+    fn prompt(&self, prompt: Prompt, limit: usize) -> Result<Zeroizing<Vec<u32>>, Refusal> {
+        let prompt = self.tokens(prompt, limit)?;
+        if prompt.is_empty() {
+            return Err(Refusal::InvalidPrompt(PromptFault::Empty));
+        }
+        if prompt.len() >= limit {
+            let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
+            return Err(Refusal::ContextOverflow {
+                prompt_tokens: count(prompt.len()),
+                limit: count(limit),
+            });
+        }
+        Ok(prompt)
     }
 
     fn tokens(&self, prompt: Prompt, limit: usize) -> Result<Zeroizing<Vec<u32>>, Refusal> {

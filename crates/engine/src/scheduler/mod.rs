@@ -14,6 +14,7 @@
 
 mod lane;
 mod sequence;
+mod tally;
 
 pub(crate) use lane::{Lane, LaneLimits};
 pub(crate) use sequence::{Outcome, Request, Sequence};

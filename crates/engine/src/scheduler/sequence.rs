@@ -46,6 +46,8 @@ pub(crate) struct Sequence {
     window: u32,
     /// Tokens that were computed and lost again with their blocks.
     lost: usize,
+    /// Whether it ran before.
+    began: bool,
     sampler: Sampler,
     grammar: Option<Grammar>,
     detokenizer: Detokenizer,
@@ -84,6 +86,7 @@ impl Sequence {
             credit: request.credit,
             window: request.credit,
             lost: 0,
+            began: false,
             sampler: request.sampler,
             grammar: request.grammar,
             detokenizer: Detokenizer::default(),
@@ -105,6 +108,11 @@ impl Sequence {
 
     pub(super) fn tokens(&self) -> &[u32] {
         &self.tokens
+    }
+
+    /// Notes that it runs; whether that is for the first time.
+    pub(super) fn begins(&mut self) -> bool {
+        !std::mem::replace(&mut self.began, true)
     }
 
     /// Whether it may be given its next token.

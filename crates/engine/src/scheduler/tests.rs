@@ -106,6 +106,7 @@ impl Decoder for Tiny {
 #[derive(Default)]
 struct Told {
     admitted: usize,
+    scheduled: usize,
     text: String,
     tokens: u32,
     last: Vec<EventKind>,
@@ -120,10 +121,12 @@ impl Events for Log {
         assert!(told.last.is_empty(), "nothing follows a terminal event");
         match kind {
             EventKind::Admitted { cached_tokens, .. } => told.admitted += 1 + cached_tokens as usize,
-            EventKind::Text { text, tokens } => {
+            EventKind::Scheduled => told.scheduled += 1,
+            EventKind::Text { text, tokens, .. } => {
                 told.text.push_str(text.expose());
                 told.tokens += tokens;
             }
+            EventKind::Counted { .. } | EventKind::Measured(_) => panic!("nothing of a lane's"),
             last @ (EventKind::Finished { .. } | EventKind::Refused(_) | EventKind::Failed(_)) => {
                 told.last.push(last)
             }

@@ -22,8 +22,9 @@ pub use sequence::Sequence;
 
 /// Tokens that a sequence may be ahead of its reader.
 const WINDOW: u32 = 32;
-/// Events that take no credit: the admission, the end, and one for an engine that counts a little differently.
-const EVENTS_WITHOUT_CREDIT: usize = 3;
+/// Events that take no credit: the admission, the beginning, the end, and one for an engine that counts a little
+/// differently.
+const EVENTS_WITHOUT_CREDIT: usize = 4;
 
 /// The engine, as the road uses it.
 pub struct EngineLink {

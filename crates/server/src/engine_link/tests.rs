@@ -42,6 +42,7 @@ impl Played {
             EventKind::Text {
                 text: Content::new("a".to_owned()),
                 tokens: 1,
+                logprobs: Vec::new(),
             },
         );
     }
@@ -75,6 +76,8 @@ fn start(link: &EngineLink) -> Sequence {
         prompt: Prompt::Text(Content::new("once".to_owned())),
         sampling: Sampling::GREEDY,
         max_tokens: None,
+        bias: Vec::new(),
+        logprobs: None,
         stop: Vec::new(),
         output: OutputFormat::Text,
         credit: 0,

@@ -132,6 +132,13 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
                 .await
                 .map(reply::whole)
         }
+        Command::Converse(_)
+        | Command::ConverseStream(_)
+        | Command::InvokeModel(_)
+        | Command::InvokeModelWithResponseStream(_)
+        | Command::CountTokens(_)
+        | Command::ListFoundationModels(_)
+        | Command::GetFoundationModel(_) => Err(Failure::NoSuchPath),
     }
 }
 

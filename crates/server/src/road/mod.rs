@@ -39,7 +39,11 @@ impl RequestRoad {
         let platform = &self.platform;
         let facts = facts(&inbound.head);
         let caller = authenticate::caller(platform, inbound, route, &facts)?;
-        let command = route.command(inbound.body.expose())?;
+        let headers = &inbound.head.headers;
+        let command = route.command(
+            &|name| headers.get(name).map(HeaderValue::as_bytes),
+            inbound.body.expose(),
+        )?;
         let trip = dispatch::Trip {
             platform,
             caller: &caller,

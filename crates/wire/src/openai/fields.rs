@@ -178,24 +178,9 @@ impl<'a> Fields<'a> {
 
     /// A number in a range.
     pub(crate) fn number(&self, name: &str, low: f64, high: f64) -> Result<Option<f64>, Failure> {
-        let param = self.param(name);
-        let text = match self.get(name) {
-            None => return Ok(None),
-            Some(Json::Number(text)) => text,
-            Some(other) => return Err(wrong_type(&param, "a decimal", other)),
-        };
-        let value: f64 = text.parse().unwrap_or(f64::INFINITY);
-        if value < low {
-            let message =
-                format!("Invalid '{param}': decimal below minimum value. Expected a value >= {low}.");
-            return Err(invalid(message, &param, "decimal_below_min_value"));
-        }
-        if value > high {
-            let message =
-                format!("Invalid '{param}': decimal above maximum value. Expected a value <= {high}.");
-            return Err(invalid(message, &param, "decimal_above_max_value"));
-        }
-        Ok(Some(value))
+        self.get(name)
+            .map(|value| decimal(&self.param(name), value, low, high))
+            .transpose()
     }
 
     /// The refusal of a field that has to be there.
@@ -222,6 +207,23 @@ impl<'a> Fields<'a> {
             "invalid_value",
         )
     }
+}
+
+/// `value`, which has to be a number in a range.
+pub(crate) fn decimal(param: &str, value: &Json, low: f64, high: f64) -> Result<f64, Failure> {
+    let Json::Number(text) = value else {
+        return Err(wrong_type(param, "a decimal", value));
+    };
+    let value: f64 = text.parse().unwrap_or(f64::INFINITY);
+    if value < low {
+        let message = format!("Invalid '{param}': decimal below minimum value. Expected a value >= {low}.");
+        return Err(invalid(message, param, "decimal_below_min_value"));
+    }
+    if value > high {
+        let message = format!("Invalid '{param}': decimal above maximum value. Expected a value <= {high}.");
+        return Err(invalid(message, param, "decimal_above_max_value"));
+    }
+    Ok(value)
 }
 
 /// The refusal of a value of the wrong type.

@@ -7,6 +7,8 @@ pub(crate) mod accept;
 mod activity;
 pub(crate) mod connection;
 mod exchange;
+#[doc(hidden)]
+pub mod hostile_input;
 mod intake;
 mod limits;
 mod memory;

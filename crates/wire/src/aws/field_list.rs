@@ -68,7 +68,9 @@ impl Called<'_> {
         };
         let shape = self.model.shapes.get(shape).ok_or(Failure::Internal)?;
         for (name, value) in values {
-            let field = FATES.get(&[self.service, owner, name.as_str()]).ok_or(Failure::Internal)?;
+            let field = FATES
+                .get(&[self.service, owner, name.as_str()])
+                .ok_or(Failure::Internal)?;
             match field.fate {
                 "refused" => return Err(refused(field)),
                 "used" => {
@@ -92,7 +94,9 @@ impl Called<'_> {
             Document::Map(entries) => {
                 let shape = self.model.shapes.get(&used.shape).ok_or(Failure::Internal)?;
                 let value_ref = shape.value.as_ref().ok_or(Failure::Internal)?;
-                entries.iter().try_for_each(|(_, value)| self.value(value_ref, value))
+                entries
+                    .iter()
+                    .try_for_each(|(_, value)| self.value(value_ref, value))
             }
             Document::Text(_)
             | Document::Words(_)
@@ -112,9 +116,10 @@ fn refused(field: &Field<'_>) -> Failure {
     let name = field.member;
     Failure::Validation(match (field.service, name) {
         // No guardrail exists here, so none is ever skipped: whoever asks for one is told.
-        ("bedrock-runtime", "guardrailConfig" | "guardrailIdentifier" | "guardrailVersion" | "guardContent") => {
-            "The guardrail identifier or version provided in the request does not exist.".to_owned()
-        }
+        (
+            "bedrock-runtime",
+            "guardrailConfig" | "guardrailIdentifier" | "guardrailVersion" | "guardContent",
+        ) => "The guardrail identifier or version provided in the request does not exist.".to_owned(),
         ("bedrock-runtime", "toolConfig" | "toolUse" | "toolResult") => {
             "This model doesn't support tool use.".to_owned()
         }

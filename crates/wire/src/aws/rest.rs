@@ -4,8 +4,8 @@ use moho_terms::ContentBytes;
 
 use super::document::{Document, Members};
 use super::model::{self, ServiceModel};
-use super::{field_list, rest_in, rest_out, validate};
 pub(crate) use super::rest_in::RestRequest;
+use super::{field_list, rest_in, rest_out, validate};
 use crate::{Failure, Reply};
 
 /// A service of the rest-json protocol.

@@ -29,7 +29,11 @@ pub(crate) struct RestRequest<'a> {
 }
 
 /// Reads the members of a request. Names that are not in the model are ignored, as AWS does.
-pub(super) fn read(model: &ServiceModel, shape: &str, request: &RestRequest<'_>) -> Result<Document, Failure> {
+pub(super) fn read(
+    model: &ServiceModel,
+    shape: &str,
+    request: &RestRequest<'_>,
+) -> Result<Document, Failure> {
     let reader = Reader { model };
     let shape = reader.shape(shape)?;
     let body = reader.body(shape, request.body)?;
@@ -61,7 +65,9 @@ fn header(headers: &Headers<'_>, name: &str) -> Result<Option<Content>, Failure>
     let plain = value.iter().all(|b| matches!(b, b'\t' | b' '..=b'~'));
     match std::str::from_utf8(value) {
         Ok(text) if plain => Ok(Some(Content::new(text.trim().to_owned()))),
-        _ => Err(serialization(format!("The header {name} has characters that a header cannot have"))),
+        _ => Err(serialization(format!(
+            "The header {name} has characters that a header cannot have"
+        ))),
     }
 }
 

@@ -54,7 +54,11 @@ pub(super) fn reply(model: &ServiceModel, operation: &str, document: Document) -
 ///
 /// # Errors
 /// [`Failure::Internal`] if the document is not what the model says.
-pub(super) fn structure(model: &ServiceModel, shape: &str, document: Document) -> Result<ContentBytes, Failure> {
+pub(super) fn structure(
+    model: &ServiceModel,
+    shape: &str,
+    document: Document,
+) -> Result<ContentBytes, Failure> {
     let printer = Printer { model };
     let Document::Structure(members) = document else {
         return Err(Failure::Internal);
@@ -98,7 +102,10 @@ impl<'a> Printer<'a> {
     fn structure(&self, w: &mut Writer, shape: &Shape, values: &[(String, Document)]) -> Result<(), Failure> {
         let in_body = |used: &ShapeRef| used.location.is_none();
         let known = values.iter().all(|(name, _)| {
-            shape.members.iter().any(|(member, used)| member == name && in_body(used))
+            shape
+                .members
+                .iter()
+                .any(|(member, used)| member == name && in_body(used))
         });
         let there = |name: &str| values.iter().any(|(value, _)| value == name);
         let whole = shape.members.iter().all(|(name, used)| {

@@ -124,11 +124,10 @@ fn document(model: &ServiceModel, used: &ShapeRef, json: &Json) -> Document {
         ),
         (Kind::Map, Json::Object(pairs)) => {
             let used = shape.value.as_ref().unwrap();
-            let entry =
-                |(key, value): &(Content, Json)| {
-                    let key = Content::new(key.expose().to_owned());
-                    (key, document(model, used, value))
-                };
+            let entry = |(key, value): &(Content, Json)| {
+                let key = Content::new(key.expose().to_owned());
+                (key, document(model, used, value))
+            };
             Document::Map(pairs.iter().map(entry).collect())
         }
         (Kind::List, Json::Array(items)) => {

@@ -168,9 +168,10 @@ fn request(id: u64, prompt: &[u32], max_tokens: Option<u32>, credit: u32) -> Req
         max_tokens,
         credit,
         isolation: id,
-        sampler: Sampler::new(Sampling::GREEDY, 0),
+        sampler: Sampler::new(Sampling::GREEDY, None, 0),
         grammar: None,
         stop: StopTexts::new(Vec::new()),
+        logprobs: None,
     }
 }
 
@@ -387,7 +388,7 @@ fn sampled(id: u64, prompt: &[u8], max_tokens: Option<u32>, credit: u32, seed: u
     let prompt: Vec<u32> = prompt.iter().map(|b| u32::from(*b)).collect();
     let sampling = Sampling::new(0.8, 0.95, 50, Some(seed)).unwrap();
     Request {
-        sampler: Sampler::new(sampling, seed),
+        sampler: Sampler::new(sampling, None, seed),
         ..request(id, &prompt, max_tokens, credit)
     }
 }

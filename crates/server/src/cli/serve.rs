@@ -23,6 +23,7 @@ use crate::door::{self, DoorSocket, DoorState};
 use crate::net::tls::{Certificates, Identity};
 use crate::net::{Limits, Listener, RimSettings, Road, Server};
 use crate::system::{SystemClock, SystemEntropy, start_log};
+use crate::telemetry::{self, MetricsListener, Observed};
 
 /// What of the outside world the platform may use.
 pub struct Surface {
@@ -44,6 +45,8 @@ pub struct Opened<R> {
     pub door: watch::Receiver<DoorState>,
     /// What keeps every other moho out of the data directory.
     pub lock: FileLock,
+    /// What observers may see of it.
+    pub observed: Arc<Observed>,
     /// What else the start-up lines have to say: what is open, what is only for development. Content-free.
     pub posture: Vec<String>,
 }
@@ -57,6 +60,9 @@ pub(super) struct Endpoint {
     pub(super) region: String,
     /// The file that clients have to trust, if the certificate is a generated one.
     pub(super) ca: Option<String>,
+    /// The base URL of metrics and probes, if they are served apart.
+    #[serde(default)]
+    pub(super) metrics: Option<String>,
 }
 
 /// How often the certificate is looked at: daily.
@@ -98,6 +104,8 @@ struct Prepared {
     limits: Limits,
     surface: Surface,
     listeners: Vec<Listener>,
+    /// For observers.
+    metrics: Option<Listener>,
     /// A given certificate. A generated one has to wait until the data directory is ours.
     given: Option<Arc<Certificates>>,
     terminate: Signal,
@@ -111,6 +119,10 @@ impl Prepared {
         for address in &config.listen {
             listeners.push(Listener::bind(*address)?);
         }
+        let metrics = match config.metrics {
+            Some(address) => Some(Listener::bind(address).context("`metrics.listen`")?),
+            None => None,
+        };
         let given = match config.tls {
             TlsConfig::Given { .. } => Some(Certificates::open(identity(config), clock.as_ref())?),
             TlsConfig::Generated(_) => None,
@@ -120,6 +132,7 @@ impl Prepared {
             limits: config.limits.within(open_files),
             surface: Surface { clock, entropy },
             listeners,
+            metrics,
             given,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -131,6 +144,7 @@ impl Prepared {
             limits,
             surface,
             listeners,
+            metrics,
             given,
             mut terminate,
             mut interrupt,
@@ -153,8 +167,12 @@ impl Prepared {
             server.listen(listener, tls.clone());
         }
         open_door(&server, config, &opened.door)?;
-        let endpoint = Published::write(config, &addresses, &certificates)?;
+        let measured = opened.observed.telemetry();
+        let metrics = metrics.map(|listener| MetricsListener::open(listener, Arc::clone(&opened.observed)));
+        let seen_on = metrics.as_ref().map(MetricsListener::address);
+        let endpoint = Published::write(config, (&addresses, seen_on), &certificates)?;
         say_posture(config, &addresses, &opened);
+        telemetry::say_posture(seen_on, config.otlp.as_ref());
         say_limits(config, &limits);
         wait_for_stop(&mut terminate, &mut interrupt, &certificates, &surface).await;
         tracing::info!(
@@ -165,6 +183,8 @@ impl Prepared {
         let whole = server
             .finish(async || either(&mut terminate, &mut interrupt).await)
             .await;
+        measured.finish().await;
+        drop(metrics);
         tracing::info!(everything_ended = whole, "stopped");
         drop(opened);
         Ok(())
@@ -249,7 +269,11 @@ async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
 struct Published(std::path::PathBuf);
 
 impl Published {
-    fn write(config: &Config, addresses: &[SocketAddr], certificates: &Certificates) -> anyhow::Result<Self> {
+    fn write(
+        config: &Config,
+        (addresses, metrics): (&[SocketAddr], Option<SocketAddr>),
+        certificates: &Certificates,
+    ) -> anyhow::Result<Self> {
         let first = addresses.first().context("there is no address to listen on")?;
         let ca = certificates
             .authority()
@@ -258,6 +282,7 @@ impl Published {
             url: format!("https://{}", reachable(*first)),
             region: config.region.to_string(),
             ca,
+            metrics: metrics.map(|address| format!("http://{}", reachable(address))),
         };
         let path = endpoint_path(&config.data);
         std::fs::write(&path, serde_json::to_vec_pretty(&endpoint)?)

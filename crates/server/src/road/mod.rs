@@ -17,7 +17,8 @@ use http::{HeaderValue, StatusCode};
 use moho_iam::authz::RequestFacts;
 use moho_wire::{Failure, RequestHead, Route, RouteRefused};
 
-pub(crate) use failure::{from_engine_failure, from_engine_refusal, from_store};
+pub(crate) use failure::{chain, from_engine_failure, from_engine_refusal, from_store};
+pub(crate) use health::answer as probe_answer;
 pub(crate) use reply::{Frames, amazon_event_stream, content, event_stream, whole};
 pub(crate) use strangers::Strangers;
 

@@ -9,6 +9,8 @@
 #![deny(unsafe_code)]
 
 pub mod eval;
+#[doc(hidden)]
+pub mod hostile_input;
 
 mod device;
 mod engine;

@@ -163,6 +163,22 @@ fn headers_around_a_body_are_read_and_guardrails_are_never_skipped() {
     assert!(refusal(with(&[("x-amzn-bedrock-service-tier", "flex")])).contains("service tier"));
     assert!(refusal(with(&[("x-amzn-bedrock-performanceconfig-latency", "optimized")])).contains("latency"));
     assert!(refusal(with(&[("x-amzn-bedrock-trace", "secret")])).contains("Value at 'trace' failed"));
+    for (metadata, at) in [
+        ("{", "The JSON cannot be read"),
+        (
+            "[]",
+            "START_ARRAY can not be converted to a Map at 'requestMetadata'",
+        ),
+        (
+            r#"{"a":1}"#,
+            "NUMBER_VALUE can not be converted to a String at 'requestMetadata.1.value'",
+        ),
+    ] {
+        let told = malformed(with(&[("x-amzn-bedrock-request-metadata", metadata)]));
+        assert!(told.starts_with(at), "{told}");
+    }
+    let odd = refusal(with(&[("x-amzn-bedrock-request-metadata", r#"{"a":"<b>"}"#)]));
+    assert!(odd.contains("Value at 'requestMetadata.1.value' failed"), "{odd}");
     let long = "m".repeat(8501);
     assert!(refusal(with(&[("x-amzn-bedrock-request-metadata", &long)])).contains("'requestMetadata'"));
     let media = ask(

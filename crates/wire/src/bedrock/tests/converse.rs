@@ -149,6 +149,9 @@ fn blocks_other_than_text_are_refused_in_the_words_of_bedrock() {
     }
 }
 
+const ALTERNATE: &str = "A conversation must alternate between user and assistant roles. Make sure the conversation \
+    alternates between user and assistant roles and try again.";
+
 #[test]
 fn a_conversation_is_what_bedrock_calls_one() {
     let start = "A conversation must start with a user message. Try again with a conversation that starts with a user message.";
@@ -164,6 +167,9 @@ fn a_conversation_is_what_bedrock_calls_one() {
         (system.clone(), start),
         (format!("{assistant},{user}"), start),
         (format!("{user},{assistant}"), prefill),
+        (format!("{user},{user}"), ALTERNATE),
+        (format!("{user},{system},{user}"), ALTERNATE),
+        (format!("{user},{assistant},{assistant},{user}"), ALTERNATE),
         (
             r#"{"role":"user","content":[]}"#.to_owned(),
             "The content field in the Message object at messages.0 is empty. Add a ContentBlock object to the content field and try again.",
@@ -186,7 +192,6 @@ fn a_conversation_is_what_bedrock_calls_one() {
     );
     for messages in [
         format!("{system},{user}"),
-        format!("{user},{user}"),
         format!("{user},{assistant},{user},{system}"),
     ] {
         assert!(

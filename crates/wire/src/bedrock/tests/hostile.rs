@@ -98,10 +98,7 @@ fn depth_and_numbers_of_values_are_bounded() {
         "{\"a\":\"\u{0}\"}".to_owned(),
     ] {
         let refused = malformed(converse(&body));
-        assert!(
-            refused.starts_with("The body is not JSON that is taken: "),
-            "{refused}"
-        );
+        assert!(refused.starts_with("The JSON cannot be read: "), "{refused}");
         assert!(refusal(invoke(&body)).starts_with("Malformed input request: "));
     }
     let bytes = ask("POST", "/model/m/converse", &[], b"{\"messages\":\"\xff\"}");

@@ -103,6 +103,11 @@ impl Gguf {
         self.header.entries.get(key)
     }
 
+    /// Bytes of the whole file.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
     /// The tensors in the order of their places in the file.
     pub(crate) fn tensors(&self) -> &[Tensor] {
         &self.header.tensors

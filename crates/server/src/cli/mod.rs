@@ -1,10 +1,12 @@
 //! The command line: what can be asked of `moho`, and how it says what went wrong.
 
 mod credentials;
+mod doctor;
 mod journal;
 mod loading;
 mod serve;
 mod sts;
+mod version;
 
 use std::fmt;
 use std::io::Write;
@@ -83,8 +85,9 @@ pub fn run<R: Road>(
     let result = match matches.subcommand() {
         Some(("serve", serving)) => serve::run(serving, open),
         Some(("credentials", asked)) => credentials::run(asked),
+        Some(("doctor", asked)) => doctor::run(asked),
         Some(("journal", journal)) => journal::run(journal),
-        Some(("version", _)) => say(&version()),
+        Some(("version", asked)) => version::run(asked),
         Some(_) | None => Ok(()),
     };
     match result {
@@ -127,6 +130,7 @@ fn command() -> Command {
                 .args(Typed::args()),
         )
         .subcommand(credentials::command().arg(config()).args(data()))
+        .subcommand(doctor::command().arg(config()).args(Typed::args()))
         .subcommand(
             Command::new("journal").about("Looks at the journal").subcommand_required(true).arg_required_else_help(true).subcommand(
                 Command::new("verify")
@@ -135,7 +139,7 @@ fn command() -> Command {
                     .args(data()),
             ),
         )
-        .subcommand(Command::new("version").about("Says which moho this is"))
+        .subcommand(version::command())
 }
 
 /// The settings as typed, with those of the file behind them.
@@ -170,10 +174,6 @@ fn surroundings() -> Surroundings {
         cores: moho_os::available_cores().get(),
         data_home: variable("XDG_DATA_HOME").or_else(home),
     }
-}
-
-fn version() -> String {
-    format!("moho {}", env!("CARGO_PKG_VERSION"))
 }
 
 /// Writes to standard output.

@@ -16,7 +16,7 @@ use http::header::RETRY_AFTER;
 use moho_iam::authz::RequestFacts;
 use moho_wire::{Failure, RequestHead, Route, RouteRefused};
 
-pub(crate) use failure::{from_engine_failure, from_engine_refusal, from_store};
+pub(crate) use failure::{chain, from_engine_failure, from_engine_refusal, from_store};
 pub(crate) use reply::{Frames, content, event_stream};
 pub(crate) use strangers::Strangers;
 

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod closing;
 pub mod config;
 pub mod door;
 pub mod engine_link;
@@ -32,6 +33,7 @@ pub fn run() -> ExitCode {
         } = startup::open(config, progress)?;
         Ok(Opened {
             attestation: platform.attestation,
+            closing: platform.closing.clone(),
             door: platform.door.watch(),
             posture,
             lock,

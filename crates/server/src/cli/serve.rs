@@ -17,10 +17,11 @@ use tokio::sync::watch;
 
 use super::loading::Loading;
 use super::{Exit, Failure, Progress, surroundings, typed};
+use crate::closing::Closing;
 use crate::config::{Config, TlsConfig};
 use crate::door::{self, DoorSocket, DoorState};
 use crate::net::tls::{Certificates, Identity};
-use crate::net::{Listener, RimSettings, Road, Server};
+use crate::net::{Limits, Listener, RimSettings, Road, Server};
 use crate::system::{SystemClock, SystemEntropy, start_log};
 
 /// What of the outside world the platform may use.
@@ -37,6 +38,8 @@ pub struct Opened<R> {
     pub road: Arc<R>,
     /// What can be proven about it.
     pub attestation: Attestation,
+    /// The way down, which the platform's requests in progress watch.
+    pub closing: Closing,
     /// Whether the bootstrap door is open, now and from now on.
     pub door: watch::Receiver<DoorState>,
     /// What keeps every other moho out of the data directory.
@@ -70,14 +73,13 @@ pub(super) fn run<R: Road>(
     let config = Config::resolve(&typed(matches)?, &surroundings())?;
     // Before the first thread, as some of it holds for one thread only.
     moho_os::harden_process().map_err(|error| Failure::new(Exit::InTheWay, error))?;
+    let open_files = moho_os::raise_open_files();
     start_log(config.log.format, &config.log.filter).map_err(|error| Failure::new(Exit::Usage, error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::InTheWay, error))?;
     let result = {
         let _inside = runtime.enter();
-        let prepared = runtime
-            .block_on(Prepared::make(&config))
-            .map_err(Failure::of(Exit::InTheWay))?;
+        let prepared = Prepared::make(&config, open_files).map_err(Failure::of(Exit::InTheWay))?;
         let mut loading = Loading::new();
         let opened = open(&config, &prepared.surface, &mut |model, done, total| {
             loading.show(model, done, total)
@@ -93,6 +95,7 @@ pub(super) fn run<R: Road>(
 
 /// What is there before the platform: cheap things that can fail, so that they fail first.
 struct Prepared {
+    limits: Limits,
     surface: Surface,
     listeners: Vec<Listener>,
     /// A given certificate. A generated one has to wait until the data directory is ours.
@@ -102,11 +105,11 @@ struct Prepared {
 }
 
 impl Prepared {
-    async fn make(config: &Config) -> anyhow::Result<Self> {
+    fn make(config: &Config, open_files: usize) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let mut listeners = Vec::with_capacity(config.listen.len());
         for address in &config.listen {
-            listeners.push(Listener::bind(*address).await?);
+            listeners.push(Listener::bind(*address)?);
         }
         let given = match config.tls {
             TlsConfig::Given { .. } => Some(Certificates::open(identity(config), clock.as_ref())?),
@@ -114,6 +117,7 @@ impl Prepared {
         };
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
         Ok(Self {
+            limits: config.limits.within(open_files),
             surface: Surface { clock, entropy },
             listeners,
             given,
@@ -124,6 +128,7 @@ impl Prepared {
 
     async fn serve<R: Road>(self, config: &Config, opened: Opened<R>) -> anyhow::Result<()> {
         let Self {
+            limits,
             surface,
             listeners,
             given,
@@ -137,8 +142,9 @@ impl Prepared {
         let settings = RimSettings {
             clock: Arc::clone(&surface.clock),
             entropy: Arc::clone(&surface.entropy),
-            limits: config.limits,
+            limits,
             attestation: HeaderValue::from_static(attestation_word(opened.attestation)),
+            closing: opened.closing.clone(),
         };
         let server = Server::new(Arc::clone(&opened.road), settings);
         let tls = Arc::clone(&certificates).acceptor()?;
@@ -149,13 +155,16 @@ impl Prepared {
         open_door(&server, config, &opened.door)?;
         let endpoint = Published::write(config, &addresses, &certificates)?;
         say_posture(config, &addresses, &opened);
+        say_limits(config, &limits);
         wait_for_stop(&mut terminate, &mut interrupt, &certificates, &surface).await;
         tracing::info!(
             limit_seconds = config.limits.drain.as_secs(),
             "stopping: requests in progress may end"
         );
         drop(endpoint);
-        let whole = server.finish(either(&mut terminate, &mut interrupt)).await;
+        let whole = server
+            .finish(async || either(&mut terminate, &mut interrupt).await)
+            .await;
         tracing::info!(everything_ended = whole, "stopped");
         drop(opened);
         Ok(())
@@ -273,6 +282,17 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
     };
     SocketAddr::new(here, address.port())
+}
+
+/// A bound that is tighter than what was asked for.
+fn say_limits(config: &Config, limits: &Limits) {
+    if limits.connections < config.limits.connections {
+        tracing::warn!(
+            connections = limits.connections,
+            wanted = config.limits.connections,
+            "the system allows too few open files for as many connections as `limits.connections`: raise `ulimit -n`, or LimitNOFILE of the unit"
+        );
+    }
 }
 
 fn say_posture<R>(config: &Config, addresses: &[SocketAddr], opened: &Opened<R>) {

@@ -109,6 +109,7 @@ fn limits(typed: &Typed) -> Result<Limits, ConfigError> {
         connections,
         connections_per_peer: one(typed, "limits.connections_per_peer", positive)?
             .unwrap_or_else(|| (connections / 2).max(1)),
+        requests: one(typed, "limits.requests", positive)?.unwrap_or(usual.requests),
         streams: one(typed, "limits.streams", |text| {
             text.parse().map_err(|_e| "expected a whole number")
         })?

@@ -127,8 +127,8 @@ pub const SETTINGS: &[Setting] = &[
     one(
         ["limits.connections", "max-connections", "MOHO_MAX_CONNECTIONS"],
         "COUNT",
-        "512",
-        "Connections at once; more wait to be accepted",
+        "4096",
+        "Connections at once; more take the places of idle ones, or are closed. Fewer if the system allows fewer open files",
     ),
     one(
         [
@@ -138,7 +138,13 @@ pub const SETTINGS: &[Setting] = &[
         ],
         "COUNT",
         "half of `limits.connections`",
-        "Connections at once from one address (IPv6: one /64 network); more are closed. Raise it behind a proxy",
+        "Connections at once from one address (IPv6: one /64 network). Raise it behind a proxy",
+    ),
+    one(
+        ["limits.requests", "max-requests", "MOHO_MAX_REQUESTS"],
+        "COUNT",
+        "2048",
+        "Requests in progress at once, one address having the same share as of connections; more are asked to come again",
     ),
     one(
         ["limits.streams", "max-streams", "MOHO_MAX_STREAMS"],

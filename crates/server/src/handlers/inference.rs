@@ -12,6 +12,7 @@ use moho_terms::{AccountId, Content, ModelId};
 use moho_wire::Failure;
 use moho_wire::openai::{Ending, OutputFormat, Role, Sampling, Turn, Usage};
 
+use crate::closing::Closing;
 use crate::engine_link::Sequence;
 use crate::road::{Frames, from_engine_failure, from_engine_refusal};
 use crate::startup::Platform;
@@ -52,6 +53,7 @@ pub(super) struct Question<'a> {
 /// A sequence whose prompt the engine took.
 pub(super) struct Answer {
     sequence: Sequence,
+    closing: Closing,
 }
 
 /// What comes next in an answer.
@@ -82,8 +84,12 @@ pub(super) async fn ask(
         .engine
         .start_sequence(Box::new(start))
         .map_err(|_gone| Asking::Failed(Failure::Unavailable))?;
-    match sequence.next().await {
-        Some(EventKind::Admitted { .. }) => Ok(Answer { sequence }),
+    let closing = platform.closing.clone();
+    match until_closing(&mut sequence, &closing)
+        .await
+        .map_err(Asking::Failed)?
+    {
+        Some(EventKind::Admitted { .. }) => Ok(Answer { sequence, closing }),
         Some(EventKind::Refused(refusal)) => Err(Asking::refused(
             &refusal,
             question.model,
@@ -138,7 +144,7 @@ impl Answer {
     /// The next text, or the end.
     pub(super) async fn next(&mut self) -> Result<Piece, Failure> {
         loop {
-            match self.sequence.next().await {
+            match until_closing(&mut self.sequence, &self.closing).await? {
                 Some(EventKind::Text { text, .. }) if text.is_empty() => {}
                 Some(EventKind::Text { text, .. }) => return Ok(Piece::Text(text)),
                 Some(EventKind::Finished { reason, usage }) => return ended(reason, usage),
@@ -160,6 +166,15 @@ impl Answer {
                 () = tokio::time::sleep(QUIET) => frames.keep_alive().await.ok()?,
             }
         }
+    }
+}
+
+/// The next event, unless the server stops and everything that still runs has to end.
+async fn until_closing(sequence: &mut Sequence, closing: &Closing) -> Result<Option<EventKind>, Failure> {
+    tokio::select! {
+        biased;
+        event = sequence.next() => Ok(event),
+        () = closing.ending() => Err(Failure::Unavailable),
     }
 }
 

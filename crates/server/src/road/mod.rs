@@ -11,8 +11,8 @@ mod strangers;
 
 use std::sync::Arc;
 
-use http::HeaderValue;
 use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 use moho_iam::authz::RequestFacts;
 use moho_wire::{Failure, RequestHead, Route, RouteRefused};
 
@@ -84,7 +84,7 @@ impl crate::net::Road for RequestRoad {
         let mut reply = reply::failure(&failure::from_rim(error, shape), shape, head);
         // The protocols have no words of their own for some of these; HTTP has.
         reply.status = error.status();
-        if error == RimError::Busy {
+        if reply.status == StatusCode::SERVICE_UNAVAILABLE {
             reply
                 .headers
                 .push((RETRY_AFTER, HeaderValue::from(failure::RETRY_AFTER)));

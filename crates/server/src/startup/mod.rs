@@ -26,6 +26,7 @@ pub(crate) use error::StartupError;
 pub(crate) use platform::{DoorSwitch, Platform};
 
 use self::watched::WatchedJournal;
+use crate::closing::Closing;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
@@ -99,6 +100,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         engine,
         models,
         door: DoorSwitch::new(door),
+        closing: Closing::new(),
         clock,
         entropy,
     };

@@ -11,6 +11,7 @@ use moho_terms::{AccountId, Arn, Clock, Entropy, ModelId, Region};
 use moho_wire::openai::models::Model;
 use tokio::sync::watch;
 
+use crate::closing::Closing;
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
 use crate::road::Strangers;
@@ -37,6 +38,8 @@ pub(crate) struct Platform {
     pub(crate) engine: EngineLink,
     pub(crate) models: Vec<Model>,
     pub(crate) door: DoorSwitch,
+    /// How far stopping has come.
+    pub(crate) closing: Closing,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
 }

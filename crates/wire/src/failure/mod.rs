@@ -125,6 +125,9 @@ pub enum Failure {
     },
 }
 
+/// Seconds after which something that is away is worth another try: it may be back, or another server may have taken over.
+const AWAY: u64 = 5;
+
 /// A failure as one protocol tells it.
 pub(crate) struct Told {
     /// The HTTP status.
@@ -145,6 +148,9 @@ impl Failure {
         };
         if let Self::Throttled { retry_after } | Self::Overloaded { retry_after } = self {
             reply.headers.push(("retry-after", retry_after.to_string()));
+        }
+        if let Self::Unavailable = self {
+            reply.headers.push(("retry-after", AWAY.to_string()));
         }
         if let Self::MethodNotAllowed(methods) = self {
             reply.headers.push(("allow", (*methods).to_owned()));

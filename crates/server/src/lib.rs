@@ -14,6 +14,7 @@ pub mod net;
 mod road;
 mod startup;
 pub mod system;
+pub mod telemetry;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod aws;
+pub mod bedrock;
 mod command;
 mod failure;
 mod json;
@@ -21,4 +22,4 @@ mod route;
 pub use command::Command;
 pub use failure::{ErrorShape, Failure};
 pub use reply::Reply;
-pub use route::{Prefix, RequestHead, Route, RouteRefused, Target, route, signing_name};
+pub use route::{Headers, Prefix, RequestHead, Route, RouteRefused, Target, route, signing_name};

@@ -55,6 +55,8 @@ fn text(id: u64, words: &str) -> Box<StartSequence> {
         prompt: Prompt::Text(Content::new(words.to_owned())),
         sampling: Sampling::GREEDY,
         max_tokens: Some(4),
+        bias: Vec::new(),
+        logprobs: None,
         stop: Vec::new(),
         output: OutputFormat::Text,
         credit: 100,
@@ -68,8 +70,12 @@ fn outcome(events: &Receiver<EngineEvent>, id: u64) -> (String, EventKind) {
     for event in events.iter().filter(|e| e.sequence == SequenceId(id)) {
         match event.kind {
             EventKind::Text { text: more, .. } => text.push_str(more.expose()),
-            EventKind::Admitted { .. } => {}
-            last @ (EventKind::Finished { .. } | EventKind::Refused(_) | EventKind::Failed(_)) => {
+            EventKind::Admitted { .. } | EventKind::Scheduled => {}
+            last @ (EventKind::Counted { .. }
+            | EventKind::Measured(_)
+            | EventKind::Finished { .. }
+            | EventKind::Refused(_)
+            | EventKind::Failed(_)) => {
                 return (text, last);
             }
         }

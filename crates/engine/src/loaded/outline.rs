@@ -50,7 +50,7 @@ impl ModelOutline {
             context_length: u32::try_from(config.context).unwrap_or(u32::MAX),
             parameters,
             quantisation,
-            bytes: gguf.length(),
+            bytes: gguf.file_bytes(),
             has_chat_template: template.is_some(),
         })
     }

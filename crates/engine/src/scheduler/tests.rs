@@ -106,6 +106,7 @@ impl Decoder for Tiny {
 #[derive(Default)]
 struct Told {
     admitted: usize,
+    scheduled: usize,
     text: String,
     tokens: u32,
     last: Vec<EventKind>,
@@ -120,10 +121,12 @@ impl Events for Log {
         assert!(told.last.is_empty(), "nothing follows a terminal event");
         match kind {
             EventKind::Admitted { cached_tokens, .. } => told.admitted += 1 + cached_tokens as usize,
-            EventKind::Text { text, tokens } => {
+            EventKind::Scheduled => told.scheduled += 1,
+            EventKind::Text { text, tokens, .. } => {
                 told.text.push_str(text.expose());
                 told.tokens += tokens;
             }
+            EventKind::Counted { .. } | EventKind::Measured(_) => panic!("nothing of a lane's"),
             last @ (EventKind::Finished { .. } | EventKind::Refused(_) | EventKind::Failed(_)) => {
                 told.last.push(last)
             }
@@ -165,9 +168,10 @@ fn request(id: u64, prompt: &[u32], max_tokens: Option<u32>, credit: u32) -> Req
         max_tokens,
         credit,
         isolation: id,
-        sampler: Sampler::new(Sampling::GREEDY, 0),
+        sampler: Sampler::new(Sampling::GREEDY, None, 0),
         grammar: None,
         stop: StopTexts::new(Vec::new()),
+        logprobs: None,
     }
 }
 
@@ -384,7 +388,7 @@ fn sampled(id: u64, prompt: &[u8], max_tokens: Option<u32>, credit: u32, seed: u
     let prompt: Vec<u32> = prompt.iter().map(|b| u32::from(*b)).collect();
     let sampling = Sampling::new(0.8, 0.95, 50, Some(seed)).unwrap();
     Request {
-        sampler: Sampler::new(sampling, seed),
+        sampler: Sampler::new(sampling, None, seed),
         ..request(id, &prompt, max_tokens, credit)
     }
 }

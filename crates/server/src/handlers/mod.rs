@@ -13,9 +13,12 @@ use moho_terms::RequestId;
 pub(crate) use inference::InferencePermit;
 
 use crate::startup::Platform;
+use crate::telemetry::RequestSpan;
 
 /// What every handler knows of its request.
 pub(crate) struct Asked {
     pub(crate) platform: Arc<Platform>,
     pub(crate) request: RequestId,
+    /// What is measured of it.
+    pub(crate) span: RequestSpan,
 }

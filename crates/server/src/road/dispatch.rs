@@ -12,6 +12,7 @@ use super::{failure, reply};
 use crate::handlers::{Asked, InferencePermit, chat, identity, models, responses};
 use crate::net::Outbound;
 use crate::startup::Platform;
+use crate::telemetry::RequestSpan;
 
 /// One request between authentication and its handler.
 pub(super) struct Trip<'a> {
@@ -19,6 +20,7 @@ pub(super) struct Trip<'a> {
     pub(super) caller: &'a Authenticated,
     pub(super) facts: &'a RequestFacts,
     pub(super) route: &'a Route,
+    pub(super) span: &'a RequestSpan,
 }
 
 impl Trip<'_> {
@@ -94,6 +96,7 @@ impl Trip<'_> {
         Asked {
             platform: std::sync::Arc::clone(self.platform),
             request: self.facts.request_id.clone(),
+            span: self.span.clone(),
         }
     }
 }
@@ -132,6 +135,13 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
                 .await
                 .map(reply::whole)
         }
+        Command::Converse(_)
+        | Command::ConverseStream(_)
+        | Command::InvokeModel(_)
+        | Command::InvokeModelWithResponseStream(_)
+        | Command::CountTokens(_)
+        | Command::ListFoundationModels(_)
+        | Command::GetFoundationModel(_) => Err(Failure::NoSuchPath),
     }
 }
 

@@ -105,6 +105,8 @@ pub(crate) fn from_engine_refusal(refusal: &EngineRefusal, model: &ModelId) -> F
         },
         EngineRefusal::InvalidPrompt(_) => invalid("input"),
         EngineRefusal::InvalidStop => invalid("stop"),
+        EngineRefusal::InvalidBias => invalid("logit_bias"),
+        EngineRefusal::InvalidLogprobs => invalid("top_logprobs"),
         EngineRefusal::DuplicateSequence => internal(refusal),
     }
 }

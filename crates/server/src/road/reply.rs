@@ -2,13 +2,12 @@
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use moho_terms::ContentBytes;
 use moho_wire::{ErrorShape, Failure, Reply};
 use tokio::sync::mpsc;
 
 use crate::net::{Body, Head, Outbound, Piece, reply_bytes};
-use crate::startup::Platform;
 
 /// Frames of a stream that the rim may hold before the handler waits for the client.
 const FRAMES_IN_FLIGHT: usize = 16;
@@ -99,28 +98,4 @@ pub(super) fn whole(reply: Reply) -> Outbound {
 /// A refusal in the protocol's own words.
 pub(super) fn failure(failure: &Failure, shape: ErrorShape, head: &Head) -> Outbound {
     whole(failure.reply(shape, &head.request_id))
-}
-
-/// `GET /healthz`: whether requests can be served, and what stands behind the root key. Open to all; says nothing else.
-pub(super) fn health(head: &Head, platform: &Platform) -> Option<Outbound> {
-    if head.raw_path != "/healthz" || !matches!(head.method, Method::GET | Method::HEAD) {
-        return None;
-    }
-    let (status, word) = if platform.works() {
-        (StatusCode::OK, "ok")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
-    };
-    let body = format!(
-        "{{\"status\":\"{word}\",\"attestation\":\"{}\"}}\n",
-        platform.attestation.as_str()
-    );
-    Some(Outbound {
-        status,
-        headers: vec![
-            (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-            (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        ],
-        body: Body::Full(Bytes::from(body)),
-    })
 }

@@ -32,6 +32,7 @@ use crate::door::DoorState;
 use crate::engine_link::EngineLink;
 use crate::road::Strangers;
 use crate::system::{SystemClock, SystemEntropy};
+use crate::telemetry::Telemetry;
 
 /// The development root key's file in the data directory.
 pub(crate) const ROOT_KEY: &str = "root.key";
@@ -85,6 +86,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Arc::clone(&journal) as _,
         Arc::clone(&clock),
     );
+    let closing = Closing::new();
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
@@ -98,9 +100,10 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         kms,
         store,
         engine,
+        telemetry: telemetry(&models, &closing, &clock, &entropy),
         models,
         door: DoorSwitch::new(door),
-        closing: Closing::new(),
+        closing,
         clock,
         entropy,
     };
@@ -109,6 +112,21 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         lock,
         posture,
     })
+}
+
+fn telemetry(
+    models: &[Model],
+    closing: &Closing,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Arc<Telemetry> {
+    let models = models.iter().map(|model| model.id.clone());
+    Arc::new(Telemetry::new(
+        models,
+        closing.clone(),
+        Arc::clone(clock),
+        Arc::clone(entropy),
+    ))
 }
 
 fn load(

@@ -16,6 +16,7 @@ use crate::door::DoorState;
 use crate::engine_link::EngineLink;
 use crate::road::Strangers;
 use crate::startup::watched::WatchedJournal;
+use crate::telemetry::Telemetry;
 
 /// Everything a request may need.
 pub(crate) struct Platform {
@@ -37,6 +38,8 @@ pub(crate) struct Platform {
     pub(crate) store: Arc<Store>,
     pub(crate) engine: EngineLink,
     pub(crate) models: Vec<Model>,
+    /// What is measured of all this.
+    pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) door: DoorSwitch,
     /// How far stopping has come.
     pub(crate) closing: Closing,
@@ -48,6 +51,21 @@ impl Platform {
     /// Whether requests can be served, as far as is known: the engine runs and the journal takes entries.
     pub(crate) fn works(&self) -> bool {
         self.journal.works() && !self.engine.has_ended()
+    }
+
+    /// What it takes to serve a request, by name, and a word for what is wrong with it, as far as is known.
+    pub(crate) fn readiness(&self) -> [(&'static str, Option<&'static str>); 5] {
+        [
+            ("engine", self.engine.has_ended().then_some("ended")),
+            ("journal", (!self.journal.works()).then_some("refused")),
+            ("store", (!self.store_works()).then_some("unwritable")),
+            ("models", self.models.is_empty().then_some("none")),
+            ("serving", self.closing.has_begun().then_some("draining")),
+        ]
+    }
+
+    fn store_works(&self) -> bool {
+        true
     }
 
     /// Whether a model of this name is loaded.

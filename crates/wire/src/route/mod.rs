@@ -4,6 +4,7 @@ use moho_terms::{ModelId, ResponseId};
 use percent_encoding::percent_decode_str;
 
 use crate::aws::QueryService;
+use crate::bedrock::Operation;
 use crate::openai::chat::CreateChat;
 use crate::openai::fields::unsupported;
 use crate::openai::responses::{CreateResponse, ListInputItems};
@@ -60,12 +61,19 @@ pub enum Target {
     GetModel(Prefix, ModelId),
     /// `POST /` with a form, to this AWS query service: the form's `Action` names the operation.
     Query(QueryService),
+    /// One of Bedrock's operations.
+    Bedrock(Operation),
 }
+
+/// The headers of a request: the first value of a name, which is in lower case, as sent.
+pub type Headers<'a> = dyn Fn(&str) -> Option<&'a [u8]> + 'a;
 
 /// A request that has an address here.
 pub struct Route {
     target: Target,
     raw_query: String,
+    /// The one label of a Bedrock path that names a model, as sent; empty if there is none.
+    raw_label: String,
 }
 
 /// A request that has none: why, and in which protocol to say so.
@@ -91,10 +99,20 @@ pub fn route(head: &RequestHead<'_>) -> Result<Route, RouteRefused> {
             shape: ErrorShape::OpenAi,
         })
     };
+    let mut raw_label = "";
     let target = match labels.as_slice() {
         [""] => aws_target(head)?,
         ["v1", rest @ ..] => openai(rest, Prefix::Mantle)?,
         ["openai", "v1", rest @ ..] => openai(rest, Prefix::Runtime)?,
+        ["model" | "foundation-models", ..] => {
+            let (operation, label) =
+                bedrock_target(head.method, &labels).map_err(|failure| RouteRefused {
+                    failure,
+                    shape: ErrorShape::RestJson,
+                })?;
+            raw_label = label;
+            Target::Bedrock(operation)
+        }
         _ => {
             let signed = head.authorization.and_then(signing_name).is_some();
             let shape = if signed {
@@ -111,7 +129,24 @@ pub fn route(head: &RequestHead<'_>) -> Result<Route, RouteRefused> {
     Ok(Route {
         target,
         raw_query: head.raw_query.to_owned(),
+        raw_label: raw_label.to_owned(),
     })
+}
+
+/// What is not served here is an operation AWS may have and moho has not, whatever the path.
+fn bedrock_target<'a>(method: &str, labels: &[&'a str]) -> Result<(Operation, &'a str), Failure> {
+    match (method, labels) {
+        ("POST", ["model", model, "converse"]) => Ok((Operation::Converse, model)),
+        ("POST", ["model", model, "converse-stream"]) => Ok((Operation::ConverseStream, model)),
+        ("POST", ["model", model, "invoke"]) => Ok((Operation::InvokeModel, model)),
+        ("POST", ["model", model, "invoke-with-response-stream"]) => {
+            Ok((Operation::InvokeModelWithResponseStream, model))
+        }
+        ("POST", ["model", model, "count-tokens"]) => Ok((Operation::CountTokens, model)),
+        ("GET", ["foundation-models"]) => Ok((Operation::ListFoundationModels, "")),
+        ("GET", ["foundation-models", model]) => Ok((Operation::GetFoundationModel, model)),
+        _ => Err(Failure::NoSuchPath),
+    }
 }
 
 fn openai_target(method: &str, rest: &[&str], prefix: Prefix) -> Result<Target, Failure> {
@@ -210,6 +245,7 @@ pub fn signing_name(authorization: &str) -> Option<&str> {
 enum Family {
     OpenAi(Prefix),
     Query(QueryService),
+    Bedrock,
 }
 
 impl Target {
@@ -223,15 +259,16 @@ impl Target {
             | Self::ListModels(prefix)
             | Self::GetModel(prefix, _) => Family::OpenAi(*prefix),
             Self::Query(service) => Family::Query(*service),
+            Self::Bedrock(_) => Family::Bedrock,
         }
     }
 
-    /// The prefix of an OpenAI route; `None` for an AWS query service.
+    /// The prefix of an OpenAI route; `None` for an AWS service.
     #[must_use]
     pub fn prefix(&self) -> Option<Prefix> {
         match self.family() {
             Family::OpenAi(prefix) => Some(prefix),
-            Family::Query(_) => None,
+            Family::Query(_) | Family::Bedrock => None,
         }
     }
 }
@@ -249,6 +286,7 @@ impl Route {
         match self.target.family() {
             Family::OpenAi(_) => ErrorShape::OpenAi,
             Family::Query(service) => service.error_shape(),
+            Family::Bedrock => ErrorShape::RestJson,
         }
     }
 
@@ -262,6 +300,7 @@ impl Route {
             Family::OpenAi(Prefix::Runtime) => &["bedrock", "bedrock-mantle"],
             Family::Query(QueryService::Sts) => &["sts"],
             Family::Query(QueryService::Iam) => &["iam"],
+            Family::Bedrock => &["bedrock"],
         }
     }
 
@@ -269,13 +308,24 @@ impl Route {
     #[must_use]
     pub fn body_limit(&self) -> usize {
         match &self.target {
-            Target::CreateResponse(_) | Target::CreateChat(_) => INFERENCE_LIMIT,
+            Target::CreateResponse(_)
+            | Target::CreateChat(_)
+            | Target::Bedrock(
+                Operation::Converse
+                | Operation::ConverseStream
+                | Operation::InvokeModel
+                | Operation::InvokeModelWithResponseStream
+                | Operation::CountTokens,
+            ) => INFERENCE_LIMIT,
             Target::Query(_) => QUERY_LIMIT,
             Target::GetResponse(..)
             | Target::DeleteResponse(..)
             | Target::ListInputItems(..)
             | Target::ListModels(_)
-            | Target::GetModel(..) => BODILESS_LIMIT,
+            | Target::GetModel(..)
+            | Target::Bedrock(Operation::ListFoundationModels | Operation::GetFoundationModel) => {
+                BODILESS_LIMIT
+            }
         }
     }
 
@@ -283,7 +333,7 @@ impl Route {
     ///
     /// # Errors
     /// A [`Failure`] that says which field is wrong, without repeating a tenant's words.
-    pub fn command(&self, body: &[u8]) -> Result<Command, Failure> {
+    pub fn command(&self, headers: &Headers<'_>, body: &[u8]) -> Result<Command, Failure> {
         match &self.target {
             Target::CreateResponse(_) => {
                 CreateResponse::parse(body).map(|c| Command::CreateResponse(Box::new(c)))
@@ -305,6 +355,10 @@ impl Route {
             Target::ListModels(_) => Ok(Command::ListModels),
             Target::GetModel(_, id) => Ok(Command::GetModel(id.clone())),
             Target::Query(service) => service.command(body),
+            Target::Bedrock(operation) => {
+                let _unused = (headers, operation, &self.raw_label);
+                Err(Failure::Internal)
+            }
         }
     }
 }

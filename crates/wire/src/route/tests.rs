@@ -156,7 +156,7 @@ fn queries_of_stored_responses_are_read() {
         })
         .ok()
         .unwrap()
-        .command(b"")
+        .command(&|_| None, b"")
     };
     let Ok(Command::ListInputItems(page)) = command("limit=2&order=asc&after=msg_1") else {
         panic!("another command")
@@ -174,7 +174,7 @@ fn queries_of_stored_responses_are_read() {
         })
         .ok()
         .unwrap()
-        .command(b"")
+        .command(&|_| None, b"")
         .is_ok()
     };
     assert!(get("include=x") && !get("stream=true"));
@@ -191,7 +191,7 @@ proptest! {
             authorization: Some(&header),
         };
         if let Ok(route) = route(&head) {
-            drop(route.command(b"{}"));
+            drop(route.command(&|_| None, b"{}"));
         }
     }
 }

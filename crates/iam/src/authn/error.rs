@@ -77,17 +77,21 @@ fn region_text(asked: Option<&Region>) -> String {
 }
 
 fn skew_text(signed: Timestamp, now: Timestamp, allowed_seconds: u64) -> String {
-    let minutes = allowed_seconds / 60;
+    let allowed = if allowed_seconds.is_multiple_of(60) {
+        format!("{} min.", allowed_seconds / 60)
+    } else {
+        format!("{allowed_seconds} sec.")
+    };
     let now_text = now.iso8601_basic();
     let signed_text = signed.iso8601_basic();
     if signed < now {
         let limit =
             Timestamp::from_unix_seconds(now.unix_seconds().saturating_sub(allowed_seconds)).iso8601_basic();
-        format!("Signature expired: {signed_text} is now earlier than {limit} ({now_text} - {minutes} min.)")
+        format!("Signature expired: {signed_text} is now earlier than {limit} ({now_text} - {allowed})")
     } else {
         let limit = now.plus_seconds(allowed_seconds).iso8601_basic();
         format!(
-            "Signature not yet current: {signed_text} is still later than {limit} ({now_text} + {minutes} min.)"
+            "Signature not yet current: {signed_text} is still later than {limit} ({now_text} + {allowed})"
         )
     }
 }

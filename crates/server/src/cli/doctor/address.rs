@@ -12,10 +12,10 @@ const CHECK: &str = "listen";
 const LISTENING: &str = "0A";
 
 /// Takes each address as `moho serve` would, and gives it back.
-pub(super) async fn check(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for address in &scene.config.listen {
-        findings.push(match Listener::bind(*address).await {
+        findings.push(match Listener::bind(*address) {
             Ok(_given_back) => Finding::fine(CHECK, format!("{address} is free")),
             Err(error) => refused(scene, &error),
         });
@@ -142,7 +142,7 @@ mod tests {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
         let config = config(&[("listen", &address.to_string())]);
-        let findings = check(&scene(&config)).await;
+        let findings = check(&scene(&config));
         let [found] = findings.as_slice() else {
             panic!("{findings:?}")
         };
@@ -154,7 +154,7 @@ mod tests {
         );
         assert!(found.cure.contains("--listen"));
         drop(taken);
-        assert_eq!(check(&scene(&config)).await[0].level, Level::Fine);
+        assert_eq!(check(&scene(&config))[0].level, Level::Fine);
     }
 
     #[tokio::test]
@@ -165,15 +165,15 @@ mod tests {
         scene.running = Some(Running {
             process: Some(std::process::id()),
         });
-        assert_eq!(check(&scene).await[0].level, Level::Fine);
+        assert_eq!(check(&scene)[0].level, Level::Fine);
         scene.running = Some(Running { process: Some(1) });
-        assert_eq!(check(&scene).await[0].level, Level::Fault, "somebody else has it");
+        assert_eq!(check(&scene)[0].level, Level::Fault, "somebody else has it");
     }
 
     #[tokio::test]
     async fn an_address_of_another_machine_is_a_fault() {
         let config = config(&[("listen", "192.0.2.1:8443")]);
-        let findings = check(&scene(&config)).await;
+        let findings = check(&scene(&config));
         assert_eq!(findings[0].level, Level::Fault);
         assert!(
             findings[0].what.contains("no address 192.0.2.1:8443"),

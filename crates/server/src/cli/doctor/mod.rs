@@ -122,7 +122,10 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::InTheWay, error))?;
     let mut findings = vec![Finding::fine("settings", "they can be understood")];
-    findings.extend(runtime.block_on(address::check(&scene)));
+    findings.extend({
+        let _inside = runtime.enter();
+        address::check(&scene)
+    });
     findings.extend(certificate::check(&scene, &names));
     findings.extend(clock::check(
         &scene,

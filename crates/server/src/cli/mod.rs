@@ -4,6 +4,7 @@ mod credentials;
 mod doctor;
 mod journal;
 mod loading;
+mod posture;
 mod serve;
 mod sts;
 mod version;
@@ -17,6 +18,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 
 use crate::config::{Config, ConfigError, ModelFile, Surroundings, Typed};
 use crate::net::Road;
+use crate::system::Supervisor;
 
 pub use serve::{Opened, Surface};
 
@@ -174,6 +176,20 @@ fn surroundings() -> Surroundings {
         cores: moho_os::available_cores().get(),
         data_home: variable("XDG_DATA_HOME").or_else(home),
     }
+}
+
+/// The service manager, if one started this process and wants to hear of it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the service manager's words to the process it starts"
+)]
+fn supervisor() -> Supervisor {
+    let text = |name: &str| std::env::var(name).ok();
+    Supervisor::named(
+        std::env::var_os("NOTIFY_SOCKET").as_deref(),
+        text("WATCHDOG_USEC").as_deref(),
+        text("WATCHDOG_PID").as_deref(),
+    )
 }
 
 /// Writes to standard output.

@@ -117,6 +117,8 @@ impl crate::net::Road for RequestRoad {
         telemetry.turned_away(head, template, reply.status);
         if error == RimError::Busy {
             telemetry.had_no_memory();
+        }
+        if reply.status == StatusCode::SERVICE_UNAVAILABLE {
             reply
                 .headers
                 .push((RETRY_AFTER, HeaderValue::from(failure::RETRY_AFTER)));

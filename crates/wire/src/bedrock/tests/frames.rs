@@ -186,6 +186,12 @@ fn a_failure_is_an_exception_of_the_stream() {
         assert_eq!(named(&failure), name);
     }
     assert_eq!(named(&timeout), "validationException");
+    let later = Failure::Service {
+        code: "ComeBackLaterException",
+        message: String::new(),
+        status: 503,
+    };
+    assert_eq!(named(&later), "serviceUnavailableException");
     let invoke = LlamaStream::new(ReplyTerms::default()).fail(&timeout);
     assert_eq!(read(&[&invoke])[0].1, "modelTimeoutException");
     let chat = ChatChunks::new(ReplyTerms::default()).fail(&Failure::Internal);

@@ -3,13 +3,17 @@
 //! A request becomes a [`document::Document`] as its model says, is validated with AWS's wording, and only then a
 //! typed struct; a reply goes the same way back. The models are made by `cargo xtask aws-model`.
 
-mod document;
+pub(crate) mod document;
 mod field_list;
 mod model;
 pub mod ops;
+mod path;
 mod pattern;
 mod query_in;
 mod query_out;
+pub(crate) mod rest;
+mod rest_in;
+mod rest_out;
 mod validate;
 
 use crate::query::Query;
@@ -94,7 +98,12 @@ impl QueryService {
             operation.input.as_ref().map(|input| input.shape.as_str()),
             &input,
         )?;
-        field_list::refuse_unserved(self.signing_name(), action, &input)?;
+        let called = field_list::Called {
+            service: self.signing_name(),
+            operation: action,
+            model,
+        };
+        field_list::refuse_unserved(&called, operation.input.as_ref(), &input)?;
         ops::command(self, action, input)
     }
 }
@@ -109,6 +118,10 @@ fn name(text: &str) -> String {
     }
 }
 
+#[cfg(test)]
+mod rest_tests;
+#[cfg(test)]
+mod rest_vectors;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

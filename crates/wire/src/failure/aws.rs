@@ -101,7 +101,7 @@ impl Failure {
     }
 
     /// The sentence, where AWS has one of its own.
-    fn aws_message(&self) -> String {
+    pub(crate) fn aws_message(&self) -> String {
         match self {
             Self::MissingAuthentication => "Request is missing Authentication Token".to_owned(),
             Self::UnknownCredentials => "The security token included in the request is invalid".to_owned(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::streams;
 use crate::closing::{Closing, Stage};
 
 /// Starts tasks that shutdown knows of.
@@ -94,8 +95,9 @@ impl Shutdown {
 }
 
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Tasks {
+    /// Starts one stream of HTTP/2, which is all that hyper starts.
     fn execute(&self, work: F) {
-        self.spawn(work);
+        self.spawn(streams::cuttable(work));
     }
 }
 

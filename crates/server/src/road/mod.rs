@@ -12,13 +12,14 @@ mod strangers;
 
 use std::sync::Arc;
 
-use http::HeaderValue;
 use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 use moho_iam::authz::RequestFacts;
 use moho_wire::{Failure, RequestHead, Route, RouteRefused};
 
-pub(crate) use failure::{from_engine_failure, from_engine_refusal, from_store};
-pub(crate) use reply::{Frames, content, event_stream};
+pub(crate) use failure::{chain, from_engine_failure, from_engine_refusal, from_store};
+pub(crate) use health::answer as probe_answer;
+pub(crate) use reply::{Frames, amazon_event_stream, content, event_stream, whole};
 pub(crate) use strangers::Strangers;
 
 use crate::net::{Admission, Head, Inbound, Outbound, RimError};
@@ -117,6 +118,8 @@ impl crate::net::Road for RequestRoad {
         telemetry.turned_away(head, template, reply.status);
         if error == RimError::Busy {
             telemetry.had_no_memory();
+        }
+        if reply.status == StatusCode::SERVICE_UNAVAILABLE {
             reply
                 .headers
                 .push((RETRY_AFTER, HeaderValue::from(failure::RETRY_AFTER)));

@@ -73,9 +73,19 @@ impl QueryService {
         model.as_ref().map_err(|_unsuitable| Failure::Internal)
     }
 
-    /// Reads a form.
-    pub(crate) fn command(self, form: &[u8]) -> Result<Command, Failure> {
-        let form = Query::parse(form)?;
+    /// Reads a form, which is the body, or the query where there is no body.
+    pub(crate) fn command(self, raw_query: &str, body: &[u8]) -> Result<Command, Failure> {
+        let form = match (Query::parse(raw_query.as_bytes())?, body) {
+            (query, []) => query,
+            (query, _) if query.get("Action").is_some() => {
+                return Err(Failure::Invalid {
+                    message: "The request has a form in its query and another in its body.".to_owned(),
+                    param: None,
+                    code: None,
+                });
+            }
+            (_, body) => Query::parse(body)?,
+        };
         let model = self.model()?;
         let action = form.get("Action").unwrap_or_default();
         let version = form.get("Version").unwrap_or(&model.metadata.api_version);

@@ -59,7 +59,8 @@ pub enum Target {
     ListModels(Prefix),
     /// `GET /models/{id}`
     GetModel(Prefix, ModelId),
-    /// `POST /` with a form, to this AWS query service: the form's `Action` names the operation.
+    /// `POST /` with a form, or `GET /` with the form in the query, to this AWS query service: the form's `Action` names
+    /// the operation.
     Query(QueryService),
     /// One of Bedrock's operations.
     Bedrock(Operation),
@@ -114,8 +115,7 @@ pub fn route(head: &RequestHead<'_>) -> Result<Route, RouteRefused> {
             Target::Bedrock(operation)
         }
         _ => {
-            let signed = head.authorization.and_then(signing_name).is_some();
-            let shape = if signed {
+            let shape = if signed_for(head).is_some() {
                 ErrorShape::RestJson
             } else {
                 ErrorShape::OpenAi
@@ -195,7 +195,7 @@ fn aws_target(head: &RequestHead<'_>) -> Result<Target, RouteRefused> {
         .unwrap_or_default()
         .trim();
     let kind = kind.to_ascii_lowercase();
-    let name = head.authorization.and_then(signing_name);
+    let name = signed_for(head);
     let unknown = || Failure::UnknownOperation {
         operation: "(not served)".to_owned(),
         version: String::new(),
@@ -207,7 +207,10 @@ fn aws_target(head: &RequestHead<'_>) -> Result<Target, RouteRefused> {
         });
     }
     // What is not signed at all is refused later, in the words of STS.
-    let service = name.map_or(Some(QueryService::Sts), QueryService::from_signing_name);
+    let service = match &name {
+        Some(name) => QueryService::from_signing_name(name),
+        None => Some(QueryService::Sts),
+    };
     let Some(service) = service else {
         let shape = QueryService::Sts.error_shape();
         return Err(RouteRefused {
@@ -215,15 +218,17 @@ fn aws_target(head: &RequestHead<'_>) -> Result<Target, RouteRefused> {
             shape,
         });
     };
-    if kind != "application/x-www-form-urlencoded" && name.is_none() {
+    // A form may also stand in the query, as it does in every presigned URL.
+    let form = kind == "application/x-www-form-urlencoded" || parameter(head.raw_query, "Action").is_some();
+    if !form && name.is_none() {
         return Err(RouteRefused {
             failure: Failure::NoSuchPath,
             shape: ErrorShape::OpenAi,
         });
     }
-    if head.method != "POST" {
+    if !matches!(head.method, "GET" | "POST") {
         return Err(RouteRefused {
-            failure: Failure::MethodNotAllowed("POST"),
+            failure: Failure::MethodNotAllowed("GET, POST"),
             shape: service.error_shape(),
         });
     }
@@ -237,6 +242,28 @@ pub fn signing_name(authorization: &str) -> Option<&str> {
     let credential = parameters
         .split(',')
         .find_map(|part| part.trim().strip_prefix("Credential="))?;
+    scoped_to(credential)
+}
+
+/// The service in a credential scope, in the `Authorization` header or in the query of a presigned URL.
+fn signed_for(head: &RequestHead<'_>) -> Option<String> {
+    match head.authorization {
+        Some(authorization) => signing_name(authorization).map(str::to_owned),
+        None => scoped_to(&parameter(head.raw_query, "X-Amz-Credential")?).map(str::to_owned),
+    }
+}
+
+/// The first value of a name in a query, decoded.
+fn parameter(raw_query: &str, wanted: &str) -> Option<String> {
+    let pairs = raw_query
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs
+        .filter(|(name, _)| percent_decode_str(name).eq(wanted.bytes()))
+        .find_map(|(_, value)| label(value))
+}
+
+fn scoped_to(credential: &str) -> Option<&str> {
     let mut scope = credential.rsplit('/');
     (scope.next()? == "aws4_request").then(|| scope.next()).flatten()
 }
@@ -354,7 +381,7 @@ impl Route {
             Target::CreateChat(_) => CreateChat::parse(body).map(|c| Command::CreateChat(Box::new(c))),
             Target::ListModels(_) => Ok(Command::ListModels),
             Target::GetModel(_, id) => Ok(Command::GetModel(id.clone())),
-            Target::Query(service) => service.command(body),
+            Target::Query(service) => service.command(&self.raw_query, body),
             Target::Bedrock(operation) => operation.command(&Called {
                 label: percent_decode_str(&self.raw_label)
                     .decode_utf8_lossy()

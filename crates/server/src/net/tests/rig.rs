@@ -129,7 +129,7 @@ pub(super) struct Rig {
 }
 
 impl Rig {
-    pub(super) async fn start(limits: Limits) -> Self {
+    pub(super) fn start(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let names = vec!["localhost".parse().unwrap(), "127.0.0.1".parse().unwrap()];
         let identity = Identity::Generated {
@@ -155,7 +155,7 @@ impl Rig {
             closing: Closing::new(),
         };
         let server = Server::new(Arc::new(mirror), settings);
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
         server.listen(listener, certificates.acceptor().unwrap());
         Self {

@@ -245,7 +245,7 @@ def test_context_overflow(moho):
             body["messages"] = [{"role": "user", "content": "word " * 9000}]
         for stream in (False, True):
             answer = post(moho, json.dumps(body | {"stream": stream}).encode(), path)
-            assert_invalid(answer, code="context_length_exceeded")
+            assert_invalid(answer, "messages" if "messages" in body else "input", "context_length_exceeded")
             assert "8192" in answer.json()["error"]["message"]
 
 

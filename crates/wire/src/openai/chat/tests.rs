@@ -118,10 +118,15 @@ fn each_choice_has_its_chunks() {
 
 #[test]
 fn a_failure_never_looks_like_an_end() {
-    let frames = text(&ChatStream::new(head("")).fail(&Failure::Internal));
+    let failure = Failure::Service {
+        code: "broken",
+        message: "It broke.".to_owned(),
+        status: 500,
+    };
+    let frames = text(&ChatStream::new(head("")).fail(&failure));
     assert_eq!(
         frames,
-        "data: {\"error\":{\"message\":\"An internal error occurred.\",\"type\":\"server_error\",\"param\":null,\"code\":\"server_error\"}}\n\n"
+        "data: {\"error\":{\"message\":\"It broke.\",\"type\":\"server_error\",\"param\":null,\"code\":\"broken\"}}\n\n"
     );
 }
 

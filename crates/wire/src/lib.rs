@@ -13,6 +13,8 @@ pub mod aws;
 pub mod bedrock;
 mod command;
 mod failure;
+#[doc(hidden)]
+pub mod hostile_input;
 mod json;
 pub mod openai;
 mod query;

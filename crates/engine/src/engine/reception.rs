@@ -1,4 +1,5 @@
-//! Reads requests on a thread of its own: tokens, templates and grammars may take long, and nobody's decode waits.
+//! Reads requests on a thread of its own: tokens, templates and grammars may take long, and nobody's decode waits. Accounts
+//! take turns, so that nobody's request waits for more than one of any other's.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use moho_terms::Entropy;
 
+use super::turns::Turns;
 use super::worker::Note;
 use crate::loaded::Reader;
 use crate::message::{EventKind, Failure, FinishReason, Prompt, SequenceId, StartSequence, Usage};
@@ -62,7 +64,8 @@ pub(super) struct Reception {
 impl Reception {
     /// Reads until nobody sends any more.
     pub(super) fn run(self, jobs: &Receiver<Job>) {
-        for job in jobs {
+        let mut turns = Turns::new();
+        while let Some(job) = next(jobs, &mut turns) {
             let (sequence, ticket, lane) = (job.sequence, job.ticket, job.lane);
             // The answer frees the request's place in the queue, so that it is given in any case.
             let result = if job.cancelled.load(Ordering::Relaxed) {
@@ -84,6 +87,7 @@ impl Reception {
         }
     }
 
+    /// Reads one request.
     fn read(&self, lane: usize, errand: Errand) -> Result<Request, EventKind> {
         let (reader, limit) = self
             .readers
@@ -106,4 +110,10 @@ impl Reception {
             .read(start, *limit, u64::from_le_bytes(seed))
             .map_err(EventKind::Refused)
     }
+}
+
+/// The request whose turn it is; waits for one if there is none, until nobody sends any more and all are read.
+fn next(jobs: &Receiver<Job>, turns: &mut Turns<Job>) -> Option<Job> {
+    jobs.try_iter().for_each(|job| turns.push(job.isolation, job));
+    turns.next().or_else(|| jobs.recv().ok())
 }

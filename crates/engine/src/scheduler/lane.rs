@@ -6,6 +6,7 @@ use std::sync::Arc;
 use moho_terms::ModelId;
 use zeroize::Zeroize;
 
+use super::output::Words;
 use super::sequence::{Running, Waiting};
 use super::tally::Tally;
 use super::{Decoder, Events, Outcome, Sequence};
@@ -366,13 +367,13 @@ impl<D: Decoder> Lane<D> {
             let outcome = outcome.unwrap_or(Outcome::Failed(Failure::Computation));
             let id = sequence.id();
             match outcome {
-                Outcome::More(text) => {
+                Outcome::More(words) => {
                     self.tally.token(sequence.usage());
-                    events.tell(id, text_event(text));
+                    events.tell(id, text_event(words));
                 }
-                Outcome::End(text, reason) => {
+                Outcome::End(words, reason) => {
                     self.tally.token(sequence.usage());
-                    events.tell(id, text_event(text));
+                    events.tell(id, text_event(words));
                     ended.push((
                         id,
                         EventKind::Finished {
@@ -407,10 +408,11 @@ impl<D: Decoder> Lane<D> {
     }
 }
 
-fn text_event(text: moho_terms::Content) -> EventKind {
+/// What one token let out.
+fn text_event(words: Words) -> EventKind {
     EventKind::Text {
-        text,
+        text: words.text,
         tokens: 1,
-        logprobs: Vec::new(),
+        logprobs: words.logprobs,
     }
 }

@@ -13,6 +13,7 @@
 //! prompt can be timed by another's. There is none yet, and `cached_tokens` is 0.
 
 mod lane;
+mod output;
 mod sequence;
 mod tally;
 

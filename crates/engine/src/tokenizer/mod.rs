@@ -166,6 +166,15 @@ impl Tokenizer {
         }
     }
 
+    /// What a token is shown as where it is not output: its bytes, or the name of a control token.
+    pub(crate) fn shown(&self, token: u32) -> &[u8] {
+        match self.piece(token) {
+            Some(Piece::Bytes(bytes)) => bytes,
+            Some(Piece::Control | Piece::Ending) => self.name(token).unwrap_or("").as_bytes(),
+            None => &[],
+        }
+    }
+
     /// Whether the model says with this token that it is done.
     pub(crate) fn ends_output(&self, token: u32) -> bool {
         matches!(self.piece(token), Some(Piece::Ending))

@@ -9,6 +9,8 @@ mod canonical;
 mod claim;
 mod error;
 mod header;
+#[doc(hidden)]
+pub mod hostile_input;
 mod issue;
 mod precheck;
 mod presented;

@@ -145,7 +145,7 @@ fn engine(typed: &Typed) -> Result<EngineConfig, ConfigError> {
     Ok(EngineConfig {
         kv_bytes: one(typed, "engine.kv_memory", bytes)?.unwrap_or(256 << 20),
         max_sequences: one(typed, "engine.sequences", positive)?.unwrap_or(32),
-        queue: one(typed, "engine.queue", positive)?.unwrap_or(256),
+        queue: one(typed, "engine.queue", positive)?.unwrap_or(512),
         ..usual
     })
 }

@@ -103,8 +103,8 @@ pub const SETTINGS: &[Setting] = &[
     one(
         ["engine.queue", "queue", "MOHO_QUEUE"],
         "COUNT",
-        "256",
-        "Sequences of one model that may wait; more are refused",
+        "512",
+        "Sequences of one model that may wait, half of them of one account; more are refused",
     ),
     many(
         ["bootstrap.grants", "bootstrap-grant", "MOHO_BOOTSTRAP_GRANTS"],

@@ -55,60 +55,38 @@ impl Frames {
     }
 }
 
-/// How a stream is framed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Framing {
-    /// `text/event-stream`
-    ServerSentEvents,
-    /// `application/vnd.amazon.eventstream`
-    Amazon,
-}
-
-impl Framing {
-    fn nothing(self) -> Option<&'static [u8]> {
-        match self {
-            Self::ServerSentEvents => Some(b": keep-alive\n\n"),
-            Self::Amazon => None,
-        }
-    }
-
-    fn headers(self) -> Vec<(HeaderName, HeaderValue)> {
-        let fixed = HeaderValue::from_static;
-        match self {
-            Self::ServerSentEvents => vec![
-                (CONTENT_TYPE, fixed("text/event-stream; charset=utf-8")),
-                (CACHE_CONTROL, fixed("no-cache")),
-                (HeaderName::from_static("x-accel-buffering"), fixed("no")),
-            ],
-            Self::Amazon => vec![(CONTENT_TYPE, fixed("application/vnd.amazon.eventstream"))],
-        }
-    }
-}
-
 /// A reply of server-sent events, which `speak` puts where it is told.
 pub(crate) fn event_stream<F: Future<Output = ()> + Send + 'static>(
     speak: impl FnOnce(Frames) -> F,
 ) -> Outbound {
-    framed_stream(Framing::ServerSentEvents, Vec::new(), speak)
+    let fixed = HeaderValue::from_static;
+    let headers = vec![
+        (CONTENT_TYPE, fixed("text/event-stream; charset=utf-8")),
+        (CACHE_CONTROL, fixed("no-cache")),
+        (HeaderName::from_static("x-accel-buffering"), fixed("no")),
+    ];
+    stream(headers, Some(b": keep-alive\n\n"), speak)
 }
 
-/// A streamed reply with headers of its API, which `speak` puts where it is told.
+/// A reply in frames of AWS's event streams, which `speak` puts where it is told; `head` is all of it but the frames.
+pub(crate) fn amazon_event_stream<F: Future<Output = ()> + Send + 'static>(
+    head: Reply,
+    speak: impl FnOnce(Frames) -> F,
+) -> Outbound {
+    stream(whole(head).headers, None, speak)
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "shutdown waits for the connection that reads these frames, and `speak` ends when it is gone"
 )]
-pub(crate) fn framed_stream<F: Future<Output = ()> + Send + 'static>(
-    framing: Framing,
-    further: Vec<(HeaderName, HeaderValue)>,
+fn stream<F: Future<Output = ()> + Send + 'static>(
+    headers: Vec<(HeaderName, HeaderValue)>,
+    nothing: Option<&'static [u8]>,
     speak: impl FnOnce(Frames) -> F,
 ) -> Outbound {
     let (pieces, receiver) = mpsc::channel(FRAMES_IN_FLIGHT);
-    drop(tokio::spawn(speak(Frames {
-        pieces,
-        nothing: framing.nothing(),
-    })));
-    let mut headers = framing.headers();
-    headers.extend(further);
+    drop(tokio::spawn(speak(Frames { pieces, nothing })));
     Outbound {
         status: StatusCode::OK,
         headers,
@@ -122,7 +100,7 @@ pub(crate) fn content(body: ContentBytes) -> Outbound {
 }
 
 /// A whole reply as `wire` made it.
-pub(super) fn whole(reply: Reply) -> Outbound {
+pub(crate) fn whole(reply: Reply) -> Outbound {
     let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static(reply.content_type))];
     for (name, value) in reply.headers {
         if let Ok(value) = HeaderValue::try_from(value) {
@@ -145,18 +123,19 @@ pub(super) fn failure(failure: &Failure, shape: ErrorShape, head: &Head) -> Outb
 mod tests {
     use super::*;
 
-    async fn quiet(framing: Framing) -> (Outbound, Vec<u8>) {
-        let mut reply = framed_stream(framing, Vec::new(), |frames| async move {
-            assert!(frames.keep_alive().await.is_ok());
-            frames.finish(ContentBytes::new(b"end".to_vec())).await;
-        });
+    async fn be_quiet(frames: Frames) {
+        assert!(frames.keep_alive().await.is_ok());
+        frames.finish(ContentBytes::new(b"end".to_vec())).await;
+    }
+
+    async fn said(reply: &mut Outbound) -> Vec<u8> {
         let mut said = Vec::new();
         if let Body::Stream(pieces) = &mut reply.body {
             while let Some(Piece::More(bytes) | Piece::Last(bytes)) = pieces.recv().await {
                 said.extend_from_slice(&bytes);
             }
         }
-        (reply, said)
+        said
     }
 
     fn header<'a>(reply: &'a Outbound, name: &str) -> Option<&'a str> {
@@ -166,20 +145,34 @@ mod tests {
 
     #[tokio::test]
     async fn only_server_sent_events_are_kept_alive_by_words() {
-        let (reply, said) = quiet(Framing::ServerSentEvents).await;
+        let mut reply = event_stream(be_quiet);
         assert_eq!(
             header(&reply, "content-type"),
             Some("text/event-stream; charset=utf-8")
         );
         assert_eq!(header(&reply, "cache-control"), Some("no-cache"));
-        assert_eq!(said, b": keep-alive\n\nend");
+        assert_eq!(said(&mut reply).await, b": keep-alive\n\nend");
 
-        let (reply, said) = quiet(Framing::Amazon).await;
+        let head = Reply {
+            status: 200,
+            content_type: "application/vnd.amazon.eventstream",
+            headers: vec![("x-amzn-bedrock-content-type", "application/json".to_owned())],
+            body: ContentBytes::new(Vec::new()),
+        };
+        let mut reply = amazon_event_stream(head, be_quiet);
         assert_eq!(
             header(&reply, "content-type"),
             Some("application/vnd.amazon.eventstream")
         );
+        assert_eq!(
+            header(&reply, "x-amzn-bedrock-content-type"),
+            Some("application/json")
+        );
         assert_eq!(header(&reply, "cache-control"), None);
-        assert_eq!(said, b"end", "a frame that is none would break the stream");
+        assert_eq!(
+            said(&mut reply).await,
+            b"end",
+            "bytes that are no frame would break the stream"
+        );
     }
 }

@@ -37,6 +37,7 @@ pub(crate) enum Document {
 }
 
 /// The members of a structure, to be taken one by one into a typed struct.
+#[derive(Default)]
 pub(crate) struct Members(Vec<(String, Document)>);
 
 impl Members {

@@ -40,7 +40,7 @@ impl RestService {
     /// # Errors
     /// [`Failure::Invalid`] if it is not what the protocol says, [`Failure::Validation`] if the model or the field list
     /// says no.
-    pub(crate) fn request(self, operation: &str, request: &RestRequest<'_>) -> Result<Members, Failure> {
+    pub(crate) fn request(self, operation: &str, request: &RestRequest<'_, '_>) -> Result<Members, Failure> {
         let model = self.model()?;
         let shape = model
             .operations

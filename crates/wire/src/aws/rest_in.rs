@@ -17,13 +17,13 @@ use crate::query::Query;
 use crate::route::Headers;
 
 /// The parts of a request that members can be in.
-pub(crate) struct RestRequest<'a> {
+pub(crate) struct RestRequest<'a, 'h> {
     /// A label of the path by its name, decoded.
     pub(crate) label: &'a dyn Fn(&str) -> Option<String>,
     /// The query.
     pub(crate) query: &'a Query,
     /// The headers.
-    pub(crate) headers: &'a Headers<'a>,
+    pub(crate) headers: &'a Headers<'h>,
     /// The body.
     pub(crate) body: &'a [u8],
 }
@@ -32,7 +32,7 @@ pub(crate) struct RestRequest<'a> {
 pub(super) fn read(
     model: &ServiceModel,
     shape: &str,
-    request: &RestRequest<'_>,
+    request: &RestRequest<'_, '_>,
 ) -> Result<Document, Failure> {
     let reader = Reader { model };
     let shape = reader.shape(shape)?;

@@ -1,11 +1,14 @@
 //! `InvokeModel` and `InvokeModelWithResponseStream`: the model's own body, which is Llama's or OpenAI's chat.
 
-use moho_terms::{Content, ContentBytes, Entropy};
+use moho_terms::{Content, ContentBytes, ModelId};
 
-use super::{Latency, ModelIdentifier, ReplyTerms};
+use super::llama::malformed;
+use super::{ModelIdentifier, ReplyTerms, terms};
+use crate::Failure;
+use crate::aws::document::Members;
+use crate::json::{self, Json, Writer};
 use crate::openai::chat::CreateChat;
-use crate::openai::{Ending, Sampling, Turn, Usage};
-use crate::{Failure, Reply};
+use crate::openai::{Sampling, Turn};
 
 /// A parsed `InvokeModel` or `InvokeModelWithResponseStream`.
 pub struct InvokeModel {
@@ -29,7 +32,7 @@ pub enum InvokeBody {
 pub struct Llama {
     /// What to continue or answer.
     pub prompt: LlamaPrompt,
-    /// Sampling.
+    /// Sampling; Llama's defaults are temperature 0.5 and top-p 0.9.
     pub sampling: Sampling,
     /// The most tokens to write; 512 unless set.
     pub max_tokens: u32,
@@ -43,152 +46,83 @@ pub enum LlamaPrompt {
     Turns(Vec<Turn>),
 }
 
-/// A Llama answer that is being written, to be sent whole.
-pub struct LlamaDraft {
-    terms: ReplyTerms,
-    text: Content,
-}
-
-impl LlamaDraft {
-    /// An answer without a word yet.
-    #[must_use]
-    pub fn new(terms: ReplyTerms) -> Self {
-        Self {
+impl InvokeModel {
+    /// Reads a validated request.
+    pub(super) fn read(model: ModelIdentifier, members: &mut Members, stream: bool) -> Result<Self, Failure> {
+        content_type(members.take("contentType")?.as_ref(), "content type")?;
+        content_type(members.take("accept")?.as_ref(), "accept type")?;
+        let terms = ReplyTerms {
+            service_tier: terms::service_tier(members.take("serviceTier")?.as_ref())?,
+            performance: terms::performance(members.take("performanceConfigLatency")?.as_ref())?,
+            fields: Vec::new(),
+        };
+        let body: Option<ContentBytes> = members.take("body")?;
+        let body = body.ok_or_else(|| malformed("the body is empty"))?;
+        Ok(Self {
+            body: InvokeBody::read(model.model(), &body, stream)?,
+            model,
             terms,
-            text: Content::new(String::new()),
-        }
-    }
-
-    /// The next piece of text.
-    pub fn push(&mut self, text: &Content) {
-        self.text.push(text);
-    }
-
-    /// The whole reply, with Bedrock's headers of counts and latency.
-    ///
-    /// # Errors
-    /// [`Failure::Internal`] if it does not fit the service model.
-    pub fn complete(self, ending: Ending, usage: Usage, latency: Latency) -> Result<Reply, Failure> {
-        drop((self.terms, self.text, ending, usage, latency));
-        Err(Failure::Internal)
+        })
     }
 }
 
-/// The reply to `InvokeModel` with a chat body: `completion` is the `chat.completion` object.
-///
-/// # Errors
-/// [`Failure::Internal`] if it does not fit the service model.
-pub fn chat_completion(
-    terms: &ReplyTerms,
-    completion: ContentBytes,
-    usage: Usage,
-    latency: Latency,
-) -> Result<Reply, Failure> {
-    drop((completion, usage, latency));
-    let _unused = terms;
-    Err(Failure::Internal)
-}
-
-/// A Llama answer that is being streamed. Each method returns the frames to send next.
-pub struct LlamaStream {
-    terms: ReplyTerms,
-}
-
-impl LlamaStream {
-    /// A stream that has not begun.
-    #[must_use]
-    pub fn new(terms: ReplyTerms) -> Self {
-        Self { terms }
-    }
-
-    /// Status, content type and headers of the reply; its body is empty, as the frames are yet to come.
-    #[must_use]
-    pub fn head(&self) -> Reply {
-        stream_head(Vec::new())
-    }
-
-    /// A `chunk`, padded so that its size tells less.
-    ///
-    /// # Errors
-    /// [`Failure::Unavailable`]: there is nothing to pad with.
-    pub fn delta(&mut self, text: &Content, entropy: &dyn Entropy) -> Result<ContentBytes, Failure> {
-        let _unused = (text, entropy);
-        Err(Failure::Internal)
-    }
-
-    /// The last `chunk`, with the stop reason and the invocation's metrics.
-    ///
-    /// # Errors
-    /// [`Failure::Internal`]: it cannot be framed.
-    pub fn complete(self, ending: Ending, usage: Usage, latency: Latency) -> Result<ContentBytes, Failure> {
-        drop((self.terms, ending, usage, latency));
-        Err(Failure::Internal)
-    }
-
-    /// An exception, as the last frame.
-    #[must_use]
-    pub fn fail(self, failure: &Failure) -> ContentBytes {
-        let _unused = failure;
-        ContentBytes::new(Vec::new())
+/// Both bodies, and all replies, are JSON.
+fn content_type(given: Option<&Content>, what: &str) -> Result<(), Failure> {
+    let kinds = given.map(|given| given.expose()).unwrap_or_default();
+    let fits = |kind: &str| {
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        ["", "*/*", "application/*", "application/json"]
+            .iter()
+            .any(|known| kind.eq_ignore_ascii_case(known))
+    };
+    if kinds.split(',').any(fits) {
+        Ok(())
+    } else {
+        Err(Failure::Validation(format!(
+            "The provided {what} is invalid or not supported for this model. Use application/json and try again."
+        )))
     }
 }
 
-/// Puts what a `ChatStream` says (lines of server-sent events) into `chunk` frames.
-pub struct ChatChunks {
-    terms: ReplyTerms,
-}
-
-impl ChatChunks {
-    /// Nothing said yet.
-    #[must_use]
-    pub fn new(terms: ReplyTerms) -> Self {
-        Self { terms }
-    }
-
-    /// Status, content type and headers of the reply; its body is empty, as the frames are yet to come.
-    #[must_use]
-    pub fn head(&self) -> Reply {
-        stream_head(Vec::new())
-    }
-
-    /// Frames of what `ChatStream::open` or `ChatStream::delta` gave.
-    ///
-    /// # Errors
-    /// [`Failure::Internal`]: it cannot be framed.
-    pub fn wrap(&mut self, events: &ContentBytes) -> Result<ContentBytes, Failure> {
-        let _unused = events;
-        Err(Failure::Internal)
-    }
-
-    /// Frames of what `ChatStream::complete` gave; the last one has the invocation's metrics. There is no `[DONE]`.
-    ///
-    /// # Errors
-    /// [`Failure::Internal`]: it cannot be framed.
-    pub fn complete(
-        self,
-        events: &ContentBytes,
-        usage: Usage,
-        latency: Latency,
-    ) -> Result<ContentBytes, Failure> {
-        drop((self.terms, usage, latency));
-        let _unused = events;
-        Err(Failure::Internal)
-    }
-
-    /// An exception, as the last frame.
-    #[must_use]
-    pub fn fail(self, failure: &Failure) -> ContentBytes {
-        let _unused = failure;
-        ContentBytes::new(Vec::new())
+impl InvokeBody {
+    /// Reads a body for the model of the path.
+    pub(super) fn read(model: &ModelId, body: &ContentBytes, stream: bool) -> Result<Self, Failure> {
+        let json = json::parse(body.expose()).map_err(|error| malformed(&error.to_string()))?;
+        let body = match (json.get("messages").is_some(), json.get("prompt").is_some()) {
+            _ if !matches!(json, Json::Object(_)) => Err(malformed("#: expected type: JSONObject")),
+            (true, false) => chat(model, json, stream),
+            (false, true) => Llama::read(&json).map(Self::Llama),
+            (true, true) => Err(malformed("#: only one of [messages] and [prompt] is permitted")),
+            (false, false) => Err(malformed("#: required key [messages] or [prompt] not found")),
+        };
+        body.map_err(|failure| match failure {
+            // Whatever is wrong with a model's own body is a matter of validation here.
+            Failure::Invalid { message, .. } => Failure::Validation(message),
+            other => other,
+        })
     }
 }
 
-/// The head of an event stream.
-pub(super) fn stream_head(headers: Vec<(&'static str, String)>) -> Reply {
-    Reply {
-        status: 200,
-        content_type: "application/vnd.amazon.eventstream",
-        headers,
-        body: ContentBytes::new(Vec::new()),
+/// The body of a chat, with the model of the path and the operation's decision whether to stream put in.
+fn chat(model: &ModelId, json: Json, stream: bool) -> Result<InvokeBody, Failure> {
+    let named = json.get("model").is_none_or(|named| match named {
+        Json::Null => true,
+        Json::String(named) => named.expose() == model.as_str(),
+        Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => false,
+    });
+    if !named {
+        return Err(malformed("#/model: it is not the model of the path"));
     }
+    let Json::Object(mut pairs) = json else {
+        return Err(Failure::Internal);
+    };
+    let name = |name: &str| Content::new(name.to_owned());
+    pairs.push((name("model"), Json::String(name(model.as_str()))));
+    pairs.push((name("stream"), Json::Bool(stream)));
+    let mut w = Writer::new();
+    w.json(&Json::Object(pairs));
+    let mut create = CreateChat::parse(w.finish().expose())?;
+    // The last chunk has to be one of counts: Bedrock adds its metrics to it.
+    create.include_usage |= stream;
+    Ok(InvokeBody::Chat(Box::new(create)))
 }

@@ -5,19 +5,29 @@
 //! Streams are AWS event streams: each frame is checked by two CRCs, and a failure is a frame of its own kind.
 
 mod answer;
+mod conversation;
 mod converse;
+mod converse_out;
 mod count;
+mod event_stream;
 mod identifier;
 mod invoke;
+mod invoke_out;
+mod llama;
 mod models;
 mod operation;
+mod terms;
 
 pub use answer::{Latency, ReplyTerms};
-pub use converse::{Converse, ConverseDraft, ConverseStream};
+pub use converse::Converse;
+pub use converse_out::{ConverseDraft, ConverseStream};
 pub use count::{CountInput, CountTokens};
 pub use identifier::ModelIdentifier;
-pub use invoke::{
-    ChatChunks, InvokeBody, InvokeModel, Llama, LlamaDraft, LlamaPrompt, LlamaStream, chat_completion,
-};
+pub use invoke::{InvokeBody, InvokeModel, Llama, LlamaPrompt};
+pub use invoke_out::{ChatChunks, LlamaDraft, LlamaStream, chat_completion};
 pub use models::{FoundationModel, ListFoundationModels};
+pub(crate) use operation::Called;
 pub use operation::Operation;
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ fn authentication_failures_have_the_codes_of_each_protocol() {
         Failure::UnknownCredentials,
         Failure::BadSignature,
         Failure::ExpiredCredentials {
-            ended: moho_terms::Timestamp::from_unix_seconds(1),
+            ended: Timestamp::from_unix_seconds(1),
         },
         Failure::Skewed("Signature expired: a is now earlier than b (c - 5 min.)".to_owned()),
         Failure::AccessDenied("x".to_owned()),

@@ -5,9 +5,9 @@ mod delta;
 pub(crate) mod fields;
 mod finish;
 pub mod models;
-mod padding;
+pub(crate) mod padding;
 pub mod responses;
-mod sampling;
+pub(crate) mod sampling;
 mod settings;
 mod turn;
 
@@ -16,3 +16,6 @@ pub use finish::{Ending, Usage};
 pub use sampling::Sampling;
 pub use settings::OutputFormat;
 pub use turn::{Role, Turn};
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use moho_terms::{ModelId, ResponseId};
 use percent_encoding::percent_decode_str;
 
 use crate::aws::QueryService;
-use crate::bedrock::Operation;
+use crate::bedrock::{Called, Operation};
 use crate::openai::chat::CreateChat;
 use crate::openai::fields::unsupported;
 use crate::openai::responses::{CreateResponse, ListInputItems};
@@ -382,10 +382,12 @@ impl Route {
             Target::ListModels(_) => Ok(Command::ListModels),
             Target::GetModel(_, id) => Ok(Command::GetModel(id.clone())),
             Target::Query(service) => service.command(&self.raw_query, body),
-            Target::Bedrock(operation) => {
-                let _unused = (headers, operation, &self.raw_label);
-                Err(Failure::Internal)
-            }
+            Target::Bedrock(operation) => operation.command(&Called {
+                label: label(&self.raw_label),
+                raw_query: &self.raw_query,
+                headers,
+                body,
+            }),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Method;
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -70,7 +71,7 @@ async fn a_client_that_takes_nothing_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_client_that_opens_no_window_is_cut_off() {
+async fn a_stream_whose_window_stays_shut_is_cut_alone() {
     let limits = Limits {
         stall: Duration::from_millis(40),
         ..Limits::default()
@@ -81,8 +82,81 @@ async fn a_client_that_opens_no_window_is_cut_off() {
     for _ in 0..64 {
         rig.pieces.send(Bytes::from(vec![b'x'; 1 << 20])).unwrap();
     }
+    assert_eq!(
+        client.ask(Method::POST, "/length", b"123").await.2,
+        "3",
+        "others go on"
+    );
     rig.left.recv().await.unwrap();
-    drop(reply);
+    assert_eq!(client.get("/empty").await.status(), 204, "the connection goes on");
+    assert!(
+        reply.into_body().collect().await.is_err(),
+        "a cut stream does not look like a whole one"
+    );
+}
+
+#[tokio::test]
+async fn a_request_too_many_is_refused_at_once() {
+    let limits = Limits {
+        requests: 4,
+        connections_per_peer: Limits::default().connections / 2,
+        ..Limits::default()
+    };
+    let mut rig = Rig::start(limits);
+    let mut client = rig.http2().await;
+    let streams = [client.get("/stream").await, client.get("/stream").await];
+    let mut other = rig.http1().await;
+    assert_eq!(
+        other.get("/length").await.status(),
+        429,
+        "half is one peer's share"
+    );
+    assert_eq!(
+        other.get("/private").await.status(),
+        403,
+        "refusals take no place"
+    );
+    drop(streams);
+    rig.left.recv().await.unwrap();
+    while other.get("/length").await.status() != 200 {}
+}
+
+#[tokio::test]
+async fn a_body_that_still_comes_when_time_is_over_is_answered() {
+    let rig = Rig::start(Limits::default());
+    let mut slow = rig.connect(b"http/1.1").await;
+    slow.write_all(b"POST /length HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n")
+        .await
+        .unwrap();
+    // Once it says that it waits for the body, it does.
+    let mut go_on = [0; 25];
+    slow.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    slow.write_all(b"123").await.unwrap();
+    let mut hurries = 0;
+    // The first signal lets it go on, the second does not.
+    let whole = rig.server.finish(async || {
+        hurries += 1;
+        if hurries > 1 {
+            std::future::pending::<()>().await;
+        }
+    });
+    let mut answer = String::new();
+    let (whole, _) = tokio::join!(whole, slow.read_to_string(&mut answer));
+    assert!(!whole);
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("the server is stopping"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn half_a_head_does_not_hold_up_the_end() {
+    let rig = Rig::start(Limits::default());
+    let mut half = rig.connect(b"http/1.1").await;
+    half.write_all(b"GET / HTTP/1.1\r\nhos").await.unwrap();
+    let _idle = rig.connect(b"h2").await;
+    assert!(rig.server.finish(std::future::pending).await);
 }
 
 #[tokio::test]

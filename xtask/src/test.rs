@@ -24,7 +24,7 @@ const CLIENTS: &str = "tests/clients";
 /// Runs every part, even after one has failed.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let places = Places::find()?;
-    packages::bring()?;
+    packages::bring_for_tests()?;
     let mut parts = Parts::new();
     if !options.no_check {
         parts.take("check", || check::gate(&places));

@@ -194,6 +194,8 @@ impl Bench {
                 prompt,
                 sampling: Sampling::GREEDY,
                 max_tokens: Some(max_tokens),
+                bias: Vec::new(),
+                logprobs: None,
                 stop: Vec::new(),
                 output: OutputFormat::Text,
                 credit: max_tokens,
@@ -209,7 +211,7 @@ impl Bench {
         while run.usage.len() < count {
             let event = self.events.recv().context("the engine has ended")?;
             match event.kind {
-                EventKind::Admitted { .. } => {}
+                EventKind::Admitted { .. } | EventKind::Scheduled => {}
                 EventKind::Text { tokens, .. } => {
                     run.written = run.written.saturating_add(tokens);
                     if !began.contains(&event.sequence) {
@@ -225,6 +227,7 @@ impl Bench {
                     run.writing = since.elapsed().as_secs_f64();
                     run.usage.push(usage);
                 }
+                EventKind::Counted { .. } | EventKind::Measured(_) => bail!("an answer to no question"),
                 EventKind::Refused(refusal) => bail!("refused: {refusal}"),
                 EventKind::Failed(failure) => bail!("failed: {failure}"),
             }

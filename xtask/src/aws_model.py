@@ -14,7 +14,16 @@ import sys
 import botocore
 
 DROPPED = {"documentation", "deprecated", "deprecatedMessage", "deprecatedSince", "endpointdiscovery", "examples"}
-METADATA = ["apiVersion", "endpointPrefix", "protocol", "protocols", "serviceId", "signatureVersion", "xmlNamespace"]
+METADATA = [
+    "apiVersion",
+    "endpointPrefix",
+    "protocol",
+    "protocols",
+    "serviceId",
+    "signatureVersion",
+    "signingName",
+    "xmlNamespace",
+]
 
 
 def trimmed(value):

@@ -11,6 +11,8 @@
 mod chain;
 mod error;
 mod flusher;
+#[doc(hidden)]
+pub mod hostile_input;
 mod journal;
 mod segment;
 #[cfg(test)]

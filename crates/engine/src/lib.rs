@@ -9,6 +9,8 @@
 #![deny(unsafe_code)]
 
 pub mod eval;
+#[doc(hidden)]
+pub mod hostile_input;
 
 mod device;
 mod engine;
@@ -30,10 +32,11 @@ mod tiny;
 pub use engine::{Engine, EngineConfig, EngineError, EngineGone, EngineHandle, EngineSender};
 pub use gguf::GgufError;
 pub use grammar::MaskError;
-pub use loaded::{LoadError, LoadedModel, ModelCard};
+pub use loaded::{LoadError, LoadedModel, ModelCard, ModelOutline, kernels};
 pub use message::{
-    ChatTurn, EngineCommand, EngineEvent, EventKind, Failure, FinishReason, OutputFormat, Prompt,
-    PromptFault, Refusal, Sampling, SamplingError, SequenceId, StartSequence, Usage,
+    ChatTurn, EngineCommand, EngineEvent, EventKind, Failure, FinishReason, ModelLoad, OutputFormat, Prompt,
+    PromptFault, Refusal, Sampling, SamplingError, SequenceId, StartSequence, StepTokens, TokenLogprob,
+    Usage,
 };
 pub use model::{ActivationPath, ModelError, StepError};
 pub use template::TemplateError;

@@ -44,6 +44,8 @@ fn chat(id: u64, question: &str) -> Box<StartSequence> {
         }]),
         sampling: Sampling::GREEDY,
         max_tokens: Some(40),
+        bias: Vec::new(),
+        logprobs: None,
         stop: Vec::new(),
         output: OutputFormat::Text,
         credit: 1000,
@@ -62,10 +64,13 @@ fn answers(events: &Receiver<EngineEvent>, count: usize) -> BTreeMap<u64, Answer
             kind,
         } = events.recv().expect("the engine lives");
         match kind {
-            EventKind::Admitted { .. } => {}
+            EventKind::Admitted { .. } | EventKind::Scheduled => {}
             EventKind::Text { text, .. } => texts.entry(id).or_default().push_str(text.expose()),
             EventKind::Finished { reason, usage } => {
                 finished.insert(id, (texts.remove(&id).unwrap_or_default(), reason, usage));
+            }
+            EventKind::Counted { .. } | EventKind::Measured(_) => {
+                assert_eq!(id, 0, "an answer to no question")
             }
             EventKind::Refused(refusal) => assert_eq!(refusal.to_string(), "", "refused"),
             EventKind::Failed(failure) => assert_eq!(failure.to_string(), "", "failed"),

@@ -9,6 +9,8 @@
 mod context;
 mod crypto;
 mod error;
+#[doc(hidden)]
+pub mod hostile_input;
 mod key;
 mod policy;
 mod root;

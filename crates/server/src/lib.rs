@@ -14,6 +14,7 @@ pub mod net;
 mod road;
 mod startup;
 pub mod system;
+pub mod telemetry;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use crate::cli::Opened;
 use crate::road::RequestRoad;
 use crate::startup::Started;
+use crate::telemetry::Observed;
 
 /// The binary `moho`.
 #[must_use]
@@ -32,9 +34,15 @@ pub fn run() -> ExitCode {
             posture,
         } = startup::open(config, progress)?;
         Ok(Opened {
+            observed: Arc::new(Observed::new(Arc::clone(&platform))),
             attestation: platform.attestation,
             closing: platform.closing.clone(),
             door: platform.door.watch(),
+            models: platform.engine.models().to_vec(),
+            lives: {
+                let platform = Arc::clone(&platform);
+                Box::new(move || !platform.engine.has_ended())
+            },
             posture,
             lock,
             road: Arc::new(RequestRoad::new(platform)),

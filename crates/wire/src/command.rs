@@ -3,6 +3,7 @@
 use moho_terms::{ModelId, ResponseId};
 
 use crate::aws::ops::{AssumeRole, CreateOpenIdConnectProvider};
+use crate::bedrock::{Converse, CountTokens, InvokeModel, ListFoundationModels, ModelIdentifier};
 use crate::openai::chat::CreateChat;
 use crate::openai::responses::{CreateResponse, ListInputItems};
 
@@ -28,4 +29,18 @@ pub enum Command {
     AssumeRole(Box<AssumeRole>),
     /// IAM `CreateOpenIDConnectProvider`
     CreateOpenIdConnectProvider(Box<CreateOpenIdConnectProvider>),
+    /// Bedrock `Converse`
+    Converse(Box<Converse>),
+    /// Bedrock `ConverseStream`
+    ConverseStream(Box<Converse>),
+    /// Bedrock `InvokeModel`
+    InvokeModel(Box<InvokeModel>),
+    /// Bedrock `InvokeModelWithResponseStream`
+    InvokeModelWithResponseStream(Box<InvokeModel>),
+    /// Bedrock `CountTokens`
+    CountTokens(Box<CountTokens>),
+    /// Bedrock `ListFoundationModels`
+    ListFoundationModels(ListFoundationModels),
+    /// Bedrock `GetFoundationModel`
+    GetFoundationModel(ModelIdentifier),
 }

@@ -10,8 +10,11 @@
 #![forbid(unsafe_code)]
 
 pub mod aws;
+pub mod bedrock;
 mod command;
 mod failure;
+#[doc(hidden)]
+pub mod hostile_input;
 mod json;
 pub mod openai;
 mod query;
@@ -21,4 +24,4 @@ mod route;
 pub use command::Command;
 pub use failure::{ErrorShape, Failure};
 pub use reply::Reply;
-pub use route::{Prefix, RequestHead, Route, RouteRefused, Target, route, signing_name};
+pub use route::{Headers, Prefix, RequestHead, Route, RouteRefused, Target, route, signing_name};

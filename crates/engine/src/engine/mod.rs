@@ -2,10 +2,12 @@
 //!
 //! Two threads: `reception` turns requests into tokens, samplers and grammars, which may take long for a large prompt
 //! or schema; `worker` owns the models and does nothing else than steps, so that nobody's decode waits for another's
-//! preparation. Both sleep in `recv` when there is nothing to do.
+//! preparation. Both sleep in `recv` when there is nothing to do. Credit, cancellation and measuring go to the worker alone,
+//! so that they never wait for what is being read.
 
 mod reception;
 mod registry;
+mod turns;
 mod worker;
 
 use std::sync::Arc;
@@ -29,7 +31,7 @@ pub struct EngineConfig {
     pub kv_bytes: usize,
     /// Sequences of one model that run together; at most `token_budget`.
     pub max_sequences: usize,
-    /// Sequences of one model that may wait before they first run.
+    /// Sequences of one model that may wait before they first run; half of them of one account.
     pub queue: usize,
     /// Tokens of one model in one step.
     pub token_budget: usize,
@@ -40,7 +42,7 @@ impl Default for EngineConfig {
         Self {
             kv_bytes: 256 << 20,
             max_sequences: 32,
-            queue: 256,
+            queue: 512,
             token_budget: 256,
         }
     }

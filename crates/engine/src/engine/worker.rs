@@ -8,9 +8,9 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 
 use moho_terms::ModelId;
 
-use super::reception::{Job, Read, cancelled};
+use super::reception::{Errand, Job, Read, cancelled};
 use super::registry::{Place, Registry, Stage};
-use crate::message::{EngineCommand, EventKind, Failure, Refusal, SequenceId, StartSequence};
+use crate::message::{EngineCommand, EventKind, Failure, ModelLoad, Refusal, SequenceId};
 use crate::scheduler::{Decoder, Events, Lane};
 
 /// What reaches the worker.
@@ -75,14 +75,20 @@ impl<D: Decoder> Worker<D> {
 
     fn work(&mut self, notes: &Receiver<Note>, registry: &mut Registry) {
         loop {
-            let mut busy = false;
-            for (_, lane) in &mut self.lanes {
-                busy |= lane.step(registry);
-            }
+            let busy = self.step(registry);
             if registry.nobody_listens() || self.take_notes(notes, registry, busy) == Flow::Stop {
                 return;
             }
         }
+    }
+
+    /// Computes one step of each model; whether there was anything to compute.
+    pub(super) fn step(&mut self, registry: &mut Registry) -> bool {
+        let mut busy = false;
+        for (_, lane) in &mut self.lanes {
+            busy |= lane.step(registry);
+        }
+        busy
     }
 
     /// Takes all that has arrived; waits for the first when there is nothing else to do.
@@ -109,7 +115,22 @@ impl<D: Decoder> Worker<D> {
     /// Does what a note says.
     pub(super) fn take(&mut self, note: Note, registry: &mut Registry) -> Flow {
         match note {
-            Note::Command(EngineCommand::Start(start)) => self.start(start, registry),
+            Note::Command(EngineCommand::Start(start)) => {
+                let (model, isolation) = (start.model.clone(), start.isolation);
+                self.receive(
+                    start.sequence,
+                    (&model, isolation),
+                    Errand::Start(start),
+                    registry,
+                );
+            }
+            Note::Command(EngineCommand::Count {
+                ticket,
+                model,
+                prompt,
+                isolation,
+            }) => self.receive(ticket, (&model, isolation), Errand::Count(prompt), registry),
+            Note::Command(EngineCommand::Measure(id)) => self.measure(id, registry),
             Note::Command(EngineCommand::Credit { sequence, tokens }) => {
                 self.credit(sequence, tokens, registry)
             }
@@ -120,21 +141,27 @@ impl<D: Decoder> Worker<D> {
         Flow::On
     }
 
-    fn start(&mut self, start: Box<StartSequence>, registry: &mut Registry) {
-        let id = start.sequence;
+    /// Hands a request to the reception, if there is room for one more.
+    fn receive(
+        &mut self,
+        id: SequenceId,
+        (model, isolation): (&ModelId, u64),
+        errand: Errand,
+        registry: &mut Registry,
+    ) {
         let refuse = |refusal| EventKind::Refused(refusal);
         if registry.find(id).is_some() {
             return registry.turn_away(id, refuse(Refusal::DuplicateSequence));
         }
         let lanes = self.lanes.iter().enumerate();
         let Some(lane) = lanes
-            .filter(|(_, (name, _))| *name == start.model)
+            .filter(|(_, (name, _))| name == model)
             .map(|(n, _)| n)
             .next()
         else {
             return registry.turn_away(id, refuse(Refusal::UnknownModel));
         };
-        if !self.has_room(lane, start.isolation) {
+        if !self.has_room(lane, isolation) {
             return registry.turn_away(id, refuse(Refusal::Overloaded));
         }
         self.tickets = self.tickets.saturating_add(1);
@@ -150,14 +177,16 @@ impl<D: Decoder> Worker<D> {
         let cancelled = Arc::new(AtomicBool::new(false));
         let out = JobOut {
             lane,
-            isolation: start.isolation,
+            isolation,
             cancelled: Arc::clone(&cancelled),
         };
         self.jobs_out.insert(ticket, out);
         let job = Job {
+            sequence: id,
             ticket,
             lane,
-            start,
+            isolation,
+            errand,
             cancelled,
         };
         if self.jobs.send(job).is_err() {
@@ -179,6 +208,24 @@ impl<D: Decoder> Worker<D> {
             all = all.saturating_add(lane.waiting_with_credit());
         }
         own < self.queue.div_ceil(2) && all < self.queue
+    }
+
+    /// Tells how much there is to do; nothing here waits for the reception.
+    fn measure(&self, id: SequenceId, registry: &mut Registry) {
+        if registry.find(id).is_some() {
+            return registry.turn_away(id, EventKind::Refused(Refusal::DuplicateSequence));
+        }
+        let loads = self.lanes.iter().enumerate().map(|(at, (model, lane))| {
+            let read = self.jobs_out.values().filter(|job| job.lane == at).count();
+            let load = lane.load(model.clone());
+            ModelLoad {
+                waiting: load
+                    .waiting
+                    .saturating_add(u32::try_from(read).unwrap_or(u32::MAX)),
+                ..load
+            }
+        });
+        registry.turn_away(id, EventKind::Measured(loads.collect()));
     }
 
     fn enqueue(&mut self, read: Read, registry: &mut Registry) {
@@ -241,6 +288,9 @@ fn turn_away(note: Note, registry: &mut Registry) -> Flow {
     match note {
         Note::Command(EngineCommand::Start(start)) => {
             registry.turn_away(start.sequence, EventKind::Failed(Failure::EngineStopped));
+        }
+        Note::Command(EngineCommand::Count { ticket: id, .. } | EngineCommand::Measure(id)) => {
+            registry.turn_away(id, EventKind::Failed(Failure::EngineStopped));
         }
         Note::Command(EngineCommand::Shutdown) => return Flow::Stop,
         Note::Command(EngineCommand::Credit { .. } | EngineCommand::Cancel(_)) | Note::Read(_) => {}

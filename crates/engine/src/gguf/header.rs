@@ -1,27 +1,45 @@
 //! The header: counts, metadata entries, tensor descriptions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::reader::HeaderReader;
+use aws_lc_rs::digest::Context;
+
+use super::reader::{HeaderReader, Source};
 use super::tensor::Tensor;
 use super::value::{Scalar, Value};
 use super::{GgufError, TensorKind};
 
-const MAGIC: [u8; 4] = *b"GGUF";
+pub(super) const MAGIC: [u8; 4] = *b"GGUF";
 const ENTRY_LIMIT: u64 = 16_384;
 const TENSOR_LIMIT: u64 = 65_536;
 const NAME_LIMIT: u64 = 256;
-const TEXT: u32 = 8;
-const ARRAY: u32 = 9;
+pub(super) const TEXT: u32 = 8;
+pub(super) const ARRAY: u32 = 9;
 
-/// Everything before the weights.
-pub(super) struct Header {
+/// Everything before the weights, checked.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Header {
     pub(super) entries: HashMap<String, Value>,
     pub(super) tensors: Vec<Tensor>,
 }
 
 impl Header {
-    pub(super) fn read(reader: &mut HeaderReader<'_>) -> Result<Self, GgufError> {
+    /// Reads the header of a container of so many bytes; where it ends, and the digest of it.
+    pub(super) fn parse(source: Source<'_>, length: u64) -> Result<(Self, u64, Context), GgufError> {
+        let mut reader = HeaderReader::new(source, length);
+        let mut header = Self::read(&mut reader)?;
+        let (header_end, digest) = reader.finish();
+        header.place_tensors(header_end, length)?;
+        Ok((header, header_end, digest))
+    }
+
+    /// Reads the header of a container that is in memory, as [`super::Gguf::open`] does that of a file.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, GgufError> {
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        Self::parse(Source::Bytes(bytes), length).map(|(header, ..)| header)
+    }
+
+    fn read(reader: &mut HeaderReader<'_>) -> Result<Self, GgufError> {
         if reader.array::<4>()? != MAGIC {
             return Err(GgufError::Magic);
         }
@@ -44,6 +62,81 @@ impl Header {
             .map(|index| tensor(reader, index))
             .collect::<Result<_, _>>()?;
         Ok(Self { entries, tensors })
+    }
+
+    /// Turns the tensors' offsets into places in the file and checks that none overlap.
+    fn place_tensors(&mut self, header_end: u64, length: u64) -> Result<(), GgufError> {
+        let alignment = self.alignment().ok_or(GgufError::Alignment)?;
+        let start = header_end
+            .checked_next_multiple_of(u64::from(alignment))
+            .ok_or(GgufError::Truncated)?;
+        let tensors = &mut self.tensors;
+        let mut names = HashSet::with_capacity(tensors.len());
+        for tensor in tensors.iter_mut() {
+            if !names.insert(tensor.name.clone()) {
+                return Err(GgufError::DuplicateTensor {
+                    name: tensor.name.clone(),
+                });
+            }
+            tensor.place(start, u64::from(alignment), length)?;
+        }
+        tensors.sort_by_key(|tensor| tensor.offset);
+        for (first, second) in tensors.iter().zip(tensors.iter().skip(1)) {
+            if first.end() > second.offset {
+                let (name, other) = (first.name.clone(), second.name.clone());
+                return Err(GgufError::Overlap { name, other });
+            }
+        }
+        Ok(())
+    }
+
+    /// Tensors begin at multiples of this; `None` if what the header says of it makes no sense.
+    pub(super) fn alignment(&self) -> Option<u32> {
+        let sensible = |a: &u32| a.is_power_of_two() && (8..=65536).contains(a);
+        match self.get("general.alignment") {
+            None => Some(32),
+            Some(value) => value.as_u32().filter(sensible),
+        }
+    }
+
+    /// Number of metadata entries, and of tensors.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.entries.len(), self.tensors.len())
+    }
+
+    /// A value, if the key is there.
+    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
+        self.entries.get(key)
+    }
+
+    /// The tensors in the order of their places in the file.
+    pub(crate) fn tensors(&self) -> &[Tensor] {
+        &self.tensors
+    }
+
+    /// A text that must be there.
+    pub(crate) fn text(&self, key: &'static str) -> Result<&str, GgufError> {
+        self.typed(key, "a text", Value::as_text)
+    }
+
+    /// A number that must be there: any integer type, if the value fits.
+    pub(crate) fn u32(&self, key: &'static str) -> Result<u32, GgufError> {
+        self.typed(key, "an integer of 32 bits", Value::as_u32)
+    }
+
+    /// A number that must be there.
+    pub(crate) fn f32(&self, key: &'static str) -> Result<f32, GgufError> {
+        self.typed(key, "a number", Value::as_f32)
+    }
+
+    fn typed<'a, T>(
+        &'a self,
+        key: &'static str,
+        wanted: &'static str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<T, GgufError> {
+        let value = self.get(key).ok_or(GgufError::Missing { key })?;
+        read(value).ok_or(GgufError::WrongType { key, wanted })
     }
 }
 

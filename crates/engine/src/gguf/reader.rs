@@ -11,9 +11,31 @@ use super::GgufError;
 pub(super) const HEADER_LIMIT: u64 = 64 << 20;
 const CHUNK: usize = 64 << 10;
 
+/// Where a header is.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    File(&'a File),
+    Bytes(&'a [u8]),
+}
+
+impl Source<'_> {
+    /// Fills `bytes` from an offset.
+    fn read_exact_at(self, bytes: &mut [u8], offset: u64) -> Result<(), GgufError> {
+        match self {
+            Self::File(file) => read_exact_at(file, bytes, offset),
+            Self::Bytes(all) => {
+                let from = usize::try_from(offset).ok();
+                let found = from.and_then(|from| all.get(from..from.checked_add(bytes.len())?));
+                bytes.copy_from_slice(found.ok_or(GgufError::Truncated)?);
+                Ok(())
+            }
+        }
+    }
+}
+
 /// Hands out a header's bytes from first to last.
 pub(super) struct HeaderReader<'a> {
-    file: &'a File,
+    source: Source<'a>,
     /// Nothing at or past this offset is read.
     limit: u64,
     /// Whether the limit is [`HEADER_LIMIT`] rather than the file's end.
@@ -26,11 +48,11 @@ pub(super) struct HeaderReader<'a> {
 }
 
 impl<'a> HeaderReader<'a> {
-    pub(super) fn new(file: &'a File, length: u64) -> Self {
+    pub(super) fn new(source: Source<'a>, length: u64) -> Self {
         let limit = length.min(HEADER_LIMIT);
         let digest = Context::new(&SHA256);
         Self {
-            file,
+            source,
             limit,
             capped: length > limit,
             base: 0,
@@ -87,7 +109,7 @@ impl<'a> HeaderReader<'a> {
             0,
         );
         let fresh = self.buffer.get_mut(have..).unwrap_or_default();
-        read_exact_at(self.file, fresh, at)
+        self.source.read_exact_at(fresh, at)
     }
 
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], GgufError> {

@@ -60,6 +60,18 @@ impl TensorKind {
         Err(name.to_owned())
     }
 
+    /// The type's number in the format.
+    pub(super) fn number(self) -> u32 {
+        match self {
+            Self::F32 => 0,
+            Self::F16 => 1,
+            Self::Q4_0 => 2,
+            Self::Q4_1 => 3,
+            Self::Q8_0 => 8,
+            Self::Bf16 => 30,
+        }
+    }
+
     /// The type's name in the format.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use std::io::{Seek, SeekFrom, Write};
 use aws_lc_rs::digest::{SHA256, digest};
 use proptest::prelude::*;
 
-use super::{Gguf, GgufError, TensorKind, Value};
+use super::{Gguf, GgufError, Header, TensorKind, Value};
 use crate::tiny::{Container, Entry, TINY, TensorEntry, llama};
 
 fn file(bytes: &[u8]) -> File {
@@ -328,5 +328,107 @@ proptest! {
     fn noise_never_panics(noise in prop::collection::vec(any::<u8>(), 0..300)) {
         let bytes = [b"GGUF\x03\0\0\0".as_slice(), &noise].concat();
         drop(read_all(&bytes));
+    }
+}
+
+/// Any value that the format has: its type's number, and its bytes in the file.
+fn any_value() -> impl Strategy<Value = Entry> {
+    let text = "\\PC{0,12}";
+    let scalar = prop_oneof![
+        (Just(0_u32), prop::collection::vec(any::<u8>(), 1)),
+        (Just(1), prop::collection::vec(any::<u8>(), 1)),
+        (Just(2), prop::collection::vec(any::<u8>(), 2)),
+        (Just(3), prop::collection::vec(any::<u8>(), 2)),
+        (Just(4), prop::collection::vec(any::<u8>(), 4)),
+        (Just(5), prop::collection::vec(any::<u8>(), 4)),
+        (Just(6), prop::collection::vec(any::<u8>(), 4)),
+        (Just(7), prop::collection::vec(0_u8..2, 1)),
+        (Just(10), prop::collection::vec(any::<u8>(), 8)),
+        (Just(11), prop::collection::vec(any::<u8>(), 8)),
+        (Just(12), prop::collection::vec(any::<u8>(), 8)),
+    ];
+    let list = (scalar.clone(), 0_usize..5).prop_map(|((kind, bytes), count)| {
+        let count_bytes = (count as u64).to_le_bytes();
+        let raw = [&kind.to_le_bytes()[..], &count_bytes, &bytes.repeat(count)].concat();
+        Entry::Raw(9, raw)
+    });
+    prop_oneof![
+        text.prop_map(Entry::Text),
+        prop::collection::vec(text, 0..5).prop_map(Entry::Texts),
+        scalar.prop_map(|(kind, bytes)| Entry::Raw(kind, bytes)),
+        list,
+    ]
+}
+
+/// What the format makes of a value: its type's number and its bytes, a list's with its own header.
+fn written(entry: &Entry) -> Vec<u8> {
+    let alone = Container {
+        version: 3,
+        entries: vec![("k".to_owned(), entry.clone())],
+        tensors: Vec::new(),
+        alignment: 32,
+    };
+    // Magic, version, two counts, and the key with its length.
+    alone.to_bytes().split_off(4 + 4 + 16 + 9)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever can be written is read as it was written, and printed as what is read as the same again.
+    #[test]
+    fn any_metadata_survive_being_read_and_printed(
+        entries in prop::collection::btree_map("[a-z._0-9]{1,40}", any_value(), 0..12),
+        kinds in prop::collection::vec((prop::sample::select(vec![0_u32, 1, 2, 3, 8, 30]), 1_u64..4), 0..5),
+        alignment in prop::sample::select(vec![None, Some(8_usize), Some(64), Some(4096)]),
+        version in 2_u32..4,
+    ) {
+        let mut numbers = crate::tiny::Numbers(1);
+        let tensors = (0..).zip(&kinds).map(|(index, (kind, rows))| TensorEntry {
+            name: format!("t{index}"),
+            shape: vec![32, *rows],
+            kind: *kind,
+            bytes: crate::tiny::weights(*kind, 32 * usize::try_from(*rows).unwrap(), 1.0, &mut numbers),
+            offset: None,
+        });
+        let mut container = Container {
+            version,
+            entries: entries.into_iter().collect(),
+            tensors: tensors.collect(),
+            alignment: alignment.unwrap_or(32),
+        };
+        if let Some(alignment) = alignment {
+            container.set("general.alignment", Entry::U32(u32::try_from(alignment).unwrap()));
+        }
+        let header = Header::from_bytes(&container.to_bytes()).unwrap();
+        prop_assert_eq!(header.counts(), (container.entries.len(), container.tensors.len()));
+        for (key, entry) in &container.entries {
+            // One entry alone is printed as its key and its value, so that values can be compared as bytes.
+            let alone = Header { entries: [(key.clone(), header.get(key).unwrap().clone())].into(), tensors: Vec::new() };
+            prop_assert_eq!(alone.print().split_off(4 + 4 + 16 + 8 + key.len()), written(entry));
+        }
+        for (tensor, written) in header.tensors().iter().zip(&container.tensors) {
+            prop_assert_eq!((&tensor.name, tensor.kind.number()), (&written.name, written.kind));
+            let shape: Vec<u64> = tensor.shape.iter().map(|size| *size as u64).collect();
+            prop_assert_eq!(&shape, &written.shape);
+        }
+        let printed = header.print();
+        prop_assert_eq!(&Header::from_bytes(&printed).unwrap(), &header);
+        prop_assert_eq!(Header::from_bytes(&printed).unwrap().print(), printed);
+    }
+
+    /// What changed bytes are read as, if at all, is printed and read as the same.
+    #[test]
+    fn whatever_is_read_is_printed_as_the_same(changes in prop::collection::vec((0_usize..500, any::<u8>()), 0..8)) {
+        let mut bytes = small().to_bytes();
+        let length = bytes.len();
+        for (at, value) in changes {
+            bytes[at % length] = value;
+        }
+        if let Ok(header) = Header::from_bytes(&bytes) {
+            let printed = header.print();
+            prop_assert!(printed.len() <= length);
+            prop_assert_eq!(Header::from_bytes(&printed).unwrap(), header);
+        }
     }
 }

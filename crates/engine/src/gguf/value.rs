@@ -39,6 +39,23 @@ impl Scalar {
         })
     }
 
+    /// The type's number in the format.
+    pub(super) fn number(self) -> u32 {
+        match self {
+            Self::U8 => 0,
+            Self::I8 => 1,
+            Self::U16 => 2,
+            Self::I16 => 3,
+            Self::U32 => 4,
+            Self::I32 => 5,
+            Self::F32 => 6,
+            Self::Bool => 7,
+            Self::U64 => 10,
+            Self::I64 => 11,
+            Self::F64 => 12,
+        }
+    }
+
     /// Bytes that a value takes.
     pub(super) fn size(self) -> u64 {
         match self {

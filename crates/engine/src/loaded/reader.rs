@@ -9,13 +9,17 @@ use zeroize::Zeroizing;
 
 use crate::grammar::Grammars;
 use crate::message::{Prompt, PromptFault, Refusal, StartSequence};
-use crate::sampler::{Sampler, StopTexts};
+use crate::sampler::{Adjustments, Sampler, StopTexts};
 use crate::scheduler::Request;
 use crate::template::ChatTemplate;
 use crate::tokenizer::Tokenizer;
 
 const MAX_STOPS: usize = 16;
 const MAX_STOP_BYTES: usize = 1024;
+/// Most tokens with a bias.
+const MAX_BIASES: usize = 1024;
+/// Most log-probabilities for each token besides the chosen one's.
+const MAX_LOGPROBS: u8 = 20;
 /// Turns of one conversation.
 const MAX_TURNS: usize = 4096;
 
@@ -50,7 +54,56 @@ impl Reader {
         if start.stop.len() > MAX_STOPS || !start.stop.iter().all(fits) {
             return Err(Refusal::InvalidStop);
         }
-        let prompt = self.tokens(start.prompt, limit)?;
+        if start.logprobs.is_some_and(|count| count > MAX_LOGPROBS) {
+            return Err(Refusal::InvalidLogprobs);
+        }
+        let bias = self.bias(start.bias)?;
+        let prompt = self.prompt(start.prompt, limit)?;
+        let grammar = self.grammars.compile(&start.output)?;
+        let adjustments = Adjustments::new(&start.sampling, bias, &prompt);
+        let seed = start.sampling.seed().unwrap_or(drawn_seed);
+        let sampler = Sampler::new(start.sampling, adjustments, seed);
+        Ok(Request {
+            id: start.sequence,
+            prompt,
+            max_tokens: start.max_tokens,
+            credit: start.credit,
+            isolation: start.isolation,
+            sampler,
+            grammar,
+            stop: StopTexts::new(start.stop),
+            logprobs: start.logprobs,
+        })
+    }
+
+    /// A bias by token, in order.
+    fn bias(&self, mut bias: Vec<(u32, f32)>) -> Result<Vec<(u32, f32)>, Refusal> {
+        if bias.len() > MAX_BIASES {
+            return Err(Refusal::InvalidBias);
+        }
+        bias.sort_unstable_by_key(|(token, _)| *token);
+        let sound = |(token, by): &(u32, f32)| self.knows(*token) && (-100.0..=100.0).contains(by);
+        let mut pairs = bias.iter().zip(bias.iter().skip(1));
+        if bias.iter().all(sound) && pairs.all(|((one, _), (next, _))| one != next) {
+            Ok(bias)
+        } else {
+            Err(Refusal::InvalidBias)
+        }
+    }
+
+    fn knows(&self, token: u32) -> bool {
+        usize::try_from(token).is_ok_and(|token| token < self.tokenizer.vocabulary())
+    }
+
+    /// How many tokens a prompt has, if a sequence could begin with it.
+    pub(crate) fn count(&self, prompt: Prompt, limit: usize) -> Result<u32, Refusal> {
+        let prompt = self.prompt(prompt, limit)?;
+        Ok(u32::try_from(prompt.len()).unwrap_or(u32::MAX))
+    }
+
+    /// The tokens of a prompt that leaves room for output.
+    fn prompt(&self, prompt: Prompt, limit: usize) -> Result<Zeroizing<Vec<u32>>, Refusal> {
+        let prompt = self.tokens(prompt, limit)?;
         if prompt.is_empty() {
             return Err(Refusal::InvalidPrompt(PromptFault::Empty));
         }
@@ -61,17 +114,7 @@ impl Reader {
                 limit: count(limit),
             });
         }
-        let grammar = self.grammars.compile(&start.output)?;
-        Ok(Request {
-            id: start.sequence,
-            prompt,
-            max_tokens: start.max_tokens,
-            credit: start.credit,
-            isolation: start.isolation,
-            sampler: Sampler::new(start.sampling, start.sampling.seed().unwrap_or(drawn_seed)),
-            grammar,
-            stop: StopTexts::new(start.stop),
-        })
+        Ok(prompt)
     }
 
     fn tokens(&self, prompt: Prompt, limit: usize) -> Result<Zeroizing<Vec<u32>>, Refusal> {
@@ -79,9 +122,7 @@ impl Reader {
         let most = limit.saturating_mul(self.tokenizer.longest_token());
         match prompt {
             Prompt::Tokens(tokens) => {
-                let known =
-                    |token: &u32| usize::try_from(*token).is_ok_and(|t| t < self.tokenizer.vocabulary());
-                if tokens.iter().all(known) {
+                if tokens.iter().all(|token| self.knows(*token)) {
                     Ok(tokens)
                 } else {
                     Err(Refusal::InvalidPrompt(PromptFault::UnknownToken))

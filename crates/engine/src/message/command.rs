@@ -5,6 +5,8 @@ use std::fmt;
 use moho_terms::{Content, ModelId};
 use zeroize::Zeroizing;
 
+use super::Sampling;
+
 /// Everything that may be asked of the engine.
 ///
 /// No `Debug`: it holds a tenant's words.
@@ -22,6 +24,22 @@ pub enum EngineCommand {
     },
     /// Ends a sequence now, with [`FinishReason::Cancelled`](super::FinishReason::Cancelled). Ignored for a sequence that has ended.
     Cancel(SequenceId),
+    /// Asks how many tokens a prompt has, without continuing it: answered by one
+    /// [`EventKind::Counted`](super::EventKind::Counted), or a refusal as it would meet a sequence of this prompt.
+    /// [`EngineCommand::Cancel`] ends it too.
+    Count {
+        /// The name under which the answer comes back; no living sequence's.
+        ticket: SequenceId,
+        /// Which of the loaded models.
+        model: ModelId,
+        /// What is counted: the number is the later [`Usage::prompt_tokens`](super::Usage::prompt_tokens).
+        prompt: Prompt,
+        /// Whose it is, as in [`StartSequence::isolation`]: prompts that are counted wait in the same queue.
+        isolation: u64,
+    },
+    /// Asks how much there is to do: answered at once by one [`EventKind::Measured`](super::EventKind::Measured). The name
+    /// under which the answer comes back is no living sequence's.
+    Measure(SequenceId),
     /// Ends every sequence with [`Failure::EngineStopped`](super::Failure::EngineStopped), and the engine.
     Shutdown,
 }
@@ -46,6 +64,10 @@ pub struct StartSequence {
     pub prompt: Prompt,
     /// How the next token is chosen.
     pub sampling: Sampling,
+    /// Tokens whose logits are raised or lowered by so much, from -100 to 100: at most 1024, each once.
+    pub bias: Vec<(u32, f32)>,
+    /// Whether log-probabilities are told, and if so, of how many of the likeliest tokens besides the chosen one: at most 20.
+    pub logprobs: Option<u8>,
     /// At most so many tokens; without it, as many as the context holds.
     pub max_tokens: Option<u32>,
     /// Texts that end the output and are not part of it: at most 16, each of 1 to 1024 bytes.
@@ -78,73 +100,6 @@ pub struct ChatTurn {
     pub text: Content,
 }
 
-/// How the next token is chosen. Can only hold numbers that make sense.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sampling {
-    temperature: f32,
-    top_p: f32,
-    top_k: u32,
-    seed: Option<u64>,
-}
-
-/// Numbers that are no [`Sampling`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SamplingError(&'static str);
-
-impl Sampling {
-    /// Always the likeliest token.
-    pub const GREEDY: Self = Self {
-        temperature: 0.0,
-        top_p: 1.0,
-        top_k: 0,
-        seed: None,
-    };
-
-    /// `temperature` 0 is greedy; `top_p` 1 and `top_k` 0 are off; without a `seed` the engine draws one.
-    ///
-    /// # Errors
-    /// [`SamplingError`] unless `temperature` is in 0 to 100 and `top_p` in 0 to 1.
-    pub fn new(temperature: f32, top_p: f32, top_k: u32, seed: Option<u64>) -> Result<Self, SamplingError> {
-        if !(0.0..=100.0).contains(&temperature) {
-            return Err(SamplingError("the temperature is a number from 0 to 100"));
-        }
-        if !(0.0..=1.0).contains(&top_p) {
-            return Err(SamplingError("top_p is a number from 0 to 1"));
-        }
-        Ok(Self {
-            temperature,
-            top_p,
-            top_k,
-            seed,
-        })
-    }
-
-    /// Divides the logits; 0 is greedy.
-    #[must_use]
-    pub fn temperature(&self) -> f32 {
-        self.temperature
-    }
-
-    /// The likeliest tokens of at least this share together are kept.
-    #[must_use]
-    pub fn top_p(&self) -> f32 {
-        self.top_p
-    }
-
-    /// So many of the likeliest tokens are kept; 0 keeps all.
-    #[must_use]
-    pub fn top_k(&self) -> u32 {
-        self.top_k
-    }
-
-    /// The same seed, prompt and model give the same tokens.
-    #[must_use]
-    pub fn seed(&self) -> Option<u64> {
-        self.seed
-    }
-}
-
 /// What the output must look like.
 pub enum OutputFormat {
     /// Anything.
@@ -153,27 +108,4 @@ pub enum OutputFormat {
     JsonObject,
     /// JSON that fits this JSON Schema.
     JsonSchema(Content),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sampling_numbers_out_of_range_are_refused() {
-        for (temperature, top_p) in [
-            (f32::NAN, 1.0),
-            (-0.1, 1.0),
-            (f32::INFINITY, 1.0),
-            (1.0, f32::NAN),
-            (1.0, 1.1),
-            (1.0, -0.5),
-        ] {
-            assert!(
-                Sampling::new(temperature, top_p, 0, None).is_err(),
-                "{temperature} {top_p}"
-            );
-        }
-        assert!(Sampling::new(0.7, 0.9, 40, Some(1)).is_ok());
-    }
 }

@@ -1,8 +1,8 @@
 //! What the engine answers.
 
-use moho_terms::Content;
+use moho_terms::{Content, ContentBytes};
 
-use super::SequenceId;
+use super::{ModelLoad, SequenceId};
 
 /// Something that happened to a sequence.
 ///
@@ -23,6 +23,8 @@ pub enum EventKind {
         /// How much of it was found in the prefix cache.
         cached_tokens: u32,
     },
+    /// It begins to run. Told once, before its first step; what is computed again after a preemption is not told.
+    Scheduled,
     /// More of the output: complete UTF-8, perhaps empty when the tokens so far end inside a character or in what may
     /// become a stop text.
     Text {
@@ -30,7 +32,18 @@ pub enum EventKind {
         text: Content,
         /// Credit this took.
         tokens: u32,
+        /// If they were asked for, the log-probabilities of those tokens whose text is now out: of each token once, in order.
+        /// Tokens that a stop text cuts off, even in part, and tokens without text give none.
+        logprobs: Vec<TokenLogprob>,
     },
+    /// The end, and the answer to [`EngineCommand::Count`](super::EngineCommand::Count).
+    Counted {
+        /// Length of the prompt.
+        tokens: u32,
+    },
+    /// The end, and the answer to [`EngineCommand::Measure`](super::EngineCommand::Measure): all models, in the order in
+    /// which they were loaded.
+    Measured(Vec<ModelLoad>),
     /// The end, as it should be.
     Finished {
         /// Why it ended.
@@ -49,10 +62,27 @@ impl EventKind {
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         match self {
-            Self::Admitted { .. } | Self::Text { .. } => false,
-            Self::Finished { .. } | Self::Refused(_) | Self::Failed(_) => true,
+            Self::Admitted { .. } | Self::Scheduled | Self::Text { .. } => false,
+            Self::Counted { .. }
+            | Self::Measured(_)
+            | Self::Finished { .. }
+            | Self::Refused(_)
+            | Self::Failed(_) => true,
         }
     }
+}
+
+/// How likely a token was, by the model's own distribution: before temperature, bias, penalties and output format.
+///
+/// No `Debug`: it holds a tenant's words.
+pub struct TokenLogprob {
+    /// What the token stands for: not always whole characters.
+    pub bytes: ContentBytes,
+    /// Natural logarithm of its probability.
+    pub logprob: f32,
+    /// The likeliest tokens in its place, the likeliest first, with their log-probabilities. A control token, which stands
+    /// for no text, has its name here.
+    pub top: Vec<(ContentBytes, f32)>,
 }
 
 /// Why a sequence ended.
@@ -105,6 +135,14 @@ pub enum Refusal {
     /// More stop texts than 16, or one that is empty or longer than 1024 bytes.
     #[error("a request has at most 16 stop texts of 1 to 1024 bytes")]
     InvalidStop,
+    /// Biases for more than 1024 tokens, for a token that the model does not have or twice, or out of range.
+    #[error(
+        "the logit bias names at most 1024 tokens of the model, each once, with numbers from -100 to 100"
+    )]
+    InvalidBias,
+    /// More log-probabilities for each token than 20.
+    #[error("a request has at most 20 log-probabilities for each token")]
+    InvalidLogprobs,
     /// A sequence of this name still lives; it goes on undisturbed.
     #[error("a sequence of this name is still running")]
     DuplicateSequence,

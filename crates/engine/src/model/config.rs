@@ -1,7 +1,7 @@
 //! The hyperparameters of a llama model, checked once.
 
 use super::ModelError;
-use crate::gguf::{Gguf, Value};
+use crate::gguf::{Header, Value};
 
 /// Vectors are computed sixteen components at a time.
 const LANES: usize = 16;
@@ -36,7 +36,7 @@ fn wrong(key: &'static str, problem: &'static str) -> ModelError {
 }
 
 /// A count from one to a limit.
-fn count(gguf: &Gguf, key: &'static str, limit: usize) -> Result<usize, ModelError> {
+fn count(gguf: &Header, key: &'static str, limit: usize) -> Result<usize, ModelError> {
     let value = usize::try_from(gguf.u32(key)?).unwrap_or(usize::MAX);
     if (1..=limit).contains(&value) {
         Ok(value)
@@ -46,7 +46,7 @@ fn count(gguf: &Gguf, key: &'static str, limit: usize) -> Result<usize, ModelErr
 }
 
 /// A vector length from one to a limit, in whole lanes.
-fn length(gguf: &Gguf, key: &'static str) -> Result<usize, ModelError> {
+fn length(gguf: &Header, key: &'static str) -> Result<usize, ModelError> {
     let value = count(gguf, key, WIDTH_LIMIT)?;
     if value.is_multiple_of(LANES) {
         Ok(value)
@@ -57,7 +57,7 @@ fn length(gguf: &Gguf, key: &'static str) -> Result<usize, ModelError> {
 
 impl LlamaConfig {
     /// Reads and checks the hyperparameters.
-    pub(crate) fn read(gguf: &Gguf) -> Result<Self, ModelError> {
+    pub(crate) fn read(gguf: &Header) -> Result<Self, ModelError> {
         let architecture = gguf.text("general.architecture")?;
         if architecture != "llama" {
             let name = architecture
@@ -98,7 +98,7 @@ impl LlamaConfig {
 }
 
 /// Refuses what would change the computation and is not implemented.
-fn refuse_variants(gguf: &Gguf) -> Result<(), ModelError> {
+fn refuse_variants(gguf: &Header) -> Result<(), ModelError> {
     let scaling = "llama.rope.scaling.type";
     if gguf.get(scaling).is_some() && gguf.text(scaling)? != "none" {
         return Err(wrong(scaling, "is not supported; supported: none"));
@@ -117,7 +117,7 @@ fn refuse_variants(gguf: &Gguf) -> Result<(), ModelError> {
 }
 
 /// The embedding table decides how many tokens there are; what the header says must agree.
-fn vocabulary(gguf: &Gguf) -> Result<usize, ModelError> {
+fn vocabulary(gguf: &Header) -> Result<usize, ModelError> {
     let name = "token_embd.weight";
     let table = gguf.tensors().iter().find(|tensor| tensor.name == name);
     let table = table.ok_or_else(|| ModelError::TensorMissing {
@@ -136,7 +136,7 @@ fn vocabulary(gguf: &Gguf) -> Result<usize, ModelError> {
     Ok(vocabulary)
 }
 
-fn head_size(gguf: &Gguf, width: usize, heads: usize) -> Result<usize, ModelError> {
+fn head_size(gguf: &Header, width: usize, heads: usize) -> Result<usize, ModelError> {
     let key = "llama.attention.key_length";
     let size = match gguf.get(key) {
         Some(_) => count(gguf, key, SIZE_LIMIT)?,
@@ -162,7 +162,7 @@ fn head_size(gguf: &Gguf, width: usize, heads: usize) -> Result<usize, ModelErro
     Ok(size)
 }
 
-fn floats(gguf: &Gguf) -> Result<(f32, f32), ModelError> {
+fn floats(gguf: &Header) -> Result<(f32, f32), ModelError> {
     let key = "llama.attention.layer_norm_rms_epsilon";
     let epsilon = gguf.f32(key)?;
     if !(0.0..1.0).contains(&epsilon) {

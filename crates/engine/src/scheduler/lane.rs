@@ -3,12 +3,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use moho_terms::ModelId;
 use zeroize::Zeroize;
 
+use super::output::Words;
 use super::sequence::{Running, Waiting};
+use super::tally::Tally;
 use super::{Decoder, Events, Outcome, Sequence};
 use crate::kv::{BLOCK_TOKENS, KvPool};
-use crate::message::{EventKind, Failure, FinishReason, SequenceId};
+use crate::message::{EventKind, Failure, FinishReason, ModelLoad, SequenceId};
 use crate::model::{Step, StepRow};
 use crate::sampler::Workspace;
 use crate::tokenizer::Tokenizer;
@@ -38,6 +41,7 @@ pub(crate) struct Lane<D> {
     workspace: Workspace,
     /// Whether buffers hold what a step left.
     used: bool,
+    tally: Tally,
 }
 
 impl<D: Decoder> Lane<D> {
@@ -55,6 +59,7 @@ impl<D: Decoder> Lane<D> {
             logits: Vec::new(),
             workspace: Workspace::default(),
             used: false,
+            tally: Tally::default(),
         }
     }
 
@@ -75,6 +80,29 @@ impl<D: Decoder> Lane<D> {
     /// Sequences that have not run yet or lost their blocks, and wait for nothing else than their turn.
     pub(crate) fn waiting_with_credit(&self) -> usize {
         self.waiting.iter().filter(|w| w.0.is_ready()).count()
+    }
+
+    /// How much it has to do and has done, under the model's name.
+    pub(crate) fn load(&self, model: ModelId) -> ModelLoad {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let (all, tally) = (self.pool.capacity(), &self.tally);
+        ModelLoad {
+            model,
+            running: count(self.running.len()),
+            waiting: count(self.waiting.len()),
+            kv_blocks_used: count(all.saturating_sub(self.pool.available())),
+            kv_blocks: count(all),
+            block_tokens: count(BLOCK_TOKENS),
+            preemptions: tally.preemptions,
+            prompt_tokens: tally.prompt_tokens,
+            cached_tokens: tally.cached_tokens,
+            generated_tokens: tally.generated_tokens,
+            steps: tally.steps,
+            step_tokens: tally.step_tokens,
+            // There is no prefix cache to be asked.
+            prefix_queries: 0,
+            prefix_hits: 0,
+        }
     }
 
     #[cfg(test)]
@@ -144,7 +172,7 @@ impl<D: Decoder> Lane<D> {
 
     /// Computes one step. `false` when there was nothing to compute, so that only a command can change that.
     pub(crate) fn step(&mut self, events: &mut dyn Events) -> bool {
-        self.plan();
+        self.plan(events);
         self.end_hopeless(events);
         if self.running.iter().all(|r| r.share() == 0) {
             self.wipe();
@@ -182,7 +210,7 @@ impl<D: Decoder> Lane<D> {
     }
 
     /// Gives every sequence its share of the budget.
-    fn plan(&mut self) {
+    fn plan(&mut self, events: &mut dyn Events) {
         let mut budget = self.limits.token_budget;
         let arrivals: Vec<u64> = self.running.iter().map(|r| r.sequence.arrival()).collect();
         for decode in [true, false] {
@@ -202,7 +230,7 @@ impl<D: Decoder> Lane<D> {
                 }
             }
         }
-        self.admit(budget);
+        self.admit(budget, events);
     }
 
     fn find(&mut self, arrival: u64) -> Option<&mut Running> {
@@ -239,6 +267,7 @@ impl<D: Decoder> Lane<D> {
 
     /// Takes a sequence's blocks away; returns the share that it had in the coming step.
     fn preempt(&mut self, at: usize) -> usize {
+        self.tally.preemption();
         let share = self.running.get(at).map_or(0, Running::share);
         let waiting = self.running.remove(at).release(&mut self.pool);
         let place = self
@@ -249,7 +278,7 @@ impl<D: Decoder> Lane<D> {
     }
 
     /// Lets waiting sequences run, strictly in order, while budget and blocks are left.
-    fn admit(&mut self, mut budget: usize) {
+    fn admit(&mut self, mut budget: usize, events: &mut dyn Events) {
         while budget > 0 {
             let Some(next) = self.waiting.iter().position(|w| w.0.is_ready()) else {
                 return;
@@ -277,6 +306,9 @@ impl<D: Decoder> Lane<D> {
                 return;
             };
             let mut running = self.waiting.remove(next).run();
+            if running.sequence.begins() {
+                events.tell(running.sequence.id(), EventKind::Scheduled);
+            }
             let share = running.pending().min(budget);
             // INVARIANT: blocks for the whole sequence are free.
             running.claim(share, &mut self.pool);
@@ -311,6 +343,7 @@ impl<D: Decoder> Lane<D> {
         let computed = self.decoder.forward(&mut step).is_ok();
         // Tokens are a tenant's words; the buffer is kept, so that it has to be wiped.
         self.rows.iter_mut().for_each(|row| row.token = 0);
+        self.tally.step(self.rows.len());
         computed
     }
 
@@ -334,9 +367,13 @@ impl<D: Decoder> Lane<D> {
             let outcome = outcome.unwrap_or(Outcome::Failed(Failure::Computation));
             let id = sequence.id();
             match outcome {
-                Outcome::More(text) => events.tell(id, EventKind::Text { text, tokens: 1 }),
-                Outcome::End(text, reason) => {
-                    events.tell(id, EventKind::Text { text, tokens: 1 });
+                Outcome::More(words) => {
+                    self.tally.token(sequence.usage());
+                    events.tell(id, text_event(words));
+                }
+                Outcome::End(words, reason) => {
+                    self.tally.token(sequence.usage());
+                    events.tell(id, text_event(words));
                     ended.push((
                         id,
                         EventKind::Finished {
@@ -368,5 +405,14 @@ impl<D: Decoder> Lane<D> {
             drop(self.running.remove(at).release(&mut self.pool));
         }
         events.tell(id, last);
+    }
+}
+
+/// What one token let out.
+fn text_event(words: Words) -> EventKind {
+    EventKind::Text {
+        text: words.text,
+        tokens: 1,
+        logprobs: words.logprobs,
     }
 }

@@ -13,7 +13,9 @@
 //! prompt can be timed by another's. There is none yet, and `cached_tokens` is 0.
 
 mod lane;
+mod output;
 mod sequence;
+mod tally;
 
 pub(crate) use lane::{Lane, LaneLimits};
 pub(crate) use sequence::{Outcome, Request, Sequence};

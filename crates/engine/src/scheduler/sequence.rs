@@ -3,14 +3,15 @@
 //! Where a sequence stands is its type: [`Waiting`] has no blocks, [`Running`] has a table of them, and the only way
 //! out of `Running` gives the table's blocks back.
 
-use moho_terms::Content;
+use moho_terms::ContentBytes;
 use zeroize::Zeroizing;
 
+use super::output::{Output, Words};
 use crate::grammar::{Grammar, Position};
 use crate::kv::{BlockTable, KvPool};
-use crate::message::{Failure, FinishReason, SequenceId, Usage};
-use crate::sampler::{Sampler, StopTexts, Workspace};
-use crate::tokenizer::{Detokenizer, Tokenizer};
+use crate::message::{Failure, FinishReason, SequenceId, TokenLogprob, Usage};
+use crate::sampler::{Likelihood, Sampler, StopTexts, Workspace};
+use crate::tokenizer::Tokenizer;
 
 /// Credit with which a sequence that lost its blocks goes on, or half of what it began with. A client that reads all it is
 /// sent gives back that much.
@@ -28,6 +29,8 @@ pub(crate) struct Request {
     pub(crate) sampler: Sampler,
     pub(crate) grammar: Option<Grammar>,
     pub(crate) stop: StopTexts,
+    /// Whether log-probabilities are told, and of how many of the likeliest.
+    pub(crate) logprobs: Option<u8>,
 }
 
 /// A sequence, wherever it stands.
@@ -46,18 +49,20 @@ pub(crate) struct Sequence {
     window: u32,
     /// Tokens that were computed and lost again with their blocks.
     lost: usize,
+    /// Whether it ran before.
+    began: bool,
     sampler: Sampler,
     grammar: Option<Grammar>,
-    detokenizer: Detokenizer,
-    stop: StopTexts,
+    logprobs: Option<u8>,
+    output: Output,
 }
 
 /// What one more token brought.
 pub(crate) enum Outcome {
     /// Text, perhaps none yet.
-    More(Content),
+    More(Words),
     /// The last text, and why it is the last.
-    End(Content, FinishReason),
+    End(Words, FinishReason),
     /// It cannot go on.
     Failed(Failure),
 }
@@ -84,10 +89,11 @@ impl Sequence {
             credit: request.credit,
             window: request.credit,
             lost: 0,
+            began: false,
             sampler: request.sampler,
             grammar: request.grammar,
-            detokenizer: Detokenizer::default(),
-            stop: request.stop,
+            logprobs: request.logprobs,
+            output: Output::new(request.stop),
         }
     }
 
@@ -105,6 +111,11 @@ impl Sequence {
 
     pub(super) fn tokens(&self) -> &[u32] {
         &self.tokens
+    }
+
+    /// Notes that it runs; whether that is for the first time.
+    pub(super) fn begins(&mut self) -> bool {
+        !std::mem::replace(&mut self.began, true)
     }
 
     /// Whether it may be given its next token.
@@ -166,7 +177,7 @@ impl Sequence {
         self.credit = self.credit.saturating_sub(1);
         self.tokens.push(token);
         if tokenizer.ends_output(token) {
-            return Outcome::End(self.last_words(), FinishReason::Stop);
+            return Outcome::End(self.output.finish(), FinishReason::Stop);
         }
         let Ok(position) = self
             .grammar
@@ -176,32 +187,39 @@ impl Sequence {
         else {
             return Outcome::Failed(Failure::Grammar);
         };
-        let stopped = self.stop.push(&self.detokenizer.push(tokenizer.bytes(token)));
-        if stopped.hit {
-            return Outcome::End(stopped.text, FinishReason::StopSequence);
+        let logprob = self
+            .logprobs
+            .and_then(|count| Likelihood::of(token, logits, count, workspace))
+            .map(|likelihood| told(token, likelihood, tokenizer));
+        let (mut words, stopped) = self.output.push(tokenizer.bytes(token), logprob);
+        if stopped {
+            return Outcome::End(words, FinishReason::StopSequence);
         }
         let end = match position.unwrap_or(Position::Open) {
             Position::Complete => Some(FinishReason::Stop),
             Position::Open => self.is_full().then_some(FinishReason::Length),
         };
         match end {
-            None => Outcome::More(stopped.text),
+            None => Outcome::More(words),
             Some(reason) => {
-                let mut text = stopped.text;
-                text.push(&self.last_words());
-                Outcome::End(text, reason)
+                let last = self.output.finish();
+                words.text.push(&last.text);
+                words.logprobs.extend(last.logprobs);
+                Outcome::End(words, reason)
             }
         }
     }
+}
 
-    /// What is held back when nothing follows. An unfinished character cannot complete a stop text, as those are
-    /// whole characters, unless they hold U+FFFD themselves; so it goes through the stop texts as well.
-    fn last_words(&mut self) -> Content {
-        let mut stopped = self.stop.push(self.detokenizer.finish());
-        if !stopped.hit {
-            stopped.text.push(&self.stop.finish());
-        }
-        stopped.text
+/// A likelihood in words.
+fn told(token: u32, likelihood: Likelihood, tokenizer: &Tokenizer) -> TokenLogprob {
+    let top = likelihood.top.into_iter();
+    TokenLogprob {
+        bytes: ContentBytes::new(tokenizer.bytes(token).to_vec()),
+        logprob: likelihood.logprob,
+        top: top
+            .map(|(token, logprob)| (ContentBytes::new(tokenizer.shown(token).to_vec()), logprob))
+            .collect(),
     }
 }
 

@@ -59,6 +59,22 @@ pub enum TemplateError {
     Syntax(#[source] Error),
 }
 
+/// What a template may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Bytes that it may hold besides those that the words allow.
+    pub(crate) memory: usize,
+    /// Looks of 20 ms after which it has taken too long.
+    pub(crate) looks: u32,
+}
+
+impl Bounds {
+    const USUAL: Self = Self {
+        memory: OWN_MEMORY,
+        looks: LOOKS,
+    };
+}
+
 /// A chat template that was read.
 pub(crate) struct ChatTemplate {
     environment: Arc<Environment<'static>>,
@@ -107,22 +123,32 @@ impl ChatTemplate {
         turns: &[ChatTurn],
         tokenizer: &Tokenizer,
     ) -> Result<Zeroizing<String>, PromptFault> {
-        self.render_within(turns, tokenizer, LOOKS)
+        self.render_within(turns, tokenizer, Bounds::USUAL)
     }
 
-    fn render_within(
+    /// Whether it went over its bounds once, and is not run any more.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.spent.load(Ordering::Acquire)
+    }
+
+    /// As [`ChatTemplate::render`], within other bounds.
+    pub(crate) fn render_within(
         &self,
         turns: &[ChatTurn],
         tokenizer: &Tokenizer,
-        looks: u32,
+        bounds: Bounds,
     ) -> Result<Zeroizing<String>, PromptFault> {
-        if self.spent.load(Ordering::Acquire) {
+        if self.is_spent() {
             return Err(PromptFault::Template);
         }
         let words = turns.iter().map(|turn| turn.text.len()).sum();
         let context = self.context(turns, tokenizer);
         let environment = Arc::clone(&self.environment);
-        let allowance = Allowance::new(OWN_MEMORY.saturating_add(MEMORY_PER_BYTE.saturating_mul(words)));
+        let allowance = Allowance::new(
+            bounds
+                .memory
+                .saturating_add(MEMORY_PER_BYTE.saturating_mul(words)),
+        );
         let theirs = allowance.clone();
         let (done, rendered) = channel();
         let thread = std::thread::Builder::new()
@@ -137,7 +163,7 @@ impl ChatTemplate {
                 drop(done.send(text));
             });
         drop(thread.map_err(|_dropped| PromptFault::Template)?);
-        for _look in 0..looks {
+        for _look in 0..bounds.looks {
             match rendered.recv_timeout(LOOK) {
                 Ok(text) => return text,
                 // A panic in the library, which may quote the conversation.
@@ -287,7 +313,7 @@ mod tests {
             };
             assert_eq!(render("stay"), Ok("fine".to_owned()));
             assert_eq!(render("grow"), Err(PromptFault::Template), "{doubled}");
-            assert!(template.spent.load(Ordering::Acquire), "{doubled}");
+            assert!(template.is_spent(), "{doubled}");
             assert_eq!(render("stay"), Err(PromptFault::Template));
         }
     }
@@ -298,9 +324,16 @@ mod tests {
             {% set ns.x = [ns.x, ns.x] %}{% set ns.y = [ns.y, ns.y] %}{% endfor %}{{ ns.x == ns.y }}";
         let tokenizer = tokenizer();
         let template = ChatTemplate::new(source, &tokenizer).unwrap();
-        let text = template.render_within(&turns(&[("user", "Hi")]), &tokenizer, 5);
+        let text = template.render_within(
+            &turns(&[("user", "Hi")]),
+            &tokenizer,
+            Bounds {
+                looks: 5,
+                ..Bounds::USUAL
+            },
+        );
         assert_eq!(text.map(|text| text.to_string()), Err(PromptFault::Template));
-        assert!(template.spent.load(Ordering::Acquire));
+        assert!(template.is_spent());
     }
 
     #[test]

@@ -23,12 +23,16 @@ pub(super) fn to_bytes(name: &str) -> Result<Box<[u8]>, TokenizerError> {
     ))
 }
 
-#[cfg(test)]
-pub(crate) fn letter_of(byte: u8) -> char {
+/// The visible characters of all bytes, not in the bytes' order.
+pub(crate) fn letters() -> impl Iterator<Item = char> {
     (0..0x144)
         .filter_map(char::from_u32)
-        .find(|letter| byte_of(*letter) == Some(byte))
-        .unwrap()
+        .filter(|letter| byte_of(*letter).is_some())
+}
+
+#[cfg(test)]
+pub(crate) fn letter_of(byte: u8) -> char {
+    letters().find(|letter| byte_of(*letter) == Some(byte)).unwrap()
 }
 
 #[cfg(test)]

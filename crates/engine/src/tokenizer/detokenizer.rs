@@ -30,6 +30,11 @@ impl Detokenizer {
         text
     }
 
+    /// Whether the bytes so far end inside of what may become a character.
+    pub(crate) fn is_inside_character(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// What is left when no more tokens come.
     pub(crate) fn finish(&mut self) -> &'static str {
         if self.pending.is_empty() {

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{MAX_TOKEN_BYTES, TokenizerError};
-use crate::gguf::{Gguf, Value};
+use super::{MAX_TOKEN_BYTES, TokenizerError, byte_level};
+use crate::gguf::{Header, Value};
 
 pub(super) const NORMAL: i64 = 1;
 pub(super) const UNKNOWN: i64 = 2;
@@ -31,7 +31,7 @@ type Vocabulary = tokenizers::models::bpe::Vocab;
 
 impl Metadata {
     /// Takes what is needed out of a model file.
-    pub(crate) fn read(gguf: &Gguf) -> Result<Self, TokenizerError> {
+    pub(crate) fn read(gguf: &Header) -> Result<Self, TokenizerError> {
         let wrong = TokenizerError::Metadata;
         let text = |key: &'static str| gguf.get(key).and_then(Value::as_text).ok_or_else(|| wrong(key));
         let texts = |key: &'static str| gguf.get(key).and_then(Value::as_texts).ok_or_else(|| wrong(key));
@@ -69,6 +69,27 @@ impl Metadata {
             end: id("tokenizer.ggml.eos_token_id")?,
             other_ends: ends.into_iter().flatten().collect(),
         })
+    }
+
+    /// A vocabulary of all bytes and these control tokens, without merges. The last control token ends the output.
+    pub(crate) fn of_bytes(controls: &[&str]) -> Self {
+        let letters = byte_level::letters().map(|letter| (letter.to_string(), NORMAL));
+        let controls = controls.iter().map(|name| ((*name).to_owned(), CONTROL));
+        let (tokens, kinds): (Vec<_>, Vec<_>) = letters.chain(controls).unzip();
+        let end = tokens
+            .len()
+            .checked_sub(1)
+            .and_then(|last| u32::try_from(last).ok());
+        Self {
+            splitting: "smollm".to_owned(),
+            tokens,
+            kinds,
+            merges: Vec::new(),
+            beginning: None,
+            adds_beginning: false,
+            end,
+            other_ends: Vec::new(),
+        }
     }
 
     pub(super) fn is_ending(&self, id: u32) -> bool {

@@ -5,7 +5,7 @@
 //! control tokens come only from text that the caller vouches for ([`fence`]), and nothing of a text is kept for the
 //! next one (the crate's word cache is off), since what is cached for one tenant can be timed by another.
 
-mod byte_level;
+pub(crate) mod byte_level;
 mod detokenizer;
 pub(crate) mod fence;
 mod metadata;
@@ -163,6 +163,15 @@ impl Tokenizer {
         match self.piece(token) {
             Some(Piece::Bytes(bytes)) => bytes,
             Some(Piece::Control | Piece::Ending) | None => &[],
+        }
+    }
+
+    /// What a token is shown as where it is not output: its bytes, or the name of a control token.
+    pub(crate) fn shown(&self, token: u32) -> &[u8] {
+        match self.piece(token) {
+            Some(Piece::Bytes(bytes)) => bytes,
+            Some(Piece::Control | Piece::Ending) => self.name(token).unwrap_or("").as_bytes(),
+            None => &[],
         }
     }
 

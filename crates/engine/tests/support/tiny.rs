@@ -7,7 +7,7 @@
 )]
 
 /// A metadata value to be written.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) enum Entry {
     /// A 32-bit unsigned number.
     U32(u32),

@@ -3,7 +3,6 @@
 //! `base64("bedrock.amazonaws.com/?Action=CallWithBearerToken&X-Amz-…&Version=1")`. `&Version=1` is appended after signing.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,8 +11,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
 
 use super::canonical::{self, CanonicalRequest, Parameter};
-use super::header::Credential;
 use super::presented::Presented;
+use super::presigned::{self, Presigned};
 use super::signature::{self, ALGORITHM, Scope, TERMINATOR};
 use super::{AuthnError, SigningName};
 use crate::hex;
@@ -37,11 +36,7 @@ const MALFORMED: AuthnError = AuthnError::Malformed("The bearer key is malformed
 
 /// A bearer key that was parsed.
 pub(super) struct BearerKey {
-    credential: String,
-    session_token: Option<Zeroizing<String>>,
-    signed_at: Timestamp,
-    seconds: u64,
-    signature: [u8; 32],
+    presigned: Presigned,
     canonical_request: String,
 }
 
@@ -73,62 +68,45 @@ impl BearerKey {
     }
 
     fn from_parameters(parameters: &[Parameter<'_>]) -> Result<Self, AuthnError> {
-        let known = by_name(parameters).ok_or(MALFORMED)?;
-        let named = |name: &str| known.get(name).copied().ok_or(MALFORMED);
-        for (name, expected) in [
-            ("Action", "CallWithBearerToken"),
-            ("X-Amz-Algorithm", ALGORITHM),
-            ("X-Amz-SignedHeaders", "host"),
-        ] {
-            if named(name)? != expected {
-                return Err(MALFORMED);
-            }
-        }
-        let Ok(signed_at) = Timestamp::parse_iso8601_basic(named("X-Amz-Date")?) else {
-            return Err(MALFORMED);
+        let of_a_key = |(name, value): &Parameter<'_>| match name.as_ref() {
+            b"Action" => value.as_ref() == b"CallWithBearerToken",
+            b"X-Amz-SignedHeaders" => value.as_ref() == b"host",
+            name => presigned::KNOWN.iter().any(|known| known.as_bytes() == name),
         };
-        let Ok(seconds) = named("X-Amz-Expires")?.parse::<u64>() else {
+        let actions = parameters.iter().filter(|(name, _)| name.as_ref() == b"Action");
+        if !parameters.iter().all(of_a_key) || actions.count() != 1 {
             return Err(MALFORMED);
-        };
-        if !(1..=MAX_SECONDS).contains(&seconds) {
-            return Err(AuthnError::Malformed(
-                "X-Amz-Expires of a bearer key must be between 1 and 43200 seconds.",
-            ));
         }
         Ok(Self {
-            credential: named("X-Amz-Credential")?.to_owned(),
-            session_token: known
-                .get("X-Amz-Security-Token")
-                .map(|token| Zeroizing::new((*token).to_owned())),
-            signed_at,
-            seconds,
-            signature: hex::decode(named("X-Amz-Signature")?).ok_or(MALFORMED)?,
+            presigned: Presigned::parse(parameters, MAX_SECONDS)?,
             canonical_request: canonical_request(&canonical::query_of(parameters)),
         })
     }
 
     /// What the key presents, by the rules of `region`. Keys are always signed for `bedrock`.
     pub(super) fn present(&self, region: &Region) -> Result<Presented<'_>, AuthnError> {
-        let credential = Credential::parse(&self.credential)?;
-        let (scope, _) = credential.scope(self.signed_at, region, &[SigningName::Bedrock])?;
+        let claim = self.presigned.claim()?;
+        let (scope, _) = claim
+            .credential
+            .scope(claim.signed_at, region, &[SigningName::Bedrock])?;
         Ok(Presented {
-            access_key_id: credential.access_key_id,
-            session_token: self.session_token.as_ref().map(|token| token.as_str()),
+            access_key_id: claim.credential.access_key_id,
+            session_token: claim.session_token,
             scope,
-            signed_at: self.signed_at,
-            signature: self.signature,
+            signed_at: claim.signed_at,
+            signature: claim.signature,
             canonical_request: Cow::Borrowed(&self.canonical_request),
         })
     }
 
     /// When it was signed.
     pub(super) fn signed_at(&self) -> Timestamp {
-        self.signed_at
+        self.presigned.signed_at()
     }
 
     /// When it ends, if the session does not end sooner.
     pub(super) fn expires_at(&self) -> Timestamp {
-        self.signed_at.plus_seconds(self.seconds)
+        self.presigned.expires_at()
     }
 }
 
@@ -177,26 +155,4 @@ fn canonical_request(canonical_query: &str) -> String {
         payload_hash: EMPTY_PAYLOAD,
     }
     .text()
-}
-
-/// Every parameter by its name; `None` if one is unknown, appears twice or is not text.
-fn by_name<'a>(parameters: &'a [Parameter<'_>]) -> Option<BTreeMap<&'a str, &'a str>> {
-    const KNOWN: [&str; 8] = [
-        "Action",
-        "X-Amz-Algorithm",
-        "X-Amz-Credential",
-        "X-Amz-Date",
-        "X-Amz-Expires",
-        "X-Amz-SignedHeaders",
-        "X-Amz-Security-Token",
-        "X-Amz-Signature",
-    ];
-    let mut known = BTreeMap::new();
-    for (name, value) in parameters {
-        let (name, value) = (std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?);
-        if !KNOWN.contains(&name) || known.insert(name, value).is_some() {
-            return None;
-        }
-    }
-    Some(known)
 }

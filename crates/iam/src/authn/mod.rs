@@ -6,11 +6,15 @@
 
 mod bearer;
 mod canonical;
+mod claim;
 mod error;
 mod header;
+#[doc(hidden)]
+pub mod hostile_input;
 mod issue;
 mod precheck;
 mod presented;
+mod presigned;
 mod signature;
 mod signing_name;
 mod token;
@@ -25,7 +29,9 @@ pub use signing_name::SigningName;
 
 use crate::session::RoleSession;
 use bearer::BearerKey;
+use claim::{SignatureClaim, check_skew};
 use header::Authorization;
+use presigned::Presigned;
 use signature::SignatureValid;
 use token::TokenSealer;
 
@@ -49,7 +55,7 @@ pub struct HttpHead<'a> {
 /// How the caller proved who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
-    /// A SigV4 signature in the `Authorization` header.
+    /// A SigV4 signature, in the `Authorization` header or in the query string.
     SigV4 {
         /// The service it is scoped to.
         service: SigningName,
@@ -150,22 +156,23 @@ impl Authenticator {
         services: &[SigningName],
         now: Timestamp,
     ) -> Result<Authenticated, AuthnError> {
-        let authorization = authorization(head)?;
-        match bearer::bearer_credentials(authorization) {
-            Some(key) => self.by_bearer_key(key, services, now),
-            None => self.by_header(&Authorization::parse(authorization)?, head, services, now),
+        match Proof::of(head)? {
+            Proof::BearerKey(key) => self.by_bearer_key(key, services, now),
+            Proof::Header(authorization) => {
+                self.by_signature(&authorization.claim(head)?, head, services, now)
+            }
+            Proof::Query(presigned) => self.by_signature(&presigned.claim()?, head, services, now),
         }
     }
 
-    fn by_header(
+    fn by_signature(
         &self,
-        authorization: &Authorization<'_>,
+        claim: &SignatureClaim<'_>,
         head: &HttpHead<'_>,
         services: &[SigningName],
         now: Timestamp,
     ) -> Result<Authenticated, AuthnError> {
-        let (presented, service) = authorization.present(head, &self.region, services)?;
-        check_skew(presented.signed_at, now, service)?;
+        let (presented, service) = claim.present(head, (&self.region, services), now)?;
         let (session, proof) = presented.check(&self.tokens, now)?;
         Ok(Authenticated::by_signature(
             session,
@@ -194,7 +201,7 @@ impl Authenticator {
         }
         let (session, proof) = presented.check(&self.tokens, now)?;
         if key.expires_at() <= now {
-            return Err(AuthnError::Expired);
+            return Err(AuthnError::Expired { at: key.expires_at() });
         }
         Ok(Authenticated::by_signature(
             session,
@@ -204,46 +211,31 @@ impl Authenticator {
     }
 }
 
-/// The one place where credentials may be.
-fn authorization<'a>(head: &HttpHead<'a>) -> Result<&'a str, AuthnError> {
-    let authorization = header::single(head, "authorization")?;
-    if authenticates_by_query(head.raw_query) {
-        return Err(AuthnError::Malformed(
-            "Authentication in the query string is not accepted here.",
-        ));
-    }
-    authorization.ok_or(AuthnError::Missing)
+/// What a request brings to prove who sends it.
+enum Proof<'a> {
+    BearerKey(&'a str),
+    Header(Authorization<'a>),
+    Query(Presigned),
 }
 
-/// S3's clients may be wrong by a quarter of an hour, all others by five minutes.
-fn check_skew(signed: Timestamp, now: Timestamp, service: SigningName) -> Result<(), AuthnError> {
-    let allowed_seconds = if service == SigningName::S3 { 900 } else { 300 };
-    if now.abs_diff_seconds(signed) > allowed_seconds {
-        Err(AuthnError::Skewed {
-            signed,
-            now,
-            allowed_seconds,
-        })
-    } else {
-        Ok(())
+impl<'a> Proof<'a> {
+    /// The one proof: in the header or in the query, never in both.
+    fn of(head: &HttpHead<'a>) -> Result<Self, AuthnError> {
+        match (
+            header::single(head, "authorization")?,
+            presigned::authenticates(head.raw_query),
+        ) {
+            (None, false) => Err(AuthnError::Missing),
+            (None, true) => Presigned::of_request(head).map(Self::Query),
+            (Some(_), true) => Err(AuthnError::Malformed(
+                "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified",
+            )),
+            (Some(authorization), false) => match bearer::bearer_credentials(authorization) {
+                Some(key) => Ok(Self::BearerKey(key)),
+                None => Authorization::parse(authorization).map(Self::Header),
+            },
+        }
     }
-}
-
-/// Presigned requests, of this or an older signature version.
-fn authenticates_by_query(raw_query: &str) -> bool {
-    const NAMES: [&str; 6] = [
-        "x-amz-algorithm",
-        "x-amz-credential",
-        "x-amz-signature",
-        "x-amz-security-token",
-        "signature",
-        "awsaccesskeyid",
-    ];
-    canonical::query_parameters(raw_query).any(|(name, _)| {
-        NAMES
-            .iter()
-            .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
-    })
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use moho_terms::Timestamp;
 
-use super::header::{self, Authorization};
-use super::{Authenticator, AuthnError, HttpHead, SigningName, authorization, bearer, check_skew, presented};
+use super::claim::SignatureClaim;
+use super::{Authenticator, AuthnError, HttpHead, Proof, SigningName, presented};
 
 impl Authenticator {
     /// Whether a request may be worth its body. A bearer key is checked whole; of a signature everything but the
@@ -19,17 +19,29 @@ impl Authenticator {
         services: &[SigningName],
         now: Timestamp,
     ) -> Result<(), AuthnError> {
-        let authorization = authorization(head)?;
-        if let Some(key) = bearer::bearer_credentials(authorization) {
-            return self.by_bearer_key(key, services, now).map(drop);
+        match Proof::of(head)? {
+            Proof::BearerKey(key) => self.by_bearer_key(key, services, now).map(drop),
+            Proof::Header(authorization) => {
+                self.precheck_claim(&authorization.claim(head)?, head, services, now)
+            }
+            Proof::Query(presigned) => self.precheck_claim(&presigned.claim()?, head, services, now),
         }
-        let authorization = Authorization::parse(authorization)?;
-        let (signed_at, _, service) = authorization.scope(head, &self.region, services)?;
-        check_skew(signed_at, now, service)?;
-        let token = header::single(head, "x-amz-security-token")?;
-        let session = presented::open(&self.tokens, authorization.access_key_id(), token)?.session;
+    }
+
+    fn precheck_claim(
+        &self,
+        claim: &SignatureClaim<'_>,
+        head: &HttpHead<'_>,
+        services: &[SigningName],
+        now: Timestamp,
+    ) -> Result<(), AuthnError> {
+        claim.scope(head, (&self.region, services), now)?;
+        let access_key_id = claim.credential.access_key_id;
+        let session = presented::open(&self.tokens, access_key_id, claim.session_token)?.session;
         if session.expires_at() <= now {
-            Err(AuthnError::Expired)
+            Err(AuthnError::Expired {
+                at: session.expires_at(),
+            })
         } else {
             Ok(())
         }

@@ -33,7 +33,7 @@ pub(super) struct Opened {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Contents<'a> {
+pub(super) struct Contents<'a> {
     key: &'a str,
     secret: &'a str,
     account: AccountId,
@@ -101,7 +101,7 @@ impl TokenSealer {
     }
 }
 
-fn contents(session: &RoleSession, secret_access_key: &Secret) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn contents(session: &RoleSession, secret_access_key: &Secret) -> Option<Zeroizing<Vec<u8>>> {
     let (role, name) = match session.principal() {
         Principal::AssumedRole { role, session_name } => (role.clone(), session_name.clone()),
         Principal::Bootstrap => return None,
@@ -125,7 +125,7 @@ fn contents(session: &RoleSession, secret_access_key: &Secret) -> Option<Zeroizi
     Some(bytes)
 }
 
-fn opened(contents: Contents<'_>) -> Option<Opened> {
+pub(super) fn opened(contents: Contents<'_>) -> Option<Opened> {
     let session_policy = match contents.policy {
         Some(text) => Some(PolicyDocument::parse(PolicyKind::Session, &text).ok()?),
         None => None,

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::bearer::{self, BearerKey};
 use super::canonical::{self, CanonicalRequest};
 use super::header::Authorization;
+use super::presigned::Presigned;
 use super::signature::{self, Scope};
 use super::{HttpHead, SigningName};
 use crate::hex;
@@ -155,6 +156,15 @@ impl Published {
         .text();
         let signed_at = Timestamp::parse_iso8601_basic(&said.time).unwrap();
         let signature = hex::decode(&said.signature).unwrap();
+        if self.form == "query" {
+            let (_, query) = self.split_target();
+            let parameters: Vec<_> = canonical::query_parameters(query).collect();
+            let presigned = Presigned::parse(&parameters, 604_800).unwrap();
+            let claim = presigned.claim().unwrap();
+            assert_eq!(claim.signed_headers, said.signed_headers, "{}", self.name);
+            assert_eq!((claim.signed_at, claim.signature), (signed_at, signature));
+            assert_eq!(claim.credential.access_key_id, parts[0]);
+        }
         let verified = signature::verify(SECRET, scope, signed_at, &request, &signature);
         assert!(
             verified.is_ok(),
@@ -219,9 +229,10 @@ fn what_botocore_signs_verifies() {
         .parse()
         .unwrap();
         let services = [SigningName::from_scope(&case.service).unwrap()];
-        let (presented, _) = Authorization::parse(authorization)
-            .unwrap()
-            .present(&head, &region, &services)
+        let parsed = Authorization::parse(authorization).unwrap();
+        let claim = parsed.claim(&head).unwrap();
+        let (presented, _) = claim
+            .present(&head, (&region, &services), claim.signed_at)
             .unwrap();
         assert_eq!(presented.session_token, Some("tok+en/with=="));
         let verified = signature::verify(

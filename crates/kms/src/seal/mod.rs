@@ -101,6 +101,13 @@ pub(crate) fn seal(
     Ok(SealedObject(sealed))
 }
 
+/// What stands at the beginning of `sealed`, read and written down again.
+pub(crate) fn front_again(sealed: &[u8]) -> Result<Vec<u8>, SealedError> {
+    let mut out = Vec::with_capacity(FRONT);
+    Front::parse(sealed)?.write(&mut out);
+    Ok(out)
+}
+
 /// Opens what [`seal`] made with the same material, key and context; any other bytes are an error.
 pub(crate) fn open(
     material: &[u8],

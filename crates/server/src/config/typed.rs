@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::{ConfigError, SETTINGS, Setting};
 
 /// Settings as text. A flag is stronger than a variable, and a variable stronger than the file.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Typed {
     values: BTreeMap<&'static str, Entry>,
 }

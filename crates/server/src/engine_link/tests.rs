@@ -9,6 +9,7 @@ use moho_engine::{
 use moho_terms::Content;
 
 use super::{EVENTS_WITHOUT_CREDIT, EngineLink, Sequence, WINDOW};
+use crate::telemetry::tests::span;
 
 struct Played {
     commands: Receiver<EngineCommand>,
@@ -42,6 +43,7 @@ impl Played {
             EventKind::Text {
                 text: Content::new("a".to_owned()),
                 tokens: 1,
+                logprobs: Vec::new(),
             },
         );
     }
@@ -75,12 +77,14 @@ fn start(link: &EngineLink) -> Sequence {
         prompt: Prompt::Text(Content::new("once".to_owned())),
         sampling: Sampling::GREEDY,
         max_tokens: None,
+        bias: Vec::new(),
+        logprobs: None,
         stop: Vec::new(),
         output: OutputFormat::Text,
         credit: 0,
         isolation: 0,
     };
-    link.start_sequence(Box::new(start)).unwrap()
+    link.start_sequence(Box::new(start), &span()).unwrap()
 }
 
 fn finished(reason: FinishReason) -> EventKind {

@@ -1,10 +1,13 @@
 //! Chat Completions: nothing is kept.
 
+use moho_engine::ModelCard;
+use moho_terms::ContentBytes;
 use moho_wire::Failure;
-use moho_wire::openai::chat::{ChatDraft, ChatStream, CreateChat};
+use moho_wire::openai::Usage;
+use moho_wire::openai::chat::{ChatDraft, ChatHead, ChatStream, CreateChat};
 
 use super::Asked;
-use super::inference::{Answer, InferencePermit, Piece, Question, ask};
+use super::inference::{Answer, InferencePermit, Piece, Question, Words, ask};
 use crate::net::Outbound;
 use crate::road::{Frames, content, event_stream};
 
@@ -14,44 +17,107 @@ pub(crate) async fn create(
     permit: InferencePermit,
     create: CreateChat,
 ) -> Result<Outbound, Failure> {
+    let answer = ask_for(&asked, &permit, &create).await?;
+    let head = head(&asked, &create);
+    if create.stream {
+        let stream = ChatStream::new(head);
+        return Ok(event_stream(|frames| speak(asked, answer, stream, frames)));
+    }
+    let (completion, _usage) = read(answer, ChatDraft::new(head)).await?;
+    Ok(content(completion))
+}
+
+/// Asks, and waits until the engine takes the conversation.
+pub(super) async fn ask_for(
+    asked: &Asked,
+    permit: &InferencePermit,
+    create: &CreateChat,
+) -> Result<Answer, Failure> {
     let question = Question {
         model: &create.model,
-        turns: create.messages.iter().collect(),
+        words: Words::Turns(create.messages.iter().collect()),
+        choices: create.choices,
         sampling: create.sampling,
+        logit_bias: &create.logit_bias,
+        logprobs: create.logprobs,
         max_tokens: create.max_tokens,
         stop: create.stop.iter().collect(),
         format: &create.format,
     };
-    let mut answer = ask(&asked.platform, &permit, &question).await?;
-    let mut draft = ChatDraft::new(&asked.request, &create.model, asked.platform.clock.now());
-    if create.stream {
-        let stream = ChatStream::new(draft, create.include_usage, create.obfuscate);
-        return Ok(event_stream(|frames| speak(asked, answer, stream, frames)));
+    Ok(ask(asked, permit, &question).await?)
+}
+
+/// What the completion says of itself.
+pub(super) fn head(asked: &Asked, create: &CreateChat) -> ChatHead {
+    let head = ChatHead::new(&asked.request, create, asked.platform.clock.now());
+    let cards = asked.platform.engine.models();
+    match cards.iter().find(|card| card.id == create.model) {
+        Some(card) => head.with_fingerprint(fingerprint(card)),
+        None => head,
     }
+}
+
+/// Reads all choices to their ends: the `chat.completion` object, and what it took.
+pub(super) async fn read(mut answer: Answer, mut draft: ChatDraft) -> Result<(ContentBytes, Usage), Failure> {
     loop {
         match answer.next().await? {
-            Piece::Text(text) => draft.push(&text),
-            Piece::End(ending, usage) => return Ok(content(draft.complete(ending, usage))),
+            Piece::Delta { choice, delta } => draft.push(choice, &delta)?,
+            Piece::End {
+                choice,
+                ending,
+                usage,
+            } => {
+                draft.end(choice, ending);
+                if answer.is_over() {
+                    return Ok((draft.complete(usage), usage));
+                }
+            }
         }
     }
 }
 
-/// Streams an answer until it ends or the client leaves.
+/// Streams all choices until the last one ends or the client leaves.
 async fn speak(asked: Asked, mut answer: Answer, mut stream: ChatStream, frames: Frames) {
     if frames.send(stream.open()).await.is_err() {
         return;
     }
     while let Some(piece) = answer.next_for(&frames).await {
-        let sent = match piece {
-            Ok(Piece::Text(text)) => match stream.delta(&text, &*asked.platform.entropy) {
-                Ok(delta) => frames.send(delta).await,
-                Err(_no_entropy) => return frames.finish(stream.fail(&Failure::Unavailable)).await,
-            },
-            Ok(Piece::End(ending, usage)) => return frames.finish(stream.complete(ending, usage)).await,
-            Err(failure) => return frames.finish(stream.fail(&failure)).await,
+        let written = match piece {
+            Ok(Piece::Delta { choice, delta }) => stream.delta(choice, &delta, &*asked.platform.entropy),
+            Ok(Piece::End {
+                choice,
+                ending,
+                usage,
+            }) => {
+                let end = stream.end(choice, ending);
+                if answer.is_over() {
+                    if frames.send(end).await.is_ok() {
+                        frames.finish(stream.complete(usage)).await;
+                    }
+                    return;
+                }
+                Ok(end)
+            }
+            Err(failure) => Err(failure),
         };
-        if sent.is_err() {
-            return;
+        match written {
+            Ok(frame) => {
+                if frames.send(frame).await.is_err() {
+                    return;
+                }
+            }
+            Err(failure) => return frames.finish(stream.fail(&failure)).await,
         }
     }
+}
+
+/// Changes when the same seed may give another answer than before: with the weights, or with this program.
+fn fingerprint(card: &ModelCard) -> String {
+    let digits: String = card
+        .digest
+        .iter()
+        .take(5)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("fp_{digits}_{}", env!("CARGO_PKG_VERSION").replace('.', "_"))
 }

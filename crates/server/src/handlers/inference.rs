@@ -1,5 +1,8 @@
-//! Asking the engine: from a parsed request to the events of one sequence, for every API that generates text.
+//! Asking the engine: from a parsed request to the events of its sequences, for every API that generates text.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use moho_engine::{
@@ -10,12 +13,12 @@ use moho_iam::action::{bedrock, mantle};
 use moho_iam::authz::Permit;
 use moho_terms::{AccountId, Content, ModelId};
 use moho_wire::Failure;
-use moho_wire::openai::{Ending, OutputFormat, Role, Sampling, Turn, Usage};
+use moho_wire::openai::{Delta, Ending, OutputFormat, Role, Sampling, TokenLogprob, Turn, Usage};
 
+use super::Asked;
 use crate::closing::Closing;
 use crate::engine_link::Sequence;
 use crate::road::{Frames, from_engine_failure, from_engine_refusal};
-use crate::startup::Platform;
 
 /// How long a stream may stay quiet before a comment line is sent.
 const QUIET: Duration = Duration::from_secs(15);
@@ -43,38 +46,94 @@ impl InferencePermit {
 /// What is asked of a model.
 pub(super) struct Question<'a> {
     pub(super) model: &'a ModelId,
-    pub(super) turns: Vec<&'a Turn>,
+    pub(super) words: Words<'a>,
+    /// How many answers, each with a seed of its own; no answer is none.
+    pub(super) choices: u32,
     pub(super) sampling: Sampling,
+    /// What is added to the logits of tokens: -100 to 100, each token once.
+    pub(super) logit_bias: &'a [(u32, f32)],
+    /// Whether log-probabilities are told, and of how many of the likeliest tokens beside the chosen one: at most 20.
+    pub(super) logprobs: Option<u8>,
     pub(super) max_tokens: Option<u32>,
     pub(super) stop: Vec<&'a Content>,
     pub(super) format: &'a OutputFormat,
 }
 
-/// A sequence whose prompt the engine took.
-pub(super) struct Answer {
-    sequence: Sequence,
-    closing: Closing,
+/// What an answer shall continue.
+pub(super) enum Words<'a> {
+    /// A conversation, for the model's own template.
+    Turns(Vec<&'a Turn>),
+    /// Text as it is.
+    Raw(&'a Content),
 }
+
+/// Sequences whose prompt the engine took: one for each choice. Dropping it cancels those that have not ended.
+pub(super) struct Answer {
+    choices: Choices,
+    closing: Closing,
+    /// What the choices that ended took: their one prompt is counted once.
+    usage: Usage,
+}
+
+/// The choices of an answer, heard as they speak.
+struct Choices {
+    /// What the next event of each is waited for with, until it has ended.
+    listening: Vec<Option<Listening>>,
+    /// Which is heard first next time, so that none is always the last.
+    first: usize,
+}
+
+/// Waits for the next event of a sequence, and gives the sequence back with it.
+type Listening = Pin<Box<dyn Future<Output = (Sequence, Option<EventKind>)> + Send>>;
 
 /// What comes next in an answer.
 pub(super) enum Piece {
-    Text(Content),
-    End(Ending, Usage),
+    /// More of a choice.
+    Delta { choice: usize, delta: Delta },
+    /// A choice has ended; `usage` is of all that have.
+    End {
+        choice: usize,
+        ending: Ending,
+        usage: Usage,
+    },
 }
 
-/// Asks, and waits until the engine takes the prompt or says why not.
+/// Asks, and waits until the engine takes the prompt or says why not. It has to take it for every choice.
 pub(super) async fn ask(
-    platform: &Platform,
+    asked: &Asked,
     permit: &InferencePermit,
     question: &Question<'_>,
 ) -> Result<Answer, Asking> {
+    let mut listening = Vec::new();
+    // One after the other, so that a prompt that is not taken is read once, and no more than one copy of it waits.
+    for choice in 0..question.choices {
+        let sequence = begin(asked, permit, question, choice).await?;
+        listening.push(Some(listen(sequence)));
+    }
+    Ok(Answer {
+        choices: Choices { listening, first: 0 },
+        closing: asked.platform.closing.clone(),
+        usage: Usage::default(),
+    })
+}
+
+/// Starts the sequence of a choice, and waits until it is admitted.
+async fn begin(
+    asked: &Asked,
+    permit: &InferencePermit,
+    question: &Question<'_>,
+    choice: u32,
+) -> Result<Sequence, Asking> {
+    let platform = &asked.platform;
     let start = StartSequence {
         // Name and credit are the link's to choose.
         sequence: SequenceId(0),
         credit: 0,
         model: question.model.clone(),
-        prompt: Prompt::Chat(question.turns.iter().map(|turn| chat_turn(turn)).collect()),
-        sampling: sampling(question.sampling).map_err(Asking::Failed)?,
+        prompt: prompt(&question.words),
+        sampling: sampling(question.sampling, choice).map_err(Asking::Failed)?,
+        bias: question.logit_bias.to_vec(),
+        logprobs: question.logprobs,
         max_tokens: question.max_tokens,
         stop: question.stop.iter().map(|stop| copy(stop)).collect(),
         output: format(question.format),
@@ -82,23 +141,27 @@ pub(super) async fn ask(
     };
     let mut sequence = platform
         .engine
-        .start_sequence(Box::new(start))
+        .start_sequence(Box::new(start), &asked.span)
         .map_err(|_gone| Asking::Failed(Failure::Unavailable))?;
-    let closing = platform.closing.clone();
-    match until_closing(&mut sequence, &closing)
+    match until_closing(&platform.closing, sequence.next())
         .await
         .map_err(Asking::Failed)?
     {
-        Some(EventKind::Admitted { .. }) => Ok(Answer { sequence, closing }),
+        Some(EventKind::Admitted { .. }) => Ok(sequence),
         Some(EventKind::Refused(refusal)) => Err(Asking::refused(
             &refusal,
             question.model,
             platform.engine.models(),
         )),
         Some(EventKind::Failed(failure)) => Err(Asking::Failed(from_engine_failure(failure))),
-        Some(EventKind::Text { .. } | EventKind::Finished { .. }) | None => {
-            Err(Asking::Failed(Failure::Internal))
-        }
+        Some(
+            EventKind::Scheduled
+            | EventKind::Text { .. }
+            | EventKind::Counted { .. }
+            | EventKind::Measured(_)
+            | EventKind::Finished { .. },
+        )
+        | None => Err(Asking::Failed(Failure::Internal)),
     }
 }
 
@@ -111,7 +174,7 @@ pub(super) enum Asking {
 }
 
 impl Asking {
-    fn refused(refusal: &Refusal, model: &ModelId, cards: &[ModelCard]) -> Self {
+    pub(super) fn refused(refusal: &Refusal, model: &ModelId, cards: &[ModelCard]) -> Self {
         let card = cards.iter().find(|card| card.id == *model);
         match (refusal, card) {
             (Refusal::ContextOverflow { prompt_tokens, limit }, _) => Self::TooLong {
@@ -141,23 +204,38 @@ impl From<Asking> for Failure {
 }
 
 impl Answer {
-    /// The next text, or the end.
+    /// Whether every choice has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.choices.are_over()
+    }
+
+    /// The next text or end of any choice. A failure of one is the failure of all.
     pub(super) async fn next(&mut self) -> Result<Piece, Failure> {
         loop {
-            match until_closing(&mut self.sequence, &self.closing).await? {
-                Some(EventKind::Text { text, .. }) if text.is_empty() => {}
-                Some(EventKind::Text { text, .. }) => return Ok(Piece::Text(text)),
-                Some(EventKind::Finished { reason, usage }) => return ended(reason, usage),
-                Some(EventKind::Failed(failure)) => return Err(from_engine_failure(failure)),
-                Some(EventKind::Admitted { .. } | EventKind::Refused(_)) | None => {
-                    return Err(Failure::Internal);
+            let (choice, event) = until_closing(&self.closing, self.choices.next()).await?;
+            match event {
+                Some(EventKind::Scheduled) => {}
+                Some(EventKind::Text { text, logprobs, .. }) if text.is_empty() && logprobs.is_empty() => {}
+                Some(EventKind::Text { text, logprobs, .. }) => {
+                    let logprobs = logprobs.into_iter().map(token_logprob).collect();
+                    let delta = Delta { text, logprobs };
+                    return Ok(Piece::Delta { choice, delta });
                 }
+                Some(EventKind::Finished { reason, usage }) => return self.end(choice, reason, usage),
+                Some(EventKind::Failed(failure)) => return Err(from_engine_failure(failure)),
+                Some(
+                    EventKind::Admitted { .. }
+                    | EventKind::Counted { .. }
+                    | EventKind::Measured(_)
+                    | EventKind::Refused(_),
+                )
+                | None => return Err(Failure::Internal),
             }
         }
     }
 
     /// The next text for a stream, which is kept alive meanwhile; `None` once the client has gone. Dropping the answer
-    /// then cancels its sequence.
+    /// then cancels its sequences.
     pub(super) async fn next_for(&mut self, frames: &Frames) -> Option<Result<Piece, Failure>> {
         loop {
             tokio::select! {
@@ -167,30 +245,96 @@ impl Answer {
             }
         }
     }
+
+    fn end(
+        &mut self,
+        choice: usize,
+        reason: FinishReason,
+        took: moho_engine::Usage,
+    ) -> Result<Piece, Failure> {
+        let ending = match reason {
+            FinishReason::Stop => Ending::Stop,
+            FinishReason::StopSequence => Ending::StopSequence,
+            FinishReason::Length => Ending::Length,
+            // Only this side cancels, and it does not listen any more when it does.
+            FinishReason::Cancelled => return Err(Failure::Unavailable),
+        };
+        if choice == 0 {
+            self.usage.input_tokens = u64::from(took.prompt_tokens);
+            self.usage.cached_tokens = u64::from(took.cached_tokens);
+        }
+        let written = u64::from(took.completion_tokens);
+        self.usage.output_tokens = self.usage.output_tokens.saturating_add(written);
+        let usage = self.usage;
+        Ok(Piece::End {
+            choice,
+            ending,
+            usage,
+        })
+    }
 }
 
-/// The next event, unless the server stops and everything that still runs has to end.
-async fn until_closing(sequence: &mut Sequence, closing: &Closing) -> Result<Option<EventKind>, Failure> {
+impl Choices {
+    fn are_over(&self) -> bool {
+        self.listening.iter().all(Option::is_none)
+    }
+
+    /// The next event of any choice, all being heard in turn; none if all have ended.
+    async fn next(&mut self) -> (usize, Option<EventKind>) {
+        poll_fn(|context| self.poll(context)).await
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<(usize, Option<EventKind>)> {
+        let count = self.listening.len();
+        for choice in (self.first..count).chain(0..self.first.min(count)) {
+            let Some(place) = self.listening.get_mut(choice) else {
+                continue;
+            };
+            let Some(listening) = place else { continue };
+            if let Poll::Ready((sequence, event)) = listening.as_mut().poll(context) {
+                let goes_on = event.as_ref().is_some_and(|event| !event.is_terminal());
+                *place = goes_on.then(|| listen(sequence));
+                self.first = choice.saturating_add(1);
+                return Poll::Ready((choice, event));
+            }
+        }
+        if self.are_over() {
+            Poll::Ready((0, None))
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// What comes, unless the server stops and everything that still runs has to end.
+async fn until_closing<T>(closing: &Closing, coming: impl Future<Output = T>) -> Result<T, Failure> {
     tokio::select! {
         biased;
-        event = sequence.next() => Ok(event),
+        event = coming => Ok(event),
         () = closing.ending() => Err(Failure::Unavailable),
     }
 }
 
-fn ended(reason: FinishReason, usage: moho_engine::Usage) -> Result<Piece, Failure> {
-    let ending = match reason {
-        FinishReason::Stop | FinishReason::StopSequence => Ending::Stop,
-        FinishReason::Length => Ending::Length,
-        // Only this side cancels, and it does not listen any more when it does.
-        FinishReason::Cancelled => return Err(Failure::Unavailable),
-    };
-    let usage = Usage {
-        input_tokens: u64::from(usage.prompt_tokens),
-        cached_tokens: u64::from(usage.cached_tokens),
-        output_tokens: u64::from(usage.completion_tokens),
-    };
-    Ok(Piece::End(ending, usage))
+fn listen(mut sequence: Sequence) -> Listening {
+    Box::pin(async move {
+        let event = sequence.next().await;
+        (sequence, event)
+    })
+}
+
+fn token_logprob(token: moho_engine::TokenLogprob) -> TokenLogprob {
+    TokenLogprob {
+        bytes: token.bytes,
+        logprob: token.logprob,
+        top: token.top,
+    }
+}
+
+pub(super) fn prompt(words: &Words<'_>) -> Prompt {
+    match words {
+        Words::Turns(turns) => Prompt::Chat(turns.iter().map(|turn| chat_turn(turn)).collect()),
+        Words::Raw(text) => Prompt::Text(copy(text)),
+    }
 }
 
 fn chat_turn(turn: &Turn) -> ChatTurn {
@@ -218,24 +362,51 @@ fn format(format: &OutputFormat) -> EngineFormat {
     }
 }
 
-/// OpenAI's defaults: temperature 1, everything kept.
-fn sampling(asked: Sampling) -> Result<EngineSampling, Failure> {
+/// OpenAI's defaults: temperature 1, everything kept, no penalties.
+fn sampling(asked: Sampling, choice: u32) -> Result<EngineSampling, Failure> {
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "0 to 2 and 0 to 1: only digits are lost"
+        reason = "each is in a range of a few hundred at most: only digits are lost"
     )]
-    let narrow = |number: Option<f64>| number.unwrap_or(1.0) as f32;
-    EngineSampling::new(narrow(asked.temperature), narrow(asked.top_p), 0, asked.seed).map_err(|error| {
-        Failure::Invalid {
-            message: error.to_string(),
-            param: Some("temperature".to_owned()),
-            code: None,
-        }
+    let narrow = |number: Option<f64>, default: f32| number.map_or(default, |number| number as f32);
+    let top_k = asked.top_k.unwrap_or(0);
+    let seed = asked.seed.map(|seed| seed_of(seed, choice));
+    EngineSampling::new(
+        narrow(asked.temperature, 1.0),
+        narrow(asked.top_p, 1.0),
+        top_k,
+        seed,
+    )
+    .and_then(|sampling| sampling.with_min_p(narrow(asked.min_p, 0.0)))
+    .and_then(|sampling| {
+        sampling.with_penalties(
+            narrow(asked.presence_penalty, 0.0),
+            narrow(asked.frequency_penalty, 0.0),
+            narrow(asked.repetition_penalty, 1.0),
+        )
+    })
+    .map_err(|error| Failure::Invalid {
+        message: error.to_string(),
+        param: None,
+        code: None,
     })
 }
 
+/// The seed of a choice: of the first the caller's own, so that it says what it would say alone, and of the others
+/// numbers that follow from it (a step of SplitMix64).
+fn seed_of(seed: u64, choice: u32) -> u64 {
+    if choice == 0 {
+        return seed;
+    }
+    let step = u64::from(choice).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = seed.wrapping_add(step);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
 /// Sequences of different accounts share nothing that can be timed.
-fn isolation(account: AccountId) -> u64 {
+pub(super) fn isolation(account: AccountId) -> u64 {
     account.as_str().parse().unwrap_or(0)
 }
 

@@ -15,7 +15,7 @@ use moho_wire::openai::responses::{
 use moho_wire::openai::{Role, Turn};
 
 use super::Asked;
-use super::inference::{Answer, Asking, InferencePermit, Piece, Question, ask};
+use super::inference::{Answer, Asking, InferencePermit, Piece, Question, Words, ask};
 use crate::net::Outbound;
 use crate::road::{Frames, content, event_stream, from_store};
 use crate::startup::Platform;
@@ -54,7 +54,7 @@ pub(crate) async fn create(
         Some(previous) => continued(&asked.platform, previous).await?,
         None => Vec::new(),
     };
-    let mut answer = ask_what_fits(&asked.platform, &permits.inference, &create, &mut earlier).await?;
+    let mut answer = ask_what_fits(&asked, &permits.inference, &create, &mut earlier).await?;
     let mut draft = ResponseDraft::new(id.clone(), asked.platform.clock.now(), create.echo);
     let input = create.input;
     let keeping = permits.store.map(|permit| {
@@ -75,8 +75,8 @@ pub(crate) async fn create(
     }
     loop {
         match answer.next().await? {
-            Piece::Text(text) => draft.push(&text),
-            Piece::End(ending, usage) => {
+            Piece::Delta { delta, .. } => draft.push(&delta)?,
+            Piece::End { ending, usage, .. } => {
                 let output = copy(draft.text());
                 let object = draft.complete(ending, usage, asked.platform.clock.now());
                 if let Some(keeping) = keeping {
@@ -97,7 +97,7 @@ async fn continued(platform: &Arc<Platform>, previous: ReadPermits) -> Result<Ve
 /// Asks the model. What does not fit is refused, or, if the caller wants it so, loses its oldest turns; never the
 /// instructions, never the new input. How many turns fit is found by halving, since each try costs a tokenization.
 async fn ask_what_fits(
-    platform: &Platform,
+    asked: &Asked,
     permit: &InferencePermit,
     create: &CreateResponse,
     earlier: &mut Vec<Turn>,
@@ -107,19 +107,22 @@ async fn ask_what_fits(
         parts: vec![copy(text)],
     });
     let ask_newest = async |count: usize| {
+        let turns = instructions
+            .iter()
+            .chain(newest(earlier, count))
+            .chain(&create.input);
         let question = Question {
             model: &create.model,
-            turns: instructions
-                .iter()
-                .chain(newest(earlier, count))
-                .chain(&create.input)
-                .collect(),
+            words: Words::Turns(turns.collect()),
+            choices: 1,
             sampling: create.sampling,
+            logit_bias: &create.logit_bias,
+            logprobs: create.logprobs,
             max_tokens: create.max_output_tokens,
             stop: Vec::new(),
             format: &create.format,
         };
-        ask(platform, permit, &question).await
+        ask(asked, permit, &question).await
     };
     let mut answer = ask_newest(earlier.len()).await;
     if create.truncation == Truncation::Disabled || !matches!(answer, Err(Asking::TooLong { .. })) {
@@ -195,17 +198,17 @@ async fn speak(asked: Asked, mut answer: Answer, speech: Speech, frames: Frames)
     let mut whole = Content::new(String::new());
     while let Some(piece) = answer.next_for(&frames).await {
         let last = match piece {
-            Ok(Piece::Text(text)) => {
-                whole.push(&text);
-                match stream.delta(&text, &*asked.platform.entropy) {
+            Ok(Piece::Delta { delta, .. }) => {
+                whole.push(&delta.text);
+                match stream.delta(&delta, &*asked.platform.entropy) {
                     Ok(delta) => match frames.send(delta).await {
                         Ok(()) => continue,
                         Err(_client_gone) => return,
                     },
-                    Err(_no_entropy) => stream.fail(&Failure::Unavailable),
+                    Err(failure) => stream.fail(&failure),
                 }
             }
-            Ok(Piece::End(ending, usage)) => {
+            Ok(Piece::End { ending, usage, .. }) => {
                 let completed = stream.complete(ending, usage, asked.platform.clock.now());
                 match keeping {
                     None => completed.into_frames(),

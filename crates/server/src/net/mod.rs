@@ -8,6 +8,8 @@ pub(crate) mod accept;
 pub(crate) mod activity;
 pub(crate) mod connection;
 mod exchange;
+#[doc(hidden)]
+pub mod hostile_input;
 mod intake;
 mod limits;
 mod memory;

@@ -1,11 +1,12 @@
 //! A request or reply between bytes and typed struct.
 //!
 //! An enum of our own: it has no `Debug` and no `Clone`, as it holds secrets, and what the model calls sensitive is a
-//! [`Secret`] from here on, so that it cannot be read as a plain string.
+//! [`Secret`] from here on, so that it cannot be read as a plain string. So it is with a tenant's words.
 
-use moho_terms::{ContentBytes, Secret, Timestamp};
+use moho_terms::{Content, ContentBytes, Secret, Timestamp};
 
 use crate::Failure;
+use crate::json::Json;
 
 /// A value, as its shape says.
 pub(crate) enum Document {
@@ -14,9 +15,11 @@ pub(crate) enum Document {
     /// Items.
     List(Vec<Self>),
     /// Entries in the order sent.
-    Map(Vec<(String, Self)>),
+    Map(Vec<(Content, Self)>),
     /// A string that may be shown.
     Text(String),
+    /// A string of a tenant: whatever came in a JSON body or in a header.
+    Words(Content),
     /// A string the model calls sensitive.
     Sensitive(Secret),
     /// An integer.
@@ -29,9 +32,12 @@ pub(crate) enum Document {
     Timestamp(Timestamp),
     /// Bytes.
     Blob(ContentBytes),
+    /// Whatever JSON there is, where the model says no more.
+    Json(Json),
 }
 
 /// The members of a structure, to be taken one by one into a typed struct.
+#[derive(Default)]
 pub(crate) struct Members(Vec<(String, Document)>);
 
 impl Members {
@@ -56,18 +62,32 @@ impl Members {
     }
 }
 
+/// The types whose values are those of one kind of document.
+macro_rules! from_document {
+    ($($type:ty, $pattern:pat => $value:expr;)+) => {$(
+        impl FromDocument for $type {
+            fn from_document(document: Document) -> Result<Self, Failure> {
+                let $pattern = document else {
+                    return Err(Failure::Internal);
+                };
+                Ok($value)
+            }
+        }
+    )+};
+}
+
 /// A type that a member of a request can have.
 pub(crate) trait FromDocument: Sized {
     fn from_document(document: Document) -> Result<Self, Failure>;
 }
 
-impl FromDocument for String {
-    fn from_document(document: Document) -> Result<Self, Failure> {
-        let Document::Text(text) = document else {
-            return Err(Failure::Internal);
-        };
-        Ok(text)
-    }
+from_document! {
+    String, Document::Text(text) => text;
+    Content, Document::Words(words) => words;
+    ContentBytes, Document::Blob(bytes) => bytes;
+    Json, Document::Json(json) => json;
+    f64, Document::Float(number) => number;
+    Members, Document::Structure(members) => Members(members);
 }
 
 impl FromDocument for u32 {

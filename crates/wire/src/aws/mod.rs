@@ -3,13 +3,17 @@
 //! A request becomes a [`document::Document`] as its model says, is validated with AWS's wording, and only then a
 //! typed struct; a reply goes the same way back. The models are made by `cargo xtask aws-model`.
 
-mod document;
+pub(crate) mod document;
 mod field_list;
 mod model;
 pub mod ops;
+mod path;
 mod pattern;
 mod query_in;
 mod query_out;
+pub(crate) mod rest;
+mod rest_in;
+mod rest_out;
 mod validate;
 
 use crate::query::Query;
@@ -69,9 +73,19 @@ impl QueryService {
         model.as_ref().map_err(|_unsuitable| Failure::Internal)
     }
 
-    /// Reads a form.
-    pub(crate) fn command(self, form: &[u8]) -> Result<Command, Failure> {
-        let form = Query::parse(form)?;
+    /// Reads a form, which is the body, or the query where there is no body.
+    pub(crate) fn command(self, raw_query: &str, body: &[u8]) -> Result<Command, Failure> {
+        let form = match (Query::parse(raw_query.as_bytes())?, body) {
+            (query, []) => query,
+            (query, _) if query.get("Action").is_some() => {
+                return Err(Failure::Invalid {
+                    message: "The request has a form in its query and another in its body.".to_owned(),
+                    param: None,
+                    code: None,
+                });
+            }
+            (_, body) => Query::parse(body)?,
+        };
         let model = self.model()?;
         let action = form.get("Action").unwrap_or_default();
         let version = form.get("Version").unwrap_or(&model.metadata.api_version);
@@ -94,7 +108,12 @@ impl QueryService {
             operation.input.as_ref().map(|input| input.shape.as_str()),
             &input,
         )?;
-        field_list::refuse_unserved(self.signing_name(), action, &input)?;
+        let called = field_list::Called {
+            service: self.signing_name(),
+            operation: action,
+            model,
+        };
+        field_list::refuse_unserved(&called, operation.input.as_ref(), &input)?;
         ops::command(self, action, input)
     }
 }
@@ -109,6 +128,10 @@ fn name(text: &str) -> String {
     }
 }
 
+#[cfg(test)]
+mod rest_tests;
+#[cfg(test)]
+mod rest_vectors;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

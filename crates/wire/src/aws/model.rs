@@ -21,8 +21,21 @@ pub(crate) enum ModelError {
 
 pub(crate) static STS: LazyLock<Result<ServiceModel, ModelError>> =
     LazyLock::new(|| ServiceModel::read(include_str!("../../models/sts.json")));
+pub(crate) static BEDROCK: LazyLock<Result<ServiceModel, ModelError>> =
+    LazyLock::new(|| ServiceModel::read(include_str!("../../models/bedrock.json")));
+pub(crate) static BEDROCK_RUNTIME: LazyLock<Result<ServiceModel, ModelError>> =
+    LazyLock::new(|| ServiceModel::read(include_str!("../../models/bedrock-runtime.json")));
 pub(crate) static IAM: LazyLock<Result<ServiceModel, ModelError>> =
     LazyLock::new(|| ServiceModel::read(include_str!("../../models/iam.json")));
+
+/// Names of models, whose patterns list AWS's own providers. moho's names are its own, and are checked by
+/// [`ModelIdentifier`](crate::bedrock::ModelIdentifier).
+const OURS: [&str; 4] = [
+    "ConversationalModelId",
+    "FoundationModelVersionIdentifier",
+    "GetFoundationModelIdentifier",
+    "InvokeModelIdentifier",
+];
 
 /// A service's operations and shapes.
 #[derive(serde::Deserialize)]
@@ -60,9 +73,22 @@ pub(crate) struct OutputRef {
 pub(crate) struct ShapeRef {
     pub(crate) shape: String,
     pub(crate) location_name: Option<String>,
+    pub(crate) location: Option<Location>,
     #[serde(default)]
     pub(crate) flattened: bool,
     pub(crate) timestamp_format: Option<TimestampFormat>,
+}
+
+/// Where a member of a rest-json request or reply is, if not in the body.
+#[derive(serde::Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Location {
+    Uri,
+    #[serde(rename = "querystring")]
+    Query,
+    Header,
+    Headers,
+    StatusCode,
 }
 
 #[derive(serde::Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +137,14 @@ pub(crate) struct Shape {
     pub(crate) sensitive: bool,
     #[serde(default)]
     pub(crate) flattened: bool,
+    /// The member that is the whole body.
+    pub(crate) payload: Option<String>,
+    /// A structure of which exactly one member is set.
+    #[serde(default)]
+    pub(crate) union: bool,
+    /// Any JSON.
+    #[serde(default)]
+    pub(crate) document: bool,
     pub(crate) timestamp_format: Option<TimestampFormat>,
     #[serde(skip)]
     pub(crate) regex: Option<Regex>,
@@ -119,8 +153,10 @@ pub(crate) struct Shape {
 impl ServiceModel {
     pub(crate) fn read(json: &str) -> Result<Self, ModelError> {
         let mut model: Self = serde_json::from_str(json)?;
-        for shape in model.shapes.values_mut() {
-            shape.regex = shape.pattern.as_deref().map(pattern::whole).transpose()?;
+        for (name, shape) in &mut model.shapes {
+            if !OURS.contains(&name.as_str()) {
+                shape.regex = shape.pattern.as_deref().map(pattern::whole).transpose()?;
+            }
         }
         Ok(model)
     }

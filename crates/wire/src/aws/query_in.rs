@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use moho_terms::{ContentBytes, Secret, Timestamp};
+use moho_terms::{Content, ContentBytes, Secret, Timestamp};
 
 use super::document::Document;
 use super::model::{Kind, ServiceModel, Shape, ShapeRef, TimestampFormat};
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         };
         let key_name = key_ref.location_name.as_deref().unwrap_or("key");
         let value_name = value_ref.location_name.as_deref().unwrap_or("value");
-        let mut entries: Vec<(String, Document)> = Vec::new();
+        let mut entries: Vec<(Content, Document)> = Vec::new();
         let mut seen = std::collections::BTreeSet::new();
         loop {
             let entry = format!("{base}.{}", entries.len() + 1);
@@ -112,13 +112,14 @@ impl<'a> Reader<'a> {
             if !seen.insert(name) {
                 return Err(malformed("has a map with one key twice"));
             }
-            entries.push((name.to_owned(), value));
+            entries.push((Content::new(name.to_owned()), value));
         }
         Ok(Document::Map(entries))
     }
 }
 
-fn scalar(shape: &Shape, used: &ShapeRef, text: &str) -> Result<Document, Failure> {
+/// A value that is written as plain text.
+pub(super) fn scalar(shape: &Shape, used: &ShapeRef, text: &str) -> Result<Document, Failure> {
     match shape.kind {
         Kind::Integer => text
             .parse::<i32>()
@@ -157,7 +158,7 @@ fn scalar(shape: &Shape, used: &ShapeRef, text: &str) -> Result<Document, Failur
 }
 
 /// Whole seconds in UTC: `2015-01-25T08:00:00Z` with or without a fraction, or seconds since 1970.
-fn timestamp(format: TimestampFormat, text: &str) -> Option<Timestamp> {
+pub(super) fn timestamp(format: TimestampFormat, text: &str) -> Option<Timestamp> {
     match format {
         TimestampFormat::UnixTimestamp => text.parse().ok().map(Timestamp::from_unix_seconds),
         TimestampFormat::Iso8601 => {

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use moho_terms::{ContentBytes, RequestId, Timestamp};
+use moho_terms::{Content, ContentBytes, RequestId, Timestamp};
 use quick_xml::escape::escape;
 use zeroize::Zeroizing;
 
@@ -134,7 +134,7 @@ impl<'a> Xml<'a> {
         }
     }
 
-    fn entry(&mut self, shape: &Shape, (key, value): &(String, Document)) -> Result<(), Failure> {
+    fn entry(&mut self, shape: &Shape, (key, value): &(Content, Document)) -> Result<(), Failure> {
         let (key_ref, value_ref) = shape
             .key
             .as_ref()
@@ -142,7 +142,7 @@ impl<'a> Xml<'a> {
             .ok_or(Failure::Internal)?;
         let key_name = key_ref.location_name.as_deref().unwrap_or("key");
         self.element(key_name, |xml| {
-            xml.text(key);
+            xml.text(key.expose());
             Ok(())
         })?;
         self.value(
@@ -182,7 +182,7 @@ impl<'a> Xml<'a> {
 }
 
 /// AWS's names for what is no number.
-fn float(value: f64) -> String {
+pub(super) fn float(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 {
             "Infinity".to_owned()
@@ -193,7 +193,7 @@ fn float(value: f64) -> String {
     value.to_string()
 }
 
-fn timestamp(format: TimestampFormat, time: Timestamp) -> String {
+pub(super) fn timestamp(format: TimestampFormat, time: Timestamp) -> String {
     match format {
         TimestampFormat::Iso8601 => time.to_string(),
         TimestampFormat::Rfc822 => time.http_date(),

@@ -12,7 +12,7 @@ use crate::Reply;
 const SERVICES: [QueryService; 2] = [QueryService::Sts, QueryService::Iam];
 
 fn refused(service: QueryService, form: &str) -> Failure {
-    service.command(form.as_bytes()).err().unwrap()
+    service.command("", form.as_bytes()).err().unwrap()
 }
 
 fn request() -> RequestId {
@@ -27,14 +27,19 @@ fn body(reply: &Reply) -> String {
 #[test]
 fn requests_of_boto3_become_commands() {
     let identity = QueryService::Sts
-        .command(b"Action=GetCallerIdentity&Version=2011-06-15")
+        .command("", b"Action=GetCallerIdentity&Version=2011-06-15")
         .ok()
         .unwrap();
     assert!(matches!(identity, Command::GetCallerIdentity));
+    let query = "X-Amz-Date=x&Action=GetCallerIdentity&Version=2011-06-15";
+    let presigned = QueryService::Sts.command(query, b"").ok().unwrap();
+    assert!(matches!(presigned, Command::GetCallerIdentity));
+    let two_forms = QueryService::Sts.command(query, b"Action=AssumeRole");
+    assert!(matches!(two_forms.err().unwrap(), Failure::Invalid { .. }));
     let form =
         b"Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2FAdmin&\
         RoleSessionName=me%40example.org&DurationSeconds=900&Policy=%7B%22Version%22%3A%222012-10-17%22+%7D";
-    let Command::AssumeRole(assume) = QueryService::Sts.command(form).ok().unwrap() else {
+    let Command::AssumeRole(assume) = QueryService::Sts.command("", form).ok().unwrap() else {
         panic!("another command")
     };
     assert_eq!(assume.role_arn.as_str(), "arn:aws:iam::123456789012:role/Admin");
@@ -45,7 +50,8 @@ fn requests_of_boto3_become_commands() {
     assert_eq!(assume.policy.as_deref(), Some(r#"{"Version":"2012-10-17" }"#));
     let form = b"Action=CreateOpenIDConnectProvider&Version=2010-05-08&Url=https%3A%2F%2Fidp.example&\
         ClientIDList.member.1=a&ClientIDList.member.2=b&ThumbprintList.member.1=0123456789012345678901234567890123456789";
-    let Command::CreateOpenIdConnectProvider(create) = QueryService::Iam.command(form).ok().unwrap() else {
+    let Command::CreateOpenIdConnectProvider(create) = QueryService::Iam.command("", form).ok().unwrap()
+    else {
         panic!("another command")
     };
     assert_eq!(
@@ -273,12 +279,12 @@ proptest! {
         Just("Tags.member.1.Key".to_owned()), Just("Tags".to_owned()), Just(".member.2".to_owned()), Just("%".to_owned()),
         Just("DurationSeconds=".to_owned()), Just("+".to_owned()), "[0-9a-f%.é]{0,5}".prop_map(|t| t)], 0..12)) {
         for service in SERVICES {
-            drop(service.command(form.concat().as_bytes()));
+            drop(service.command("", form.concat().as_bytes()));
         }
     }
 
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-        drop(QueryService::Sts.command(&bytes));
+        drop(QueryService::Sts.command("", &bytes));
     }
 }

@@ -1,7 +1,12 @@
 //! Constraints of the model, refused in the very words AWS uses.
 
+use std::collections::BTreeSet;
+
+use moho_terms::Content;
+
 use super::document::Document;
 use super::model::{Kind, ServiceModel, Shape};
+use super::path::lower_first;
 use crate::Failure;
 
 /// Checks a request against its shape; `None` is an operation without a request.
@@ -59,6 +64,7 @@ impl<'a> Validator<'a> {
             }
             Document::Map(entries) => {
                 self.length(shape, entries.len(), Some("{...}"), path);
+                self.keys(shape, entries, path)?;
                 let used = shape.value.as_ref().ok_or(Failure::Internal)?;
                 for (index, (_, value)) in entries.iter().enumerate() {
                     self.value(&used.shape, value, &format!("{path}.{}.value", index + 1))?;
@@ -79,7 +85,8 @@ impl<'a> Validator<'a> {
             }
             Document::Float(value) => self.range(shape, *value, &value.to_string(), path),
             Document::Blob(bytes) => self.length(shape, bytes.len(), None, path),
-            Document::Boolean(_) | Document::Timestamp(_) => {}
+            Document::Words(words) => self.text(shape, words.expose(), None, path),
+            Document::Boolean(_) | Document::Timestamp(_) | Document::Json(_) => {}
         }
         Ok(())
     }
@@ -107,45 +114,39 @@ impl<'a> Validator<'a> {
         Ok(())
     }
 
+    /// Keys are a tenant's words: which constraints they must satisfy is told, none of them is shown.
+    fn keys(&mut self, shape: &Shape, entries: &[(Content, Document)], path: &str) -> Result<(), Failure> {
+        let shape = self.shape(&shape.key.as_ref().ok_or(Failure::Internal)?.shape)?;
+        let broken: BTreeSet<String> = entries
+            .iter()
+            .flat_map(|(key, _)| broken_by(shape, key.expose()))
+            .collect();
+        if !broken.is_empty() {
+            let list = broken.into_iter().collect::<Vec<_>>().join(", Member must ");
+            self.errors.push(format!(
+                "Value at '{path}' failed to satisfy constraint: Map keys must satisfy constraint: [Member must {list}]"
+            ));
+        }
+        Ok(())
+    }
+
     fn text(&mut self, shape: &Shape, text: &str, shown: Option<&str>, path: &str) {
         if shape.kind != Kind::String {
             return;
         }
-        self.length(shape, text.chars().count(), shown, path);
-        if !shape.words.is_empty() && !shape.words.iter().any(|word| word == text) {
-            self.refuse(
-                shown,
-                path,
-                &format!("satisfy enum value set: [{}]", shape.words.join(", ")),
-            );
-        }
-        if let (Some(regex), Some(pattern)) = (&shape.regex, &shape.pattern)
-            && !regex.is_match(text)
-        {
-            self.refuse(
-                shown,
-                path,
-                &format!("satisfy regular expression pattern: {pattern}"),
-            );
+        for constraint in broken_by(shape, text) {
+            self.refuse(shown, path, &constraint);
         }
     }
 
     fn length(&mut self, shape: &Shape, length: usize, shown: Option<&str>, path: &str) {
-        let length: f64 = u32::try_from(length).unwrap_or(u32::MAX).into();
-        if let Some(min) = shape.min.filter(|min| length < *min) {
-            self.refuse(
-                shown,
-                path,
-                &format!("have length greater than or equal to {min}"),
-            );
-        }
-        if let Some(max) = shape.max.filter(|max| length > *max) {
-            self.refuse(shown, path, &format!("have length less than or equal to {max}"));
+        for constraint in too_short_or_long(shape, length) {
+            self.refuse(shown, path, &constraint);
         }
     }
 
     fn range(&mut self, shape: &Shape, number: f64, shown: &str, path: &str) {
-        if let Some(min) = shape.min.filter(|min| number < *min) {
+        if let Some(min) = shape.min.filter(|min| number.is_nan() || number < *min) {
             self.refuse(
                 Some(shown),
                 path,
@@ -162,12 +163,25 @@ impl<'a> Validator<'a> {
     }
 }
 
-fn lower_first(name: &str) -> String {
-    let mut letters = name.chars();
-    letters
-        .next()
-        .map(|first| first.to_ascii_lowercase())
-        .into_iter()
-        .chain(letters)
-        .collect()
+/// What a string must and does not.
+fn broken_by(shape: &Shape, text: &str) -> Vec<String> {
+    let mut broken = too_short_or_long(shape, text.chars().count());
+    if !shape.words.is_empty() && !shape.words.iter().any(|word| word == text) {
+        broken.push(format!("satisfy enum value set: [{}]", shape.words.join(", ")));
+    }
+    if let (Some(regex), Some(pattern)) = (&shape.regex, &shape.pattern)
+        && !regex.is_match(text)
+    {
+        broken.push(format!("satisfy regular expression pattern: {pattern}"));
+    }
+    broken
+}
+
+fn too_short_or_long(shape: &Shape, length: usize) -> Vec<String> {
+    let length: f64 = u32::try_from(length).unwrap_or(u32::MAX).into();
+    let short = shape.min.filter(|min| length < *min);
+    let long = shape.max.filter(|max| length > *max);
+    let short = short.map(|min| format!("have length greater than or equal to {min}"));
+    let long = long.map(|max| format!("have length less than or equal to {max}"));
+    short.into_iter().chain(long).collect()
 }

@@ -5,9 +5,10 @@
 
 mod aws;
 mod openai;
+mod words;
 
 pub(crate) use aws::printable;
-use moho_terms::{ModelId, RequestId, ResponseId};
+use moho_terms::{ModelId, Region, RequestId, ResponseId, Timestamp};
 
 use crate::Reply;
 
@@ -40,8 +41,20 @@ pub enum Failure {
     /// The signature does not match.
     BadSignature,
     /// The credentials have expired.
-    ExpiredCredentials,
-    /// Signed at a time too far from ours: the sentence that says so.
+    ExpiredCredentials {
+        /// When they ended.
+        ended: Timestamp,
+    },
+    /// Signed for another service or date: AWS's sentence.
+    WrongScope(String),
+    /// Signed for another region.
+    WrongRegion {
+        /// The region that the signature names, if it has the form of one.
+        asked: Option<Region>,
+        /// The region that is served here.
+        served: Region,
+    },
+    /// Signed at a time too far from ours: AWS's sentence, which names both.
     Skewed(String),
     /// Policies say no: AWS's sentence.
     AccessDenied(String),

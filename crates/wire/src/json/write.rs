@@ -23,6 +23,11 @@ impl Writer {
         ContentBytes::new(std::mem::take(&mut *self.out))
     }
 
+    /// The bytes so far.
+    pub(crate) fn written(&self) -> &[u8] {
+        &self.out
+    }
+
     /// Bytes as they are.
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         let needed = self.out.len().saturating_add(bytes.len());

@@ -154,20 +154,20 @@ impl<'a> Fields<'a> {
                 "invalid_type",
             ));
         }
-        // What does not even fit 64 bits is beyond any range, on the side its sign tells.
-        let beyond = if text.starts_with('-') { i64::MIN } else { i64::MAX };
-        let value = text.parse().unwrap_or(beyond);
-        if value < low {
+        // What does not fit 64 bits is beyond any range, on the side its sign tells.
+        let value: Option<i64> = text.parse().ok();
+        let negative = text.starts_with('-');
+        if value.map_or(negative, |value| value < low) {
             let message =
                 format!("Invalid '{param}': integer below minimum value. Expected a value >= {low}.");
             return Err(invalid(message, &param, "integer_below_min_value"));
         }
-        if value > high {
+        if value.map_or(!negative, |value| value > high) {
             let message =
                 format!("Invalid '{param}': integer above maximum value. Expected a value <= {high}.");
             return Err(invalid(message, &param, "integer_above_max_value"));
         }
-        Ok(Some(value))
+        Ok(value)
     }
 
     /// A count of tokens and the like: at least 1.
@@ -178,24 +178,9 @@ impl<'a> Fields<'a> {
 
     /// A number in a range.
     pub(crate) fn number(&self, name: &str, low: f64, high: f64) -> Result<Option<f64>, Failure> {
-        let param = self.param(name);
-        let text = match self.get(name) {
-            None => return Ok(None),
-            Some(Json::Number(text)) => text,
-            Some(other) => return Err(wrong_type(&param, "a decimal", other)),
-        };
-        let value: f64 = text.parse().unwrap_or(f64::INFINITY);
-        if value < low {
-            let message =
-                format!("Invalid '{param}': decimal below minimum value. Expected a value >= {low}.");
-            return Err(invalid(message, &param, "decimal_below_min_value"));
-        }
-        if value > high {
-            let message =
-                format!("Invalid '{param}': decimal above maximum value. Expected a value <= {high}.");
-            return Err(invalid(message, &param, "decimal_above_max_value"));
-        }
-        Ok(Some(value))
+        self.get(name)
+            .map(|value| decimal(&self.param(name), value, low, high))
+            .transpose()
     }
 
     /// The refusal of a field that has to be there.
@@ -222,6 +207,23 @@ impl<'a> Fields<'a> {
             "invalid_value",
         )
     }
+}
+
+/// `value`, which has to be a number in a range.
+pub(crate) fn decimal(param: &str, value: &Json, low: f64, high: f64) -> Result<f64, Failure> {
+    let Json::Number(text) = value else {
+        return Err(wrong_type(param, "a decimal", value));
+    };
+    let value: f64 = text.parse().unwrap_or(f64::INFINITY);
+    if value < low {
+        let message = format!("Invalid '{param}': decimal below minimum value. Expected a value >= {low}.");
+        return Err(invalid(message, param, "decimal_below_min_value"));
+    }
+    if value > high {
+        let message = format!("Invalid '{param}': decimal above maximum value. Expected a value <= {high}.");
+        return Err(invalid(message, param, "decimal_above_max_value"));
+    }
+    Ok(value)
 }
 
 /// The refusal of a value of the wrong type.

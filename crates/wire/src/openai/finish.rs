@@ -3,8 +3,10 @@
 /// Why an answer ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// The model was done, or a stop sequence was met.
+    /// The model was done.
     Stop,
+    /// One of the caller's stop texts was met.
+    StopSequence,
     /// The token limit or the context was used up.
     Length,
 }

@@ -1,14 +1,21 @@
 //! The OpenAI protocols: Responses, Chat Completions, Models.
 
 pub mod chat;
+mod delta;
 pub(crate) mod fields;
 mod finish;
 pub mod models;
-mod padding;
+pub(crate) mod padding;
 pub mod responses;
+pub(crate) mod sampling;
 mod settings;
 mod turn;
 
+pub use delta::{Delta, TokenLogprob};
 pub use finish::{Ending, Usage};
-pub use settings::{OutputFormat, Sampling};
+pub use sampling::Sampling;
+pub use settings::OutputFormat;
 pub use turn::{Role, Turn};
+
+#[cfg(test)]
+mod tests;

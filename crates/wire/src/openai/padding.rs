@@ -8,7 +8,7 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 /// Random letters that bring a delta of `written` bytes up to the next multiple of 32. Random, so that no
 /// compression on the way gives the length away again.
-pub(super) fn padding(written: usize, entropy: &dyn Entropy) -> Result<String, EntropyUnavailable> {
+pub(crate) fn padding(written: usize, entropy: &dyn Entropy) -> Result<String, EntropyUnavailable> {
     let mut bytes = [0_u8; BUCKET];
     entropy.fill(&mut bytes)?;
     let letters = bytes

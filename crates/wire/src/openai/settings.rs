@@ -1,21 +1,10 @@
-//! What a caller can set about sampling and the form of an answer: the part both OpenAI APIs share.
+//! What a caller can set about the model, its tools and the form of an answer: the part both OpenAI APIs share.
 
 use moho_terms::{Content, ModelId};
 
 use super::fields::{Fields, invalid, unsupported, wrong_type};
 use crate::Failure;
 use crate::json::{Json, Writer};
-
-/// Sampling, as asked for; `None` leaves the model's default.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Sampling {
-    /// 0 to 2.
-    pub temperature: Option<f64>,
-    /// 0 to 1.
-    pub top_p: Option<f64>,
-    /// Makes sampling repeatable.
-    pub seed: Option<u64>,
-}
 
 /// The form of the answer.
 pub enum OutputFormat {
@@ -36,25 +25,6 @@ pub enum OutputFormat {
 pub(crate) fn model(request: &Fields<'_>) -> Result<ModelId, Failure> {
     let name = request.required_text("model")?;
     name.parse().map_err(|_unsuitable| Failure::ModelNotFound(None))
-}
-
-/// Temperature, top-p and seed; penalties, which the sampler does not know, only as zero.
-pub(crate) fn sampling(request: &Fields<'_>) -> Result<Sampling, Failure> {
-    for penalty in ["presence_penalty", "frequency_penalty"] {
-        if request
-            .number(penalty, -2.0, 2.0)?
-            .is_some_and(|value| value != 0.0)
-        {
-            return Err(unsupported(penalty, "only 0 is supported"));
-        }
-    }
-    Ok(Sampling {
-        temperature: request.number("temperature", 0.0, 2.0)?,
-        top_p: request.number("top_p", 0.0, 1.0)?,
-        seed: request
-            .integer("seed", i64::MIN, i64::MAX)?
-            .map(i64::cast_unsigned),
-    })
 }
 
 /// Reads `{type, …}`; the name, schema and so on are in the same object or, in Chat, in `json_schema`.

@@ -4,6 +4,7 @@ use moho_terms::{ModelId, ResponseId};
 use percent_encoding::percent_decode_str;
 
 use crate::aws::QueryService;
+use crate::bedrock::{Called, Operation};
 use crate::openai::chat::CreateChat;
 use crate::openai::fields::unsupported;
 use crate::openai::responses::{CreateResponse, ListInputItems};
@@ -58,14 +59,22 @@ pub enum Target {
     ListModels(Prefix),
     /// `GET /models/{id}`
     GetModel(Prefix, ModelId),
-    /// `POST /` with a form, to this AWS query service: the form's `Action` names the operation.
+    /// `POST /` with a form, or `GET /` with the form in the query, to this AWS query service: the form's `Action` names
+    /// the operation.
     Query(QueryService),
+    /// One of Bedrock's operations.
+    Bedrock(Operation),
 }
+
+/// The headers of a request: the first value of a name, which is in lower case, as sent.
+pub type Headers<'a> = dyn Fn(&str) -> Option<&'a [u8]> + 'a;
 
 /// A request that has an address here.
 pub struct Route {
     target: Target,
     raw_query: String,
+    /// The one label of a Bedrock path that names a model, as sent; empty if there is none.
+    raw_label: String,
 }
 
 /// A request that has none: why, and in which protocol to say so.
@@ -91,13 +100,22 @@ pub fn route(head: &RequestHead<'_>) -> Result<Route, RouteRefused> {
             shape: ErrorShape::OpenAi,
         })
     };
+    let mut raw_label = "";
     let target = match labels.as_slice() {
         [""] => aws_target(head)?,
         ["v1", rest @ ..] => openai(rest, Prefix::Mantle)?,
         ["openai", "v1", rest @ ..] => openai(rest, Prefix::Runtime)?,
+        ["model" | "foundation-models", ..] => {
+            let (operation, label) =
+                bedrock_target(head.method, &labels).map_err(|failure| RouteRefused {
+                    failure,
+                    shape: ErrorShape::RestJson,
+                })?;
+            raw_label = label;
+            Target::Bedrock(operation)
+        }
         _ => {
-            let signed = head.authorization.and_then(signing_name).is_some();
-            let shape = if signed {
+            let shape = if signed_for(head).is_some() {
                 ErrorShape::RestJson
             } else {
                 ErrorShape::OpenAi
@@ -111,7 +129,24 @@ pub fn route(head: &RequestHead<'_>) -> Result<Route, RouteRefused> {
     Ok(Route {
         target,
         raw_query: head.raw_query.to_owned(),
+        raw_label: raw_label.to_owned(),
     })
+}
+
+/// What is not served here is an operation AWS may have and moho has not, whatever the path.
+fn bedrock_target<'a>(method: &str, labels: &[&'a str]) -> Result<(Operation, &'a str), Failure> {
+    match (method, labels) {
+        ("POST", ["model", model, "converse"]) => Ok((Operation::Converse, model)),
+        ("POST", ["model", model, "converse-stream"]) => Ok((Operation::ConverseStream, model)),
+        ("POST", ["model", model, "invoke"]) => Ok((Operation::InvokeModel, model)),
+        ("POST", ["model", model, "invoke-with-response-stream"]) => {
+            Ok((Operation::InvokeModelWithResponseStream, model))
+        }
+        ("POST", ["model", model, "count-tokens"]) => Ok((Operation::CountTokens, model)),
+        ("GET", ["foundation-models"]) => Ok((Operation::ListFoundationModels, "")),
+        ("GET", ["foundation-models", model]) => Ok((Operation::GetFoundationModel, model)),
+        _ => Err(Failure::NoSuchPath),
+    }
 }
 
 fn openai_target(method: &str, rest: &[&str], prefix: Prefix) -> Result<Target, Failure> {
@@ -160,7 +195,7 @@ fn aws_target(head: &RequestHead<'_>) -> Result<Target, RouteRefused> {
         .unwrap_or_default()
         .trim();
     let kind = kind.to_ascii_lowercase();
-    let name = head.authorization.and_then(signing_name);
+    let name = signed_for(head);
     let unknown = || Failure::UnknownOperation {
         operation: "(not served)".to_owned(),
         version: String::new(),
@@ -172,7 +207,10 @@ fn aws_target(head: &RequestHead<'_>) -> Result<Target, RouteRefused> {
         });
     }
     // What is not signed at all is refused later, in the words of STS.
-    let service = name.map_or(Some(QueryService::Sts), QueryService::from_signing_name);
+    let service = match &name {
+        Some(name) => QueryService::from_signing_name(name),
+        None => Some(QueryService::Sts),
+    };
     let Some(service) = service else {
         let shape = QueryService::Sts.error_shape();
         return Err(RouteRefused {
@@ -180,15 +218,17 @@ fn aws_target(head: &RequestHead<'_>) -> Result<Target, RouteRefused> {
             shape,
         });
     };
-    if kind != "application/x-www-form-urlencoded" && name.is_none() {
+    // A form may also stand in the query, as it does in every presigned URL.
+    let form = kind == "application/x-www-form-urlencoded" || parameter(head.raw_query, "Action").is_some();
+    if !form && name.is_none() {
         return Err(RouteRefused {
             failure: Failure::NoSuchPath,
             shape: ErrorShape::OpenAi,
         });
     }
-    if head.method != "POST" {
+    if !matches!(head.method, "GET" | "POST") {
         return Err(RouteRefused {
-            failure: Failure::MethodNotAllowed("POST"),
+            failure: Failure::MethodNotAllowed("GET, POST"),
             shape: service.error_shape(),
         });
     }
@@ -202,6 +242,28 @@ pub fn signing_name(authorization: &str) -> Option<&str> {
     let credential = parameters
         .split(',')
         .find_map(|part| part.trim().strip_prefix("Credential="))?;
+    scoped_to(credential)
+}
+
+/// The service in a credential scope, in the `Authorization` header or in the query of a presigned URL.
+fn signed_for(head: &RequestHead<'_>) -> Option<String> {
+    match head.authorization {
+        Some(authorization) => signing_name(authorization).map(str::to_owned),
+        None => scoped_to(&parameter(head.raw_query, "X-Amz-Credential")?).map(str::to_owned),
+    }
+}
+
+/// The first value of a name in a query, decoded.
+fn parameter(raw_query: &str, wanted: &str) -> Option<String> {
+    let pairs = raw_query
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs
+        .filter(|(name, _)| percent_decode_str(name).eq(wanted.bytes()))
+        .find_map(|(_, value)| label(value))
+}
+
+fn scoped_to(credential: &str) -> Option<&str> {
     let mut scope = credential.rsplit('/');
     (scope.next()? == "aws4_request").then(|| scope.next()).flatten()
 }
@@ -210,6 +272,7 @@ pub fn signing_name(authorization: &str) -> Option<&str> {
 enum Family {
     OpenAi(Prefix),
     Query(QueryService),
+    Bedrock,
 }
 
 impl Target {
@@ -223,15 +286,16 @@ impl Target {
             | Self::ListModels(prefix)
             | Self::GetModel(prefix, _) => Family::OpenAi(*prefix),
             Self::Query(service) => Family::Query(*service),
+            Self::Bedrock(_) => Family::Bedrock,
         }
     }
 
-    /// The prefix of an OpenAI route; `None` for an AWS query service.
+    /// The prefix of an OpenAI route; `None` for an AWS service.
     #[must_use]
     pub fn prefix(&self) -> Option<Prefix> {
         match self.family() {
             Family::OpenAi(prefix) => Some(prefix),
-            Family::Query(_) => None,
+            Family::Query(_) | Family::Bedrock => None,
         }
     }
 }
@@ -249,6 +313,7 @@ impl Route {
         match self.target.family() {
             Family::OpenAi(_) => ErrorShape::OpenAi,
             Family::Query(service) => service.error_shape(),
+            Family::Bedrock => ErrorShape::RestJson,
         }
     }
 
@@ -262,6 +327,7 @@ impl Route {
             Family::OpenAi(Prefix::Runtime) => &["bedrock", "bedrock-mantle"],
             Family::Query(QueryService::Sts) => &["sts"],
             Family::Query(QueryService::Iam) => &["iam"],
+            Family::Bedrock => &["bedrock"],
         }
     }
 
@@ -269,13 +335,24 @@ impl Route {
     #[must_use]
     pub fn body_limit(&self) -> usize {
         match &self.target {
-            Target::CreateResponse(_) | Target::CreateChat(_) => INFERENCE_LIMIT,
+            Target::CreateResponse(_)
+            | Target::CreateChat(_)
+            | Target::Bedrock(
+                Operation::Converse
+                | Operation::ConverseStream
+                | Operation::InvokeModel
+                | Operation::InvokeModelWithResponseStream
+                | Operation::CountTokens,
+            ) => INFERENCE_LIMIT,
             Target::Query(_) => QUERY_LIMIT,
             Target::GetResponse(..)
             | Target::DeleteResponse(..)
             | Target::ListInputItems(..)
             | Target::ListModels(_)
-            | Target::GetModel(..) => BODILESS_LIMIT,
+            | Target::GetModel(..)
+            | Target::Bedrock(Operation::ListFoundationModels | Operation::GetFoundationModel) => {
+                BODILESS_LIMIT
+            }
         }
     }
 
@@ -283,7 +360,7 @@ impl Route {
     ///
     /// # Errors
     /// A [`Failure`] that says which field is wrong, without repeating a tenant's words.
-    pub fn command(&self, body: &[u8]) -> Result<Command, Failure> {
+    pub fn command(&self, headers: &Headers<'_>, body: &[u8]) -> Result<Command, Failure> {
         match &self.target {
             Target::CreateResponse(_) => {
                 CreateResponse::parse(body).map(|c| Command::CreateResponse(Box::new(c)))
@@ -304,7 +381,13 @@ impl Route {
             Target::CreateChat(_) => CreateChat::parse(body).map(|c| Command::CreateChat(Box::new(c))),
             Target::ListModels(_) => Ok(Command::ListModels),
             Target::GetModel(_, id) => Ok(Command::GetModel(id.clone())),
-            Target::Query(service) => service.command(body),
+            Target::Query(service) => service.command(&self.raw_query, body),
+            Target::Bedrock(operation) => operation.command(&Called {
+                label: label(&self.raw_label),
+                raw_query: &self.raw_query,
+                headers,
+                body,
+            }),
         }
     }
 }

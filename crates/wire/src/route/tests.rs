@@ -134,6 +134,41 @@ fn forms_go_to_the_service_they_are_signed_for() {
 }
 
 #[test]
+fn a_presigned_url_goes_to_the_service_in_its_query() {
+    let at = |method: &str, raw_path: &str, raw_query: &str| {
+        let found = route(&RequestHead {
+            raw_query,
+            ..at(method, raw_path)
+        });
+        found.map(|route| route.target().clone()).map_err(|refused| {
+            (
+                refused.failure.code(refused.shape),
+                refused.shape == ErrorShape::OpenAi,
+            )
+        })
+    };
+    let scoped = "Action=X&X-Amz-Credential=ASIA%2F20261122%2Fr%2Fiam%2Faws4_request";
+    for method in ["GET", "POST"] {
+        assert_eq!(at(method, "/", scoped), Ok(Target::Query(QueryService::Iam)));
+        let encoded = scoped.replace("X-Amz", "X%2DAmz");
+        assert_eq!(at(method, "/", &encoded), Ok(Target::Query(QueryService::Iam)));
+        let unsigned = "Version=1&Action=GetCallerIdentity";
+        assert_eq!(at(method, "/", unsigned), Ok(Target::Query(QueryService::Sts)));
+    }
+    assert_eq!(
+        at("DELETE", "/", scoped),
+        Err(("UnknownOperationException", false))
+    );
+    assert_eq!(at("GET", "/", "Version=1"), Err(("unknown_url", true)));
+    assert_eq!(
+        at("GET", "/nothing", scoped),
+        Err(("UnknownOperationException", false))
+    );
+    let other = scoped.replace("iam", "elasticbeanstalk");
+    assert_eq!(at("GET", "/", &other), Err(("InvalidAction", false)));
+}
+
+#[test]
 fn the_scope_is_read_from_the_header() {
     assert_eq!(signing_name(SIGNED), Some("sts"));
     for text in [
@@ -156,7 +191,7 @@ fn queries_of_stored_responses_are_read() {
         })
         .ok()
         .unwrap()
-        .command(b"")
+        .command(&|_| None, b"")
     };
     let Ok(Command::ListInputItems(page)) = command("limit=2&order=asc&after=msg_1") else {
         panic!("another command")
@@ -174,7 +209,7 @@ fn queries_of_stored_responses_are_read() {
         })
         .ok()
         .unwrap()
-        .command(b"")
+        .command(&|_| None, b"")
         .is_ok()
     };
     assert!(get("include=x") && !get("stream=true"));
@@ -191,7 +226,7 @@ proptest! {
             authorization: Some(&header),
         };
         if let Ok(route) = route(&head) {
-            drop(route.command(b"{}"));
+            drop(route.command(&|_| None, b"{}"));
         }
     }
 }

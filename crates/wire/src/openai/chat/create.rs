@@ -5,7 +5,12 @@ use moho_terms::{Content, ModelId};
 use crate::Failure;
 use crate::json::Json;
 use crate::openai::fields::{self, Fields, invalid, unsupported, wrong_type};
-use crate::openai::{OutputFormat, Role, Sampling, Turn, settings};
+use crate::openai::{OutputFormat, Role, Sampling, Turn, sampling, settings};
+
+/// The most answers to one question.
+const CHOICES: i64 = 128;
+/// The most texts that end an answer.
+const STOPS: usize = 4;
 
 /// A parsed `POST /chat/completions`.
 pub struct CreateChat {
@@ -23,8 +28,14 @@ pub struct CreateChat {
     pub max_tokens: Option<u32>,
     /// Texts that end the answer, at most four.
     pub stop: Vec<Content>,
+    /// How many answers are wanted, 1 to 128.
+    pub choices: u32,
     /// Sampling.
     pub sampling: Sampling,
+    /// What is added to the logits of tokens, each at most once: -100 to 100.
+    pub logit_bias: Vec<(u32, f32)>,
+    /// Whether log-probabilities are told, and of how many of the likeliest tokens beside the chosen one.
+    pub logprobs: Option<u8>,
     /// The form of the answer.
     pub format: OutputFormat,
 }
@@ -51,7 +62,13 @@ impl CreateChat {
             obfuscate: option("include_obfuscation")?.flatten().unwrap_or(true),
             max_tokens: request.count("max_completion_tokens")?.or(older),
             stop: stop(&request)?,
-            sampling: settings::sampling(&request)?,
+            choices: request
+                .integer("n", 1, CHOICES)?
+                .and_then(|choices| u32::try_from(choices).ok())
+                .unwrap_or(1),
+            sampling: sampling::sampling(&request)?,
+            logit_bias: sampling::logit_bias(&request)?,
+            logprobs: logprobs(&request)?,
             format: settings::format(request.object("response_format")?.as_ref(), true)?,
         })
     }
@@ -59,24 +76,26 @@ impl CreateChat {
 
 /// What the API has and this server does not, as long as leaving it out would change the answer's meaning.
 fn refuse_unserved(request: &Fields<'_>) -> Result<(), Failure> {
-    if request.integer("n", 1, 128)?.is_some_and(|n| n > 1) {
-        return Err(unsupported("n", "only 1 is supported"));
-    }
-    if request.boolean("logprobs")? == Some(true) {
-        return Err(unsupported("logprobs", "log-probabilities are not supported yet"));
-    }
-    if request
-        .get("logit_bias")
-        .is_some_and(|bias| !matches!(bias, Json::Object(pairs) if pairs.is_empty()))
-    {
-        return Err(unsupported("logit_bias", "a bias is not supported yet"));
-    }
     for kind in request.array("modalities")?.unwrap_or_default() {
         if !matches!(kind, Json::String(kind) if kind.expose() == "text") {
             return Err(unsupported("modalities", "only 'text' is supported"));
         }
     }
     Ok(())
+}
+
+/// How many of the likeliest tokens are told of makes sense only with `logprobs`.
+fn logprobs(request: &Fields<'_>) -> Result<Option<u8>, Failure> {
+    let wanted = request.boolean("logprobs")?.unwrap_or(false);
+    let top = sampling::top_logprobs(request)?.unwrap_or(0);
+    if !wanted && top > 0 {
+        return Err(Failure::Invalid {
+            message: "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.".to_owned(),
+            param: Some("top_logprobs".to_owned()),
+            code: None,
+        });
+    }
+    Ok(wanted.then_some(top))
 }
 
 fn messages(request: &Fields<'_>) -> Result<Vec<Turn>, Failure> {
@@ -120,8 +139,12 @@ fn stop(request: &Fields<'_>) -> Result<Vec<Content>, Failure> {
         Some(Json::Array(texts)) => texts.as_slice(),
         Some(other) => return Err(wrong_type("stop", "a string or an array", other)),
     };
-    if texts.len() > 4 {
-        let message = "Invalid 'stop': expected at most 4 texts.".to_owned();
+    if texts.len() > STOPS {
+        let message = format!(
+            "Invalid 'stop': array too long. Expected an array with maximum length {STOPS}, but got an array with \
+             length {} instead.",
+            texts.len()
+        );
         return Err(invalid(message, "stop", "array_above_max_length"));
     }
     texts.iter().map(stop_text).collect()

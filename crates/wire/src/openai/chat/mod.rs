@@ -4,7 +4,7 @@ mod create;
 mod events;
 
 pub use create::CreateChat;
-pub use events::{ChatDraft, ChatStream};
+pub use events::{ChatDraft, ChatHead, ChatStream};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,31 @@ use super::Echo;
 use crate::Failure;
 use crate::json::Json;
 use crate::openai::fields::{self, Fields, invalid, unsupported, wrong_type};
-use crate::openai::{OutputFormat, Role, Sampling, Turn, settings};
+use crate::openai::{OutputFormat, Role, Sampling, Turn, sampling, settings};
+
+/// What [`CreateResponse`] may be asked to include; all but the log-probabilities are of things that are not there.
+const INCLUDABLE: [&str; 8] = [
+    LOGPROBS,
+    "file_search_call.results",
+    "web_search_call.results",
+    "web_search_call.action.sources",
+    "message.input_image.image_url",
+    "computer_call_output.output.image_url",
+    "code_interpreter_call.outputs",
+    "reasoning.encrypted_content",
+];
+const LOGPROBS: &str = "message.output_text.logprobs";
+
+/// Settings of Chat Completions, and what they are called here, if there is such a thing.
+const ELSEWHERE: [(&str, Option<&str>); 7] = [
+    ("messages", Some("input")),
+    ("max_tokens", Some("max_output_tokens")),
+    ("max_completion_tokens", Some("max_output_tokens")),
+    ("response_format", Some("text.format")),
+    ("logprobs", Some("include")),
+    ("stop", None),
+    ("n", None),
+];
 
 /// What to do with a conversation that does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +61,10 @@ pub struct CreateResponse {
     pub max_output_tokens: Option<u32>,
     /// Sampling.
     pub sampling: Sampling,
+    /// What is added to the logits of tokens, each at most once: -100 to 100.
+    pub logit_bias: Vec<(u32, f32)>,
+    /// Whether log-probabilities are told, and of how many of the likeliest tokens beside the chosen one.
+    pub logprobs: Option<u8>,
     /// The form of the answer.
     pub format: OutputFormat,
     /// What to do if it does not fit.
@@ -80,7 +108,9 @@ impl CreateResponse {
             obfuscate: obfuscate.flatten().unwrap_or(true),
             store: request.boolean("store")?.unwrap_or(true),
             max_output_tokens: request.count("max_output_tokens")?,
-            sampling: settings::sampling(&request)?,
+            sampling: sampling::sampling(&request)?,
+            logit_bias: sampling::logit_bias(&request)?,
+            logprobs: logprobs(&request)?,
             format: settings::format(format.as_ref(), false)?,
             truncation,
             echo: Echo::of(&request, &model, &tools)?,
@@ -98,13 +128,48 @@ fn refuse_unserved(request: &Fields<'_>) -> Result<(), Failure> {
             "background responses are not supported yet",
         ));
     }
+    let refuse = |name: &str, why: &str| {
+        let message = format!("Unsupported parameter: '{name}'{why}");
+        Err(invalid(message, name, "unsupported_parameter"))
+    };
     for name in ["conversation", "prompt"] {
         if request.get(name).is_some() {
-            let message = format!("Unsupported parameter: '{name}' is not supported yet.");
-            return Err(invalid(message, name, "unsupported_parameter"));
+            return refuse(name, " is not supported yet.");
+        }
+    }
+    for (name, here) in ELSEWHERE {
+        match (request.get(name), here) {
+            (None, _) => {}
+            // What asks for nothing is harmless.
+            (Some(Json::Bool(false)), Some("include")) => {}
+            (Some(Json::Number(one)), None) if &**one == "1" => {}
+            (Some(_), Some(here)) => {
+                let why = format!(
+                    ". In the Responses API, this parameter has moved to '{here}'. Try again with the new parameter."
+                );
+                return refuse(name, &why);
+            }
+            (Some(_), None) => return refuse(name, " is not a parameter of the Responses API."),
         }
     }
     Ok(())
+}
+
+/// Log-probabilities come only if `include` asks for them.
+fn logprobs(request: &Fields<'_>) -> Result<Option<u8>, Failure> {
+    let top = sampling::top_logprobs(request)?.unwrap_or(0);
+    let mut wanted = false;
+    for (index, name) in request.array("include")?.unwrap_or_default().iter().enumerate() {
+        let param = format!("include[{index}]");
+        let Json::String(name) = name else {
+            return Err(wrong_type(&param, "a string", name));
+        };
+        if !INCLUDABLE.contains(&name.expose()) {
+            return Err(request.not_among(&param, &INCLUDABLE));
+        }
+        wanted |= name.expose() == LOGPROBS;
+    }
+    Ok(wanted.then_some(top))
 }
 
 fn previous(request: &Fields<'_>) -> Result<Option<ResponseId>, Failure> {

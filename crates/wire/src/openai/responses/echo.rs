@@ -44,11 +44,15 @@ impl Echo {
         );
         echo_text(&mut w, request)?;
         or(&mut w, "top_p", bounded(request, "top_p", NUMBER)?, "1.0");
-        w.fixed("presence_penalty", "0.0");
-        w.fixed("frequency_penalty", "0.0");
-        // Log-probabilities are not given, whatever was asked for.
-        request.integer("top_logprobs", 0, 20)?;
-        w.fixed("top_logprobs", "0");
+        for penalty in ["presence_penalty", "frequency_penalty"] {
+            or(&mut w, penalty, bounded(request, penalty, NUMBER)?, "0.0");
+        }
+        or(
+            &mut w,
+            "top_logprobs",
+            bounded(request, "top_logprobs", NUMBER)?,
+            "0",
+        );
         or(
             &mut w,
             "temperature",
@@ -76,7 +80,6 @@ impl Echo {
         w.text_or_null("safety_identifier", name(request, "safety_identifier")?);
         w.text_or_null("prompt_cache_key", name(request, "prompt_cache_key")?);
         w.text_or_null("user", name(request, "user")?);
-        request.array("include")?;
         Ok(Self { members: w.finish() })
     }
 }

@@ -1,13 +1,13 @@
 //! The Responses API's event stream, in the one order clients rely on.
 
-use moho_terms::{Content, ContentBytes, Entropy, EntropyUnavailable, Timestamp};
+use moho_terms::{ContentBytes, Entropy, Timestamp};
 
 use super::ResponseDraft;
 use super::object::{State, ending_status, write_part};
 use crate::Failure;
 use crate::json::Writer;
-use crate::openai::padding::padding;
-use crate::openai::{Ending, Usage};
+use crate::openai::delta::{WrittenDelta, write_list};
+use crate::openai::{Delta, Ending, Usage};
 
 /// A response that is being streamed. Each method returns the frames to send next.
 pub struct ResponseStream {
@@ -52,32 +52,21 @@ impl ResponseStream {
     /// `response.output_text.delta`, and before the first one the item and its part.
     ///
     /// # Errors
-    /// [`EntropyUnavailable`]: there is nothing to pad with.
-    pub fn delta(
-        &mut self,
-        text: &Content,
-        entropy: &dyn Entropy,
-    ) -> Result<ContentBytes, EntropyUnavailable> {
+    /// [`Failure::Unavailable`]: there is nothing to pad with; [`Failure::Invalid`]: the log-probabilities are too many.
+    pub fn delta(&mut self, delta: &Delta, entropy: &dyn Entropy) -> Result<ContentBytes, Failure> {
+        let written = WrittenDelta::of(delta, self.obfuscate, entropy)?;
+        self.draft.push_written(delta, &written)?;
         let mut w = Writer::new();
         self.speak(&mut w);
         let item = self.draft.item_id();
-        let mut delta = Writer::new();
-        delta.string(text.expose());
-        let delta = delta.finish();
-        let pad = if self.obfuscate {
-            Some(padding(delta.len(), entropy)?)
-        } else {
-            None
-        };
         event(&mut w, &mut self.next, "response.output_text.delta", |w| {
             place(w, &item);
-            w.key("delta").raw(delta.expose());
-            w.fixed("logprobs", "[]");
-            if let Some(pad) = &pad {
-                w.text("obfuscation", pad);
+            w.key("delta").raw(written.text.expose());
+            write_list(w.key("logprobs"), written.logprobs.expose());
+            if let Some(padding) = &written.padding {
+                w.text("obfuscation", padding);
             }
         });
-        self.draft.push(text);
         Ok(w.finish())
     }
 
@@ -126,7 +115,7 @@ impl ResponseStream {
         });
         event(w, &mut self.next, "response.content_part.added", |w| {
             place(w, &item);
-            write_part(w.key("part"), "");
+            write_part(w.key("part"), "", b"");
         });
     }
 }
@@ -155,11 +144,11 @@ impl CompletedStream {
         event(&mut w, next, "response.output_text.done", |w| {
             place(w, &item);
             w.text("text", draft.text().expose());
-            w.fixed("logprobs", "[]");
+            draft.write_logprobs(w);
         });
         event(&mut w, next, "response.content_part.done", |w| {
             place(w, &item);
-            write_part(w.key("part"), draft.text().expose());
+            draft.write_part(w.key("part"));
         });
         event(&mut w, next, "response.output_item.done", |w| {
             w.number("output_index", 0);

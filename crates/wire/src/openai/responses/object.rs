@@ -5,7 +5,8 @@ use moho_terms::{Content, ContentBytes, ResponseId, Timestamp};
 use super::Echo;
 use crate::Failure;
 use crate::json::Writer;
-use crate::openai::{Ending, Usage};
+use crate::openai::delta::{Logprobs, WrittenDelta, bounded, write_list};
+use crate::openai::{Delta, Ending, Usage};
 
 /// An answer that is being written.
 pub struct ResponseDraft {
@@ -13,6 +14,7 @@ pub struct ResponseDraft {
     created_at: Timestamp,
     echo: Echo,
     text: Content,
+    logprobs: Logprobs,
 }
 
 /// Where an answer stands, as its object shows it.
@@ -36,7 +38,7 @@ impl State<'_> {
 /// The status of an ended response and of its item.
 pub(super) fn ending_status(ending: Ending) -> &'static str {
     match ending {
-        Ending::Stop => "completed",
+        Ending::Stop | Ending::StopSequence => "completed",
         Ending::Length => "incomplete",
     }
 }
@@ -50,6 +52,7 @@ impl ResponseDraft {
             created_at,
             echo,
             text: Content::new(String::new()),
+            logprobs: Logprobs::new(),
         }
     }
 
@@ -59,9 +62,21 @@ impl ResponseDraft {
         &self.id
     }
 
-    /// The next piece of text.
-    pub fn push(&mut self, text: &Content) {
-        self.text.push(text);
+    /// The next piece.
+    ///
+    /// # Errors
+    /// [`Failure::Invalid`]: the log-probabilities are too many.
+    pub fn push(&mut self, delta: &Delta) -> Result<(), Failure> {
+        self.text.push(&delta.text);
+        self.logprobs.push(&delta.logprobs);
+        bounded(self.logprobs.members().len())
+    }
+
+    /// The next piece, of which `written` is the JSON.
+    pub(super) fn push_written(&mut self, delta: &Delta, written: &WrittenDelta) -> Result<(), Failure> {
+        self.text.push(&delta.text);
+        self.logprobs.push_written(&written.logprobs);
+        bounded(self.logprobs.members().len())
     }
 
     /// The text so far.
@@ -91,7 +106,9 @@ impl ResponseDraft {
             w.number("created_at", self.created_at.unix_seconds());
             w.text("status", state.status());
             match state {
-                State::Ended(Ending::Stop, _, at) => w.number("completed_at", at.unix_seconds()),
+                State::Ended(Ending::Stop | Ending::StopSequence, _, at) => {
+                    w.number("completed_at", at.unix_seconds())
+                }
                 State::Ended(..) | State::InProgress | State::Failed(_) => w.fixed("completed_at", "null"),
             }
             match state {
@@ -122,6 +139,16 @@ impl ResponseDraft {
         });
     }
 
+    /// Writes the one part of the one output item.
+    pub(super) fn write_part(&self, w: &mut Writer) {
+        write_part(w, self.text.expose(), self.logprobs.members());
+    }
+
+    /// Writes the log-probabilities so far.
+    pub(super) fn write_logprobs(&self, w: &mut Writer) {
+        write_list(w.key("logprobs"), self.logprobs.members());
+    }
+
     /// Writes the one output item, with all its text.
     pub(super) fn write_item(&self, w: &mut Writer, ending: Ending) {
         w.object(|w| {
@@ -129,7 +156,7 @@ impl ResponseDraft {
             w.text("type", "message");
             w.text("status", ending_status(ending));
             w.text("role", "assistant");
-            w.key("content").array(|w| write_part(w, self.text.expose()));
+            w.key("content").array(|w| self.write_part(w));
         });
     }
 }
@@ -140,13 +167,13 @@ pub(super) fn message_id(id: &ResponseId, index: usize) -> String {
     format!("msg_{digits}{index:08x}")
 }
 
-/// Writes a part of output text.
-pub(super) fn write_part(w: &mut Writer, text: &str) {
+/// Writes a part of output text, with the members of its list of log-probabilities.
+pub(super) fn write_part(w: &mut Writer, text: &str, logprobs: &[u8]) {
     w.object(|w| {
         w.text("type", "output_text");
         w.text("text", text);
         w.fixed("annotations", "[]");
-        w.fixed("logprobs", "[]");
+        write_list(w.key("logprobs"), logprobs);
     });
 }
 

@@ -1,5 +1,7 @@
 //! Every rule of a signature and of a bearer key, broken one at a time.
 
+mod presigned;
+
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use aws_lc_rs::digest;

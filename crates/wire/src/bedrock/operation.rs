@@ -1,0 +1,134 @@
+//! Which of Bedrock's operations a path names, and what it asks for.
+
+use super::{Converse, CountTokens, InvokeModel, ListFoundationModels, ModelIdentifier};
+use crate::aws::document::Members;
+use crate::aws::rest::{RestRequest, RestService};
+use crate::query::Query;
+use crate::route::Headers;
+use crate::{Command, Failure};
+
+/// An operation of `bedrock-runtime` or `bedrock`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    /// `POST /model/{modelId}/converse`
+    Converse,
+    /// `POST /model/{modelId}/converse-stream`
+    ConverseStream,
+    /// `POST /model/{modelId}/invoke`
+    InvokeModel,
+    /// `POST /model/{modelId}/invoke-with-response-stream`
+    InvokeModelWithResponseStream,
+    /// `POST /model/{modelId}/count-tokens`
+    CountTokens,
+    /// `GET /foundation-models`
+    ListFoundationModels,
+    /// `GET /foundation-models/{modelIdentifier}`
+    GetFoundationModel,
+}
+
+impl Operation {
+    /// AWS's name for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Converse => "Converse",
+            Self::ConverseStream => "ConverseStream",
+            Self::InvokeModel => "InvokeModel",
+            Self::InvokeModelWithResponseStream => "InvokeModelWithResponseStream",
+            Self::CountTokens => "CountTokens",
+            Self::ListFoundationModels => "ListFoundationModels",
+            Self::GetFoundationModel => "GetFoundationModel",
+        }
+    }
+}
+
+/// What a Bedrock path and its request say.
+pub(crate) struct Called<'a, 'h> {
+    /// The label that names a model, decoded; `None` if it is not UTF-8.
+    pub(crate) label: Option<String>,
+    /// The query, without `?`.
+    pub(crate) raw_query: &'a str,
+    /// The headers.
+    pub(crate) headers: &'a Headers<'h>,
+    /// The body.
+    pub(crate) body: &'a [u8],
+}
+
+impl Called<'_, '_> {
+    /// A body that says it is no JSON is not read as JSON. InvokeModel says so in words of its own.
+    fn takes_json(&self, operation: Operation) -> Result<(), Failure> {
+        let kind = (self.headers)("content-type").filter(|_| !self.body.is_empty());
+        let kind = kind
+            .unwrap_or(b"application/json")
+            .split(|byte| *byte == b';')
+            .next();
+        let json = kind.is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/json"));
+        let own = matches!(
+            operation,
+            Operation::InvokeModel | Operation::InvokeModelWithResponseStream
+        );
+        if json || own {
+            return Ok(());
+        }
+        Err(Failure::Service {
+            code: "UnsupportedMediaTypeException",
+            message: "The content type of the request is not supported. Use application/json and try again."
+                .to_owned(),
+            status: 415,
+        })
+    }
+}
+
+impl Operation {
+    /// The service that has it.
+    pub(super) fn service(self) -> RestService {
+        match self {
+            Self::Converse
+            | Self::ConverseStream
+            | Self::InvokeModel
+            | Self::InvokeModelWithResponseStream
+            | Self::CountTokens => RestService::BedrockRuntime,
+            Self::ListFoundationModels | Self::GetFoundationModel => RestService::Bedrock,
+        }
+    }
+
+    /// What a request asks for.
+    ///
+    /// # Errors
+    /// A [`Failure`] that names what is wrong, without repeating a tenant's words.
+    pub(crate) fn command(self, called: &Called<'_, '_>) -> Result<Command, Failure> {
+        called.takes_json(self)?;
+        let label = called.label.as_deref();
+        let mut members = self.service().request(
+            self.name(),
+            &RestRequest {
+                label: &|_only| label.map(str::to_owned),
+                query: &Query::parse(called.raw_query.as_bytes())?,
+                headers: called.headers,
+                body: called.body,
+            },
+        )?;
+        if self == Self::ListFoundationModels {
+            return ListFoundationModels::read(&mut members).map(Command::ListFoundationModels);
+        }
+        // A label that is no UTF-8 is no name either.
+        let model = ModelIdentifier::parse(label.unwrap_or_default())?;
+        let invoke =
+            |members: &mut Members, stream| InvokeModel::read(model.clone(), members, stream).map(Box::new);
+        match self {
+            Self::ListFoundationModels => Err(Failure::Internal),
+            Self::GetFoundationModel => Ok(Command::GetFoundationModel(model)),
+            Self::Converse => Converse::read(model, &mut members).map(|c| Command::Converse(Box::new(c))),
+            Self::ConverseStream => {
+                Converse::read(model, &mut members).map(|c| Command::ConverseStream(Box::new(c)))
+            }
+            Self::InvokeModel => invoke(&mut members, false).map(Command::InvokeModel),
+            Self::InvokeModelWithResponseStream => {
+                invoke(&mut members, true).map(Command::InvokeModelWithResponseStream)
+            }
+            Self::CountTokens => {
+                CountTokens::read(model, &mut members).map(|c| Command::CountTokens(Box::new(c)))
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! JSON bodies of every route: parsed into a command, or refused in the route's own words.
+
+use moho_terms::RequestId;
+use moho_wire::hostile_input::json_again;
+use moho_wire::{ErrorShape, Failure, RequestHead};
+use quick_xml::events::Event;
+
+/// Every route that takes a body, and some that take none.
+const ROUTES: [(&str, &str); 12] = [
+    ("POST", "/v1/responses"),
+    ("POST", "/openai/v1/responses"),
+    ("POST", "/v1/chat/completions"),
+    ("POST", "/openai/v1/chat/completions"),
+    ("POST", "/model/m/converse"),
+    ("POST", "/model/m/converse-stream"),
+    ("POST", "/model/m/invoke"),
+    (
+        "POST",
+        "/model/arn%3Aaws%3Abedrock%3Amoho-local-1%3A%3Afoundation-model%2Fm/invoke",
+    ),
+    ("POST", "/model/m/invoke-with-response-stream"),
+    ("POST", "/model/m/count-tokens"),
+    ("GET", "/v1/models"),
+    ("GET", "/foundation-models"),
+];
+
+/// The bytes as the body of every route.
+pub fn json_commands(data: &[u8]) {
+    if let Some(printed) = json_again(data) {
+        let again = json_again(printed.expose());
+        let same = again.is_some_and(|again| again.expose() == printed.expose());
+        assert!(same, "JSON printed is JSON that prints the same");
+    }
+    for (method, raw_path) in ROUTES {
+        let found = moho_wire::route(&RequestHead {
+            method,
+            raw_path,
+            raw_query: "",
+            content_type: Some("application/json"),
+            authorization: None,
+        });
+        let Ok(route) = found else {
+            assert!(raw_path.is_empty(), "{raw_path} is a route");
+            continue;
+        };
+        assert!(route.body_limit() > 0);
+        let header = |name: &str| (name == "content-type").then_some(&b"application/json"[..]);
+        if let Err(failure) = route.command(&header, data) {
+            is_well_formed(&failure, route.error_shape());
+        }
+    }
+}
+
+/// A refusal is a body of its protocol, whatever it is about.
+pub(crate) fn is_well_formed(failure: &Failure, shape: ErrorShape) {
+    let Ok(id) = "00000000-0000-4000-8000-000000000000".parse::<RequestId>() else {
+        return;
+    };
+    let reply = failure.reply(shape, &id);
+    assert!(
+        (400..600).contains(&reply.status),
+        "a refusal has the status of one"
+    );
+    let body = reply.body.expose();
+    match shape {
+        ErrorShape::Query { .. } => is_xml(body),
+        ErrorShape::OpenAi | ErrorShape::AwsJson | ErrorShape::RestJson => {
+            assert!(json_again(body).is_some(), "a refusal is JSON");
+        }
+    }
+}
+
+fn is_xml(body: &[u8]) {
+    let mut reader = quick_xml::Reader::from_reader(body);
+    let mut elements = 0_u32;
+    loop {
+        match reader.read_event() {
+            Ok(Event::Eof) => break,
+            Ok(Event::Start(_)) => elements = elements.saturating_add(1),
+            Ok(Event::Text(text)) => assert!(text.xml10_content().is_ok(), "text of XML"),
+            Ok(_) => {}
+            Err(_) => assert!(body.is_empty(), "a refusal is XML"),
+        }
+    }
+    assert!(elements >= 5, "ErrorResponse, Error, Type, Code, Message");
+}

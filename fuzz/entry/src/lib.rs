@@ -1,0 +1,65 @@
+//! Fuzz targets: each a function of arbitrary bytes that asserts what must hold for all of them.
+//!
+//! That nothing panics is only the least of it: what was parsed and printed parses to the same again, a canonical form
+//! does not depend on how it was written, no bytes pass for credentials. The same functions run under cargo-fuzz with
+//! its coverage, and in `tests/corpus.rs` over the committed corpus and mutations of it.
+#![forbid(unsafe_code)]
+
+mod credentials;
+mod head;
+mod identity;
+mod json;
+mod policy;
+mod query;
+mod sealed;
+mod settings;
+mod sigv4;
+
+pub use credentials::credentials;
+pub use head::http_head;
+pub use identity::identity;
+pub use json::json_commands;
+pub use policy::policy;
+pub use query::query_forms;
+pub use sealed::{journal, sealed_object};
+pub use settings::settings;
+pub use sigv4::sigv4;
+
+/// A fuzz target.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// Its name, which is that of its folder in `fuzz/corpus` and of its file in `fuzz/fuzz_targets`.
+    pub name: &'static str,
+    /// What must hold for any bytes.
+    pub run: fn(&[u8]),
+    /// How many mutations of its corpus take about two seconds.
+    pub rounds: u32,
+}
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    target("credentials", credentials, 40_000),
+    target("http_head", http_head, 4_000),
+    target("identity", identity, 100_000),
+    target("journal", journal, 40_000),
+    target("json_commands", json_commands, 6_000),
+    target("policy", policy, 10_000),
+    target("query_forms", query_forms, 10_000),
+    target("sealed_object", sealed_object, 100_000),
+    target("settings", settings, 20_000),
+    target("sigv4", sigv4, 20_000),
+];
+
+const fn target(name: &'static str, run: fn(&[u8]), rounds: u32) -> Target {
+    Target { name, run, rounds }
+}
+
+/// The moment at which everything arrives: 22 November 2026, 02:00 UTC.
+const NOW: u64 = 1_795_312_800;
+/// The region of every rule.
+const REGION: &str = "moho-local-1";
+
+/// Text of bytes that need not be any.
+fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}

@@ -13,7 +13,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     Need {
         package: "curl",
         present: || process::succeeds(Command::new("curl").arg("--version")),
@@ -25,6 +25,10 @@ const NEEDS: [Need; 3] = [
     Need {
         package: "gcc",
         present: || process::succeeds(Command::new("cc").arg("--version")),
+    },
+    Need {
+        package: "openssl",
+        present: || process::succeeds(Command::new("openssl").arg("version")),
     },
 ];
 

@@ -2,7 +2,8 @@
 //!
 //! What the other crates want from the kernel has a name here: memory that is neither swapped nor dumped
 //! ([`LockedBytes`]), files that only this user reads ([`read_private`], [`create_private`]), one process per directory
-//! ([`lock_file_exclusive`]), a process that cannot be looked into ([`harden_process`]), and
+//! ([`lock_file_exclusive`]), a process that cannot be looked into ([`harden_process`]) and may have
+//! as many connections as the system allows ([`raise_open_files`]), and
 //! a bound on the memory of one thread ([`Allowance`]). `unsafe` lives in the modules of [`LockedBytes`] and
 //! [`Allowance`] alone.
 
@@ -14,4 +15,6 @@ mod process;
 pub use allowance::{Allowance, Bounded};
 pub use file::{FileLock, LockError, PrivateFileError, create_private, lock_file_exclusive, read_private};
 pub use memory::{LockedBytes, MemoryError, Residence};
-pub use process::{HardenError, available_cores, harden_process, own_user, process_cpu_time};
+pub use process::{
+    HardenError, available_cores, harden_process, own_user, process_cpu_time, raise_open_files,
+};

@@ -36,6 +36,24 @@ pub fn harden_process() -> Result<(), HardenError> {
     Ok(())
 }
 
+/// Raises the limit on open files as far as the system allows without privileges, and says how many that is. Call it
+/// before the first connection; the soft limit is low for programs that use `select`, which this one does not.
+#[must_use]
+pub fn raise_open_files() -> usize {
+    let mut limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if rustix::process::setrlimit(Resource::Nofile, raised).is_ok() {
+        limit = raised;
+    }
+    // `None` is no limit.
+    limit
+        .current
+        .map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX))
+}
+
 /// How many threads can run at once, as CPU affinity and control groups allow; at least one.
 #[must_use]
 pub fn available_cores() -> NonZeroUsize {
@@ -78,6 +96,27 @@ mod tests {
         assert_eq!(
             rustix::process::dumpable_behavior().unwrap(),
             DumpableBehavior::NotDumpable
+        );
+    }
+
+    #[test]
+    fn the_limit_on_open_files_becomes_the_highest() {
+        let before = rustix::process::getrlimit(Resource::Nofile);
+        let low = Rlimit {
+            current: Some(64),
+            maximum: before.maximum,
+        };
+        rustix::process::setrlimit(Resource::Nofile, low).unwrap();
+        let most = raise_open_files();
+        assert_eq!(
+            before
+                .maximum
+                .map_or(usize::MAX, |most| usize::try_from(most).unwrap()),
+            most
+        );
+        assert_eq!(
+            rustix::process::getrlimit(Resource::Nofile).current,
+            before.maximum
         );
     }
 

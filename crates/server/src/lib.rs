@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod closing;
 pub mod config;
 pub mod door;
 pub mod engine_link;
@@ -13,6 +14,7 @@ pub mod net;
 mod road;
 mod startup;
 pub mod system;
+pub mod telemetry;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use crate::cli::Opened;
 use crate::road::RequestRoad;
 use crate::startup::Started;
+use crate::telemetry::Observed;
 
 /// The binary `moho`.
 #[must_use]
@@ -31,7 +34,9 @@ pub fn run() -> ExitCode {
             posture,
         } = startup::open(config, progress)?;
         Ok(Opened {
+            observed: Arc::new(Observed::new(Arc::clone(&platform))),
             attestation: platform.attestation,
+            closing: platform.closing.clone(),
             door: platform.door.watch(),
             posture,
             lock,

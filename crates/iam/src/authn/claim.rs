@@ -73,15 +73,17 @@ impl<'a> Credential<'a> {
         }
         let service = SigningName::from_scope(self.service)
             .filter(|service| services.contains(service))
-            .ok_or(AuthnError::WrongScope(
-                "Credential should be scoped to correct service.",
-            ))?;
+            .ok_or_else(|| match services.first() {
+                Some(service) => AuthnError::WrongService(*service),
+                None => AuthnError::WrongScope("Credential should be scoped to correct service."),
+            })?;
         // AWS's global services are signed for us-east-1 by clients that do not know better.
         let global = matches!(service, SigningName::Iam | SigningName::Sts) && self.region == "us-east-1";
         if self.region != region.as_str() && !global {
-            return Err(AuthnError::WrongScope(
-                "Credential should be scoped to a valid region.",
-            ));
+            return Err(AuthnError::WrongRegion {
+                asked: self.region.parse().ok(),
+                served: region.clone(),
+            });
         }
         Ok((
             Scope {

@@ -1,9 +1,11 @@
 //! Why a caller is not who it says. `wire` gives each its protocol's code and status.
 
-use moho_terms::Timestamp;
+use moho_terms::{Region, Timestamp};
+
+use super::SigningName;
 
 /// Why authentication failed. The texts are the ones AWS sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthnError {
     /// Nothing was sent to prove anything with.
     #[error("Missing Authentication Token")]
@@ -14,17 +16,31 @@ pub enum AuthnError {
     /// The access key or session token was never issued here, or they do not belong together.
     #[error("The security token included in the request is invalid.")]
     UnknownKey,
-    /// The signature is scoped to another date, region or service.
+    /// The signature is scoped to another date, or to no request.
     #[error("{0}")]
     WrongScope(&'static str),
+    /// The signature is scoped to a service that does not serve this path: the one that does.
+    #[error("Credential should be scoped to correct service: '{}'.", .0.as_str())]
+    WrongService(SigningName),
+    /// The signature is scoped to another region.
+    #[error("{}", region_text(asked.as_ref()))]
+    WrongRegion {
+        /// The region it names, if that has the form of one.
+        asked: Option<Region>,
+        /// The region that is served.
+        served: Region,
+    },
     /// The signature is not that of this request.
     #[error(
         "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
     )]
     BadSignature,
-    /// The credentials have ended.
+    /// The credentials, or the bearer key, have ended.
     #[error("The security token included in the request is expired")]
-    Expired,
+    Expired {
+        /// When they ended.
+        at: Timestamp,
+    },
     /// The request was signed too long ago, or in the future.
     #[error("{}", skew_text(*signed, *now, *allowed_seconds))]
     Skewed {
@@ -45,11 +61,18 @@ impl AuthnError {
             Self::Missing => "missing",
             Self::Malformed(_) => "malformed",
             Self::UnknownKey => "unknown-key",
-            Self::WrongScope(_) => "wrong-scope",
+            Self::WrongScope(_) | Self::WrongService(_) | Self::WrongRegion { .. } => "wrong-scope",
             Self::BadSignature => "bad-signature",
-            Self::Expired => "expired",
+            Self::Expired { .. } => "expired",
             Self::Skewed { .. } => "skewed",
         }
+    }
+}
+
+fn region_text(asked: Option<&Region>) -> String {
+    match asked {
+        Some(region) => format!("Credential should be scoped to a valid region, not '{region}'."),
+        None => "Credential should be scoped to a valid region.".to_owned(),
     }
 }
 

@@ -201,7 +201,7 @@ impl Authenticator {
         }
         let (session, proof) = presented.check(&self.tokens, now)?;
         if key.expires_at() <= now {
-            return Err(AuthnError::Expired);
+            return Err(AuthnError::Expired { at: key.expires_at() });
         }
         Ok(Authenticated::by_signature(
             session,

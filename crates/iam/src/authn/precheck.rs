@@ -39,7 +39,9 @@ impl Authenticator {
         let access_key_id = claim.credential.access_key_id;
         let session = presented::open(&self.tokens, access_key_id, claim.session_token)?.session;
         if session.expires_at() <= now {
-            Err(AuthnError::Expired)
+            Err(AuthnError::Expired {
+                at: session.expires_at(),
+            })
         } else {
             Ok(())
         }

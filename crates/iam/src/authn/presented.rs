@@ -41,7 +41,9 @@ impl Presented<'_> {
         let session = opened?.session;
         let valid = verified?;
         if session.expires_at() <= now {
-            Err(AuthnError::Expired)
+            Err(AuthnError::Expired {
+                at: session.expires_at(),
+            })
         } else {
             Ok((session, valid))
         }

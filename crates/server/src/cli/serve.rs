@@ -17,11 +17,13 @@ use tokio::sync::watch;
 
 use super::loading::Loading;
 use super::{Exit, Failure, Progress, surroundings, typed};
+use crate::closing::Closing;
 use crate::config::{Config, TlsConfig};
 use crate::door::{self, DoorSocket, DoorState};
 use crate::net::tls::{Certificates, Identity};
-use crate::net::{Listener, RimSettings, Road, Server};
+use crate::net::{Limits, Listener, RimSettings, Road, Server};
 use crate::system::{SystemClock, SystemEntropy, start_log};
+use crate::telemetry::{self, MetricsListener, Observed};
 
 /// What of the outside world the platform may use.
 pub struct Surface {
@@ -37,10 +39,14 @@ pub struct Opened<R> {
     pub road: Arc<R>,
     /// What can be proven about it.
     pub attestation: Attestation,
+    /// The way down, which the platform's requests in progress watch.
+    pub closing: Closing,
     /// Whether the bootstrap door is open, now and from now on.
     pub door: watch::Receiver<DoorState>,
     /// What keeps every other moho out of the data directory.
     pub lock: FileLock,
+    /// What observers may see of it.
+    pub observed: Arc<Observed>,
     /// What else the start-up lines have to say: what is open, what is only for development. Content-free.
     pub posture: Vec<String>,
 }
@@ -54,6 +60,9 @@ pub(super) struct Endpoint {
     pub(super) region: String,
     /// The file that clients have to trust, if the certificate is a generated one.
     pub(super) ca: Option<String>,
+    /// The base URL of metrics and probes, if they are served apart.
+    #[serde(default)]
+    pub(super) metrics: Option<String>,
 }
 
 /// How often the certificate is looked at: daily.
@@ -70,14 +79,13 @@ pub(super) fn run<R: Road>(
     let config = Config::resolve(&typed(matches)?, &surroundings())?;
     // Before the first thread, as some of it holds for one thread only.
     moho_os::harden_process().map_err(|error| Failure::new(Exit::InTheWay, error))?;
+    let open_files = moho_os::raise_open_files();
     start_log(config.log.format, &config.log.filter).map_err(|error| Failure::new(Exit::Usage, error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::InTheWay, error))?;
     let result = {
         let _inside = runtime.enter();
-        let prepared = runtime
-            .block_on(Prepared::make(&config))
-            .map_err(Failure::of(Exit::InTheWay))?;
+        let prepared = Prepared::make(&config, open_files).map_err(Failure::of(Exit::InTheWay))?;
         let mut loading = Loading::new();
         let opened = open(&config, &prepared.surface, &mut |model, done, total| {
             loading.show(model, done, total)
@@ -93,8 +101,11 @@ pub(super) fn run<R: Road>(
 
 /// What is there before the platform: cheap things that can fail, so that they fail first.
 struct Prepared {
+    limits: Limits,
     surface: Surface,
     listeners: Vec<Listener>,
+    /// For observers.
+    metrics: Option<Listener>,
     /// A given certificate. A generated one has to wait until the data directory is ours.
     given: Option<Arc<Certificates>>,
     terminate: Signal,
@@ -102,20 +113,26 @@ struct Prepared {
 }
 
 impl Prepared {
-    async fn make(config: &Config) -> anyhow::Result<Self> {
+    fn make(config: &Config, open_files: usize) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let mut listeners = Vec::with_capacity(config.listen.len());
         for address in &config.listen {
-            listeners.push(Listener::bind(*address).await?);
+            listeners.push(Listener::bind(*address)?);
         }
+        let metrics = match config.metrics {
+            Some(address) => Some(Listener::bind(address).context("`metrics.listen`")?),
+            None => None,
+        };
         let given = match config.tls {
             TlsConfig::Given { .. } => Some(Certificates::open(identity(config), clock.as_ref())?),
             TlsConfig::Generated(_) => None,
         };
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
         Ok(Self {
+            limits: config.limits.within(open_files),
             surface: Surface { clock, entropy },
             listeners,
+            metrics,
             given,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -124,8 +141,10 @@ impl Prepared {
 
     async fn serve<R: Road>(self, config: &Config, opened: Opened<R>) -> anyhow::Result<()> {
         let Self {
+            limits,
             surface,
             listeners,
+            metrics,
             given,
             mut terminate,
             mut interrupt,
@@ -137,8 +156,9 @@ impl Prepared {
         let settings = RimSettings {
             clock: Arc::clone(&surface.clock),
             entropy: Arc::clone(&surface.entropy),
-            limits: config.limits,
+            limits,
             attestation: HeaderValue::from_static(attestation_word(opened.attestation)),
+            closing: opened.closing.clone(),
         };
         let server = Server::new(Arc::clone(&opened.road), settings);
         let tls = Arc::clone(&certificates).acceptor()?;
@@ -147,15 +167,24 @@ impl Prepared {
             server.listen(listener, tls.clone());
         }
         open_door(&server, config, &opened.door)?;
-        let endpoint = Published::write(config, &addresses, &certificates)?;
+        let measured = opened.observed.telemetry();
+        let metrics = metrics.map(|listener| MetricsListener::open(listener, Arc::clone(&opened.observed)));
+        let seen_on = metrics.as_ref().map(MetricsListener::address);
+        let endpoint = Published::write(config, (&addresses, seen_on), &certificates)?;
         say_posture(config, &addresses, &opened);
+        telemetry::say_posture(seen_on, config.otlp.as_ref());
+        say_limits(config, &limits);
         wait_for_stop(&mut terminate, &mut interrupt, &certificates, &surface).await;
         tracing::info!(
             limit_seconds = config.limits.drain.as_secs(),
             "stopping: requests in progress may end"
         );
         drop(endpoint);
-        let whole = server.finish(either(&mut terminate, &mut interrupt)).await;
+        let whole = server
+            .finish(async || either(&mut terminate, &mut interrupt).await)
+            .await;
+        measured.finish().await;
+        drop(metrics);
         tracing::info!(everything_ended = whole, "stopped");
         drop(opened);
         Ok(())
@@ -240,7 +269,11 @@ async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
 struct Published(std::path::PathBuf);
 
 impl Published {
-    fn write(config: &Config, addresses: &[SocketAddr], certificates: &Certificates) -> anyhow::Result<Self> {
+    fn write(
+        config: &Config,
+        (addresses, metrics): (&[SocketAddr], Option<SocketAddr>),
+        certificates: &Certificates,
+    ) -> anyhow::Result<Self> {
         let first = addresses.first().context("there is no address to listen on")?;
         let ca = certificates
             .authority()
@@ -249,6 +282,7 @@ impl Published {
             url: format!("https://{}", reachable(*first)),
             region: config.region.to_string(),
             ca,
+            metrics: metrics.map(|address| format!("http://{}", reachable(address))),
         };
         let path = endpoint_path(&config.data);
         std::fs::write(&path, serde_json::to_vec_pretty(&endpoint)?)
@@ -273,6 +307,17 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
     };
     SocketAddr::new(here, address.port())
+}
+
+/// A bound that is tighter than what was asked for.
+fn say_limits(config: &Config, limits: &Limits) {
+    if limits.connections < config.limits.connections {
+        tracing::warn!(
+            connections = limits.connections,
+            wanted = config.limits.connections,
+            "the system allows too few open files for as many connections as `limits.connections`: raise `ulimit -n`, or LimitNOFILE of the unit"
+        );
+    }
 }
 
 fn say_posture<R>(config: &Config, addresses: &[SocketAddr], opened: &Opened<R>) {

@@ -127,8 +127,8 @@ pub const SETTINGS: &[Setting] = &[
     one(
         ["limits.connections", "max-connections", "MOHO_MAX_CONNECTIONS"],
         "COUNT",
-        "512",
-        "Connections at once; more wait to be accepted",
+        "4096",
+        "Connections at once; more take the places of idle ones, or are closed. Fewer if the system allows fewer open files",
     ),
     one(
         [
@@ -138,7 +138,13 @@ pub const SETTINGS: &[Setting] = &[
         ],
         "COUNT",
         "half of `limits.connections`",
-        "Connections at once from one address (IPv6: one /64 network); more are closed. Raise it behind a proxy",
+        "Connections at once from one address (IPv6: one /64 network). Raise it behind a proxy",
+    ),
+    one(
+        ["limits.requests", "max-requests", "MOHO_MAX_REQUESTS"],
+        "COUNT",
+        "2048",
+        "Requests in progress at once, one address having the same share as of connections; more are asked to come again",
     ),
     one(
         ["limits.streams", "max-streams", "MOHO_MAX_STREAMS"],
@@ -199,6 +205,30 @@ pub const SETTINGS: &[Setting] = &[
         "FILTER",
         "info",
         "What to log: error, warn, info, debug, or filters such as moho_server=debug; never any content",
+    ),
+    one(
+        ["metrics.listen", "metrics-listen", "MOHO_METRICS_LISTEN"],
+        "ADDRESS:PORT",
+        "none",
+        "Address to serve /metrics, /healthz and /readyz on, in plain HTTP and to everybody; 127.0.0.1:9464 is usual",
+    ),
+    one(
+        ["otlp.endpoint", "otlp-endpoint", "MOHO_OTLP_ENDPOINT"],
+        "URL",
+        "none",
+        "Collector to send traces to, by OTLP over HTTP (`/v1/traces` is added): https://collector:4318; never any content",
+    ),
+    one(
+        ["otlp.ca", "otlp-ca", "MOHO_OTLP_CA"],
+        "FILE",
+        "the system's",
+        "Authorities to trust for the collector's certificate, in PEM",
+    ),
+    one(
+        ["otlp.share", "otlp-share", "MOHO_OTLP_SHARE"],
+        "SHARE",
+        "1",
+        "Share of the traces to record that begin here, from 0 to 1; a request that names its trace follows its caller",
     ),
 ];
 

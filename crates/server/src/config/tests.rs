@@ -169,7 +169,7 @@ fn the_table_is_consistent_and_documented() {
 #[test]
 fn one_peer_gets_half_of_the_connections_unless_it_is_told_otherwise() {
     let limits = |words: &[&str]| resolve(&typed(words)).unwrap().limits;
-    assert_eq!(limits(&[]).connections_per_peer, 256);
+    assert_eq!(limits(&[]).connections_per_peer, 2048);
     assert_eq!(limits(&["--max-connections", "1"]).connections_per_peer, 1);
     let said = limits(&["--max-connections", "10", "--max-peer-connections", "9"]);
     assert_eq!((said.connections, said.connections_per_peer), (10, 9));

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 
+use crate::net::activity::Activity;
 use crate::net::{Patient, Peer, Road, Server, accept, connection};
 
 /// Whether the door is open, as the road sees it. Once closed, it stays so.
@@ -127,7 +128,7 @@ pub fn serve<R: Road>(server: &Server<R>, door: DoorSocket, own_uid: u32, state:
             let serving = connection::http1(
                 Arc::clone(&rim),
                 Patient::new(stream, rim.settings.limits.stall),
-                Peer::Door { uid },
+                (Peer::Door { uid }, Arc::new(Activity::new())),
             );
             let mut closed = state.clone();
             rim.tasks.spawn(async move {

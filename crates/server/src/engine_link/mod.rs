@@ -8,17 +8,23 @@ mod sequence;
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use moho_engine::{
-    EngineCommand, EngineEvent, EngineGone, EngineHandle, EventKind, ModelCard, SequenceId, StartSequence,
+    EngineCommand, EngineEvent, EngineGone, EngineHandle, EventKind, ModelCard, ModelLoad, OutputFormat,
+    Prompt, Refusal, SequenceId, StartSequence,
 };
+use moho_terms::ModelId;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 pub use sequence::Sequence;
+
+use self::sequence::Ticket;
+use crate::telemetry::{Operation, Question, RequestSpan, Watch};
 
 /// Tokens that a sequence may be ahead of its reader.
 const WINDOW: u32 = 32;
@@ -46,7 +52,13 @@ pub(crate) struct Shared {
 type Commands = Box<dyn Fn(EngineCommand) -> Result<(), EngineGone> + Send + Sync>;
 
 /// Where the events of each living sequence go; `None` once the engine has ended.
-type Readers = Option<HashMap<SequenceId, mpsc::Sender<EventKind>>>;
+type Readers = Option<HashMap<SequenceId, mpsc::Sender<Said>>>;
+
+/// An event, and when the engine said it: a reader that is slow reads it later.
+pub(crate) struct Said {
+    pub(crate) at: Instant,
+    pub(crate) kind: EventKind,
+}
 
 impl EngineLink {
     /// Starts the bridge over a running engine.
@@ -91,26 +103,74 @@ impl EngineLink {
         self.shared.readers().is_none()
     }
 
-    /// Starts a sequence. Its name and its first credit are the link's to choose, whatever `start` says of them.
+    /// Starts a sequence for the request of `span`, and measures it. Its name and its first credit are the link's to
+    /// choose, whatever `start` says of them.
     ///
     /// # Errors
     /// [`EngineGone`]: the engine has ended.
-    pub fn start_sequence(&self, mut start: Box<StartSequence>) -> Result<Sequence, EngineGone> {
-        let id = SequenceId(self.shared.next.fetch_add(1, Ordering::Relaxed));
+    pub fn start_sequence(
+        &self,
+        mut start: Box<StartSequence>,
+        span: &RequestSpan,
+    ) -> Result<Sequence, EngineGone> {
         let room = usize::try_from(WINDOW)
             .unwrap_or(usize::MAX)
             .saturating_add(EVENTS_WITHOUT_CREDIT);
-        let (events, reader) = mpsc::channel(room);
-        start.sequence = id;
+        let watch = Watch::begin(span, question(&start));
+        let ticket = Ticket::open(&self.shared, room)?;
+        start.sequence = ticket.id();
         start.credit = WINDOW;
-        self.shared
-            .readers()
-            .as_mut()
-            .ok_or(EngineGone)?
-            .insert(id, events);
-        let sequence = Sequence::new(id, reader, Arc::clone(&self.shared), WINDOW);
+        let sequence = Sequence::new(ticket, watch, WINDOW);
         self.shared.send(EngineCommand::Start(start))?;
         Ok(sequence)
+    }
+
+    /// How many tokens a prompt has, or why it could not be continued. Dropping the future gives the question up.
+    ///
+    /// # Errors
+    /// [`EngineGone`]: the engine has ended, or failed at it.
+    pub async fn count(
+        &self,
+        model: ModelId,
+        prompt: Prompt,
+        isolation: u64,
+    ) -> Result<Result<u32, Refusal>, EngineGone> {
+        let mut ticket = Ticket::open(&self.shared, 1)?;
+        self.shared.send(EngineCommand::Count {
+            ticket: ticket.id(),
+            model,
+            prompt,
+            isolation,
+        })?;
+        match ticket.next().await.map(|said| said.kind) {
+            Some(EventKind::Counted { tokens }) => Ok(Ok(tokens)),
+            Some(EventKind::Refused(refusal)) => Ok(Err(refusal)),
+            Some(
+                EventKind::Admitted { .. }
+                | EventKind::Scheduled
+                | EventKind::Text { .. }
+                | EventKind::Measured(_)
+                | EventKind::Finished { .. }
+                | EventKind::Failed(_),
+            )
+            | None => Err(EngineGone),
+        }
+    }
+
+    /// What each model does and has done; `None` if the engine has ended.
+    pub async fn measure(&self) -> Option<Vec<ModelLoad>> {
+        let mut ticket = Ticket::open(&self.shared, 1).ok()?;
+        self.shared.send(EngineCommand::Measure(ticket.id())).ok()?;
+        match ticket.next().await?.kind {
+            EventKind::Measured(loads) => Some(loads),
+            EventKind::Admitted { .. }
+            | EventKind::Scheduled
+            | EventKind::Text { .. }
+            | EventKind::Counted { .. }
+            | EventKind::Finished { .. }
+            | EventKind::Refused(_)
+            | EventKind::Failed(_) => None,
+        }
     }
 }
 
@@ -156,7 +216,11 @@ impl Shared {
             let Some(reader) = living.get(&sequence) else {
                 continue;
             };
-            let refused = reader.try_send(kind).is_err();
+            let said = Said {
+                at: Instant::now(),
+                kind,
+            };
+            let refused = reader.try_send(said).is_err();
             if terminal || refused {
                 living.remove(&sequence);
             }
@@ -168,6 +232,23 @@ impl Shared {
         }
         // Dropping the senders tells every reader that the engine has ended.
         self.readers().take();
+    }
+}
+
+/// What telemetry may know of a question: its numbers, not its words.
+fn question(start: &StartSequence) -> Question {
+    Question {
+        model: start.model.clone(),
+        operation: match start.prompt {
+            Prompt::Chat(_) => Operation::Chat,
+            Prompt::Text(_) | Prompt::Tokens(_) => Operation::TextCompletion,
+        },
+        max_tokens: start.max_tokens,
+        sampling: start.sampling,
+        output: match start.output {
+            OutputFormat::Text => "text",
+            OutputFormat::JsonObject | OutputFormat::JsonSchema(_) => "json",
+        },
     }
 }
 

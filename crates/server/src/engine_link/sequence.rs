@@ -1,56 +1,97 @@
 //! One sequence, as the road reads it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use moho_engine::{EngineCommand, EventKind, Failure, SequenceId};
+use moho_engine::{
+    EngineCommand, EngineGone, EventKind, Failure, FinishReason, PromptFault, Refusal, SequenceId, Usage,
+};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use super::Shared;
+use super::{Said, Shared};
+use crate::telemetry::{Ending, Watch};
 
 /// A running sequence. Reading it lets the engine go on; dropping it cancels it.
 pub struct Sequence {
-    id: SequenceId,
-    events: mpsc::Receiver<EventKind>,
-    shared: Arc<Shared>,
+    ticket: Ticket,
+    watch: Watch,
     window: u32,
     /// Tokens read since credit was last given.
     read: u32,
+}
+
+/// A question to the engine, and where its answers come in. Dropping it before the last one gives the question up.
+pub(super) struct Ticket {
+    id: SequenceId,
+    events: mpsc::Receiver<Said>,
+    shared: Arc<Shared>,
     ended: bool,
 }
 
-impl Sequence {
-    pub(super) fn new(
-        id: SequenceId,
-        events: mpsc::Receiver<EventKind>,
-        shared: Arc<Shared>,
-        window: u32,
-    ) -> Self {
-        Self {
+impl Ticket {
+    /// A question of a new name, with room for so many answers that were not read yet.
+    pub(super) fn open(shared: &Arc<Shared>, room: usize) -> Result<Self, EngineGone> {
+        let id = SequenceId(shared.next.fetch_add(1, Ordering::Relaxed));
+        let (sender, events) = mpsc::channel(room);
+        shared.readers().as_mut().ok_or(EngineGone)?.insert(id, sender);
+        Ok(Self {
             id,
             events,
-            shared,
+            shared: Arc::clone(shared),
+            ended: false,
+        })
+    }
+
+    pub(super) fn id(&self) -> SequenceId {
+        self.id
+    }
+
+    /// The next answer; `None` after the terminal one, and when the engine has ended.
+    pub(super) async fn next(&mut self) -> Option<Said> {
+        if self.ended {
+            return None;
+        }
+        let said = self.events.recv().await;
+        self.ended = said.as_ref().is_none_or(|said| said.kind.is_terminal());
+        said
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.shared.forget(self.id);
+            self.shared.tell(EngineCommand::Cancel(self.id));
+        }
+    }
+}
+
+impl Sequence {
+    pub(super) fn new(ticket: Ticket, watch: Watch, window: u32) -> Self {
+        Self {
+            ticket,
+            watch,
             window,
             read: 0,
-            ended: false,
         }
     }
 
     /// The next event; `None` after the terminal one. An engine that ends without a word is a
     /// [`Failure::EngineStopped`], so there always is a terminal event.
     pub async fn next(&mut self) -> Option<EventKind> {
-        if self.ended {
+        if self.ticket.ended {
             return None;
         }
-        let event = self
-            .events
-            .recv()
-            .await
-            .unwrap_or(EventKind::Failed(Failure::EngineStopped));
-        self.ended = event.is_terminal();
-        if let EventKind::Text { tokens, .. } = &event {
+        let said = self.ticket.next().await.unwrap_or_else(|| Said {
+            at: Instant::now(),
+            kind: EventKind::Failed(Failure::EngineStopped),
+        });
+        watched(&mut self.watch, &said);
+        if let EventKind::Text { tokens, .. } = &said.kind {
             self.give_back(*tokens);
         }
-        Some(event)
+        Some(said.kind)
     }
 
     /// Gives credit back for what was read, half a window at a time, to spare the engine a message per token.
@@ -58,19 +99,62 @@ impl Sequence {
         self.read = self.read.saturating_add(tokens);
         if self.read >= self.window / 2 {
             let tokens = std::mem::take(&mut self.read);
-            self.shared.tell(EngineCommand::Credit {
-                sequence: self.id,
+            self.ticket.shared.tell(EngineCommand::Credit {
+                sequence: self.ticket.id,
                 tokens,
             });
         }
     }
 }
 
-impl Drop for Sequence {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.shared.forget(self.id);
-            self.shared.tell(EngineCommand::Cancel(self.id));
+/// Tells telemetry what happened, in numbers and fixed words.
+fn watched(watch: &mut Watch, said: &Said) {
+    match &said.kind {
+        EventKind::Admitted {
+            prompt_tokens,
+            cached_tokens,
+        } => watch.admitted(said.at, *prompt_tokens, *cached_tokens),
+        EventKind::Scheduled => watch.scheduled(said.at),
+        EventKind::Text { tokens, .. } => watch.tokens(said.at, *tokens),
+        EventKind::Finished { reason, usage } => {
+            let Usage {
+                prompt_tokens,
+                cached_tokens,
+                completion_tokens,
+            } = *usage;
+            watch.used(prompt_tokens, cached_tokens, completion_tokens);
+            watch.ended(
+                said.at,
+                match reason {
+                    FinishReason::Stop | FinishReason::StopSequence => Ending::Stop,
+                    FinishReason::Length => Ending::Length,
+                    FinishReason::Cancelled => Ending::Abandoned,
+                },
+            );
         }
+        EventKind::Refused(refusal) => watch.ended(said.at, Ending::Refused(refusal_word(refusal))),
+        EventKind::Failed(failure) => watch.ended(said.at, Ending::Failed(failure_word(*failure))),
+        EventKind::Counted { .. } | EventKind::Measured(_) => {}
+    }
+}
+
+fn refusal_word(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::UnknownModel => "unknown_model",
+        Refusal::ContextOverflow { .. } | Refusal::InvalidPrompt(PromptFault::TooLong) => "context_overflow",
+        Refusal::Overloaded => "overloaded",
+        Refusal::InvalidSchema(_) => "invalid_schema",
+        Refusal::InvalidPrompt(_) => "invalid_prompt",
+        Refusal::InvalidStop | Refusal::InvalidBias | Refusal::InvalidLogprobs => "invalid_parameter",
+        Refusal::DuplicateSequence => "duplicate_sequence",
+    }
+}
+
+fn failure_word(failure: Failure) -> &'static str {
+    match failure {
+        Failure::EngineStopped => "engine_stopped",
+        Failure::Computation => "computation",
+        Failure::Grammar => "grammar",
+        Failure::Entropy => "entropy",
     }
 }

@@ -9,6 +9,7 @@ use moho_engine::{
 use moho_terms::Content;
 
 use super::{EVENTS_WITHOUT_CREDIT, EngineLink, Sequence, WINDOW};
+use crate::telemetry::tests::span;
 
 struct Played {
     commands: Receiver<EngineCommand>,
@@ -83,7 +84,7 @@ fn start(link: &EngineLink) -> Sequence {
         credit: 0,
         isolation: 0,
     };
-    link.start_sequence(Box::new(start)).unwrap()
+    link.start_sequence(Box::new(start), &span()).unwrap()
 }
 
 fn finished(reason: FinishReason) -> EventKind {

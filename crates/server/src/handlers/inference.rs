@@ -15,9 +15,10 @@ use moho_terms::{AccountId, Content, ModelId};
 use moho_wire::Failure;
 use moho_wire::openai::{Delta, Ending, OutputFormat, Role, Sampling, TokenLogprob, Turn, Usage};
 
+use super::Asked;
+use crate::closing::Closing;
 use crate::engine_link::Sequence;
 use crate::road::{Frames, from_engine_failure, from_engine_refusal};
-use crate::startup::Platform;
 
 /// How long a stream may stay quiet before a comment line is sent.
 const QUIET: Duration = Duration::from_secs(15);
@@ -68,12 +69,18 @@ pub(super) enum Words<'a> {
 
 /// Sequences whose prompt the engine took: one for each choice. Dropping it cancels those that have not ended.
 pub(super) struct Answer {
-    /// What the next event of each choice is waited for with, until the choice has ended.
-    choices: Vec<Option<Listening>>,
-    /// Which choice is heard first next time, so that none is always the last.
-    first: usize,
+    choices: Choices,
+    closing: Closing,
     /// What the choices that ended took: their one prompt is counted once.
     usage: Usage,
+}
+
+/// The choices of an answer, heard as they speak.
+struct Choices {
+    /// What the next event of each is waited for with, until it has ended.
+    listening: Vec<Option<Listening>>,
+    /// Which is heard first next time, so that none is always the last.
+    first: usize,
 }
 
 /// Waits for the next event of a sequence, and gives the sequence back with it.
@@ -93,25 +100,31 @@ pub(super) enum Piece {
 
 /// Asks, and waits until the engine takes the prompt or says why not. It has to take it for every choice.
 pub(super) async fn ask(
-    platform: &Platform,
+    asked: &Asked,
     permit: &InferencePermit,
     question: &Question<'_>,
 ) -> Result<Answer, Asking> {
-    let mut sequences = Vec::new();
+    let mut listening = Vec::new();
     // One after the other, so that a prompt that is not taken is read once, and no more than one copy of it waits.
     for choice in 0..question.choices {
-        sequences.push(begin(platform, permit, question, choice).await?);
+        let sequence = begin(asked, permit, question, choice).await?;
+        listening.push(Some(listen(sequence)));
     }
-    Ok(Answer::of(sequences))
+    Ok(Answer {
+        choices: Choices { listening, first: 0 },
+        closing: asked.platform.closing.clone(),
+        usage: Usage::default(),
+    })
 }
 
 /// Starts the sequence of a choice, and waits until it is admitted.
 async fn begin(
-    platform: &Platform,
+    asked: &Asked,
     permit: &InferencePermit,
     question: &Question<'_>,
     choice: u32,
 ) -> Result<Sequence, Asking> {
+    let platform = &asked.platform;
     let start = StartSequence {
         // Name and credit are the link's to choose.
         sequence: SequenceId(0),
@@ -128,9 +141,12 @@ async fn begin(
     };
     let mut sequence = platform
         .engine
-        .start_sequence(Box::new(start))
+        .start_sequence(Box::new(start), &asked.span)
         .map_err(|_gone| Asking::Failed(Failure::Unavailable))?;
-    match sequence.next().await {
+    match until_closing(&platform.closing, sequence.next())
+        .await
+        .map_err(Asking::Failed)?
+    {
         Some(EventKind::Admitted { .. }) => Ok(sequence),
         Some(EventKind::Refused(refusal)) => Err(Asking::refused(
             &refusal,
@@ -158,7 +174,7 @@ pub(super) enum Asking {
 }
 
 impl Asking {
-    fn refused(refusal: &Refusal, model: &ModelId, cards: &[ModelCard]) -> Self {
+    pub(super) fn refused(refusal: &Refusal, model: &ModelId, cards: &[ModelCard]) -> Self {
         let card = cards.iter().find(|card| card.id == *model);
         match (refusal, card) {
             (Refusal::ContextOverflow { prompt_tokens, limit }, _) => Self::TooLong {
@@ -188,26 +204,15 @@ impl From<Asking> for Failure {
 }
 
 impl Answer {
-    fn of(sequences: Vec<Sequence>) -> Self {
-        Self {
-            choices: sequences
-                .into_iter()
-                .map(|sequence| Some(listen(sequence)))
-                .collect(),
-            first: 0,
-            usage: Usage::default(),
-        }
-    }
-
     /// Whether every choice has ended.
     pub(super) fn is_over(&self) -> bool {
-        self.choices.iter().all(Option::is_none)
+        self.choices.are_over()
     }
 
     /// The next text or end of any choice. A failure of one is the failure of all.
     pub(super) async fn next(&mut self) -> Result<Piece, Failure> {
         loop {
-            let (choice, event) = poll_fn(|context| self.poll(context)).await;
+            let (choice, event) = until_closing(&self.closing, self.choices.next()).await?;
             match event {
                 Some(EventKind::Scheduled) => {}
                 Some(EventKind::Text { text, logprobs, .. }) if text.is_empty() && logprobs.is_empty() => {}
@@ -241,29 +246,6 @@ impl Answer {
         }
     }
 
-    /// The next event of any choice, all being heard in turn; none if all have ended.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<(usize, Option<EventKind>)> {
-        let count = self.choices.len();
-        let order = (self.first..count).chain(0..self.first.min(count));
-        for choice in order {
-            let Some(place) = self.choices.get_mut(choice) else {
-                continue;
-            };
-            let Some(listening) = place else { continue };
-            if let Poll::Ready((sequence, event)) = listening.as_mut().poll(context) {
-                let goes_on = event.as_ref().is_some_and(|event| !event.is_terminal());
-                *place = goes_on.then(|| listen(sequence));
-                self.first = choice.saturating_add(1);
-                return Poll::Ready((choice, event));
-            }
-        }
-        if self.is_over() {
-            Poll::Ready((0, None))
-        } else {
-            Poll::Pending
-        }
-    }
-
     fn end(
         &mut self,
         choice: usize,
@@ -292,6 +274,47 @@ impl Answer {
     }
 }
 
+impl Choices {
+    fn are_over(&self) -> bool {
+        self.listening.iter().all(Option::is_none)
+    }
+
+    /// The next event of any choice, all being heard in turn; none if all have ended.
+    async fn next(&mut self) -> (usize, Option<EventKind>) {
+        poll_fn(|context| self.poll(context)).await
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<(usize, Option<EventKind>)> {
+        let count = self.listening.len();
+        for choice in (self.first..count).chain(0..self.first.min(count)) {
+            let Some(place) = self.listening.get_mut(choice) else {
+                continue;
+            };
+            let Some(listening) = place else { continue };
+            if let Poll::Ready((sequence, event)) = listening.as_mut().poll(context) {
+                let goes_on = event.as_ref().is_some_and(|event| !event.is_terminal());
+                *place = goes_on.then(|| listen(sequence));
+                self.first = choice.saturating_add(1);
+                return Poll::Ready((choice, event));
+            }
+        }
+        if self.are_over() {
+            Poll::Ready((0, None))
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// What comes, unless the server stops and everything that still runs has to end.
+async fn until_closing<T>(closing: &Closing, coming: impl Future<Output = T>) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        event = coming => Ok(event),
+        () = closing.ending() => Err(Failure::Unavailable),
+    }
+}
+
 fn listen(mut sequence: Sequence) -> Listening {
     Box::pin(async move {
         let event = sequence.next().await;
@@ -307,7 +330,7 @@ fn token_logprob(token: moho_engine::TokenLogprob) -> TokenLogprob {
     }
 }
 
-fn prompt(words: &Words<'_>) -> Prompt {
+pub(super) fn prompt(words: &Words<'_>) -> Prompt {
     match words {
         Words::Turns(turns) => Prompt::Chat(turns.iter().map(|turn| chat_turn(turn)).collect()),
         Words::Raw(text) => Prompt::Text(copy(text)),
@@ -383,7 +406,7 @@ fn seed_of(seed: u64, choice: u32) -> u64 {
 }
 
 /// Sequences of different accounts share nothing that can be timed.
-fn isolation(account: AccountId) -> u64 {
+pub(super) fn isolation(account: AccountId) -> u64 {
     account.as_str().parse().unwrap_or(0)
 }
 

@@ -1,5 +1,6 @@
 //! What happens once it may: one file per API family. Every handler asks for the permits of what it does.
 
+pub(crate) mod bedrock;
 pub(crate) mod chat;
 pub(crate) mod identity;
 mod inference;
@@ -13,9 +14,12 @@ use moho_terms::RequestId;
 pub(crate) use inference::InferencePermit;
 
 use crate::startup::Platform;
+use crate::telemetry::RequestSpan;
 
 /// What every handler knows of its request.
 pub(crate) struct Asked {
     pub(crate) platform: Arc<Platform>,
     pub(crate) request: RequestId,
+    /// What is measured of it.
+    pub(crate) span: RequestSpan,
 }

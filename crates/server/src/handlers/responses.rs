@@ -54,7 +54,7 @@ pub(crate) async fn create(
         Some(previous) => continued(&asked.platform, previous).await?,
         None => Vec::new(),
     };
-    let mut answer = ask_what_fits(&asked.platform, &permits.inference, &create, &mut earlier).await?;
+    let mut answer = ask_what_fits(&asked, &permits.inference, &create, &mut earlier).await?;
     let mut draft = ResponseDraft::new(id.clone(), asked.platform.clock.now(), create.echo);
     let input = create.input;
     let keeping = permits.store.map(|permit| {
@@ -97,7 +97,7 @@ async fn continued(platform: &Arc<Platform>, previous: ReadPermits) -> Result<Ve
 /// Asks the model. What does not fit is refused, or, if the caller wants it so, loses its oldest turns; never the
 /// instructions, never the new input. How many turns fit is found by halving, since each try costs a tokenization.
 async fn ask_what_fits(
-    platform: &Platform,
+    asked: &Asked,
     permit: &InferencePermit,
     create: &CreateResponse,
     earlier: &mut Vec<Turn>,
@@ -122,7 +122,7 @@ async fn ask_what_fits(
             stop: Vec::new(),
             format: &create.format,
         };
-        ask(platform, permit, &question).await
+        ask(asked, permit, &question).await
     };
     let mut answer = ask_newest(earlier.len()).await;
     if create.truncation == Truncation::Disabled || !matches!(answer, Err(Asking::TooLong { .. })) {

@@ -1,12 +1,14 @@
 //! What happens on one connection, so that one on which nothing happens, or whose client takes nothing, can be ended.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::Limits;
+use super::abandoned::Abandoned;
+use super::{Limits, streams};
 
 /// The pace of one connection. Times are microseconds since it began.
 pub(crate) struct Activity {
@@ -14,6 +16,18 @@ pub(crate) struct Activity {
     exchanges: AtomicUsize,
     last_end: AtomicU64,
     replies: Mutex<Vec<Weak<Taking>>>,
+    abandoned: Abandoned,
+    /// Somebody else needs this connection's seat.
+    leave: Signal,
+    /// The client abandons requests faster than anybody reads.
+    enough: Signal,
+}
+
+/// Something that happens once, and that one task waits for.
+#[derive(Default)]
+struct Signal {
+    given: AtomicBool,
+    waiting: Notify,
 }
 
 /// What to do with a connection.
@@ -23,7 +37,7 @@ pub(crate) enum Verdict {
     Active,
     /// There was none for too long.
     Idle,
-    /// The client takes nothing of a reply.
+    /// The client takes nothing of a reply, which is all there is on it.
     Stalled,
 }
 
@@ -31,10 +45,16 @@ pub(crate) enum Verdict {
 pub(crate) struct Exchange {
     activity: Arc<Activity>,
     taking: Arc<Taking>,
+    answered: bool,
 }
 
-/// When the client was given the piece that it has not taken yet, plus one; 0 if the client waits for us.
-struct Taking(AtomicU64);
+/// The pace at which a client takes one reply.
+struct Taking {
+    /// When the client was given the piece that it has not taken yet, plus one; 0 if the client waits for us.
+    given: AtomicU64,
+    /// Ends this reply alone, if there are others on the connection.
+    cut: Option<Arc<Notify>>,
+}
 
 impl Activity {
     pub(crate) fn new() -> Self {
@@ -43,13 +63,19 @@ impl Activity {
             exchanges: AtomicUsize::new(0),
             last_end: AtomicU64::new(0),
             replies: Mutex::new(Vec::new()),
+            abandoned: Abandoned::default(),
+            leave: Signal::default(),
+            enough: Signal::default(),
         }
     }
 
     /// Begins an exchange.
     pub(crate) fn begin(self: &Arc<Self>) -> Exchange {
         self.exchanges.fetch_add(1, Ordering::SeqCst);
-        let taking = Arc::new(Taking(AtomicU64::new(0)));
+        let taking = Arc::new(Taking {
+            given: AtomicU64::new(0),
+            cut: streams::own(),
+        });
         let mut replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
         replies.retain(|reply| reply.strong_count() > 0);
         replies.push(Arc::downgrade(&taking));
@@ -57,30 +83,60 @@ impl Activity {
         Exchange {
             activity: Arc::clone(self),
             taking,
+            answered: false,
         }
     }
 
-    /// Judges the connection.
+    /// How long there has been no request; `None` while there is one.
+    pub(crate) fn idle_for(&self) -> Option<Duration> {
+        let since = Duration::from_micros(self.micros().saturating_sub(self.last_end.load(Ordering::SeqCst)));
+        (self.exchanges.load(Ordering::SeqCst) == 0).then_some(since)
+    }
+
+    /// Judges the connection, and cuts those of its streams whose reply the client does not take.
     pub(crate) fn verdict(&self, limits: &Limits) -> Verdict {
+        if let Some(idle) = self.idle_for() {
+            return if idle >= limits.idle {
+                Verdict::Idle
+            } else {
+                Verdict::Active
+            };
+        }
         let now = self.micros();
-        let since = |then: u64| Duration::from_micros(now.saturating_sub(then));
-        if self.exchanges.load(Ordering::SeqCst) == 0 {
-            let idle = since(self.last_end.load(Ordering::SeqCst)) >= limits.idle;
-            return if idle { Verdict::Idle } else { Verdict::Active };
-        }
+        let waits = |given: u64| {
+            given > 0 && Duration::from_micros(now.saturating_sub(given.saturating_sub(1))) >= limits.stall
+        };
         let replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
-        let given = replies
-            .iter()
-            .filter_map(Weak::upgrade)
-            .map(|reply| reply.0.load(Ordering::SeqCst));
-        let stalled = given
-            .filter(|given| *given > 0)
-            .any(|given| since(given.saturating_sub(1)) >= limits.stall);
-        if stalled {
-            Verdict::Stalled
-        } else {
-            Verdict::Active
+        let mut verdict = Verdict::Active;
+        for reply in replies.iter().filter_map(Weak::upgrade) {
+            if waits(reply.given.load(Ordering::SeqCst)) {
+                match &reply.cut {
+                    Some(cut) => cut.notify_one(),
+                    None => verdict = Verdict::Stalled,
+                }
+            }
         }
+        verdict
+    }
+
+    /// Tells the connection that its seat is needed.
+    pub(crate) fn leave(&self) {
+        self.leave.give();
+    }
+
+    /// Resolves once the connection's seat is needed.
+    pub(crate) async fn told_to_leave(&self) {
+        self.leave.given().await;
+    }
+
+    /// Resolves once the client has abandoned too many requests.
+    pub(crate) async fn abandoned_too_much(&self) {
+        self.enough.given().await;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn was_told_to_leave(&self) -> bool {
+        self.leave.given.load(Ordering::SeqCst)
     }
 
     fn micros(&self) -> u64 {
@@ -92,13 +148,31 @@ impl Exchange {
     /// A piece of the reply is with the client now.
     pub(crate) fn given(&self) {
         self.taking
-            .0
+            .given
             .store(self.activity.micros().saturating_add(1), Ordering::SeqCst);
     }
 
     /// The client has taken what it was given.
     pub(crate) fn taken(&self) {
-        self.taking.0.store(0, Ordering::SeqCst);
+        self.taking.given.store(0, Ordering::SeqCst);
+    }
+
+    /// The last piece is on its way: from here on the client can no longer abandon the request.
+    pub(crate) fn answered(&mut self) {
+        self.answered = true;
+    }
+}
+
+impl Signal {
+    fn give(&self) {
+        self.given.store(true, Ordering::SeqCst);
+        self.waiting.notify_one();
+    }
+
+    async fn given(&self) {
+        while !self.given.load(Ordering::SeqCst) {
+            self.waiting.notified().await;
+        }
     }
 }
 
@@ -108,6 +182,9 @@ impl Drop for Exchange {
             .last_end
             .store(self.activity.micros(), Ordering::SeqCst);
         self.activity.exchanges.fetch_sub(1, Ordering::SeqCst);
+        if !self.answered && self.activity.abandoned.one_more(self.activity.micros()) {
+            self.activity.enough.give();
+        }
     }
 }
 
@@ -155,5 +232,29 @@ mod tests {
         assert_eq!(activity.verdict(&impatient), Verdict::Stalled);
         slow.taken();
         assert_eq!(activity.verdict(&impatient), Verdict::Active);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_not_taken_is_cut_and_its_connection_is_not() {
+        let (activity, (_, impatient)) = (Arc::new(Activity::new()), extremes());
+        streams::cuttable(async {
+            let slow = activity.begin();
+            slow.given();
+            assert_eq!(activity.verdict(&impatient), Verdict::Active);
+            std::future::pending().await
+        })
+        .await;
+        assert!(activity.idle_for().is_some());
+    }
+
+    #[tokio::test]
+    async fn abandoning_ends_the_connection_and_being_answered_does_not() {
+        let (good, bad) = (Arc::new(Activity::new()), Arc::new(Activity::new()));
+        for _ in 0..5000 {
+            good.begin().answered();
+            drop(bad.begin());
+        }
+        bad.abandoned_too_much().await;
+        assert!(!good.enough.given.load(Ordering::SeqCst));
     }
 }

@@ -116,6 +116,15 @@ pub enum RimError {
     /// Bodies of other requests fill the memory set aside for them: 503, worth a retry.
     #[error("too many large requests at once")]
     Busy,
+    /// As many requests as may be in progress are: 503, worth a retry.
+    #[error("too many requests at once")]
+    Full,
+    /// As many requests of one peer as may be in progress are: 429, worth a retry.
+    #[error("too many requests at once from one address")]
+    TooMany,
+    /// The server stops: 503, worth a retry, elsewhere or later.
+    #[error("the server is stopping")]
+    Stopping,
     /// No `Host`, several, or one that is not what `:authority` says: 400.
     #[error("the request does not name exactly one host")]
     NoSingleHost,
@@ -138,7 +147,8 @@ impl RimError {
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBroken | Self::NoSingleHost => StatusCode::BAD_REQUEST,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Full | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

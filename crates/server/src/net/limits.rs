@@ -13,10 +13,12 @@ pub struct Limits {
     pub head: usize,
     /// Headers of a request.
     pub headers: usize,
-    /// Connections at once; more wait in the system's queue.
+    /// Connections at once; more take the places of idle ones, or are closed.
     pub connections: usize,
-    /// Connections at once of one peer, by its address; more are closed.
+    /// Connections at once of one peer, by its address.
     pub connections_per_peer: usize,
+    /// Requests in progress at once; more are refused. One peer gets as great a share of them as of the connections.
+    pub requests: usize,
     /// Requests at once on one HTTP/2 connection.
     pub streams: u32,
     /// From the connection to the end of the TLS handshake.
@@ -31,8 +33,10 @@ pub struct Limits {
     pub stall: Duration,
     /// How long a client that is sent away in the middle of its body may go on sending, so that it reads the reply.
     pub linger: Duration,
-    /// From the request to stop until what still runs is cut.
+    /// From the request to stop until what still runs is told to end with an error.
     pub drain: Duration,
+    /// How long clients may then take to read that error.
+    pub last_words: Duration,
 }
 
 impl Default for Limits {
@@ -42,8 +46,9 @@ impl Default for Limits {
             body_memory: 128 << 20,
             head: 64 << 10,
             headers: 100,
-            connections: 512,
-            connections_per_peer: 256,
+            connections: 4096,
+            connections_per_peer: 2048,
+            requests: 2048,
             streams: 128,
             handshake: Duration::from_secs(10),
             head_wait: Duration::from_secs(30),
@@ -52,6 +57,59 @@ impl Default for Limits {
             stall: Duration::from_secs(60),
             linger: Duration::from_secs(10),
             drain: Duration::from_secs(30),
+            last_words: Duration::from_secs(5),
         }
+    }
+}
+
+/// Files that are open besides connections: database, journal, models being loaded, listeners, and room for their
+/// temporary ones.
+const OTHER_FILES: usize = 256;
+
+impl Limits {
+    /// The most requests of one peer that may be in progress.
+    #[must_use]
+    pub fn requests_per_peer(&self) -> usize {
+        let share = self.requests.saturating_mul(self.connections_per_peer);
+        (share / self.connections.max(1)).clamp(1, self.requests.max(1))
+    }
+
+    /// Limits that hold with so many open files: fewer connections, if need be, and the same share for each peer.
+    #[must_use]
+    pub fn within(self, open_files: usize) -> Self {
+        let room = open_files.saturating_sub(OTHER_FILES).max(open_files / 4).max(1);
+        if self.connections <= room {
+            return self;
+        }
+        let share = self.connections_per_peer.saturating_mul(room) / self.connections.max(1);
+        Self {
+            connections: room,
+            connections_per_peer: share.max(1),
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_room_for_other_files() {
+        let usual = Limits::default();
+        assert_eq!(usual.within(20_000).connections, 4096);
+        let narrow = usual.within(1024);
+        assert_eq!((narrow.connections, narrow.connections_per_peer), (768, 384));
+        assert_eq!(usual.within(0).connections_per_peer, 1);
+    }
+
+    #[test]
+    fn a_peer_has_the_same_share_of_requests_as_of_connections() {
+        assert_eq!(Limits::default().requests_per_peer(), 1024);
+        let alone = Limits {
+            connections_per_peer: 4096,
+            ..Limits::default()
+        };
+        assert_eq!(alone.requests_per_peer(), 2048);
     }
 }

@@ -3,8 +3,9 @@
 //! The rim knows HTTP and TLS and bounds everything a peer can make it hold; it knows no API. The road knows the APIs
 //! and never sees a socket. [`Inbound`] and [`Outbound`] are all they share.
 
+mod abandoned;
 pub(crate) mod accept;
-mod activity;
+pub(crate) mod activity;
 pub(crate) mod connection;
 mod exchange;
 #[doc(hidden)]
@@ -15,8 +16,10 @@ mod memory;
 mod patient;
 pub(crate) mod places;
 mod reply;
+mod seats;
 mod server;
 mod service;
+mod streams;
 mod tasks;
 pub mod tls;
 

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::activity::Exchange;
 use super::memory::Share;
+use super::places::Place;
 use super::{Body, Outbound, Piece};
 
 /// The request id as OpenAI's clients look for it.
@@ -25,8 +26,16 @@ const ATTESTATION: HeaderName = HeaderName::from_static("moho-attestation");
 pub(crate) struct ReplyBody {
     rest: Rest,
     exchange: Exchange,
-    /// The memory of the request's body, given back with the reply's end.
-    _request: Option<Share>,
+    /// Given back with the reply's end.
+    _held: Option<Held>,
+}
+
+/// What a request takes of what all requests share.
+pub(crate) struct Held {
+    /// The memory of its body.
+    pub(crate) _body: Share,
+    /// Its place among the requests in progress; the door has places of its own.
+    pub(crate) _place: Option<Place>,
 }
 
 enum Rest {
@@ -41,17 +50,21 @@ enum Rest {
 pub(crate) struct BrokenOff;
 
 /// Puts the reply together.
-pub(crate) fn response(reply: Outbound, exchange: Exchange, request: Option<Share>) -> Response<ReplyBody> {
+pub(crate) fn response(reply: Outbound, exchange: Exchange, held: Option<Held>) -> Response<ReplyBody> {
     let rest = match reply.body {
         Body::Empty => Rest::Nothing,
         Body::Full(bytes) if bytes.is_empty() => Rest::Nothing,
         Body::Full(bytes) => Rest::All(bytes),
         Body::Stream(pieces) => Rest::Pieces(pieces),
     };
+    let mut exchange = exchange;
+    if matches!(rest, Rest::Nothing) {
+        exchange.answered();
+    }
     let mut response = Response::new(ReplyBody {
         rest,
         exchange,
-        _request: request,
+        _held: held,
     });
     *response.status_mut() = reply.status;
     for (name, value) in reply.headers {
@@ -105,6 +118,9 @@ impl hyper::body::Body for ReplyBody {
                 Poll::Pending => return Poll::Pending,
             },
         };
+        if matches!(this.rest, Rest::Nothing) {
+            this.exchange.answered();
+        }
         if piece.is_some() {
             this.exchange.given();
         }

@@ -1,18 +1,18 @@
 //! Listening: addresses, connections, their number, and the way down.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+use super::activity::Activity;
 use super::memory::BodyMemory;
 use super::patient::Patient;
-use super::places::PeerPlaces;
+use super::places::Places;
+use super::seats::Seats;
 use super::service::{Rim, RimSettings};
 use super::tasks::{Shutdown, tasks};
 use super::{Peer, Road, accept, connection};
@@ -22,6 +22,11 @@ const H2: &[u8] = b"h2";
 /// What somebody gets who speaks plain HTTP to the TLS port.
 const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 38\r\nconnection: close\r\n\r\n\
     this port speaks HTTPS, not plain HTTP";
+
+/// Connections that may wait to be accepted; the system may allow fewer.
+const BACKLOG: u32 = 4096;
+/// Bytes that the system keeps for one connection until the client has them; it counts its own overhead in.
+const SEND_BUFFER: u32 = 256 << 10;
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +61,7 @@ impl Listener {
     ///
     /// # Errors
     /// [`BindError`]: the address cannot be had.
-    pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
+    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let failed = |source: io::Error| {
             let kind = source.kind();
             if kind == io::ErrorKind::AddrInUse {
@@ -69,9 +74,14 @@ impl Listener {
                 BindError::Other { address, source }
             }
         };
-        let socket = TcpListener::bind(address).await.map_err(failed)?;
+        let socket = listen(address).map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         Ok(Self { socket, address })
+    }
+
+    /// The socket, for a server of another kind.
+    pub(crate) fn into_socket(self) -> TcpListener {
+        self.socket
     }
 
     /// The address, with the port that it really has.
@@ -81,11 +91,22 @@ impl Listener {
     }
 }
 
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    // Connections inherit it; without it the system lets a reader who takes nothing have megabytes.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// A server: one road behind any number of listeners.
 pub struct Server<R> {
     rim: Arc<Rim<R>>,
-    connections: Arc<Semaphore>,
-    peers: PeerPlaces,
+    seats: Seats,
     shutdown: Shutdown,
 }
 
@@ -93,32 +114,27 @@ impl<R: Road> Server<R> {
     /// A server that listens nowhere yet.
     #[must_use]
     pub fn new(road: Arc<R>, settings: RimSettings) -> Self {
-        let (tasks, shutdown) = tasks();
-        let connections = Arc::new(Semaphore::new(
-            settings.limits.connections.min(Semaphore::MAX_PERMITS),
-        ));
-        let peers = PeerPlaces::new(settings.limits.connections_per_peer);
-        let memory = BodyMemory::new(settings.limits.body_memory);
+        let (tasks, shutdown) = tasks(settings.closing.clone());
+        let limits = settings.limits;
         Self {
             rim: Arc::new(Rim {
                 road,
                 settings,
-                memory,
+                memory: BodyMemory::new(limits.body_memory),
+                requests: Places::new(limits.requests, limits.requests_per_peer()),
                 tasks,
             }),
-            connections,
-            peers,
+            seats: Seats::new(limits.connections, limits.connections_per_peer),
             shutdown,
         }
     }
 
     /// Serves TLS on `listener` from now on.
     pub fn listen(&self, listener: Listener, tls: TlsAcceptor) {
-        let (rim, connections) = (Arc::clone(&self.rim), Arc::clone(&self.connections));
-        let peers = self.peers.clone();
+        let (rim, seats) = (Arc::clone(&self.rim), self.seats.clone());
         self.rim.tasks.spawn(async move {
             tokio::select! {
-                () = accept_all(&rim, &listener.socket, (&connections, &peers), &tls) => {}
+                () = accept_all(&rim, &listener.socket, &seats, &tls) => {}
                 () = rim.tasks.draining() => {}
             }
         });
@@ -129,44 +145,39 @@ impl<R: Road> Server<R> {
         &self.rim
     }
 
-    /// Stops listening, lets requests in progress end within the limit or until `hurry` resolves, and cuts the rest.
-    /// Whether nothing had to be cut.
-    pub async fn finish(self, hurry: impl Future<Output = ()>) -> bool {
-        let limit = self.rim.settings.limits.drain;
+    /// Stops listening, and lets requests in progress end within the limit or until `hurry` resolves. Those that do not
+    /// are told to end with an error, and cut when their clients do not take it in time or `hurry` resolves again.
+    /// Whether all ended by themselves.
+    pub async fn finish(self, hurry: impl AsyncFnMut()) -> bool {
+        let limits = self.rim.settings.limits;
         drop(self.rim);
-        self.shutdown
-            .finish(async {
-                tokio::select! {
-                    () = tokio::time::sleep(limit) => {}
-                    () = hurry => {}
-                }
-            })
-            .await
+        self.shutdown.finish(limits.drain, limits.last_words, hurry).await
     }
 }
 
-/// Accepts connections for ever, each with one of the places that there are, and one of those of its peer.
-async fn accept_all<R: Road>(
-    rim: &Arc<Rim<R>>,
-    socket: &TcpListener,
-    (places, peers): (&Arc<Semaphore>, &PeerPlaces),
-    tls: &TlsAcceptor,
-) {
-    while let Ok(place) = Arc::clone(places).acquire_owned().await {
+/// Accepts connections until the server stops, as far as there are seats.
+async fn accept_all<R: Road>(rim: &Arc<Rim<R>>, socket: &TcpListener, seats: &Seats, tls: &TlsAcceptor) {
+    loop {
         let (stream, address) = accept::next(|| socket.accept()).await;
-        // One peer too many is closed at once, and not logged: that, too, is a line that a stranger could write.
-        let Some(share) = peers.take(address.ip()) else {
+        let activity = Arc::new(Activity::new());
+        // One too many is closed at once, and not logged: that, too, is a line that a stranger could write.
+        let Some(seat) = seats.take(address.ip(), &activity) else {
             continue;
         };
-        let serving = serve(Arc::clone(rim), stream, address, tls.clone());
+        let serving = serve(Arc::clone(rim), stream, (address, activity), tls.clone());
         rim.tasks.spawn(async move {
             serving.await;
-            drop((place, share));
+            drop(seat);
         });
     }
 }
 
-async fn serve<R: Road>(rim: Arc<Rim<R>>, stream: TcpStream, address: SocketAddr, tls: TlsAcceptor) {
+async fn serve<R: Road>(
+    rim: Arc<Rim<R>>,
+    stream: TcpStream,
+    (address, activity): (SocketAddr, Arc<Activity>),
+    tls: TlsAcceptor,
+) {
     let limits = rim.settings.limits;
     let handshake = async {
         at_once(&stream)?;
@@ -179,14 +190,15 @@ async fn serve<R: Road>(rim: Arc<Rim<R>>, stream: TcpStream, address: SocketAddr
     let shaken = tokio::select! {
         shaken = tokio::time::timeout(limits.handshake, handshake) => shaken,
         () = rim.tasks.draining() => return,
+        () = activity.told_to_leave() => return,
     };
     // Scanners and broken handshakes are everyday: not worth a log line that a stranger can write.
     let Ok(Ok(Some(stream))) = shaken else { return };
-    let peer = Peer::Network(address);
+    let client = (Peer::Network(address), activity);
     if stream.get_ref().1.alpn_protocol() == Some(H2) {
-        Box::pin(connection::http2(rim, stream, peer)).await;
+        Box::pin(connection::http2(rim, stream, client)).await;
     } else {
-        Box::pin(connection::http1(rim, stream, peer)).await;
+        Box::pin(connection::http1(rim, stream, client)).await;
     }
 }
 
@@ -206,7 +218,7 @@ mod tests {
 
     #[tokio::test]
     async fn replies_are_not_held_back() {
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let _client = TcpStream::connect(listener.address()).await.unwrap();
         let (stream, _) = listener.socket.accept().await.unwrap();
         assert!(!stream.nodelay().unwrap());

@@ -12,9 +12,12 @@ use http::{HeaderValue, Request, Response, Version};
 use hyper::body::{Body as _, Incoming};
 use moho_terms::{Clock, Entropy, RequestId};
 
+use crate::closing::Closing;
+
 use super::activity::{Activity, Exchange};
-use super::memory::{BodyMemory, Share};
-use super::reply::{self, ReplyBody};
+use super::memory::BodyMemory;
+use super::places::{Place, Places};
+use super::reply::{self, Held, ReplyBody};
 use super::tasks::Tasks;
 use super::{Body, Head, Inbound, Limits, Outbound, Peer, RimError, Road, intake};
 
@@ -28,6 +31,8 @@ pub struct RimSettings {
     pub limits: Limits,
     /// What every reply says about attestation, such as `development`.
     pub attestation: HeaderValue,
+    /// How far stopping has come; [`Server::finish`](super::Server::finish) goes down its steps.
+    pub closing: Closing,
 }
 
 /// All that connections share.
@@ -35,6 +40,7 @@ pub(crate) struct Rim<R> {
     pub(crate) road: Arc<R>,
     pub(crate) settings: RimSettings,
     pub(crate) memory: BodyMemory,
+    pub(crate) requests: Places,
     pub(crate) tasks: Tasks,
 }
 
@@ -55,7 +61,7 @@ impl<R: Road> Rim<R> {
         let (parts, mut incoming) = request.into_parts();
         let (head, verdict) = intake::head(parts, peer, now, request_id.clone());
         let head = Arc::new(head);
-        let (reply, share) = match verdict {
+        let (reply, held) = match verdict {
             Ok(()) => self.carry(&head, &mut incoming).await,
             Err(error) => (self.road.refuse(&head, error), None),
         };
@@ -63,7 +69,7 @@ impl<R: Road> Rim<R> {
         // A client that asked before sending sends nothing after a refusal. Others are read on, on HTTP/2 as well: curl
         // drops a reply that comes with a reset.
         let coming = unread && !head.headers.contains_key(EXPECT);
-        let mut response = reply::response(reply, exchange, share);
+        let mut response = reply::response(reply, exchange, held);
         reply::label(
             &mut response,
             Some(&request_id),
@@ -82,8 +88,8 @@ impl<R: Road> Rim<R> {
         Ok(response)
     }
 
-    /// The reply, and the memory to be held until it is sent: what the body said is needed for as long.
-    async fn carry(&self, head: &Arc<Head>, incoming: &mut Incoming) -> (Outbound, Option<Share>) {
+    /// The reply, and what is to be held until it is sent: what the body said is needed for as long.
+    async fn carry(&self, head: &Arc<Head>, incoming: &mut Incoming) -> (Outbound, Option<Held>) {
         let admission = match self.road.admit(head) {
             Ok(admission) => admission,
             Err(reply) => return (reply, None),
@@ -92,7 +98,20 @@ impl<R: Road> Rim<R> {
             body: admission.body.min(self.settings.limits.body),
             ..self.settings.limits
         };
-        let (body, share) = match intake::body(incoming, &head.headers, &limits, &self.memory).await {
+        let taken = async {
+            let place = self.place(head.peer)?;
+            let (body, share) = intake::body(incoming, &head.headers, &limits, &self.memory).await?;
+            let held = Held {
+                _body: share,
+                _place: place,
+            };
+            Ok((body, held))
+        };
+        let taken = tokio::select! {
+            taken = taken => taken,
+            () = self.settings.closing.ending() => Err(RimError::Stopping),
+        };
+        let (body, held) = match taken {
             Ok(taken) => taken,
             Err(error) => return (self.road.refuse(head, error), None),
         };
@@ -105,7 +124,15 @@ impl<R: Road> Rim<R> {
             tracing::error!(request_id = %head.request_id, "the road panicked; the request is answered with an internal error");
             self.road.refuse(head, RimError::Internal)
         });
-        (reply, Some(share))
+        (reply, Some(held))
+    }
+
+    /// A place among the requests in progress. The door needs none, as it has few connections and one request on each.
+    fn place(&self, peer: Peer) -> Result<Option<Place>, RimError> {
+        match peer {
+            Peer::Network(address) => self.requests.take(address.ip()).map(Some),
+            Peer::Door { .. } => Ok(None),
+        }
     }
 
     /// Without randomness there is no request id, hence no journal entry, hence nothing that may be done.

@@ -86,15 +86,17 @@ fn through_the_door(platform: &Platform, uid: u32, facts: &RequestFacts) -> Resu
         .map_err(|error| failure::from_store(&error))?;
     let admitted = moho_iam::bootstrap::Door::open(platform.attestation, provider)
         .and_then(|door| door.admit(uid, platform.own_uid, platform.account, platform.clock.now()));
-    admitted.map_err(
-        |closed| match platform.authorizer.journal_door_closed(facts, &closed) {
+    admitted.map_err(|closed| {
+        platform.telemetry.door_was_closed();
+        match platform.authorizer.journal_door_closed(facts, &closed) {
             Ok(_position) => Failure::AccessDenied(closed.to_string()),
             Err(unavailable) => without_journal(&unavailable),
-        },
-    )
+        }
+    })
 }
 
 fn refused(platform: &Platform, facts: &RequestFacts, error: &AuthnError) -> Failure {
+    platform.telemetry.authentication_failed(error);
     if !platform
         .strangers
         .gets_entry(facts.source_ip, platform.clock.now())

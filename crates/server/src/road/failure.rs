@@ -30,7 +30,7 @@ pub(super) fn from_rim(error: RimError, shape: ErrorShape) -> Failure {
         | RimError::ExpectationFailed
         | RimError::ContentEncoding => invalid(error.to_string()),
         // Not `Overloaded`, which blames the engine.
-        RimError::Busy => Failure::Service {
+        RimError::Busy | RimError::Full | RimError::Stopping => Failure::Service {
             code: match shape {
                 ErrorShape::OpenAi => "server_overloaded",
                 ErrorShape::Query { .. } => "ServiceUnavailable",
@@ -38,6 +38,9 @@ pub(super) fn from_rim(error: RimError, shape: ErrorShape) -> Failure {
             },
             message: error.to_string(),
             status: error.status().as_u16(),
+        },
+        RimError::TooMany => Failure::Throttled {
+            retry_after: RETRY_AFTER,
         },
         RimError::Internal => Failure::Internal,
     }
@@ -48,9 +51,13 @@ pub(super) fn from_authn(error: &AuthnError) -> Failure {
         AuthnError::Missing => Failure::MissingAuthentication,
         AuthnError::Malformed(message) => Failure::MalformedAuthentication((*message).to_owned()),
         AuthnError::UnknownKey => Failure::UnknownCredentials,
-        AuthnError::WrongScope(message) => Failure::Skewed((*message).to_owned()),
+        AuthnError::WrongScope(_) | AuthnError::WrongService(_) => Failure::WrongScope(error.to_string()),
+        AuthnError::WrongRegion { asked, served } => Failure::WrongRegion {
+            asked: asked.clone(),
+            served: served.clone(),
+        },
         AuthnError::BadSignature => Failure::BadSignature,
-        AuthnError::Expired => Failure::ExpiredCredentials,
+        AuthnError::Expired { at } => Failure::ExpiredCredentials { ended: *at },
         AuthnError::Skewed { .. } => Failure::Skewed(error.to_string()),
     }
 }

@@ -6,22 +6,25 @@
 mod authenticate;
 mod dispatch;
 mod failure;
+mod health;
 mod reply;
 mod strangers;
 
 use std::sync::Arc;
 
-use http::HeaderValue;
 use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 use moho_iam::authz::RequestFacts;
 use moho_wire::{Failure, RequestHead, Route, RouteRefused};
 
-pub(crate) use failure::{from_engine_failure, from_engine_refusal, from_store};
-pub(crate) use reply::{Frames, content, event_stream};
+pub(crate) use failure::{chain, from_engine_failure, from_engine_refusal, from_store};
+pub(crate) use health::answer as probe_answer;
+pub(crate) use reply::{Frames, amazon_event_stream, content, event_stream, whole};
 pub(crate) use strangers::Strangers;
 
 use crate::net::{Admission, Head, Inbound, Outbound, RimError};
 use crate::startup::Platform;
+use crate::telemetry::{RequestSpan, route};
 
 /// The road over one platform.
 #[derive(Clone)]
@@ -35,7 +38,12 @@ impl RequestRoad {
     }
 
     /// From a whole request to the reply that its handler gives.
-    async fn travel(&self, inbound: &Inbound, route: &Route) -> Result<Outbound, Failure> {
+    async fn travel(
+        &self,
+        inbound: &Inbound,
+        route: &Route,
+        span: &RequestSpan,
+    ) -> Result<Outbound, Failure> {
         let platform = &self.platform;
         let facts = facts(&inbound.head);
         let caller = authenticate::caller(platform, inbound, route, &facts)?;
@@ -49,6 +57,7 @@ impl RequestRoad {
             caller: &caller,
             facts: &facts,
             route,
+            span,
         };
         dispatch::dispatch(&trip, command).await
     }
@@ -56,39 +65,61 @@ impl RequestRoad {
 
 impl crate::net::Road for RequestRoad {
     fn admit(&self, head: &Head) -> Result<Admission, Outbound> {
-        if let Some(health) = reply::health(head, &self.platform) {
-            return Err(health);
+        let telemetry = &self.platform.telemetry;
+        if let Some((probe, reply)) = health::probe(head, &self.platform) {
+            telemetry.probed(head, probe, reply.status);
+            return Err(reply);
         }
-        let route = find(head).map_err(|refused| reply::failure(&refused.failure, refused.shape, head))?;
-        match authenticate::precheck(&self.platform, head, &route, &facts(head)) {
-            Ok(()) => Ok(Admission {
-                body: route.body_limit(),
-            }),
-            Err(failure) => Err(reply::failure(&failure, route.error_shape(), head)),
-        }
+        let turn_away = |failure: &Failure, shape, template| {
+            let reply = reply::failure(failure, shape, head);
+            telemetry.turned_away(head, template, reply.status);
+            reply
+        };
+        let route =
+            find(head).map_err(|refused| turn_away(&refused.failure, refused.shape, route::UNKNOWN))?;
+        let template = route::template(route.target());
+        authenticate::precheck(&self.platform, head, &route, &facts(head))
+            .map_err(|failure| turn_away(&failure, route.error_shape(), template))?;
+        Ok(Admission {
+            body: route.body_limit(),
+        })
     }
 
     async fn handle(&self, inbound: Inbound) -> Outbound {
-        let route = match find(&inbound.head) {
+        let head = &inbound.head;
+        let telemetry = &self.platform.telemetry;
+        let route = match find(head) {
             Ok(route) => route,
-            Err(refused) => return reply::failure(&refused.failure, refused.shape, &inbound.head),
+            Err(refused) => {
+                let reply = reply::failure(&refused.failure, refused.shape, head);
+                telemetry.turned_away(head, route::UNKNOWN, reply.status);
+                return reply;
+            }
         };
         let shape = route.error_shape();
-        match self.travel(&inbound, &route).await {
+        let span = RequestSpan::begin(telemetry, head, route::template(route.target()));
+        let reply = match self.travel(&inbound, &route, &span).await {
             Ok(outbound) => outbound,
-            Err(failure) => reply::failure(&failure, shape, &inbound.head),
-        }
+            Err(failure) => reply::failure(&failure, shape, head),
+        };
+        span.replied(reply.status);
+        reply
     }
 
     fn refuse(&self, head: &Head, error: RimError) -> Outbound {
-        let shape = match find(head) {
-            Ok(route) => route.error_shape(),
-            Err(RouteRefused { shape, .. }) => shape,
+        let (shape, template) = match find(head) {
+            Ok(route) => (route.error_shape(), route::template(route.target())),
+            Err(RouteRefused { shape, .. }) => (shape, route::UNKNOWN),
         };
         let mut reply = reply::failure(&failure::from_rim(error, shape), shape, head);
         // The protocols have no words of their own for some of these; HTTP has.
         reply.status = error.status();
+        let telemetry = &self.platform.telemetry;
+        telemetry.turned_away(head, template, reply.status);
         if error == RimError::Busy {
+            telemetry.had_no_memory();
+        }
+        if reply.status == StatusCode::SERVICE_UNAVAILABLE {
             reply
                 .headers
                 .push((RETRY_AFTER, HeaderValue::from(failure::RETRY_AFTER)));

@@ -183,12 +183,16 @@ async fn what_the_rim_refuses_has_its_status_on_every_api() {
             (RimError::BodyTooLarge { limit: 1 }, 413),
             (RimError::NoSingleHost, 400),
             (RimError::Busy, 503),
+            (RimError::Full, 503),
+            (RimError::Stopping, 503),
+            (RimError::TooMany, 429),
         ] {
-            assert_eq!(rig.road.refuse(head, error).status.as_u16(), status);
+            let refused = rig.road.refuse(head, error);
+            assert_eq!(refused.status.as_u16(), status);
+            let worth_a_retry = refused.headers.iter().any(|(name, _)| name == "retry-after");
+            assert_eq!(worth_a_retry, matches!(status, 429 | 503), "{error}");
         }
-        let busy = rig.road.refuse(head, RimError::Busy);
-        assert!(busy.headers.iter().any(|(name, _)| name == "retry-after"));
-        let words = text(busy);
+        let words = text(rig.road.refuse(head, RimError::Busy));
         assert!(words.contains("too many large requests at once") && !words.contains("engine"));
     }
 }

@@ -6,6 +6,7 @@
 mod bootstrap;
 mod error;
 mod platform;
+mod probed;
 pub(crate) mod watched;
 
 use std::path::Path;
@@ -25,12 +26,15 @@ use moho_wire::openai::models::Model;
 pub(crate) use error::StartupError;
 pub(crate) use platform::{DoorSwitch, Platform};
 
-use self::watched::WatchedJournal;
+use self::probed::ProbedStore;
+use self::watched::{HeldJournal, WatchedJournal};
+use crate::closing::Closing;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
 use crate::road::Strangers;
 use crate::system::{SystemClock, SystemEntropy};
+use crate::telemetry::{Exporter, Telemetry, Traces};
 
 /// What the session key is derived for.
 const SESSION_KEY: &str = "iam/session-token/1";
@@ -76,12 +80,15 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Ok(_open) => DoorState::Open,
         Err(_closed) => DoorState::Closed,
     };
-    let journal = Arc::new(WatchedJournal::new(Box::new(journal), Arc::clone(&clock)));
+    let journal_file = Arc::new(journal);
+    let held = Box::new(HeldJournal(Arc::clone(&journal_file)));
+    let journal = Arc::new(WatchedJournal::new(held, Arc::clone(&clock)));
     let authorizer = Authorizer::new(
         Arc::clone(&store) as _,
         Arc::clone(&journal) as _,
         Arc::clone(&clock),
     );
+    let closing = Closing::new();
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
@@ -91,12 +98,16 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         authenticator: Authenticator::new(&session_key, config.region.clone())?,
         authorizer,
         journal,
+        journal_file,
         strangers: Strangers::default(),
         kms,
+        probed_store: ProbedStore::new(Arc::clone(&store), Arc::clone(&clock)),
         store,
         engine,
+        telemetry: telemetry(config, &closing, &clock, &entropy)?,
         models,
         door: DoorSwitch::new(door),
+        closing,
         clock,
         entropy,
     };
@@ -105,6 +116,25 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         lock,
         posture,
     })
+}
+
+fn telemetry(
+    config: &Config,
+    closing: &Closing,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Arc<Telemetry>, StartupError> {
+    let models = config.models.iter().map(|model| model.id.clone());
+    let traces = match &config.otlp {
+        Some(otlp) => Some(Traces {
+            exporter: Exporter::start(otlp)?,
+            share: otlp.share,
+        }),
+        None => None,
+    };
+    let (clock, entropy) = (Arc::clone(clock), Arc::clone(entropy));
+    let telemetry = Telemetry::new(models, traces, closing.clone(), clock, entropy);
+    Ok(Arc::new(telemetry))
 }
 
 fn load(

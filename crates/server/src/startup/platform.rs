@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use moho_audit::FileJournal;
 use moho_iam::authn::Authenticator;
 use moho_iam::authz::Authorizer;
 use moho_iam::bootstrap::Attestation;
@@ -11,10 +12,13 @@ use moho_terms::{AccountId, Arn, Clock, Entropy, ModelId, Region};
 use moho_wire::openai::models::Model;
 use tokio::sync::watch;
 
+use crate::closing::Closing;
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
 use crate::road::Strangers;
+use crate::startup::probed::ProbedStore;
 use crate::startup::watched::WatchedJournal;
+use crate::telemetry::Telemetry;
 
 /// Everything a request may need.
 pub(crate) struct Platform {
@@ -30,13 +34,21 @@ pub(crate) struct Platform {
     pub(crate) authorizer: Authorizer,
     /// Where the authorizer writes, to know whether it can.
     pub(crate) journal: Arc<WatchedJournal>,
+    /// The same journal, to know how far it is on the disk.
+    pub(crate) journal_file: Arc<FileJournal>,
     /// Those who failed to authenticate lately.
     pub(crate) strangers: Strangers,
     pub(crate) kms: Kms,
     pub(crate) store: Arc<Store>,
+    /// The same store, for probes.
+    pub(crate) probed_store: ProbedStore,
     pub(crate) engine: EngineLink,
     pub(crate) models: Vec<Model>,
+    /// What is measured of all this.
+    pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) door: DoorSwitch,
+    /// How far stopping has come.
+    pub(crate) closing: Closing,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
 }
@@ -45,6 +57,17 @@ impl Platform {
     /// Whether requests can be served, as far as is known: the engine runs and the journal takes entries.
     pub(crate) fn works(&self) -> bool {
         self.journal.works() && !self.engine.has_ended()
+    }
+
+    /// What it takes to serve a request, by name, and a word for what is wrong with it, as far as is known.
+    pub(crate) fn readiness(&self) -> [(&'static str, Option<&'static str>); 5] {
+        [
+            ("engine", self.engine.has_ended().then_some("ended")),
+            ("journal", (!self.journal.works()).then_some("refused")),
+            ("store", (!self.probed_store.works()).then_some("unwritable")),
+            ("models", self.models.is_empty().then_some("none")),
+            ("serving", self.closing.has_begun().then_some("draining")),
+        ]
     }
 
     /// Whether a model of this name is loaded.

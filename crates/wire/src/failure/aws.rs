@@ -14,8 +14,10 @@ impl Failure {
             Self::MissingAuthentication => (403, "MissingAuthenticationToken"),
             Self::MalformedAuthentication(_) => (400, "IncompleteSignature"),
             Self::UnknownCredentials => (403, "InvalidClientTokenId"),
-            Self::BadSignature | Self::Skewed(_) => (403, "SignatureDoesNotMatch"),
-            Self::ExpiredCredentials => (403, "ExpiredToken"),
+            Self::BadSignature | Self::Skewed(_) | Self::WrongScope(_) | Self::WrongRegion { .. } => {
+                (403, "SignatureDoesNotMatch")
+            }
+            Self::ExpiredCredentials { .. } => (403, "ExpiredToken"),
             Self::AccessDenied(_) => (403, "AccessDenied"),
             Self::Invalid { code: Some(_), .. } | Self::Validation(_) => (400, "ValidationError"),
             Self::Invalid { code: None, .. } => (400, "MalformedInput"),
@@ -43,8 +45,10 @@ impl Failure {
             Self::MissingAuthentication => (400, "MissingAuthenticationTokenException"),
             Self::MalformedAuthentication(_) => (400, "IncompleteSignatureException"),
             Self::UnknownCredentials => (400, "UnrecognizedClientException"),
-            Self::BadSignature | Self::Skewed(_) => (400, "InvalidSignatureException"),
-            Self::ExpiredCredentials => (400, "ExpiredTokenException"),
+            Self::BadSignature | Self::Skewed(_) | Self::WrongScope(_) | Self::WrongRegion { .. } => {
+                (400, "InvalidSignatureException")
+            }
+            Self::ExpiredCredentials { .. } => (400, "ExpiredTokenException"),
             Self::AccessDenied(_) => (400, "AccessDeniedException"),
             Self::Invalid { code: None, .. } => (400, "SerializationException"),
             Self::Invalid { code: Some(_), .. }
@@ -75,7 +79,9 @@ impl Failure {
             | Self::UnknownCredentials
             | Self::BadSignature
             | Self::Skewed(_)
-            | Self::ExpiredCredentials
+            | Self::WrongScope(_)
+            | Self::WrongRegion { .. }
+            | Self::ExpiredCredentials { .. }
             | Self::AccessDenied(_) => 403,
             Self::NoSuchPath
             | Self::UnknownOperation { .. }
@@ -97,38 +103,6 @@ impl Failure {
         Told {
             status,
             code: told.code,
-        }
-    }
-
-    /// The sentence, where AWS has one of its own.
-    pub(crate) fn aws_message(&self) -> String {
-        match self {
-            Self::MissingAuthentication => "Request is missing Authentication Token".to_owned(),
-            Self::UnknownCredentials => "The security token included in the request is invalid".to_owned(),
-            Self::UnknownOperation { operation, .. } if operation.is_empty() => {
-                "The request must contain the parameter Action".to_owned()
-            }
-            Self::MalformedAuthentication(_)
-            | Self::BadSignature
-            | Self::ExpiredCredentials
-            | Self::Skewed(_)
-            | Self::AccessDenied(_)
-            | Self::Invalid { .. }
-            | Self::Validation(_)
-            | Self::NoSuchPath
-            | Self::MethodNotAllowed(_)
-            | Self::UnknownOperation { .. }
-            | Self::ModelNotFound(_)
-            | Self::ResponseNotFound(_)
-            | Self::PreviousResponseNotFound(_)
-            | Self::ContextLengthExceeded { .. }
-            | Self::PayloadTooLarge { .. }
-            | Self::RequestTimeout
-            | Self::Throttled { .. }
-            | Self::Overloaded { .. }
-            | Self::Unavailable
-            | Self::Internal
-            | Self::Service { .. } => self.message(),
         }
     }
 

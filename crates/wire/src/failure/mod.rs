@@ -5,9 +5,10 @@
 
 mod aws;
 mod openai;
+mod words;
 
 pub(crate) use aws::printable;
-use moho_terms::{ModelId, RequestId, ResponseId};
+use moho_terms::{ModelId, Region, RequestId, ResponseId, Timestamp};
 
 use crate::Reply;
 
@@ -40,8 +41,20 @@ pub enum Failure {
     /// The signature does not match.
     BadSignature,
     /// The credentials have expired.
-    ExpiredCredentials,
-    /// Signed at a time too far from ours: the sentence that says so.
+    ExpiredCredentials {
+        /// When they ended.
+        ended: Timestamp,
+    },
+    /// Signed for another service or date: AWS's sentence.
+    WrongScope(String),
+    /// Signed for another region.
+    WrongRegion {
+        /// The region that the signature names, if it has the form of one.
+        asked: Option<Region>,
+        /// The region that is served here.
+        served: Region,
+    },
+    /// Signed at a time too far from ours: AWS's sentence, which names both.
     Skewed(String),
     /// Policies say no: AWS's sentence.
     AccessDenied(String),
@@ -112,6 +125,9 @@ pub enum Failure {
     },
 }
 
+/// Seconds after which something that is away is worth another try: it may be back, or another server may have taken over.
+const AWAY: u64 = 5;
+
 /// A failure as one protocol tells it.
 pub(crate) struct Told {
     /// The HTTP status.
@@ -132,6 +148,9 @@ impl Failure {
         };
         if let Self::Throttled { retry_after } | Self::Overloaded { retry_after } = self {
             reply.headers.push(("retry-after", retry_after.to_string()));
+        }
+        if let Self::Unavailable = self {
+            reply.headers.push(("retry-after", AWAY.to_string()));
         }
         if let Self::MethodNotAllowed(methods) = self {
             reply.headers.push(("allow", (*methods).to_owned()));

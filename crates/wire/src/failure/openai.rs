@@ -11,7 +11,9 @@ impl Failure {
             | Self::MalformedAuthentication(_)
             | Self::UnknownCredentials
             | Self::BadSignature
-            | Self::ExpiredCredentials
+            | Self::ExpiredCredentials { .. }
+            | Self::WrongScope(_)
+            | Self::WrongRegion { .. }
             | Self::Skewed(_) => (401, "invalid_api_key"),
             Self::AccessDenied(_) => (403, "access_denied"),
             Self::Invalid { code, .. } => (400, code.unwrap_or("invalid_request")),
@@ -55,7 +57,9 @@ impl Failure {
             | Self::MalformedAuthentication(_)
             | Self::UnknownCredentials
             | Self::BadSignature
-            | Self::ExpiredCredentials
+            | Self::ExpiredCredentials { .. }
+            | Self::WrongScope(_)
+            | Self::WrongRegion { .. }
             | Self::Skewed(_)
             | Self::AccessDenied(_)
             | Self::Validation(_)
@@ -79,55 +83,6 @@ impl Failure {
             429 => "rate_limit_exceeded",
             500.. | 408 => "server_error",
             _ => "invalid_prompt",
-        }
-    }
-
-    /// The sentence a person reads; the same in every protocol unless AWS has its own.
-    pub(crate) fn message(&self) -> String {
-        match self {
-            Self::MissingAuthentication => "You didn't provide credentials. Sign the request with SigV4, or send a \
-                bearer key in an Authorization header (Authorization: Bearer bedrock-api-key-…)."
-                .to_owned(),
-            Self::UnknownCredentials => "The security token included in the request is invalid.".to_owned(),
-            Self::BadSignature => "The request signature we calculated does not match the signature you provided. \
-                Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
-                .to_owned(),
-            Self::ExpiredCredentials => "The security token included in the request is expired".to_owned(),
-            Self::MalformedAuthentication(message)
-            | Self::Skewed(message)
-            | Self::AccessDenied(message)
-            | Self::Validation(message)
-            | Self::Invalid { message, .. }
-            | Self::Service { message, .. } => message.clone(),
-            Self::NoSuchPath => "Invalid URL. This path is not served here.".to_owned(),
-            Self::MethodNotAllowed(methods) => format!("This path does not take this method, only {methods}."),
-            Self::UnknownOperation { operation, version } => {
-                format!("Could not find operation {operation} for version {version}")
-            }
-            Self::ModelNotFound(Some(model)) => {
-                format!("The model '{model}' does not exist or you do not have access to it.")
-            }
-            Self::ModelNotFound(None) => "The model does not exist or you do not have access to it.".to_owned(),
-            Self::ResponseNotFound(Some(id)) => format!("Response with id '{id}' not found."),
-            Self::ResponseNotFound(None) => "Response not found.".to_owned(),
-            Self::PreviousResponseNotFound(Some(id)) => format!("Previous response with id '{id}' not found."),
-            Self::PreviousResponseNotFound(None) => "Previous response not found.".to_owned(),
-            Self::ContextLengthExceeded { limit, prompt_tokens } => {
-                let counted = match prompt_tokens {
-                    Some(tokens) => format!("{tokens} tokens"),
-                    None => "far more".to_owned(),
-                };
-                format!(
-                    "This model's maximum context length is {limit} tokens. However, your messages resulted in \
-                     {counted}. Please reduce the length of the messages."
-                )
-            }
-            Self::PayloadTooLarge { limit } => format!("The request body is larger than {limit} bytes."),
-            Self::RequestTimeout => "The request did not arrive in time.".to_owned(),
-            Self::Throttled { .. } => "Rate exceeded".to_owned(),
-            Self::Overloaded { .. } => "The engine is currently overloaded, please try again later.".to_owned(),
-            Self::Unavailable => "The service is unavailable. Please try again later.".to_owned(),
-            Self::Internal => "An internal error occurred.".to_owned(),
         }
     }
 

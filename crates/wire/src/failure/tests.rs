@@ -28,7 +28,9 @@ fn authentication_failures_have_the_codes_of_each_protocol() {
         Failure::MalformedAuthentication("x".to_owned()),
         Failure::UnknownCredentials,
         Failure::BadSignature,
-        Failure::ExpiredCredentials,
+        Failure::ExpiredCredentials {
+            ended: moho_terms::Timestamp::from_unix_seconds(1),
+        },
         Failure::Skewed("Signature expired: a is now earlier than b (c - 5 min.)".to_owned()),
         Failure::AccessDenied("x".to_owned()),
     ];

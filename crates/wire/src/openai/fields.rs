@@ -154,20 +154,20 @@ impl<'a> Fields<'a> {
                 "invalid_type",
             ));
         }
-        // What does not even fit 64 bits is beyond any range, on the side its sign tells.
-        let beyond = if text.starts_with('-') { i64::MIN } else { i64::MAX };
-        let value = text.parse().unwrap_or(beyond);
-        if value < low {
+        // What does not fit 64 bits is beyond any range, on the side its sign tells.
+        let value: Option<i64> = text.parse().ok();
+        let negative = text.starts_with('-');
+        if value.map_or(negative, |value| value < low) {
             let message =
                 format!("Invalid '{param}': integer below minimum value. Expected a value >= {low}.");
             return Err(invalid(message, &param, "integer_below_min_value"));
         }
-        if value > high {
+        if value.map_or(!negative, |value| value > high) {
             let message =
                 format!("Invalid '{param}': integer above maximum value. Expected a value <= {high}.");
             return Err(invalid(message, &param, "integer_above_max_value"));
         }
-        Ok(Some(value))
+        Ok(value)
     }
 
     /// A count of tokens and the like: at least 1.

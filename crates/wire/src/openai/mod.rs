@@ -16,3 +16,6 @@ pub use finish::{Ending, Usage};
 pub use sampling::Sampling;
 pub use settings::OutputFormat;
 pub use turn::{Role, Turn};
+
+#[cfg(test)]
+mod tests;

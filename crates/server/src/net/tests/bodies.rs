@@ -15,8 +15,7 @@ async fn bodies_up_to_the_limit_arrive_whole() {
     let rig = Rig::start(Limits {
         body: MIB,
         ..Limits::default()
-    })
-    .await;
+    });
     for mut client in rig.both().await {
         for size in [0, 1, 100_000, MIB] {
             let (status, _, text) = client.ask(Method::POST, "/length", &vec![b'x'; size]).await;
@@ -30,8 +29,7 @@ async fn a_client_that_sends_far_too_much_still_reads_why() {
     let rig = Rig::start(Limits {
         body: MIB,
         ..Limits::default()
-    })
-    .await;
+    });
     for mut client in rig.both().await {
         let (status, _, text) = client.ask(Method::POST, "/length", &vec![b'x'; 16 * MIB]).await;
         assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -44,8 +42,7 @@ async fn a_body_of_no_said_length_is_counted_as_it_comes() {
     let rig = Rig::start(Limits {
         body: 100,
         ..Limits::default()
-    })
-    .await;
+    });
     let chunked = |size: usize| {
         format!(
             "POST /length HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n{size:x}\r\n{}\r\n0\r\n\r\n",
@@ -69,8 +66,7 @@ async fn a_body_is_only_asked_for_when_it_is_wanted() {
     let rig = Rig::start(Limits {
         body: 100,
         ..Limits::default()
-    })
-    .await;
+    });
     let expecting = |path: &str, size: usize| {
         format!(
             "POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {size}\r\nexpect: 100-continue\r\n\r\n"
@@ -109,8 +105,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
         body_wait: Duration::from_millis(20),
         linger: Duration::from_millis(20),
         ..Limits::default()
-    })
-    .await;
+    });
     let answer = rig
         .answer_to(b"POST /length HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nab")
         .await;
@@ -126,8 +121,7 @@ async fn bodies_in_progress_share_one_memory() {
         body: 100_000,
         body_memory: 150_000,
         ..Limits::default()
-    })
-    .await;
+    });
     let head = "POST /length HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 100000\r\nexpect: 100-continue\r\n\r\n";
     let mut first = rig.connect(b"http/1.1").await;
     first.write_all(head.as_bytes()).await.unwrap();
@@ -159,7 +153,7 @@ async fn bodies_in_progress_share_one_memory() {
 
 #[tokio::test]
 async fn a_route_that_takes_little_is_sent_little() {
-    let rig = Rig::start(Limits::default()).await;
+    let rig = Rig::start(Limits::default());
     for mut client in rig.both().await {
         assert_eq!(client.ask(Method::POST, "/small", &[b'x'; 10]).await.2, "10");
         let (status, _, text) = client.ask(Method::POST, "/small", &[b'x'; 11]).await;
@@ -176,8 +170,7 @@ async fn a_stream_holds_the_memory_of_its_request() {
         body: 100_000,
         body_memory: 150_000,
         ..Limits::default()
-    })
-    .await;
+    });
     let [mut first, mut second] = rig.both().await;
     let body = [b'x'; 100_000];
     let request = first.request(Method::POST, "/stream", &body);

@@ -14,7 +14,7 @@ use crate::net::{BindError, Limits, Listener};
 
 #[tokio::test]
 async fn a_connection_carries_many_requests() {
-    let rig = Rig::start(Limits::default()).await;
+    let rig = Rig::start(Limits::default());
     for mut client in rig.both().await {
         for _ in 0..20 {
             assert_eq!(client.ask(Method::POST, "/length", b"12345").await.2, "5");
@@ -24,7 +24,7 @@ async fn a_connection_carries_many_requests() {
 
 #[tokio::test]
 async fn what_is_no_tls_is_turned_away() {
-    let rig = Rig::start(Limits::default()).await;
+    let rig = Rig::start(Limits::default());
     let mut plain = TcpStream::connect(rig.address).await.unwrap();
     plain
         .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -65,7 +65,7 @@ async fn half_open_connections_are_given_up() {
         idle: patience,
         ..Limits::default()
     };
-    let rig = Rig::start(limits).await;
+    let rig = Rig::start(limits);
     let mut silent = TcpStream::connect(rig.address).await.unwrap();
     let mut dripping = TcpStream::connect(rig.address).await.unwrap();
     dripping.write_all(&[0x16, 3, 1]).await.unwrap();
@@ -87,7 +87,7 @@ async fn an_idle_connection_is_closed_after_its_requests() {
         idle: Duration::from_millis(20),
         ..Limits::default()
     };
-    let rig = Rig::start(limits).await;
+    let rig = Rig::start(limits);
     for protocol in 1..=2 {
         let mut client = if protocol == 1 {
             rig.http1().await
@@ -110,29 +110,43 @@ async fn an_idle_connection_is_closed_after_its_requests() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_wait_their_turn() {
+async fn a_connection_too_many_is_closed_at_once() {
     let rig = Rig::start(Limits {
-        connections: 1,
+        connections: 2,
+        connections_per_peer: 2,
         ..Limits::default()
-    })
-    .await;
-    let mut first = rig.http1().await;
-    assert_eq!(first.get("/empty").await.status(), 204);
-    let second = rig.connect(b"http/1.1");
-    tokio::pin!(second);
-    tokio::select! {
-        biased;
-        _stream = &mut second => panic!("two connections at once"),
-        reply = first.ask(Method::POST, "/length", b"1") => assert_eq!(reply.2, "1"),
+    });
+    let [mut one, mut two] = rig.both().await;
+    let streams = [one.get("/stream").await, two.get("/stream").await];
+    assert!(rig.try_connect(b"h2").await.is_err(), "both have requests");
+    drop(streams);
+    drop((one, two));
+    while rig.try_connect(b"h2").await.is_err() {}
+}
+
+#[tokio::test]
+async fn an_idle_connection_makes_room() {
+    let rig = Rig::start(Limits {
+        connections: 8,
+        connections_per_peer: 2,
+        ..Limits::default()
+    });
+    let [mut one, mut two] = rig.both().await;
+    assert_eq!(two.get("/empty").await.status(), 204);
+    assert_eq!(one.get("/empty").await.status(), 204);
+    let mut third = rig.http1().await;
+    assert_eq!(third.get("/empty").await.status(), 204);
+    // `ready` fails once the server has closed the connection.
+    while two.ready().await {
+        tokio::task::yield_now().await;
     }
-    drop(first);
-    second.await;
+    assert_eq!(one.get("/empty").await.status(), 204, "it was used later");
 }
 
 #[tokio::test]
 async fn a_port_in_use_says_so() {
-    let rig = Rig::start(Limits::default()).await;
-    let error = Listener::bind(rig.address).await.err().unwrap();
+    let rig = Rig::start(Limits::default());
+    let error = Listener::bind(rig.address).err().unwrap();
     assert!(matches!(error, BindError::InUse(_)) && error.to_string().contains("--listen"));
 }
 
@@ -148,7 +162,7 @@ async fn at_the_door(path: &std::path::Path) -> std::io::Result<String> {
 
 #[tokio::test]
 async fn the_door_tells_who_is_there_until_it_is_closed() {
-    let rig = Rig::start(Limits::default()).await;
+    let rig = Rig::start(Limits::default());
     let folder = tempfile::tempdir().unwrap();
     let path = door::socket_path(folder.path());
     // A killed server leaves its socket behind.
@@ -194,7 +208,7 @@ async fn the_door_tells_who_is_there_until_it_is_closed() {
 
 #[tokio::test]
 async fn the_door_admits_no_other_user() {
-    let rig = Rig::start(Limits::default()).await;
+    let rig = Rig::start(Limits::default());
     let folder = tempfile::tempdir().unwrap();
     let (_switch, state) = watch::channel(DoorState::Open);
     door::serve(
@@ -213,20 +227,4 @@ fn a_path_too_long_for_a_socket_says_so() {
         .err()
         .unwrap();
     assert!(error.to_string().contains("shorter path"), "{error}");
-}
-
-#[tokio::test]
-async fn one_peer_does_not_get_every_connection() {
-    let rig = Rig::start(Limits {
-        connections: 8,
-        connections_per_peer: 2,
-        ..Limits::default()
-    })
-    .await;
-    let [mut one, mut two] = rig.both().await;
-    assert!(rig.try_connect(b"h2").await.is_err(), "the third is closed");
-    assert_eq!(one.get("/empty").await.status(), 204);
-    assert_eq!(two.get("/empty").await.status(), 204);
-    drop((one, two));
-    while rig.try_connect(b"h2").await.is_err() {}
 }

@@ -8,7 +8,7 @@ use crate::net::Limits;
 
 #[tokio::test]
 async fn the_head_arrives_as_it_was_sent() {
-    let rig = Rig::start(Limits::default()).await;
+    let rig = Rig::start(Limits::default());
     for mut client in rig.both().await {
         let (status, _, text) = client.ask(Method::POST, "/a%2Fb/../c//?x=%20&y", b"").await;
         assert_eq!(status, StatusCode::OK);
@@ -21,7 +21,7 @@ async fn the_head_arrives_as_it_was_sent() {
 
 #[tokio::test]
 async fn every_reply_is_labelled() {
-    let rig = Rig::start(Limits::default()).await;
+    let rig = Rig::start(Limits::default());
     for mut client in rig.both().await {
         for (path, expected) in [("/", 200), ("/empty", 204), ("/private", 403), ("/panic", 500)] {
             let (status, headers, _) = client.ask(Method::GET, path, b"").await;
@@ -38,7 +38,7 @@ async fn every_reply_is_labelled() {
 
 #[tokio::test]
 async fn a_panic_costs_one_request_and_not_the_connection() {
-    let rig = Rig::start(Limits::default()).await;
+    let rig = Rig::start(Limits::default());
     for mut client in rig.both().await {
         assert_eq!(client.ask(Method::GET, "/panic", b"").await.2, "internal failure");
         assert_eq!(client.ask(Method::POST, "/length", b"four").await.2, "4");
@@ -47,7 +47,7 @@ async fn a_panic_costs_one_request_and_not_the_connection() {
 
 #[tokio::test]
 async fn malformed_http_is_refused_and_ends_the_connection() {
-    let rig = Rig::start(Limits::default()).await;
+    let rig = Rig::start(Limits::default());
     let refused = [
         "GARBAGE\r\n\r\n",
         "GET / HTTP/1.1\r\nhost: a\r\nbad header: x\r\n\r\n",
@@ -72,7 +72,7 @@ async fn malformed_http_is_refused_and_ends_the_connection() {
 
 #[tokio::test]
 async fn a_request_cannot_hide_another() {
-    let rig = Rig::start(Limits::default()).await;
+    let rig = Rig::start(Limits::default());
     let smuggled = "POST /length HTTP/1.1\r\nhost: a\r\ncontent-length: 39\r\ntransfer-encoding: chunked\r\n\r\n\
                     0\r\n\r\nGET /hidden HTTP/1.1\r\nhost: a\r\n\r\n";
     let answer = rig.answer_to(smuggled.as_bytes()).await;
@@ -81,7 +81,7 @@ async fn a_request_cannot_hide_another() {
 
 #[tokio::test]
 async fn heads_beyond_the_limits_are_refused() {
-    let rig = Rig::start(Limits::default()).await;
+    let rig = Rig::start(Limits::default());
     let long = format!(
         "GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n",
         "x".repeat(Limits::default().head)
@@ -108,7 +108,7 @@ async fn heads_beyond_the_limits_are_refused() {
 
 #[tokio::test]
 async fn a_body_in_a_coding_is_refused_unread() {
-    let rig = Rig::start(Limits::default()).await;
+    let rig = Rig::start(Limits::default());
     let coded = |coding: &str| {
         format!(
             "POST /length HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-encoding: {coding}\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n"

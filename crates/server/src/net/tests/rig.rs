@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::closing::Closing;
 use crate::net::tls::{Certificates, Identity};
 use crate::net::{
     Admission, Body, Head, Inbound, Limits, Listener, Outbound, Peer, Piece, RimError, RimSettings, Road,
@@ -128,7 +129,7 @@ pub(super) struct Rig {
 }
 
 impl Rig {
-    pub(super) async fn start(limits: Limits) -> Self {
+    pub(super) fn start(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let names = vec!["localhost".parse().unwrap(), "127.0.0.1".parse().unwrap()];
         let identity = Identity::Generated {
@@ -151,9 +152,10 @@ impl Rig {
             entropy: Arc::new(SystemEntropy::default()),
             limits,
             attestation: HeaderValue::from_static("development"),
+            closing: Closing::new(),
         };
         let server = Server::new(Arc::new(mirror), settings);
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
         server.listen(listener, certificates.acceptor().unwrap());
         Self {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::Failure;
 use crate::json::{self, Json};
-use crate::openai::{Ending, OutputFormat, Role, Turn, Usage};
+use crate::openai::{Delta, Ending, OutputFormat, Role, TokenLogprob, Turn, Usage};
 
 struct Zeros;
 
@@ -35,6 +35,10 @@ fn at(seconds: u64) -> Timestamp {
 
 fn content(text: &str) -> Content {
     Content::new(text.to_owned())
+}
+
+fn said(text: &str) -> Delta {
+    Delta::of(content(text))
 }
 
 fn parse(body: &str) -> CreateResponse {
@@ -91,8 +95,8 @@ fn the_order_of_events_is_the_one_clients_rely_on() {
     ] {
         let mut stream = ResponseStream::new(draft(), true);
         let mut frames = text(&stream.open());
-        frames.push_str(&text(&stream.delta(&content("Hel"), &Zeros).unwrap()));
-        frames.push_str(&text(&stream.delta(&content("lo \"you\"\n"), &Zeros).unwrap()));
+        frames.push_str(&text(&stream.delta(&said("Hel"), &Zeros).unwrap()));
+        frames.push_str(&text(&stream.delta(&said("lo \"you\"\n"), &Zeros).unwrap()));
         let done = stream.complete(ending, USAGE, at(101));
         let object = text(done.object());
         frames.push_str(&text(&done.into_frames()));
@@ -161,6 +165,8 @@ fn settings_that_are_repeated_have_bounds() {
         ("text", "text.format", format(128_000), format(132_000)),
         ("temperature", "temperature", number(62), number(63)),
         ("top_p", "top_p", number(62), number(63)),
+        ("presence_penalty", "presence_penalty", number(62), number(63)),
+        ("frequency_penalty", "frequency_penalty", number(62), number(63)),
     ] {
         let body = |value: &str| format!(r#"{{"model":"m","input":"x","{field}":{value}}}"#);
         assert!(
@@ -175,11 +181,143 @@ fn settings_that_are_repeated_have_bounds() {
     }
 }
 
+/// A piece with the log-probability of its one token.
+fn measured(text: &str) -> Delta {
+    let bytes = || ContentBytes::new(text.as_bytes().to_vec());
+    let token = TokenLogprob {
+        bytes: bytes(),
+        logprob: -0.5,
+        top: vec![(bytes(), -0.5)],
+    };
+    Delta {
+        logprobs: vec![token],
+        ..said(text)
+    }
+}
+
+#[test]
+fn log_probabilities_are_in_deltas_dones_and_the_object() {
+    let token = |letter: char, code: u8| {
+        format!(
+            r#"{{"token":"{letter}","logprob":-0.5,"bytes":[{code}],"top_logprobs":[{{"token":"{letter}","logprob":-0.5,"bytes":[{code}]}}]}}"#
+        )
+    };
+    let mut stream = ResponseStream::new(draft(), false);
+    let mut frames = text(&stream.open());
+    frames.push_str(&text(&stream.delta(&measured("a"), &Zeros).unwrap()));
+    frames.push_str(&text(&stream.delta(&said("-"), &Zeros).unwrap()));
+    frames.push_str(&text(&stream.delta(&measured("b"), &Zeros).unwrap()));
+    let done = stream.complete(Ending::StopSequence, USAGE, at(101));
+    let object = text(done.object());
+    frames.push_str(&text(&done.into_frames()));
+    let lists: Vec<(String, String)> = frames
+        .split("\n\n")
+        .filter_map(|frame| {
+            let name = frame.strip_prefix("event: ")?.split_once('\n')?.0.to_owned();
+            let list = frame.split_once("\"logprobs\":")?.1;
+            Some((name, list.to_owned()))
+        })
+        .collect();
+    let (a, both) = (token('a', 97), format!("{},{}", token('a', 97), token('b', 98)));
+    let expected = [
+        ("response.content_part.added", String::new()),
+        ("response.output_text.delta", a),
+        ("response.output_text.delta", String::new()),
+        ("response.output_text.delta", token('b', 98)),
+        ("response.output_text.done", both.clone()),
+        ("response.content_part.done", both.clone()),
+        ("response.output_item.done", both.clone()),
+        ("response.completed", both.clone()),
+    ];
+    assert_eq!(lists.len(), expected.len());
+    for ((name, list), (event, members)) in lists.iter().zip(&expected) {
+        assert_eq!(name, event);
+        assert!(list.starts_with(&format!("[{members}]}}")), "{name}: {list}");
+    }
+    let mut whole = draft();
+    for piece in [measured("a"), said("-"), measured("b")] {
+        whole.push(&piece).unwrap();
+    }
+    assert_eq!(
+        text(&whole.complete(Ending::StopSequence, USAGE, at(101))),
+        object
+    );
+    assert!(object.contains(r#""status":"completed""#));
+}
+
+#[test]
+fn log_probabilities_of_an_answer_are_bounded() {
+    let mut whole = draft();
+    let mut stream = ResponseStream::new(draft(), false);
+    let long = "\0".repeat(2000);
+    let mut pushed = 0;
+    while whole.push(&measured(&long)).is_ok() {
+        assert!(stream.delta(&measured(&long), &Zeros).is_ok());
+        pushed += 1;
+        assert!(pushed < 100_000);
+    }
+    assert!(pushed > 100);
+    let Err(Failure::Invalid { param, .. }) = stream.delta(&measured(&long), &Zeros) else {
+        panic!("a stream takes more")
+    };
+    assert_eq!(param.as_deref(), Some("top_logprobs"));
+}
+
+#[test]
+fn log_probabilities_come_only_if_included() {
+    for (settings, expected) in [
+        ("", None),
+        (r#","top_logprobs":5"#, None),
+        (
+            r#","include":["reasoning.encrypted_content"],"top_logprobs":5"#,
+            None,
+        ),
+        (r#","include":["message.output_text.logprobs"]"#, Some(0)),
+        (
+            r#","include":["web_search_call.results","message.output_text.logprobs"],"top_logprobs":20"#,
+            Some(20),
+        ),
+    ] {
+        let body = format!(r#"{{"model":"m","input":"x"{settings}}}"#);
+        assert_eq!(parse(&body).logprobs, expected, "{settings}");
+    }
+}
+
+#[test]
+fn the_effective_sampling_is_repeated() {
+    let echo = |settings: &str| {
+        let parsed = parse(&format!(r#"{{"model":"m","input":"x"{settings}}}"#));
+        std::str::from_utf8(parsed.echo.members()).unwrap().to_owned()
+    };
+    let plain = echo("");
+    for part in [
+        r#""top_p":1.0"#,
+        r#""presence_penalty":0.0"#,
+        r#""frequency_penalty":0.0"#,
+        r#""top_logprobs":0"#,
+        r#""temperature":1.0"#,
+    ] {
+        assert!(plain.contains(part), "{part} in {plain}");
+    }
+    let set = echo(
+        r#","top_p":0.5,"presence_penalty":1.5,"frequency_penalty":-2,"top_logprobs":7,"temperature":0.1,"n":1,"logprobs":false"#,
+    );
+    for part in [
+        r#""top_p":0.5"#,
+        r#""presence_penalty":1.5"#,
+        r#""frequency_penalty":-2"#,
+        r#""top_logprobs":7"#,
+        r#""temperature":0.1"#,
+    ] {
+        assert!(set.contains(part), "{part} in {set}");
+    }
+}
+
 #[test]
 fn a_failure_never_looks_like_an_end() {
     let mut stream = ResponseStream::new(draft(), false);
     let _opening: ContentBytes = stream.open();
-    let _delta: ContentBytes = stream.delta(&content("Hel"), &Zeros).unwrap();
+    let _delta: ContentBytes = stream.delta(&said("Hel"), &Zeros).unwrap();
     let done = stream.complete(Ending::Stop, USAGE, at(101));
     let frames = text(&done.into_failure(&Failure::Unavailable));
     assert_eq!(names(&frames), ["error", "response.failed"]);
@@ -206,7 +344,7 @@ fn a_failure_never_looks_like_an_end() {
 fn padded_deltas_fill_whole_buckets() {
     let length = |delta: &str, obfuscate| {
         let mut stream = ResponseStream::new(draft(), obfuscate);
-        let frames = text(&stream.delta(&content(delta), &Zeros).unwrap());
+        let frames = text(&stream.delta(&said(delta), &Zeros).unwrap());
         frames.split("\n\n").nth(2).unwrap().len()
     };
     assert_eq!(length("a", true), length("abcdefg\u{1}", true));
@@ -326,6 +464,16 @@ stream invalid_type {"model":"m","input":"x","stream":"yes"}
 background unsupported_value {"model":"m","input":"x","background":true}
 conversation unsupported_parameter {"model":"m","input":"x","conversation":"c"}
 tool_choice unsupported_value {"model":"m","input":"x","tool_choice":"required"}
+messages unsupported_parameter {"model":"m","messages":[{"role":"user","content":"x"}]}
+max_tokens unsupported_parameter {"model":"m","input":"x","max_tokens":5}
+max_completion_tokens unsupported_parameter {"model":"m","input":"x","max_completion_tokens":5}
+response_format unsupported_parameter {"model":"m","input":"x","response_format":{"type":"json_object"}}
+logprobs unsupported_parameter {"model":"m","input":"x","logprobs":true}
+stop unsupported_parameter {"model":"m","input":"x","stop":"end"}
+n unsupported_parameter {"model":"m","input":"x","n":2}
+include invalid_type {"model":"m","input":"x","include":"message.output_text.logprobs"}
+include[1] invalid_value {"model":"m","input":"x","include":["reasoning.encrypted_content","all"]}
+include[0] invalid_type {"model":"m","input":"x","include":[{}]}
 text.format.schema missing_required_parameter {"model":"m","input":"x","text":{"format":{"type":"json_schema","name":"n"}}}
 metadata invalid_type {"model":"m","input":"x","metadata":{"k":1}}
 - - [1]
@@ -488,10 +636,12 @@ proptest! {
         Just("input"), Just("instructions"), Just("text"), Just("tools"), Just("tool_choice"), Just("metadata"), Just("stream"),
         Just("stream_options"), Just("temperature"), Just("max_output_tokens"), Just("previous_response_id"), Just("reasoning"),
         Just("truncation"), Just("include"), Just("service_tier"), Just("messages"), Just("stop"), Just("response_format"),
-        Just("n"), Just("seed"), Just("logit_bias"), Just("modalities")], value in any_json()) {
-        let body = format!(r#"{{"model":"m","input":"x","messages":[{{"role":"user","content":"x"}}],"{field}":{value}}}"#);
+        Just("n"), Just("seed"), Just("logit_bias"), Just("modalities"), Just("logprobs"), Just("top_logprobs"), Just("min_p"),
+        Just("top_k"), Just("repetition_penalty"), Just("presence_penalty")], value in any_json()) {
         let request = "11111111-2222-4333-8444-555555555555".parse().unwrap();
+        let body = format!(r#"{{"model":"m","input":"x","{field}":{value}}}"#);
         let responses = CreateResponse::parse(body.as_bytes()).err();
+        let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}],"{field}":{value}}}"#);
         let chat = crate::openai::chat::CreateChat::parse(body.as_bytes()).err();
         for failure in [responses, chat].into_iter().flatten() {
             let reply = failure.reply(crate::ErrorShape::OpenAi, &request);
@@ -510,7 +660,7 @@ proptest! {
         let mut stream = ResponseStream::new(draft(), true);
         let mut frames = text(&stream.open());
         for piece in &pieces {
-            frames.push_str(&text(&stream.delta(&content(piece), &Zeros).unwrap()));
+            frames.push_str(&text(&stream.delta(&said(piece), &Zeros).unwrap()));
         }
         let done = stream.complete(Ending::Stop, USAGE, at(101));
         let whole = pieces.concat();

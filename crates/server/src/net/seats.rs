@@ -1,0 +1,169 @@
+//! The seats for connections: so many in all, so many for one peer, and none kept by who does nothing.
+//!
+//! Once all are taken, a newcomer gets the seat of a connection that has no request, the one that has had none for
+//! longest: of its own peer if that has its share, else of the peer that has most. So idle connections, half-sent heads
+//! and unfinished handshakes keep nobody out, and a crowd from one address costs that address first.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::activity::Activity;
+use super::places::one_peer;
+
+/// All seats.
+#[derive(Clone)]
+pub(crate) struct Seats {
+    most: usize,
+    each: usize,
+    taken: Arc<Mutex<Taken>>,
+}
+
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    next: u64,
+    /// By peer, then by the number of the seat.
+    peers: HashMap<IpAddr, HashMap<u64, Arc<Activity>>>,
+}
+
+/// One connection's seat, until dropped.
+pub(crate) struct Seat {
+    seats: Seats,
+    peer: IpAddr,
+    number: u64,
+}
+
+impl Seats {
+    /// As many as `most`, of which one peer gets `each`.
+    pub(crate) fn new(most: usize, each: usize) -> Self {
+        Self {
+            most,
+            each,
+            taken: Arc::default(),
+        }
+    }
+
+    /// A seat for one more connection of `address`; `None` if everybody who could make room for it has a request.
+    pub(crate) fn take(&self, address: IpAddr, activity: &Arc<Activity>) -> Option<Seat> {
+        let peer = one_peer(address);
+        let mut taken = self.taken();
+        let own = taken.of(peer);
+        if own >= self.each {
+            taken.make_room(peer)?;
+        } else if taken.all >= self.most {
+            let (crowd, count) = taken.crowd()?;
+            // Whoever has as many as the crowd is no better than the crowd.
+            taken.make_room(if own >= count { peer } else { crowd })?;
+        }
+        taken.next = taken.next.wrapping_add(1);
+        taken.all = taken.all.saturating_add(1);
+        let number = taken.next;
+        let of_peer = taken.peers.entry(peer).or_default();
+        of_peer.insert(number, Arc::clone(activity));
+        Some(Seat {
+            seats: self.clone(),
+            peer,
+            number,
+        })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Taken {
+    fn of(&self, peer: IpAddr) -> usize {
+        self.peers.get(&peer).map_or(0, HashMap::len)
+    }
+
+    /// The peer that has most.
+    fn crowd(&self) -> Option<(IpAddr, usize)> {
+        let counts = self.peers.iter().map(|(peer, seats)| (*peer, seats.len()));
+        counts.max_by_key(|(_, count)| *count)
+    }
+
+    /// Sends away the connection of `peer` that has been without a request for longest; its seat is free at once.
+    fn make_room(&mut self, peer: IpAddr) -> Option<()> {
+        let seats = self.peers.get(&peer)?.iter();
+        let idle = seats.filter_map(|(number, activity)| Some((activity.idle_for()?, *number)));
+        let (_, number) = idle.max()?;
+        self.free(peer, number)?.leave();
+        Some(())
+    }
+
+    fn free(&mut self, peer: IpAddr, number: u64) -> Option<Arc<Activity>> {
+        let seats = self.peers.get_mut(&peer)?;
+        let activity = seats.remove(&number)?;
+        if seats.is_empty() {
+            self.peers.remove(&peer);
+        }
+        self.all = self.all.saturating_sub(1);
+        Some(activity)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        // Somebody else may have it by now.
+        drop(self.seats.taken().free(self.peer, self.number));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection() -> Arc<Activity> {
+        Arc::new(Activity::new())
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_newcomer_gets_the_seat_that_was_idle_for_longest() {
+        let seats = Seats::new(8, 2);
+        let (first, second, third) = (connection(), connection(), connection());
+        let here = address("192.0.2.1");
+        let _held = [seats.take(here, &first), seats.take(here, &second)].map(Option::unwrap);
+        let busy = first.begin();
+        let _third = seats.take(here, &third).unwrap();
+        assert!(second.was_told_to_leave() && !first.was_told_to_leave());
+        let (_busy, _busy_too) = (busy, third.begin());
+        assert!(seats.take(here, &connection()).is_none(), "all have requests");
+        assert!(seats.take(address("192.0.2.2"), &connection()).is_some());
+    }
+
+    #[test]
+    fn the_crowd_makes_room_first() {
+        let seats = Seats::new(3, 2);
+        let crowd = [connection(), connection()];
+        let _crowd = crowd
+            .each_ref()
+            .map(|one| seats.take(address("192.0.2.1"), one).unwrap());
+        let other = connection();
+        let _other = seats.take(address("192.0.2.2"), &other).unwrap();
+        let _third = seats.take(address("192.0.2.3"), &connection()).unwrap();
+        assert_eq!(crowd.iter().filter(|one| one.was_told_to_leave()).count(), 1);
+        assert!(!other.was_told_to_leave());
+        // Now all have one each: who wants a second gives up its own.
+        let _second = seats.take(address("192.0.2.2"), &connection()).unwrap();
+        assert!(other.was_told_to_leave());
+    }
+
+    #[test]
+    fn a_seat_that_was_lost_is_not_given_back_twice() {
+        let seats = Seats::new(1, 1);
+        let here = address("192.0.2.1");
+        let first = seats.take(here, &connection()).unwrap();
+        let second = seats.take(here, &connection()).unwrap();
+        drop(first);
+        assert_eq!(seats.taken().all, 1);
+        drop(second);
+        assert_eq!(seats.taken().all, 0);
+        assert!(seats.taken().peers.is_empty());
+    }
+}

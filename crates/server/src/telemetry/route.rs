@@ -1,0 +1,52 @@
+//! A request's address as a telemetry label: the template it was routed by, never what was sent.
+
+use http::Method;
+use moho_wire::aws::QueryService;
+use moho_wire::bedrock::Operation;
+use moho_wire::{Prefix, Target};
+
+/// What stands for every path that is not served.
+pub(crate) const UNKNOWN: &str = "(none)";
+
+/// The template of a request's path.
+pub(crate) fn template(target: &Target) -> &'static str {
+    match target {
+        Target::CreateResponse(Prefix::Mantle) => "/v1/responses",
+        Target::CreateResponse(Prefix::Runtime) => "/openai/v1/responses",
+        Target::GetResponse(Prefix::Mantle, _) | Target::DeleteResponse(Prefix::Mantle, _) => {
+            "/v1/responses/{id}"
+        }
+        Target::GetResponse(Prefix::Runtime, _) | Target::DeleteResponse(Prefix::Runtime, _) => {
+            "/openai/v1/responses/{id}"
+        }
+        Target::ListInputItems(Prefix::Mantle, _) => "/v1/responses/{id}/input_items",
+        Target::ListInputItems(Prefix::Runtime, _) => "/openai/v1/responses/{id}/input_items",
+        Target::CreateChat(Prefix::Mantle) => "/v1/chat/completions",
+        Target::CreateChat(Prefix::Runtime) => "/openai/v1/chat/completions",
+        Target::ListModels(Prefix::Mantle) => "/v1/models",
+        Target::ListModels(Prefix::Runtime) => "/openai/v1/models",
+        Target::GetModel(Prefix::Mantle, _) => "/v1/models/{id}",
+        Target::GetModel(Prefix::Runtime, _) => "/openai/v1/models/{id}",
+        // Both have the one path of all AWS query services.
+        Target::Query(QueryService::Sts) => "/ (sts)",
+        Target::Query(QueryService::Iam) => "/ (iam)",
+        Target::Bedrock(operation) => match operation {
+            Operation::Converse => "/model/{modelId}/converse",
+            Operation::ConverseStream => "/model/{modelId}/converse-stream",
+            Operation::InvokeModel => "/model/{modelId}/invoke",
+            Operation::InvokeModelWithResponseStream => "/model/{modelId}/invoke-with-response-stream",
+            Operation::CountTokens => "/model/{modelId}/count-tokens",
+            Operation::ListFoundationModels => "/foundation-models",
+            Operation::GetFoundationModel => "/foundation-models/{modelIdentifier}",
+        },
+    }
+}
+
+/// The method, one of a fixed number.
+pub(crate) fn method(method: &Method) -> &'static str {
+    const KNOWN: [&str; 8] = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT",
+    ];
+    let known = KNOWN.iter().find(|known| method == **known);
+    known.copied().unwrap_or("_OTHER")
+}

@@ -13,7 +13,7 @@ from serving import MODEL
 from signing import signed_headers
 
 WORKERS = 8
-ROUNDS = 6
+ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,11 @@ def wrong(word: str, name: str) -> list[Wrong]:
             chat(word, messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": word}}]}]),
             chat(word, messages=[{"role": word, "content": word}]),
             chat(word, stop=[word] * 100),
-            chat(word, tools=[{"type": "function", "function": {"name": name, "description": word}}]),
+            chat(word, n=word),
+            chat(word, logit_bias={word: word}),
             chat(word, response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": word}}}),
             chat(word, model=f"{name}-model"),
-            chat(word * 4000),
+            chat(word * 2000),
             f'{{"model": "{MODEL}", "messages": [{{"content": "{word}'.encode(),
             word.encode(),
         ]:
@@ -60,11 +61,11 @@ def wrong(word: str, name: str) -> list[Wrong]:
             responses(word, temperature="hot " + word),
             responses(word, input=[{"role": "user", "content": [{"type": "input_file", "file_data": word}]}]),
             responses(word, metadata={word: 5}),
-            responses(word, text={"format": {"type": "json_schema", "name": "x", "schema": {"enum": [{"$ref": word}]}}}),
+            responses(word, text={"format": {"type": "json_schema", "name": "x", "schema": {"$ref": word}}}),
             responses(word, previous_response_id="resp_" + "0" * 48),
             responses(word, previous_response_id=word),
             responses(word, model=f"{name}-model"),
-            responses(word * 4000),
+            responses(word * 2000),
         ]:
             made.append(Wrong("POST", f"{path}/responses", body, "openai"))
         made.append(Wrong("GET", f"{path}/responses/resp_{'1' * 48}", b"", "openai"))
@@ -143,7 +144,7 @@ def test_an_error_is_about_its_own_request_and_repeats_no_words(moho):
     with ThreadPoolExecutor(WORKERS) as pool:
         answers = [answer for found in pool.map(caller, range(WORKERS)) for answer in found]
     ids = [answer.headers["x-amzn-requestid"] for *_, answer in answers]
-    assert len(set(ids)) == len(ids) > 1000
+    assert len(set(ids)) == len(ids) > 500
     for request, word, name, answer in answers:
         where = (request, answer.status_code, answer.text)
         assert told(answer, request.shape), where

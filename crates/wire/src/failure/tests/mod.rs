@@ -1,5 +1,7 @@
 //! Status, code and shape, per protocol.
 
+mod words;
+
 use super::*;
 
 const STS: ErrorShape = ErrorShape::Query {

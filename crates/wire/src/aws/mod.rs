@@ -129,6 +129,10 @@ fn name(text: &str) -> String {
 }
 
 #[cfg(test)]
+mod rest_tests;
+#[cfg(test)]
+mod rest_vectors;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod vectors;

@@ -13,7 +13,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     Need {
         package: "curl",
         present: || process::succeeds(Command::new("curl").arg("--version")),
@@ -21,6 +21,10 @@ const NEEDS: [Need; 3] = [
     Need {
         package: "python3-venv",
         present: || process::succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])),
+    },
+    Need {
+        package: "systemd",
+        present: || process::succeeds(Command::new("systemd-analyze").arg("--version")),
     },
     Need {
         package: "gcc",

@@ -1,11 +1,11 @@
-"""The AWS CLI against STS and IAM, as an administrator would type it."""
+"""The AWS CLI against STS, IAM and Bedrock, as an administrator would type it."""
 
 import json
 import subprocess
 
 import pytest
 
-from serving import Credentials
+from serving import MODEL, UNGRANTED, Credentials
 from signing import bearer_key, replaced
 
 # What the CLI ends with when the service refuses: version 1 and version 2.
@@ -122,6 +122,39 @@ def test_wrong_credentials(aws, moho):
 
 def test_an_operation_that_is_not_served(aws):
     assert_refused(aws("sts", "get-session-token"), "InvalidAction")
+
+
+def test_list_foundation_models(aws, moho):
+    [model] = printed(aws("bedrock", "list-foundation-models"))["modelSummaries"]
+    assert model["modelId"] == MODEL
+    assert model["modelArn"] == f"arn:aws:bedrock:{moho.credentials().region}::foundation-model/{MODEL}"
+    assert printed(aws("bedrock", "list-foundation-models", "--by-output-modality", "IMAGE"))["modelSummaries"] == []
+
+
+def test_get_foundation_model(aws):
+    [model] = printed(aws("bedrock", "list-foundation-models"))["modelSummaries"]
+    for name in (model["modelId"], model["modelArn"]):
+        found = printed(aws("bedrock", "get-foundation-model", "--model-identifier", name))
+        assert found["modelDetails"] == model
+    assert_refused(aws("bedrock", "get-foundation-model", "--model-identifier", "no-such-model"), "ValidationException")
+
+
+def test_converse(aws, moho):
+    messages = json.dumps([{"role": "user", "content": [{"text": "What is the capital of France?"}]}])
+    ask = ["bedrock-runtime", "converse", "--messages", messages, "--inference-config", "temperature=0,maxTokens=40", "--model-id"]
+    answer = printed(aws(*ask, MODEL, credentials=moho.credentials()))
+    assert "Paris" in answer["output"]["message"]["content"][0]["text"]
+    assert answer["stopReason"] == "end_turn"
+    assert answer["usage"]["totalTokens"] == answer["usage"]["inputTokens"] + answer["usage"]["outputTokens"]
+    assert_refused(aws(*ask, UNGRANTED, credentials=moho.credentials()), "AccessDeniedException")
+    assert_refused(aws(*ask, "no-such-model", credentials=moho.credentials()), "ValidationException")
+
+
+def test_invoke_model_writes_the_answer_to_a_file(aws, tmp_path):
+    answer = tmp_path / "answer.json"
+    body = json.dumps({"prompt": "The capital of France is", "max_gen_len": 12, "temperature": 0})
+    printed(aws("bedrock-runtime", "invoke-model", "--model-id", MODEL, "--body", body, str(answer)))
+    assert "Paris" in json.loads(answer.read_text())["generation"]
 
 
 PROVIDER = [

@@ -135,7 +135,7 @@ def test_wrong_values_in_responses(moho, change, param):
         ({"stop": 7}, "stop"),
         ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
         ({"seed": "x"}, "seed"),
-        ({"n": 2}, "n"),
+        ({"n": 129}, "n"),
         ({"response_format": {"type": "xml"}}, "response_format.type"),
         ({"stream_options": {"include_usage": "yes"}, "stream": True}, "stream_options.include_usage"),
     ],

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bedrock import client, endless_form, streamed_text, text_of
 from serving import MODEL, Moho
 from signing import bearer_key, signed_headers
 
@@ -84,6 +85,67 @@ def send_everywhere(server: Moho) -> list[str]:
     return answers
 
 
+def send_to_bedrock(server: Moho) -> list[str]:
+    """The same through every operation of Bedrock's runtime."""
+    runtime = client(server)
+    say = f"Repeat this exactly: {MARKER} {MARKER}"
+    schema = {"type": "object", "properties": {MARKER: {"type": "string"}}, "required": [MARKER], "additionalProperties": False}
+    form = {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": json.dumps(schema), "name": "x"}}}}
+    turn = [{"role": "user", "content": [{"text": say}]}]
+    earlier = [*turn, {"role": "assistant", "content": [{"text": MARKER}]}, *turn]
+    answers = []
+    for settings in (
+        {"messages": turn, "system": [{"text": MARKER}], "inferenceConfig": {"temperature": 0, "maxTokens": 48}},
+        {"messages": earlier, "inferenceConfig": {"temperature": 0, "maxTokens": 48, "stopSequences": [MARKER * 2]}},
+        {"messages": turn, "inferenceConfig": {"temperature": 0, "maxTokens": 48}, "outputConfig": form},
+    ):
+        answers.append(text_of(runtime.converse(modelId=MODEL, **settings)))
+        answers.append(streamed_text(list(runtime.converse_stream(modelId=MODEL, **settings)["stream"])))
+    runtime.count_tokens(modelId=MODEL, input={"converse": {"messages": earlier, "system": [{"text": MARKER}]}})
+    for body in (
+        {"prompt": say, "max_gen_len": 48, "temperature": 0},
+        {"messages": [{"role": "user", "content": say}], "max_tokens": 48, "temperature": 0, "user": MARKER},
+    ):
+        sent = json.dumps(body)
+        whole = json.loads(runtime.invoke_model(modelId=MODEL, body=sent)["body"].read())
+        answers.append(whole["generation"] if "generation" in whole else whole["choices"][0]["message"]["content"])
+        chunks = list(runtime.invoke_model_with_response_stream(modelId=MODEL, body=sent)["body"])
+        assert len(chunks) > 1
+        runtime.count_tokens(modelId=MODEL, input={"invokeModel": {"body": sent}})
+    return answers
+
+
+def send_wrongly_to_bedrock(server: Moho) -> None:
+    """Requests that fail, each with the marker in what is wrong with it; and what a stream says when it is left."""
+    turn = {"role": "user", "content": [{"text": MARKER}]}
+    broken = [
+        b'{"messages": [{"role": "user", "content": [{"text": "' + MARKER.encode(),
+        json.dumps({"messages": [turn, turn]}).encode(),
+        json.dumps({"messages": [turn | {"role": MARKER}]}).encode(),
+        json.dumps({"messages": [turn], "inferenceConfig": {"temperature": MARKER}}).encode(),
+        json.dumps({"messages": [turn], "guardrailConfig": {"guardrailIdentifier": MARKER, "guardrailVersion": "1"}}).encode(),
+        json.dumps({"messages": [turn], "toolConfig": {"tools": [{"toolSpec": {"name": MARKER, "inputSchema": {"json": {MARKER: MARKER}}}}]}}).encode(),
+        json.dumps({"messages": [{"role": "user", "content": [{"text": MARKER * 5000}]}]}).encode(),
+        json.dumps({"prompt": MARKER, "max_gen_len": MARKER}).encode(),
+        json.dumps({"input": {"converse": {"messages": [turn, turn]}, MARKER: MARKER}}).encode(),
+        json.dumps({"input": {"invokeModel": {"body": base64.b64encode(MARKER.encode()).decode()}}}).encode(),
+    ]
+    headers = {"Content-Type": "application/json"}
+    with server.http(headers | server.bearer()) as http, server.http(headers) as stranger:
+        for operation in ("converse", "converse-stream", "invoke", "invoke-with-response-stream", "count-tokens"):
+            for body in broken:
+                assert http.post(f"/model/{MODEL}/{operation}", content=body).status_code >= 400
+                assert stranger.post(f"/model/{MODEL}/{operation}", content=body).status_code == 403
+            for model in ("ungranted", f"{MARKER}%2Fnot%20a%20name", f"arn%3Aaws%3A{MARKER}"):
+                assert http.post(f"/model/{model}/{operation}", json={"messages": [turn]}).status_code >= 400
+        for path in (f"/foundation-models/{MARKER}%2F", f"/foundation-models?byProvider={MARKER}", f"/model/{MODEL}/{MARKER}"):
+            http.get(path)
+    long = {"messages": [turn], "inferenceConfig": {"temperature": 0, "maxTokens": 8000}, "outputConfig": endless_form()}
+    left = client(server).converse_stream(modelId=MODEL, **long)
+    next(iter(left["stream"]))
+    left["stream"].close()
+
+
 def send_wrongly(server: Moho) -> None:
     """Requests that fail, each with the marker in what is wrong with it. (A name that a model can have is no content.)"""
     broken = [
@@ -114,9 +176,10 @@ def send_wrongly(server: Moho) -> None:
 @pytest.mark.parametrize("log", ["info", "trace"])
 def test_the_marker_rests_nowhere(make_moho, log):
     server = make_moho(arguments=("--log", log)).start()
-    answers = send_everywhere(server)
+    answers = send_everywhere(server) + send_to_bedrock(server)
     assert any(MARKER in answer for answer in answers), "the model never said the marker, so its words were not tried"
     send_wrongly(server)
+    send_wrongly_to_bedrock(server)
     folders = [server.data, server.log]
 
     looked = assert_absent(folders, spellings(MARKER))

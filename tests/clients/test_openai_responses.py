@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import math
 
 import openai
 import pydantic
 import pytest
 
 from serving import MODEL
+from vocabulary import token
 
 QUESTION = "What is the capital of France?"
 
@@ -348,3 +350,120 @@ def test_truncation_drops_the_oldest_turns_only_when_asked_to(moho):
     assert refused.value.code == "context_length_exceeded"
     second = client.responses.create(**long, previous_response_id=first.id, truncation="auto")
     assert 4200 < second.usage.input_tokens < 8192
+
+
+LOGPROBS = {"include": ["message.output_text.logprobs"], "top_logprobs": 3}
+
+
+def test_log_probabilities(moho):
+    response = ask(moho.openai(), **LOGPROBS)
+    [part] = response.output[0].content
+    assert response.top_logprobs == 3
+    assert b"".join(bytes(each.bytes) for each in part.logprobs) == part.text.encode()
+    # The token that ends the answer has no text.
+    assert len(part.logprobs) == response.usage.output_tokens - 1
+    for each in part.logprobs:
+        assert len(each.top_logprobs) == 3
+        # At temperature 0 the likeliest is what is said.
+        chosen = each.top_logprobs[0]
+        assert (each.token, each.bytes, each.logprob) == (chosen.token, chosen.bytes, chosen.logprob)
+        assert sum(math.exp(other.logprob) for other in each.top_logprobs) <= 1 + 1e-5
+    # The same numbers as Chat Completions gives.
+    chat = moho.openai().chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": QUESTION}],
+        temperature=0,
+        max_tokens=40,
+        logprobs=True,
+        top_logprobs=3,
+    )
+    assert [each.to_dict() for each in part.logprobs] == [each.to_dict() for each in chat.choices[0].logprobs.content]
+
+
+def test_log_probabilities_come_only_if_included(moho):
+    for settings, top in [({}, 0), ({"top_logprobs": 2}, 2), ({"include": ["reasoning.encrypted_content"], "top_logprobs": 2}, 2)]:
+        response = ask(moho.openai(), store=False, max_output_tokens=16, **settings)
+        assert (response.output[0].content[0].logprobs, response.top_logprobs) == ([], top)
+    only = ask(moho.openai(), store=False, max_output_tokens=16, include=LOGPROBS["include"])
+    parts = only.output[0].content[0].logprobs
+    assert parts
+    assert all(each.top_logprobs == [] for each in parts)
+
+
+def test_log_probabilities_in_a_stream(moho):
+    events = [event.to_dict() for event in ask(moho.openai(), stream=True, **LOGPROBS)]
+    whole = ask(moho.openai(), **LOGPROBS).to_dict()["output"][0]["content"][0]
+    deltas = [event for event in events if event["type"] == "response.output_text.delta"]
+    for delta in deltas:
+        assert b"".join(bytes(each["bytes"]) for each in delta["logprobs"]) == delta["delta"].encode()
+    assert [each for delta in deltas for each in delta["logprobs"]] == whole["logprobs"]
+    text_done, part_done, item_done, completed = events[-4:]
+    assert text_done["logprobs"] == part_done["part"]["logprobs"] == whole["logprobs"]
+    assert item_done["item"]["content"] == completed["response"]["output"][0]["content"] == [whole]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_log_probabilities_are_kept(moho, stream):
+    client = moho.openai()
+    answer = ask(client, stream=stream, **LOGPROBS)
+    response = list(answer)[-1].response if stream else answer
+    kept = client.responses.retrieve(response.id, include=LOGPROBS["include"])
+    assert kept.output[0].content[0].logprobs
+    assert kept.to_dict() == response.to_dict()
+    # They are no words: what follows does not read them.
+    follow_up = ask(client, "And of Italy?", previous_response_id=response.id)
+    plain = ask(client)
+    assert follow_up.usage.input_tokens == ask(client, "And of Italy?", previous_response_id=plain.id).usage.input_tokens
+
+
+def test_the_effective_sampling_is_told(moho):
+    plain = moho.openai().responses.create(model=MODEL, input="Hi", max_output_tokens=16, store=False).to_dict()
+    told = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "top_logprobs")
+    assert [plain[name] for name in told] == [1, 1, 0, 0, 0]
+    settings = {"temperature": 0.5, "top_p": 0.9, "extra_body": {"presence_penalty": 1.5, "frequency_penalty": -0.5}}
+    found = ask(moho.openai(), "Hi", max_output_tokens=16, store=False, top_logprobs=4, **settings).to_dict()
+    assert [found[name] for name in told] == [0.5, 0.9, 1.5, -0.5, 4]
+
+
+def test_sampling(moho):
+    """Settings that OpenAI has only in Chat Completions, or not at all."""
+
+    def said(**settings):
+        return ask(moho.openai(), "Tell me a story about a cat.", max_output_tokens=24, store=False, extra_body=settings).output_text
+
+    greedy = said()
+    hot = {"temperature": 2, "seed": 1}
+    assert said(**hot) == said(**hot) != greedy
+    for cut in ({"min_p": 1}, {"top_k": 1}, {"top_p": 0}):
+        assert said(**hot, **cut) == greedy
+    assert said(logit_bias={token(" cat"): 100}) == " cat" * 24
+    pair = {token(" cat"): 100, token(" dog"): 95}
+    assert " dog" not in said(logit_bias=pair)
+    assert " dog" in said(logit_bias=pair, frequency_penalty=2)
+    same = {token(" cat"): 100, token(" dog"): 100}
+    assert said(logit_bias=same).startswith(" cat")
+    assert said(logit_bias=same, repetition_penalty=1.5).startswith(" dog")
+    assert said(logit_bias=same, presence_penalty=0) == " cat" * 24
+
+
+@pytest.mark.parametrize(
+    ("settings", "param", "code"),
+    [
+        ({"top_logprobs": 21}, "top_logprobs", "integer_above_max_value"),
+        ({"top_logprobs": -1}, "top_logprobs", "integer_below_min_value"),
+        ({"include": ["everything"]}, "include[0]", "invalid_value"),
+        ({"presence_penalty": 3}, "presence_penalty", "decimal_above_max_value"),
+        ({"min_p": -1}, "min_p", "decimal_below_min_value"),
+        ({"logit_bias": {"49152": 1}}, "logit_bias", "invalid_request"),
+        # Other APIs' settings, which would change the answer.
+        ({"stop": "Paris"}, "stop", "unsupported_parameter"),
+        ({"n": 2}, "n", "unsupported_parameter"),
+        ({"logprobs": True}, "logprobs", "unsupported_parameter"),
+        ({"max_tokens": 5}, "max_tokens", "unsupported_parameter"),
+        ({"response_format": {"type": "json_object"}}, "response_format", "unsupported_parameter"),
+    ],
+)
+def test_refusals(moho, settings, param, code):
+    with pytest.raises(openai.BadRequestError) as refused:
+        ask(moho.openai(), extra_body=settings)
+    assert (refused.value.param, refused.value.code) == (param, code)

@@ -14,6 +14,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 struct State {
     /// Brings to the disk what was written since the last sync.
     pending: Option<Box<dyn Syncer>>,
+    /// How many records were written and are not known to be on the disk.
+    unsynced: u64,
     stopping: bool,
     failed: bool,
 }
@@ -39,10 +41,14 @@ impl Shared {
             let Some(syncer) = state.pending.take() else {
                 return;
             };
+            let syncing = state.unsynced;
             drop(state);
             let synced = syncer.sync();
             state = self.lock();
-            state.failed |= synced.is_err();
+            match synced {
+                Ok(()) => state.unsynced = state.unsynced.saturating_sub(syncing),
+                Err(_lost) => state.failed = true,
+            }
             let pause = self
                 .changed
                 .wait_timeout_while(state, PAUSE, |state| !state.stopping);
@@ -74,6 +80,7 @@ impl Flusher {
     /// new one syncs the old one and calls [`Self::synced`] first.
     pub(crate) fn written(&self, syncer: impl FnOnce() -> io::Result<Box<dyn Syncer>>) -> io::Result<()> {
         let mut state = self.shared.lock();
+        state.unsynced = state.unsynced.saturating_add(1);
         if state.pending.is_none() {
             state.pending = Some(syncer()?);
             self.shared.changed.notify_one();
@@ -83,8 +90,16 @@ impl Flusher {
 
     /// Says that all that was written is on the disk.
     pub(crate) fn synced(&self) {
-        let done = self.shared.lock().pending.take();
+        let mut state = self.shared.lock();
+        state.unsynced = 0;
+        let done = state.pending.take();
+        drop(state);
         drop(done);
+    }
+
+    /// How many records were written and are not known to be on the disk.
+    pub(crate) fn unsynced(&self) -> u64 {
+        self.shared.lock().unsynced
     }
 
     /// Whether a sync ever failed: then written pages may be lost, and nobody can tell which.

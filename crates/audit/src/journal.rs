@@ -80,6 +80,12 @@ impl FileJournal {
         ))
     }
 
+    /// How many records were handed to the kernel and are not known to be on the disk: a loss of power would lose them.
+    #[must_use]
+    pub fn unsynced(&self) -> u64 {
+        self.flusher.unsynced()
+    }
+
     fn append(&self, entry: &Entry) -> Result<Position, JournalUnavailable> {
         let entry = serde_json::to_string(entry).map_err(JournalUnavailable::new)?;
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);

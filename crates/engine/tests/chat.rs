@@ -69,7 +69,9 @@ fn answers(events: &Receiver<EngineEvent>, count: usize) -> BTreeMap<u64, Answer
             EventKind::Finished { reason, usage } => {
                 finished.insert(id, (texts.remove(&id).unwrap_or_default(), reason, usage));
             }
-            EventKind::Counted { .. } | EventKind::Measured(_) => panic!("an answer to no question"),
+            EventKind::Counted { .. } | EventKind::Measured(_) => {
+                assert_eq!(id, 0, "an answer to no question")
+            }
             EventKind::Refused(refusal) => assert_eq!(refusal.to_string(), "", "refused"),
             EventKind::Failed(failure) => assert_eq!(failure.to_string(), "", "failed"),
         }

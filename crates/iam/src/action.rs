@@ -15,10 +15,11 @@ pub trait Action: sealed::Sealed + Send + Sync + 'static {
     const NAME: &'static str;
 }
 
-/// Actions that make a model compute: they need the account's agreement to use it.
+/// Actions that put a model to use: they need the account's agreement to use it.
 pub(crate) const INFERENCE: &[&str] = &[
     bedrock::InvokeModel::NAME,
     bedrock::InvokeModelWithResponseStream::NAME,
+    bedrock::CountTokens::NAME,
     mantle::CreateInference::NAME,
 ];
 
@@ -51,6 +52,8 @@ actions! {
         InvokeModel,
         /// Ask a model and take the answer as a stream.
         InvokeModelWithResponseStream,
+        /// Learn how many tokens a model would make of a request.
+        CountTokens,
         /// Use a bearer key at all.
         CallWithBearerToken,
         /// List the models there are.

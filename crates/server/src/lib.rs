@@ -22,6 +22,7 @@ use std::sync::Arc;
 use crate::cli::Opened;
 use crate::road::RequestRoad;
 use crate::startup::Started;
+use crate::telemetry::Observed;
 
 /// The binary `moho`.
 #[must_use]
@@ -33,6 +34,7 @@ pub fn run() -> ExitCode {
             posture,
         } = startup::open(config, progress)?;
         Ok(Opened {
+            observed: Arc::new(Observed::new(Arc::clone(&platform))),
             attestation: platform.attestation,
             closing: platform.closing.clone(),
             door: platform.door.watch(),

@@ -55,6 +55,12 @@ impl Registry {
         self.living.insert(id, place);
     }
 
+    /// How many live.
+    #[cfg(test)]
+    pub(super) fn living(&self) -> usize {
+        self.living.len()
+    }
+
     /// Answers a request that never began.
     pub(super) fn turn_away(&mut self, id: SequenceId, last: EventKind) {
         self.nobody_listens |= self

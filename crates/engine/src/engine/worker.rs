@@ -75,14 +75,20 @@ impl<D: Decoder> Worker<D> {
 
     fn work(&mut self, notes: &Receiver<Note>, registry: &mut Registry) {
         loop {
-            let mut busy = false;
-            for (_, lane) in &mut self.lanes {
-                busy |= lane.step(registry);
-            }
+            let busy = self.step(registry);
             if registry.nobody_listens() || self.take_notes(notes, registry, busy) == Flow::Stop {
                 return;
             }
         }
+    }
+
+    /// Computes one step of each model; whether there was anything to compute.
+    pub(super) fn step(&mut self, registry: &mut Registry) -> bool {
+        let mut busy = false;
+        for (_, lane) in &mut self.lanes {
+            busy |= lane.step(registry);
+        }
+        busy
     }
 
     /// Takes all that has arrived; waits for the first when there is nothing else to do.

@@ -551,9 +551,8 @@ fn resources_for(action: &str) -> Vec<(&'static str, String)> {
         ("bedrock-mantle", "GetInference" | "DeleteInference") => {
             both("bedrock-mantle", "r", "response/resp_1")
         }
-        ("bedrock-mantle", "ListModels") | ("bedrock", "ListFoundationModels") => {
-            both("bedrock-mantle", "r", "project/default")
-        }
+        ("bedrock-mantle", "ListModels") => both("bedrock-mantle", "r", "project/default"),
+        ("bedrock", "ListFoundationModels") => both("bedrock", "r", "*"),
         ("bedrock" | "bedrock-mantle", _) => {
             vec![
                 ("agreed model", model("agreed")),

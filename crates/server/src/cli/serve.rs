@@ -25,6 +25,7 @@ use crate::door::{self, DoorSocket, DoorState};
 use crate::net::tls::{Certificates, Identity};
 use crate::net::{Limits, Listener, RimSettings, Road, Server};
 use crate::system::{Supervisor, SystemClock, SystemEntropy, start_log};
+use crate::telemetry::{self, MetricsListener, Observed};
 
 /// What of the outside world the platform may use.
 pub struct Surface {
@@ -46,6 +47,8 @@ pub struct Opened<R> {
     pub door: watch::Receiver<DoorState>,
     /// What keeps every other moho out of the data directory.
     pub lock: FileLock,
+    /// What observers may see of it.
+    pub observed: Arc<Observed>,
     /// The models that answer.
     pub models: Vec<ModelCard>,
     /// Whether it can still work, or has to be started again.
@@ -63,6 +66,9 @@ pub(super) struct Endpoint {
     pub(super) region: String,
     /// The file that clients have to trust, if the certificate is a generated one.
     pub(super) ca: Option<String>,
+    /// The base URL of metrics and probes, if they are served apart.
+    #[serde(default)]
+    pub(super) metrics: Option<String>,
 }
 
 /// How often the certificate is looked at: daily.
@@ -105,6 +111,8 @@ struct Prepared {
     limits: Limits,
     surface: Surface,
     listeners: Vec<Listener>,
+    /// For observers.
+    metrics: Option<Listener>,
     /// A given certificate. A generated one has to wait until the data directory is ours.
     given: Option<Arc<Certificates>>,
     terminate: Signal,
@@ -118,6 +126,10 @@ impl Prepared {
         for address in &config.listen {
             listeners.push(Listener::bind(*address)?);
         }
+        let metrics = match config.metrics {
+            Some(address) => Some(Listener::bind(address).context("`metrics.listen`")?),
+            None => None,
+        };
         let given = match config.tls {
             TlsConfig::Given { .. } => Some(Certificates::open(identity(config), clock.as_ref())?),
             TlsConfig::Generated(_) => None,
@@ -127,6 +139,7 @@ impl Prepared {
             limits: config.limits.within(open_files),
             surface: Surface { clock, entropy },
             listeners,
+            metrics,
             given,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -143,6 +156,7 @@ impl Prepared {
             limits,
             surface,
             listeners,
+            metrics,
             given,
             mut terminate,
             mut interrupt,
@@ -165,8 +179,12 @@ impl Prepared {
             server.listen(listener, tls.clone());
         }
         open_door(&server, config, &opened.door)?;
-        let endpoint = Published::write(config, &addresses, &certificates)?;
+        let measured = opened.observed.telemetry();
+        let metrics = metrics.map(|listener| MetricsListener::open(listener, Arc::clone(&opened.observed)));
+        let seen_on = metrics.as_ref().map(MetricsListener::address);
+        let endpoint = Published::write(config, (&addresses, seen_on), &certificates)?;
         say_posture(config, &addresses, &opened);
+        telemetry::say_posture(seen_on, config.otlp.as_ref());
         say_limits(config, &limits);
         supervisor.ready(&format!("serving {} models", opened.models.len()));
         tokio::select! {
@@ -182,6 +200,8 @@ impl Prepared {
         let whole = server
             .finish(async || either(&mut terminate, &mut interrupt).await)
             .await;
+        measured.finish().await;
+        drop(metrics);
         tracing::info!(everything_ended = whole, "stopped");
         drop(opened);
         Ok(())
@@ -281,7 +301,11 @@ async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
 struct Published(std::path::PathBuf);
 
 impl Published {
-    fn write(config: &Config, addresses: &[SocketAddr], certificates: &Certificates) -> anyhow::Result<Self> {
+    fn write(
+        config: &Config,
+        (addresses, metrics): (&[SocketAddr], Option<SocketAddr>),
+        certificates: &Certificates,
+    ) -> anyhow::Result<Self> {
         let first = addresses.first().context("there is no address to listen on")?;
         let ca = certificates
             .authority()
@@ -290,6 +314,7 @@ impl Published {
             url: format!("https://{}", reachable(*first)),
             region: config.region.to_string(),
             ca,
+            metrics: metrics.map(|address| format!("http://{}", reachable(address))),
         };
         let path = endpoint_path(&config.data);
         std::fs::write(&path, serde_json::to_vec_pretty(&endpoint)?)

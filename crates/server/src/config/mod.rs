@@ -44,6 +44,39 @@ pub struct Config {
     pub tls: TlsConfig,
     /// How to log.
     pub log: LogConfig,
+    /// Where metrics and probes are served without credentials; nowhere unless told.
+    pub metrics: Option<SocketAddr>,
+    /// Where traces go; nowhere unless told.
+    pub otlp: Option<OtlpConfig>,
+}
+
+/// Where traces go, by OTLP over HTTP.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OtlpConfig {
+    /// Whether TLS protects them on the way.
+    pub tls: bool,
+    /// The collector's host: a name or an address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The path that takes traces.
+    pub path: String,
+    /// Authorities to trust for its certificate, in PEM; without it, the system's.
+    pub ca: Option<PathBuf>,
+    /// Of the traces that begin here, so large a share is recorded, from 0 to 1.
+    pub share: f64,
+}
+
+impl OtlpConfig {
+    /// Host and port as a URL has them.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
 }
 
 /// A model to load.

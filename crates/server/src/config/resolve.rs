@@ -4,11 +4,12 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::Uri;
 use moho_engine::EngineConfig;
 use moho_terms::{ModelId, Region};
 
 use super::typed::Typed;
-use super::{Config, ConfigError, LogConfig, ModelFile, Surroundings, TlsConfig};
+use super::{Config, ConfigError, LogConfig, ModelFile, OtlpConfig, Surroundings, TlsConfig};
 use crate::net::Limits;
 use crate::net::tls::HostName;
 use crate::system::LogFormat;
@@ -50,9 +51,65 @@ impl Config {
                 filter: one(typed, "log.filter", |text| Ok::<_, &str>(text.to_owned()))?
                     .unwrap_or_else(|| "info".to_owned()),
             },
+            metrics: one(typed, "metrics.listen", |text| match text {
+                "none" => Ok(None),
+                text => text
+                    .parse()
+                    .map(Some)
+                    .map_err(|_e| "expected ADDRESS:PORT, such as 127.0.0.1:9464, or none"),
+            })?
+            .flatten(),
+            otlp: otlp(typed)?,
             listen,
         })
     }
+}
+
+fn otlp(typed: &Typed) -> Result<Option<OtlpConfig>, ConfigError> {
+    let endpoint = one(typed, "otlp.endpoint", |text| match text {
+        "none" => Ok(None),
+        text => endpoint(text).map(Some),
+    })?;
+    let ca = one(typed, "otlp.ca", path)?;
+    let share = one(typed, "otlp.share", |text| {
+        let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+        share.ok_or("expected a number from 0 to 1, such as 0.1")
+    })?;
+    Ok(endpoint.flatten().map(|endpoint| OtlpConfig {
+        ca,
+        share: share.unwrap_or(1.0),
+        ..endpoint
+    }))
+}
+
+/// A collector's base URL, as other programs take it, too.
+fn endpoint(text: &str) -> Result<OtlpConfig, &'static str> {
+    let problem = "expected a URL such as https://collector:4318, without user, query or fragment";
+    let uri: Uri = text.parse().map_err(|_e| problem)?;
+    let tls = match uri.scheme_str() {
+        Some("https") => true,
+        Some("http") => false,
+        _ => return Err(problem),
+    };
+    let authority = uri.authority().ok_or(problem)?;
+    if authority.as_str().contains('@') || uri.query().is_some() || text.contains('#') {
+        return Err(problem);
+    }
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let base = uri.path().trim_end_matches('/');
+    let path = if base.ends_with("/v1/traces") {
+        base.to_owned()
+    } else {
+        format!("{base}/v1/traces")
+    };
+    Ok(OtlpConfig {
+        tls,
+        host: host.to_owned(),
+        port: authority.port_u16().unwrap_or(if tls { 443 } else { 80 }),
+        path,
+        ca: None,
+        share: 1.0,
+    })
 }
 
 /// Where everything is kept; the one setting that other commands than `serve` need, too.

@@ -206,6 +206,30 @@ pub const SETTINGS: &[Setting] = &[
         "info",
         "What to log: error, warn, info, debug, or filters such as moho_server=debug; never any content",
     ),
+    one(
+        ["metrics.listen", "metrics-listen", "MOHO_METRICS_LISTEN"],
+        "ADDRESS:PORT",
+        "none",
+        "Address to serve /metrics, /healthz and /readyz on, in plain HTTP and to everybody; 127.0.0.1:9464 is usual",
+    ),
+    one(
+        ["otlp.endpoint", "otlp-endpoint", "MOHO_OTLP_ENDPOINT"],
+        "URL",
+        "none",
+        "Collector to send traces to, by OTLP over HTTP (`/v1/traces` is added): https://collector:4318; never any content",
+    ),
+    one(
+        ["otlp.ca", "otlp-ca", "MOHO_OTLP_CA"],
+        "FILE",
+        "the system's",
+        "Authorities to trust for the collector's certificate, in PEM",
+    ),
+    one(
+        ["otlp.share", "otlp-share", "MOHO_OTLP_SHARE"],
+        "SHARE",
+        "1",
+        "Share of the traces to record that begin here, from 0 to 1; a request that names its trace follows its caller",
+    ),
 ];
 
 impl Setting {

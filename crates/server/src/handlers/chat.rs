@@ -1,7 +1,9 @@
 //! Chat Completions: nothing is kept.
 
 use moho_engine::ModelCard;
+use moho_terms::ContentBytes;
 use moho_wire::Failure;
+use moho_wire::openai::Usage;
 use moho_wire::openai::chat::{ChatDraft, ChatHead, ChatStream, CreateChat};
 
 use super::Asked;
@@ -15,6 +17,22 @@ pub(crate) async fn create(
     permit: InferencePermit,
     create: CreateChat,
 ) -> Result<Outbound, Failure> {
+    let answer = ask_for(&asked, &permit, &create).await?;
+    let head = head(&asked, &create);
+    if create.stream {
+        let stream = ChatStream::new(head);
+        return Ok(event_stream(|frames| speak(asked, answer, stream, frames)));
+    }
+    let (completion, _usage) = read(answer, ChatDraft::new(head)).await?;
+    Ok(content(completion))
+}
+
+/// Asks, and waits until the engine takes the conversation.
+pub(super) async fn ask_for(
+    asked: &Asked,
+    permit: &InferencePermit,
+    create: &CreateChat,
+) -> Result<Answer, Failure> {
     let question = Question {
         model: &create.model,
         words: Words::Turns(create.messages.iter().collect()),
@@ -26,17 +44,21 @@ pub(crate) async fn create(
         stop: create.stop.iter().collect(),
         format: &create.format,
     };
-    let mut answer = ask(&asked, &permit, &question).await?;
-    let mut head = ChatHead::new(&asked.request, &create, asked.platform.clock.now());
+    Ok(ask(asked, permit, &question).await?)
+}
+
+/// What the completion says of itself.
+pub(super) fn head(asked: &Asked, create: &CreateChat) -> ChatHead {
+    let head = ChatHead::new(&asked.request, create, asked.platform.clock.now());
     let cards = asked.platform.engine.models();
-    if let Some(card) = cards.iter().find(|card| card.id == create.model) {
-        head = head.with_fingerprint(fingerprint(card));
+    match cards.iter().find(|card| card.id == create.model) {
+        Some(card) => head.with_fingerprint(fingerprint(card)),
+        None => head,
     }
-    if create.stream {
-        let stream = ChatStream::new(head);
-        return Ok(event_stream(|frames| speak(asked, answer, stream, frames)));
-    }
-    let mut draft = ChatDraft::new(head);
+}
+
+/// Reads all choices to their ends: the `chat.completion` object, and what it took.
+pub(super) async fn read(mut answer: Answer, mut draft: ChatDraft) -> Result<(ContentBytes, Usage), Failure> {
     loop {
         match answer.next().await? {
             Piece::Delta { choice, delta } => draft.push(choice, &delta)?,
@@ -47,7 +69,7 @@ pub(crate) async fn create(
             } => {
                 draft.end(choice, ending);
                 if answer.is_over() {
-                    return Ok(content(draft.complete(usage)));
+                    return Ok((draft.complete(usage), usage));
                 }
             }
         }

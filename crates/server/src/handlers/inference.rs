@@ -174,7 +174,7 @@ pub(super) enum Asking {
 }
 
 impl Asking {
-    fn refused(refusal: &Refusal, model: &ModelId, cards: &[ModelCard]) -> Self {
+    pub(super) fn refused(refusal: &Refusal, model: &ModelId, cards: &[ModelCard]) -> Self {
         let card = cards.iter().find(|card| card.id == *model);
         match (refusal, card) {
             (Refusal::ContextOverflow { prompt_tokens, limit }, _) => Self::TooLong {
@@ -330,7 +330,7 @@ fn token_logprob(token: moho_engine::TokenLogprob) -> TokenLogprob {
     }
 }
 
-fn prompt(words: &Words<'_>) -> Prompt {
+pub(super) fn prompt(words: &Words<'_>) -> Prompt {
     match words {
         Words::Turns(turns) => Prompt::Chat(turns.iter().map(|turn| chat_turn(turn)).collect()),
         Words::Raw(text) => Prompt::Text(copy(text)),
@@ -406,7 +406,7 @@ fn seed_of(seed: u64, choice: u32) -> u64 {
 }
 
 /// Sequences of different accounts share nothing that can be timed.
-fn isolation(account: AccountId) -> u64 {
+pub(super) fn isolation(account: AccountId) -> u64 {
     account.as_str().parse().unwrap_or(0)
 }
 

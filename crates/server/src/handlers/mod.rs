@@ -1,5 +1,6 @@
 //! What happens once it may: one file per API family. Every handler asks for the permits of what it does.
 
+pub(crate) mod bedrock;
 pub(crate) mod chat;
 pub(crate) mod identity;
 mod inference;

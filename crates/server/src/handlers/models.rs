@@ -2,7 +2,7 @@
 
 use moho_iam::action::{bedrock, mantle};
 use moho_iam::authz::Permit;
-use moho_terms::{AccountId, ModelId};
+use moho_terms::{AccountId, Arn, ModelId};
 use moho_wire::Failure;
 use moho_wire::openai::models::{self, Model};
 
@@ -54,7 +54,14 @@ pub(crate) fn get(platform: &Platform, permit: &GetPermit, id: &ModelId) -> Resu
         .ok_or_else(|| Failure::ModelNotFound(Some(id.clone())))
 }
 
-fn agreed(platform: &Platform, account: AccountId) -> Result<Vec<Model>, Failure> {
+/// How policies and Bedrock's catalogue name a model.
+pub(crate) fn model_arn(platform: &Platform, model: &ModelId) -> Result<Arn, Failure> {
+    let resource = format!("foundation-model/{model}");
+    Arn::of("bedrock", platform.region.as_str(), "", &resource).map_err(|_invalid| Failure::Internal)
+}
+
+/// The models that the account agreed to use.
+pub(super) fn agreed(platform: &Platform, account: AccountId) -> Result<Vec<Model>, Failure> {
     let mut agreed = Vec::new();
     for model in &platform.models {
         if platform

@@ -79,6 +79,11 @@ impl Listener {
         Ok(Self { socket, address })
     }
 
+    /// The socket, for a server of another kind.
+    pub(crate) fn into_socket(self) -> TcpListener {
+        self.socket
+    }
+
     /// The address, with the port that it really has.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

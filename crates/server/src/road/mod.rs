@@ -18,7 +18,8 @@ use moho_iam::authz::RequestFacts;
 use moho_wire::{Failure, RequestHead, Route, RouteRefused};
 
 pub(crate) use failure::{chain, from_engine_failure, from_engine_refusal, from_store};
-pub(crate) use reply::{Frames, content, event_stream};
+pub(crate) use health::answer as probe_answer;
+pub(crate) use reply::{Frames, amazon_event_stream, content, event_stream, whole};
 pub(crate) use strangers::Strangers;
 
 use crate::net::{Admission, Head, Inbound, Outbound, RimError};

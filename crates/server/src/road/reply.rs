@@ -14,7 +14,11 @@ const FRAMES_IN_FLIGHT: usize = 16;
 
 /// Where a handler puts the frames of its stream. One that is dropped without [`finish`](Self::finish) breaks the stream
 /// off: a handler that panics or forgets never looks as if it had said everything.
-pub(crate) struct Frames(mpsc::Sender<Piece>);
+pub(crate) struct Frames {
+    pieces: mpsc::Sender<Piece>,
+    /// What says nothing and keeps proxies from closing a quiet stream, if the protocol has such a thing.
+    nothing: Option<&'static [u8]>,
+}
 
 /// The client has gone.
 pub(crate) struct ClientGone;
@@ -22,52 +26,67 @@ pub(crate) struct ClientGone;
 impl Frames {
     /// Sends frames, waiting for the client to keep up.
     pub(crate) async fn send(&self, frames: ContentBytes) -> Result<(), ClientGone> {
-        self.0
+        self.pieces
             .send(Piece::More(reply_bytes(frames)))
             .await
             .map_err(|_closed| ClientGone)
     }
 
-    /// A comment line, which clients skip: it keeps proxies from closing a quiet stream.
+    /// Says nothing, in a protocol that has a way to: server-sent events have comment lines, which clients skip. A quiet
+    /// stream of any other sends nothing.
     pub(crate) async fn keep_alive(&self) -> Result<(), ClientGone> {
-        self.0
-            .send(Piece::More(Bytes::from_static(b": keep-alive\n\n")))
+        let Some(nothing) = self.nothing else {
+            return Ok(());
+        };
+        self.pieces
+            .send(Piece::More(Bytes::from_static(nothing)))
             .await
             .map_err(|_closed| ClientGone)
     }
 
     /// Sends the last frames, and that they are the last. A client that leaves before it reads them is not missed.
     pub(crate) async fn finish(self, last: ContentBytes) {
-        drop(self.0.send(Piece::Last(reply_bytes(last))).await);
+        drop(self.pieces.send(Piece::Last(reply_bytes(last))).await);
     }
 
     /// Resolves when the client has gone.
     pub(crate) async fn gone(&self) {
-        self.0.closed().await;
+        self.pieces.closed().await;
     }
 }
 
 /// A reply of server-sent events, which `speak` puts where it is told.
+pub(crate) fn event_stream<F: Future<Output = ()> + Send + 'static>(
+    speak: impl FnOnce(Frames) -> F,
+) -> Outbound {
+    let fixed = HeaderValue::from_static;
+    let headers = vec![
+        (CONTENT_TYPE, fixed("text/event-stream; charset=utf-8")),
+        (CACHE_CONTROL, fixed("no-cache")),
+        (HeaderName::from_static("x-accel-buffering"), fixed("no")),
+    ];
+    stream(headers, Some(b": keep-alive\n\n"), speak)
+}
+
+/// A reply in frames of AWS's event streams, which `speak` puts where it is told; `head` is all of it but the frames.
+pub(crate) fn amazon_event_stream<F: Future<Output = ()> + Send + 'static>(
+    head: Reply,
+    speak: impl FnOnce(Frames) -> F,
+) -> Outbound {
+    stream(whole(head).headers, None, speak)
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "shutdown waits for the connection that reads these frames, and `speak` ends when it is gone"
 )]
-pub(crate) fn event_stream<F: Future<Output = ()> + Send + 'static>(
+fn stream<F: Future<Output = ()> + Send + 'static>(
+    headers: Vec<(HeaderName, HeaderValue)>,
+    nothing: Option<&'static [u8]>,
     speak: impl FnOnce(Frames) -> F,
 ) -> Outbound {
-    let (frames, receiver) = mpsc::channel(FRAMES_IN_FLIGHT);
-    drop(tokio::spawn(speak(Frames(frames))));
-    let headers = vec![
-        (
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/event-stream; charset=utf-8"),
-        ),
-        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (
-            HeaderName::from_static("x-accel-buffering"),
-            HeaderValue::from_static("no"),
-        ),
-    ];
+    let (pieces, receiver) = mpsc::channel(FRAMES_IN_FLIGHT);
+    drop(tokio::spawn(speak(Frames { pieces, nothing })));
     Outbound {
         status: StatusCode::OK,
         headers,
@@ -81,7 +100,7 @@ pub(crate) fn content(body: ContentBytes) -> Outbound {
 }
 
 /// A whole reply as `wire` made it.
-pub(super) fn whole(reply: Reply) -> Outbound {
+pub(crate) fn whole(reply: Reply) -> Outbound {
     let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static(reply.content_type))];
     for (name, value) in reply.headers {
         if let Ok(value) = HeaderValue::try_from(value) {
@@ -98,4 +117,62 @@ pub(super) fn whole(reply: Reply) -> Outbound {
 /// A refusal in the protocol's own words.
 pub(super) fn failure(failure: &Failure, shape: ErrorShape, head: &Head) -> Outbound {
     whole(failure.reply(shape, &head.request_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn be_quiet(frames: Frames) {
+        assert!(frames.keep_alive().await.is_ok());
+        frames.finish(ContentBytes::new(b"end".to_vec())).await;
+    }
+
+    async fn said(reply: &mut Outbound) -> Vec<u8> {
+        let mut said = Vec::new();
+        if let Body::Stream(pieces) = &mut reply.body {
+            while let Some(Piece::More(bytes) | Piece::Last(bytes)) = pieces.recv().await {
+                said.extend_from_slice(&bytes);
+            }
+        }
+        said
+    }
+
+    fn header<'a>(reply: &'a Outbound, name: &str) -> Option<&'a str> {
+        let found = reply.headers.iter().find(|(known, _)| known == name)?;
+        found.1.to_str().ok()
+    }
+
+    #[tokio::test]
+    async fn only_server_sent_events_are_kept_alive_by_words() {
+        let mut reply = event_stream(be_quiet);
+        assert_eq!(
+            header(&reply, "content-type"),
+            Some("text/event-stream; charset=utf-8")
+        );
+        assert_eq!(header(&reply, "cache-control"), Some("no-cache"));
+        assert_eq!(said(&mut reply).await, b": keep-alive\n\nend");
+
+        let head = Reply {
+            status: 200,
+            content_type: "application/vnd.amazon.eventstream",
+            headers: vec![("x-amzn-bedrock-content-type", "application/json".to_owned())],
+            body: ContentBytes::new(Vec::new()),
+        };
+        let mut reply = amazon_event_stream(head, be_quiet);
+        assert_eq!(
+            header(&reply, "content-type"),
+            Some("application/vnd.amazon.eventstream")
+        );
+        assert_eq!(
+            header(&reply, "x-amzn-bedrock-content-type"),
+            Some("application/json")
+        );
+        assert_eq!(header(&reply, "cache-control"), None);
+        assert_eq!(
+            said(&mut reply).await,
+            b"end",
+            "bytes that are no frame would break the stream"
+        );
+    }
 }

@@ -11,6 +11,8 @@ use moho_os::LockError;
 use moho_store::StoreError;
 use moho_terms::EntropyUnavailable;
 
+use crate::telemetry::OtlpError;
+
 /// Why the platform cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartupError {
@@ -26,6 +28,8 @@ pub(crate) enum StartupError {
     Store(#[from] StoreError),
     #[error("the journal cannot be opened")]
     Journal(#[from] AuditError),
+    #[error("traces cannot be sent")]
+    Otlp(#[from] OtlpError),
     #[error("the model file {} cannot be loaded", path.display())]
     Model { path: PathBuf, source: Box<LoadError> },
     #[error("the engine cannot start")]

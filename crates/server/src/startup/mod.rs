@@ -6,6 +6,7 @@
 mod bootstrap;
 mod error;
 mod platform;
+mod probed;
 pub(crate) mod watched;
 
 use std::path::Path;
@@ -25,14 +26,15 @@ use moho_wire::openai::models::Model;
 pub(crate) use error::StartupError;
 pub(crate) use platform::{DoorSwitch, Platform};
 
-use self::watched::WatchedJournal;
+use self::probed::ProbedStore;
+use self::watched::{HeldJournal, WatchedJournal};
 use crate::closing::Closing;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
 use crate::road::Strangers;
 use crate::system::{SystemClock, SystemEntropy};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Exporter, Telemetry, Traces};
 
 /// The development root key's file in the data directory.
 pub(crate) const ROOT_KEY: &str = "root.key";
@@ -80,7 +82,9 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Ok(_open) => DoorState::Open,
         Err(_closed) => DoorState::Closed,
     };
-    let journal = Arc::new(WatchedJournal::new(Box::new(journal), Arc::clone(&clock)));
+    let journal_file = Arc::new(journal);
+    let held = Box::new(HeldJournal(Arc::clone(&journal_file)));
+    let journal = Arc::new(WatchedJournal::new(held, Arc::clone(&clock)));
     let authorizer = Authorizer::new(
         Arc::clone(&store) as _,
         Arc::clone(&journal) as _,
@@ -96,11 +100,13 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         authenticator: Authenticator::new(&session_key, config.region.clone())?,
         authorizer,
         journal,
+        journal_file,
         strangers: Strangers::default(),
         kms,
+        probed_store: ProbedStore::new(Arc::clone(&store), Arc::clone(&clock)),
         store,
         engine,
-        telemetry: telemetry(&models, &closing, &clock, &entropy),
+        telemetry: telemetry(config, &closing, &clock, &entropy)?,
         models,
         door: DoorSwitch::new(door),
         closing,
@@ -115,18 +121,22 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
 }
 
 fn telemetry(
-    models: &[Model],
+    config: &Config,
     closing: &Closing,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
-) -> Arc<Telemetry> {
-    let models = models.iter().map(|model| model.id.clone());
-    Arc::new(Telemetry::new(
-        models,
-        closing.clone(),
-        Arc::clone(clock),
-        Arc::clone(entropy),
-    ))
+) -> Result<Arc<Telemetry>, StartupError> {
+    let models = config.models.iter().map(|model| model.id.clone());
+    let traces = match &config.otlp {
+        Some(otlp) => Some(Traces {
+            exporter: Exporter::start(otlp)?,
+            share: otlp.share,
+        }),
+        None => None,
+    };
+    let (clock, entropy) = (Arc::clone(clock), Arc::clone(entropy));
+    let telemetry = Telemetry::new(models, traces, closing.clone(), clock, entropy);
+    Ok(Arc::new(telemetry))
 }
 
 fn load(

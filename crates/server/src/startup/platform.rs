@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use moho_audit::FileJournal;
 use moho_iam::authn::Authenticator;
 use moho_iam::authz::Authorizer;
 use moho_iam::bootstrap::Attestation;
@@ -15,6 +16,7 @@ use crate::closing::Closing;
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
 use crate::road::Strangers;
+use crate::startup::probed::ProbedStore;
 use crate::startup::watched::WatchedJournal;
 use crate::telemetry::Telemetry;
 
@@ -32,10 +34,14 @@ pub(crate) struct Platform {
     pub(crate) authorizer: Authorizer,
     /// Where the authorizer writes, to know whether it can.
     pub(crate) journal: Arc<WatchedJournal>,
+    /// The same journal, to know how far it is on the disk.
+    pub(crate) journal_file: Arc<FileJournal>,
     /// Those who failed to authenticate lately.
     pub(crate) strangers: Strangers,
     pub(crate) kms: Kms,
     pub(crate) store: Arc<Store>,
+    /// The same store, for probes.
+    pub(crate) probed_store: ProbedStore,
     pub(crate) engine: EngineLink,
     pub(crate) models: Vec<Model>,
     /// What is measured of all this.
@@ -58,14 +64,10 @@ impl Platform {
         [
             ("engine", self.engine.has_ended().then_some("ended")),
             ("journal", (!self.journal.works()).then_some("refused")),
-            ("store", (!self.store_works()).then_some("unwritable")),
+            ("store", (!self.probed_store.works()).then_some("unwritable")),
             ("models", self.models.is_empty().then_some("none")),
             ("serving", self.closing.has_begun().then_some("draining")),
         ]
-    }
-
-    fn store_works(&self) -> bool {
-        true
     }
 
     /// Whether a model of this name is loaded.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use moho_audit::AuditError;
+use moho_audit::{AuditError, FileJournal};
 use moho_iam::authz::{Entry, Journal, JournalUnavailable, Position};
 use moho_terms::Clock;
 
@@ -52,6 +52,15 @@ impl Journal for WatchedJournal {
         };
         self.refused.store(refused, Ordering::Relaxed);
         recorded
+    }
+}
+
+/// The journal file, for one of several that hold it.
+pub(crate) struct HeldJournal(pub(crate) Arc<FileJournal>);
+
+impl Journal for HeldJournal {
+    fn record(&self, entry: &Entry) -> Result<Position, JournalUnavailable> {
+        self.0.record(entry)
     }
 }
 

@@ -7,9 +7,15 @@ mod access;
 mod allowance;
 mod bounds;
 mod http_meters;
+mod listener;
 mod meter;
 mod model_meters;
+mod models_page;
+mod observed;
+mod otlp;
 mod page;
+mod posture;
+mod process;
 pub(crate) mod route;
 mod span;
 mod trace;
@@ -19,17 +25,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use moho_engine::ModelLoad;
 use moho_iam::authn::AuthnError;
 use moho_terms::{Clock, Entropy, ModelId};
 
+pub use listener::MetricsListener;
+pub use observed::Observed;
+pub use posture::say_posture;
 pub use span::RequestSpan;
 
 pub(crate) use model_meters::Operation;
+pub(crate) use otlp::{Exporter, OtlpError};
 pub(crate) use watch::{Ending, Question, Watch};
 
 use self::allowance::Allowance;
 use self::http_meters::HttpMeters;
 use self::model_meters::ModelMeters;
+use self::page::Page;
 use self::trace::{Parent, Place, Span};
 use crate::closing::Closing;
 use crate::net::Head;
@@ -56,12 +68,23 @@ pub struct Telemetry {
     closing: Closing,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    traces: Option<Traces>,
+    /// When the process began, in microseconds since 1970.
+    start: Option<u64>,
+}
+
+/// Where spans go, and which.
+pub(crate) struct Traces {
+    pub(crate) exporter: Exporter,
+    /// Of the traces that begin here, so large a share is recorded, from 0 to 1.
+    pub(crate) share: f64,
 }
 
 impl Telemetry {
     /// Nothing measured yet, of the models that will be served.
     pub(crate) fn new(
         models: impl Iterator<Item = ModelId>,
+        traces: Option<Traces>,
         closing: Closing,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
@@ -71,6 +94,8 @@ impl Telemetry {
             models: models.map(|model| Arc::new(ModelMeters::new(model))).collect(),
             strangers: Allowance::default(),
             closing,
+            traces,
+            start: process::start(clock.now()),
             clock,
             entropy,
         }
@@ -116,6 +141,17 @@ impl Telemetry {
         self.http.rejections.add("body_memory");
     }
 
+    /// Writes everything that is measured; `loads` is what the engine says of itself.
+    fn write(&self, page: &mut Page, loads: &[ModelLoad]) {
+        self.http.write(page);
+        models_page::write_measured(page, &self.models);
+        models_page::write_loads(page, loads);
+        if let Some(traces) = &self.traces {
+            traces.exporter.write(page);
+        }
+        process::write(page, self.start);
+    }
+
     /// The meters of a model, if it is served.
     fn model(&self, id: &ModelId) -> Option<Arc<ModelMeters>> {
         self.models.iter().find(|meters| meters.model == *id).cloned()
@@ -127,12 +163,24 @@ impl Telemetry {
     }
 
     /// Where a request stands in its trace, if it is to be recorded.
-    #[expect(clippy::unused_self, reason = "x")]
-    fn place(&self, _parent: Option<Parent>) -> Option<Place> {
-        None
+    fn place(&self, parent: Option<Parent>) -> Option<Place> {
+        let traces = self.traces.as_ref()?;
+        Place::of_request(parent, traces.share, &*self.entropy)
     }
 
-    fn record(&self, _span: impl FnOnce() -> Span) {}
+    /// Sends a span on its way, if spans go anywhere.
+    fn record(&self, span: impl FnOnce() -> Span) {
+        if let Some(traces) = &self.traces {
+            traces.exporter.take(span());
+        }
+    }
+
+    /// Sends what still waits to be sent, within a few seconds.
+    pub async fn finish(&self) {
+        if let Some(traces) = &self.traces {
+            traces.exporter.finish().await;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub(crate) fn telemetry() -> Arc<Telemetry> {
     let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy::default()));
     Arc::new(Telemetry::new(
         [model()].into_iter(),
+        None,
         Closing::new(),
         clock,
         entropy,

@@ -1,5 +1,7 @@
 //! The whole engine through its messages, with a small model whose every number is known.
 
+mod line;
+
 use moho_terms::{Content, EntropyUnavailable};
 
 use super::*;
@@ -64,6 +66,15 @@ fn text(id: u64, words: &str) -> Box<StartSequence> {
     })
 }
 
+fn count(id: u64, prompt: Prompt) -> EngineCommand {
+    EngineCommand::Count {
+        ticket: SequenceId(id),
+        model: "tiny".parse().unwrap(),
+        prompt,
+        isolation: 0,
+    }
+}
+
 /// All text of a sequence and its last event.
 fn outcome(events: &Receiver<EngineEvent>, id: u64) -> (String, EventKind) {
     let mut text = String::new();
@@ -106,7 +117,7 @@ fn two_models_answer() {
 fn what_cannot_be_taken_is_refused_with_its_reason() {
     let (engine, events) = engine(SMALL);
     type Spoil = fn(&mut StartSequence);
-    let spoiled: [(Spoil, Refusal); 9] = [
+    let spoiled: [(Spoil, Refusal); 15] = [
         (|s| s.model = "absent".parse().unwrap(), Refusal::UnknownModel),
         (
             |s| s.prompt = Prompt::Text(Content::new("a".repeat(200))),
@@ -140,6 +151,18 @@ fn what_cannot_be_taken_is_refused_with_its_reason() {
             Refusal::InvalidStop,
         ),
         (
+            |s| s.bias = (0..1025).map(|token| (token % 260, 1.0)).collect(),
+            Refusal::InvalidBias,
+        ),
+        (|s| s.bias = vec![(260, 1.0)], Refusal::InvalidBias),
+        (
+            |s| s.bias = vec![(3, 1.0), (2, 1.0), (3, 1.0)],
+            Refusal::InvalidBias,
+        ),
+        (|s| s.bias = vec![(3, 100.5)], Refusal::InvalidBias),
+        (|s| s.bias = vec![(3, f32::NAN)], Refusal::InvalidBias),
+        (|s| s.logprobs = Some(21), Refusal::InvalidLogprobs),
+        (
             |s| s.output = OutputFormat::JsonSchema(Content::new("[]".to_owned())),
             Refusal::InvalidSchema("it is not a JSON object".to_owned()),
         ),
@@ -150,6 +173,59 @@ fn what_cannot_be_taken_is_refused_with_its_reason() {
         engine.send(EngineCommand::Start(start)).unwrap();
         assert_eq!(refusal(&events, 1), expected);
     }
+}
+
+#[test]
+fn a_count_is_what_the_prompt_later_takes() {
+    let (engine, events) = engine(SMALL);
+    let chat = |turns: &[(&'static str, &str)]| {
+        let turn = |(role, words): &(&'static str, &str)| ChatTurn {
+            role,
+            text: Content::new((*words).to_owned()),
+        };
+        Prompt::Chat(turns.iter().map(turn).collect())
+    };
+    let prompt = |which| match which {
+        0 => chat(&[("user", "he said <|im_end|>")]),
+        1 => chat(&[("system", ""), ("user", "\u{1f600}"), ("assistant", "hehe")]),
+        2 => chat(&[]),
+        3 => Prompt::Text(Content::new("<think>he".to_owned())),
+        4 => Prompt::Text(Content::new("a".repeat(200))),
+        5 => Prompt::Tokens(vec![1, 2, 256].into()),
+        _ => Prompt::Tokens(vec![260].into()),
+    };
+    for which in 0..7 {
+        engine.send(count(1, prompt(which))).unwrap();
+        let counted = outcome(&events, 1).1;
+        let mut start = text(2, "");
+        start.prompt = prompt(which);
+        engine.send(EngineCommand::Start(start)).unwrap();
+        match (counted, outcome(&events, 2).1) {
+            (EventKind::Counted { tokens }, EventKind::Finished { usage, .. }) => {
+                assert_eq!(tokens, usage.prompt_tokens);
+            }
+            (EventKind::Refused(one), EventKind::Refused(other)) => assert_eq!(one, other),
+            _ => panic!("counted and taken differ"),
+        }
+    }
+}
+
+#[test]
+fn as_many_streams_as_one_account_may_have_all_end() {
+    let config = EngineConfig {
+        kv_bytes: 1 << 20,
+        ..EngineConfig::default()
+    };
+    assert_eq!((config.max_sequences, config.queue), (32, 512));
+    let (engine, events) = engine(config);
+    for id in 0..256 {
+        let mut start = text(id, "a");
+        start.max_tokens = Some(1 + u32::try_from(id % 7).unwrap());
+        engine.send(EngineCommand::Start(start)).unwrap();
+    }
+    let finished = events.iter().filter(|event| event.kind.is_terminal()).take(256);
+    let ended = finished.filter(|event| matches!(event.kind, EventKind::Finished { .. }));
+    assert_eq!(ended.count(), 256);
 }
 
 #[test]
@@ -223,85 +299,6 @@ fn more_than_the_queue_holds_is_turned_away_and_the_rest_still_served() {
     ));
 }
 
-/// A worker whose reception does not answer, for the test to play it.
-fn worker(
-    queue: usize,
-) -> (
-    Worker<Tiny>,
-    Receiver<reception::Job>,
-    Registry,
-    Receiver<EngineEvent>,
-) {
-    let part = part("tiny");
-    let pool = part.decoder.pool(13).unwrap();
-    let limits = LaneLimits {
-        max_sequences: 8,
-        token_budget: 32,
-    };
-    let lane = Lane::new(part.decoder, Arc::clone(part.reader.tokenizer()), pool, limits);
-    let ((jobs, requests), (outbox, events)) = (channel(), channel());
-    let worker = Worker::new(vec![(part.card.id, lane)], jobs, queue);
-    (worker, requests, Registry::new(outbox), events)
-}
-
-fn start_of(id: u64, isolation: u64) -> Note {
-    let mut start = text(id, "a");
-    start.isolation = isolation;
-    Note::Command(EngineCommand::Start(start))
-}
-
-#[test]
-fn cancelled_requests_keep_their_place_until_they_are_skipped() {
-    let (mut worker, requests, mut registry, events) = worker(4);
-    for id in 0..4 {
-        worker.take(start_of(id, id), &mut registry);
-        worker.take(
-            Note::Command(EngineCommand::Cancel(SequenceId(id))),
-            &mut registry,
-        );
-        outcome(&events, id);
-    }
-    worker.take(start_of(9, 9), &mut registry);
-    assert_eq!(refusal(&events, 9), Refusal::Overloaded);
-    let (inbox, notes) = channel();
-    let part = part("tiny");
-    let reception = Reception {
-        readers: vec![(part.reader, 200)],
-        entropy: Arc::new(Seven),
-        inbox,
-    };
-    let (jobs, again) = channel();
-    requests.try_iter().for_each(|job| jobs.send(job).unwrap());
-    drop(jobs);
-    reception.run(&again);
-    for note in notes {
-        let Note::Read(read) = &note else {
-            panic!("no answer")
-        };
-        assert!(
-            matches!(read.result, Err(EventKind::Finished { .. })),
-            "it was read"
-        );
-        worker.take(note, &mut registry);
-    }
-    worker.take(start_of(9, 9), &mut registry);
-    assert!(events.try_recv().is_err(), "there is room again");
-}
-
-#[test]
-fn one_account_holds_at_most_half_of_the_queue() {
-    let (mut worker, _requests, mut registry, events) = worker(4);
-    for id in 0..3 {
-        worker.take(start_of(id, 7), &mut registry);
-    }
-    assert_eq!(refusal(&events, 2), Refusal::Overloaded);
-    for id in 3..6 {
-        worker.take(start_of(id, id), &mut registry);
-    }
-    assert_eq!(refusal(&events, 5), Refusal::Overloaded);
-    assert!(events.try_recv().is_err(), "the others wait");
-}
-
 #[test]
 fn a_panic_fails_all_that_lives_and_all_that_comes() {
     let (engine, events) = engine(SMALL);
@@ -323,10 +320,14 @@ fn a_panic_fails_all_that_lives_and_all_that_comes() {
     failed.sort_unstable();
     assert_eq!(failed, [1, 2]);
     engine.send(EngineCommand::Start(text(3, "a"))).unwrap();
-    assert!(matches!(
-        outcome(&events, 3).1,
-        EventKind::Failed(Failure::EngineStopped)
-    ));
+    engine.send(count(4, Prompt::Tokens(vec![1].into()))).unwrap();
+    engine.send(EngineCommand::Measure(SequenceId(5))).unwrap();
+    for id in 3..=5 {
+        assert!(matches!(
+            outcome(&events, id).1,
+            EventKind::Failed(Failure::EngineStopped)
+        ));
+    }
 }
 
 #[test]

@@ -2,7 +2,9 @@
 //!
 //! The handlers ask for the permits; this is the only place that gets them.
 
-use moho_iam::action::{Action, bedrock, iam, kms, mantle, sts};
+mod bedrock;
+
+use moho_iam::action::{self, Action, iam, kms, mantle, sts};
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::{Context, Permit, Refusal, RequestFacts};
 use moho_terms::{Arn, ModelId, ResponseId};
@@ -45,23 +47,25 @@ impl Trip<'_> {
             .map_err(|_invalid| Failure::Internal)
     }
 
-    fn model_arn(&self, model: &ModelId) -> Result<Arn, Failure> {
-        let resource = format!("foundation-model/{model}");
-        Arn::of("bedrock", self.platform.region.as_str(), "", &resource).map_err(|_invalid| Failure::Internal)
+    fn list_models(&self) -> Result<Permit<action::bedrock::ListFoundationModels>, Failure> {
+        self.permit(&self.arn("bedrock", "*")?)
     }
 
     fn response_arn(&self, response: &ResponseId) -> Result<Arn, Failure> {
         self.arn("bedrock-mantle", &format!("response/{response}"))
     }
 
-    /// Whether the caller may ask a model; only then whether it is served at all.
     fn inference(&self, model: &ModelId, stream: bool) -> Result<InferencePermit, Failure> {
-        let arn = self.model_arn(model)?;
-        let permit = match (self.prefix(), stream) {
-            (Prefix::Mantle, _) => self.decide(&arn).map(InferencePermit::Mantle),
-            (Prefix::Runtime, false) => self.decide(&arn).map(InferencePermit::Invoke),
-            (Prefix::Runtime, true) => self.decide(&arn).map(InferencePermit::Stream),
-        };
+        match (self.prefix(), stream) {
+            (Prefix::Mantle, _) => self.on_model(model).map(InferencePermit::Mantle),
+            (Prefix::Runtime, false) => self.on_model(model).map(InferencePermit::Invoke),
+            (Prefix::Runtime, true) => self.on_model(model).map(InferencePermit::Stream),
+        }
+    }
+
+    /// Whether the caller may put a model to use; only then whether it is served at all.
+    fn on_model<A: Action>(&self, model: &ModelId) -> Result<Permit<A>, Failure> {
+        let permit = self.decide(&models::model_arn(self.platform, model)?);
         let served = self.platform.serves(model);
         let permit = permit.map_err(|refusal| failure::from_model_refusal(&refusal, model, served))?;
         if served {
@@ -135,13 +139,13 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
                 .await
                 .map(reply::whole)
         }
-        Command::Converse(_)
-        | Command::ConverseStream(_)
-        | Command::InvokeModel(_)
-        | Command::InvokeModelWithResponseStream(_)
-        | Command::CountTokens(_)
-        | Command::ListFoundationModels(_)
-        | Command::GetFoundationModel(_) => Err(Failure::NoSuchPath),
+        Command::Converse(converse) => bedrock::converse(trip, *converse).await,
+        Command::ConverseStream(converse) => bedrock::converse_stream(trip, *converse).await,
+        Command::InvokeModel(invoke) => bedrock::invoke(trip, *invoke).await,
+        Command::InvokeModelWithResponseStream(invoke) => bedrock::invoke_stream(trip, *invoke).await,
+        Command::CountTokens(count) => bedrock::count_tokens(trip, *count).await,
+        Command::ListFoundationModels(list) => bedrock::list_foundation_models(trip, &list),
+        Command::GetFoundationModel(model) => bedrock::get_foundation_model(trip, &model),
     }
 }
 
@@ -169,21 +173,23 @@ async fn create_response(
 }
 
 fn list_models(trip: &Trip<'_>) -> Result<Outbound, Failure> {
-    let everything = trip.arn("bedrock-mantle", "project/default")?;
     let permit = match trip.prefix() {
-        Prefix::Mantle => models::ListPermit::Mantle(trip.permit::<mantle::ListModels>(&everything)?),
-        Prefix::Runtime => {
-            models::ListPermit::Bedrock(trip.permit::<bedrock::ListFoundationModels>(&everything)?)
+        Prefix::Mantle => {
+            let everything = trip.arn("bedrock-mantle", "project/default")?;
+            models::ListPermit::Mantle(trip.permit::<mantle::ListModels>(&everything)?)
         }
+        Prefix::Runtime => models::ListPermit::Bedrock(trip.list_models()?),
     };
     models::list(trip.platform, &permit)
 }
 
 fn get_model(trip: &Trip<'_>, id: &ModelId) -> Result<Outbound, Failure> {
-    let arn = trip.model_arn(id)?;
+    let arn = models::model_arn(trip.platform, id)?;
     let permit = match trip.prefix() {
         Prefix::Mantle => models::GetPermit::Mantle(trip.permit::<mantle::GetModel>(&arn)?),
-        Prefix::Runtime => models::GetPermit::Bedrock(trip.permit::<bedrock::GetFoundationModel>(&arn)?),
+        Prefix::Runtime => {
+            models::GetPermit::Bedrock(trip.permit::<action::bedrock::GetFoundationModel>(&arn)?)
+        }
     };
     models::get(trip.platform, &permit, id)
 }

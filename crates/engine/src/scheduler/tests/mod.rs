@@ -1,16 +1,18 @@
 //! The scheduler against a small model whose every number is known, under commands in any order.
 
+mod asked;
+mod commands;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
-use moho_terms::Content;
-use proptest::prelude::*;
+use moho_terms::{Content, ContentBytes};
 use zeroize::Zeroizing;
 
 use super::*;
 use crate::kv::BLOCK_TOKENS;
 use crate::message::{Failure, FinishReason, Sampling, Usage};
-use crate::sampler::{Sampler, StopTexts};
+use crate::sampler::{Adjustments, Sampler, StopTexts};
 use crate::tokenizer::Tokenizer;
 use crate::tokenizer::tests::tokenizer;
 
@@ -102,6 +104,8 @@ impl Decoder for Tiny {
     }
 }
 
+type Logprob = (Vec<u8>, f32, Vec<(Vec<u8>, f32)>);
+
 /// Everything that was told about each sequence.
 #[derive(Default)]
 struct Told {
@@ -109,6 +113,8 @@ struct Told {
     scheduled: usize,
     text: String,
     tokens: u32,
+    /// For each token: its bytes, its log-probability, and those of the likeliest.
+    logprobs: Vec<Logprob>,
     last: Vec<EventKind>,
 }
 
@@ -121,10 +127,27 @@ impl Events for Log {
         assert!(told.last.is_empty(), "nothing follows a terminal event");
         match kind {
             EventKind::Admitted { cached_tokens, .. } => told.admitted += 1 + cached_tokens as usize,
-            EventKind::Scheduled => told.scheduled += 1,
-            EventKind::Text { text, tokens, .. } => {
+            EventKind::Scheduled => {
+                assert_eq!(
+                    (told.admitted, told.scheduled),
+                    (1, 0),
+                    "admitted once, then begun once"
+                );
+                told.scheduled += 1;
+            }
+            EventKind::Text {
+                text,
+                tokens,
+                logprobs,
+            } => {
+                assert_eq!(told.scheduled, 1, "begun before there is text");
                 told.text.push_str(text.expose());
                 told.tokens += tokens;
+                let bytes = |bytes: &ContentBytes| bytes.expose().to_vec();
+                told.logprobs.extend(logprobs.iter().map(|l| {
+                    let top = l.top.iter().map(|(token, logprob)| (bytes(token), *logprob));
+                    (bytes(&l.bytes), l.logprob, top.collect())
+                }));
             }
             EventKind::Counted { .. } | EventKind::Measured(_) => panic!("nothing of a lane's"),
             last @ (EventKind::Finished { .. } | EventKind::Refused(_) | EventKind::Failed(_)) => {
@@ -337,7 +360,7 @@ fn a_panic_while_choosing_ends_one_sequence_and_no_other() {
 fn buffers_are_wiped_once_when_there_is_nothing_to_do() {
     let (mut lane, mut log) = (lane(true, 13, WIDE), Log::default());
     for (id, times) in [(1, 1), (2, 2)] {
-        lane.enqueue(sampled(id, b"ab", Some(3), 2, 7), &mut log);
+        lane.enqueue(sampled(id, &Start::new(b"ab", Some(3), 2)), &mut log);
         assert!(lane.step(&mut log));
         assert!(!lane.is_wiped());
         while lane.step(&mut log) {}
@@ -355,116 +378,47 @@ fn no_tokens_asked_for_is_no_work() {
     assert_eq!(log.0[&SequenceId(1)].reason(), Some(FinishReason::Length));
 }
 
+/// A request whose tokens are drawn.
 #[derive(Debug, Clone)]
-enum Act {
-    Start {
-        prompt: Vec<u8>,
-        max_tokens: Option<u32>,
-        credit: u32,
-        seed: u64,
-    },
-    Credit {
-        which: usize,
-        tokens: u32,
-    },
-    Cancel {
-        which: usize,
-    },
-    Step,
+struct Start {
+    prompt: Vec<u8>,
+    max_tokens: Option<u32>,
+    credit: u32,
+    seed: u64,
+    /// Presence, frequency and repetition penalty, and `min_p`.
+    settings: (f32, f32, f32, f32),
+    bias: Vec<(u32, f32)>,
+    stop: Option<String>,
+    logprobs: Option<u8>,
 }
 
-fn act() -> impl Strategy<Value = Act> {
-    let prompt = proptest::collection::vec(32_u8..127, 1..60);
-    prop_oneof![
-        3 => (prompt, proptest::option::of(0_u32..40), 0_u32..20, any::<u64>())
-            .prop_map(|(prompt, max_tokens, credit, seed)| Act::Start { prompt, max_tokens, credit, seed }),
-        2 => (0_usize..12, 1_u32..20).prop_map(|(which, tokens)| Act::Credit { which, tokens }),
-        1 => (0_usize..12).prop_map(|which| Act::Cancel { which }),
-        6 => Just(Act::Step),
-    ]
-}
-
-fn sampled(id: u64, prompt: &[u8], max_tokens: Option<u32>, credit: u32, seed: u64) -> Request {
-    let prompt: Vec<u32> = prompt.iter().map(|b| u32::from(*b)).collect();
-    let sampling = Sampling::new(0.8, 0.95, 50, Some(seed)).unwrap();
-    Request {
-        sampler: Sampler::new(sampling, None, seed),
-        ..request(id, &prompt, max_tokens, credit)
+impl Start {
+    fn new(prompt: &[u8], max_tokens: Option<u32>, credit: u32) -> Self {
+        Self {
+            prompt: prompt.to_vec(),
+            max_tokens,
+            credit,
+            seed: 7,
+            settings: (0.0, 0.0, 1.0, 0.0),
+            bias: Vec::new(),
+            stop: None,
+            logprobs: None,
+        }
     }
 }
 
-fn alone(prompt: &[u8], max_tokens: Option<u32>, seed: u64) -> Told {
-    let (mut lane, mut log) = (
-        lane(
-            true,
-            5,
-            LaneLimits {
-                max_sequences: 1,
-                token_budget: 1000,
-            },
-        ),
-        Log::default(),
-    );
-    lane.enqueue(sampled(0, prompt, max_tokens, u32::MAX, seed), &mut log);
-    while lane.step(&mut log) {}
-    log.0.remove(&SequenceId(0)).unwrap()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
-    /// No block is lost, nobody starves, no credit is overdrawn, each sequence ends once, and its text is what it
-    /// would have been alone.
-    #[test]
-    fn any_order_of_commands_is_survived(
-        acts in proptest::collection::vec(act(), 1..80),
-        max_sequences in 1_usize..5,
-        more_budget in 0_usize..30,
-    ) {
-        let limits = LaneLimits { max_sequences, token_budget: max_sequences + more_budget };
-        let (mut lane, mut log) = (lane(true, 5, limits), Log::default());
-        let mut started: Vec<(Vec<u8>, Option<u32>, u64, u32)> = Vec::new();
-        for act in acts {
-            match act {
-                Act::Start { prompt, max_tokens, credit, seed } => {
-                    lane.enqueue(sampled(started.len() as u64, &prompt, max_tokens, credit, seed), &mut log);
-                    started.push((prompt, max_tokens, seed, credit));
-                }
-                Act::Credit { which, tokens } => {
-                    if let Some(start) = started.get_mut(which) {
-                        lane.credit(SequenceId(which as u64), tokens);
-                        start.3 += tokens;
-                    }
-                }
-                Act::Cancel { which } => lane.cancel(SequenceId(which as u64), &mut log),
-                Act::Step => {
-                    lane.step(&mut log);
-                }
-            }
-            for (id, told) in &log.0 {
-                prop_assert!(told.tokens <= started[usize::try_from(id.0).unwrap()].3, "{id} overdrew its credit");
-            }
-        }
-        for id in 0..started.len() as u64 {
-            lane.credit(SequenceId(id), 1000);
-        }
-        let mut steps = 0;
-        while lane.step(&mut log) {
-            steps += 1;
-            prop_assert!(steps < 20_000, "no end");
-        }
-        prop_assert_eq!(lane.free_blocks(), 5);
-        for (id, (prompt, max_tokens, seed, _)) in (0..).zip(&started) {
-            let told = &log.0[&SequenceId(id)];
-            prop_assert_eq!(told.last.len(), 1);
-            let expected = alone(prompt, *max_tokens, *seed);
-            if told.reason() == Some(FinishReason::Cancelled) {
-                prop_assert!(expected.text.starts_with(&told.text));
-            } else {
-                prop_assert_eq!(&told.text, &expected.text);
-                prop_assert_eq!(told.usage(), expected.usage());
-                prop_assert_eq!(told.reason(), expected.reason());
-            }
-        }
+fn sampled(id: u64, start: &Start) -> Request {
+    let prompt: Vec<u32> = start.prompt.iter().map(|b| u32::from(*b)).collect();
+    let (presence, frequency, repetition, min_p) = start.settings;
+    let sampling = Sampling::new(0.8, 0.95, 50, Some(start.seed))
+        .and_then(|s| s.with_penalties(presence, frequency, repetition))
+        .and_then(|s| s.with_min_p(min_p))
+        .unwrap();
+    let adjustments = Adjustments::new(&sampling, start.bias.clone(), &prompt);
+    Request {
+        sampler: Sampler::new(sampling, adjustments, start.seed),
+        stop: StopTexts::new(start.stop.iter().map(|stop| Content::new(stop.clone())).collect()),
+        logprobs: start.logprobs,
+        ..request(id, &prompt, start.max_tokens, start.credit)
     }
 }

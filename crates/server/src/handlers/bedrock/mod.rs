@@ -1,0 +1,123 @@
+//! Bedrock's runtime and its list of models. Nothing is kept.
+//!
+//! A request that cannot be served ends in an error of HTTP; once the first frame of a stream is sent, it ends in an
+//! exception frame or is broken off, and never as if all had been said.
+
+pub(crate) mod converse;
+pub(crate) mod count_tokens;
+pub(crate) mod foundation_models;
+pub(crate) mod invoke;
+
+use moho_terms::{ContentBytes, Entropy};
+use moho_wire::Failure;
+use moho_wire::bedrock::{Latency, LlamaPrompt};
+use moho_wire::openai::{Delta, Ending, Usage};
+use tokio::time::Instant;
+
+use super::Asked;
+use super::inference::{Answer, Piece, Words};
+use crate::road::Frames;
+
+/// Measures what replies tell of their own latency.
+struct Stopwatch {
+    started: Instant,
+    latency: Latency,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self {
+            started: Instant::now(),
+            latency: Latency::default(),
+        }
+    }
+
+    /// Notes the first text of a stream.
+    fn text(&mut self) {
+        self.latency.first.get_or_insert(self.started.elapsed());
+    }
+
+    fn stop(mut self) -> Latency {
+        self.latency.total = self.started.elapsed();
+        self.latency
+    }
+}
+
+/// What engine and road refuse, as Bedrock tells it: a request that does not make sense is a validation error.
+fn worded(failure: Failure) -> Failure {
+    match failure {
+        Failure::Invalid { message, .. } => Failure::Validation(message),
+        other => other,
+    }
+}
+
+/// What a Llama prompt asks to continue.
+fn llama_words(prompt: &LlamaPrompt) -> Words<'_> {
+    match prompt {
+        LlamaPrompt::Text(text) => Words::Raw(text),
+        LlamaPrompt::Turns(turns) => Words::Turns(turns.iter().collect()),
+    }
+}
+
+/// The frames of one operation's stream.
+trait Speech: Send {
+    /// The frames before the first text, if there are any.
+    fn open(&mut self) -> Result<Option<ContentBytes>, Failure>;
+
+    /// The frames of a piece of a choice; only chats have more than one choice.
+    fn delta(&mut self, choice: usize, delta: &Delta, entropy: &dyn Entropy)
+    -> Result<ContentBytes, Failure>;
+
+    /// The frames of the end of a choice that is not the last to end.
+    fn end(&mut self, choice: usize, ending: Ending) -> Result<ContentBytes, Failure>;
+
+    /// The frames of the last end, and of what there is to say of the whole.
+    fn complete(self, last: (usize, Ending), usage: Usage, latency: Latency)
+    -> Result<ContentBytes, Failure>;
+
+    /// The last frame of an answer that did not end well.
+    fn fail(self, failure: &Failure) -> ContentBytes;
+}
+
+/// Streams an answer until it ends or the client leaves. A stream whose last frames cannot be made is broken off.
+async fn speak(
+    asked: Asked,
+    mut answer: Answer,
+    mut speech: impl Speech,
+    mut watch: Stopwatch,
+    frames: Frames,
+) {
+    let mut written = speech.open();
+    loop {
+        match written {
+            Ok(None) => {}
+            Ok(Some(written)) => {
+                if frames.send(written).await.is_err() {
+                    return;
+                }
+            }
+            Err(failure) => return frames.finish(speech.fail(&worded(failure))).await,
+        }
+        written = match answer.next_for(&frames).await {
+            None => return,
+            Some(Ok(Piece::Delta { choice, delta })) => {
+                watch.text();
+                speech.delta(choice, &delta, &*asked.platform.entropy).map(Some)
+            }
+            Some(Ok(Piece::End {
+                choice,
+                ending,
+                usage,
+            })) => {
+                if answer.is_over() {
+                    if let Ok(last) = speech.complete((choice, ending), usage, watch.stop()) {
+                        frames.finish(last).await;
+                    }
+                    return;
+                }
+                speech.end(choice, ending).map(Some)
+            }
+            Some(Err(failure)) => Err(failure),
+        };
+    }
+}

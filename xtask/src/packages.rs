@@ -23,6 +23,10 @@ const NEEDS: [Need; 4] = [
         present: || process::succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])),
     },
     Need {
+        package: "systemd",
+        present: || process::succeeds(Command::new("systemd-analyze").arg("--version")),
+    },
+    Need {
         package: "gcc",
         present: || process::succeeds(Command::new("cc").arg("--version")),
     },

@@ -179,7 +179,7 @@ fn log_probabilities_are_the_models_and_spell_the_text() {
                     "{share} {}",
                     token.logprob
                 );
-                likeliest = likeliest.or(token.top.first().map(|(_, logprob)| *logprob));
+                likeliest = likeliest.or_else(|| token.top.first().map(|(_, logprob)| *logprob));
             }
         } else if event.kind.is_terminal() {
             break;

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
+use moho_engine::eval::Evaluator;
 use moho_engine::{
-    ChatTurn, Engine, EngineCommand, EngineConfig, EngineEvent, EngineHandle, EventKind, FinishReason,
-    LoadedModel, OutputFormat, Prompt, Sampling, SequenceId, StartSequence, Usage,
+    ActivationPath, ChatTurn, Engine, EngineCommand, EngineConfig, EngineEvent, EngineHandle, EventKind,
+    FinishReason, LoadedModel, OutputFormat, Prompt, Sampling, SequenceId, StartSequence, Usage,
 };
 use moho_terms::{Content, Entropy, EntropyUnavailable};
 
@@ -20,10 +21,14 @@ impl Entropy for Zeros {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test is its own rim")]
+fn demo_model() -> PathBuf {
+    PathBuf::from(std::env::var("MOHO_TEST_MODEL").expect("MOHO_TEST_MODEL names the demo model"))
+}
+
 /// The engine with the model that `MOHO_TEST_MODEL` names.
 fn engine(config: EngineConfig) -> (EngineHandle, Receiver<EngineEvent>) {
-    #[expect(clippy::disallowed_methods, reason = "a test is its own rim")]
-    let path = PathBuf::from(std::env::var("MOHO_TEST_MODEL").expect("MOHO_TEST_MODEL names the demo model"));
+    let path = demo_model();
     let id = "smollm2-135m-instruct".parse().expect("a model id");
     let model = LoadedModel::open(id, &path, 2, &mut |_, _| ()).expect("the demo model opens");
     assert_eq!(
@@ -69,9 +74,8 @@ fn answers(events: &Receiver<EngineEvent>, count: usize) -> BTreeMap<u64, Answer
             EventKind::Finished { reason, usage } => {
                 finished.insert(id, (texts.remove(&id).unwrap_or_default(), reason, usage));
             }
-            EventKind::Counted { .. } | EventKind::Measured(_) => {
-                assert_eq!(id, 0, "an answer to no question")
-            }
+            EventKind::Counted { tokens } => assert_eq!(tokens, 0, "nothing is counted here"),
+            EventKind::Measured(loads) => assert_eq!(loads.len(), 0, "nothing is measured here"),
             EventKind::Refused(refusal) => assert_eq!(refusal.to_string(), "", "refused"),
             EventKind::Failed(failure) => assert_eq!(failure.to_string(), "", "failed"),
         }
@@ -140,4 +144,71 @@ fn a_schema_holds_the_demo_model_to_json() {
         serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok(),
         "{text}"
     );
+}
+
+#[test]
+#[ignore = "needs the demo model"]
+fn log_probabilities_are_the_models_and_spell_the_text() {
+    let (engine, events) = engine(EngineConfig::default());
+    // "The capital of France is", with a sampler whose choice the distribution does not depend on.
+    let prompt = vec![504, 3575, 282, 4649, 314];
+    let mut start = chat(1, "");
+    start.prompt = Prompt::Tokens(prompt.clone().into());
+    start.sampling = Sampling::new(1.5, 1.0, 0, Some(4))
+        .and_then(|sampling| sampling.with_penalties(1.0, 1.0, 1.5))
+        .expect("settings");
+    start.logprobs = Some(20);
+    start.bias = vec![(0, -100.0)];
+    engine
+        .send(EngineCommand::Start(start))
+        .expect("the engine lives");
+    let (mut text, mut bytes, mut likeliest) = (String::new(), Vec::new(), None);
+    for event in &events {
+        if let EventKind::Text {
+            text: more, logprobs, ..
+        } = event.kind
+        {
+            text.push_str(more.expose());
+            for token in logprobs {
+                bytes.extend_from_slice(token.bytes.expose());
+                assert_eq!(token.top.len(), 20);
+                assert!(token.top.is_sorted_by(|a, b| a.1 >= b.1));
+                let share: f32 = token.top.iter().map(|(_, logprob)| logprob.exp()).sum();
+                assert!(
+                    share <= 1.0001 && token.logprob <= 0.0,
+                    "{share} {}",
+                    token.logprob
+                );
+                likeliest = likeliest.or_else(|| token.top.first().map(|(_, logprob)| *logprob));
+            }
+        } else if event.kind.is_terminal() {
+            break;
+        }
+    }
+    assert!(text.len() > 20 && text.as_bytes() == bytes, "{text}");
+    let mut evaluator =
+        Evaluator::open(&demo_model(), ActivationPath::Int8, 2).expect("the demo model opens");
+    let all = evaluator.log_probabilities(&prompt).expect("tokens of the model");
+    let expected = all
+        .last()
+        .and_then(|all| all.iter().copied().max_by(f32::total_cmp));
+    let (expected, likeliest) = (expected.expect("a distribution"), likeliest.expect("a token"));
+    assert!((expected - likeliest).abs() < 1e-3, "{expected} {likeliest}");
+}
+
+#[test]
+#[ignore = "needs the demo model"]
+fn a_conversation_is_counted_as_it_is_taken() {
+    let (engine, events) = engine(EngineConfig::default());
+    let asked = *chat(7, CAPITAL);
+    let count = EngineCommand::Count {
+        ticket: asked.sequence,
+        model: asked.model,
+        prompt: asked.prompt,
+        isolation: 0,
+    };
+    engine.send(count).expect("the engine lives");
+    // As Hugging Face's apply_chat_template counts.
+    let counted = events.recv().expect("the engine lives").kind;
+    assert!(matches!(counted, EventKind::Counted { tokens: 37 }));
 }

@@ -174,6 +174,20 @@ proptest! {
         check(&text, &cut(text.as_bytes(), cuts), &stops);
     }
 
+    /// Stop texts that match themselves and each other at every step.
+    #[test]
+    fn stop_texts_that_repeat_themselves_are_found(
+        text in "[ab]{1,60}",
+        stops in prop::collection::vec("[ab]{1,9}", 1..5),
+        cuts: u64,
+    ) {
+        let stops: Vec<&str> = stops.iter().map(String::as_str).collect();
+        check(&text, &cut(text.as_bytes(), cuts), &stops);
+        // Likely ones end at once, so that one which comes late or never is watched for, too.
+        let late = text.get(text.len() / 2..).unwrap_or("").to_owned() + "b";
+        check(&text, &cut(text.as_bytes(), cuts), &[&late, &text]);
+    }
+
     /// Bytes that are no text at all come out as other readers show them, and each token is told.
     #[test]
     fn any_bytes_come_out_with_their_tokens(bytes in prop::collection::vec(any::<u8>(), 0..60), cuts: u64) {

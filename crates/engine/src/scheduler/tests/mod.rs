@@ -285,6 +285,7 @@ fn who_has_no_credit_cannot_keep_others_from_running() {
     lane.credit(SequenceId(1), 9);
     while lane.step(&mut log) {}
     assert_eq!(log.0[&SequenceId(1)].text, "bcd");
+    assert_eq!(lane.load("tiny".parse().unwrap()).preemptions, 1);
 }
 
 #[test]

@@ -27,9 +27,9 @@ const QUIET: Duration = Duration::from_secs(15);
 pub(crate) enum InferencePermit {
     /// `/v1`
     Mantle(Permit<mantle::CreateInference>),
-    /// `/openai/v1`, answered whole
+    /// `/openai/v1` and Bedrock's own operations, answered whole
     Invoke(Permit<bedrock::InvokeModel>),
-    /// `/openai/v1`, streamed
+    /// `/openai/v1` and Bedrock's own operations, streamed
     Stream(Permit<bedrock::InvokeModelWithResponseStream>),
 }
 

@@ -68,9 +68,11 @@ impl Plain {
             }
             Document::List(items) => Self::List(items.iter().map(Self::of).collect()),
             Document::Map(entries) => {
-                let entry = |(key, value): &(Content, Document)| match value {
-                    Document::Words(words) => (shown(key), shown(words)),
-                    _ => panic!("another value"),
+                let entry = |(key, value): &(Content, Document)| {
+                    let Document::Words(words) = value else {
+                        panic!("another value")
+                    };
+                    (shown(key), shown(words))
                 };
                 Self::Map(entries.iter().map(entry).collect())
             }

@@ -163,6 +163,22 @@ fn headers_around_a_body_are_read_and_guardrails_are_never_skipped() {
     assert!(refusal(with(&[("x-amzn-bedrock-service-tier", "flex")])).contains("service tier"));
     assert!(refusal(with(&[("x-amzn-bedrock-performanceconfig-latency", "optimized")])).contains("latency"));
     assert!(refusal(with(&[("x-amzn-bedrock-trace", "secret")])).contains("Value at 'trace' failed"));
+    for (metadata, at) in [
+        ("{", "The JSON cannot be read"),
+        (
+            "[]",
+            "START_ARRAY can not be converted to a Map at 'requestMetadata'",
+        ),
+        (
+            r#"{"a":1}"#,
+            "NUMBER_VALUE can not be converted to a String at 'requestMetadata.1.value'",
+        ),
+    ] {
+        let told = malformed(with(&[("x-amzn-bedrock-request-metadata", metadata)]));
+        assert!(told.starts_with(at), "{told}");
+    }
+    let odd = refusal(with(&[("x-amzn-bedrock-request-metadata", r#"{"a":"<b>"}"#)]));
+    assert!(odd.contains("Value at 'requestMetadata.1.value' failed"), "{odd}");
     let long = "m".repeat(8501);
     assert!(refusal(with(&[("x-amzn-bedrock-request-metadata", &long)])).contains("'requestMetadata'"));
     let media = ask(
@@ -177,9 +193,13 @@ fn headers_around_a_body_are_read_and_guardrails_are_never_skipped() {
 
 #[test]
 fn models_are_named_by_id_or_arn_in_one_label() {
-    let named = |label: &str| match ask("GET", &format!("/foundation-models/{label}"), &[], b"")? {
-        Command::GetFoundationModel(model) => Ok(model),
-        _ => panic!("another command"),
+    let named = |label: &str| {
+        let Command::GetFoundationModel(model) =
+            ask("GET", &format!("/foundation-models/{label}"), &[], b"")?
+        else {
+            panic!("another command")
+        };
+        Ok(model)
     };
     let arn = "arn%3Aaws%3Abedrock%3Amoho-local-1%3A%3Afoundation-model%2Fa.b-v1%3A0";
     let model = named(arn).ok().unwrap();
@@ -220,9 +240,13 @@ fn models_are_named_by_id_or_arn_in_one_label() {
 
 #[test]
 fn lists_of_models_are_filtered() {
-    let list = |query: &str| match ask("GET", &format!("/foundation-models?{query}"), &[], b"")? {
-        Command::ListFoundationModels(list) => Ok(list),
-        _ => panic!("another command"),
+    let list = |query: &str| {
+        let Command::ListFoundationModels(list) =
+            ask("GET", &format!("/foundation-models?{query}"), &[], b"")?
+        else {
+            panic!("another command")
+        };
+        Ok(list)
     };
     let model = FoundationModel {
         arn: "arn:aws:bedrock:r::foundation-model/m".parse().unwrap(),

@@ -75,21 +75,24 @@ fn the_least_is_enough_and_the_stream_reads_the_same() {
     assert!(matches!(stream, Ok(Command::ConverseStream(c)) if c.turns.len() == 1));
 }
 
+const TOOLS: &str = "This model doesn't support tool use.";
+const GUARDRAIL: &str = "The guardrail identifier or version provided in the request does not exist.";
+
+fn unserved(name: &str) -> String {
+    format!("This model doesn't support the {name} field. Remove {name} and try again.")
+}
+
 #[test]
 fn what_is_not_served_is_refused_in_the_words_of_bedrock() {
-    let unserved =
-        |name: &str| format!("This model doesn't support the {name} field. Remove {name} and try again.");
-    let tools = "This model doesn't support tool use.";
-    let guardrail = "The guardrail identifier or version provided in the request does not exist.";
     for (rest, expected) in [
         (
             r#","toolConfig":{"tools":[{"toolSpec":{"name":"t","inputSchema":{"json":{}}}}]}"#,
-            tools.to_owned(),
+            TOOLS.to_owned(),
         ),
-        (r#","guardrailConfig":{}"#, guardrail.to_owned()),
+        (r#","guardrailConfig":{}"#, GUARDRAIL.to_owned()),
         (
             r#","guardrailConfig":{"guardrailIdentifier":"abc","guardrailVersion":"1"}"#,
-            guardrail.to_owned(),
+            GUARDRAIL.to_owned(),
         ),
         (
             r#","promptVariables":{"a":{"text":"b"}}"#,
@@ -102,11 +105,15 @@ fn what_is_not_served_is_refused_in_the_words_of_bedrock() {
         ),
         (
             r#","system":[{"guardContent":{"text":{"text":"x"}}}]"#,
-            guardrail.to_owned(),
+            GUARDRAIL.to_owned(),
         ),
     ] {
         assert_eq!(refusal(with(rest)), expected, "{rest}");
     }
+}
+
+#[test]
+fn blocks_other_than_text_are_refused_in_the_words_of_bedrock() {
     let image = r#"{"image":{"format":"png","source":{"bytes":"aGk="}}}"#;
     for (block, expected) in [
         (image, unserved("image")),
@@ -129,18 +136,21 @@ fn what_is_not_served_is_refused_in_the_words_of_bedrock() {
         ),
         (
             r#"{"toolUse":{"toolUseId":"1","name":"n","input":{}}}"#,
-            tools.to_owned(),
+            TOOLS.to_owned(),
         ),
         (
             r#"{"toolResult":{"toolUseId":"1","content":[{"json":{}}]}}"#,
-            tools.to_owned(),
+            TOOLS.to_owned(),
         ),
-        (r#"{"guardContent":{"text":{"text":"x"}}}"#, guardrail.to_owned()),
+        (r#"{"guardContent":{"text":{"text":"x"}}}"#, GUARDRAIL.to_owned()),
     ] {
         let body = format!(r#"{{"messages":[{{"role":"user","content":[{{"text":"a"}},{block}]}}]}}"#);
         assert_eq!(refusal(converse(&body)), expected, "{block}");
     }
 }
+
+const ALTERNATE: &str = "A conversation must alternate between user and assistant roles. Make sure the conversation \
+    alternates between user and assistant roles and try again.";
 
 #[test]
 fn a_conversation_is_what_bedrock_calls_one() {
@@ -157,6 +167,9 @@ fn a_conversation_is_what_bedrock_calls_one() {
         (system.clone(), start),
         (format!("{assistant},{user}"), start),
         (format!("{user},{assistant}"), prefill),
+        (format!("{user},{user}"), ALTERNATE),
+        (format!("{user},{system},{user}"), ALTERNATE),
+        (format!("{user},{assistant},{assistant},{user}"), ALTERNATE),
         (
             r#"{"role":"user","content":[]}"#.to_owned(),
             "The content field in the Message object at messages.0 is empty. Add a ContentBlock object to the content field and try again.",
@@ -179,7 +192,6 @@ fn a_conversation_is_what_bedrock_calls_one() {
     );
     for messages in [
         format!("{system},{user}"),
-        format!("{user},{user}"),
         format!("{user},{assistant},{user},{system}"),
     ] {
         assert!(
@@ -233,29 +245,27 @@ fn constraints_of_the_model_are_told_without_the_words() {
             "have length greater than or equal to 1"
         ))
     );
+    assert_eq!(
+        refusal(converse(r#"{"messages":[{"content":[{"text":"x"}]}]}"#)),
+        "1 validation error detected: Value null at 'messages.1.member.role' failed to satisfy constraint: Member must not be null"
+    );
+}
+
+#[test]
+fn texts_that_end_an_answer_are_as_many_as_the_engine_takes() {
+    let at = |path: &str, limit: usize| {
+        format!(
+            "1 validation error detected: Value at 'inferenceConfig.{path}' failed to satisfy constraint: Member must have \
+             length less than or equal to {limit}"
+        )
+    };
     let stops = |count: usize, length: usize| {
         let list = vec![format!("\"{}\"", "s".repeat(length)); count].join(",");
         with(&format!(r#","inferenceConfig":{{"stopSequences":[{list}]}}"#))
     };
     assert!(stops(16, 1024).is_ok());
-    assert_eq!(
-        refusal(stops(17, 1)),
-        one(at(
-            "inferenceConfig.stopSequences",
-            "have length less than or equal to 16"
-        ))
-    );
-    assert_eq!(
-        refusal(stops(1, 1025)),
-        one(at(
-            "inferenceConfig.stopSequences.1.member",
-            "have length less than or equal to 1024"
-        ))
-    );
-    assert_eq!(
-        refusal(converse(r#"{"messages":[{"content":[{"text":"x"}]}]}"#)),
-        "1 validation error detected: Value null at 'messages.1.member.role' failed to satisfy constraint: Member must not be null"
-    );
+    assert_eq!(refusal(stops(17, 1)), at("stopSequences", 16));
+    assert_eq!(refusal(stops(1, 1025)), at("stopSequences.1.member", 1024));
 }
 
 #[test]
@@ -337,9 +347,11 @@ fn schemas_pointers_tiers_and_latencies_are_checked() {
 }
 
 fn count(body: &str) -> Result<CountTokens, Failure> {
-    match post("count-tokens", body)? {
-        Command::CountTokens(count) => Ok(*count),
-        _ => panic!("another command"),
+    {
+        let Command::CountTokens(count) = post("count-tokens", body)? else {
+            panic!("another command")
+        };
+        Ok(*count)
     }
 }
 

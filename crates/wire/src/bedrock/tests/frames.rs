@@ -29,10 +29,10 @@ fn messages(bytes: &[u8]) -> Vec<Message> {
 fn header(message: &Message, name: &str) -> Option<String> {
     let mut all = message.headers().iter();
     let header = all.find(|header| header.name().as_str() == name)?;
-    match header.value() {
-        HeaderValue::String(text) => Some(text.as_str().to_owned()),
-        other => panic!("{other:?}"),
-    }
+    let HeaderValue::String(text) = header.value() else {
+        panic!("another header")
+    };
+    Some(text.as_str().to_owned())
 }
 
 /// Kind, name and payload of each frame.
@@ -160,11 +160,11 @@ fn a_failure_is_an_exception_of_the_stream() {
     let converse = |failure: &Failure| read(&[&ConverseStream::new(ReplyTerms::default()).fail(failure)]);
     let named = |failure: &Failure| converse(failure).remove(0).1;
     assert_eq!(
-        converse(&Failure::Internal),
+        converse(&Failure::Validation("Too \"long\".".to_owned())),
         [of(
             "exception",
-            "internalServerException",
-            r#"{"message":"An internal error occurred."}"#
+            "validationException",
+            r#"{"message":"Too \"long\"."}"#
         )]
     );
     let timeout = Failure::Service {
@@ -179,6 +179,7 @@ fn a_failure_is_an_exception_of_the_stream() {
             "serviceUnavailableException",
         ),
         (Failure::Unavailable, "serviceUnavailableException"),
+        (Failure::Internal, "internalServerException"),
         (Failure::Validation(String::new()), "validationException"),
         (Failure::NoSuchPath, "validationException"),
     ] {

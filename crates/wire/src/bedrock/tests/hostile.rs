@@ -15,67 +15,70 @@ const OPERATIONS: [&str; 5] = [
 /// A word that no message of moho has.
 const MARK: &str = "Xyzzy7";
 
+/// Requests of other types than the model says, and what is told about them.
+const MISTYPED: [(&str, &str); 15] = [
+    ("[]", "START_ARRAY can not be converted to a Structure at ''"),
+    (
+        r#"{"messages":{}}"#,
+        "START_OBJECT can not be converted to a List at 'messages'",
+    ),
+    (
+        r#"{"messages":["Xyzzy7"]}"#,
+        "STRING_VALUE can not be converted to a Structure at 'messages.1.member'",
+    ),
+    (
+        r#"{"messages":[null]}"#,
+        "The item at 'messages.1.member' is null",
+    ),
+    (
+        r#"{"messages":[{"role":1}]}"#,
+        "NUMBER_VALUE can not be converted to a String at 'messages.1.member.role'",
+    ),
+    (
+        r#"{"messages":[{"content":[{"text":"a"},{"text":true}]}]}"#,
+        "TRUE_VALUE can not be converted to a String at 'messages.1.member.content.2.member.text'",
+    ),
+    (
+        r#"{"messages":[{"content":[{"image":{"source":{"bytes":"Xyzzy7!"}}}]}]}"#,
+        "STRING_VALUE can not be converted to a Blob at 'messages.1.member.content.1.member.image.source.bytes'",
+    ),
+    (
+        r#"{"inferenceConfig":{"maxTokens":1.5}}"#,
+        "NUMBER_VALUE can not be converted to an Integer at 'inferenceConfig.maxTokens'",
+    ),
+    (
+        r#"{"inferenceConfig":{"maxTokens":2147483648}}"#,
+        "NUMBER_VALUE can not be converted to an Integer at 'inferenceConfig.maxTokens'",
+    ),
+    (
+        r#"{"inferenceConfig":{"temperature":"Xyzzy7"}}"#,
+        "STRING_VALUE can not be converted to a Float at 'inferenceConfig.temperature'",
+    ),
+    (
+        r#"{"requestMetadata":{"Xyzzy7":1}}"#,
+        "NUMBER_VALUE can not be converted to a String at 'requestMetadata.1.value'",
+    ),
+    (
+        r#"{"system":[],"system":[]}"#,
+        "The member at 'system' is given twice",
+    ),
+    (
+        r#"{"requestMetadata":{"Xyzzy7":"a","Xyzzy7":"b"}}"#,
+        "The map at 'requestMetadata' has one key twice",
+    ),
+    (
+        r#"{"messages":[{"content":[{"text":"a","image":{}}]}]}"#,
+        "Exactly one member of the union at 'messages.1.member.content.1.member' must be set",
+    ),
+    (
+        r#"{"messages":[{"content":[{"Xyzzy7":"a"}]}]}"#,
+        "Exactly one member of the union at 'messages.1.member.content.1.member' must be set",
+    ),
+];
+
 #[test]
 fn what_has_another_type_is_named_by_its_place_alone() {
-    for (body, expected) in [
-        ("[]", "START_ARRAY can not be converted to a Structure at ''"),
-        (
-            r#"{"messages":{}}"#,
-            "START_OBJECT can not be converted to a List at 'messages'",
-        ),
-        (
-            r#"{"messages":["Xyzzy7"]}"#,
-            "STRING_VALUE can not be converted to a Structure at 'messages.1.member'",
-        ),
-        (
-            r#"{"messages":[null]}"#,
-            "The item at 'messages.1.member' is null",
-        ),
-        (
-            r#"{"messages":[{"role":1}]}"#,
-            "NUMBER_VALUE can not be converted to a String at 'messages.1.member.role'",
-        ),
-        (
-            r#"{"messages":[{"content":[{"text":"a"},{"text":true}]}]}"#,
-            "TRUE_VALUE can not be converted to a String at 'messages.1.member.content.2.member.text'",
-        ),
-        (
-            r#"{"messages":[{"content":[{"image":{"source":{"bytes":"Xyzzy7!"}}}]}]}"#,
-            "STRING_VALUE can not be converted to a Blob at 'messages.1.member.content.1.member.image.source.bytes'",
-        ),
-        (
-            r#"{"inferenceConfig":{"maxTokens":1.5}}"#,
-            "NUMBER_VALUE can not be converted to an Integer at 'inferenceConfig.maxTokens'",
-        ),
-        (
-            r#"{"inferenceConfig":{"maxTokens":2147483648}}"#,
-            "NUMBER_VALUE can not be converted to an Integer at 'inferenceConfig.maxTokens'",
-        ),
-        (
-            r#"{"inferenceConfig":{"temperature":"Xyzzy7"}}"#,
-            "STRING_VALUE can not be converted to a Float at 'inferenceConfig.temperature'",
-        ),
-        (
-            r#"{"requestMetadata":{"Xyzzy7":1}}"#,
-            "NUMBER_VALUE can not be converted to a String at 'requestMetadata.1.value'",
-        ),
-        (
-            r#"{"system":[],"system":[]}"#,
-            "The member at 'system' is given twice",
-        ),
-        (
-            r#"{"requestMetadata":{"Xyzzy7":"a","Xyzzy7":"b"}}"#,
-            "The map at 'requestMetadata' has one key twice",
-        ),
-        (
-            r#"{"messages":[{"content":[{"text":"a","image":{}}]}]}"#,
-            "Exactly one member of the union at 'messages.1.member.content.1.member' must be set",
-        ),
-        (
-            r#"{"messages":[{"content":[{"Xyzzy7":"a"}]}]}"#,
-            "Exactly one member of the union at 'messages.1.member.content.1.member' must be set",
-        ),
-    ] {
+    for (body, expected) in MISTYPED {
         let refused = malformed(converse(body));
         assert_eq!(refused, expected, "{body}");
         assert!(!refused.contains(MARK));
@@ -95,10 +98,7 @@ fn depth_and_numbers_of_values_are_bounded() {
         "{\"a\":\"\u{0}\"}".to_owned(),
     ] {
         let refused = malformed(converse(&body));
-        assert!(
-            refused.starts_with("The body is not JSON that is taken: "),
-            "{refused}"
-        );
+        assert!(refused.starts_with("The JSON cannot be read: "), "{refused}");
         assert!(refusal(invoke(&body)).starts_with("Malformed input request: "));
     }
     let bytes = ask("POST", "/model/m/converse", &[], b"{\"messages\":\"\xff\"}");

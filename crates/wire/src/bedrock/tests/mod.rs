@@ -58,16 +58,20 @@ fn post(operation: &str, body: &str) -> Result<Command, Failure> {
 }
 
 fn converse(body: &str) -> Result<Converse, Failure> {
-    match post("converse", body)? {
-        Command::Converse(converse) => Ok(*converse),
-        _ => panic!("another command"),
+    {
+        let Command::Converse(converse) = post("converse", body)? else {
+            panic!("another command")
+        };
+        Ok(*converse)
     }
 }
 
 fn invoke(body: &str) -> Result<InvokeModel, Failure> {
-    match post("invoke", body)? {
-        Command::InvokeModel(invoke) => Ok(*invoke),
-        _ => panic!("another command"),
+    {
+        let Command::InvokeModel(invoke) = post("invoke", body)? else {
+            panic!("another command")
+        };
+        Ok(*invoke)
     }
 }
 

@@ -112,10 +112,10 @@ fn failures_are_exceptions_of_the_model() {
     let model = json::parse(include_bytes!("../../../models/bedrock-runtime.json")).unwrap();
     let modelled = |code: &str| {
         let error = model.get("shapes")?.get(code)?.get("error")?;
-        match error.get("httpStatusCode")? {
-            Json::Number(status) => status.parse::<u16>().ok(),
-            _ => None,
-        }
+        let Json::Number(status) = error.get("httpStatusCode")? else {
+            return None;
+        };
+        status.parse::<u16>().ok()
     };
     let unknown = ModelIdentifier::Id("m".parse().unwrap()).unknown();
     let not_found = ModelIdentifier::parse("arn:aws:bedrock:r::custom-model/x")

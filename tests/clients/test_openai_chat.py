@@ -311,6 +311,22 @@ def test_several_choices_in_a_stream(moho):
         assert "".join(each.delta.content or "" for each in own) == choice.message.content
 
 
+def test_several_choices_fail_as_one(make_moho):
+    """A server that stops ends none of them as if it were whole."""
+    endless = {"type": "array", "items": {"type": "integer"}, "minItems": 100_000}
+    form = {"type": "json_schema", "json_schema": {"name": "numbers", "schema": endless, "strict": True}}
+    server = make_moho(arguments=("--drain-seconds", "1")).start()
+    stream = ask(server.openai(), STORY, n=3, stream=True, response_format=form, max_tokens=8000)
+    seen = [next(stream) for _ in range(6)]
+    server.process.terminate()
+    with pytest.raises(openai.APIError) as failed:
+        seen.extend(stream)
+    assert failed.value.body["code"] == "service_unavailable"
+    assert {chunk.choices[0].index for chunk in seen} == {0, 1, 2}
+    assert all(chunk.choices[0].finish_reason is None for chunk in seen)
+    assert server.stop() == 0
+
+
 def test_greedy_choices_are_equal(moho):
     assert len({choice.message.content for choice in ask(moho.openai(), n=2).choices}) == 1
 

@@ -12,18 +12,21 @@ use crate::Failure;
 #[must_use]
 pub fn blamed(failure: Failure) -> Failure {
     let message = failure.message();
-    let (param, code) = match failure {
-        Failure::ContextLengthExceeded { .. } => ("messages", Some("context_length_exceeded")),
-        Failure::Invalid {
-            param: Some(ref param),
-            code,
-            ..
-        } => match param.as_str() {
-            "input" => ("messages", code),
-            "text.format.schema" => ("response_format.json_schema.schema", code),
+    let (param, code) = if let Failure::ContextLengthExceeded { .. } = failure {
+        ("messages", Some("context_length_exceeded"))
+    } else if let Failure::Invalid {
+        param: Some(param),
+        code,
+        ..
+    } = &failure
+    {
+        match param.as_str() {
+            "input" => ("messages", *code),
+            "text.format.schema" => ("response_format.json_schema.schema", *code),
             _ => return failure,
-        },
-        other => return other,
+        }
+    } else {
+        return failure;
     };
     Failure::Invalid {
         message,

@@ -193,7 +193,8 @@ fn log_probabilities_of_all_choices_are_bounded_together() {
     let mut pushed: usize = 0;
     while draft.push(pushed % 128, &measured(&"\0".repeat(2000))).is_ok() {
         pushed += 1;
-        assert!(pushed < 100_000);
+        // Each choice alone could hold as many.
+        assert!(pushed < 1000);
     }
     assert!(pushed > 128, "{pushed}");
 }

@@ -41,11 +41,11 @@ def every_operation(runtime, model):
     body = json.dumps(CHAT)
     return {
         "bedrock:InvokeModel": [
-            lambda: runtime.converse(modelId=model, messages=QUESTION),
+            lambda: runtime.converse(modelId=model, messages=QUESTION, inferenceConfig=GREEDY),
             lambda: runtime.invoke_model(modelId=model, body=body),
         ],
         "bedrock:InvokeModelWithResponseStream": [
-            lambda: runtime.converse_stream(modelId=model, messages=QUESTION),
+            lambda: runtime.converse_stream(modelId=model, messages=QUESTION, inferenceConfig=GREEDY),
             lambda: runtime.invoke_model_with_response_stream(modelId=model, body=body),
         ],
         "bedrock:CountTokens": [lambda: runtime.count_tokens(modelId=model, input={"converse": {"messages": QUESTION}})],

@@ -41,11 +41,11 @@ def every_operation(runtime, model):
     body = json.dumps(CHAT)
     return {
         "bedrock:InvokeModel": [
-            lambda: runtime.converse(modelId=model, messages=QUESTION),
+            lambda: runtime.converse(modelId=model, messages=QUESTION, inferenceConfig=GREEDY),
             lambda: runtime.invoke_model(modelId=model, body=body),
         ],
         "bedrock:InvokeModelWithResponseStream": [
-            lambda: runtime.converse_stream(modelId=model, messages=QUESTION),
+            lambda: runtime.converse_stream(modelId=model, messages=QUESTION, inferenceConfig=GREEDY),
             lambda: runtime.invoke_model_with_response_stream(modelId=model, body=body),
         ],
         "bedrock:CountTokens": [lambda: runtime.count_tokens(modelId=model, input={"converse": {"messages": QUESTION}})],
@@ -254,6 +254,19 @@ def test_a_prompt_that_does_not_fit(moho):
         for call in (runtime.invoke_model, runtime.invoke_model_with_response_stream):
             assert_refused(refused(call, modelId=MODEL, body=json.dumps(body)), "ValidationException", 400)
     assert_refused(refused(runtime.count_tokens, modelId=MODEL, input={"converse": {"messages": messages}}), "ValidationException", 400)
+
+
+def test_a_schema_that_cannot_be_enforced(moho):
+    """What the engine refuses is a validation error here, on every way to it."""
+    schema = {"type": "nonsense"}
+    form = {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": json.dumps(schema)}}}}
+    runtime = client(moho)
+    for call in (runtime.converse, runtime.converse_stream):
+        answer = refused(call, modelId=MODEL, messages=QUESTION, outputConfig=form)
+        assert_refused(answer, "ValidationException", 400, "the JSON schema cannot be enforced")
+    body = json.dumps(CHAT | {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}})
+    for call in (runtime.invoke_model, runtime.invoke_model_with_response_stream):
+        assert_refused(refused(call, modelId=MODEL, body=body), "ValidationException", 400, "the JSON schema cannot be enforced")
 
 
 def test_a_body_that_is_too_large(moho):

@@ -32,7 +32,11 @@ pub fn say_posture(metrics: Option<SocketAddr>, otlp: Option<&OtlpConfig>) {
     let url = format!("{scheme}://{}{}", otlp.authority(), otlp.path);
     let here = otlp.host == "localhost" || otlp.host.parse().is_ok_and(is_here);
     if otlp.tls || here {
-        info!(posture = "traces", share = otlp.share, "traces without content go to {url}");
+        info!(
+            posture = "traces",
+            share = otlp.share,
+            "traces without content go to {url}"
+        );
     } else {
         warn!(
             posture = "traces",

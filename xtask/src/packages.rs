@@ -13,7 +13,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     Need {
         package: "curl",
         present: || process::succeeds(Command::new("curl").arg("--version")),
@@ -23,8 +23,16 @@ const NEEDS: [Need; 3] = [
         present: || process::succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])),
     },
     Need {
+        package: "systemd",
+        present: || process::succeeds(Command::new("systemd-analyze").arg("--version")),
+    },
+    Need {
         package: "gcc",
         present: || process::succeeds(Command::new("cc").arg("--version")),
+    },
+    Need {
+        package: "openssl",
+        present: || process::succeeds(Command::new("openssl").arg("version")),
     },
 ];
 

@@ -157,16 +157,24 @@ fn the_detectors_see_what_they_look_for() {
     let found: Vec<&str> = ours_in("use moho_kms::Kms; // and moho_iam").collect();
     assert_eq!(found, ["kms", "iam"]);
     assert!(ours_in("use serde::Serialize;").next().is_none());
+    assert!(
+        ours_in("(\"moho_access\", \"\nmoho_build_info\")")
+            .next()
+            .is_none()
+    );
     assert!(is_comment("    /// std::fs"));
 }
 
-/// The names after `moho_` in a line.
+/// The names after `moho_` in a line, but for those that begin a text or are longer than a crate's: a metric's.
 fn ours_in(line: &str) -> impl Iterator<Item = &str> {
-    line.split("moho_").skip(1).map(|rest| {
+    line.match_indices("moho_").filter_map(|(at, prefix)| {
+        let (before, found) = line.split_at_checked(at)?;
+        let rest = found.strip_prefix(prefix)?;
         let end = rest
             .find(|letter: char| !letter.is_ascii_alphanumeric())
             .unwrap_or(rest.len());
-        rest.get(..end).unwrap_or_default()
+        let (name, after) = rest.split_at_checked(end)?;
+        (!before.ends_with('"') && !after.starts_with('_')).then_some(name)
     })
 }
 

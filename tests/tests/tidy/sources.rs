@@ -70,6 +70,38 @@ fn libraries_forbid_unsafe() -> Result<()> {
     verdict("without `#![forbid(unsafe_code)]`", &offences)
 }
 
+#[test]
+fn telemetry_cannot_name_a_tenants_words() -> Result<()> {
+    let checkout = Checkout::read()?;
+    let (mut offences, mut files) = (Vec::new(), 0_u32);
+    for file in checkout
+        .rust()
+        .filter(|file| file.path.starts_with("crates/server/src/telemetry/"))
+    {
+        files = files.saturating_add(1);
+        for (number, line) in file.text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            let sealed = [
+                "Content",
+                "ContentBytes",
+                "Secret",
+                "expose",
+                "EventKind",
+                "StartSequence",
+                "Prompt",
+            ];
+            let words = code.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+            offences.extend(
+                words
+                    .filter(|word| sealed.contains(word))
+                    .map(|word| format!("{}:{}: {word}", file.path, number.saturating_add(1))),
+            );
+        }
+    }
+    anyhow::ensure!(files > 10, "found only {files} files of telemetry");
+    verdict("sealed text in telemetry", &offences)
+}
+
 /// No verdict: the list is for the reader, who asks of each whether the text may go where it goes.
 #[test]
 fn who_reads_sealed_text_is_listed() -> Result<()> {

@@ -4,7 +4,7 @@ use tracing::info;
 
 use super::span::Summary;
 
-/// Says that a request has ended. Its target is `moho_access`, so that a filter can choose it.
+/// Says that a request has ended. Its target is its own, so that a filter can choose it.
 pub(super) fn log(request: &Summary<'_>) {
     if !tracing::enabled!(target: "moho_access", tracing::Level::INFO) {
         return;

@@ -21,7 +21,7 @@ from serving import Moho
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
-INITIAL_WINDOW_SIZE = 4
+HEADER_TABLE_SIZE, INITIAL_WINDOW_SIZE = 1, 4
 # How long anything may take that the server does by itself, such as closing a connection that has had its time.
 PATIENCE = 60
 # What memory may grow by while a server is warmed up by its first hostile clients: buffers that it keeps.
@@ -35,17 +35,21 @@ def until(holds: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
-def plain(server: Moho) -> socket.socket:
+def plain(server: Moho, receive_buffer: int | None = None) -> socket.socket:
     """A TCP connection on which nothing was said."""
-    stream = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
+    stream = socket.socket()
+    stream.settimeout(PATIENCE)
+    if receive_buffer is not None:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    stream.connect(("127.0.0.1", server.port))
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return stream
 
 
-def tls(server: Moho, protocol: str = "http/1.1") -> ssl.SSLSocket:
+def tls(server: Moho, protocol: str = "http/1.1", receive_buffer: int | None = None) -> ssl.SSLSocket:
     context = ssl.create_default_context(cafile=server.authority)
     context.set_alpn_protocols([protocol])
-    stream = context.wrap_socket(plain(server), server_hostname="127.0.0.1")
+    stream = context.wrap_socket(plain(server, receive_buffer), server_hostname="127.0.0.1")
     assert stream.selected_alpn_protocol() == protocol
     return stream
 
@@ -158,7 +162,9 @@ class Http2:
 
     def __init__(self, server: Moho, settings: dict[int, int] | None = None):
         self.socket = tls(server, "h2")
-        said = b"".join(struct.pack(">HI", name, value) for name, value in (settings or {}).items())
+        # No table of fields that the server may refer to, so that each head can be read by itself.
+        wanted = {HEADER_TABLE_SIZE: 0} | (settings or {})
+        said = b"".join(struct.pack(">HI", name, value) for name, value in wanted.items())
         self.send(PREFACE, frame(SETTINGS, 0, 0, said))
         self._read = bytearray()
 
@@ -169,7 +175,7 @@ class Http2:
         return frame(HEADERS, flags, stream, block)
 
     def frames(self) -> Iterator[Frame]:
-        """Frames as they come, until the server closes."""
+        """Frames as they come, until the server closes. Whoever reads also answers when asked whether it lives."""
         while True:
             while len(self._read) >= 9:
                 length = int.from_bytes(self._read[:3], "big")
@@ -178,6 +184,8 @@ class Http2:
                 kind, flags, stream = struct.unpack(">BBI", self._read[3:9])
                 payload = bytes(self._read[9 : 9 + length])
                 del self._read[: 9 + length]
+                if kind == PING and not flags & ACK:
+                    self.send(frame(PING, ACK, 0, payload))
                 yield Frame(kind, flags, stream, payload)
             try:
                 piece = self.socket.recv(65536)

@@ -111,7 +111,7 @@ class Moho:
 
         def set_limits() -> None:
             for which, most in self.limits.items():
-                resource.setrlimit(which, (most, most))
+                resource.setrlimit(which, most if isinstance(most, tuple) else (most, most))
 
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self.log.open("ab") as log:

@@ -137,10 +137,11 @@ pub fn serve<R: Road>(server: &Server<R>, door: DoorSocket, own_uid: u32, state:
                 tracing::warn!("the bootstrap door turned a user away who is not moho's own");
                 continue;
             };
+            let activity = Arc::new(Activity::new());
             let serving = connection::http1(
                 Arc::clone(&rim),
-                Patient::new(stream, rim.settings.limits.stall),
-                (Peer::Door { uid }, Arc::new(Activity::new())),
+                Patient::new(stream, rim.settings.limits.stall, Arc::clone(&activity)),
+                (Peer::Door { uid }, activity),
             );
             let mut closed = state.clone();
             rim.tasks.spawn(async move {

@@ -16,6 +16,8 @@ pub(crate) struct Activity {
     exchanges: AtomicUsize,
     last_end: AtomicU64,
     replies: Mutex<Vec<Weak<Taking>>>,
+    /// Whether something of an ended exchange may still wait for the client to take it.
+    writing: AtomicBool,
     abandoned: Abandoned,
     /// Somebody else needs this connection's seat.
     leave: Signal,
@@ -63,6 +65,7 @@ impl Activity {
             exchanges: AtomicUsize::new(0),
             last_end: AtomicU64::new(0),
             replies: Mutex::new(Vec::new()),
+            writing: AtomicBool::new(false),
             abandoned: Abandoned::default(),
             leave: Signal::default(),
             enough: Signal::default(),
@@ -87,10 +90,16 @@ impl Activity {
         }
     }
 
-    /// How long there has been no request; `None` while there is one.
+    /// Whether a write waits for the client. That it does not wait for ever is the stream's to see to.
+    pub(crate) fn writing(&self, waits: bool) {
+        self.writing.store(waits, Ordering::SeqCst);
+    }
+
+    /// How long there has been no request; `None` while there is one, or something of a reply is not taken.
     pub(crate) fn idle_for(&self) -> Option<Duration> {
         let since = Duration::from_micros(self.micros().saturating_sub(self.last_end.load(Ordering::SeqCst)));
-        (self.exchanges.load(Ordering::SeqCst) == 0).then_some(since)
+        let busy = self.exchanges.load(Ordering::SeqCst) > 0 || self.writing.load(Ordering::SeqCst);
+        (!busy).then_some(since)
     }
 
     /// Judges the connection, and cuts those of its streams whose reply the client does not take.

@@ -26,7 +26,7 @@ const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\
 /// Connections that may wait to be accepted; the system may allow fewer.
 const BACKLOG: u32 = 4096;
 /// Bytes that the system keeps for one connection until the client has them; it counts its own overhead in.
-const SEND_BUFFER: u32 = 256 << 10;
+const SEND_BUFFER: u32 = 64 << 10;
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -185,7 +185,9 @@ async fn serve<R: Road>(
         if stream.peek(&mut first).await? == 1 && first.first().is_some_and(u8::is_ascii_uppercase) {
             return plainly_refuse(stream).await.map(|()| None);
         }
-        tls.accept(Patient::new(stream, limits.stall)).await.map(Some)
+        tls.accept(Patient::new(stream, limits.stall, Arc::clone(&activity)))
+            .await
+            .map(Some)
     };
     let shaken = tokio::select! {
         shaken = tokio::time::timeout(limits.handshake, handshake) => shaken,

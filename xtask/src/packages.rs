@@ -13,7 +13,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: &[Need] = &[
     Need {
         package: "curl",
         present: || process::succeeds(Command::new("curl").arg("--version")),
@@ -26,11 +26,31 @@ const NEEDS: [Need; 3] = [
         package: "gcc",
         present: || process::succeeds(Command::new("cc").arg("--version")),
     },
+    Need {
+        package: "openssl",
+        present: || process::succeeds(Command::new("openssl").arg("version")),
+    },
 ];
+
+/// What only the tests need: the service manager's own checker of units.
+const TEST_NEEDS: &[Need] = &[Need {
+    package: "systemd",
+    present: || process::succeeds(Command::new("systemd-analyze").arg("--version")),
+}];
 
 /// Installs what is missing, or says exactly what to install.
 pub(crate) fn bring() -> Result<()> {
-    let missing: Vec<&str> = NEEDS
+    bring_all(NEEDS)
+}
+
+/// The same, with what only the tests need.
+pub(crate) fn bring_for_tests() -> Result<()> {
+    bring_all(NEEDS)?;
+    bring_all(TEST_NEEDS)
+}
+
+fn bring_all(needs: &[Need]) -> Result<()> {
+    let missing: Vec<&str> = needs
         .iter()
         .filter(|need| !(need.present)())
         .map(|need| need.package)
@@ -53,7 +73,7 @@ pub(crate) fn bring() -> Result<()> {
             .args(&missing)
             .env("DEBIAN_FRONTEND", "noninteractive"),
     )?;
-    if let Some(need) = NEEDS.iter().find(|need| !(need.present)()) {
+    if let Some(need) = needs.iter().find(|need| !(need.present)()) {
         bail!("{} was installed and still does not work", need.package);
     }
     step.done(&format!("installed {names}"));

@@ -32,7 +32,7 @@ mod tiny;
 pub use engine::{Engine, EngineConfig, EngineError, EngineGone, EngineHandle, EngineSender};
 pub use gguf::GgufError;
 pub use grammar::MaskError;
-pub use loaded::{LoadError, LoadedModel, ModelCard};
+pub use loaded::{LoadError, LoadedModel, ModelCard, ModelOutline, kernels};
 pub use message::{
     ChatTurn, EngineCommand, EngineEvent, EventKind, Failure, FinishReason, ModelLoad, OutputFormat, Prompt,
     PromptFault, Refusal, Sampling, SamplingError, SequenceId, StartSequence, StepTokens, TokenLogprob,

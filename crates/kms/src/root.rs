@@ -7,7 +7,9 @@ use std::path::Path;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use moho_iam::bootstrap::Attestation;
-use moho_os::{LockedBytes, MemoryError, PrivateFileError, Residence, create_private, read_private};
+use moho_os::{
+    LockedBytes, MemoryError, PrivateFileError, Residence, check_private, create_private, read_private,
+};
 use moho_terms::{Entropy, EntropyUnavailable, Secret};
 use zeroize::Zeroizing;
 
@@ -87,6 +89,15 @@ impl RootKey {
             fingerprint,
             attestation: Attestation::Development,
         })
+    }
+
+    /// Whether the file at `path` is as private as a root key's must be, and of its size. Reads nothing of it, and makes
+    /// none.
+    ///
+    /// # Errors
+    /// [`PrivateFileError`], as [`development`](Self::development) would give.
+    pub fn check_file(path: &Path) -> Result<(), PrivateFileError> {
+        check_private(path, FILE)
     }
 
     /// What stands behind this root.

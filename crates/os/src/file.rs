@@ -65,9 +65,29 @@ fn io_error(path: &Path) -> impl FnOnce(rustix::io::Errno) -> PrivateFileError {
 /// # Errors
 /// [`PrivateFileError`]; the file is not read unless it passes every check.
 pub fn read_private(path: &Path, size: usize) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
+    let mut file = open_private(path, size)?;
+    let mut bytes = Zeroizing::new(vec![0; size]);
+    file.read_exact(&mut bytes)
+        .map_err(|source| PrivateFileError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+    Ok(bytes)
+}
+
+/// Makes every check of [`read_private`] and reads nothing.
+///
+/// # Errors
+/// [`PrivateFileError`], as [`read_private`] would give.
+pub fn check_private(path: &Path, size: usize) -> Result<(), PrivateFileError> {
+    open_private(path, size).map(drop)
+}
+
+/// Opens a file that passes every check.
+fn open_private(path: &Path, size: usize) -> Result<File, PrivateFileError> {
     // NONBLOCK: a pipe in the file's place must not make the process wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let mut file = match rustix::fs::open(path, flags, Mode::empty()) {
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(descriptor) => File::from(descriptor),
         Err(rustix::io::Errno::NOENT) => return Err(PrivateFileError::Absent(path.to_owned())),
         Err(rustix::io::Errno::LOOP) => return Err(PrivateFileError::NotRegular(path.to_owned())),
@@ -95,13 +115,7 @@ pub fn read_private(path: &Path, size: usize) -> Result<Zeroizing<Vec<u8>>, Priv
             expected,
         });
     }
-    let mut bytes = Zeroizing::new(vec![0; size]);
-    file.read_exact(&mut bytes)
-        .map_err(|source| PrivateFileError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
-    Ok(bytes)
+    Ok(file)
 }
 
 /// Creates a file of mode 0600, whole or not at all: it is written and synced under a name of its own, then linked to

@@ -4,16 +4,20 @@
 //! ([`LockedBytes`]), files that only this user reads ([`read_private`], [`create_private`]), one process per directory
 //! ([`lock_file_exclusive`]), a process that cannot be looked into ([`harden_process`]) and may have
 //! as many connections as the system allows ([`raise_open_files`]), and
-//! a bound on the memory of one thread ([`Allowance`]). `unsafe` lives in the modules of [`LockedBytes`] and
+//! a bound on the memory of one thread ([`Allowance`]), how much room a disk has ([`room`]). `unsafe` lives in the modules of [`LockedBytes`] and
 //! [`Allowance`] alone.
 
 mod allowance;
+mod disk;
 mod file;
 mod memory;
 mod process;
 
 pub use allowance::{Allowance, Bounded};
-pub use file::{FileLock, LockError, PrivateFileError, create_private, lock_file_exclusive, read_private};
+pub use disk::{Room, room, try_writing};
+pub use file::{
+    FileLock, LockError, PrivateFileError, check_private, create_private, lock_file_exclusive, read_private,
+};
 pub use memory::{LockedBytes, MemoryError, Residence};
 pub use process::{
     HardenError, available_cores, harden_process, own_user, process_cpu_time, raise_open_files,

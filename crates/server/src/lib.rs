@@ -38,6 +38,11 @@ pub fn run() -> ExitCode {
             attestation: platform.attestation,
             closing: platform.closing.clone(),
             door: platform.door.watch(),
+            models: platform.engine.models().to_vec(),
+            lives: {
+                let platform = Arc::clone(&platform);
+                Box::new(move || !platform.engine.has_ended())
+            },
             posture,
             lock,
             road: Arc::new(RequestRoad::new(platform)),

@@ -61,6 +61,11 @@ impl Gguf {
             header,
         })
     }
+
+    /// Bytes of the whole file.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.length
+    }
 }
 
 /// What the header says is asked of the container.

@@ -1,5 +1,6 @@
 //! A model file, opened: weights, tokenizer, chat template, and what may be told about it.
 
+mod outline;
 mod reader;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use crate::grammar::{Grammars, MaskError};
 use crate::model::{ActivationPath, Llama, LoadOptions, ModelError};
 use crate::template::{ChatTemplate, TemplateError};
 use crate::tokenizer::{Metadata, Tokenizer, TokenizerError};
+pub use outline::{ModelOutline, kernels};
 pub(crate) use reader::Reader;
 
 /// What may be told about a model.
@@ -122,6 +124,18 @@ impl LoadedModel {
 }
 
 fn card(id: ModelId, gguf: &Gguf, weights: &Llama) -> ModelCard {
+    let (quantisation, parameters) = most_common_kind(gguf);
+    ModelCard {
+        id,
+        context_length: u32::try_from(weights.config().context).unwrap_or(u32::MAX),
+        parameters,
+        digest: *weights.digest(),
+        quantisation,
+    }
+}
+
+/// The type of most weights, and how many numbers there are in all.
+fn most_common_kind(gguf: &Gguf) -> (String, u64) {
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
     for tensor in gguf.tensors() {
         let count = kinds.entry(tensor.kind.name()).or_default();
@@ -131,11 +145,8 @@ fn card(id: ModelId, gguf: &Gguf, weights: &Llama) -> ModelCard {
         .iter()
         .max_by_key(|(_, count)| **count)
         .map_or("", |(name, _)| *name);
-    ModelCard {
-        id,
-        context_length: u32::try_from(weights.config().context).unwrap_or(u32::MAX),
-        parameters: kinds.values().fold(0, |sum, count| sum.saturating_add(*count)),
-        digest: *weights.digest(),
-        quantisation: most.to_owned(),
-    }
+    let all = kinds
+        .values()
+        .fold(0_u64, |sum, count| sum.saturating_add(*count));
+    (most.to_owned(), all)
 }

@@ -150,6 +150,13 @@ impl Parts {
     }
 }
 
+/// Checks everything but the weights themselves; the hyperparameters.
+pub(crate) fn check(gguf: &Gguf) -> Result<LlamaConfig, ModelError> {
+    let config = LlamaConfig::read(gguf)?;
+    check_tensors(gguf, &config)?;
+    Ok(config)
+}
+
 /// Checks, before any weight is read, that all tensors are there, with the right shapes, and no others.
 fn check_tensors(gguf: &Gguf, config: &LlamaConfig) -> Result<(), ModelError> {
     let mut found: HashMap<&str, &Tensor> = gguf.tensors().iter().map(|t| (t.name.as_str(), t)).collect();

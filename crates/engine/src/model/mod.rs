@@ -15,5 +15,5 @@ pub use step::StepError;
 
 pub(crate) use config::LlamaConfig;
 pub(crate) use llama::Llama;
-pub(crate) use load::LoadOptions;
+pub(crate) use load::{LoadOptions, check};
 pub(crate) use step::{Step, StepRow};

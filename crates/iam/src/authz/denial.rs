@@ -1,13 +1,16 @@
-//! A refusal in AWS's words: clients, and people, look for them.
+//! A refusal in AWS's words, as clients and people look for them; what to do about it follows.
 
 use super::decision::{AccessRequest, Layer, Reason};
 
 const NO_MODEL_ACCESS: &str = "You don't have access to the model with the specified model ID.";
 
+/// What a model's ARN has before its name.
+const MODEL: &str = "foundation-model/";
+
 /// The message the caller gets.
 pub(super) fn message(request: &AccessRequest<'_>, reason: Reason) -> String {
     let because = match reason {
-        Reason::ModelAccess => return NO_MODEL_ACCESS.to_owned(),
+        Reason::ModelAccess => return no_model_access(request),
         Reason::ExplicitDeny(Layer::Trust) => "with an explicit deny in the role trust policy".to_owned(),
         Reason::ExplicitDeny(layer) => format!("with an explicit deny in {} {}", article(layer), kind(layer)),
         Reason::NotAllowed(layer) => {
@@ -15,11 +18,48 @@ pub(super) fn message(request: &AccessRequest<'_>, reason: Reason) -> String {
         }
     };
     format!(
-        "User: {} is not authorized to perform: {} on resource: {} {because}",
+        "User: {} is not authorized to perform: {} on resource: {} {because}. {}",
         request.principal.principal_arn(),
         request.action,
-        request.resource
+        request.resource,
+        next(reason)
     )
+}
+
+/// Who may grant the model, and how: the account's agreement, which no policy replaces.
+fn no_model_access(request: &AccessRequest<'_>) -> String {
+    let resource = request.resource.to_string();
+    let model = resource.split_once(MODEL).map_or("ID", |(_, model)| model);
+    format!(
+        "{NO_MODEL_ACCESS} {} on {resource} takes the account's agreement to the model, besides a policy. AWS's operation \
+         for that, CreateFoundationModelAgreement, is not served yet: the operator grants it by starting moho with \
+         --bootstrap-grant {model}.",
+        request.action
+    )
+}
+
+/// What can be done about a refusal, and by whom.
+fn next(reason: Reason) -> &'static str {
+    match reason {
+        Reason::ExplicitDeny(Layer::Session) | Reason::NotAllowed(Layer::Session) => {
+            "Take on the role again with a session policy that allows it, or with none."
+        }
+        Reason::ExplicitDeny(Layer::Endpoint) | Reason::NotAllowed(Layer::Endpoint) => {
+            "Call by another endpoint, or have this one's policy changed."
+        }
+        Reason::ExplicitDeny(Layer::ServiceControl | Layer::ResourceControl) => {
+            "An administrator of the organisation would have to take that deny out."
+        }
+        Reason::NotAllowed(Layer::ServiceControl | Layer::ResourceControl) => {
+            "An administrator of the organisation would have to allow it."
+        }
+        Reason::ExplicitDeny(Layer::Trust) | Reason::NotAllowed(Layer::Trust) => {
+            "An administrator of the account would have to let this principal take on the role, in the role's trust policy."
+        }
+        Reason::ExplicitDeny(_) => "An administrator of the account would have to take that deny out.",
+        Reason::NotAllowed(_) => "An administrator of the account can allow it there.",
+        Reason::ModelAccess => "",
+    }
 }
 
 /// A short stable code for the journal.

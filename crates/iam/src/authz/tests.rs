@@ -437,15 +437,71 @@ fn denials_are_worded_as_awss() {
         ),
     ] {
         let what = format!("{user} sts:AssumeRole on resource: {role}");
-        assert_eq!(
+        let starts = |said: String, sentence: String| {
+            assert!(
+                said.starts_with(&format!("{sentence}. ")) && said.ends_with('.'),
+                "{said}"
+            );
+        };
+        starts(
             say("sts:AssumeRole", role, Reason::ExplicitDeny(layer)),
-            format!("{what} with {denies}")
+            format!("{what} with {denies}"),
         );
-        assert_eq!(
+        starts(
             say("sts:AssumeRole", role, Reason::NotAllowed(layer)),
-            format!("{what} because {allows} allows the sts:AssumeRole action")
+            format!("{what} because {allows} allows the sts:AssumeRole action"),
         );
     }
+}
+
+#[test]
+fn denials_say_what_to_do_next() {
+    let next = |reason| {
+        let (principal, context) = (session("R", None), Context::new());
+        let request = AccessRequest {
+            principal: &principal,
+            action: "bedrock:InvokeModel",
+            resource: &"arn:aws:bedrock:r::foundation-model/m".parse().unwrap(),
+            context: &context,
+        };
+        denial::message(&request, reason)
+    };
+    for (reason, step) in [
+        (
+            Reason::NotAllowed(Layer::Identity),
+            "An administrator of the account can allow it there.",
+        ),
+        (
+            Reason::ExplicitDeny(Layer::Boundary),
+            "An administrator of the account would have to take that deny out.",
+        ),
+        (
+            Reason::NotAllowed(Layer::Session),
+            "Take on the role again with a session policy that allows it, or with none.",
+        ),
+        (
+            Reason::NotAllowed(Layer::Trust),
+            "An administrator of the account would have to let this principal take on the role, in the role's trust policy.",
+        ),
+        (
+            Reason::ExplicitDeny(Layer::ServiceControl),
+            "An administrator of the organisation would have to take that deny out.",
+        ),
+        (
+            Reason::NotAllowed(Layer::Endpoint),
+            "Call by another endpoint, or have this one's policy changed.",
+        ),
+    ] {
+        let said = next(reason);
+        assert!(said.ends_with(&format!(". {step}")), "{said}");
+    }
+    assert_eq!(
+        next(Reason::ModelAccess),
+        "You don't have access to the model with the specified model ID. bedrock:InvokeModel on \
+         arn:aws:bedrock:r::foundation-model/m takes the account's agreement to the model, besides a policy. AWS's operation \
+         for that, CreateFoundationModelAgreement, is not served yet: the operator grants it by starting moho with \
+         --bootstrap-grant m."
+    );
 }
 
 /// What each role may do on each kind of resource, as `testdata/decisions.txt` says it should be.

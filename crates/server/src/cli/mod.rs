@@ -1,10 +1,13 @@
 //! The command line: what can be asked of `moho`, and how it says what went wrong.
 
 mod credentials;
+mod doctor;
 mod journal;
 mod loading;
+mod posture;
 mod serve;
 mod sts;
+mod version;
 
 use std::fmt;
 use std::io::Write;
@@ -15,6 +18,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 
 use crate::config::{Config, ConfigError, ModelFile, Surroundings, Typed};
 use crate::net::Road;
+use crate::system::Supervisor;
 
 pub use serve::{Opened, Surface};
 
@@ -83,8 +87,9 @@ pub fn run<R: Road>(
     let result = match matches.subcommand() {
         Some(("serve", serving)) => serve::run(serving, open),
         Some(("credentials", asked)) => credentials::run(asked),
+        Some(("doctor", asked)) => doctor::run(asked),
         Some(("journal", journal)) => journal::run(journal),
-        Some(("version", _)) => say(&version()),
+        Some(("version", asked)) => version::run(asked),
         Some(_) | None => Ok(()),
     };
     match result {
@@ -127,6 +132,7 @@ fn command() -> Command {
                 .args(Typed::args()),
         )
         .subcommand(credentials::command().arg(config()).args(data()))
+        .subcommand(doctor::command().arg(config()).args(Typed::args()))
         .subcommand(
             Command::new("journal").about("Looks at the journal").subcommand_required(true).arg_required_else_help(true).subcommand(
                 Command::new("verify")
@@ -135,7 +141,7 @@ fn command() -> Command {
                     .args(data()),
             ),
         )
-        .subcommand(Command::new("version").about("Says which moho this is"))
+        .subcommand(version::command())
 }
 
 /// The settings as typed, with those of the file behind them.
@@ -172,8 +178,18 @@ fn surroundings() -> Surroundings {
     }
 }
 
-fn version() -> String {
-    format!("moho {}", env!("CARGO_PKG_VERSION"))
+/// The service manager, if one started this process and wants to hear of it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the service manager's words to the process it starts"
+)]
+fn supervisor() -> Supervisor {
+    let text = |name: &str| std::env::var(name).ok();
+    Supervisor::named(
+        std::env::var_os("NOTIFY_SOCKET").as_deref(),
+        text("WATCHDOG_USEC").as_deref(),
+        text("WATCHDOG_PID").as_deref(),
+    )
 }
 
 /// Writes to standard output.

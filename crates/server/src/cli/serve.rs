@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::ArgMatches;
 use http::HeaderValue;
+use moho_engine::ModelCard;
 use moho_iam::bootstrap::Attestation;
 use moho_os::FileLock;
 use moho_terms::{Clock, Entropy};
@@ -16,13 +17,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::loading::Loading;
-use super::{Exit, Failure, Progress, surroundings, typed};
+use super::posture::{say_limits, say_posture};
+use super::{Exit, Failure, Progress, supervisor, surroundings, typed};
 use crate::closing::Closing;
 use crate::config::{Config, TlsConfig};
 use crate::door::{self, DoorSocket, DoorState};
 use crate::net::tls::{Certificates, Identity};
 use crate::net::{Limits, Listener, RimSettings, Road, Server};
-use crate::system::{SystemClock, SystemEntropy, start_log};
+use crate::system::{Supervisor, SystemClock, SystemEntropy, start_log};
 use crate::telemetry::{self, MetricsListener, Observed};
 
 /// What of the outside world the platform may use.
@@ -47,6 +49,10 @@ pub struct Opened<R> {
     pub lock: FileLock,
     /// What observers may see of it.
     pub observed: Arc<Observed>,
+    /// The models that answer.
+    pub models: Vec<ModelCard>,
+    /// Whether it can still work, or has to be started again.
+    pub lives: Box<dyn Fn() -> bool + Send + Sync>,
     /// What else the start-up lines have to say: what is open, what is only for development. Content-free.
     pub posture: Vec<String>,
 }
@@ -81,18 +87,19 @@ pub(super) fn run<R: Road>(
     moho_os::harden_process().map_err(|error| Failure::new(Exit::InTheWay, error))?;
     let open_files = moho_os::raise_open_files();
     start_log(config.log.format, &config.log.filter).map_err(|error| Failure::new(Exit::Usage, error))?;
+    let supervisor = supervisor();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::InTheWay, error))?;
     let result = {
         let _inside = runtime.enter();
         let prepared = Prepared::make(&config, open_files).map_err(Failure::of(Exit::InTheWay))?;
-        let mut loading = Loading::new();
+        let mut loading = Loading::new(&supervisor);
         let opened = open(&config, &prepared.surface, &mut |model, done, total| {
             loading.show(model, done, total)
         })
         .map_err(Failure::of(Exit::InTheWay))?;
         runtime
-            .block_on(prepared.serve(&config, opened))
+            .block_on(prepared.serve(&config, opened, &supervisor))
             .map_err(Failure::of(Exit::Failed))
     };
     drop(runtime);
@@ -139,7 +146,12 @@ impl Prepared {
         })
     }
 
-    async fn serve<R: Road>(self, config: &Config, opened: Opened<R>) -> anyhow::Result<()> {
+    async fn serve<R: Road>(
+        self,
+        config: &Config,
+        opened: Opened<R>,
+        supervisor: &Supervisor,
+    ) -> anyhow::Result<()> {
         let Self {
             limits,
             surface,
@@ -174,7 +186,12 @@ impl Prepared {
         say_posture(config, &addresses, &opened);
         telemetry::say_posture(seen_on, config.otlp.as_ref());
         say_limits(config, &limits);
-        wait_for_stop(&mut terminate, &mut interrupt, &certificates, &surface).await;
+        supervisor.ready(&format!("serving {} models", opened.models.len()));
+        tokio::select! {
+            () = wait_for_stop(&mut terminate, &mut interrupt, &certificates, &surface) => {}
+            () = live(supervisor, &*opened.lives) => {}
+        }
+        supervisor.stopping();
         tracing::info!(
             limit_seconds = config.limits.drain.as_secs(),
             "stopping: requests in progress may end"
@@ -252,6 +269,21 @@ async fn wait_for_stop(
     }
 }
 
+/// Tells the service manager, as often as it wants to hear it, that moho lives. When it does not any more, the manager
+/// hears nothing, and starts it again.
+async fn live(supervisor: &Supervisor, lives: &(dyn Fn() -> bool + Send + Sync)) {
+    let Some(interval) = supervisor.interval() else {
+        return std::future::pending().await;
+    };
+    let mut beat = tokio::time::interval(interval);
+    loop {
+        beat.tick().await;
+        if lives() {
+            supervisor.alive();
+        }
+    }
+}
+
 async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
     let (terminated, interrupted) = (terminate.recv(), interrupt.recv());
     tokio::pin!(terminated, interrupted);
@@ -307,42 +339,4 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
     };
     SocketAddr::new(here, address.port())
-}
-
-/// A bound that is tighter than what was asked for.
-fn say_limits(config: &Config, limits: &Limits) {
-    if limits.connections < config.limits.connections {
-        tracing::warn!(
-            connections = limits.connections,
-            wanted = config.limits.connections,
-            "the system allows too few open files for as many connections as `limits.connections`: raise `ulimit -n`, or LimitNOFILE of the unit"
-        );
-    }
-}
-
-fn say_posture<R>(config: &Config, addresses: &[SocketAddr], opened: &Opened<R>) {
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), data = %config.data.display(), region = %config.region, "moho serves; {}", opened.attestation);
-    for address in addresses {
-        tracing::info!("listening on https://{address} (TLS 1.3 and 1.2, HTTP/2 and HTTP/1.1)");
-    }
-    if let TlsConfig::Generated(_) = config.tls {
-        tracing::info!(file = %config.data.join("ca.pem").display(), "clients have to trust this generated authority");
-    }
-    let door = *opened.door.borrow();
-    match door {
-        DoorState::Open => tracing::warn!(
-            socket = %door::socket_path(&config.data).display(),
-            "the bootstrap door is open to this user: `moho credentials` gets credentials without a password; {}", opened.attestation
-        ),
-        DoorState::Closed => tracing::info!("the bootstrap door is closed"),
-    }
-    if opened.attestation == Attestation::Development {
-        tracing::warn!(
-            "the root key is a file on this disk, and nothing about this machine is proven; {}",
-            opened.attestation
-        );
-    }
-    for line in &opened.posture {
-        tracing::info!("{line}; {}", opened.attestation);
-    }
 }

@@ -57,6 +57,20 @@ pub fn socket_path(data: &Path) -> PathBuf {
     data.join("bootstrap.sock")
 }
 
+/// Whether the door's socket can have its place in a data directory.
+///
+/// # Errors
+/// [`DoorError::PathTooLong`]: the system has no room for such a path.
+pub fn check_path(data: &Path) -> Result<(), DoorError> {
+    let path = socket_path(data);
+    // The name that it has first is no longer than the one that it keeps.
+    if path.as_os_str().len() > LONGEST_PATH {
+        Err(DoorError::PathTooLong(path))
+    } else {
+        Ok(())
+    }
+}
+
 impl DoorSocket {
     /// Makes the socket, in place of one that a killed moho left behind: the data directory is locked, so no other moho
     /// has it.
@@ -64,12 +78,10 @@ impl DoorSocket {
     /// # Errors
     /// [`DoorError`]: it cannot be made.
     pub fn open(data: &Path) -> Result<Self, DoorError> {
+        check_path(data)?;
         let path = socket_path(data);
         // It gets its name only once nobody else can connect to it.
         let draft = data.join("bootstrap.new");
-        if draft.as_os_str().len().max(path.as_os_str().len()) > LONGEST_PATH {
-            return Err(DoorError::PathTooLong(path));
-        }
         let make = || {
             remove(&draft)?;
             let listener = UnixListener::bind(&draft)?;

@@ -20,8 +20,8 @@ use super::{Peer, Road, accept, connection};
 /// The application protocol that TLS agreed on, when it is HTTP/2.
 const H2: &[u8] = b"h2";
 /// What somebody gets who speaks plain HTTP to the TLS port.
-const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 38\r\nconnection: close\r\n\r\n\
-    this port speaks HTTPS, not plain HTTP";
+const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 67\r\nconnection: close\r\n\r\n\
+    this port speaks HTTPS, not plain HTTP: begin the URL with https://";
 
 /// Connections that may wait to be accepted; the system may allow fewer.
 const BACKLOG: u32 = 4096;

@@ -2,7 +2,7 @@
 //!
 //! Causes that only an operator can mend go to the log, without content; the client learns that it was not at fault.
 
-use moho_engine::{Failure as EngineFailure, Refusal as EngineRefusal};
+use moho_engine::{Failure as EngineFailure, PromptFault, Refusal as EngineRefusal};
 use moho_iam::authn::AuthnError;
 use moho_iam::authz::{Reason, Refusal};
 use moho_store::StoreError;
@@ -28,7 +28,7 @@ pub(super) fn from_rim(error: RimError, shape: ErrorShape) -> Failure {
         RimError::BodyBroken
         | RimError::NoSingleHost
         | RimError::ExpectationFailed
-        | RimError::ContentEncoding => invalid(error.to_string()),
+        | RimError::ContentEncoding => invalid(mended(error)),
         // Not `Overloaded`, which blames the engine.
         RimError::Busy | RimError::Full | RimError::Stopping => Failure::Service {
             code: match shape {
@@ -36,7 +36,7 @@ pub(super) fn from_rim(error: RimError, shape: ErrorShape) -> Failure {
                 ErrorShape::Query { .. } => "ServiceUnavailable",
                 ErrorShape::AwsJson | ErrorShape::RestJson => "ServiceUnavailableException",
             },
-            message: error.to_string(),
+            message: mended(error),
             status: error.status().as_u16(),
         },
         RimError::TooMany => Failure::Throttled {
@@ -44,6 +44,23 @@ pub(super) fn from_rim(error: RimError, shape: ErrorShape) -> Failure {
         },
         RimError::Internal => Failure::Internal,
     }
+}
+
+/// A refusal of the rim's, with what to do about it.
+fn mended(error: RimError) -> String {
+    let cure = match error {
+        RimError::BodyBroken => ": send all of it, framed as its head says",
+        RimError::NoSingleHost => ": send one `Host` header, the same as in the URL",
+        RimError::ExpectationFailed => ": leave that header out",
+        RimError::Busy | RimError::Full | RimError::TooMany => ": try again in a second (`retry-after`)",
+        RimError::Stopping => ": try again in a second (`retry-after`), or elsewhere",
+        // These say it themselves, or in their protocol's own words.
+        RimError::ContentEncoding
+        | RimError::BodyTooLarge { .. }
+        | RimError::BodyTooSlow { .. }
+        | RimError::Internal => "",
+    };
+    format!("{error}{cure}")
 }
 
 pub(super) fn from_authn(error: &AuthnError) -> Failure {
@@ -103,11 +120,26 @@ pub(crate) fn from_engine_refusal(refusal: &EngineRefusal, model: &ModelId) -> F
             param: Some("text.format.schema".to_owned()),
             code: None,
         },
-        EngineRefusal::InvalidPrompt(_) => invalid("input"),
+        EngineRefusal::InvalidPrompt(fault) => Failure::Invalid {
+            message: format!("{refusal}: {}", prompt_cure(*fault)),
+            param: Some("input".to_owned()),
+            code: None,
+        },
         EngineRefusal::InvalidStop => invalid("stop"),
         EngineRefusal::InvalidBias => invalid("logit_bias"),
         EngineRefusal::InvalidLogprobs => invalid("top_logprobs"),
         EngineRefusal::DuplicateSequence => internal(refusal),
+    }
+}
+
+/// What to do about a prompt that the engine does not take.
+fn prompt_cure(fault: PromptFault) -> &'static str {
+    match fault {
+        PromptFault::Empty => "give it at least one word",
+        PromptFault::TooLong => "shorten it, or begin a new conversation",
+        PromptFault::UnknownToken | PromptFault::Unreadable => "send it as plain text",
+        PromptFault::NoTemplate => "ask for a model that was made for conversations",
+        PromptFault::Template => "put a system turn first, and let user and assistant take turns",
     }
 }
 

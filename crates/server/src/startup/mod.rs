@@ -27,7 +27,7 @@ pub(crate) use error::StartupError;
 pub(crate) use platform::{DoorSwitch, Platform};
 
 use self::probed::ProbedStore;
-use self::watched::{HeldJournal, WatchedJournal};
+use self::watched::WatchedJournal;
 use crate::closing::Closing;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
@@ -36,6 +36,8 @@ use crate::road::Strangers;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::telemetry::{Exporter, Telemetry, Traces};
 
+/// The development root key's file in the data directory.
+pub(crate) const ROOT_KEY: &str = "root.key";
 /// What the session key is derived for.
 const SESSION_KEY: &str = "iam/session-token/1";
 
@@ -61,7 +63,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
             source,
         })?;
 
-    let root = RootKey::development(&config.data.join("root.key"), &*entropy)?;
+    let root = RootKey::development(&config.data.join(ROOT_KEY), &*entropy)?;
     let posture = posture(root.residence());
     let session_key = root.derive(SESSION_KEY)?;
     let store = Arc::new(Store::open(&config.data.join("store"))?);
@@ -80,9 +82,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Ok(_open) => DoorState::Open,
         Err(_closed) => DoorState::Closed,
     };
-    let journal_file = Arc::new(journal);
-    let held = Box::new(HeldJournal(Arc::clone(&journal_file)));
-    let journal = Arc::new(WatchedJournal::new(held, Arc::clone(&clock)));
+    let (journal_file, journal) = WatchedJournal::over(journal, &clock);
     let authorizer = Authorizer::new(
         Arc::clone(&store) as _,
         Arc::clone(&journal) as _,

@@ -1,6 +1,7 @@
 //! The outside world as `terms` asks for it: the system's clock, the system's randomness, the log.
 
 mod log;
+mod supervisor;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,6 +9,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use moho_terms::{Clock, Entropy, EntropyUnavailable, Timestamp};
 
 pub use log::{LogError, LogFormat, start_log};
+pub use supervisor::Supervisor;
 
 /// The system's wall clock.
 #[derive(Debug, Clone, Copy, Default)]

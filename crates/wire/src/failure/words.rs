@@ -55,7 +55,7 @@ impl Failure {
             Self::MethodNotAllowed(methods) => {
                 format!("This path does not take this method, only {methods}.")
             }
-            Self::UnknownOperation { operation, version } => operations(reader, operation, version),
+            Self::UnknownOperation { operation, version } => operations(operation, version),
             Self::ModelNotFound(model) => {
                 let named = model
                     .as_ref()
@@ -76,8 +76,12 @@ impl Failure {
                 format!("The request body is larger than {limit} bytes. Send less in one request.")
             }
             Self::RequestTimeout => LATE.to_owned(),
-            Self::Throttled { retry_after } => format!("Rate exceeded. {}", again(*retry_after)),
-            Self::Overloaded { retry_after } => format!("{OVERLOADED} {}", again(*retry_after)),
+            Self::Throttled { retry_after } => {
+                format!("Rate exceeded. Try again in {retry_after} s (`retry-after`).")
+            }
+            Self::Overloaded { retry_after } => format!(
+                "The engine is currently overloaded, please try again later: in {retry_after} s (`retry-after`)."
+            ),
             Self::Unavailable => UNAVAILABLE.to_owned(),
             Self::Internal => INTERNAL.to_owned(),
         }
@@ -91,7 +95,6 @@ const BAD_SIGNATURE: &str = "The request signature we calculated does not match 
 const GONE: &str = "It was deleted, was created with `store: false`, or is not yours";
 const SEND_ALL: &str = "send the whole conversation as `input` instead.";
 const LATE: &str = "The request did not arrive in time. Send it again, on a new connection.";
-const OVERLOADED: &str = "The engine is currently overloaded, please try again later.";
 const UNAVAILABLE: &str = "The service is unavailable. Please try again later. If it lasts, tell the operator this reply's \
     request id: the server's log and `moho doctor` there say what is missing.";
 const INTERNAL: &str = "An internal error occurred. Tell the operator this reply's request id: the server's log says what failed.";
@@ -153,8 +156,8 @@ fn paths(reader: Reader) -> &'static str {
     }
 }
 
-fn operations(reader: Reader, operation: &str, version: &str) -> String {
-    if operation.is_empty() && reader == Reader::Aws {
+fn operations(operation: &str, version: &str) -> String {
+    if operation.is_empty() {
         return "The request must contain the parameter Action. Send a form with Action and Version, as the AWS CLI does."
             .to_owned();
     }
@@ -177,8 +180,4 @@ fn too_long(limit: u64, prompt_tokens: Option<u64>) -> String {
         "This model's maximum context length is {limit} tokens. However, your messages resulted in {counted}. Please reduce \
          the length of the messages."
     )
-}
-
-fn again(seconds: u64) -> String {
-    format!("Try again in {seconds} s (`retry-after`).")
 }

@@ -35,7 +35,8 @@ async fn what_is_no_tls_is_turned_away() {
     let answer = String::from_utf8(answer).unwrap();
     assert!(
         answer.starts_with("HTTP/1.1 400 ")
-            && answer.ends_with("\r\n\r\nthis port speaks HTTPS, not plain HTTP"),
+            && answer
+                .ends_with("\r\n\r\nthis port speaks HTTPS, not plain HTTP: begin the URL with https://"),
         "{answer}"
     );
 

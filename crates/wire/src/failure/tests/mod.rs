@@ -1,5 +1,7 @@
 //! Status, code and shape, per protocol.
 
+mod words;
+
 use super::*;
 
 const STS: ErrorShape = ErrorShape::Query {
@@ -29,7 +31,7 @@ fn authentication_failures_have_the_codes_of_each_protocol() {
         Failure::UnknownCredentials,
         Failure::BadSignature,
         Failure::ExpiredCredentials {
-            ended: moho_terms::Timestamp::from_unix_seconds(1),
+            ended: Timestamp::from_unix_seconds(1),
         },
         Failure::Skewed("Signature expired: a is now earlier than b (c - 5 min.)".to_owned()),
         Failure::AccessDenied("x".to_owned()),
@@ -67,7 +69,7 @@ fn openai_errors_name_type_param_and_code() {
     let model = Failure::ModelNotFound("nope".parse().ok());
     assert_eq!(
         body(&model, ErrorShape::OpenAi),
-        r#"{"error":{"message":"The model 'nope' does not exist or you do not have access to it.","type":"invalid_request_error","param":"model","code":"model_not_found"}}"#
+        r#"{"error":{"message":"The model 'nope' does not exist or you do not have access to it. GET /v1/models lists those that are served.","type":"invalid_request_error","param":"model","code":"model_not_found"}}"#
     );
 }
 

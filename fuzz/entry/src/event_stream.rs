@@ -1,4 +1,5 @@
 //! Event streams: whatever a model says arrives as it was said, and a frame that was changed on the way is none.
+#![expect(clippy::disallowed_types, reason = "serde_json is the oracle here")]
 
 use aws_smithy_eventstream::frame::read_message_from;
 use aws_smithy_types::event_stream::Message;

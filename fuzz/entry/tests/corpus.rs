@@ -4,6 +4,11 @@
 //! how many times the ordinary number of mutations, `MOHO_FUZZ_ONLY` the one target to run.
 #![expect(clippy::panic, reason = "a test that says which input broke which target")]
 #![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test, whose helpers may fail as it may"
+)]
+#![expect(
     clippy::disallowed_methods,
     reason = "the corpus is files, and its factor and seed are variables"
 )]

@@ -1,5 +1,6 @@
 //! What is printed is read again as the same, for whatever can be said: the other half of what the fuzz targets assert.
 #![expect(clippy::disallowed_types, reason = "serde_json is the oracle here")]
+#![expect(clippy::indexing_slicing, reason = "a test, whose helpers may fail as it may")]
 
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_server::config::{SETTINGS, Typed};
@@ -24,8 +25,7 @@ fn json_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(8, 64, 8, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
-            proptest::collection::btree_map(any::<String>(), inner, 0..8)
-                .prop_map(|members| Value::from_iter(members)),
+            proptest::collection::btree_map(any::<String>(), inner, 0..8).prop_map(Value::from_iter),
         ]
     })
 }

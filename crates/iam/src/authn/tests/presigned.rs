@@ -61,7 +61,7 @@ impl Url {
             return self;
         };
         let time = self.has("X-Amz-Date").unwrap_or_default();
-        let time = Timestamp::parse_iso8601_basic(time).unwrap_or(at(START));
+        let time = Timestamp::parse_iso8601_basic(time).unwrap_or_else(|_| at(START));
         let signed = self.has("X-Amz-SignedHeaders").unwrap_or_default();
         let signature = self.draft.head(&self.draft.headers, |head| {
             let request = CanonicalRequest {

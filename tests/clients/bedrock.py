@@ -40,8 +40,13 @@ def bearer_client(moho: Moho, monkeypatch: pytest.MonkeyPatch, key: str | None =
     monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", key or moho.credentials().bearer_token)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     made = boto3.session.Session().client(service, region_name=moho.credentials().region, **settings(moho, **config))
-    assert made.meta.config.signature_version != "v4"
+    made.meta.events.register("before-send", sends_a_key)
     return made
+
+
+def sends_a_key(request, **_) -> None:
+    sent = request.headers["Authorization"]
+    assert (sent if isinstance(sent, str) else sent.decode()).startswith("Bearer ")
 
 
 def narrowed(moho: Moho, *statements: dict, role="Developer") -> Credentials:

@@ -146,6 +146,42 @@ def test_wrong_values_in_chat(moho, change, param):
 
 
 @pytest.mark.parametrize(
+    ("setting", "param"),
+    [
+        ('"logit_bias": {%s}' % ", ".join(f'"{number}": 1' for number in range(600_000)), None),
+        ('"logit_bias": {%s}' % ", ".join(f'"{number}": 1' for number in range(100_000)), "logit_bias"),
+        ('"logit_bias": {%s}' % ", ".join(['"7": -100'] * 1025), "logit_bias"),
+        ('"logit_bias": {"7": NaN}', None),
+        ('"logit_bias": {"7": 1e999}', "logit_bias.7"),
+        ('"logit_bias": {"7": "NaN"}', "logit_bias.7"),
+        ('"logit_bias": %s1%s' % ('{"7": ' * 40, "}" * 40), "logit_bias.7"),
+        ('"logit_bias": {"99999": 1}', "logit_bias"),
+        ('"logit_bias": {"%s": 1}' % ("9" * 100_000), "logit_bias"),
+        ('"logit_bias": {"\\u0000": 1}', "logit_bias"),
+        ('"n": -%s' % ("9" * 100_000), "n"),
+        ('"n": 1e2', "n"),
+        ('"n": 1, "n": 129', "n"),
+        ('"logprobs": true, "top_logprobs": 4294967297', "top_logprobs"),
+        ('"min_p": 1e-999, "top_k": 1e999', "top_k"),
+        ('"repetition_penalty": 1e-40', "repetition_penalty"),
+        ('"presence_penalty": {}', "presence_penalty"),
+        ('"stop": ["%s"]' % ("x" * 1025), "stop"),
+    ],
+    ids=range(18),
+)
+def test_hostile_sampling(moho, setting, param):
+    body = json.dumps(GOOD_CHAT)[:-1] + ", " + setting + "}"
+    assert_invalid(post(moho, body.encode(), "/v1/chat/completions"), param)
+
+
+def test_of_two_settings_the_last_counts(moho):
+    body = json.dumps(GOOD_CHAT)[:-1] + ', "n": 129, "n": 2, "logit_bias": {"7": 1000}, "logit_bias": {"7": 1, "07": 2}}'
+    answer = post(moho, body.encode(), "/v1/chat/completions")
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["choices"]) == 2
+
+
+@pytest.mark.parametrize(
     "schema",
     [
         {"type": "nonsense"},
@@ -209,7 +245,7 @@ def test_context_overflow(moho):
             body["messages"] = [{"role": "user", "content": "word " * 9000}]
         for stream in (False, True):
             answer = post(moho, json.dumps(body | {"stream": stream}).encode(), path)
-            assert_invalid(answer, code="context_length_exceeded")
+            assert_invalid(answer, "messages" if "messages" in body else "input", "context_length_exceeded")
             assert "8192" in answer.json()["error"]["message"]
 
 

@@ -1,12 +1,14 @@
 """Converse and ConverseStream as boto3 uses them, with both kinds of credentials."""
 
 import json
+import signal
 
 import botocore.eventstream
+import botocore.exceptions
 import pytest
 
 import journal
-from bedrock import GREEDY, QUESTION, bearer_client, client, endless_form, model_arn, streamed_text, text_of
+from bedrock import ENDLESS, GREEDY, QUESTION, bearer_client, client, endless_form, model_arn, streamed_text, text_of
 from serving import MODEL, Moho
 from signing import bearer_key
 
@@ -112,21 +114,31 @@ def test_spellings_of_a_model_s_name(moho, spelling):
     )
     with moho.http(moho.bearer()) as http:
         answer = http.post(f"/model/{path}/converse", json={"messages": QUESTION, "inferenceConfig": GREEDY})
-        twice = http.post(f"/model/{path.replace('%', '%25')}/converse", json={"messages": QUESTION})
-    assert answer.status_code == 200, answer.text
-    assert twice.status_code == (200 if "%" not in path else 400), twice.text
+        assert answer.status_code == 200, answer.text
+        if "%" in path:
+            twice = http.post(f"/model/{path.replace('%', '%25')}/converse", json={"messages": QUESTION, "inferenceConfig": GREEDY})
+            assert twice.status_code in (400, 404), twice.text
 
 
 def test_system_and_earlier_turns(moho):
-    messages = [
-        {"role": "user", "content": [{"text": "My name is Ada."}]},
-        {"role": "assistant", "content": [{"text": "Hello, Ada."}]},
-        {"role": "user", "content": [{"text": "What is the capital"}, {"text": " of France?"}]},
-    ]
-    runtime = client(moho)
-    with_system = converse(runtime, messages, system=[{"text": "Answer in one sentence."}])
-    assert "Paris" in text_of(with_system)
-    assert with_system["usage"]["inputTokens"] > converse(runtime)["usage"]["inputTokens"]
+    """They reach the model as those of a chat completion do."""
+    turns = [("user", ["My name is Ada."]), ("assistant", ["Hello, Ada."]), ("user", ["What is the capital", " of France?"])]
+    answer = converse(
+        client(moho),
+        [{"role": role, "content": [{"text": text} for text in texts]} for role, texts in turns],
+        system=[{"text": "Answer in one sentence."}],
+    )
+    chat = moho.openai().chat.completions.create(
+        model=MODEL,
+        messages=[
+            {"role": "system", "content": "Answer in one sentence."},
+            *({"role": role, "content": [{"type": "text", "text": text} for text in texts]} for role, texts in turns),
+        ],
+        temperature=0,
+        max_tokens=40,
+    )
+    assert text_of(answer) == chat.choices[0].message.content
+    assert answer["usage"]["inputTokens"] == chat.usage.prompt_tokens
 
 
 def test_a_cut_answer(moho):
@@ -201,6 +213,29 @@ def test_leaving_a_stream(narrow, events):
         answer["stream"].close()
         assert text_of(converse(client(narrow, read_timeout=30)))
     narrow.assert_unharmed()
+
+
+@pytest.mark.parametrize("operation", ["converse", "llama", "chat"])
+def test_a_stream_that_cannot_go_on_ends_in_an_exception(make_moho, operation):
+    """Never in silence, and never as if all had been said."""
+    server = make_moho(arguments=("--drain-seconds", "1")).start()
+    runtime = client(server)
+    if operation == "converse":
+        answer = runtime.converse_stream(modelId=MODEL, messages=QUESTION, **LONG)["stream"]
+    else:
+        form = {"type": "json_schema", "json_schema": {"name": "numbers", "schema": ENDLESS}}
+        chat = {"messages": [{"role": "user", "content": "Count."}], "max_tokens": 8000, "response_format": form}
+        llama = {"prompt": "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,", "max_gen_len": 8000, "temperature": 0}
+        body = json.dumps(chat if operation == "chat" else llama)
+        answer = runtime.invoke_model_with_response_stream(modelId=MODEL, body=body)["body"]
+    events = iter(answer)
+    next(events)
+    server.process.send_signal(signal.SIGTERM)
+    with pytest.raises(botocore.exceptions.EventStreamError) as failed:
+        list(events)
+    error = failed.value.response["Error"]
+    assert error["Code"] == "serviceUnavailableException" and error["Message"]
+    assert server.process.wait(60) == 0
 
 
 def test_a_reader_that_does_not_read_holds_up_nobody(moho):

@@ -73,3 +73,42 @@ def test_leaving_the_queue(narrow):
                 waiting.post("/v1/responses", json=LONG)
     short_answer(narrow)
     narrow.assert_unharmed()
+
+
+CHAT_FORM = {"type": "json_schema", "json_schema": {"name": "numbers", "schema": ENDLESS, "strict": True}}
+CHOICES = {
+    "model": MODEL,
+    "messages": [{"role": "user", "content": "Count."}],
+    "response_format": CHAT_FORM,
+    "max_tokens": 8000,
+    "n": 4,
+}
+
+
+def test_leaving_several_choices(narrow):
+    """The one that runs and those that wait all end."""
+    for _ in range(3):
+        body = CHOICES | {"stream": True}
+        with narrow.http(narrow.bearer()) as http, http.stream("POST", "/v1/chat/completions", json=body) as answer:
+            assert answer.status_code == 200
+            lines = (line for line in answer.iter_lines() if line.startswith("data: "))
+            for _ in range(8):
+                next(lines)
+        short_answer(narrow)
+        with narrow.http(narrow.bearer(), timeout=1) as http, pytest.raises(httpx2.ReadTimeout):
+            http.post("/v1/chat/completions", json=CHOICES)
+        short_answer(narrow)
+    narrow.assert_unharmed()
+
+
+def test_one_choice_refused_is_all_refused(make_moho):
+    """Before the first byte, and those that were taken end."""
+    server = make_moho(arguments=("--sequences", "1", "--queue", "4")).start()
+    for stream in (False, True):
+        with server.http(server.bearer(), timeout=30) as http:
+            answer = http.post("/v1/chat/completions", json=CHOICES | {"stream": stream, "n": 8})
+        assert answer.status_code in (429, 503), answer.text
+        assert int(answer.headers["retry-after"]) > 0
+        assert answer.json()["error"]["message"]
+        short_answer(server)
+    server.assert_unharmed()

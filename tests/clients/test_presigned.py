@@ -62,6 +62,17 @@ def test_models_are_listed_by_a_url_alone(moho, prefix, service):
     assert MODEL in [model["id"] for model in answer.json()["data"]]
 
 
+@pytest.mark.parametrize("query", ["", "?byOutputModality=TEXT"])
+def test_foundation_models_are_listed_by_a_url_alone(moho, query):
+    url = presigned(moho, f"/foundation-models{query}", "bedrock")
+    answer = send(moho, url)
+    assert answer.status_code == 200, answer.text
+    assert MODEL in [model["modelId"] for model in answer.json()["modelSummaries"]]
+    expired = send(moho, changed(url, "X-Amz-Date", lambda value: "2025" + value[4:]))
+    assert expired.status_code == 403 and expired.headers["x-amzn-errortype"] == "InvalidSignatureException"
+    assert send(moho, changed(url, "X-Amz-Signature", lambda value: replaced(value, 0))).status_code == 403
+
+
 def test_a_stored_response_is_read_by_a_url_alone(moho):
     made = moho.openai().responses.create(model=MODEL, input="Hi!", max_output_tokens=16)
     url = presigned(moho, f"/v1/responses/{made.id}", "bedrock-mantle")

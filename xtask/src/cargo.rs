@@ -26,6 +26,12 @@ pub(crate) const MOHO: Binary = Binary {
     name: "moho",
 };
 
+/// The crowd of clients that puts a server under load.
+pub(crate) const LOAD: Binary = Binary {
+    package: "moho-benches",
+    name: "soak-load",
+};
+
 /// A line of cargo's JSON messages, as far as it is of use here.
 #[derive(Deserialize)]
 struct Message {

@@ -8,6 +8,7 @@ mod bench;
 mod cargo;
 mod check;
 mod demo_model;
+mod fuzz;
 mod packages;
 mod places;
 mod proc;
@@ -43,6 +44,8 @@ enum Task {
     Check,
     /// Runs one long test by its name, with its full count.
     Soak(soak::Options),
+    /// Runs one fuzz target, for a while.
+    Fuzz(fuzz::Options),
     /// Measures moho beside a peer and prints one JSON object.
     Bench(bench::Options),
     /// Makes the AWS service models anew, or compares them with what is committed.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Check => check::run(),
         Task::Soak(options) => soak::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::AwsModel(options) => aws_model::run(&options),
         Task::Bench(options) => bench::run(&options),
     };

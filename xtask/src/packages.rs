@@ -30,11 +30,31 @@ const NEEDS: [Need; 4] = [
         package: "gcc",
         present: || process::succeeds(Command::new("cc").arg("--version")),
     },
+    Need {
+        package: "openssl",
+        present: || process::succeeds(Command::new("openssl").arg("version")),
+    },
 ];
+
+/// What only the tests need: Prometheus's own checker of what a scrape reads.
+const TEST_NEEDS: [Need; 1] = [Need {
+    package: "prometheus",
+    present: || process::succeeds(Command::new("promtool").arg("--version")),
+}];
 
 /// Installs what is missing, or says exactly what to install.
 pub(crate) fn bring() -> Result<()> {
-    let missing: Vec<&str> = NEEDS
+    bring_all(&NEEDS)
+}
+
+/// The same, with what only the tests need.
+pub(crate) fn bring_for_tests() -> Result<()> {
+    bring_all(&NEEDS)?;
+    bring_all(&TEST_NEEDS)
+}
+
+fn bring_all(needs: &[Need]) -> Result<()> {
+    let missing: Vec<&str> = needs
         .iter()
         .filter(|need| !(need.present)())
         .map(|need| need.package)
@@ -57,7 +77,7 @@ pub(crate) fn bring() -> Result<()> {
             .args(&missing)
             .env("DEBIAN_FRONTEND", "noninteractive"),
     )?;
-    if let Some(need) = NEEDS.iter().find(|need| !(need.present)()) {
+    if let Some(need) = needs.iter().find(|need| !(need.present)()) {
         bail!("{} was installed and still does not work", need.package);
     }
     step.done(&format!("installed {names}"));

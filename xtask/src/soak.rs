@@ -18,12 +18,15 @@ pub(crate) struct Options {
 enum Soak {
     /// `kill -9` again and again under load: no acknowledged response is lost, nothing is corrupted.
     Kill,
+    /// Ten minutes of everything at once: nobody is served wrongly, and the server holds no more and more.
+    Load,
 }
 
 impl Soak {
     fn file(self) -> &'static str {
         match self {
             Self::Kill => "soak_kill.py",
+            Self::Load => "soak_load.py",
         }
     }
 }

@@ -24,7 +24,7 @@ const CLIENTS: &str = "tests/clients";
 /// Runs every part, even after one has failed.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let places = Places::find()?;
-    packages::bring()?;
+    packages::bring_for_tests()?;
     let mut parts = Parts::new();
     if !options.no_check {
         parts.take("check", || check::gate(&places));
@@ -58,6 +58,7 @@ pub(crate) fn clients(places: &Places, model: &Path, suite: Suite) -> Result<()>
         std::fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
     let environment = Environment::open(places, "clients", &requirements)?;
     let moho = cargo::build(places, cargo::MOHO)?;
+    let load = cargo::build(places, cargo::LOAD)?;
     let mut pytest = environment.command("python");
     pytest.args(["-m", "pytest", "-p", "no:cacheprovider", "--durations=10", "-ra"]);
     match suite {
@@ -66,6 +67,7 @@ pub(crate) fn clients(places: &Places, model: &Path, suite: Suite) -> Result<()>
     };
     pytest
         .env("MOHO_BINARY", moho)
+        .env("MOHO_LOAD", load)
         .env("MOHO_TEST_MODEL", model)
         .current_dir(places.checkout());
     pytest.env("PATH", first_on_path(&environment.programs())?);

@@ -397,11 +397,28 @@ fn a_disk_that_does_not_keep_what_it_took_ends_the_journal() {
     while !flusher.has_failed() {
         std::thread::yield_now();
     }
+    assert_eq!(flusher.unsynced(), 1, "nobody can tell that it is not lost");
     disk.lock().unwrap().sync_fails = false;
     assert!(matches!(
         writer.append("{}", &flusher),
         Err(AuditError::NotDurable)
     ));
+}
+
+#[test]
+fn what_is_not_on_the_disk_yet_is_counted() {
+    let (mut writer, _disk) = writer(usize::MAX);
+    let flusher = Flusher::start().unwrap();
+    assert_eq!(flusher.unsynced(), 0);
+    writer.append("{}", &flusher).unwrap();
+    while flusher.unsynced() > 0 {
+        std::thread::yield_now();
+    }
+    // The thread pauses now, so this one waits.
+    writer.append("{}", &flusher).unwrap();
+    assert_eq!(flusher.unsynced(), 1);
+    flusher.synced();
+    assert_eq!(flusher.unsynced(), 0);
 }
 
 /// A journal of several small files.

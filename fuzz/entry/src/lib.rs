@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 mod credentials;
+mod engine;
+mod event_stream;
 mod head;
 mod identity;
 mod json;
@@ -16,6 +18,8 @@ mod settings;
 mod sigv4;
 
 pub use credentials::credentials;
+pub use engine::{chat_template, gguf};
+pub use event_stream::event_stream;
 pub use head::http_head;
 pub use identity::identity;
 pub use json::json_commands;
@@ -38,7 +42,10 @@ pub struct Target {
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    target("chat_template", chat_template, 600),
     target("credentials", credentials, 40_000),
+    target("event_stream", event_stream, 20_000),
+    target("gguf", gguf, 20_000),
     target("http_head", http_head, 4_000),
     target("identity", identity, 100_000),
     target("journal", journal, 40_000),

@@ -72,18 +72,19 @@ fn heads_are_canonical(head: &HttpHead<'_>) {
         SigningName::S3,
     ];
     let now = Timestamp::from_unix_seconds(super::NOW);
-    let signed = canonical_request(head, (&region, &services), now);
+    // Which of two faults is told first may depend on the order.
+    let signed = canonical_request(head, (&region, &services), now).ok();
     let raw_query = otherwise(head.raw_query);
     let other = HttpHead {
         raw_query: &raw_query,
         ..*head
     };
     assert_eq!(
-        canonical_request(&other, (&region, &services), now),
+        canonical_request(&other, (&region, &services), now).ok(),
         signed,
         "however it was written"
     );
-    if let Ok(text) = signed {
+    if let Some(text) = signed {
         let lines = text.split('\n').count();
         assert!(
             lines >= 7,

@@ -191,6 +191,21 @@ mod tests {
 
     proptest! {
         #[test]
+        fn what_was_signed_is_what_was_sent(
+            pairs in proptest::collection::vec((any::<Vec<u8>>(), any::<Vec<u8>>()), 0..6),
+        ) {
+            let mut pairs: Vec<(Vec<u8>, Vec<u8>)> = pairs.into_iter().filter(|(name, _)| name != b"X-Amz-Signature").collect();
+            let parameters: Vec<Parameter<'_>> = pairs.iter().map(|(n, v)| (n.as_slice().into(), v.as_slice().into())).collect();
+            let signed = query_of(&parameters);
+            let mut read: Vec<(Vec<u8>, Vec<u8>)> =
+                query_parameters(&signed).map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
+            pairs.sort();
+            read.sort();
+            prop_assert_eq!(&read, &pairs);
+            prop_assert_eq!(query(&signed), signed);
+        }
+
+        #[test]
         fn any_path_and_query_never_panic(text in "\\PC{0,60}") {
             prop_assert!(uri(&text, SigningName::Sts).starts_with('/'));
             let once = query(&text);

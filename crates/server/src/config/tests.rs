@@ -167,6 +167,64 @@ fn the_table_is_consistent_and_documented() {
 }
 
 #[test]
+fn nobody_observes_until_told() {
+    let config = resolve(&Typed::default()).unwrap();
+    assert!(config.metrics.is_none() && config.otlp.is_none());
+    let told = typed(&[
+        "--metrics-listen",
+        "127.0.0.1:9464",
+        "--otlp-endpoint",
+        "https://collector",
+        "--otlp-share",
+        "0.25",
+    ]);
+    let config = resolve(&told).unwrap();
+    assert_eq!(config.metrics.unwrap().port(), 9464);
+    assert_eq!(config.otlp.unwrap().share, 0.25);
+    let off = resolve(&typed(&["--metrics-listen", "none", "--otlp-endpoint", "none"])).unwrap();
+    assert!(off.metrics.is_none() && off.otlp.is_none());
+}
+
+#[test]
+fn a_collector_is_named_as_other_programs_name_it() {
+    let of = |url: &str| resolve(&typed(&["--otlp-endpoint", url])).map(|config| config.otlp.unwrap());
+    for (url, tls, authority, path) in [
+        ("http://localhost:4318", false, "localhost:4318", "/v1/traces"),
+        ("https://collector/", true, "collector:443", "/v1/traces"),
+        ("http://[::1]:9/otlp/", false, "[::1]:9", "/otlp/v1/traces"),
+        (
+            "https://a.example:1/x/v1/traces",
+            true,
+            "a.example:1",
+            "/x/v1/traces",
+        ),
+    ] {
+        let found = of(url).unwrap();
+        assert_eq!(
+            (found.tls, found.authority().as_str(), found.path.as_str()),
+            (tls, authority, path)
+        );
+    }
+    for bad in [
+        "collector:4318",
+        "grpc://collector:4317",
+        "https://user:secret@collector",
+        "https://collector?key=secret",
+        "/v1/traces",
+        "",
+    ] {
+        let said = of(bad).unwrap_err();
+        assert!(
+            said.contains("expected a URL") && !said.contains("secret"),
+            "{said}"
+        );
+    }
+    for bad in ["1.5", "2", "NaN", "half"] {
+        assert!(resolve(&typed(&["--otlp-share", bad])).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn one_peer_gets_half_of_the_connections_unless_it_is_told_otherwise() {
     let limits = |words: &[&str]| resolve(&typed(words)).unwrap().limits;
     assert_eq!(limits(&[]).connections_per_peer, 2048);

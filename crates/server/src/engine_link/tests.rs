@@ -203,3 +203,77 @@ async fn an_engine_that_ends_is_seen_by_everybody() {
     assert!(sequence.next().await.is_none());
     assert!(link.has_ended());
 }
+
+#[tokio::test]
+async fn a_prompt_is_counted_or_refused() {
+    let (link, engine) = Played::start();
+    let count = || {
+        link.count(
+            "m".parse().unwrap(),
+            Prompt::Text(Content::new("a".to_owned())),
+            7,
+        )
+    };
+    let hears = |answer: EventKind| {
+        let EngineCommand::Count {
+            ticket, isolation, ..
+        } = engine.commands.recv().unwrap()
+        else {
+            panic!("not a count")
+        };
+        assert_eq!(isolation, 7);
+        engine.says(ticket, answer);
+    };
+    let (counted, ()) = tokio::join!(count(), async { hears(EventKind::Counted { tokens: 5 }) });
+    assert_eq!(counted, Ok(Ok(5)));
+    let (refused, ()) = tokio::join!(count(), async {
+        hears(EventKind::Refused(Refusal::UnknownModel));
+    });
+    assert_eq!(refused, Ok(Err(Refusal::UnknownModel)));
+    let (failed, ()) = tokio::join!(count(), async {
+        hears(EventKind::Failed(Failure::EngineStopped));
+    });
+    assert_eq!(failed, Err(EngineGone));
+    assert!(
+        engine.commands.try_recv().is_err(),
+        "what was answered is not given up"
+    );
+}
+
+#[tokio::test]
+async fn a_count_that_nobody_waits_for_is_given_up() {
+    let (link, engine) = Played::start();
+    {
+        let count = std::pin::pin!(link.count(
+            "m".parse().unwrap(),
+            Prompt::Text(Content::new("a".to_owned())),
+            0
+        ));
+        let nothing = std::future::ready(());
+        tokio::select! {
+            biased;
+            _counted = count => panic!("nobody answered"),
+            () = nothing => {}
+        }
+    }
+    let EngineCommand::Count { ticket, .. } = engine.commands.recv().unwrap() else {
+        panic!("not a count")
+    };
+    assert_eq!(engine.hears_cancel(), ticket);
+    assert!(link.shared.readers().as_ref().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_engine_that_has_ended_measures_nothing() {
+    let (link, engine) = Played::start();
+    let measured = async {
+        let EngineCommand::Measure(ticket) = engine.commands.recv().unwrap() else {
+            panic!("not a measure")
+        };
+        engine.says(ticket, EventKind::Measured(Vec::new()));
+    };
+    let (loads, ()) = tokio::join!(link.measure(), measured);
+    assert_eq!(loads, Some(Vec::new()));
+    drop(engine);
+    assert_eq!(link.measure().await, None);
+}

@@ -4,7 +4,7 @@ use moho_engine::ModelCard;
 use moho_terms::ContentBytes;
 use moho_wire::Failure;
 use moho_wire::openai::Usage;
-use moho_wire::openai::chat::{ChatDraft, ChatHead, ChatStream, CreateChat};
+use moho_wire::openai::chat::{ChatDraft, ChatHead, ChatStream, CreateChat, blamed};
 
 use super::Asked;
 use super::inference::{Answer, InferencePermit, Piece, Question, Words, ask};
@@ -17,13 +17,13 @@ pub(crate) async fn create(
     permit: InferencePermit,
     create: CreateChat,
 ) -> Result<Outbound, Failure> {
-    let answer = ask_for(&asked, &permit, &create).await?;
+    let answer = ask_for(&asked, &permit, &create).await.map_err(blamed)?;
     let head = head(&asked, &create);
     if create.stream {
         let stream = ChatStream::new(head);
         return Ok(event_stream(|frames| speak(asked, answer, stream, frames)));
     }
-    let (completion, _usage) = read(answer, ChatDraft::new(head)).await?;
+    let (completion, _usage) = read(answer, ChatDraft::new(head)).await.map_err(blamed)?;
     Ok(content(completion))
 }
 
@@ -106,7 +106,7 @@ async fn speak(asked: Asked, mut answer: Answer, mut stream: ChatStream, frames:
                     return;
                 }
             }
-            Err(failure) => return frames.finish(stream.fail(&failure)).await,
+            Err(failure) => return frames.finish(stream.fail(&blamed(failure))).await,
         }
     }
 }

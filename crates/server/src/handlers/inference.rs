@@ -27,9 +27,9 @@ const QUIET: Duration = Duration::from_secs(15);
 pub(crate) enum InferencePermit {
     /// `/v1`
     Mantle(Permit<mantle::CreateInference>),
-    /// `/openai/v1`, answered whole
+    /// `/openai/v1` and Bedrock's own operations, answered whole
     Invoke(Permit<bedrock::InvokeModel>),
-    /// `/openai/v1`, streamed
+    /// `/openai/v1` and Bedrock's own operations, streamed
     Stream(Permit<bedrock::InvokeModelWithResponseStream>),
 }
 
@@ -412,7 +412,56 @@ pub(super) fn isolation(account: AccountId) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+
+    #[test]
+    fn each_choice_has_a_seed_of_its_own_that_follows_from_the_request_s() {
+        for seed in [0, 7, u64::MAX] {
+            let seeds: HashSet<u64> = (0..128).map(|choice| seed_of(seed, choice)).collect();
+            assert_eq!(seeds.len(), 128);
+            assert_eq!(seed_of(seed, 0), seed);
+        }
+        // Neighbours share no seeds: their answers would be the same.
+        let [some, others] = [7, 8].map(|seed| (0..128).map(|c| seed_of(seed, c)).collect::<HashSet<u64>>());
+        assert!(some.is_disjoint(&others));
+        // A client that asks again next year gets the same.
+        assert_eq!(seed_of(7, 1), 0x63cb_e1e4_5932_0dd7);
+    }
+
+    #[test]
+    fn sampling_reaches_the_engine_whole() {
+        let asked = Sampling {
+            temperature: Some(0.5),
+            top_p: Some(0.25),
+            top_k: Some(40),
+            min_p: Some(0.125),
+            presence_penalty: Some(1.5),
+            frequency_penalty: Some(-2.0),
+            repetition_penalty: Some(1.25),
+            seed: Some(9),
+        };
+        let sampling = sampling(asked, 0).unwrap();
+        assert_eq!(
+            (sampling.temperature(), sampling.top_p(), sampling.top_k()),
+            (0.5, 0.25, 40)
+        );
+        assert_eq!((sampling.min_p(), sampling.presence()), (0.125, 1.5));
+        assert_eq!((sampling.frequency(), sampling.repetition()), (-2.0, 1.25));
+        assert_eq!(sampling.seed(), Some(9));
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_off() {
+        let plain = sampling(Sampling::default(), 3).unwrap();
+        assert_eq!(plain, EngineSampling::new(1.0, 1.0, 0, None).unwrap());
+        let wrong = Sampling {
+            repetition_penalty: Some(1e-60),
+            ..Sampling::default()
+        };
+        assert!(matches!(sampling(wrong, 0), Err(Failure::Invalid { .. })));
+    }
 
     #[test]
     fn what_is_too_long_to_count_is_too_long() {

@@ -12,6 +12,8 @@ use http::{HeaderValue, StatusCode};
 use moho_terms::{Clock, Entropy, EntropyUnavailable, Timestamp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::closing::Closing;
+
 use super::activity::Activity;
 use super::{
     Admission, Body, Head, Inbound, Limits, Outbound, Peer, RimError, RimSettings, Road, Server, connection,
@@ -64,18 +66,18 @@ async fn answer(client: Vec<u8>, version_2: bool) -> Served {
         entropy: Arc::new(Fixed),
         limits: LIMITS(),
         attestation: HeaderValue::from_static("development"),
-        closing: crate::closing::Closing::new(),
+        closing: Closing::new(),
     };
     let server = Server::new(Arc::clone(&road), settings);
     let (ours, theirs) = tokio::io::duplex(64 << 10);
     let (mut reading, mut writing) = tokio::io::split(ours);
     let peer = Peer::Network(([192, 0, 2, 1], 40_000).into());
-    let activity = Arc::new(Activity::new());
+    let client_of = (peer, Arc::new(Activity::new()));
     let serving = async {
         if version_2 {
-            connection::http2(Arc::clone(server.rim()), theirs, (peer, activity)).await;
+            connection::http2(Arc::clone(server.rim()), theirs, client_of).await;
         } else {
-            connection::http1(Arc::clone(server.rim()), theirs, (peer, activity)).await;
+            connection::http1(Arc::clone(server.rim()), theirs, client_of).await;
         }
     };
     let sending = async {

@@ -15,8 +15,6 @@ use super::{Head, Limits, Peer, RimError};
 
 /// The first piece of memory for a body of which nothing is known.
 const FIRST_PIECE: usize = 16 << 10;
-/// Empty pieces of a body; more mean to cost time without counting as anything ("empty frames flood").
-const EMPTY_PIECES: u32 = 100;
 
 /// Reads the head, and says what is wrong with it.
 pub(crate) fn head(
@@ -120,16 +118,11 @@ async fn collect(
     limit: usize,
     mut share: Share,
 ) -> Result<(ContentBytes, Share), RimError> {
-    let (mut collected, mut empty) = (Vec::new(), 0_u32);
+    let mut collected = Vec::new();
     while let Some(frame) = incoming.frame().await {
         let frame = frame.map_err(|_broken| RimError::BodyBroken)?;
         // Trailers are read past: nothing that moho serves has a meaning for them.
         let Ok(piece) = frame.into_data() else { continue };
-        empty = empty.saturating_add(u32::from(piece.is_empty()));
-        if empty > EMPTY_PIECES {
-            wipe(collected);
-            return Err(RimError::BodyBroken);
-        }
         let needed = collected.len().saturating_add(piece.len());
         if needed > limit {
             wipe(collected);

@@ -116,9 +116,7 @@ impl crate::net::Road for RequestRoad {
         reply.status = error.status();
         let telemetry = &self.platform.telemetry;
         telemetry.turned_away(head, template, reply.status);
-        if error == RimError::Busy {
-            telemetry.had_no_memory();
-        }
+        telemetry.had_no_room(error);
         if reply.status == StatusCode::SERVICE_UNAVAILABLE {
             reply
                 .headers

@@ -243,3 +243,25 @@ async fn a_stranger_does_not_fill_the_journal() {
     let most = usize::try_from(seconds * 20).unwrap();
     assert!((20..=most).contains(&rig.failures()));
 }
+
+#[tokio::test]
+async fn whoever_asks_is_told_what_is_missing_and_no_more() {
+    let rig = Rig::open();
+    let ready = |rig: &Rig| {
+        let mut head = rig.head("/readyz");
+        head.method = Method::GET;
+        let reply = rig.road.admit(&head).err().unwrap();
+        (reply.status.as_u16(), text(reply))
+    };
+    let said = |models: &str, serving: &str| {
+        format!(
+            "{{\"status\":\"unready\",\"checks\":{{\"engine\":\"ok\",\"journal\":\"ok\",\"store\":\"ok\",\"models\":\"{models}\",\"serving\":\"{serving}\"}}}}\n"
+        )
+    };
+    assert_eq!(ready(&rig), (503, said("none", "ok")));
+    rig.road.platform.closing.advance(crate::closing::Stage::Draining);
+    assert_eq!(ready(&rig), (503, said("none", "draining")));
+    let mut head = rig.head("/readyz");
+    head.method = Method::POST;
+    assert_eq!(rig.admit(&head), Err(StatusCode::NOT_FOUND), "a probe only looks");
+}

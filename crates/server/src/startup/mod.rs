@@ -27,7 +27,7 @@ pub(crate) use error::StartupError;
 pub(crate) use platform::{DoorSwitch, Platform};
 
 use self::probed::ProbedStore;
-use self::watched::{HeldJournal, WatchedJournal};
+use self::watched::WatchedJournal;
 use crate::closing::Closing;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
@@ -82,9 +82,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Ok(_open) => DoorState::Open,
         Err(_closed) => DoorState::Closed,
     };
-    let journal_file = Arc::new(journal);
-    let held = Box::new(HeldJournal(Arc::clone(&journal_file)));
-    let journal = Arc::new(WatchedJournal::new(held, Arc::clone(&clock)));
+    let (journal_file, journal) = WatchedJournal::over(journal, &clock);
     let authorizer = Authorizer::new(
         Arc::clone(&store) as _,
         Arc::clone(&journal) as _,

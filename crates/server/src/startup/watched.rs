@@ -32,6 +32,13 @@ impl WatchedJournal {
         }
     }
 
+    /// A journal file, and what watches it.
+    pub(super) fn over(file: FileJournal, clock: &Arc<dyn Clock>) -> (Arc<FileJournal>, Arc<Self>) {
+        let file = Arc::new(file);
+        let held = Box::new(Held(Arc::clone(&file)));
+        (file, Arc::new(Self::new(held, Arc::clone(clock))))
+    }
+
     /// Whether it takes entries, as far as is known.
     pub(crate) fn works(&self) -> bool {
         match self.refused.load(Ordering::Relaxed) {
@@ -56,9 +63,9 @@ impl Journal for WatchedJournal {
 }
 
 /// The journal file, for one of several that hold it.
-pub(crate) struct HeldJournal(pub(crate) Arc<FileJournal>);
+struct Held(Arc<FileJournal>);
 
-impl Journal for HeldJournal {
+impl Journal for Held {
     fn record(&self, entry: &Entry) -> Result<Position, JournalUnavailable> {
         self.0.record(entry)
     }

@@ -61,7 +61,7 @@ impl HttpMeters {
             requests: Mutex::new(BTreeMap::new()),
             times: Mutex::new(BTreeMap::new()),
             auth_failures: Words::new(&super::AUTH_FAILURES),
-            rejections: Words::new(&["body_memory", "engine_queue"]),
+            rejections: Words::new(&["body_memory", "engine_queue", "peer_requests", "requests"]),
             stream_aborts: Words::new(&["client", "server"]),
         }
     }

@@ -44,7 +44,7 @@ use self::model_meters::ModelMeters;
 use self::page::Page;
 use self::trace::{Parent, Place, Span};
 use crate::closing::Closing;
-use crate::net::Head;
+use crate::net::{Head, RimError};
 
 /// That the bootstrap door is closed, in the journal's word.
 const DOOR_CLOSED: &str = "door-closed";
@@ -136,9 +136,22 @@ impl Telemetry {
         self.http.auth_failures.add(DOOR_CLOSED);
     }
 
-    /// A request was asked to come again, as the memory for bodies was taken.
-    pub(crate) fn had_no_memory(&self) {
-        self.http.rejections.add("body_memory");
+    /// A request was refused by the rim; if it was asked to come again, that is counted.
+    pub(crate) fn had_no_room(&self, error: RimError) {
+        let kind = match error {
+            RimError::Busy => "body_memory",
+            RimError::Full => "requests",
+            RimError::TooMany => "peer_requests",
+            RimError::Stopping
+            | RimError::BodyTooLarge { .. }
+            | RimError::BodyTooSlow { .. }
+            | RimError::BodyBroken
+            | RimError::NoSingleHost
+            | RimError::ExpectationFailed
+            | RimError::ContentEncoding
+            | RimError::Internal => return,
+        };
+        self.http.rejections.add(kind);
     }
 
     /// Writes everything that is measured; `loads` is what the engine says of itself.

@@ -1,6 +1,6 @@
 //! What the start-up lines say about who can see what is measured.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tracing::{info, warn};
 
@@ -10,30 +10,42 @@ use crate::config::OtlpConfig;
 pub fn say_posture(metrics: Option<SocketAddr>, otlp: Option<&OtlpConfig>) {
     match metrics {
         None => info!(
-            "metrics are served nowhere: --metrics-listen 127.0.0.1:9464 would serve them on this machine"
+            posture = "metrics",
+            "metrics are served nowhere; --metrics-listen 127.0.0.1:9464 serves them on this machine"
         ),
-        Some(address) if address.ip().to_canonical().is_loopback() => {
-            info!("metrics and probes for everybody on this machine: http://{address}/metrics");
-        }
+        Some(address) if is_here(address.ip()) => info!(
+            posture = "metrics",
+            %address,
+            exposure = "loopback",
+            "metrics and probes for everybody on this machine: http://{address}/metrics"
+        ),
         Some(address) => warn!(
-            "metrics and probes are open to everybody who reaches http://{address}/metrics, unencrypted: \
+            posture = "metrics",
+            %address,
+            exposure = "network",
+            "metrics and probes are open, unencrypted, to everybody who reaches http://{address}/metrics: \
              keep that network private, or listen on a loopback address"
         ),
     }
     let Some(otlp) = otlp else { return };
-    let (authority, path) = (otlp.authority(), &otlp.path);
-    let here = otlp.host == "localhost"
-        || otlp
-            .host
-            .parse()
-            .is_ok_and(|ip: std::net::IpAddr| ip.to_canonical().is_loopback());
-    if otlp.tls {
-        info!("traces without content go to https://{authority}{path}");
-    } else if here {
-        info!("traces without content go to http://{authority}{path}");
+    let scheme = if otlp.tls { "https" } else { "http" };
+    let url = format!("{scheme}://{}{}", otlp.authority(), otlp.path);
+    let here = otlp.host == "localhost" || otlp.host.parse().is_ok_and(is_here);
+    if otlp.tls || here {
+        info!(
+            posture = "traces",
+            share = otlp.share,
+            "traces without content go to {url}"
+        );
     } else {
         warn!(
-            "traces without content go to http://{authority}{path} unencrypted: use https, or a collector on this machine"
+            posture = "traces",
+            share = otlp.share,
+            "traces without content go to {url} unencrypted: use https, or a collector on this machine"
         );
     }
+}
+
+fn is_here(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
 }

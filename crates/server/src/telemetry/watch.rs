@@ -75,6 +75,11 @@ impl Watch {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
     /// The engine took the prompt.
     pub(crate) fn admitted(&mut self, at: Instant, prompt_tokens: u32, cached_tokens: u32) {
         self.prompt_tokens = u64::from(prompt_tokens);
@@ -244,7 +249,7 @@ impl Drop for Watch {
 
 impl Ending {
     fn word(self) -> &'static str {
-        self.finish_reason().or(self.error()).unwrap_or_default()
+        self.finish_reason().or_else(|| self.error()).unwrap_or_default()
     }
 
     fn finish_reason(self) -> Option<&'static str> {

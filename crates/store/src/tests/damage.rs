@@ -82,6 +82,18 @@ fn one_process_at_a_time() {
 }
 
 #[test]
+fn a_store_that_takes_no_changes_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    store.try_write().unwrap();
+    store
+        .database
+        .write(|tx| tx.pragma_update(None, "query_only", true))
+        .unwrap();
+    assert!(store.try_write().is_err());
+}
+
+#[test]
 fn a_full_disk_is_said_to_be_full_and_loses_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());

@@ -8,7 +8,7 @@ pub(super) enum Path<'a> {
     /// The request itself.
     Top,
     /// Something within something.
-    Within(&'a Path<'a>, Step<'a>),
+    Within(&'a Self, Step<'a>),
 }
 
 /// One step down.
@@ -23,8 +23,8 @@ pub(super) enum Step<'a> {
 }
 
 impl<'a> Path<'a> {
-    pub(super) fn then(&'a self, step: Step<'a>) -> Path<'a> {
-        Path::Within(self, step)
+    pub(super) fn then(&'a self, step: Step<'a>) -> Self {
+        Self::Within(self, step)
     }
 }
 

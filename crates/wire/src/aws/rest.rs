@@ -58,6 +58,25 @@ impl RestService {
         Members::of(input)
     }
 
+    /// Checks JSON that a header holds, as the member `member` of `operation` would be.
+    ///
+    /// # Errors
+    /// [`Failure::Invalid`] if it is not what the protocol says, [`Failure::Validation`] if the model says no.
+    pub(crate) fn check(self, operation: &str, member: &str, json: &str) -> Result<(), Failure> {
+        let model = self.model()?;
+        let input = model.operations.get(operation).and_then(|o| o.input.as_ref());
+        let shape = model
+            .shapes
+            .get(&input.ok_or(Failure::Internal)?.shape)
+            .ok_or(Failure::Internal)?;
+        let used = shape.members.iter().find(|(name, _)| *name == member);
+        let (_, used) = used.ok_or(Failure::Internal)?;
+        match rest_in::read_json(model, used, json.as_bytes(), member)? {
+            Some(document) => validate::validate_at(model, &used.shape, &document, member),
+            None => Ok(()),
+        }
+    }
+
     /// The whole reply of `operation`, but for the frames of an event stream.
     ///
     /// # Errors

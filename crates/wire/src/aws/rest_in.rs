@@ -57,6 +57,16 @@ pub(super) fn read(
     Ok(Document::Structure(members))
 }
 
+/// Reads JSON that came within something else, as the shape it has to have.
+pub(super) fn read_json(
+    model: &ServiceModel,
+    used: &ShapeRef,
+    json: &[u8],
+    at: &str,
+) -> Result<Option<Document>, Failure> {
+    Reader { model }.value(used, parsed(json)?, &Path::Top.then(Step::Member(at)))
+}
+
 /// A header as text. What is not visible ASCII is refused: nothing that was sent is overlooked.
 fn header(headers: &Headers<'_>, name: &str) -> Result<Option<Content>, Failure> {
     let Some(value) = headers(&name.to_ascii_lowercase()) else {
@@ -115,7 +125,15 @@ impl<'a> Reader<'a> {
                 Ok(text) => Some(Document::Words(Content::new(text.to_owned()))),
                 Err(_) => return Err(serialization("The body is not valid UTF-8".to_owned())),
             },
-            _ => self.value(used, parsed(body)?, &Path::Top.then(Step::Member(name)))?,
+            Kind::Structure
+            | Kind::List
+            | Kind::Map
+            | Kind::Integer
+            | Kind::Long
+            | Kind::Float
+            | Kind::Double
+            | Kind::Boolean
+            | Kind::Timestamp => self.value(used, parsed(body)?, &Path::Top.then(Step::Member(name)))?,
         };
         Ok(Document::Structure(
             value.map(|value| (name.to_owned(), value)).into_iter().collect(),
@@ -255,7 +273,7 @@ fn timestamp(shape: &Shape, used: &ShapeRef, json: &Json) -> Option<Timestamp> {
 }
 
 fn parsed(body: &[u8]) -> Result<Json, Failure> {
-    json::parse(body).map_err(|error| serialization(format!("The body is not JSON that is taken: {error}")))
+    json::parse(body).map_err(|error| serialization(format!("The JSON cannot be read: {error}")))
 }
 
 /// The refusal of a value of another type, as AWS words it.

@@ -91,6 +91,10 @@ impl<'a> Printer<'a> {
         match (members.pop(), members.is_empty()) {
             (None, _) => Ok(w.finish()),
             (Some((name, Document::Blob(bytes))), true) if name == *payload => Ok(bytes),
+            // A string that is the whole body is not quoted.
+            (Some((name, Document::Text(text))), true) if name == *payload => {
+                Ok(ContentBytes::new(text.into_bytes()))
+            }
             (Some((name, value)), true) if name == *payload => {
                 self.value(&mut w, used, &value)?;
                 Ok(w.finish())

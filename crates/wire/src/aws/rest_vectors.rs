@@ -84,7 +84,7 @@ fn requests_are_read_as_botocore_writes_them() {
             count += 1;
         }
     }
-    assert_eq!(count, 77);
+    assert_eq!(count, 73);
 }
 
 #[test]

@@ -6,10 +6,12 @@ use moho_terms::{RequestId, Secret, Timestamp};
 use proptest::prelude::*;
 
 use super::ops::{AssumeRoleReply, CallerIdentityReply, CreateOpenIdConnectProviderReply};
+use super::rest::RestService;
 use super::*;
 use crate::Reply;
 
 const SERVICES: [QueryService; 2] = [QueryService::Sts, QueryService::Iam];
+const REST_SERVICES: [RestService; 2] = [RestService::Bedrock, RestService::BedrockRuntime];
 
 fn refused(service: QueryService, form: &str) -> Failure {
     service.command("", form.as_bytes()).err().unwrap()
@@ -214,7 +216,7 @@ fn replies_are_the_xml_of_aws() {
 #[test]
 fn the_list_of_fields_covers_the_models_and_nothing_else() {
     let listed: BTreeSet<String> = field_list::fields()
-        .map(|f| format!("{} {} {}", f.service, f.operation, f.member))
+        .map(|f| format!("{} {} {}", f.service, f.owner, f.member))
         .collect();
     let mut modelled = BTreeSet::new();
     for service in SERVICES {
@@ -222,9 +224,14 @@ fn the_list_of_fields_covers_the_models_and_nothing_else() {
         assert_eq!(service.namespace(), model.metadata.xml_namespace);
         for (name, operation) in &model.operations {
             let Some(input) = &operation.input else { continue };
-            for (member, _) in model.shapes[&input.shape].members.iter() {
-                modelled.insert(format!("{} {name} {member}", service.signing_name()));
-            }
+            fields_of(model, service.signing_name(), (name, &input.shape), &mut modelled);
+        }
+    }
+    for service in REST_SERVICES {
+        let model = service.model().ok().unwrap();
+        for (name, operation) in &model.operations {
+            let shape = &operation.input.as_ref().unwrap().shape;
+            fields_of(model, service.name(), (name, shape), &mut modelled);
         }
     }
     assert_eq!(listed, modelled);
@@ -234,7 +241,30 @@ fn the_list_of_fields_covers_the_models_and_nothing_else() {
             "refused" | "ignored" => !field.reason.is_empty(),
             _ => false,
         };
-        assert!(reasoned, "{} {}", field.operation, field.member);
+        assert!(reasoned, "{} {}", field.owner, field.member);
+    }
+}
+
+/// The members of a request, and of each structure in those that are used.
+fn fields_of(
+    model: &model::ServiceModel,
+    service: &str,
+    (owner, shape): (&str, &str),
+    found: &mut BTreeSet<String>,
+) {
+    for (member, used) in model.shapes[shape].members.iter() {
+        if !found.insert(format!("{service} {owner} {member}")) {
+            continue;
+        }
+        let is_used = field_list::fields()
+            .any(|f| (f.service, f.owner, f.member, f.fate) == (service, owner, member, "used"));
+        let mut inner = &used.shape;
+        while let Some(item) = &model.shapes[inner].member {
+            inner = &item.shape;
+        }
+        if is_used {
+            fields_of(model, service, (inner, inner), found);
+        }
     }
 }
 
@@ -250,6 +280,13 @@ fn the_list_of_operations_is_what_the_models_hold() {
             .keys()
             .map(move |name| format!("{} {name}", service.signing_name()))
     });
+    let rest = REST_SERVICES.into_iter().flat_map(|service| {
+        let operations = &service.model().ok().unwrap().operations;
+        operations
+            .keys()
+            .map(move |name| format!("{} {name}", service.name()))
+    });
+    let held = held.chain(rest);
     assert_eq!(held.collect::<BTreeSet<_>>(), wanted);
 }
 

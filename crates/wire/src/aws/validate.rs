@@ -14,12 +14,27 @@ use crate::Failure;
 /// # Errors
 /// [`Failure::Validation`] with AWS's sentence about everything that is wrong.
 pub(super) fn validate(model: &ServiceModel, shape: Option<&str>, input: &Document) -> Result<(), Failure> {
-    let Some(shape) = shape else { return Ok(()) };
+    match shape {
+        Some(shape) => validate_at(model, shape, input, ""),
+        None => Ok(()),
+    }
+}
+
+/// Checks what was found at `path`.
+///
+/// # Errors
+/// [`Failure::Validation`] with AWS's sentence about everything that is wrong.
+pub(super) fn validate_at(
+    model: &ServiceModel,
+    shape: &str,
+    input: &Document,
+    path: &str,
+) -> Result<(), Failure> {
     let mut validator = Validator {
         model,
         errors: Vec::new(),
     };
-    validator.value(shape, input, "")?;
+    validator.value(shape, input, path)?;
     let errors = validator.errors;
     match errors.len() {
         0 => Ok(()),

@@ -34,7 +34,7 @@ pub(super) fn turns(members: &mut Members) -> Result<Vec<Turn>, Failure> {
         })?;
         turns.push(Turn { role, parts });
     }
-    begins_and_ends(turns.get(first..).unwrap_or_default())?;
+    alternates(turns.get(first..).unwrap_or_default())?;
     Ok(turns)
 }
 
@@ -54,15 +54,25 @@ fn texts(blocks: Vec<Members>, place: impl Fn(usize) -> String) -> Result<Vec<Co
     Ok(texts)
 }
 
-/// A conversation begins with the user, and it is the user whom the model answers: an answer that the caller has begun
-/// would not be continued but followed by another.
-fn begins_and_ends(messages: &[Turn]) -> Result<(), Failure> {
-    let mut spoken = messages.iter().filter(|turn| turn.role != Role::System);
-    let begins = spoken.next().is_some_and(|turn| turn.role == Role::User);
-    if !begins {
+/// A conversation begins with the user, goes back and forth, and it is the user whom the model answers: an answer that
+/// the caller has begun would not be continued but followed by another.
+fn alternates(messages: &[Turn]) -> Result<(), Failure> {
+    let spoken = messages.iter().map(|turn| turn.role);
+    let spoken: Vec<Role> = spoken.filter(|role| *role != Role::System).collect();
+    if spoken.first() != Some(&Role::User) {
         return Err(Failure::Validation(
             "A conversation must start with a user message. Try again with a conversation that starts with a user \
              message."
+                .to_owned(),
+        ));
+    }
+    if spoken
+        .windows(2)
+        .any(|pair| matches!(pair, [one, next] if one == next))
+    {
+        return Err(Failure::Validation(
+            "A conversation must alternate between user and assistant roles. Make sure the conversation alternates \
+             between user and assistant roles and try again."
                 .to_owned(),
         ));
     }

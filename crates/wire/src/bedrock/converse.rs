@@ -50,6 +50,7 @@ impl Converse {
         let additional = additional(members)?;
         let inference: Option<Members> = members.take("inferenceConfig")?;
         let mut inference = inference.unwrap_or_default();
+        let pointers: Option<Vec<Content>> = members.take("additionalModelResponseFieldPaths")?;
         let temperature = inference.take("temperature")?;
         let top_p = inference.take("topP")?;
         Ok(Self {
@@ -66,11 +67,7 @@ impl Converse {
             terms: ReplyTerms {
                 service_tier: terms::service_tier(nested(members, "serviceTier", "type")?.as_ref())?,
                 performance: terms::performance(nested(members, "performanceConfig", "latency")?.as_ref())?,
-                fields: fields(
-                    members
-                        .take("additionalModelResponseFieldPaths")?
-                        .unwrap_or_default(),
-                )?,
+                fields: fields(&pointers.unwrap_or_default())?,
             },
         })
     }
@@ -148,7 +145,7 @@ fn format(config: Option<Members>) -> Result<OutputFormat, Failure> {
 }
 
 /// JSON pointers into the model's own response. One that points nowhere is ignored, as AWS does.
-fn fields(pointers: Vec<Content>) -> Result<Vec<ResponseField>, Failure> {
+fn fields(pointers: &[Content]) -> Result<Vec<ResponseField>, Failure> {
     let mut fields = Vec::new();
     for (index, pointer) in pointers.iter().enumerate() {
         let steps = pointer.expose().strip_prefix('/');

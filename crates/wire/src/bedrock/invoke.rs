@@ -6,6 +6,7 @@ use super::llama::malformed;
 use super::{ModelIdentifier, ReplyTerms, terms};
 use crate::Failure;
 use crate::aws::document::Members;
+use crate::aws::rest::RestService;
 use crate::json::{self, Json, Writer};
 use crate::openai::chat::CreateChat;
 use crate::openai::{Sampling, Turn};
@@ -56,6 +57,10 @@ impl InvokeModel {
             performance: terms::performance(members.take("performanceConfigLatency")?.as_ref())?,
             fields: Vec::new(),
         };
+        if let Some(metadata) = members.take::<Content>("requestMetadata")? {
+            // The header has the JSON of what is a member of Converse, with the same constraints.
+            RestService::BedrockRuntime.check("Converse", "requestMetadata", metadata.expose())?;
+        }
         let body: Option<ContentBytes> = members.take("body")?;
         let body = body.ok_or_else(|| malformed("the body is empty"))?;
         Ok(Self {
@@ -95,10 +100,13 @@ impl InvokeBody {
             (true, true) => Err(malformed("#: only one of [messages] and [prompt] is permitted")),
             (false, false) => Err(malformed("#: required key [messages] or [prompt] not found")),
         };
-        body.map_err(|failure| match failure {
-            // Whatever is wrong with a model's own body is a matter of validation here.
-            Failure::Invalid { message, .. } => Failure::Validation(message),
-            other => other,
+        // Whatever is wrong with a model's own body is a matter of validation here.
+        body.map_err(|failure| {
+            if let Failure::Invalid { message, .. } = failure {
+                Failure::Validation(message)
+            } else {
+                failure
+            }
         })
     }
 }

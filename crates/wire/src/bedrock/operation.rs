@@ -44,8 +44,8 @@ impl Operation {
 
 /// What a Bedrock path and its request say.
 pub(crate) struct Called<'a, 'h> {
-    /// The label that names a model, decoded; `None` if it is not UTF-8.
-    pub(crate) label: Option<String>,
+    /// The label that names a model, decoded; what is not UTF-8 in it is a character that no name has.
+    pub(crate) label: String,
     /// The query, without `?`.
     pub(crate) raw_query: &'a str,
     /// The headers.
@@ -98,11 +98,11 @@ impl Operation {
     /// A [`Failure`] that names what is wrong, without repeating a tenant's words.
     pub(crate) fn command(self, called: &Called<'_, '_>) -> Result<Command, Failure> {
         called.takes_json(self)?;
-        let label = called.label.as_deref();
+        let label = &called.label;
         let mut members = self.service().request(
             self.name(),
             &RestRequest {
-                label: &|_only| label.map(str::to_owned),
+                label: &|_only| Some(label.clone()),
                 query: &Query::parse(called.raw_query.as_bytes())?,
                 headers: called.headers,
                 body: called.body,
@@ -111,8 +111,7 @@ impl Operation {
         if self == Self::ListFoundationModels {
             return ListFoundationModels::read(&mut members).map(Command::ListFoundationModels);
         }
-        // A label that is no UTF-8 is no name either.
-        let model = ModelIdentifier::parse(label.unwrap_or_default())?;
+        let model = ModelIdentifier::parse(label)?;
         let invoke =
             |members: &mut Members, stream| InvokeModel::read(model.clone(), members, stream).map(Box::new);
         match self {

@@ -8,6 +8,9 @@ use crate::Failure;
 /// What either API makes of settings.
 type Read = Result<(Sampling, Vec<(u32, f32)>), Failure>;
 
+/// Sets what is expected.
+type Set = fn(&mut Sampling);
+
 fn both(settings: &str) -> [Read; 2] {
     let chat = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}],{settings}}}"#);
     let responses = format!(r#"{{"model":"m","input":"x",{settings}}}"#);
@@ -25,73 +28,25 @@ fn taken(settings: &str) -> (Sampling, Vec<(u32, f32)>) {
 
 #[test]
 fn every_setting_is_read_to_its_ends() {
-    let default = Sampling::default();
-    for (settings, expected) in [
-        (
-            r#""temperature":0"#,
-            Sampling {
-                temperature: Some(0.0),
-                ..default
-            },
-        ),
-        (
-            r#""temperature":2"#,
-            Sampling {
-                temperature: Some(2.0),
-                ..default
-            },
-        ),
-        (
-            r#""top_p":1.0"#,
-            Sampling {
-                top_p: Some(1.0),
-                ..default
-            },
-        ),
-        (
-            r#""min_p":0.05"#,
-            Sampling {
-                min_p: Some(0.05),
-                ..default
-            },
-        ),
-        (
-            r#""top_k":40"#,
-            Sampling {
-                top_k: Some(40),
-                ..default
-            },
-        ),
-        (
-            r#""top_k":-1"#,
-            Sampling {
-                top_k: Some(0),
-                ..default
-            },
-        ),
-        (
-            r#""presence_penalty":-2,"frequency_penalty":2e0"#,
-            Sampling {
-                presence_penalty: Some(-2.0),
-                frequency_penalty: Some(2.0),
-                ..default
-            },
-        ),
-        (
-            r#""repetition_penalty":1.3"#,
-            Sampling {
-                repetition_penalty: Some(1.3),
-                ..default
-            },
-        ),
-        (
-            r#""seed":-1,"min_p":null"#,
-            Sampling {
-                seed: Some(u64::MAX),
-                ..default
-            },
-        ),
-    ] {
+    let cases: [(&str, Set); 9] = [
+        (r#""temperature":0"#, |s| s.temperature = Some(0.0)),
+        (r#""temperature":2"#, |s| s.temperature = Some(2.0)),
+        (r#""top_p":1.0"#, |s| s.top_p = Some(1.0)),
+        (r#""min_p":0.05"#, |s| s.min_p = Some(0.05)),
+        (r#""top_k":40"#, |s| s.top_k = Some(40)),
+        (r#""top_k":-1"#, |s| s.top_k = Some(0)),
+        (r#""presence_penalty":-2,"frequency_penalty":2e0"#, |s| {
+            s.presence_penalty = Some(-2.0);
+            s.frequency_penalty = Some(2.0);
+        }),
+        (r#""repetition_penalty":1.3"#, |s| {
+            s.repetition_penalty = Some(1.3)
+        }),
+        (r#""seed":-1,"min_p":null"#, |s| s.seed = Some(u64::MAX)),
+    ];
+    for (settings, set) in cases {
+        let mut expected = Sampling::default();
+        set(&mut expected);
         assert_eq!(taken(settings), (expected, Vec::new()), "{settings}");
     }
     let (_, biases) = taken(r#""logit_bias":{"5":-100,"0":100,"05":0.5,"99999999999":1,"5":1e1}"#);

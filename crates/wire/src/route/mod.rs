@@ -383,7 +383,9 @@ impl Route {
             Target::GetModel(_, id) => Ok(Command::GetModel(id.clone())),
             Target::Query(service) => service.command(&self.raw_query, body),
             Target::Bedrock(operation) => operation.command(&Called {
-                label: label(&self.raw_label),
+                label: percent_decode_str(&self.raw_label)
+                    .decode_utf8_lossy()
+                    .into_owned(),
                 raw_query: &self.raw_query,
                 headers,
                 body,

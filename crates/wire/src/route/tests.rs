@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::json::Json;
 
 const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=ASIAABCDEFGHIJKLMNOP/20261122/moho-local-1/sts/aws4_request, \
     SignedHeaders=host;x-amz-date, Signature=00";
@@ -94,7 +95,7 @@ fn refusals_speak_the_protocol_of_the_client() {
     assert_eq!(refused(&at("GET", "/")), openai(Failure::NoSuchPath));
     let bedrock = RequestHead {
         authorization: Some(SIGNED),
-        ..at("POST", "/model/x/converse")
+        ..at("POST", "/model/x/converse-later")
     };
     assert_eq!(refused(&bedrock), (Failure::NoSuchPath, ErrorShape::RestJson));
     let json = RequestHead {
@@ -102,6 +103,46 @@ fn refusals_speak_the_protocol_of_the_client() {
         ..at("POST", "/")
     };
     assert_eq!(refused(&json).1, ErrorShape::AwsJson);
+}
+
+#[test]
+fn every_operation_of_bedrock_has_the_path_of_the_service_model() {
+    let models = [
+        include_bytes!("../../models/bedrock.json").as_slice(),
+        include_bytes!("../../models/bedrock-runtime.json"),
+    ];
+    let mut found = Vec::new();
+    for model in models {
+        let model = crate::json::parse(model).unwrap();
+        let Some(Json::Object(operations)) = model.get("operations") else {
+            panic!("no operations")
+        };
+        for (name, operation) in operations {
+            let part = |part: &str| match operation.get("http").unwrap().get(part) {
+                Some(Json::String(text)) => text.expose().to_owned(),
+                _ => panic!("no {part}"),
+            };
+            let label = "arn%3Aaws%3Abedrock%3Ar%3A%3Afoundation-model%2Fm";
+            let path = part("requestUri")
+                .replace("{modelId}", label)
+                .replace("{modelIdentifier}", label);
+            let route = route(&at(&part("method"), &path)).ok().unwrap();
+            let Target::Bedrock(operation) = route.target() else {
+                panic!("another API")
+            };
+            assert_eq!(operation.name(), name.expose());
+            assert_eq!(
+                (route.error_shape(), route.signing_names()),
+                (ErrorShape::RestJson, &["bedrock"][..])
+            );
+            assert_eq!(route.target().prefix(), None);
+            assert_eq!(route.body_limit() == INFERENCE_LIMIT, part("method") == "POST");
+            found.push(*operation);
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    assert_eq!(found.len(), 7);
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Stopwatch {
 
     /// Notes the first text of a stream.
     fn text(&mut self) {
-        self.latency.first.get_or_insert(self.started.elapsed());
+        self.latency.first.get_or_insert_with(|| self.started.elapsed());
     }
 
     fn stop(mut self) -> Latency {
@@ -45,9 +45,10 @@ impl Stopwatch {
 
 /// What engine and road refuse, as Bedrock tells it: a request that does not make sense is a validation error.
 fn worded(failure: Failure) -> Failure {
-    match failure {
-        Failure::Invalid { message, .. } => Failure::Validation(message),
-        other => other,
+    if let Failure::Invalid { message, .. } = failure {
+        Failure::Validation(message)
+    } else {
+        failure
     }
 }
 

@@ -118,14 +118,15 @@ fn each_choice_has_its_chunks() {
 
 #[test]
 fn a_failure_never_looks_like_an_end() {
-    let frames = text(&ChatStream::new(head("")).fail(&Failure::Internal));
-    assert!(
-        frames.starts_with("data: {\"error\":{\"message\":\"An internal error occurred."),
-        "{frames}"
-    );
-    assert!(
-        frames.ends_with("\"type\":\"server_error\",\"param\":null,\"code\":\"server_error\"}}\n\n"),
-        "{frames}"
+    let failure = Failure::Service {
+        code: "broken",
+        message: "It broke.".to_owned(),
+        status: 500,
+    };
+    let frames = text(&ChatStream::new(head("")).fail(&failure));
+    assert_eq!(
+        frames,
+        "data: {\"error\":{\"message\":\"It broke.\",\"type\":\"server_error\",\"param\":null,\"code\":\"broken\"}}\n\n"
     );
 }
 
@@ -272,4 +273,38 @@ fn what_is_wrong_is_named() {
         };
         assert_eq!(got, param);
     }
+}
+
+#[test]
+fn fields_are_blamed_by_their_names_here() {
+    let blamed_param = |failure: Failure| {
+        let before = failure.message();
+        let Failure::Invalid { message, param, code } = blamed(failure) else {
+            panic!("no field is to blame")
+        };
+        assert_eq!(message, before);
+        (param.unwrap(), code)
+    };
+    let invalid = |param: &str| Failure::Invalid {
+        message: "no".to_owned(),
+        param: Some(param.to_owned()),
+        code: Some("c"),
+    };
+    let too_long = Failure::ContextLengthExceeded {
+        limit: 8192,
+        prompt_tokens: Some(9000),
+    };
+    for (failure, param, code) in [
+        (too_long, "messages", "context_length_exceeded"),
+        (invalid("input"), "messages", "c"),
+        (
+            invalid("text.format.schema"),
+            "response_format.json_schema.schema",
+            "c",
+        ),
+        (invalid("logit_bias"), "logit_bias", "c"),
+    ] {
+        assert_eq!(blamed_param(failure), (param.to_owned(), Some(code)));
+    }
+    assert_eq!(blamed(Failure::Unavailable), Failure::Unavailable);
 }

@@ -227,7 +227,7 @@ fn log_probabilities_are_in_deltas_dones_and_the_object() {
         ("response.output_text.done", both.clone()),
         ("response.content_part.done", both.clone()),
         ("response.output_item.done", both.clone()),
-        ("response.completed", both.clone()),
+        ("response.completed", both),
     ];
     assert_eq!(lists.len(), expected.len());
     for ((name, list), (event, members)) in lists.iter().zip(&expected) {

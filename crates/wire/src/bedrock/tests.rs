@@ -1,1 +1,0 @@
-//! Bedrock requests and replies.

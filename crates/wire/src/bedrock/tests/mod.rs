@@ -1,0 +1,102 @@
+//! Bedrock requests as SDKs send them, replies as SDKs read them, and what hostile clients send.
+
+mod bodies;
+mod converse;
+mod frames;
+mod hostile;
+mod replies;
+
+use std::time::Duration;
+
+use moho_terms::{Content, ContentBytes, Entropy, EntropyUnavailable};
+
+use super::*;
+use crate::json::{self, Json, Writer};
+use crate::openai::Usage;
+use crate::{Command, Failure, RequestHead, route};
+
+/// Entropy of zeros: padding is `AAA…`.
+struct Zeros;
+
+impl Entropy for Zeros {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
+        bytes.fill(0);
+        Ok(())
+    }
+}
+
+const USAGE: Usage = Usage {
+    input_tokens: 9,
+    cached_tokens: 4,
+    output_tokens: 3,
+};
+const LATENCY: Latency = Latency {
+    total: Duration::from_millis(250),
+    first: Some(Duration::from_millis(20)),
+};
+
+/// What a request becomes.
+fn ask(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Command, Failure> {
+    let (raw_path, raw_query) = path.split_once('?').unwrap_or((path, ""));
+    let route = route(&RequestHead {
+        method,
+        raw_path,
+        raw_query,
+        content_type: None,
+        authorization: None,
+    });
+    let route = route.map_err(|refused| refused.failure)?;
+    let header = |name: &str| {
+        let (_, value) = headers.iter().find(|(header, _)| *header == name)?;
+        Some(value.as_bytes())
+    };
+    route.command(&header, body)
+}
+
+fn post(operation: &str, body: &str) -> Result<Command, Failure> {
+    ask("POST", &format!("/model/m/{operation}"), &[], body.as_bytes())
+}
+
+fn converse(body: &str) -> Result<Converse, Failure> {
+    {
+        let Command::Converse(converse) = post("converse", body)? else {
+            panic!("another command")
+        };
+        Ok(*converse)
+    }
+}
+
+fn invoke(body: &str) -> Result<InvokeModel, Failure> {
+    {
+        let Command::InvokeModel(invoke) = post("invoke", body)? else {
+            panic!("another command")
+        };
+        Ok(*invoke)
+    }
+}
+
+/// The sentence of a refusal that is a matter of validation.
+fn refusal<T>(result: Result<T, Failure>) -> String {
+    match result.err() {
+        Some(Failure::Validation(message)) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The sentence of a refusal of what is not the protocol.
+fn malformed<T>(result: Result<T, Failure>) -> String {
+    match result.err() {
+        Some(Failure::Invalid {
+            message, code: None, ..
+        }) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn text(bytes: &ContentBytes) -> String {
+    String::from_utf8(bytes.expose().to_vec()).unwrap()
+}
+
+fn words(text: &str) -> Content {
+    Content::new(text.to_owned())
+}

@@ -13,7 +13,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 4] = [
+const NEEDS: &[Need] = &[
     Need {
         package: "curl",
         present: || process::succeeds(Command::new("curl").arg("--version")),
@@ -44,12 +44,12 @@ const TEST_NEEDS: [Need; 1] = [Need {
 
 /// Installs what is missing, or says exactly what to install.
 pub(crate) fn bring() -> Result<()> {
-    bring_all(&NEEDS)
+    bring_all(NEEDS)
 }
 
 /// The same, with what only the tests need.
 pub(crate) fn bring_for_tests() -> Result<()> {
-    bring_all(&NEEDS)?;
+    bring_all(NEEDS)?;
     bring_all(&TEST_NEEDS)
 }
 

@@ -23,10 +23,6 @@ const NEEDS: &[Need] = &[
         present: || process::succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])),
     },
     Need {
-        package: "systemd",
-        present: || process::succeeds(Command::new("systemd-analyze").arg("--version")),
-    },
-    Need {
         package: "gcc",
         present: || process::succeeds(Command::new("cc").arg("--version")),
     },
@@ -36,10 +32,10 @@ const NEEDS: &[Need] = &[
     },
 ];
 
-/// What only the tests need: Prometheus's own checker of what a scrape reads.
-const TEST_NEEDS: [Need; 1] = [Need {
-    package: "prometheus",
-    present: || process::succeeds(Command::new("promtool").arg("--version")),
+/// What only the tests need: the service manager's own checker of units.
+const TEST_NEEDS: &[Need] = &[Need {
+    package: "systemd",
+    present: || process::succeeds(Command::new("systemd-analyze").arg("--version")),
 }];
 
 /// Installs what is missing, or says exactly what to install.
@@ -50,7 +46,7 @@ pub(crate) fn bring() -> Result<()> {
 /// The same, with what only the tests need.
 pub(crate) fn bring_for_tests() -> Result<()> {
     bring_all(NEEDS)?;
-    bring_all(&TEST_NEEDS)
+    bring_all(TEST_NEEDS)
 }
 
 fn bring_all(needs: &[Need]) -> Result<()> {

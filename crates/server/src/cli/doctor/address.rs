@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_that_our_own_moho_has_is_no_fault() {
+    async fn a_port_that_our_own_server_has_is_no_fault() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let config = config(&[("listen", &taken.local_addr().unwrap().to_string())]);
         let mut scene = scene(&config);

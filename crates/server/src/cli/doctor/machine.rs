@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_running_moho_is_looked_at_rather_than_this_shell() {
+    fn the_running_server_is_looked_at_rather_than_this_shell() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&[]);
         let mut scene = scene(&config);

@@ -13,6 +13,7 @@ mod packages;
 mod places;
 mod proc;
 mod process;
+mod promtool;
 mod python;
 mod question;
 mod served;

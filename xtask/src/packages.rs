@@ -13,7 +13,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 4] = [
+const NEEDS: &[Need] = &[
     Need {
         package: "curl",
         present: || process::succeeds(Command::new("curl").arg("--version")),
@@ -21,10 +21,6 @@ const NEEDS: [Need; 4] = [
     Need {
         package: "python3-venv",
         present: || process::succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])),
-    },
-    Need {
-        package: "systemd",
-        present: || process::succeeds(Command::new("systemd-analyze").arg("--version")),
     },
     Need {
         package: "gcc",
@@ -36,21 +32,21 @@ const NEEDS: [Need; 4] = [
     },
 ];
 
-/// What only the tests need: Prometheus's own checker of what a scrape reads.
-const TEST_NEEDS: [Need; 1] = [Need {
-    package: "prometheus",
-    present: || process::succeeds(Command::new("promtool").arg("--version")),
+/// What only the tests need: the service manager's own checker of units.
+const TEST_NEEDS: &[Need] = &[Need {
+    package: "systemd",
+    present: || process::succeeds(Command::new("systemd-analyze").arg("--version")),
 }];
 
 /// Installs what is missing, or says exactly what to install.
 pub(crate) fn bring() -> Result<()> {
-    bring_all(&NEEDS)
+    bring_all(NEEDS)
 }
 
 /// The same, with what only the tests need.
 pub(crate) fn bring_for_tests() -> Result<()> {
-    bring_all(&NEEDS)?;
-    bring_all(&TEST_NEEDS)
+    bring_all(NEEDS)?;
+    bring_all(TEST_NEEDS)
 }
 
 fn bring_all(needs: &[Need]) -> Result<()> {

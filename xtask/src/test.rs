@@ -1,6 +1,6 @@
 //! Every test there is, with what it needs: the demo model, real clients in a private environment, the real binary.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -8,7 +8,7 @@ use crate::cargo::{self, cargo};
 use crate::check::{self, Parts};
 use crate::places::Places;
 use crate::python::Environment;
-use crate::{demo_model, packages, process};
+use crate::{demo_model, packages, process, promtool};
 
 /// What `cargo xtask test` takes.
 #[derive(clap::Args)]
@@ -70,15 +70,17 @@ pub(crate) fn clients(places: &Places, model: &Path, suite: Suite) -> Result<()>
         .env("MOHO_LOAD", load)
         .env("MOHO_TEST_MODEL", model)
         .current_dir(places.checkout());
-    pytest.env("PATH", first_on_path(&environment.programs())?);
+    let mut programs = vec![environment.programs()];
+    programs.extend(promtool::bring(places)?);
+    pytest.env("PATH", first_on_path(&programs)?);
     pytest.env("PYTHONDONTWRITEBYTECODE", "1");
     cargo::clean(&mut pytest);
     process::run(&mut pytest)
 }
 
-/// The search path with `folder` in front, so that the tests find the clients by their names.
-fn first_on_path(folder: &Path) -> Result<std::ffi::OsString> {
+/// The search path with `folders` in front, so that the tests find the clients by their names.
+fn first_on_path(folders: &[PathBuf]) -> Result<std::ffi::OsString> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::iter::once(folder.to_path_buf()).chain(std::env::split_paths(&path));
+    let folders = folders.iter().cloned().chain(std::env::split_paths(&path));
     std::env::join_paths(folders).context("the search path holds a colon")
 }

@@ -1,0 +1,58 @@
+//! Prometheus's own checker of what a scrape reads, from Debian's package.
+//!
+//! Only the program is taken out of the package: installing it would start a Prometheus on the developer's machine.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::places::Places;
+use crate::process;
+use crate::terminal::Step;
+
+const PACKAGE: &str = "prometheus";
+const PROGRAM: &str = "promtool";
+
+/// The folder to search for the program, once it is there; `None` if the system has it.
+pub(crate) fn bring(places: &Places) -> Result<Option<PathBuf>> {
+    if works(Path::new(PROGRAM)) {
+        return Ok(None);
+    }
+    let folder = places.cache("tools")?;
+    let program = folder.join(PROGRAM);
+    if !works(&program) {
+        let step = Step::spinner("tools");
+        step.now(PROGRAM);
+        extract(&program)
+            .with_context(|| format!("{PROGRAM} cannot be had; on Debian: sudo apt-get install {PACKAGE}"))?;
+        step.done(&format!("took {PROGRAM} out of the package {PACKAGE}"));
+    }
+    Ok(Some(folder))
+}
+
+fn works(program: &Path) -> bool {
+    process::succeeds(Command::new(program).arg("--version"))
+}
+
+fn extract(program: &Path) -> Result<()> {
+    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let download = || {
+        let mut apt = Command::new("apt-get");
+        apt.args(["download", "-qq", PACKAGE]).current_dir(folder.path());
+        process::capture(&mut apt)
+    };
+    if download().is_err() {
+        // A machine that never asked for packages has no list of them.
+        process::capture(Command::new("apt-get").args(["update", "-qq"]))?;
+        download()?;
+    }
+    let mut packages = std::fs::read_dir(folder.path())?.filter_map(|entry| Some(entry.ok()?.path()));
+    let package = packages.find(|path| path.extension().is_some_and(|end| end == "deb"));
+    let package = package.context("no package was downloaded")?;
+    let files = folder.path().join("files");
+    process::capture(Command::new("dpkg-deb").arg("--extract").arg(package).arg(&files))?;
+    std::fs::copy(files.join("usr/bin").join(PROGRAM), program).context("the package has another content")?;
+    ensure!(works(program), "the program does not work here");
+    Ok(())
+}

@@ -76,7 +76,7 @@ def test_a_changed_journal_is_not_written_on(make_moho):
     whole = path.read_bytes()
     path.write_bytes(whole.replace(b'"outcome":"allow"', b'"outcome":"deny!"', 1))
     server.spawn()
-    assert server.process.wait(60) > 0
+    assert server.process.wait(60) == 5
     assert "journal" in server.log_text()
     path.write_bytes(whole)
     assert ask(server.start()).status == "completed"

@@ -52,13 +52,17 @@ pub enum IdentityProvider {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DoorClosed {
     /// The root is not the development root.
-    #[error("the bootstrap door exists only under the development root")]
+    #[error("the bootstrap door exists only under the development root: sign in with an identity provider")]
     NotDevelopment,
     /// An identity provider is set.
-    #[error("the bootstrap door closed for good when an identity provider was set")]
+    #[error(
+        "the bootstrap door closed for good when an identity provider was set: only a session that still lives can make another (AssumeRole)"
+    )]
     IdentityProviderSet,
     /// The peer is not the user the server runs as.
-    #[error("the bootstrap door admits only the user the server runs as")]
+    #[error(
+        "the bootstrap door admits only the user the server runs as: run `moho credentials` as that user"
+    )]
     Stranger,
     /// The policy of whoever enters does not parse.
     #[error("the bootstrap policy is broken")]

@@ -116,7 +116,9 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("The private generative-AI platform that you can prove")
         .after_help("Start here:  moho serve --model smollm2-135m-instruct=FILE.gguf --bootstrap-grant smollm2-135m-instruct\n\
-                     then:        eval \"$(moho credentials --role Developer)\"")
+                     then:        eval \"$(moho credentials --role Developer)\"\n\
+                     or, if that did not go well:  moho doctor (with the same settings)\n\n\
+                     `moho COMMAND --help` says more about each; docs/operations.md how to run it for good.")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(
@@ -126,7 +128,15 @@ fn command() -> Command {
                     "Serves models over the OpenAI and AWS APIs on one TLS port, until it is told to stop (SIGTERM or Ctrl-C; \
                      twice to stop at once).\n\nThe first start creates what is missing in the data directory: keys, a certificate \
                      authority (`ca.pem`, for clients to trust), an organisation, an account and its roles. As long as no identity \
-                     provider is set, `moho credentials` gets the first credentials from the bootstrap door.",
+                     provider is set, `moho credentials` gets the first credentials from the bootstrap door.\n\nEvery flag has \
+                     a variable and a key in the settings file; a flag is stronger than a variable, and a variable than the \
+                     file. It ends with 0 when it was told to stop, 2 if settings are wrong, 3 if something is in the way \
+                     (`moho doctor` says what), 5 if the journal is damaged.",
+                )
+                .after_long_help(
+                    "Examples:\n  moho serve --model smollm2-135m-instruct=FILE.gguf --bootstrap-grant smollm2-135m-instruct\n  \
+                     moho serve --config /etc/moho/moho.toml --log-format json\n  moho serve --listen 0.0.0.0:443 --tls-certificate \
+                     fullchain.pem --tls-key key.pem …\n\nAs a service: deploy/systemd/moho.service, docs/operations.md",
                 )
                 .arg(config())
                 .args(Typed::args()),
@@ -137,6 +147,11 @@ fn command() -> Command {
             Command::new("journal").about("Looks at the journal").subcommand_required(true).arg_required_else_help(true).subcommand(
                 Command::new("verify")
                     .about("Checks that no entry of the journal was changed, moved or taken out")
+                    .long_about(
+                        "Checks the journal of every decision from its first entry to its last: each carries the digest of the one \
+                         before, so that nothing can be changed, moved or taken out in between. It may run beside a moho that \
+                         serves. It ends with 5 at the first entry that does not fit, and says which.",
+                    )
                     .arg(config())
                     .args(data()),
             ),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::ArgMatches;
 use http::HeaderValue;
+use moho_audit::AuditError;
 use moho_engine::ModelCard;
 use moho_iam::bootstrap::Attestation;
 use moho_os::FileLock;
@@ -97,13 +98,22 @@ pub(super) fn run<R: Road>(
         let opened = open(&config, &prepared.surface, &mut |model, done, total| {
             loading.show(model, done, total)
         })
-        .map_err(Failure::of(Exit::InTheWay))?;
+        .map_err(unopened)?;
         runtime
             .block_on(prepared.serve(&config, opened, &supervisor))
             .map_err(Failure::of(Exit::Failed))
     };
     drop(runtime);
     result
+}
+
+/// Why the platform cannot be opened: something is in the way, or the journal is damaged.
+fn unopened(error: anyhow::Error) -> Failure {
+    let damaged = error
+        .chain()
+        .any(|cause| matches!(cause.downcast_ref(), Some(AuditError::Broken { .. })));
+    let exit = if damaged { Exit::Damaged } else { Exit::InTheWay };
+    Failure::new(exit, error)
 }
 
 /// What is there before the platform: cheap things that can fail, so that they fail first.

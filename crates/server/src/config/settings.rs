@@ -110,7 +110,7 @@ pub const SETTINGS: &[Setting] = &[
         ["bootstrap.grants", "bootstrap-grant", "MOHO_BOOTSTRAP_GRANTS"],
         "ID",
         "none",
-        "Model that the first account is granted when it is created; without a grant, every call is denied",
+        "Model that the first account is granted, as long as no identity provider is set; without a grant, every call is denied",
     ),
     one(
         ["limits.body", "body-limit", "MOHO_BODY_LIMIT"],

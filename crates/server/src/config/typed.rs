@@ -127,11 +127,25 @@ fn arg(setting: &'static Setting) -> Arg {
         .long(setting.flag)
         .env(setting.variable)
         .value_name(setting.value)
-        .help(format!("{} [default: {}]", setting.meaning, setting.default));
+        .help(format!("{} [default: {}]", setting.meaning, setting.default))
+        .help_heading(heading(setting.key));
     if setting.many {
         arg.action(ArgAction::Append).value_delimiter(',')
     } else {
         arg.action(ArgAction::Set)
+    }
+}
+
+/// Under which heading of the help text a setting stands: its section of the file.
+fn heading(key: &str) -> &'static str {
+    match key.split_once('.').map(|(section, _)| section) {
+        None => "What to serve, and where",
+        Some("engine") => "Engine",
+        Some("bootstrap") => "First start",
+        Some("limits") => "What clients may take",
+        Some("tls") => "Certificate",
+        Some("log") => "Log",
+        Some(_) => "Observers",
     }
 }
 

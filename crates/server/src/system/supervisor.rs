@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manager_hears_that_moho_is_ready_lives_and_stops() {
+    fn a_manager_hears_when_it_is_ready_lives_and_stops() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let manager = UnixDatagram::bind(&path).unwrap();

@@ -21,6 +21,13 @@ pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
         });
         findings.extend(exposed(*address));
     }
+    if let Some(address) = scene.config.metrics {
+        findings.push(match Listener::bind(address) {
+            Ok(_given_back) => Finding::fine(CHECK, format!("{address} is free, for metrics")),
+            Err(error) => refused(scene, &error),
+        });
+        findings.extend(seen(address));
+    }
     findings
 }
 
@@ -51,7 +58,7 @@ fn refused(scene: &Scene<'_>, error: &BindError) -> Finding {
 
 /// Whoever can reach the port can try. The bootstrap door itself is a file, but what is behind it is not proven yet.
 fn exposed(address: SocketAddr) -> Option<Finding> {
-    if address.ip().is_loopback() {
+    if address.ip().to_canonical().is_loopback() {
         return None;
     }
     let who = if address.ip().is_unspecified() {
@@ -67,6 +74,18 @@ fn exposed(address: SocketAddr) -> Option<Finding> {
             )
             .cure("listen on 127.0.0.1 while you try moho out, or let a firewall say who may connect"),
     )
+}
+
+/// Metrics hold no content, but nobody has to say who it is to read them.
+fn seen(address: SocketAddr) -> Option<Finding> {
+    (!address.ip().to_canonical().is_loopback()).then(|| {
+        Finding::warning(
+            "exposure",
+            format!("metrics on {address} can be reached from other machines"),
+        )
+        .why("they are read without credentials and without encryption: load, models and errors, though never content")
+        .cure("keep that network private, or set --metrics-listen (`metrics.listen`) to 127.0.0.1")
+    })
 }
 
 /// The process that listens on an address, with its name, as far as /proc tells this user.
@@ -158,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_that_our_own_moho_has_is_no_fault() {
+    async fn a_port_that_our_own_server_has_is_no_fault() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let config = config(&[("listen", &taken.local_addr().unwrap().to_string())]);
         let mut scene = scene(&config);
@@ -189,7 +208,24 @@ mod tests {
             let found = exposed(address.parse().unwrap()).unwrap();
             assert_eq!(found.level, Level::Warning, "{address}");
             assert!(found.cure.contains("127.0.0.1"));
+            assert!(
+                seen(address.parse().unwrap())
+                    .unwrap()
+                    .cure
+                    .contains("metrics.listen")
+            );
         }
+        assert!(seen("127.0.0.1:1".parse().unwrap()).is_none());
+        assert!(exposed("[::ffff:127.0.0.1]:1".parse().unwrap()).is_none());
+    }
+
+    #[tokio::test]
+    async fn the_port_for_metrics_is_looked_at_too() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let config = config(&[("listen", "127.0.0.1:0"), ("metrics.listen", &address)]);
+        let levels: Vec<Level> = check(&scene(&config)).iter().map(|found| found.level).collect();
+        assert_eq!(levels, [Level::Fine, Level::Fault]);
     }
 
     #[test]

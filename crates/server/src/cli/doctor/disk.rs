@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_moho_is_no_fault() {
+    fn a_running_server_is_no_fault() {
         let folder = private();
         let config = config(&[("data", folder.path().to_str().unwrap())]);
         let mut scene = scene(&config);

@@ -11,8 +11,6 @@ const KERNEL: &str = "kernel";
 const OLDEST: (u32, u32) = (4, 14);
 /// Keys rest in locked pages, one each.
 const LOCKED: u64 = 1 << 20;
-/// Files besides connections: listeners, journal, store, models.
-const OTHER_FILES: u64 = 64;
 /// Bits that a kernel wants to have gathered before it gives randomness.
 const ENOUGH_ENTROPY: u64 = 128;
 
@@ -114,19 +112,18 @@ fn limits(scene: &Scene<'_>) -> Vec<Finding> {
                 .cure("`ulimit -l 8192`, or LimitMEMLOCK=8M in the service"),
         );
     }
-    let wanted = u64::try_from(scene.config.limits.connections)
-        .unwrap_or(u64::MAX)
-        .saturating_add(OTHER_FILES);
-    if let Some(files) = soft(&text, "Max open files").filter(|files| *files < wanted) {
+    // moho raises its own limit as far as it may.
+    let asked = scene.config.limits.connections;
+    let files = hard(&text, "Max open files").and_then(|files| usize::try_from(files).ok());
+    if let Some(files) = files.filter(|files| scene.config.limits.within(*files).connections < asked) {
+        let held = scene.config.limits.within(files).connections;
         findings.push(
             Finding::warning(
                 LIMITS,
-                format!("{whose} may open {files} files, and {} connections take more", scene.config.limits.connections),
+                format!("{whose} may open {files} files, which is enough for {held} connections and not for {asked}"),
             )
-            .why("connections beyond that wait until others end")
-            .cure(format!(
-                "`ulimit -n {wanted}`, LimitNOFILE={wanted} in the service, or a lower --max-connections (`limits.connections`)"
-            )),
+            .why("connections beyond that take the places of idle ones, or are closed")
+            .cure("`ulimit -Hn`, LimitNOFILE in the service, or a lower --max-connections (`limits.connections`)"),
         );
     }
     if findings.is_empty() {
@@ -137,8 +134,17 @@ fn limits(scene: &Scene<'_>) -> Vec<Finding> {
 
 /// The limit that holds, in a table such as `/proc/self/limits`; `None` if there is none.
 fn soft(table: &str, name: &str) -> Option<u64> {
-    let line = table.lines().find_map(|line| line.strip_prefix(name))?;
-    line.split_whitespace().next()?.parse().ok()
+    limit(table, name).next()?.parse().ok()
+}
+
+/// How far the limit may be raised.
+fn hard(table: &str, name: &str) -> Option<u64> {
+    limit(table, name).nth(1)?.parse().ok()
+}
+
+fn limit<'a>(table: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let line = table.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap_or_default().split_whitespace()
 }
 
 #[cfg(test)]
@@ -195,7 +201,7 @@ mod tests {
             ("proc/sys/kernel/yama/ptrace_scope", "1\n"),
             (
                 "proc/self/limits",
-                "Max open files 4096 4096 files\nMax locked memory unlimited unlimited bytes\n",
+                "Max open files 1024 8192 files\nMax locked memory unlimited unlimited bytes\n",
             ),
         ];
         scene.system = System {
@@ -210,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_running_moho_is_looked_at_rather_than_this_shell() {
+    fn the_running_server_is_looked_at_rather_than_this_shell() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&[]);
         let mut scene = scene(&config);
@@ -220,7 +226,7 @@ mod tests {
                 ("proc/self/limits", LIMITS_TABLE),
                 (
                     "proc/7/limits",
-                    "Max open files 4096 4096 files\nMax locked memory 8388608 8388608 bytes\n",
+                    "Max open files 1024 8192 files\nMax locked memory 8388608 8388608 bytes\n",
                 ),
             ],
         );

@@ -10,7 +10,17 @@ const STS: ErrorShape = ErrorShape::Query {
 
 /// One of each, with values that are as long as they get in life.
 fn every() -> Vec<(&'static str, Failure)> {
-    let text = |text: &str| text.to_owned();
+    let mut all = of_who();
+    all.extend(of_what());
+    all
+}
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+/// Refusals of who the caller is, or may be.
+fn of_who() -> Vec<(&'static str, Failure)> {
     let region = |name: &str| name.parse().unwrap();
     vec![
         ("missing", Failure::MissingAuthentication),
@@ -54,6 +64,12 @@ fn every() -> Vec<(&'static str, Failure)> {
             "denied",
             Failure::AccessDenied(text("User: … is not authorized to perform: ….")),
         ),
+    ]
+}
+
+/// Refusals of what was asked for, or of anything at the moment.
+fn of_what() -> Vec<(&'static str, Failure)> {
+    vec![
         ("path", Failure::NoSuchPath),
         ("method", Failure::MethodNotAllowed("GET, DELETE")),
         (

@@ -407,7 +407,7 @@ def test_what_is_no_tls(target, garbage):
 def test_plain_http_is_told_to_speak_tls(target):
     with unharmed(target), rawnet.plain(target) as stream:
         send_all(stream, b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
-        assert rest(stream).endswith(b"this port speaks HTTPS, not plain HTTP")
+        assert rest(stream).endswith(b"this port speaks HTTPS, not plain HTTP: begin the URL with https://")
 
 
 def hello(version: int) -> bytes:

@@ -12,6 +12,7 @@ import pytest
 
 import bedrock
 import rawnet
+from observing import eventually, value
 from rawnet import DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, WINDOW_UPDATE, Http2, frame
 from serving import MODEL, Moho
 
@@ -303,16 +304,19 @@ def test_a_stream_that_is_not_read_is_cut_alone(make_moho):
 
 def test_a_connection_that_is_not_read_is_cut(make_moho):
     """HTTP/1.1: the system's buffers fill first, which are bounded too."""
-    server = make_moho(arguments=("--sequences", "1", "--stall-seconds", "2")).start()
+    limits = ("--sequences", "1", "--stall-seconds", "2")
+    server = make_moho(arguments=(*limits, "--metrics-listen", "127.0.0.1:0")).start()
     wordy = LONG | {"logprobs": True, "top_logprobs": 20}
     body = json.dumps(wordy)
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: {authorization(server)}\r\ncontent-length: {len(body)}\r\n\r\n"
     stream = rawnet.tls(server, receive_buffer=4096)
     before = server.memory("VmRSS")
     assert rawnet.send_all(stream, (head + body).encode())
-    with server.http(server.bearer(), timeout=rawnet.PATIENCE * 4) as http:
+    # Read before it is cut, the answer would simply go on.
+    eventually("the cut", lambda: value(server, "moho_stream_aborts_total", side="client") == 1)
+    with server.http(server.bearer(), timeout=rawnet.PATIENCE) as http:
         short = {"model": MODEL, "messages": [{"role": "user", "content": "Hi!"}], "max_completion_tokens": 4}
-        # There is only one place for a sequence: it is free once the reader was cut.
+        # There is only one place for a sequence, and it is free.
         assert http.post("/v1/chat/completions", json=short).status_code == 200
     assert server.memory("VmRSS") - before < 64 << 20
     assert b"[DONE]" not in rawnet.rest(stream)

@@ -134,6 +134,31 @@ fn a_llama_prompt_of_many_turns_is_read_once() {
 }
 
 #[test]
+fn a_refusal_tells_ten_errors_of_very_many() {
+    let many = vec!["{}"; 400_000].join(",");
+    let told = refusal(converse(&format!(r#"{{"messages":[{many}]}}"#)));
+    assert!(
+        told.starts_with("10 validation errors detected: Value null at 'messages.1.member.role' failed"),
+        "{told}"
+    );
+    assert!(
+        told.contains("'messages.5.member.") && !told.contains("'messages.6.member."),
+        "{told}"
+    );
+    // A list or map that is too long itself is not looked into.
+    let pairs: Vec<String> = (0..17).map(|n| format!("\"<{n}>\":\"<v>\"")).collect();
+    let told = refusal(converse(&format!(
+        r#"{{"requestMetadata":{{{}}}}}"#,
+        pairs.join(",")
+    )));
+    assert!(told.starts_with("1 validation error detected: Value"), "{told}");
+    assert!(
+        told.contains("'requestMetadata'") && !told.contains("keys"),
+        "{told}"
+    );
+}
+
+#[test]
 fn paths_that_are_nobodys_are_unknown_operations() {
     let shape = ErrorShape::RestJson;
     for (method, path) in [

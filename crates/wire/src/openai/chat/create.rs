@@ -11,6 +11,8 @@ use crate::openai::{OutputFormat, Role, Sampling, Turn, sampling, settings};
 const CHOICES: i64 = 128;
 /// The most texts that end an answer.
 const STOPS: usize = 4;
+/// The most bytes of one of them: as many as the engine looks for.
+const STOP_BYTES: usize = 1024;
 
 /// A parsed `POST /chat/completions`.
 pub struct CreateChat {
@@ -157,6 +159,14 @@ fn stop_text(text: &Json) -> Result<Content, Failure> {
     if text.is_empty() {
         let message = "Invalid 'stop': a text is empty.".to_owned();
         return Err(invalid(message, "stop", "invalid_value"));
+    }
+    if text.len() > STOP_BYTES {
+        let message = format!(
+            "Invalid 'stop': string too long. Expected a string with maximum length {STOP_BYTES}, but got a string with \
+             length {} instead.",
+            text.len()
+        );
+        return Err(invalid(message, "stop", "string_above_max_length"));
     }
     Ok(Content::new(text.expose().to_owned()))
 }

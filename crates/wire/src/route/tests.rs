@@ -256,6 +256,71 @@ fn queries_of_stored_responses_are_read() {
     assert!(get("include=x") && !get("stream=true"));
 }
 
+#[test]
+fn a_guardrail_is_refused_by_name_and_never_skipped() {
+    let bodies = [
+        (
+            "chat/completions",
+            r#"{"model":"m","messages":[{"role":"user","content":"x"}]"#,
+        ),
+        ("responses", r#"{"model":"m","input":"x""#),
+    ];
+    for ((api, body), root) in bodies
+        .iter()
+        .flat_map(|body| [(body, "/v1"), (body, "/openai/v1")])
+    {
+        let path = format!("{root}/{api}");
+        let ask = |headers: &[(&str, &'static str)], more: &str| {
+            let route = route(&at("POST", &path)).ok().unwrap();
+            let header = |name: &str| {
+                let found = headers.iter().find(|(header, _)| *header == name);
+                found.map(|(_, value)| value.as_bytes())
+            };
+            match route.command(&header, format!("{body}{more}}}").as_bytes()) {
+                Ok(_) => None,
+                Err(Failure::Invalid { message, param, .. }) if message.contains("guardrail") => param,
+                Err(other) => panic!("{other:?}"),
+            }
+        };
+        for (header, value, named) in [
+            (
+                "x-amzn-bedrock-guardrailidentifier",
+                "gr-1",
+                "X-Amzn-Bedrock-GuardrailIdentifier",
+            ),
+            (
+                "x-amzn-bedrock-guardrailidentifier",
+                "é",
+                "X-Amzn-Bedrock-GuardrailIdentifier",
+            ),
+            (
+                "x-amzn-bedrock-guardrailversion",
+                "DRAFT",
+                "X-Amzn-Bedrock-GuardrailVersion",
+            ),
+            ("x-amzn-bedrock-trace", "ENABLED", "X-Amzn-Bedrock-Trace"),
+        ] {
+            assert_eq!(ask(&[(header, value)], "").as_deref(), Some(named), "{path}");
+        }
+        for (more, named) in [
+            (
+                r#","amazon-bedrock-guardrailConfig":{"tagSuffix":"x"}"#,
+                "amazon-bedrock-guardrailConfig",
+            ),
+            (r#","amazon-bedrock-trace":"ENABLED""#, "amazon-bedrock-trace"),
+            (r#","amazon-bedrock-Xyzzy7":1"#, "amazon-bedrock-*"),
+        ] {
+            assert_eq!(ask(&[], more).as_deref(), Some(named), "{path}");
+        }
+        let nothing = r#","amazon-bedrock-guardrailConfig":null"#;
+        assert_eq!(
+            ask(&[("x-amzn-bedrock-trace", "DISABLED")], nothing),
+            None,
+            "{path}"
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn no_head_panics(method in "[A-Z]{0,6}", path in "(/v1|/openai/v1)?[/a-z_%.0-9é]{0,30}", query in ".{0,20}", header in ".{0,60}") {

@@ -5,7 +5,7 @@ use moho_terms::{Content, ModelId};
 use crate::Failure;
 use crate::json::Json;
 use crate::openai::fields::{self, Fields, invalid, unsupported, wrong_type};
-use crate::openai::{OutputFormat, Role, Sampling, Turn, sampling, settings};
+use crate::openai::{OutputFormat, Role, Sampling, Turn, guardrail, sampling, settings};
 
 /// The most answers to one question.
 const CHOICES: i64 = 128;
@@ -78,6 +78,7 @@ impl CreateChat {
 
 /// What the API has and this server does not, as long as leaving it out would change the answer's meaning.
 fn refuse_unserved(request: &Fields<'_>) -> Result<(), Failure> {
+    guardrail::refuse_keys(request)?;
     for kind in request.array("modalities")?.unwrap_or_default() {
         if !matches!(kind, Json::String(kind) if kind.expose() == "text") {
             return Err(unsupported("modalities", "only 'text' is supported"));

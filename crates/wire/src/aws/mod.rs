@@ -4,7 +4,7 @@
 //! typed struct; a reply goes the same way back. The models are made by `cargo xtask aws-model`.
 
 pub(crate) mod document;
-mod field_list;
+pub(crate) mod field_list;
 mod model;
 pub mod ops;
 mod path;

@@ -160,7 +160,7 @@ fn top() -> impl Strategy<Value = Plain> {
 fn read(model: &ServiceModel, body: &[u8]) -> Result<Document, crate::Failure> {
     let request = RestRequest {
         label: &|_| None,
-        query: &Query::parse(b"").unwrap(),
+        query: &Query::of_url("").unwrap(),
         headers: &|_| None,
         body,
     };

@@ -74,7 +74,7 @@ fn requests_are_read_as_botocore_writes_them() {
                         .find(|(label, _)| label == name)
                         .map(|(_, v)| v.clone())
                 },
-                query: &Query::parse(query.as_bytes()).unwrap(),
+                query: &Query::of_url(query).unwrap(),
                 headers: &header,
                 body: text(case, "body").unwrap().as_bytes(),
             };

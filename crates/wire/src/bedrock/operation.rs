@@ -103,7 +103,7 @@ impl Operation {
             self.name(),
             &RestRequest {
                 label: &|_only| Some(label.clone()),
-                query: &Query::parse(called.raw_query.as_bytes())?,
+                query: &Query::of_url(called.raw_query)?,
                 headers: called.headers,
                 body: called.body,
             },

@@ -368,7 +368,7 @@ impl Route {
                 CreateResponse::parse(body).map(|c| Command::CreateResponse(Box::new(c)))
             }
             Target::GetResponse(_, id) => {
-                if Query::parse(self.raw_query.as_bytes())?.get("stream") == Some("true") {
+                if Query::of_url(&self.raw_query)?.get("stream") == Some("true") {
                     return Err(unsupported(
                         "stream",
                         "a stored response cannot be streamed again yet",

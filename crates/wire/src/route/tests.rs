@@ -321,6 +321,31 @@ fn a_guardrail_is_refused_by_name_and_never_skipped() {
     }
 }
 
+#[test]
+fn a_query_means_what_sigv4_signs_of_it() {
+    let assume = |method, raw_query: &str, body: &[u8]| {
+        let head = RequestHead {
+            raw_query,
+            content_type: FORM,
+            ..at(method, "/")
+        };
+        match route(&head).ok().unwrap().command(&|_| None, body) {
+            Ok(Command::AssumeRole(assume)) => Ok(assume.session_name.to_string()),
+            Ok(_) => panic!("another command"),
+            Err(failure) => Err(failure),
+        }
+    };
+    let form = "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fr&RoleSessionName=";
+    let (plus, encoded) = (format!("{form}a.b@c+d"), format!("{form}a.b@c%2Bd"));
+    for method in ["GET", "POST"] {
+        assert_eq!(assume(method, &plus, b"").as_deref(), Ok("a.b@c+d"));
+        assert_eq!(assume(method, &encoded, b"").as_deref(), Ok("a.b@c+d"));
+    }
+    // In a form, whose bytes are signed as they are, it is a space, which no name of a session has.
+    assert!(assume("POST", "", plus.as_bytes()).is_err());
+    assert_eq!(assume("POST", "", encoded.as_bytes()).as_deref(), Ok("a.b@c+d"));
+}
+
 proptest! {
     #[test]
     fn no_head_panics(method in "[A-Z]{0,6}", path in "(/v1|/openai/v1)?[/a-z_%.0-9é]{0,30}", query in ".{0,20}", header in ".{0,60}") {

@@ -341,6 +341,9 @@ fn a_query_means_what_sigv4_signs_of_it() {
         assert_eq!(assume(method, &plus, b"").as_deref(), Ok("a.b@c+d"));
         assert_eq!(assume(method, &encoded, b"").as_deref(), Ok("a.b@c+d"));
     }
+    // Nor does a signature say which of two came first.
+    let twice = format!("{encoded}&RoleSessionName=other");
+    assert!(matches!(assume("GET", &twice, b""), Err(Failure::Invalid { .. })));
     // In a form, whose bytes are signed as they are, it is a space, which no name of a session has.
     assert!(assume("POST", "", plus.as_bytes()).is_err());
     assert_eq!(assume("POST", "", encoded.as_bytes()).as_deref(), Ok("a.b@c+d"));

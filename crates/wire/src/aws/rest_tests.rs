@@ -161,7 +161,7 @@ fn read(model: &ServiceModel, body: &[u8]) -> Result<Document, crate::Failure> {
     let request = RestRequest {
         label: &|_| None,
         query: &Query::of_url("").unwrap(),
-        headers: &|_| None,
+        headers: &|_| Vec::new(),
         body,
     };
     rest_in::read(model, "Top", &request)

@@ -60,12 +60,14 @@ fn requests_are_read_as_botocore_writes_them() {
                 panic!("{id}")
             };
             let header = |name: &str| {
-                let mut all = headers.iter();
-                let (_, value) = all.find(|(header, _)| header.expose().eq_ignore_ascii_case(name))?;
-                let Json::String(value) = value else {
-                    panic!("{id}")
-                };
-                Some(value.expose().as_bytes())
+                let named = headers
+                    .iter()
+                    .filter(|(header, _)| header.expose().eq_ignore_ascii_case(name));
+                let values = named.map(|(_, value)| match value {
+                    Json::String(value) => value.expose().as_bytes(),
+                    _ => panic!("{id}"),
+                });
+                values.collect()
             };
             let request = RestRequest {
                 label: &|name| {

@@ -21,13 +21,14 @@ const KNOWN_KEYS: [&str; 2] = ["amazon-bedrock-guardrailConfig", "amazon-bedrock
 pub(crate) fn refuse_headers(headers: &Headers<'_>) -> Result<(), Failure> {
     let sent = |name: &str| headers(&name.to_ascii_lowercase());
     for name in HEADERS {
-        if sent(name).is_some() {
+        if !sent(name).is_empty() {
             return Err(refused(name));
         }
     }
-    match sent(TRACE) {
-        Some(asked) if asked.trim_ascii() != b"DISABLED" => Err(refused(TRACE)),
-        Some(_) | None => Ok(()),
+    if sent(TRACE).iter().all(|asked| asked.trim_ascii() == b"DISABLED") {
+        Ok(())
+    } else {
+        Err(refused(TRACE))
     }
 }
 

@@ -67,8 +67,8 @@ pub enum Target {
     Bedrock(Operation),
 }
 
-/// The headers of a request: the first value of a name, which is in lower case, as sent.
-pub type Headers<'a> = dyn Fn(&str) -> Option<&'a [u8]> + 'a;
+/// The headers of a request: all values of a name, which is in lower case, as sent.
+pub type Headers<'a> = dyn Fn(&str) -> Vec<&'a [u8]> + 'a;
 
 /// A request that has an address here.
 pub struct Route {

@@ -187,6 +187,13 @@ fn headers_around_a_body_are_read_and_guardrails_are_never_skipped() {
     ] {
         assert_eq!(refusal(with(&[header])), guardrail);
     }
+    // Of two, none is overlooked.
+    let tier = ("x-amzn-bedrock-service-tier", "default");
+    assert!(with(&[tier]).is_ok());
+    assert_eq!(
+        malformed(with(&[tier, tier])),
+        "The header X-Amzn-Bedrock-Service-Tier is given more than once"
+    );
     // One that cannot even be read is not overlooked either.
     assert!(with(&[("x-amzn-bedrock-guardrailidentifier", "é")]).is_err());
     assert!(

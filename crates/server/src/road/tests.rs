@@ -154,6 +154,14 @@ async fn a_header_that_is_no_text_is_nobodys_proof() {
     assert_eq!(reply.status, StatusCode::BAD_REQUEST, "the body is what is wrong");
 
     let mut head = rig.with_key(&rig.key());
+    let amazons = HeaderName::from_static("x-amz-meta");
+    head.headers
+        .insert(amazons.clone(), HeaderValue::from_static("Zoe"));
+    assert!(rig.admit(&head).is_ok());
+    head.headers.append(amazons, agent.clone());
+    assert!(rig.admit(&head).is_err(), "what has to be signed is not left out");
+
+    let mut head = rig.with_key(&rig.key());
     head.headers.append(AUTHORIZATION, agent);
     assert_eq!(
         rig.admit(&head),

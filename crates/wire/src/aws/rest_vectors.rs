@@ -63,9 +63,11 @@ fn requests_are_read_as_botocore_writes_them() {
                 let named = headers
                     .iter()
                     .filter(|(header, _)| header.expose().eq_ignore_ascii_case(name));
-                let values = named.map(|(_, value)| match value {
-                    Json::String(value) => value.expose().as_bytes(),
-                    _ => panic!("{id}"),
+                let values = named.map(|(_, value)| {
+                    let Json::String(value) = value else {
+                        panic!("{id}")
+                    };
+                    value.expose().as_bytes()
                 });
                 values.collect()
             };

@@ -256,6 +256,26 @@ fn queries_of_stored_responses_are_read() {
     assert!(get("include=x") && !get("stream=true"));
 }
 
+/// A header that asks for a guardrail, its value, and how it is named.
+const GUARDRAIL_HEADERS: [(&str, &str, &str); 4] = [
+    (
+        "x-amzn-bedrock-guardrailidentifier",
+        "gr-1",
+        "X-Amzn-Bedrock-GuardrailIdentifier",
+    ),
+    (
+        "x-amzn-bedrock-guardrailidentifier",
+        "é",
+        "X-Amzn-Bedrock-GuardrailIdentifier",
+    ),
+    (
+        "x-amzn-bedrock-guardrailversion",
+        "DRAFT",
+        "X-Amzn-Bedrock-GuardrailVersion",
+    ),
+    ("x-amzn-bedrock-trace", "ENABLED", "X-Amzn-Bedrock-Trace"),
+];
+
 #[test]
 fn a_guardrail_is_refused_by_name_and_never_skipped() {
     let bodies = [
@@ -282,24 +302,7 @@ fn a_guardrail_is_refused_by_name_and_never_skipped() {
                 Err(other) => panic!("{other:?}"),
             }
         };
-        for (header, value, named) in [
-            (
-                "x-amzn-bedrock-guardrailidentifier",
-                "gr-1",
-                "X-Amzn-Bedrock-GuardrailIdentifier",
-            ),
-            (
-                "x-amzn-bedrock-guardrailidentifier",
-                "é",
-                "X-Amzn-Bedrock-GuardrailIdentifier",
-            ),
-            (
-                "x-amzn-bedrock-guardrailversion",
-                "DRAFT",
-                "X-Amzn-Bedrock-GuardrailVersion",
-            ),
-            ("x-amzn-bedrock-trace", "ENABLED", "X-Amzn-Bedrock-Trace"),
-        ] {
+        for (header, value, named) in GUARDRAIL_HEADERS {
             assert_eq!(ask(&[(header, value)], "").as_deref(), Some(named), "{path}");
         }
         for (more, named) in [

@@ -1,6 +1,7 @@
 //! Names and values of a URL query and of a form: decoded once, strictly, and wiped after use.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use moho_terms::Content;
 use percent_encoding::percent_decode;
@@ -10,14 +11,35 @@ use crate::Failure;
 /// Pairs in one query.
 const MAX_PAIRS: usize = 10_000;
 
-/// Decoded pairs, by name. Of two with one name the first counts, as it does at AWS.
+/// Names that may be given many times in a URL: lists, of which nothing is read.
+const LISTS: [&str; 2] = ["include", "include[]"];
+
+/// Decoded pairs, by name.
 pub(crate) struct Query {
     pairs: BTreeMap<String, Content>,
 }
 
 impl Query {
-    /// Decodes `a=b&c=d`, where `+` is a space.
-    pub(crate) fn parse(raw: &[u8]) -> Result<Self, Failure> {
+    /// Decodes the query of a URL, where `+` is a plus, as it is in what SigV4 signs: what is done is what was signed.
+    /// A signature says nothing about the order of parameters, so a name that has one value is given once.
+    pub(crate) fn of_url(raw: &str) -> Result<Self, Failure> {
+        Self::parse(raw.as_bytes(), decode, |name| LISTS.contains(&name))
+    }
+
+    /// Decodes a form, where `+` is a space. Of two pairs with one name the first counts, as it does at AWS.
+    pub(crate) fn of_form(raw: &[u8]) -> Result<Self, Failure> {
+        let spaced = |raw: &[u8]| {
+            let spaced: Vec<u8> = raw.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
+            decode(&zeroize::Zeroizing::new(spaced))
+        };
+        Self::parse(raw, spaced, |_any| true)
+    }
+
+    fn parse(
+        raw: &[u8],
+        decode: impl Fn(&[u8]) -> Result<String, Failure>,
+        repeats: impl Fn(&str) -> bool,
+    ) -> Result<Self, Failure> {
         let mut pairs = BTreeMap::new();
         for pair in raw.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
             if pairs.len() >= MAX_PAIRS {
@@ -26,7 +48,13 @@ impl Query {
             let mut halves = pair.splitn(2, |b| *b == b'=');
             let name = decode(halves.next().unwrap_or_default())?;
             let value = Content::new(decode(halves.next().unwrap_or_default())?);
-            pairs.entry(name).or_insert(value);
+            match pairs.entry(name) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(value);
+                }
+                Entry::Occupied(first) if repeats(first.key()) => {}
+                Entry::Occupied(_) => return Err(malformed("has a parameter twice")),
+            }
         }
         Ok(Self { pairs })
     }
@@ -48,9 +76,7 @@ impl Query {
 }
 
 fn decode(raw: &[u8]) -> Result<String, Failure> {
-    let spaced: Vec<u8> = raw.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
-    let spaced = zeroize::Zeroizing::new(spaced);
-    match percent_decode(&spaced).decode_utf8() {
+    match percent_decode(raw).decode_utf8() {
         Ok(text) => Ok(text.into_owned()),
         Err(_) => Err(malformed("is not valid UTF-8")),
     }
@@ -61,5 +87,30 @@ fn malformed(why: &str) -> Failure {
         message: format!("The request's query or form {why}."),
         param: None,
         code: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plus_is_a_plus_in_a_url_and_a_space_in_a_form() {
+        let raw = "a+b=c+d&e=f%2Bg%20h";
+        let url = Query::of_url(raw).ok().unwrap();
+        assert_eq!((url.get("a+b"), url.get("e")), (Some("c+d"), Some("f+g h")));
+        let form = Query::of_form(raw.as_bytes()).ok().unwrap();
+        assert_eq!((form.get("a b"), form.get("e")), (Some("c d"), Some("f+g h")));
+    }
+
+    #[test]
+    fn a_name_is_given_once_in_a_url() {
+        for raw in ["a=1&b=2&a=3", "a=1&a=1", "a&%61"] {
+            assert!(Query::of_url(raw).is_err(), "{raw}");
+            assert!(Query::of_form(raw.as_bytes()).is_ok(), "{raw}");
+        }
+        let form = Query::of_form(b"a=1&a=2").ok().unwrap();
+        assert_eq!(form.get("a"), Some("1"));
+        assert!(Query::of_url("include[]=a&include[]=b&include=c&include=d").is_ok());
     }
 }

@@ -44,7 +44,10 @@ pub fn json_commands(data: &[u8]) {
             continue;
         };
         assert!(route.body_limit() > 0);
-        let header = |name: &str| (name == "content-type").then_some(&b"application/json"[..]);
+        let header = |name: &str| {
+            let json = (name == "content-type").then_some(&b"application/json"[..]);
+            json.into_iter().collect()
+        };
         if let Err(failure) = route.command(&header, data) {
             is_well_formed(&failure, route.error_shape());
         }

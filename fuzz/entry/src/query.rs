@@ -26,7 +26,7 @@ fn form(raw_query: &str, body: &[u8]) {
         Err(refused) => refused.shape,
     };
     let outcome = match found {
-        Ok(route) => route.command(&|_| None, body).map(drop),
+        Ok(route) => route.command(&|_| Vec::new(), body).map(drop),
         Err(refused) => Err(refused.failure),
     };
     if let Err(failure) = outcome {

@@ -1,6 +1,7 @@
 //! Who is it? Made once for every request, and journaled when the answer is "nobody we know".
 
 use aws_lc_rs::digest;
+use http::HeaderName;
 use moho_iam::authn::{Authenticated, AuthnError, HttpHead, SigningName};
 use moho_iam::authz::{JournalUnavailable, RequestFacts};
 use moho_wire::{Failure, Route};
@@ -55,18 +56,32 @@ fn services(route: &Route) -> Vec<SigningName> {
 }
 
 /// The head as `iam` takes it. A header that is not text is left out, all values of its name: it cannot have been signed
-/// by the rules, and one that was named as signed is then missing.
-fn signed<T>(head: &Head, body_sha256: &[u8; 32], read: impl FnOnce(&HttpHead<'_>) -> T) -> T {
-    let text = |name| {
+/// by the rules, and one that was named as signed is then missing. An `x-amz-` header has to be signed, so one that is not
+/// text is refused.
+fn signed<T>(
+    head: &Head,
+    body_sha256: &[u8; 32],
+    read: impl FnOnce(&HttpHead<'_>) -> Result<T, AuthnError>,
+) -> Result<T, AuthnError> {
+    let text = |name: &HeaderName| {
         head.headers
             .get_all(name)
             .iter()
             .all(|value| value.to_str().is_ok())
     };
+    let mut amazons = head
+        .headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("x-amz-"));
+    if !amazons.all(text) {
+        return Err(AuthnError::Malformed(
+            "A header whose name begins with 'x-amz-' has characters that no signed header has.",
+        ));
+    }
     let headers: Vec<(&str, &str)> = head
         .headers
         .iter()
-        .filter(|(name, _)| text(*name))
+        .filter(|(name, _)| text(name))
         .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
         .collect();
     read(&HttpHead {

@@ -49,7 +49,10 @@ impl RequestRoad {
         let caller = authenticate::caller(platform, inbound, route, &facts)?;
         let headers = &inbound.head.headers;
         let command = route.command(
-            &|name| headers.get(name).map(HeaderValue::as_bytes),
+            &|name| {
+                let values = headers.get_all(name).iter();
+                values.map(HeaderValue::as_bytes).collect()
+            },
             inbound.body.expose(),
         )?;
         let trip = dispatch::Trip {

@@ -100,10 +100,15 @@ impl Rig {
 
     /// How many authentications the journal says have failed.
     fn failures(&self) -> usize {
+        self.journaled("unauthenticated")
+    }
+
+    /// How often the journal has a word.
+    fn journaled(&self, word: &str) -> usize {
         let mut count = 0;
         for file in std::fs::read_dir(self.folder.path().join("moho/journal")).unwrap() {
             let text = std::fs::read(file.unwrap().path()).unwrap();
-            count += String::from_utf8_lossy(&text).matches("unauthenticated").count();
+            count += String::from_utf8_lossy(&text).matches(word).count();
         }
         count
     }
@@ -154,6 +159,14 @@ async fn a_header_that_is_no_text_is_nobodys_proof() {
     assert_eq!(reply.status, StatusCode::BAD_REQUEST, "the body is what is wrong");
 
     let mut head = rig.with_key(&rig.key());
+    let amazons = HeaderName::from_static("x-amz-meta");
+    head.headers
+        .insert(amazons.clone(), HeaderValue::from_static("Zoe"));
+    assert!(rig.admit(&head).is_ok());
+    head.headers.append(amazons, agent.clone());
+    assert!(rig.admit(&head).is_err(), "what has to be signed is not left out");
+
+    let mut head = rig.with_key(&rig.key());
     head.headers.append(AUTHORIZATION, agent);
     assert_eq!(
         rig.admit(&head),
@@ -161,6 +174,27 @@ async fn a_header_that_is_no_text_is_nobodys_proof() {
         "a proof in doubt is no proof"
     );
     assert!(text(rig.road.refuse(&head, RimError::Internal)).contains("error"));
+}
+
+#[tokio::test]
+async fn the_arn_of_another_region_is_journaled_as_named() {
+    let rig = Rig::open();
+    let mut head = rig.with_key(&rig.key());
+    head.method = Method::GET;
+    head.raw_path =
+        "/foundation-models/arn%3Aaws%3Abedrock%3Aelsewhere-1%3A%3Afoundation-model%2Fm".to_owned();
+    let reply = rig
+        .road
+        .handle(Inbound {
+            head: Arc::new(head),
+            body: ContentBytes::new(Vec::new()),
+        })
+        .await;
+    assert!(matches!(
+        reply.status,
+        StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
+    ));
+    assert!(rig.journaled("arn:aws:bedrock:elsewhere-1::foundation-model/m") > 0);
 }
 
 #[tokio::test]

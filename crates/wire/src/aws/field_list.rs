@@ -10,6 +10,12 @@ use super::document::Document;
 use super::model::{ServiceModel, ShapeRef};
 use crate::Failure;
 
+/// How Bedrock refuses a guardrail: none exists here, so none is ever skipped.
+pub(crate) const NO_GUARDRAIL: &str =
+    "The guardrail identifier or version provided in the request does not exist.";
+/// How Bedrock refuses tools.
+pub(crate) const NO_TOOLS: &str = "This model doesn't support tool use.";
+
 const FIELDS: &str = include_str!("../../models/fields.tsv");
 
 static FATES: LazyLock<BTreeMap<[&'static str; 3], Field<'static>>> =
@@ -115,14 +121,11 @@ impl Called<'_> {
 fn refused(field: &Field<'_>) -> Failure {
     let name = field.member;
     Failure::Validation(match (field.service, name) {
-        // No guardrail exists here, so none is ever skipped: whoever asks for one is told.
         (
             "bedrock-runtime",
             "guardrailConfig" | "guardrailIdentifier" | "guardrailVersion" | "guardContent",
-        ) => "The guardrail identifier or version provided in the request does not exist.".to_owned(),
-        ("bedrock-runtime", "toolConfig" | "toolUse" | "toolResult") => {
-            "This model doesn't support tool use.".to_owned()
-        }
+        ) => NO_GUARDRAIL.to_owned(),
+        ("bedrock-runtime", "toolConfig" | "toolUse" | "toolResult") => NO_TOOLS.to_owned(),
         ("bedrock-runtime", _) => {
             format!("This model doesn't support the {name} field. Remove {name} and try again.")
         }

@@ -4,7 +4,7 @@
 //! typed struct; a reply goes the same way back. The models are made by `cargo xtask aws-model`.
 
 pub(crate) mod document;
-mod field_list;
+pub(crate) mod field_list;
 mod model;
 pub mod ops;
 mod path;
@@ -75,7 +75,7 @@ impl QueryService {
 
     /// Reads a form, which is the body, or the query where there is no body.
     pub(crate) fn command(self, raw_query: &str, body: &[u8]) -> Result<Command, Failure> {
-        let form = match (Query::parse(raw_query.as_bytes())?, body) {
+        let form = match (Query::of_url(raw_query)?, body) {
             (query, []) => query,
             (query, _) if query.get("Action").is_some() => {
                 return Err(Failure::Invalid {
@@ -84,7 +84,7 @@ impl QueryService {
                     code: None,
                 });
             }
-            (_, body) => Query::parse(body)?,
+            (_, body) => Query::of_form(body)?,
         };
         let model = self.model()?;
         let action = form.get("Action").unwrap_or_default();

@@ -67,10 +67,17 @@ pub(super) fn read_json(
     Reader { model }.value(used, parsed(json)?, &Path::Top.then(Step::Member(at)))
 }
 
-/// A header as text. What is not visible ASCII is refused: nothing that was sent is overlooked.
+/// A header as text. What is not visible ASCII is refused, and so is a second value: nothing that was sent is overlooked.
 fn header(headers: &Headers<'_>, name: &str) -> Result<Option<Content>, Failure> {
-    let Some(value) = headers(&name.to_ascii_lowercase()) else {
-        return Ok(None);
+    let values = headers(&name.to_ascii_lowercase());
+    let value = match values.as_slice() {
+        [] => return Ok(None),
+        [value] => *value,
+        _ => {
+            return Err(serialization(format!(
+                "The header {name} is given more than once"
+            )));
+        }
     };
     let plain = value.iter().all(|b| matches!(b, b'\t' | b' '..=b'~'));
     match std::str::from_utf8(value) {

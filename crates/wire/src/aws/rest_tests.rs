@@ -160,8 +160,8 @@ fn top() -> impl Strategy<Value = Plain> {
 fn read(model: &ServiceModel, body: &[u8]) -> Result<Document, crate::Failure> {
     let request = RestRequest {
         label: &|_| None,
-        query: &Query::parse(b"").unwrap(),
-        headers: &|_| None,
+        query: &Query::of_url("").unwrap(),
+        headers: &|_| Vec::new(),
         body,
     };
     rest_in::read(model, "Top", &request)

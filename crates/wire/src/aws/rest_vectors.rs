@@ -60,12 +60,16 @@ fn requests_are_read_as_botocore_writes_them() {
                 panic!("{id}")
             };
             let header = |name: &str| {
-                let mut all = headers.iter();
-                let (_, value) = all.find(|(header, _)| header.expose().eq_ignore_ascii_case(name))?;
-                let Json::String(value) = value else {
-                    panic!("{id}")
-                };
-                Some(value.expose().as_bytes())
+                let named = headers
+                    .iter()
+                    .filter(|(header, _)| header.expose().eq_ignore_ascii_case(name));
+                let values = named.map(|(_, value)| {
+                    let Json::String(value) = value else {
+                        panic!("{id}")
+                    };
+                    value.expose().as_bytes()
+                });
+                values.collect()
             };
             let request = RestRequest {
                 label: &|name| {
@@ -74,7 +78,7 @@ fn requests_are_read_as_botocore_writes_them() {
                         .find(|(label, _)| label == name)
                         .map(|(_, v)| v.clone())
                 },
-                query: &Query::parse(query.as_bytes()).unwrap(),
+                query: &Query::of_url(query).unwrap(),
                 headers: &header,
                 body: text(case, "body").unwrap().as_bytes(),
             };

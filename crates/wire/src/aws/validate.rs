@@ -9,10 +9,13 @@ use super::model::{Kind, ServiceModel, Shape};
 use super::path::lower_first;
 use crate::Failure;
 
+/// Errors told about one request. There may be millions: nobody reads on, and a reply must not outgrow its request.
+const MAX_ERRORS: usize = 10;
+
 /// Checks a request against its shape; `None` is an operation without a request.
 ///
 /// # Errors
-/// [`Failure::Validation`] with AWS's sentence about everything that is wrong.
+/// [`Failure::Validation`] with AWS's sentence about the first [`MAX_ERRORS`] things that are wrong.
 pub(super) fn validate(model: &ServiceModel, shape: Option<&str>, input: &Document) -> Result<(), Failure> {
     match shape {
         Some(shape) => validate_at(model, shape, input, ""),
@@ -23,7 +26,7 @@ pub(super) fn validate(model: &ServiceModel, shape: Option<&str>, input: &Docume
 /// Checks what was found at `path`.
 ///
 /// # Errors
-/// [`Failure::Validation`] with AWS's sentence about everything that is wrong.
+/// [`Failure::Validation`] with AWS's sentence about the first [`MAX_ERRORS`] things that are wrong.
 pub(super) fn validate_at(
     model: &ServiceModel,
     shape: &str,
@@ -59,9 +62,20 @@ impl<'a> Validator<'a> {
         self.model.shapes.get(name).ok_or(Failure::Internal)
     }
 
+    /// Whether there is enough to tell. Nothing more is looked at then.
+    fn full(&self) -> bool {
+        self.errors.len() >= MAX_ERRORS
+    }
+
+    fn error(&mut self, error: String) {
+        if !self.full() {
+            self.errors.push(error);
+        }
+    }
+
     fn refuse(&mut self, value: Option<&str>, path: &str, constraint: &str) {
         let value = value.map(|value| format!(" '{value}'")).unwrap_or_default();
-        self.errors.push(format!(
+        self.error(format!(
             "Value{value} at '{path}' failed to satisfy constraint: Member must {constraint}"
         ));
     }
@@ -71,17 +85,27 @@ impl<'a> Validator<'a> {
         match document {
             Document::Structure(members) => self.structure(shape, members, path)?,
             Document::List(items) => {
-                self.length(shape, items.len(), Some("[...]"), path);
+                if !self.length(shape, items.len(), Some("[...]"), path) {
+                    return Ok(());
+                }
                 let item = shape.member.as_ref().ok_or(Failure::Internal)?;
                 for (index, value) in items.iter().enumerate() {
+                    if self.full() {
+                        break;
+                    }
                     self.value(&item.shape, value, &format!("{path}.{}.member", index + 1))?;
                 }
             }
             Document::Map(entries) => {
-                self.length(shape, entries.len(), Some("{...}"), path);
+                if !self.length(shape, entries.len(), Some("{...}"), path) {
+                    return Ok(());
+                }
                 self.keys(shape, entries, path)?;
                 let used = shape.value.as_ref().ok_or(Failure::Internal)?;
                 for (index, (_, value)) in entries.iter().enumerate() {
+                    if self.full() {
+                        break;
+                    }
                     self.value(&used.shape, value, &format!("{path}.{}.value", index + 1))?;
                 }
             }
@@ -99,7 +123,9 @@ impl<'a> Validator<'a> {
                 self.range(shape, number, &value.to_string(), path);
             }
             Document::Float(value) => self.range(shape, *value, &value.to_string(), path),
-            Document::Blob(bytes) => self.length(shape, bytes.len(), None, path),
+            Document::Blob(bytes) => {
+                self.length(shape, bytes.len(), None, path);
+            }
             Document::Words(words) => self.text(shape, words.expose(), None, path),
             Document::Boolean(_) | Document::Timestamp(_) | Document::Json(_) => {}
         }
@@ -113,6 +139,9 @@ impl<'a> Validator<'a> {
         path: &str,
     ) -> Result<(), Failure> {
         for (name, member) in shape.members.iter() {
+            if self.full() {
+                break;
+            }
             let path = if path.is_empty() {
                 lower_first(name)
             } else {
@@ -120,7 +149,7 @@ impl<'a> Validator<'a> {
             };
             match members.iter().find(|(sent, _)| sent == name) {
                 Some((_, value)) => self.value(&member.shape, value, &path)?,
-                None if shape.required.iter().any(|required| required == name) => self.errors.push(format!(
+                None if shape.required.iter().any(|required| required == name) => self.error(format!(
                     "Value null at '{path}' failed to satisfy constraint: Member must not be null"
                 )),
                 None => {}
@@ -138,7 +167,7 @@ impl<'a> Validator<'a> {
             .collect();
         if !broken.is_empty() {
             let list = broken.into_iter().collect::<Vec<_>>().join(", Member must ");
-            self.errors.push(format!(
+            self.error(format!(
                 "Value at '{path}' failed to satisfy constraint: Map keys must satisfy constraint: [Member must {list}]"
             ));
         }
@@ -154,10 +183,13 @@ impl<'a> Validator<'a> {
         }
     }
 
-    fn length(&mut self, shape: &Shape, length: usize, shown: Option<&str>, path: &str) {
-        for constraint in too_short_or_long(shape, length) {
-            self.refuse(shown, path, &constraint);
+    /// Whether a length is as it must be. What is in a list or map of another one is not looked at.
+    fn length(&mut self, shape: &Shape, length: usize, shown: Option<&str>, path: &str) -> bool {
+        let broken = too_short_or_long(shape, length);
+        for constraint in &broken {
+            self.refuse(shown, path, constraint);
         }
+        broken.is_empty()
     }
 
     fn range(&mut self, shape: &Shape, number: f64, shown: &str, path: &str) {

@@ -132,7 +132,7 @@ fn requests_are_read_as_botocore_writes_them() {
             let Some(shape) = text(case, "input") else {
                 continue;
             };
-            let form = Query::parse(text(case, "body").unwrap().as_bytes()).unwrap();
+            let form = Query::of_form(text(case, "body").unwrap().as_bytes()).unwrap();
             let document =
                 query_in::read(&model(&suite, case), shape, &form).unwrap_or_else(|e| panic!("{id}: {e:?}"));
             // botocore fills in an idempotency token that the caller did not give, and does not send an empty map.

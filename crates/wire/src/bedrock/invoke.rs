@@ -6,10 +6,12 @@ use super::llama::malformed;
 use super::{ModelIdentifier, ReplyTerms, terms};
 use crate::Failure;
 use crate::aws::document::Members;
+use crate::aws::field_list;
 use crate::aws::rest::RestService;
 use crate::json::{self, Json, Writer};
 use crate::openai::chat::CreateChat;
-use crate::openai::{Sampling, Turn};
+use crate::openai::fields::Fields;
+use crate::openai::{Sampling, Turn, guardrail};
 
 /// A parsed `InvokeModel` or `InvokeModelWithResponseStream`.
 pub struct InvokeModel {
@@ -111,6 +113,23 @@ impl InvokeBody {
     }
 }
 
+/// What OpenAI's API takes here without using it, or refuses in its own words: Bedrock's promise is that it is refused, and
+/// the words are Bedrock's.
+fn refuse_unserved(chat: &Fields<'_>) -> Result<(), Failure> {
+    let none = |name: &str| match chat.get(name) {
+        None => true,
+        Some(Json::Array(tools)) => tools.is_empty(),
+        Some(_) => false,
+    };
+    if guardrail::asks(chat) {
+        Err(Failure::Validation(field_list::NO_GUARDRAIL.to_owned()))
+    } else if !none("tools") || !none("functions") {
+        Err(Failure::Validation(field_list::NO_TOOLS.to_owned()))
+    } else {
+        Ok(())
+    }
+}
+
 /// The body of a chat, with the model of the path and the operation's decision whether to stream put in.
 fn chat(model: &ModelId, json: Json, stream: bool) -> Result<InvokeBody, Failure> {
     let named = json.get("model").is_none_or(|named| match named {
@@ -121,6 +140,7 @@ fn chat(model: &ModelId, json: Json, stream: bool) -> Result<InvokeBody, Failure
     if !named {
         return Err(malformed("#/model: it is not the model of the path"));
     }
+    refuse_unserved(&Fields::top(&json))?;
     let Json::Object(mut pairs) = json else {
         return Err(Failure::Internal);
     };

@@ -55,8 +55,8 @@ impl Llama {
 
 impl LlamaPrompt {
     fn read(prompt: Content) -> Result<Self, Failure> {
-        let text = prompt.expose().trim_start();
-        if text.trim_end().is_empty() {
+        let text = prompt.expose().trim();
+        if text.is_empty() {
             return Err(malformed("#/prompt: expected minLength: 1, actual: 0"));
         }
         if !text.starts_with(BEGIN) && !text.starts_with(HEADER) {
@@ -72,7 +72,8 @@ impl LlamaPrompt {
     }
 }
 
-/// The turns of a conversation in Llama 3's format, which ends where the assistant's next turn begins.
+/// The turns of a conversation in Llama 3's format, which ends where the assistant's next turn begins. White space around
+/// it is gone already, so that each turn looks at nothing but itself: the time is linear in the text.
 fn conversation(text: &str) -> Option<Vec<Turn>> {
     let mut turns = Vec::new();
     let mut rest = text.trim_start();
@@ -84,7 +85,7 @@ fn conversation(text: &str) -> Option<Vec<Turn>> {
             "assistant" => Role::Assistant,
             _ => return None,
         };
-        if after.trim().is_empty() {
+        if after.is_empty() {
             return (role == Role::Assistant && !turns.is_empty()).then_some(turns);
         }
         let (said, after) = after.split_once(TURN_END)?;

@@ -57,17 +57,15 @@ pub(crate) struct Called<'a, 'h> {
 impl Called<'_, '_> {
     /// A body that says it is no JSON is not read as JSON. InvokeModel says so in words of its own.
     fn takes_json(&self, operation: Operation) -> Result<(), Failure> {
-        let kind = (self.headers)("content-type").filter(|_| !self.body.is_empty());
-        let kind = kind
-            .unwrap_or(b"application/json")
-            .split(|byte| *byte == b';')
-            .next();
-        let json = kind.is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/json"));
+        let json = (self.headers)("content-type").iter().all(|kind| {
+            let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+            kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
+        });
         let own = matches!(
             operation,
             Operation::InvokeModel | Operation::InvokeModelWithResponseStream
         );
-        if json || own {
+        if json || own || self.body.is_empty() {
             return Ok(());
         }
         Err(Failure::Service {
@@ -103,7 +101,7 @@ impl Operation {
             self.name(),
             &RestRequest {
                 label: &|_only| Some(label.clone()),
-                query: &Query::parse(called.raw_query.as_bytes())?,
+                query: &Query::of_url(called.raw_query)?,
                 headers: called.headers,
                 body: called.body,
             },

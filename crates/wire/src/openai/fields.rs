@@ -82,6 +82,15 @@ impl<'a> Fields<'a> {
         self.object.get(name).filter(|value| !matches!(value, Json::Null))
     }
 
+    /// All fields.
+    pub(crate) fn pairs(&self) -> &'a [(Content, Json)] {
+        if let Json::Object(pairs) = self.object {
+            pairs
+        } else {
+            &[]
+        }
+    }
+
     /// An object.
     pub(crate) fn object(&self, name: &str) -> Result<Option<Self>, Failure> {
         self.get(name)

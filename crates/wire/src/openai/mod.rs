@@ -4,6 +4,7 @@ pub mod chat;
 mod delta;
 pub(crate) mod fields;
 mod finish;
+pub(crate) mod guardrail;
 pub mod models;
 pub(crate) mod padding;
 pub mod responses;

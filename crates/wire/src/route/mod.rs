@@ -7,6 +7,7 @@ use crate::aws::QueryService;
 use crate::bedrock::{Called, Operation};
 use crate::openai::chat::CreateChat;
 use crate::openai::fields::unsupported;
+use crate::openai::guardrail;
 use crate::openai::responses::{CreateResponse, ListInputItems};
 use crate::query::Query;
 use crate::{Command, ErrorShape, Failure};
@@ -66,8 +67,8 @@ pub enum Target {
     Bedrock(Operation),
 }
 
-/// The headers of a request: the first value of a name, which is in lower case, as sent.
-pub type Headers<'a> = dyn Fn(&str) -> Option<&'a [u8]> + 'a;
+/// The headers of a request: all values of a name, which is in lower case, as sent.
+pub type Headers<'a> = dyn Fn(&str) -> Vec<&'a [u8]> + 'a;
 
 /// A request that has an address here.
 pub struct Route {
@@ -363,10 +364,11 @@ impl Route {
     pub fn command(&self, headers: &Headers<'_>, body: &[u8]) -> Result<Command, Failure> {
         match &self.target {
             Target::CreateResponse(_) => {
+                guardrail::refuse_headers(headers)?;
                 CreateResponse::parse(body).map(|c| Command::CreateResponse(Box::new(c)))
             }
             Target::GetResponse(_, id) => {
-                if Query::parse(self.raw_query.as_bytes())?.get("stream") == Some("true") {
+                if Query::of_url(&self.raw_query)?.get("stream") == Some("true") {
                     return Err(unsupported(
                         "stream",
                         "a stored response cannot be streamed again yet",
@@ -378,7 +380,10 @@ impl Route {
             Target::ListInputItems(_, id) => {
                 ListInputItems::parse(id.clone(), &self.raw_query).map(Command::ListInputItems)
             }
-            Target::CreateChat(_) => CreateChat::parse(body).map(|c| Command::CreateChat(Box::new(c))),
+            Target::CreateChat(_) => {
+                guardrail::refuse_headers(headers)?;
+                CreateChat::parse(body).map(|c| Command::CreateChat(Box::new(c)))
+            }
             Target::ListModels(_) => Ok(Command::ListModels),
             Target::GetModel(_, id) => Ok(Command::GetModel(id.clone())),
             Target::Query(service) => service.command(&self.raw_query, body),

@@ -232,7 +232,7 @@ fn queries_of_stored_responses_are_read() {
         })
         .ok()
         .unwrap()
-        .command(&|_| None, b"")
+        .command(&|_| Vec::new(), b"")
     };
     let Ok(Command::ListInputItems(page)) = command("limit=2&order=asc&after=msg_1") else {
         panic!("another command")
@@ -250,10 +250,106 @@ fn queries_of_stored_responses_are_read() {
         })
         .ok()
         .unwrap()
-        .command(&|_| None, b"")
+        .command(&|_| Vec::new(), b"")
         .is_ok()
     };
     assert!(get("include=x") && !get("stream=true"));
+}
+
+/// A header that asks for a guardrail, its value, and how it is named.
+const GUARDRAIL_HEADERS: [(&str, &str, &str); 4] = [
+    (
+        "x-amzn-bedrock-guardrailidentifier",
+        "gr-1",
+        "X-Amzn-Bedrock-GuardrailIdentifier",
+    ),
+    (
+        "x-amzn-bedrock-guardrailidentifier",
+        "é",
+        "X-Amzn-Bedrock-GuardrailIdentifier",
+    ),
+    (
+        "x-amzn-bedrock-guardrailversion",
+        "DRAFT",
+        "X-Amzn-Bedrock-GuardrailVersion",
+    ),
+    ("x-amzn-bedrock-trace", "ENABLED", "X-Amzn-Bedrock-Trace"),
+];
+
+#[test]
+fn a_guardrail_is_refused_by_name_and_never_skipped() {
+    let bodies = [
+        (
+            "chat/completions",
+            r#"{"model":"m","messages":[{"role":"user","content":"x"}]"#,
+        ),
+        ("responses", r#"{"model":"m","input":"x""#),
+    ];
+    for ((api, body), root) in bodies
+        .iter()
+        .flat_map(|body| [(body, "/v1"), (body, "/openai/v1")])
+    {
+        let path = format!("{root}/{api}");
+        let ask = |headers: &[(&str, &'static str)], more: &str| {
+            let route = route(&at("POST", &path)).ok().unwrap();
+            let header = |name: &str| {
+                let found = headers.iter().filter(|(header, _)| *header == name);
+                found.map(|(_, value)| value.as_bytes()).collect()
+            };
+            match route.command(&header, format!("{body}{more}}}").as_bytes()) {
+                Ok(_) => None,
+                Err(Failure::Invalid { message, param, .. }) if message.contains("guardrail") => param,
+                Err(other) => panic!("{other:?}"),
+            }
+        };
+        for (header, value, named) in GUARDRAIL_HEADERS {
+            assert_eq!(ask(&[(header, value)], "").as_deref(), Some(named), "{path}");
+        }
+        for (more, named) in [
+            (
+                r#","amazon-bedrock-guardrailConfig":{"tagSuffix":"x"}"#,
+                "amazon-bedrock-guardrailConfig",
+            ),
+            (r#","amazon-bedrock-trace":"ENABLED""#, "amazon-bedrock-trace"),
+            (r#","amazon-bedrock-Xyzzy7":1"#, "amazon-bedrock-*"),
+        ] {
+            assert_eq!(ask(&[], more).as_deref(), Some(named), "{path}");
+        }
+        let nothing = r#","amazon-bedrock-guardrailConfig":null"#;
+        assert_eq!(
+            ask(&[("x-amzn-bedrock-trace", "DISABLED")], nothing),
+            None,
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn a_query_means_what_sigv4_signs_of_it() {
+    let assume = |method, raw_query: &str, body: &[u8]| {
+        let head = RequestHead {
+            raw_query,
+            content_type: FORM,
+            ..at(method, "/")
+        };
+        match route(&head).ok().unwrap().command(&|_| Vec::new(), body) {
+            Ok(Command::AssumeRole(assume)) => Ok(assume.session_name.to_string()),
+            Ok(_) => panic!("another command"),
+            Err(failure) => Err(failure),
+        }
+    };
+    let form = "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fr&RoleSessionName=";
+    let (plus, encoded) = (format!("{form}a.b@c+d"), format!("{form}a.b@c%2Bd"));
+    for method in ["GET", "POST"] {
+        assert_eq!(assume(method, &plus, b"").as_deref(), Ok("a.b@c+d"));
+        assert_eq!(assume(method, &encoded, b"").as_deref(), Ok("a.b@c+d"));
+    }
+    // Nor does a signature say which of two came first.
+    let twice = format!("{encoded}&RoleSessionName=other");
+    assert!(matches!(assume("GET", &twice, b""), Err(Failure::Invalid { .. })));
+    // In a form, whose bytes are signed as they are, it is a space, which no name of a session has.
+    assert!(assume("POST", "", plus.as_bytes()).is_err());
+    assert_eq!(assume("POST", "", encoded.as_bytes()).as_deref(), Ok("a.b@c+d"));
 }
 
 proptest! {
@@ -267,7 +363,7 @@ proptest! {
             authorization: Some(&header),
         };
         if let Ok(route) = route(&head) {
-            drop(route.command(&|_| None, b"{}"));
+            drop(route.command(&|_| Vec::new(), b"{}"));
         }
     }
 }

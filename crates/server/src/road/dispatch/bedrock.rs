@@ -3,6 +3,7 @@
 use moho_iam::action::Action;
 use moho_iam::action::bedrock::GetFoundationModel;
 use moho_iam::authz::Permit;
+use moho_terms::ModelId;
 use moho_wire::Failure;
 use moho_wire::bedrock::{Converse, CountTokens, InvokeModel, ListFoundationModels, ModelIdentifier};
 
@@ -13,8 +14,18 @@ use crate::net::Outbound;
 impl Trip<'_> {
     /// Whether the caller may do `A` on the model that it named; only then whether there is one of that name.
     fn on_named_model<A: Action>(&self, named: &ModelIdentifier) -> Result<Permit<A>, Failure> {
-        let model = named.within(&self.platform.region)?;
+        let model = self.named::<A>(named)?;
         self.on_model(model).map_err(|failure| told(failure, named))
+    }
+
+    /// The model of this region that the caller named. There is none under the ARN of another region; whether they may do `A`
+    /// on that ARN is decided and journaled before they are told so.
+    fn named<'n, A: Action>(&self, named: &'n ModelIdentifier) -> Result<&'n ModelId, Failure> {
+        let model = named.within(&self.platform.region);
+        if let (Err(_), ModelIdentifier::Arn { arn, .. }) = (&model, named) {
+            self.permit::<A>(arn)?;
+        }
+        model
     }
 }
 
@@ -65,7 +76,7 @@ pub(super) fn list_foundation_models(
 }
 
 pub(super) fn get_foundation_model(trip: &Trip<'_>, named: &ModelIdentifier) -> Result<Outbound, Failure> {
-    let model = named.within(&trip.platform.region)?;
+    let model = trip.named::<GetFoundationModel>(named)?;
     let permit = trip.permit::<GetFoundationModel>(&models::model_arn(trip.platform, model)?)?;
     bedrock::foundation_models::get(trip.platform, &permit, model).map_err(|failure| told(failure, named))
 }

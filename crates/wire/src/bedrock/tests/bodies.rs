@@ -133,6 +133,39 @@ fn a_chat_is_of_the_paths_model_and_streams_as_the_operation_says() {
 }
 
 #[test]
+fn a_chat_with_tools_or_a_guardrail_is_refused_in_bedrocks_words() {
+    let guardrail = "The guardrail identifier or version provided in the request does not exist.";
+    let tools = "This model doesn't support tool use.";
+    let chat = |more: &str| format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],{more}}}"#);
+    let count = |body: &str| {
+        use base64::Engine as _;
+        let body = base64::engine::general_purpose::STANDARD.encode(body);
+        post(
+            "count-tokens",
+            &format!(r#"{{"input":{{"invokeModel":{{"body":"{body}"}}}}}}"#),
+        )
+    };
+    for (more, told) in [
+        (r#""tools":[{"type":"function","function":{"name":"f"}}]"#, tools),
+        (r#""tools":{}"#, tools),
+        (r#""functions":[{"name":"f"}]"#, tools),
+        (r#""amazon-bedrock-guardrailConfig":{"tagSuffix":"x"}"#, guardrail),
+        (r#""amazon-bedrock-trace":"ENABLED""#, guardrail),
+    ] {
+        let body = chat(more);
+        assert_eq!(refusal(invoke(&body)), told, "{more}");
+        assert_eq!(
+            refusal(post("invoke-with-response-stream", &body)),
+            told,
+            "{more}"
+        );
+        assert_eq!(refusal(count(&body)), told, "{more}");
+    }
+    let nothing = chat(r#""tools":[],"functions":null,"amazon-bedrock-guardrailConfig":null"#);
+    assert!(invoke(&nothing).is_ok() && count(&nothing).is_ok());
+}
+
+#[test]
 fn headers_around_a_body_are_read_and_guardrails_are_never_skipped() {
     let with = |headers: &[(&str, &str)]| ask("POST", "/model/m/invoke", headers, br#"{"prompt":"x"}"#);
     let all = [
@@ -154,6 +187,13 @@ fn headers_around_a_body_are_read_and_guardrails_are_never_skipped() {
     ] {
         assert_eq!(refusal(with(&[header])), guardrail);
     }
+    // Of two, none is overlooked.
+    let tier = ("x-amzn-bedrock-service-tier", "default");
+    assert!(with(&[tier]).is_ok());
+    assert_eq!(
+        malformed(with(&[tier, tier])),
+        "The header X-Amzn-Bedrock-Service-Tier is given more than once"
+    );
     // One that cannot even be read is not overlooked either.
     assert!(with(&[("x-amzn-bedrock-guardrailidentifier", "é")]).is_err());
     assert!(

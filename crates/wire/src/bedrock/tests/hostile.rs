@@ -115,6 +115,49 @@ fn large_requests_are_read_in_time_that_grows_with_them() {
     assert!(refusal(converse(&many)).contains("less than or equal to 16"));
 }
 
+/// Many turns before much white space: whoever looks to the end of the text at every turn reads hundreds of gigabytes here.
+#[test]
+fn a_llama_prompt_of_many_turns_is_read_once() {
+    const HALF: usize = 4 << 20;
+    let turn = "<|start_header_id|>user<|end_header_id|><|eot_id|>";
+    let (turns, space) = (turn.repeat(HALF / turn.len()), " ".repeat(HALF));
+    let read = |end: &str| invoke(&format!(r#"{{"prompt":"{space}{turns}{end}{space}"}}"#));
+    let Ok(InvokeBody::Llama(llama)) = read("<|start_header_id|>assistant<|end_header_id|>").map(|i| i.body)
+    else {
+        panic!("another body")
+    };
+    assert!(matches!(llama.prompt, LlamaPrompt::Turns(turns) if turns.len() == HALF / turn.len()));
+    assert!(refusal(read("x")).starts_with("Malformed input request: #/prompt: a prompt that begins"));
+    let header = "<|start_header_id|>user<|end_header_id|>".repeat(HALF / 40);
+    let bare = invoke(&format!(r#"{{"prompt":"{header}{space}"}}"#));
+    assert!(refusal(bare).starts_with("Malformed input request: #/prompt: a prompt that begins"));
+}
+
+#[test]
+fn a_refusal_tells_ten_errors_of_very_many() {
+    let many = vec!["{}"; 400_000].join(",");
+    let told = refusal(converse(&format!(r#"{{"messages":[{many}]}}"#)));
+    assert!(
+        told.starts_with("10 validation errors detected: Value null at 'messages.1.member.role' failed"),
+        "{told}"
+    );
+    assert!(
+        told.contains("'messages.5.member.") && !told.contains("'messages.6.member."),
+        "{told}"
+    );
+    // A list or map that is too long itself is not looked into.
+    let pairs: Vec<String> = (0..17).map(|n| format!("\"<{n}>\":\"<v>\"")).collect();
+    let told = refusal(converse(&format!(
+        r#"{{"requestMetadata":{{{}}}}}"#,
+        pairs.join(",")
+    )));
+    assert!(told.starts_with("1 validation error detected: Value"), "{told}");
+    assert!(
+        told.contains("'requestMetadata'") && !told.contains("keys"),
+        "{told}"
+    );
+}
+
 #[test]
 fn paths_that_are_nobodys_are_unknown_operations() {
     let shape = ErrorShape::RestJson;

@@ -47,8 +47,8 @@ fn ask(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Resul
     });
     let route = route.map_err(|refused| refused.failure)?;
     let header = |name: &str| {
-        let (_, value) = headers.iter().find(|(header, _)| *header == name)?;
-        Some(value.as_bytes())
+        let named = headers.iter().filter(|(header, _)| *header == name);
+        named.map(|(_, value)| value.as_bytes()).collect()
     };
     route.command(&header, body)
 }

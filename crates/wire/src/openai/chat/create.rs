@@ -5,12 +5,14 @@ use moho_terms::{Content, ModelId};
 use crate::Failure;
 use crate::json::Json;
 use crate::openai::fields::{self, Fields, invalid, unsupported, wrong_type};
-use crate::openai::{OutputFormat, Role, Sampling, Turn, sampling, settings};
+use crate::openai::{OutputFormat, Role, Sampling, Turn, guardrail, sampling, settings};
 
 /// The most answers to one question.
 const CHOICES: i64 = 128;
 /// The most texts that end an answer.
 const STOPS: usize = 4;
+/// The most bytes of one of them: as many as the engine looks for.
+const STOP_BYTES: usize = 1024;
 
 /// A parsed `POST /chat/completions`.
 pub struct CreateChat {
@@ -76,6 +78,7 @@ impl CreateChat {
 
 /// What the API has and this server does not, as long as leaving it out would change the answer's meaning.
 fn refuse_unserved(request: &Fields<'_>) -> Result<(), Failure> {
+    guardrail::refuse_keys(request)?;
     for kind in request.array("modalities")?.unwrap_or_default() {
         if !matches!(kind, Json::String(kind) if kind.expose() == "text") {
             return Err(unsupported("modalities", "only 'text' is supported"));
@@ -157,6 +160,14 @@ fn stop_text(text: &Json) -> Result<Content, Failure> {
     if text.is_empty() {
         let message = "Invalid 'stop': a text is empty.".to_owned();
         return Err(invalid(message, "stop", "invalid_value"));
+    }
+    if text.len() > STOP_BYTES {
+        let message = format!(
+            "Invalid 'stop': string too long. Expected a string with maximum length {STOP_BYTES}, but got a string with \
+             length {} instead.",
+            text.len()
+        );
+        return Err(invalid(message, "stop", "string_above_max_length"));
     }
     Ok(Content::new(text.expose().to_owned()))
 }

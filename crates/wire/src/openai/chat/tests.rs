@@ -231,6 +231,29 @@ fn what_is_not_sent_is_off() {
 }
 
 #[test]
+fn a_text_that_ends_an_answer_is_of_bounded_length() {
+    let stop = |length: usize| {
+        let body = format!(
+            r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}],"stop":["{}"]}}"#,
+            "s".repeat(length)
+        );
+        CreateChat::parse(body.as_bytes())
+    };
+    assert_eq!(stop(1024).ok().unwrap().stop[0].len(), 1024);
+    let Some(Failure::Invalid { message, param, code }) = stop(1025).err() else {
+        panic!("taken")
+    };
+    assert!(
+        message.contains("maximum length 1024, but got a string with length 1025"),
+        "{message}"
+    );
+    assert_eq!(
+        (param.as_deref(), code),
+        (Some("stop"), Some("string_above_max_length"))
+    );
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     for (rest, param) in [
         (r#""messages":[]"#, "messages"),

@@ -6,7 +6,7 @@ use super::Echo;
 use crate::Failure;
 use crate::json::Json;
 use crate::openai::fields::{self, Fields, invalid, unsupported, wrong_type};
-use crate::openai::{OutputFormat, Role, Sampling, Turn, sampling, settings};
+use crate::openai::{OutputFormat, Role, Sampling, Turn, guardrail, sampling, settings};
 
 /// What [`CreateResponse`] may be asked to include; all but the log-probabilities are of things that are not there.
 const INCLUDABLE: [&str; 8] = [
@@ -122,6 +122,7 @@ impl CreateResponse {
 
 /// What the API has and this server does not, as long as leaving it out would change the answer's meaning.
 fn refuse_unserved(request: &Fields<'_>) -> Result<(), Failure> {
+    guardrail::refuse_keys(request)?;
     if request.boolean("background")? == Some(true) {
         return Err(unsupported(
             "background",

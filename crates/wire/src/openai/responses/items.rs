@@ -24,7 +24,7 @@ impl ListInputItems {
     /// # Errors
     /// [`Failure::Invalid`] naming the parameter.
     pub fn parse(id: ResponseId, raw_query: &str) -> Result<Self, Failure> {
-        let query = Query::parse(raw_query.as_bytes())?;
+        let query = Query::of_url(raw_query)?;
         let limit = match query.get("limit") {
             None => 20,
             Some(text) => text

@@ -37,6 +37,12 @@ impl Closing {
         *self.0.borrow() >= Stage::Draining
     }
 
+    /// Whether what still runs has to end with an error.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        *self.0.borrow() >= Stage::Ending
+    }
+
     /// Resolves once stopping has begun: no new work, please.
     pub async fn begun(&self) {
         self.reached(Stage::Draining).await;
@@ -80,9 +86,14 @@ mod tests {
         let closing = Closing::new();
         let seen = closing.clone();
         assert!(!seen.has_begun());
+        closing.advance(Stage::Draining);
+        assert!(
+            seen.has_begun() && !seen.is_ending(),
+            "requests in progress may end"
+        );
         closing.advance(Stage::Ending);
         closing.advance(Stage::Draining);
-        assert!(seen.has_begun());
+        assert!(seen.has_begun() && seen.is_ending());
         seen.begun().await;
         seen.ending().await;
         assert_eq!(*seen.0.borrow(), Stage::Ending);

@@ -75,6 +75,9 @@ pub(super) struct Endpoint {
 /// How often the certificate is looked at: daily.
 const CERTIFICATE_CHECK: std::time::Duration = std::time::Duration::from_secs(86_400);
 
+/// How long the process waits at its very end for what the system does not give back.
+const LAST_WAIT: std::time::Duration = std::time::Duration::from_secs(2);
+
 pub(super) fn endpoint_path(data: &Path) -> std::path::PathBuf {
     data.join("endpoint.json")
 }
@@ -103,8 +106,14 @@ pub(super) fn run<R: Road>(
             .block_on(prepared.serve(&config, opened, &supervisor))
             .map_err(Failure::of(Exit::Failed))
     };
-    drop(runtime);
+    end(runtime);
     result
+}
+
+/// Ends what is left of the work in the background, when nothing needs it any more. A look-up of a name goes on for as
+/// long as a resolver leaves it without an answer, and nobody could stop it.
+fn end(runtime: tokio::runtime::Runtime) {
+    runtime.shutdown_timeout(LAST_WAIT);
 }
 
 /// Why the platform cannot be opened: something is in the way, or the journal is damaged.
@@ -349,4 +358,25 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
     };
     SocketAddr::new(here, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_call_that_never_returns_does_not_hold_the_end_up() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let (began, begun) = std::sync::mpsc::channel();
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let call = runtime.spawn_blocking(move || {
+            began.send(()).unwrap();
+            held.recv()
+        });
+        begun.recv().unwrap();
+        super::end(runtime);
+        assert!(!call.is_finished(), "it was left alone");
+        drop(release);
+    }
 }

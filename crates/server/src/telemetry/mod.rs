@@ -172,7 +172,7 @@ impl Telemetry {
 
     /// Whether what still runs has to end now.
     fn is_ending(&self) -> bool {
-        self.closing.has_begun()
+        self.closing.is_ending()
     }
 
     /// Where a request stands in its trace, if it is to be recorded.

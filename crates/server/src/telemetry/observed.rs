@@ -1,6 +1,7 @@
 //! A platform as its observers see it: the metrics page, and the two probes.
 
-use std::sync::Arc;
+use std::future::Future;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -18,8 +19,32 @@ const ENGINE_WAIT: Duration = Duration::from_secs(3);
 /// A platform that can be looked at from outside.
 pub struct Observed {
     platform: Arc<Platform>,
-    /// What the engine said last, for a page that is asked for during a long step. One asks at a time.
-    loads: Mutex<Vec<ModelLoad>>,
+    loads: Latest<Vec<ModelLoad>>,
+}
+
+/// What the engine said last, for a page that is asked for during a long step, or while another page waits for it.
+#[derive(Default)]
+struct Latest<T> {
+    said: std::sync::Mutex<T>,
+    /// Held by the one who asks.
+    asking: Mutex<()>,
+}
+
+impl<T: Clone + Default> Latest<T> {
+    /// The answer to `ask`, or the one before: if this one takes too long, and at once if somebody else asks already.
+    async fn get(&self, ask: impl Future<Output = Option<T>>) -> T {
+        if let Ok(_asking) = self.asking.try_lock() {
+            // If it computes for long, what it said before is as good as any other moment.
+            if let Ok(answer) = tokio::time::timeout(ENGINE_WAIT, ask).await {
+                *self.said() = answer.unwrap_or_default();
+            }
+        }
+        self.said().clone()
+    }
+
+    fn said(&self) -> std::sync::MutexGuard<'_, T> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What an observer is told.
@@ -34,7 +59,7 @@ impl Observed {
     pub(crate) fn new(platform: Arc<Platform>) -> Self {
         Self {
             platform,
-            loads: Mutex::new(Vec::new()),
+            loads: Latest::default(),
         }
     }
 
@@ -62,7 +87,7 @@ impl Observed {
     }
 
     async fn page(&self) -> String {
-        let loads = self.loads().await;
+        let loads = self.loads.get(self.platform.engine.measure()).await;
         let mut page = Page::default();
         page.family("moho_build_info", Kind::Gauge, "Which moho this is.");
         page.sample(
@@ -82,15 +107,24 @@ impl Observed {
         self.platform.telemetry.write(&mut page, &loads);
         page.finish()
     }
+}
 
-    async fn loads(&self) -> Vec<ModelLoad> {
-        let mut last = self.loads.lock().await;
-        match tokio::time::timeout(ENGINE_WAIT, self.platform.engine.measure()).await {
-            Ok(Some(loads)) => *last = loads,
-            Ok(None) => last.clear(),
-            // It computes; what it said before is as good as any other moment.
-            Err(_elapsed) => {}
-        }
-        last.clone()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_one_waits_for_the_engine() {
+        let latest = Latest::default();
+        assert_eq!(latest.get(async { Some(1) }).await, 1);
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let waits = latest.get(async { answered.await.ok() });
+        let meanwhile = async {
+            let others = latest.get(async { panic!("the engine is asked already") }).await;
+            answer.send(2).unwrap();
+            others
+        };
+        assert_eq!(tokio::join!(waits, meanwhile), (2, 1));
+        assert_eq!(latest.get(async { None }).await, 0, "it has ended");
     }
 }

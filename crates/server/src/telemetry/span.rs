@@ -2,7 +2,7 @@
 //!
 //! A [`RequestSpan`] travels with its request. When the last one of them is dropped, the request has ended.
 
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ struct Request {
     address: Option<(HostName, Option<u16>)>,
     /// 0 until the reply begins.
     status: AtomicU16,
+    /// Whether its stream was broken off.
+    broken: AtomicBool,
     engine: EngineTime,
     inference: Mutex<Option<Inference>>,
 }
@@ -89,6 +91,7 @@ impl RequestSpan {
             place,
             address: place.and_then(|_recorded| address(&head.authority)),
             status: AtomicU16::new(0),
+            broken: AtomicBool::new(false),
             engine: EngineTime::default(),
             inference: Mutex::new(None),
         }))
@@ -103,9 +106,10 @@ impl RequestSpan {
         request.telemetry.http.replied(request.route, own);
     }
 
-    /// Whether the reply has begun, so that what fails now breaks a stream.
-    pub(super) fn has_replied(&self) -> bool {
-        self.0.status.load(Ordering::Relaxed) > 0
+    /// A sequence ends before its time. Whether that breaks off the stream: the reply has begun, and no sequence of the
+    /// request broke it off before.
+    pub(super) fn breaks_off(&self) -> bool {
+        self.0.status.load(Ordering::Relaxed) > 0 && !self.0.broken.swap(true, Ordering::Relaxed)
     }
 
     /// The engine had the request from the one moment until the other, so far.

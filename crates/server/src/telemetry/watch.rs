@@ -132,11 +132,11 @@ impl Watch {
         let telemetry = self.span.telemetry();
         match ending {
             Ending::Refused("overloaded") => telemetry.http.rejections.add("engine_queue"),
-            Ending::Abandoned if self.span.has_replied() => {
-                let side = if telemetry.is_ending() { "server" } else { "client" };
+            Ending::Abandoned | Ending::Failed(_) if self.span.breaks_off() => {
+                let ours = ending != Ending::Abandoned || telemetry.is_ending();
+                let side = if ours { "server" } else { "client" };
                 telemetry.http.stream_aborts.add(side);
             }
-            Ending::Failed(_) if self.span.has_replied() => telemetry.http.stream_aborts.add("server"),
             Ending::Stop | Ending::Length | Ending::Abandoned | Ending::Refused(_) | Ending::Failed(_) => {}
         }
         if let Some(place) = self.place {

@@ -1,28 +1,31 @@
 //! Addresses: whether they can be listened on, who has them, and who can reach them.
 
 use std::fs;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+
+use tokio::net::TcpSocket;
 
 use super::finding::{Finding, chain};
 use super::scene::{Scene, System};
-use crate::net::{BindError, Listener};
+use crate::net::BindError;
 
 const CHECK: &str = "listen";
 /// State 0A in `/proc/net/tcp`: listening.
 const LISTENING: &str = "0A";
 
-/// Takes each address as `moho serve` would, and gives it back.
+/// Takes each address as `moho serve` would, without listening on it, and gives it back.
 pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for address in &scene.config.listen {
-        findings.push(match Listener::bind(*address) {
+        findings.push(match take(*address) {
             Ok(_given_back) => Finding::fine(CHECK, format!("{address} is free")),
             Err(error) => refused(scene, &error),
         });
         findings.extend(exposed(*address));
     }
     if let Some(address) = scene.config.metrics {
-        findings.push(match Listener::bind(address) {
+        findings.push(match take(address) {
             Ok(_given_back) => Finding::fine(CHECK, format!("{address} is free, for metrics")),
             Err(error) => refused(scene, &error),
         });
@@ -31,16 +34,36 @@ pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
     findings
 }
 
+/// The address, until dropped. Nobody can connect to it meanwhile.
+fn take(address: SocketAddr) -> Result<TcpSocket, BindError> {
+    let taken = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        // As the server does, for which connections that linger are no hindrance.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(socket)
+    };
+    taken().map_err(|source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => BindError::InUse(address),
+        io::ErrorKind::PermissionDenied => BindError::NotPermitted(address),
+        io::ErrorKind::AddrNotAvailable => BindError::NotHere(address),
+        _ => BindError::Other { address, source },
+    })
+}
+
 fn refused(scene: &Scene<'_>, error: &BindError) -> Finding {
     let BindError::InUse(address) = error else {
         return Finding::fault(CHECK, chain(error)).why("nothing would be served there");
     };
     let holder = holder(&scene.system, *address);
+    // Whoever can be seen is moho only if moho can be seen too.
     let ours = scene.running.filter(|running| {
-        running.process.is_none()
-            || holder
-                .as_ref()
-                .is_none_or(|(process, _)| running.process == Some(*process))
+        holder
+            .as_ref()
+            .is_none_or(|(process, _)| running.process == Some(*process))
     });
     if let Some(running) = ours {
         return Finding::fine(CHECK, format!("{address} is in use by {}", running.name()));
@@ -187,6 +210,16 @@ mod tests {
         assert_eq!(check(&scene)[0].level, Level::Fine);
         scene.running = Some(Running { process: Some(1) });
         assert_eq!(check(&scene)[0].level, Level::Fault, "somebody else has it");
+        scene.running = Some(Running { process: None });
+        assert_eq!(check(&scene)[0].level, Level::Fault, "this one can be seen");
+    }
+
+    #[tokio::test]
+    async fn nobody_can_connect_to_an_address_that_is_only_looked_at() {
+        let taken = take("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = taken.local_addr().unwrap();
+        let refused = std::net::TcpStream::connect(address).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[tokio::test]

@@ -95,12 +95,30 @@ impl System {
             let &[_, "FLOCK", _, "WRITE", process, place, ..] = words.as_slice() else {
                 return None;
             };
-            let inode: u64 = place.rsplit(':').next()?.parse().ok()?;
-            (inode == lock.ino()).then(|| Running {
-                process: process.parse().ok().filter(|process| *process > 0),
-            })
+            let (device, inode) = place.rsplit_once(':')?;
+            let process = process.parse().ok().filter(|process| *process > 0);
+            let same = inode.parse() == Ok(lock.ino())
+                && (device == named(lock.dev())
+                    || process.is_some_and(|process| self.has_open(process, &lock)));
+            same.then_some(Running { process })
         })
     }
+
+    /// Whether a process has a file open, as far as this user may see. Some filesystems give files another device than
+    /// the one that the kernel names in its table of locks.
+    fn has_open(&self, process: u32, file: &fs::Metadata) -> bool {
+        let files = fs::read_dir(self.proc.join(format!("{process}/fd")));
+        files.into_iter().flatten().flatten().any(|open| {
+            fs::metadata(open.path()).is_ok_and(|open| (open.dev(), open.ino()) == (file.dev(), file.ino()))
+        })
+    }
+}
+
+/// A device as the kernel prints it, `major:minor`.
+fn named(device: u64) -> String {
+    let major = (device >> 8 & 0xfff) | (device >> 32 & !0xfff);
+    let minor = (device & 0xff) | (device >> 12 & 0xffff_ff00);
+    format!("{major:02x}:{minor:02x}")
 }
 
 /// A small file, without the blanks at its ends.
@@ -161,6 +179,22 @@ pub(super) mod tests {
         assert!(moho_os::lock_file_exclusive(&data.path().join("lock")).is_err());
         drop(lock);
         assert_eq!(system.running(data.path()), None);
+    }
+
+    #[test]
+    fn a_lock_on_another_device_is_another_lock() {
+        let data = tempfile::tempdir().unwrap();
+        fs::write(data.path().join("lock"), "").unwrap();
+        let lock = fs::metadata(data.path().join("lock")).unwrap();
+        let told = |device: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let line = format!("1: FLOCK  ADVISORY  WRITE 812 {device}:{} 0 EOF\n", lock.ino());
+            drawn(folder.path(), &[("proc/locks", &line)]).running(data.path())
+        };
+        assert_eq!(told(&named(lock.dev())), Some(Running { process: Some(812) }));
+        assert_eq!(told(&named(lock.dev() ^ 1)), None);
+        assert_eq!(named(0xfe00), "fe:00");
+        assert_eq!(named(0x0010_0803), "08:103");
     }
 
     #[test]

@@ -91,15 +91,27 @@ async fn nobody_makes_it_hold_much() {
         1,
         "one answer for a connection"
     );
+}
+
+#[tokio::test]
+async fn nobody_waits_for_those_that_ask_nothing() {
+    let rig = Rig::open();
     let mut silent = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..64 {
         silent.push(rig.connect().await);
     }
     let health = rig.ask("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    assert!(
-        health.starts_with("HTTP/1.1 200 "),
-        "others do not wait for the silent"
+    assert!(health.starts_with("HTTP/1.1 200 "));
+    let last = silent.pop().unwrap().into_std().unwrap();
+    let open = last.peek(&mut [0]).unwrap_err();
+    assert_eq!(
+        open.kind(),
+        std::io::ErrorKind::WouldBlock,
+        "its time was not over"
     );
+    let mut rest = Vec::new();
+    drop(silent.remove(0).read_to_end(&mut rest).await);
+    assert!(rest.is_empty(), "the oldest made room");
 }
 
 #[tokio::test]

@@ -89,25 +89,36 @@ fn each_phase_has_its_time() {
 #[test]
 fn a_reader_that_leaves_aborts_and_only_a_stream_is_broken_off() {
     let telemetry = telemetry();
-    let span = RequestSpan::begin(&telemetry, &head(), "/v1/chat/completions");
-    let aborts = |side| {
-        let name = format!("moho_stream_aborts_total{{side=\"{side}\"}}");
-        sample(&page(&telemetry), &name)
+    let aborts = || {
+        ["client", "server"].map(|side| {
+            let name = format!("moho_stream_aborts_total{{side=\"{side}\"}}");
+            sample(&page(&telemetry), &name)
+        })
     };
-    drop(begin(&span));
-    assert_eq!(aborts("client"), "0", "it was answered whole, or not at all");
-    span.replied(StatusCode::OK);
-    drop(begin(&span));
-    assert_eq!((aborts("client"), aborts("server")), ("1".into(), "0".into()));
-    let (mut failed, began) = begin(&span);
+    let span = || RequestSpan::begin(&telemetry, &head(), "/v1/chat/completions");
+    let stream = || {
+        let span = span();
+        span.replied(StatusCode::OK);
+        span
+    };
+    drop(begin(&span()));
+    assert_eq!(aborts(), ["0", "0"], "it was answered whole, or not at all");
+    drop(begin(&stream()));
+    assert_eq!(aborts(), ["1", "0"]);
+    let choices = stream();
+    let (mut failed, began) = begin(&choices);
+    let sibling = begin(&choices);
     failed.ended(began, Ending::Failed("computation"));
-    drop(failed);
-    assert_eq!((aborts("client"), aborts("server")), ("1".into(), "1".into()));
+    drop((failed, sibling));
+    assert_eq!(aborts(), ["1", "1"], "one stream, however many choices it had");
+    telemetry.closing.advance(crate::closing::Stage::Draining);
+    drop(begin(&stream()));
+    assert_eq!(aborts(), ["2", "1"], "it might have gone on");
     telemetry.closing.advance(crate::closing::Stage::Ending);
-    drop(begin(&span));
-    assert_eq!((aborts("client"), aborts("server")), ("1".into(), "2".into()));
+    drop(begin(&stream()));
+    assert_eq!(aborts(), ["2", "2"]);
     let name = "vllm:request_success_total{model_name=\"m\",finished_reason=\"abort\"}";
-    assert_eq!(sample(&page(&telemetry), name), "4");
+    assert_eq!(sample(&page(&telemetry), name), "6");
 }
 
 #[test]

@@ -86,6 +86,17 @@ impl<D: Decoder> Lane<D> {
         self.waiting.iter().filter(|w| w.0.is_ready()).count()
     }
 
+    /// The most sequences that run at once.
+    pub(crate) fn places(&self) -> usize {
+        self.limits.max_sequences
+    }
+
+    /// Places that nobody runs in. Who has no credit gives its place up to whom wants it.
+    pub(crate) fn free_places(&self) -> usize {
+        let active = self.running.iter().filter(|r| !r.is_stalled()).count();
+        self.limits.max_sequences.saturating_sub(active)
+    }
+
     /// How much it has to do and has done, under the model's name.
     pub(crate) fn load(&self, model: ModelId) -> ModelLoad {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);

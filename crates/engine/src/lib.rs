@@ -35,8 +35,8 @@ pub use grammar::MaskError;
 pub use loaded::{LoadError, LoadedModel, ModelCard, ModelOutline, kernels};
 pub use message::{
     ChatTurn, EngineCommand, EngineEvent, EventKind, Failure, FinishReason, ModelLoad, OutputFormat, Prompt,
-    PromptFault, Refusal, Sampling, SamplingError, SequenceId, StartSequence, StepTokens, TokenLogprob,
-    Usage,
+    PromptFault, Refusal, Sampling, SamplingError, SequenceId, StartSequence, StepTokens, Together,
+    TokenLogprob, Usage,
 };
 pub use model::{ActivationPath, ModelError, StepError};
 pub use template::TemplateError;

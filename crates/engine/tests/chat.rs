@@ -9,7 +9,7 @@ use std::sync::mpsc::Receiver;
 use moho_engine::eval::Evaluator;
 use moho_engine::{
     ActivationPath, ChatTurn, Engine, EngineCommand, EngineConfig, EngineEvent, EngineHandle, EventKind,
-    FinishReason, LoadedModel, OutputFormat, Prompt, Sampling, SequenceId, StartSequence, Usage,
+    FinishReason, LoadedModel, OutputFormat, Prompt, Sampling, SequenceId, StartSequence, Together, Usage,
 };
 use moho_terms::{Content, Entropy, EntropyUnavailable};
 
@@ -55,6 +55,7 @@ fn chat(id: u64, question: &str) -> Box<StartSequence> {
         output: OutputFormat::Text,
         credit: 1000,
         isolation: id,
+        together: Together::default(),
     })
 }
 

@@ -8,7 +8,7 @@ use std::sync::mpsc::Receiver;
 
 use moho_engine::{
     ChatTurn, Engine, EngineCommand, EngineConfig, EngineEvent, EngineHandle, EventKind, LoadedModel,
-    OutputFormat, Prompt, Sampling, SequenceId, StartSequence,
+    OutputFormat, Prompt, Sampling, SequenceId, StartSequence, Together,
 };
 use moho_terms::{Content, Entropy, EntropyUnavailable};
 
@@ -105,6 +105,7 @@ fn start(id: u64) -> Box<StartSequence> {
         },
         credit: 100,
         isolation: id % 10,
+        together: Together::default(),
     })
 }
 

@@ -7,6 +7,7 @@
 
 mod reception;
 mod registry;
+mod room;
 mod turns;
 mod worker;
 
@@ -31,7 +32,8 @@ pub struct EngineConfig {
     pub kv_bytes: usize,
     /// Sequences of one model that run together; at most `token_budget`.
     pub max_sequences: usize,
-    /// Sequences of one model that may wait before they first run; half of them of one account.
+    /// Sequences of one model that may wait besides those for which there is a free place to run; half of them of one
+    /// account.
     pub queue: usize,
     /// Tokens of one model in one step.
     pub token_budget: usize,

@@ -10,7 +10,8 @@ use moho_terms::ModelId;
 
 use super::reception::{Errand, Job, Read, cancelled};
 use super::registry::{Place, Registry, Stage};
-use crate::message::{EngineCommand, EventKind, Failure, ModelLoad, Refusal, SequenceId};
+use super::room::{Crowd, Room};
+use crate::message::{EngineCommand, EventKind, Failure, ModelLoad, Refusal, SequenceId, Together};
 use crate::scheduler::{Decoder, Events, Lane};
 
 /// What reaches the worker.
@@ -23,7 +24,7 @@ pub(super) enum Note {
 pub(super) struct Worker<D> {
     lanes: Vec<(ModelId, Lane<D>)>,
     jobs: Sender<Job>,
-    queue: usize,
+    room: Room,
     tickets: u64,
     /// Jobs that the reception has not answered, by ticket. Those of cancelled sequences stay here until it has.
     jobs_out: BTreeMap<u64, JobOut>,
@@ -34,6 +35,13 @@ struct JobOut {
     lane: usize,
     isolation: u64,
     cancelled: Arc<AtomicBool>,
+}
+
+/// Who asks for how much.
+struct Asker {
+    model: ModelId,
+    isolation: u64,
+    together: Together,
 }
 
 /// Whether the engine goes on.
@@ -48,7 +56,7 @@ impl<D: Decoder> Worker<D> {
         Self {
             lanes,
             jobs,
-            queue,
+            room: Room::new(queue),
             tickets: 0,
             jobs_out: BTreeMap::new(),
         }
@@ -116,20 +124,27 @@ impl<D: Decoder> Worker<D> {
     pub(super) fn take(&mut self, note: Note, registry: &mut Registry) -> Flow {
         match note {
             Note::Command(EngineCommand::Start(start)) => {
-                let (model, isolation) = (start.model.clone(), start.isolation);
-                self.receive(
-                    start.sequence,
-                    (&model, isolation),
-                    Errand::Start(start),
-                    registry,
-                );
+                let asker = Asker {
+                    model: start.model.clone(),
+                    isolation: start.isolation,
+                    together: start.together,
+                };
+                self.receive(start.sequence, &asker, Errand::Start(start), registry);
             }
             Note::Command(EngineCommand::Count {
                 ticket,
                 model,
                 prompt,
                 isolation,
-            }) => self.receive(ticket, (&model, isolation), Errand::Count(prompt), registry),
+            }) => {
+                let together = Together::default();
+                let asker = Asker {
+                    model,
+                    isolation,
+                    together,
+                };
+                self.receive(ticket, &asker, Errand::Count(prompt), registry);
+            }
             Note::Command(EngineCommand::Measure(id)) => self.measure(id, registry),
             Note::Command(EngineCommand::Credit { sequence, tokens }) => {
                 self.credit(sequence, tokens, registry)
@@ -142,27 +157,23 @@ impl<D: Decoder> Worker<D> {
     }
 
     /// Hands a request to the reception, if there is room for one more.
-    fn receive(
-        &mut self,
-        id: SequenceId,
-        (model, isolation): (&ModelId, u64),
-        errand: Errand,
-        registry: &mut Registry,
-    ) {
+    fn receive(&mut self, id: SequenceId, asker: &Asker, errand: Errand, registry: &mut Registry) {
         let refuse = |refusal| EventKind::Refused(refusal);
+        let isolation = asker.isolation;
         if registry.find(id).is_some() {
             return registry.turn_away(id, refuse(Refusal::DuplicateSequence));
         }
         let lanes = self.lanes.iter().enumerate();
         let Some(lane) = lanes
-            .filter(|(_, (name, _))| name == model)
+            .filter(|(_, (name, _))| *name == asker.model)
             .map(|(n, _)| n)
             .next()
         else {
             return registry.turn_away(id, refuse(Refusal::UnknownModel));
         };
-        if !self.has_room(lane, isolation) {
-            return registry.turn_away(id, refuse(Refusal::Overloaded));
+        self.room.tidy(registry);
+        if let Err(refusal) = self.take_room(lane, asker) {
+            return registry.turn_away(id, refuse(refusal));
         }
         self.tickets = self.tickets.saturating_add(1);
         let ticket = self.tickets;
@@ -174,6 +185,8 @@ impl<D: Decoder> Worker<D> {
                 stage: Stage::Reading { credit: 0 },
             },
         );
+        self.room
+            .keep((id, ticket), lane, isolation, asker.together.to_come);
         let cancelled = Arc::new(AtomicBool::new(false));
         let out = JobOut {
             lane,
@@ -194,20 +207,25 @@ impl<D: Decoder> Worker<D> {
         }
     }
 
-    /// Whether one more of this account may wait. Nobody may hold more than half of the queue, and who only waits for
-    /// its own client takes no place of others.
-    fn has_room(&self, lane: usize, isolation: u64) -> bool {
-        let out = self.jobs_out.values().filter(|job| job.lane == lane);
-        let (mut own, mut all) = (0_usize, 0_usize);
-        for job in out {
-            own = own.saturating_add(usize::from(job.isolation == isolation));
+    /// Takes room for a request, which may have been kept for it. Who only waits for its own client takes no place of
+    /// others.
+    fn take_room(&mut self, at: usize, asker: &Asker) -> Result<(), Refusal> {
+        if self.room.claim(at, asker.isolation, asker.together) {
+            return Ok(());
+        }
+        let (mut own, mut all) = self.room.kept(at, asker.isolation);
+        for job in self.jobs_out.values().filter(|job| job.lane == at) {
+            own = own.saturating_add(usize::from(job.isolation == asker.isolation));
             all = all.saturating_add(1);
         }
-        if let Some((_, lane)) = self.lanes.get(lane) {
-            own = own.saturating_add(lane.waiting_of(isolation));
-            all = all.saturating_add(lane.waiting_with_credit());
-        }
-        own < self.queue.div_ceil(2) && all < self.queue
+        let (_, lane) = self.lanes.get(at).ok_or(Refusal::UnknownModel)?;
+        let crowd = Crowd {
+            own: own.saturating_add(lane.waiting_of(asker.isolation)),
+            all: all.saturating_add(lane.waiting_with_credit()),
+            free: lane.free_places(),
+            places: lane.places(),
+        };
+        self.room.ask(asker.together, &crowd)
     }
 
     /// Tells how much there is to do; nothing here waits for the reception.

@@ -79,6 +79,18 @@ pub struct StartSequence {
     /// Whose it is: salt for everything cached, as sequences of different isolation share nothing that can be timed. At
     /// most half of those that wait may be of one isolation.
     pub isolation: u64,
+    /// Which others of the same request it comes with.
+    pub together: Together,
+}
+
+/// Several sequences that are only of use together, sent one after the other. The default is a sequence that comes alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Together {
+    /// Whether it is one that an earlier one announced with `to_come`.
+    pub follows: bool,
+    /// How many more of the same isolation follow once this one is admitted. Room is asked for all of them now, and kept
+    /// for them as long as this sequence lives.
+    pub to_come: u32,
 }
 
 /// What the model shall continue.

@@ -126,6 +126,12 @@ pub enum Refusal {
     /// Too many sequences wait already, or too many of the same isolation.
     #[error("too many requests are waiting")]
     Overloaded,
+    /// More sequences [`Together`](super::Together) than there is ever room for.
+    #[error("one request has at most {most} choices here")]
+    TooManyTogether {
+        /// The most that one request may have.
+        most: u32,
+    },
     /// The JSON Schema cannot be enforced.
     #[error("the JSON schema cannot be enforced: {0}")]
     InvalidSchema(String),

@@ -10,7 +10,7 @@ mod event;
 mod load;
 mod sampling;
 
-pub use command::{ChatTurn, EngineCommand, OutputFormat, Prompt, SequenceId, StartSequence};
+pub use command::{ChatTurn, EngineCommand, OutputFormat, Prompt, SequenceId, StartSequence, Together};
 pub use event::{EngineEvent, EventKind, Failure, FinishReason, PromptFault, Refusal, TokenLogprob, Usage};
 pub use load::{ModelLoad, StepTokens};
 pub use sampling::{Sampling, SamplingError};

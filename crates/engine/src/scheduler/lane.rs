@@ -1,5 +1,6 @@
 //! One model with its blocks, the sequences that run on it, and those that wait.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -33,9 +34,11 @@ pub(crate) struct Lane<D> {
     limits: LaneLimits,
     /// In order of arrival.
     waiting: Vec<Waiting>,
-    /// In order of arrival.
+    /// In the order in which they first ran.
     running: Vec<Running>,
     arrivals: u64,
+    /// Sequences that ran so far.
+    turns: u64,
     rows: Vec<StepRow>,
     logits: Vec<f32>,
     workspace: Workspace,
@@ -55,6 +58,7 @@ impl<D: Decoder> Lane<D> {
             waiting,
             running,
             arrivals: 0,
+            turns: 0,
             rows: Vec::new(),
             logits: Vec::new(),
             workspace: Workspace::default(),
@@ -80,6 +84,17 @@ impl<D: Decoder> Lane<D> {
     /// Sequences that have not run yet or lost their blocks, and wait for nothing else than their turn.
     pub(crate) fn waiting_with_credit(&self) -> usize {
         self.waiting.iter().filter(|w| w.0.is_ready()).count()
+    }
+
+    /// The most sequences that run at once.
+    pub(crate) fn places(&self) -> usize {
+        self.limits.max_sequences
+    }
+
+    /// Places that nobody runs in. Who has no credit gives its place up to whom wants it.
+    pub(crate) fn free_places(&self) -> usize {
+        let active = self.running.iter().filter(|r| !r.is_stalled()).count();
+        self.limits.max_sequences.saturating_sub(active)
     }
 
     /// How much it has to do and has done, under the model's name.
@@ -258,11 +273,15 @@ impl<D: Decoder> Lane<D> {
         }
     }
 
-    /// Whose blocks this sequence may take: the newest without credit, or else the newest that came after it.
+    /// Whose blocks this sequence may take: the newest without credit, or else the newest that first ran after it.
     fn victim(&self, arrival: u64) -> Option<usize> {
         let other = |r: &Running| r.sequence.arrival() != arrival;
         let stalled = self.running.iter().rposition(|r| other(r) && r.is_stalled());
-        stalled.or_else(|| self.running.iter().rposition(|r| r.sequence.arrival() > arrival))
+        stalled.or_else(|| {
+            let own = self.running.iter().position(|r| !other(r))?;
+            let last = self.running.len().checked_sub(1)?;
+            (last > own).then_some(last)
+        })
     }
 
     /// Takes a sequence's blocks away; returns the share that it had in the coming step.
@@ -277,16 +296,14 @@ impl<D: Decoder> Lane<D> {
         share
     }
 
-    /// Lets waiting sequences run, strictly in order, while budget and blocks are left.
+    /// Lets waiting sequences run while budget and blocks are left. Who is next waits for what it needs, and nobody
+    /// overtakes it meanwhile.
     fn admit(&mut self, mut budget: usize, events: &mut dyn Events) {
+        let mut active = self.active();
         while budget > 0 {
-            let Some(next) = self.waiting.iter().position(|w| w.0.is_ready()) else {
+            let Some((arrival, needed)) = self.next_to_run(&active) else {
                 return;
             };
-            let needed = self
-                .waiting
-                .get(next)
-                .map_or(0, |w| w.0.tokens().len().div_ceil(BLOCK_TOKENS));
             let idle = self
                 .running
                 .iter()
@@ -301,23 +318,50 @@ impl<D: Decoder> Lane<D> {
                 };
                 self.preempt(stalled);
             }
-            // Preemption may have put sequences before it, but none with credit, so that none is ready.
-            let Some(next) = self.waiting.iter().position(|w| w.0.is_ready()) else {
+            let Some(next) = self.waiting.iter().position(|w| w.0.arrival() == arrival) else {
                 return;
             };
             let mut running = self.waiting.remove(next).run();
-            if running.sequence.begins() {
+            if running.sequence.begins(self.turns) {
+                self.turns = self.turns.saturating_add(1);
                 events.tell(running.sequence.id(), EventKind::Scheduled);
             }
+            let own = active.entry(running.sequence.isolation()).or_default();
+            *own = own.saturating_add(1);
             let share = running.pending().min(budget);
             // INVARIANT: blocks for the whole sequence are free.
             running.claim(share, &mut self.pool);
             budget = budget.saturating_sub(share);
             let place = self
                 .running
-                .partition_point(|r| r.sequence.arrival() < running.sequence.arrival());
+                .partition_point(|r| r.sequence.turn() < running.sequence.turn());
             self.running.insert(place, running);
         }
+    }
+
+    /// How many sequences of each account run. Those without credit have their place only until somebody wants it.
+    fn active(&self) -> BTreeMap<u64, usize> {
+        let mut active = BTreeMap::new();
+        for running in self.running.iter().filter(|r| !r.is_stalled()) {
+            let own: &mut usize = active.entry(running.sequence.isolation()).or_default();
+            *own = own.saturating_add(1);
+        }
+        active
+    }
+
+    /// The sequence that runs next, and how many blocks it needs: first who lost its blocks to an older one, then the
+    /// oldest of the account that has the fewest running.
+    fn next_to_run(&self, active: &BTreeMap<u64, usize>) -> Option<(u64, usize)> {
+        let ready = self.waiting.iter().map(|w| &w.0).filter(|s| s.is_ready());
+        let next = ready.min_by_key(|s| match s.displaced() {
+            Some(turn) => (false, 0, turn),
+            None => (
+                true,
+                active.get(&s.isolation()).copied().unwrap_or(0),
+                s.arrival(),
+            ),
+        })?;
+        Some((next.arrival(), next.tokens().len().div_ceil(BLOCK_TOKENS)))
     }
 
     /// Runs the model over all shares; whether it could.

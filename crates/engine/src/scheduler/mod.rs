@@ -1,12 +1,13 @@
 //! Continuous batching: which tokens of which sequences the model computes next.
 //!
 //! Each model has a [`Lane`]. Every step has one budget of tokens: first each running sequence's next token (decode),
-//! oldest first, then pieces of prompts (chunked prefill), then sequences that wait. KV blocks are taken as sequences
+//! oldest first, then pieces of prompts (chunked prefill), then sequences that wait: the oldest of the account that has the
+//! fewest running, so that many requests of one account hold up no other's. KV blocks are taken as sequences
 //! grow; when they run out, an older sequence takes those of the newest, which waits and is computed again later
 //! (preemption by recompute). A sequence without credit is not computed, keeps its blocks, and is the first to lose them.
 //!
-//! Why nothing starves: sequences are served in the order of arrival and the oldest that has credit can take every
-//! block there is, and [`Lane::limit`] keeps each sequence within what all blocks together hold. What recomputing may cost
+//! Why nothing starves: of those that run, the one that has credit and ran first can take every block there is; who lost
+//! blocks so comes back before anybody new; and an account of which nothing runs is served in the order of arrival. And [`Lane::limit`] keeps each sequence within what all blocks together hold. What recomputing may cost
 //! is bounded twice: who lost blocks waits until it has credit for some tokens more, and who lost too many ends.
 //!
 //! A prefix cache has its place in [`Sequence::begin`]: keyed by [`Sequence::isolation`] first, so that no tenant's

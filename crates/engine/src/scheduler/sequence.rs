@@ -36,8 +36,12 @@ pub(crate) struct Request {
 /// A sequence, wherever it stands.
 pub(crate) struct Sequence {
     id: SequenceId,
-    /// Older sequences have lower numbers; nothing else decides between two.
+    /// Which it is of those that came.
     arrival: u64,
+    /// Which it is of those that ran, once it has run: who ran first may take the blocks of those that ran later.
+    turn: Option<u64>,
+    /// Whether its blocks were taken although it had credit.
+    displaced: bool,
     /// Whose it is: salt of everything that may be shared with other sequences.
     isolation: u64,
     tokens: Zeroizing<Vec<u32>>,
@@ -49,8 +53,6 @@ pub(crate) struct Sequence {
     window: u32,
     /// Tokens that were computed and lost again with their blocks.
     lost: usize,
-    /// Whether it ran before.
-    began: bool,
     sampler: Sampler,
     grammar: Option<Grammar>,
     logprobs: Option<u8>,
@@ -82,6 +84,8 @@ impl Sequence {
         Self {
             id: request.id,
             arrival,
+            turn: None,
+            displaced: false,
             isolation: request.isolation,
             tokens,
             prompt_tokens,
@@ -89,7 +93,6 @@ impl Sequence {
             credit: request.credit,
             window: request.credit,
             lost: 0,
-            began: false,
             sampler: request.sampler,
             grammar: request.grammar,
             logprobs: request.logprobs,
@@ -113,9 +116,22 @@ impl Sequence {
         &self.tokens
     }
 
-    /// Notes that it runs; whether that is for the first time.
-    pub(super) fn begins(&mut self) -> bool {
-        !std::mem::replace(&mut self.began, true)
+    /// Notes that it runs, as number `turn` if that is for the first time; whether it is.
+    pub(super) fn begins(&mut self, turn: u64) -> bool {
+        self.displaced = false;
+        let first = self.turn.is_none();
+        self.turn.get_or_insert(turn);
+        first
+    }
+
+    /// Which it is of those that ran.
+    pub(super) fn turn(&self) -> Option<u64> {
+        self.turn
+    }
+
+    /// Its turn, if its blocks were taken although it had credit.
+    pub(super) fn displaced(&self) -> Option<u64> {
+        self.turn.filter(|_| self.displaced)
     }
 
     /// Whether it may be given its next token.
@@ -295,6 +311,7 @@ impl Running {
 
     /// Gives its blocks back.
     pub(super) fn release(mut self, pool: &mut KvPool) -> Waiting {
+        self.sequence.displaced = self.sequence.has_credit();
         self.sequence.lost = self.sequence.lost.saturating_add(self.table.tokens());
         self.table.release(pool);
         Waiting(self.sequence)

@@ -141,7 +141,7 @@ impl ChatTemplate {
         if self.is_spent() {
             return Err(PromptFault::Template);
         }
-        let words = turns.iter().map(|turn| turn.text.len()).sum();
+        let (count, words) = (turns.len(), turns.iter().map(|turn| turn.text.len()).sum());
         let context = self.context(turns, tokenizer);
         let environment = Arc::clone(&self.environment);
         let allowance = Allowance::new(
@@ -157,7 +157,7 @@ impl ChatTemplate {
             .spawn(move || {
                 let text = {
                     let _bounded = theirs.begin();
-                    run(&environment, context, words)
+                    run(&environment, context, (count, words))
                 };
                 // The caller may have given up.
                 drop(done.send(text));
@@ -187,11 +187,11 @@ impl ChatTemplate {
     }
 }
 
-/// Renders a context that holds `words` bytes of a tenant's.
+/// Renders a context that holds `turns` turns with `words` bytes of a tenant's.
 fn run(
     environment: &Environment<'_>,
     context: BTreeMap<&'static str, Value>,
-    words: usize,
+    (turns, words): (usize, usize),
 ) -> Result<Zeroizing<String>, PromptFault> {
     // A fenced word is at most four times as long, and a template may well write a turn twice.
     let room = words.saturating_mul(8).saturating_add(MAX_OWN_BYTES);
@@ -205,7 +205,11 @@ fn run(
     // The error is dropped, as it may quote the conversation.
     template
         .render_captured_to(context, &mut output)
-        .map_err(|_dropped| PromptFault::Template)?;
+        .map_err(|error| match error.kind() {
+            // With fewer turns it may have enough; with one there is nothing to leave out.
+            ErrorKind::OutOfFuel | ErrorKind::WriteFailure if turns > 1 => PromptFault::TooLong,
+            _ => PromptFault::Template,
+        })?;
     let text = std::str::from_utf8(&output.bytes).map_err(|_dropped| PromptFault::Template)?;
     Ok(Zeroizing::new(text.to_owned()))
 }
@@ -344,6 +348,21 @@ mod tests {
             text,
             "A<C\n[{\"content\":\" <abc> \",\"role\":\"user\"},{\"content\":\" a<c \",\"role\":\"user\"}]"
         );
+    }
+
+    #[test]
+    fn more_turns_than_a_template_has_room_or_time_for_are_too_long() {
+        let many = vec![("user", ""); 4095];
+        assert_eq!(
+            rendered(SMOLLM, &many),
+            Err(PromptFault::TooLong),
+            "too much text"
+        );
+        let slow = "{% for m in messages %}{% for a in range(100) %}{% endfor %}{% endfor %}";
+        assert_eq!(rendered(slow, &many), Err(PromptFault::TooLong), "too much work");
+        assert!(rendered(SMOLLM, &many[..1000]).is_ok());
+        let refuses = "{% for m in messages %}{{ raise_exception('no') }}{% endfor %}";
+        assert_eq!(rendered(refuses, &many), Err(PromptFault::Template));
     }
 
     #[test]

@@ -145,7 +145,10 @@ fn refusal_word(refusal: &Refusal) -> &'static str {
         Refusal::Overloaded => "overloaded",
         Refusal::InvalidSchema(_) => "invalid_schema",
         Refusal::InvalidPrompt(_) => "invalid_prompt",
-        Refusal::InvalidStop | Refusal::InvalidBias | Refusal::InvalidLogprobs => "invalid_parameter",
+        Refusal::TooManyTogether { .. }
+        | Refusal::InvalidStop
+        | Refusal::InvalidBias
+        | Refusal::InvalidLogprobs => "invalid_parameter",
         Refusal::DuplicateSequence => "duplicate_sequence",
     }
 }

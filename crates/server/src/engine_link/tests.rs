@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use moho_engine::{
     EngineCommand, EngineEvent, EngineGone, EventKind, Failure, FinishReason, OutputFormat, Prompt, Refusal,
-    Sampling, SequenceId, StartSequence, Usage,
+    Sampling, SequenceId, StartSequence, Together, Usage,
 };
 use moho_terms::Content;
 
@@ -83,6 +83,7 @@ fn start(link: &EngineLink) -> Sequence {
         output: OutputFormat::Text,
         credit: 0,
         isolation: 0,
+        together: Together::default(),
     };
     link.start_sequence(Box::new(start), &span()).unwrap()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use moho_engine::{
     ChatTurn, EventKind, FinishReason, ModelCard, OutputFormat as EngineFormat, Prompt, PromptFault, Refusal,
-    Sampling as EngineSampling, SequenceId, StartSequence,
+    Sampling as EngineSampling, SequenceId, StartSequence, Together,
 };
 use moho_iam::action::{bedrock, mantle};
 use moho_iam::authz::Permit;
@@ -138,6 +138,10 @@ async fn begin(
         stop: question.stop.iter().map(|stop| copy(stop)).collect(),
         output: format(question.format),
         isolation: isolation(permit.account()),
+        together: Together {
+            follows: choice > 0,
+            to_come: question.choices.saturating_sub(choice).saturating_sub(1),
+        },
     };
     let mut sequence = platform
         .engine

@@ -125,6 +125,7 @@ pub(crate) fn from_engine_refusal(refusal: &EngineRefusal, model: &ModelId) -> F
             param: Some("input".to_owned()),
             code: None,
         },
+        EngineRefusal::TooManyTogether { .. } => invalid("n"),
         EngineRefusal::InvalidStop => invalid("stop"),
         EngineRefusal::InvalidBias => invalid("logit_bias"),
         EngineRefusal::InvalidLogprobs => invalid("top_logprobs"),

@@ -14,7 +14,7 @@ fn worker(
     let part = part("tiny");
     let pool = part.decoder.pool(13).unwrap();
     let limits = LaneLimits {
-        max_sequences: 8,
+        max_sequences: 2,
         token_budget: 32,
     };
     let lane = Lane::new(part.decoder, Arc::clone(part.reader.tokenizer()), pool, limits);
@@ -48,7 +48,7 @@ fn start_of(id: u64, isolation: u64) -> Note {
 #[test]
 fn cancelled_requests_keep_their_place_until_they_are_skipped() {
     let (mut worker, requests, mut registry, events) = worker(4);
-    for id in 0..4 {
+    for id in 0..6 {
         worker.take(start_of(id, id), &mut registry);
         worker.take(
             Note::Command(EngineCommand::Cancel(SequenceId(id))),
@@ -75,14 +75,15 @@ fn cancelled_requests_keep_their_place_until_they_are_skipped() {
 #[test]
 fn one_account_holds_at_most_half_of_the_queue() {
     let (mut worker, _requests, mut registry, events) = worker(4);
-    for id in 0..3 {
+    // Two can run at once, and hold no place in the queue.
+    for id in 0..5 {
         worker.take(start_of(id, 7), &mut registry);
     }
-    assert_eq!(refusal(&events, 2), Refusal::Overloaded);
-    for id in 3..6 {
+    assert_eq!(refusal(&events, 4), Refusal::Overloaded);
+    for id in 10..13 {
         worker.take(start_of(id, id), &mut registry);
     }
-    assert_eq!(refusal(&events, 5), Refusal::Overloaded);
+    assert_eq!(refusal(&events, 12), Refusal::Overloaded);
     assert!(events.try_recv().is_err(), "the others wait");
 }
 
@@ -140,13 +141,15 @@ fn counts_wait_in_the_same_queue_and_can_be_cancelled() {
         &mut registry,
     );
     assert_eq!(refusal(&events, 0), Refusal::DuplicateSequence);
-    worker.take(start_of(1, 0), &mut registry);
+    for id in [1, 3, 4] {
+        worker.take(start_of(id, 0), &mut registry);
+    }
     worker.take(ask(2), &mut registry);
     assert_eq!(refusal(&events, 2), Refusal::Overloaded);
     worker.take(Note::Command(EngineCommand::Cancel(SequenceId(0))), &mut registry);
     assert!(matches!(outcome(&events, 0).1, EventKind::Finished { .. }));
     let notes = read_all(&requests);
-    assert_eq!(notes.len(), 2);
+    assert_eq!(notes.len(), 4);
     for note in notes {
         worker.take(note, &mut registry);
     }
@@ -155,6 +158,58 @@ fn counts_wait_in_the_same_queue_and_can_be_cancelled() {
         worker.take(note, &mut registry);
     }
     assert!(matches!(outcome(&events, 2).1, EventKind::Counted { tokens: 3 }));
+}
+
+/// A sequence of account 7 that follows others or not, and announces so many more.
+fn part_of(id: u64, follows: bool, to_come: u32) -> Note {
+    let mut start = text(id, "a");
+    start.isolation = 7;
+    start.together = Together { follows, to_come };
+    Note::Command(EngineCommand::Start(start))
+}
+
+#[test]
+fn room_is_asked_for_all_that_come_together_and_kept_for_them() {
+    let (mut worker, requests, mut registry, events) = worker(4);
+    // Two run and two wait: what is more could never be there at once.
+    worker.take(part_of(0, false, 4), &mut registry);
+    assert_eq!(refusal(&events, 0), Refusal::TooManyTogether { most: 4 });
+    worker.take(part_of(0, false, 3), &mut registry);
+    worker.take(part_of(50, false, 0), &mut registry);
+    assert_eq!(refusal(&events, 50), Refusal::Overloaded, "the room is taken");
+    for (id, to_come) in [(1, 2), (2, 1), (3, 0)] {
+        worker.take(part_of(id, true, to_come), &mut registry);
+    }
+    worker.take(part_of(50, true, 0), &mut registry);
+    assert_eq!(
+        refusal(&events, 50),
+        Refusal::Overloaded,
+        "nothing is kept any more"
+    );
+    for note in read_all(&requests) {
+        worker.take(note, &mut registry);
+    }
+    while worker.step(&mut registry) {}
+    let mut ended: Vec<_> = events
+        .try_iter()
+        .filter(|e| matches!(e.kind, EventKind::Finished { .. }))
+        .map(|e| e.sequence.0)
+        .collect();
+    ended.sort_unstable();
+    assert_eq!(ended, [0, 1, 2, 3]);
+}
+
+#[test]
+fn nothing_is_kept_for_companions_of_a_sequence_that_ended() {
+    let (mut worker, requests, mut registry, events) = worker(4);
+    worker.take(part_of(0, false, 3), &mut registry);
+    worker.take(Note::Command(EngineCommand::Cancel(SequenceId(0))), &mut registry);
+    for note in read_all(&requests) {
+        worker.take(note, &mut registry);
+    }
+    outcome(&events, 0);
+    worker.take(part_of(1, false, 3), &mut registry);
+    assert!(events.try_recv().is_err(), "there is room for all four again");
 }
 
 /// Every way in which a sequence can end, thousands of times over: nothing is kept of any of them.

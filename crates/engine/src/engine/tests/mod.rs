@@ -63,6 +63,7 @@ fn text(id: u64, words: &str) -> Box<StartSequence> {
         output: OutputFormat::Text,
         credit: 100,
         isolation: 0,
+        together: Together::default(),
     })
 }
 
@@ -269,17 +270,21 @@ fn json_is_held_although_the_model_would_not() {
 
 #[test]
 fn more_than_the_queue_holds_is_turned_away_and_the_rest_still_served() {
-    let (engine, events) = engine(EngineConfig { queue: 4, ..SMALL });
-    for id in 1..=3 {
+    let (engine, events) = engine(EngineConfig {
+        queue: 4,
+        max_sequences: 1,
+        ..SMALL
+    });
+    for id in 1..=4 {
         let mut start = text(id, "a");
         start.credit = 0;
         engine.send(EngineCommand::Start(start)).unwrap();
     }
-    assert_eq!(refusal(&events, 3), Refusal::Overloaded);
-    let mut other = text(4, "a");
+    assert_eq!(refusal(&events, 4), Refusal::Overloaded);
+    let mut other = text(5, "a");
     other.isolation = 1;
     engine.send(EngineCommand::Start(other)).unwrap();
-    assert_eq!(outcome(&events, 4).0, "bcde");
+    assert_eq!(outcome(&events, 5).0, "bcde");
     engine.send(EngineCommand::Start(text(1, "a"))).unwrap();
     assert_eq!(refusal(&events, 1), Refusal::DuplicateSequence);
     engine

@@ -1,5 +1,6 @@
 //! The scheduler against a small model whose every number is known, under commands in any order.
 
+mod accounts;
 mod asked;
 mod commands;
 

@@ -22,6 +22,10 @@ const AWS_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 /// What can be proven about this server.
 const ATTESTATION: HeaderName = HeaderName::from_static("moho-attestation");
 
+/// The most that HTTP/2 gets at once. It takes a piece as soon as the client has room for its first byte, and keeps the
+/// rest, so this is also the most that it keeps.
+const PIECE: usize = 16 << 10;
+
 /// A reply's body on its way; the [`Exchange`] ends with it.
 pub(crate) struct ReplyBody {
     rest: Rest,
@@ -41,7 +45,8 @@ pub(crate) struct Held {
 enum Rest {
     Nothing,
     All(Bytes),
-    Pieces(mpsc::Receiver<Piece>),
+    /// More pieces, and what is left of the one before.
+    Pieces(mpsc::Receiver<Piece>, Bytes),
 }
 
 /// The reply was broken off before its end; hyper then resets the stream, or cuts the connection of HTTP/1.1.
@@ -55,7 +60,7 @@ pub(crate) fn response(reply: Outbound, exchange: Exchange, held: Option<Held>) 
         Body::Empty => Rest::Nothing,
         Body::Full(bytes) if bytes.is_empty() => Rest::Nothing,
         Body::Full(bytes) => Rest::All(bytes),
-        Body::Stream(pieces) => Rest::Pieces(pieces),
+        Body::Stream(pieces) => Rest::Pieces(pieces, Bytes::new()),
     };
     let mut exchange = exchange;
     if matches!(rest, Rest::Nothing) {
@@ -104,15 +109,31 @@ impl hyper::body::Body for ReplyBody {
         let piece = match &mut this.rest {
             Rest::Nothing => None,
             Rest::All(bytes) => {
-                let bytes = std::mem::take(bytes);
-                this.rest = Rest::Nothing;
-                Some(bytes)
-            }
-            Rest::Pieces(pieces) => match pieces.poll_recv(cx) {
-                Poll::Ready(Some(Piece::More(bytes))) => Some(bytes),
-                Poll::Ready(Some(Piece::Last(bytes))) => {
+                let piece = last_pieces(bytes);
+                if bytes.is_empty() {
                     this.rest = Rest::Nothing;
-                    (!bytes.is_empty()).then_some(bytes)
+                }
+                Some(piece)
+            }
+            Rest::Pieces(_, rest) if !rest.is_empty() => Some(next_piece(rest)),
+            Rest::Pieces(pieces, rest) => match pieces.poll_recv(cx) {
+                Poll::Ready(Some(Piece::More(mut bytes))) => {
+                    let piece = next_piece(&mut bytes);
+                    *rest = bytes;
+                    Some(piece)
+                }
+                Poll::Ready(Some(Piece::Last(bytes))) if bytes.is_empty() => {
+                    this.rest = Rest::Nothing;
+                    None
+                }
+                Poll::Ready(Some(Piece::Last(mut bytes))) => {
+                    let piece = last_pieces(&mut bytes);
+                    this.rest = if bytes.is_empty() {
+                        Rest::Nothing
+                    } else {
+                        Rest::All(bytes)
+                    };
+                    Some(piece)
                 }
                 Poll::Ready(None) => return Poll::Ready(Some(Err(BrokenOff))),
                 Poll::Pending => return Poll::Pending,
@@ -135,7 +156,19 @@ impl hyper::body::Body for ReplyBody {
         match &self.rest {
             Rest::Nothing => SizeHint::with_exact(0),
             Rest::All(bytes) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
-            Rest::Pieces(_) => SizeHint::default(),
+            Rest::Pieces(..) => SizeHint::default(),
         }
     }
+}
+
+/// Cuts off what is given to the protocol at once.
+fn next_piece(bytes: &mut Bytes) -> Bytes {
+    bytes.split_to(bytes.len().min(PIECE))
+}
+
+/// Cuts off what is given at once of a reply's end. The last byte goes alone: HTTP/2 takes it only once the client has
+/// room for all before it, and so a reply is not over while its client has still to make room.
+fn last_pieces(bytes: &mut Bytes) -> Bytes {
+    let before_last = bytes.len().saturating_sub(1).max(1);
+    bytes.split_to(before_last.min(PIECE).min(bytes.len()))
 }

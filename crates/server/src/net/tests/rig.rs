@@ -26,6 +26,9 @@ use crate::net::{
 };
 use crate::system::{SystemClock, SystemEntropy};
 
+/// Bytes of a reply for which no client of these tests has room before it reads some.
+pub(super) const LARGE: usize = 8 << 20;
+
 /// Shows what it is given, and reports what happens to its streams.
 pub(super) struct Mirror {
     /// Told of each stream's `Sender` when its client has left.
@@ -62,6 +65,7 @@ impl Road for Arc<Mirror> {
         let Inbound { head, body } = inbound;
         match head.raw_path.as_str() {
             "/length" | "/small" => words(body.len().to_string()),
+            "/large" => reply(StatusCode::OK, Body::Full(Bytes::from(vec![b'x'; LARGE]))),
             "/empty" => reply(StatusCode::NO_CONTENT, Body::Empty),
             "/panic" => panic!("as the test asked"),
             "/stream" => {

@@ -7,7 +7,7 @@ use http::Method;
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::rig::Rig;
+use super::rig::{LARGE, Rig};
 use crate::net::Limits;
 
 const FIRST: Bytes = Bytes::from_static(b"data: one\n\n");
@@ -92,6 +92,38 @@ async fn a_stream_whose_window_stays_shut_is_cut_alone() {
     assert!(
         reply.into_body().collect().await.is_err(),
         "a cut stream does not look like a whole one"
+    );
+}
+
+#[tokio::test]
+async fn a_whole_reply_keeps_its_place_until_its_client_has_room_for_it() {
+    let limits = Limits {
+        requests: 1,
+        ..Limits::default()
+    };
+    let rig = Rig::start(limits);
+    let [mut other, mut client] = rig.both().await;
+    let reply = client.get("/large").await;
+    assert_eq!(reply.headers()["content-length"], LARGE.to_string());
+    assert_eq!(other.get("/length").await.status(), 429);
+    assert_eq!(reply.into_body().collect().await.unwrap().to_bytes().len(), LARGE);
+    while other.get("/length").await.status() != 200 {}
+}
+
+#[tokio::test]
+async fn a_whole_reply_that_is_not_taken_is_cut() {
+    let limits = Limits {
+        requests: 1,
+        stall: Duration::from_millis(40),
+        ..Limits::default()
+    };
+    let rig = Rig::start(limits);
+    let [mut other, mut client] = rig.both().await;
+    let reply = client.get("/large").await;
+    while other.get("/length").await.status() != 200 {}
+    assert!(
+        reply.into_body().collect().await.is_err(),
+        "a cut reply does not look like a whole one"
     );
 }
 

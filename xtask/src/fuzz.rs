@@ -55,7 +55,7 @@ fn with_coverage(places: &Places, options: &Options) -> Result<()> {
     std::fs::create_dir_all(&found).with_context(|| format!("cannot make {}", found.display()))?;
     let mut command = Command::new(program);
     command
-        .args(["run", "--target", "x86_64-unknown-linux-gnu", "--strip-dead-code"])
+        .args(["run", "--target", "x86_64-unknown-linux-gnu"])
         .arg(&options.name)
         .arg(&found)
         .arg(places.checkout().join("fuzz/corpus").join(&options.name))

@@ -52,7 +52,36 @@ fn extract(program: &Path) -> Result<()> {
     let package = package.context("no package was downloaded")?;
     let files = folder.path().join("files");
     process::capture(Command::new("dpkg-deb").arg("--extract").arg(package).arg(&files))?;
-    std::fs::copy(files.join("usr/bin").join(PROGRAM), program).context("the package has another content")?;
-    ensure!(works(program), "the program does not work here");
-    Ok(())
+    put(&files.join("usr/bin").join(PROGRAM), program)
+}
+
+/// Copies a program that works to its place: whole, or not at all.
+fn put(from: &Path, program: &Path) -> Result<()> {
+    let folder = program.parent().context("a program is in a folder")?;
+    let beside = tempfile::tempdir_in(folder).context("cannot make a folder")?;
+    let copy = beside.path().join(PROGRAM);
+    std::fs::copy(from, &copy).context("the package has another content")?;
+    ensure!(works(&copy), "the program does not work here");
+    std::fs::rename(&copy, program).context("cannot put the program in its place")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_does_not_work_takes_no_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join(PROGRAM);
+        std::fs::write(folder.path().join("broken"), "half of it").unwrap();
+        assert!(put(&folder.path().join("broken"), &program).is_err());
+        assert!(!program.exists());
+        put(Path::new("/bin/true"), &program).unwrap();
+        assert!(works(&program));
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            2,
+            "nothing is left over"
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! Model files: their header, and the chat template in it, which is a program by whoever made the model.
 
+use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use moho_engine::ChatTurn;
@@ -49,7 +50,13 @@ pub fn chat_template(data: &[u8]) {
     let turns: Vec<ChatTurn> = roles.zip(lines.lines().take(8)).map(turn).collect();
     let rendered = template.render(&turns, BOUNDS);
     if template.is_spent() {
-        LOST.fetch_add(1, Ordering::Relaxed);
+        if LOST.fetch_add(1, Ordering::Relaxed).saturating_add(1) == LOST_THREADS {
+            // Whoever watches has to know that little is tried any more; if nobody listens, there is nobody to tell.
+            drop(writeln!(
+                std::io::stderr(),
+                "chat_template: {LOST_THREADS} templates kept their threads; from here on templates are only compiled, start again"
+            ));
+        }
         assert!(rendered.is_err(), "what was stopped says nothing");
     }
     let Ok(rendered) = rendered else { return };

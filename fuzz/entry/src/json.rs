@@ -1,9 +1,11 @@
 //! JSON bodies of every route: parsed into a command, or refused in the route's own words.
+#![expect(clippy::disallowed_types, reason = "serde_json is the oracle here")]
 
 use moho_terms::RequestId;
 use moho_wire::hostile_input::json_again;
 use moho_wire::{ErrorShape, Failure, RequestHead};
 use quick_xml::events::Event;
+use serde_json::Value;
 
 /// Every route that takes a body, and some that take none.
 const ROUTES: [(&str, &str); 12] = [
@@ -24,13 +26,16 @@ const ROUTES: [(&str, &str); 12] = [
     ("GET", "/foundation-models"),
 ];
 
-/// The bytes as the body of every route.
-pub fn json_commands(data: &[u8]) {
-    if let Some(printed) = json_again(data) {
+/// The bytes as the body of every route. Says whether one of them takes them.
+pub fn json_is_taken(data: &[u8]) -> bool {
+    let printed = json_again(data);
+    if let Some(printed) = &printed {
         let again = json_again(printed.expose());
         let same = again.is_some_and(|again| again.expose() == printed.expose());
         assert!(same, "JSON printed is JSON that prints the same");
+        is_what_others_read(data, printed.expose());
     }
+    let mut taken = false;
     for (method, raw_path) in ROUTES {
         let found = moho_wire::route(&RequestHead {
             method,
@@ -48,9 +53,57 @@ pub fn json_commands(data: &[u8]) {
             let json = (name == "content-type").then_some(&b"application/json"[..]);
             json.into_iter().collect()
         };
-        if let Err(failure) = route.command(&header, data) {
-            is_well_formed(&failure, route.error_shape());
+        let command = route.command(&header, data);
+        if let Some(printed) = &printed {
+            let again = route.command(&header, printed.expose());
+            assert_eq!(
+                command.is_ok(),
+                again.is_ok(),
+                "{raw_path} takes what is printed again"
+            );
         }
+        match command {
+            Ok(_) => taken |= method == "POST",
+            Err(failure) => is_well_formed(&failure, route.error_shape()),
+        }
+    }
+    taken
+}
+
+/// The bytes as the body of every route.
+pub fn json_commands(data: &[u8]) {
+    json_is_taken(data);
+}
+
+/// What another parser takes as well, it reads as the same, before and after printing.
+fn is_what_others_read(data: &[u8], printed: &[u8]) {
+    let Ok(theirs) = serde_json::from_slice::<Value>(data) else {
+        return;
+    };
+    let ours = serde_json::from_slice::<Value>(printed);
+    assert!(
+        ours.is_ok_and(|ours| same(&theirs, &ours)),
+        "another parser reads the same"
+    );
+}
+
+/// Whether two values say the same. Fractions may lose their last digits.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .all(|(key, one)| other.get(key).is_some_and(|other| same(one, other)))
+        }
+        (Value::Number(one), Value::Number(other)) => match (one.as_f64(), other.as_f64()) {
+            (Some(one), Some(other)) => (one - other).abs() <= one.abs() * 1e-9 + f64::MIN_POSITIVE,
+            _ => one == other,
+        },
+        _ => one == other,
     }
 }
 

@@ -22,7 +22,7 @@ pub use engine::{chat_template, gguf};
 pub use event_stream::event_stream;
 pub use head::http_head;
 pub use identity::identity;
-pub use json::json_commands;
+pub use json::{json_commands, json_is_taken};
 pub use policy::policy;
 pub use query::query_forms;
 pub use sealed::{journal, sealed_object};

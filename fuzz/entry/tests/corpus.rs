@@ -55,6 +55,19 @@ fn every_target_has_a_corpus_and_a_file_and_no_corpus_is_without_a_target() {
     }
 }
 
+#[test]
+fn the_bodies_are_taken_but_for_those_that_are_meant_to_be_refused() {
+    let mut refused = Vec::new();
+    for entry in std::fs::read_dir(root().join("corpus/json_commands")).unwrap() {
+        let path = entry.unwrap().path();
+        if !moho_fuzz::json_is_taken(&std::fs::read(&path).unwrap()) {
+            refused.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    refused.sort();
+    assert_eq!(refused, ["deep", "refused", "text", "twice"]);
+}
+
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }

@@ -46,11 +46,17 @@ fn take(address: SocketAddr) -> Result<TcpSocket, BindError> {
         socket.bind(address)?;
         Ok(socket)
     };
-    taken().map_err(|source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => BindError::InUse(address),
-        io::ErrorKind::PermissionDenied => BindError::NotPermitted(address),
-        io::ErrorKind::AddrNotAvailable => BindError::NotHere(address),
-        _ => BindError::Other { address, source },
+    taken().map_err(|source: io::Error| {
+        let kind = source.kind();
+        if kind == io::ErrorKind::AddrInUse {
+            BindError::InUse(address)
+        } else if kind == io::ErrorKind::PermissionDenied {
+            BindError::NotPermitted(address)
+        } else if kind == io::ErrorKind::AddrNotAvailable {
+            BindError::NotHere(address)
+        } else {
+            BindError::Other { address, source }
+        }
     })
 }
 

@@ -16,6 +16,7 @@ use moho_wire::openai::responses::{
 use moho_wire::openai::{Role, Turn};
 
 use super::Asked;
+use super::chat::refuse_unsendable;
 use super::inference::{Answer, Asking, InferencePermit, Piece, Question, Words, ask};
 use crate::net::Outbound;
 use crate::road::{Frames, content, event_stream, from_store};
@@ -51,6 +52,12 @@ pub(crate) async fn create(
     id: ResponseId,
     create: CreateResponse,
 ) -> Result<Outbound, Failure> {
+    refuse_unsendable(
+        &asked,
+        &create.model,
+        (1, create.max_output_tokens),
+        create.logprobs,
+    )?;
     let mut earlier = match permits.previous {
         Some(previous) => continued(&asked.platform, previous).await?,
         None => Vec::new(),

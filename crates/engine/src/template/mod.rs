@@ -205,10 +205,14 @@ fn run(
     // The error is dropped, as it may quote the conversation.
     template
         .render_captured_to(context, &mut output)
-        .map_err(|error| match error.kind() {
+        .map_err(|error| {
+            let had_too_little = matches!(error.kind(), ErrorKind::OutOfFuel | ErrorKind::WriteFailure);
             // With fewer turns it may have enough; with one there is nothing to leave out.
-            ErrorKind::OutOfFuel | ErrorKind::WriteFailure if turns > 1 => PromptFault::TooLong,
-            _ => PromptFault::Template,
+            if had_too_little && turns > 1 {
+                PromptFault::TooLong
+            } else {
+                PromptFault::Template
+            }
         })?;
     let text = std::str::from_utf8(&output.bytes).map_err(|_dropped| PromptFault::Template)?;
     Ok(Zeroizing::new(text.to_owned()))

@@ -1,7 +1,7 @@
 //! Chat Completions: nothing is kept.
 
 use moho_engine::ModelCard;
-use moho_terms::ContentBytes;
+use moho_terms::{ContentBytes, ModelId};
 use moho_wire::Failure;
 use moho_wire::openai::Usage;
 use moho_wire::openai::chat::{ChatDraft, ChatHead, ChatStream, CreateChat, blamed};
@@ -17,6 +17,10 @@ pub(crate) async fn create(
     permit: InferencePermit,
     create: CreateChat,
 ) -> Result<Outbound, Failure> {
+    if !create.stream {
+        let answers = (create.choices, create.max_tokens);
+        refuse_unsendable(&asked, &create.model, answers, create.logprobs)?;
+    }
     let answer = ask_for(&asked, &permit, &create).await.map_err(blamed)?;
     let head = head(&asked, &create);
     if create.stream {
@@ -25,6 +29,22 @@ pub(crate) async fn create(
     }
     let (completion, _usage) = read(answer, ChatDraft::new(head)).await.map_err(blamed)?;
     Ok(content(completion))
+}
+
+/// Refuses so many answers of at most so many tokens each if their log-probabilities could not be sent whole.
+pub(super) fn refuse_unsendable(
+    asked: &Asked,
+    model: &ModelId,
+    (choices, max_tokens): (u32, Option<u32>),
+    logprobs: Option<u8>,
+) -> Result<(), Failure> {
+    let cards = asked.platform.engine.models();
+    let card = cards.iter().find(|card| card.id == *model);
+    let (Some(card), Some(most)) = (card, max_tokens) else {
+        return Ok(());
+    };
+    // No answer is longer than the context.
+    moho_wire::openai::refuse_unsendable(choices, most.min(card.context_length), logprobs)
 }
 
 /// Asks, and waits until the engine takes the conversation.

@@ -10,11 +10,13 @@ use moho_iam::authz::Permit;
 use moho_terms::{Content, ContentBytes, ResponseId};
 use moho_wire::Failure;
 use moho_wire::openai::responses::{
-    CreateResponse, ListInputItems, ResponseDraft, ResponseStream, StoredResponse, Truncation, deleted,
+    CompletedStream, CreateResponse, ListInputItems, ResponseDraft, ResponseStream, StoredResponse,
+    Truncation, deleted,
 };
 use moho_wire::openai::{Role, Turn};
 
 use super::Asked;
+use super::chat::refuse_unsendable;
 use super::inference::{Answer, Asking, InferencePermit, Piece, Question, Words, ask};
 use crate::net::Outbound;
 use crate::road::{Frames, content, event_stream, from_store};
@@ -50,6 +52,12 @@ pub(crate) async fn create(
     id: ResponseId,
     create: CreateResponse,
 ) -> Result<Outbound, Failure> {
+    refuse_unsendable(
+        &asked,
+        &create.model,
+        (1, create.max_output_tokens),
+        create.logprobs,
+    )?;
     let mut earlier = match permits.previous {
         Some(previous) => continued(&asked.platform, previous).await?,
         None => Vec::new(),
@@ -210,18 +218,29 @@ async fn speak(asked: Asked, mut answer: Answer, speech: Speech, frames: Frames)
             }
             Ok(Piece::End { ending, usage, .. }) => {
                 let completed = stream.complete(ending, usage, asked.platform.clock.now());
-                match keeping {
-                    None => completed.into_frames(),
-                    Some(keeping) => match keeping.keep(whole, copy_bytes(completed.object())).await {
-                        Ok(()) => completed.into_frames(),
-                        Err(failure) => completed.into_failure(&failure),
-                    },
+                let kept = match keeping {
+                    None => Ok(()),
+                    Some(keeping) => keeping.keep(whole, copy_bytes(completed.object())).await,
+                };
+                match kept {
+                    Ok(()) => return close(completed, frames).await,
+                    Err(failure) => completed.into_failure(&failure),
                 }
             }
             Err(failure) => stream.fail(&failure),
         };
         return frames.finish(last).await;
     }
+}
+
+/// Sends the closing events, one after the other as the client reads.
+async fn close(completed: CompletedStream, frames: Frames) {
+    for frame in completed.into_frames() {
+        if frames.send(frame).await.is_err() {
+            return;
+        }
+    }
+    frames.finish(CompletedStream::done()).await;
 }
 
 impl Keeping {

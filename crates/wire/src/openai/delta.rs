@@ -9,7 +9,9 @@ use crate::json::Writer;
 
 /// The most bytes of log-probabilities that an answer may gather: they are held until the answer is whole, and a
 /// response repeats them four times.
-const GATHERED: usize = 16 << 20;
+const GATHERED: usize = 4 << 20;
+/// The shortest that a token can be.
+const SHORTEST: &str = r#"{"token":"","logprob":0.0,"bytes":[]}"#;
 /// What OpenAI gives instead of the logarithm of nothing.
 const VERY_UNLIKELY: f32 = -9999.0;
 
@@ -102,15 +104,36 @@ impl Logprobs {
 /// Refuses an answer that has gathered too many bytes of log-probabilities.
 pub(super) fn bounded(gathered: usize) -> Result<(), Failure> {
     if gathered > GATHERED {
-        return Err(Failure::Invalid {
-            message: "The log-probabilities of this answer are too many to be sent whole: ask for fewer \
-                      'top_logprobs', or for a shorter answer."
-                .to_owned(),
-            param: Some("top_logprobs".to_owned()),
-            code: None,
-        });
+        return Err(too_many("top_logprobs"));
     }
     Ok(())
+}
+
+/// Refuses, before anything is computed, what would surely be refused for its log-probabilities if `choices` answers of
+/// `tokens` tokens each were sent whole.
+///
+/// # Errors
+/// [`Failure::Invalid`] naming the field.
+pub fn refuse_unsendable(choices: u32, tokens: u32, logprobs: Option<u8>) -> Result<(), Failure> {
+    let Some(top) = logprobs else { return Ok(()) };
+    let told = u64::from(choices)
+        .saturating_mul(u64::from(tokens))
+        .saturating_mul(u64::from(top).saturating_add(1));
+    let most = GATHERED / SHORTEST.len();
+    if usize::try_from(told).is_ok_and(|told| told <= most) {
+        return Ok(());
+    }
+    Err(too_many(if top > 0 { "top_logprobs" } else { "n" }))
+}
+
+fn too_many(param: &str) -> Failure {
+    Failure::Invalid {
+        message: "The log-probabilities of this answer are too many to be sent whole: ask for fewer \
+                  'top_logprobs', for fewer choices, or for a shorter answer."
+            .to_owned(),
+        param: Some(param.to_owned()),
+        code: None,
+    }
 }
 
 /// A list whose members are written already.
@@ -238,6 +261,27 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_surely_too_much_is_refused_before_it_is_asked() {
+        for (choices, top) in [(1, 20), (8, 20), (128, 0)] {
+            let told = choices * (u32::from(top) + 1);
+            let most = u32::try_from(GATHERED / SHORTEST.len()).unwrap() / told;
+            assert_eq!(refuse_unsendable(choices, most, Some(top)), Ok(()));
+            let refused = refuse_unsendable(choices, most + 1, Some(top));
+            let field = if top > 0 { "top_logprobs" } else { "n" };
+            assert!(matches!(refused, Err(Failure::Invalid { param: Some(param), .. }) if param == field));
+            assert_eq!(refuse_unsendable(choices, most + 1, None), Ok(()));
+        }
+        assert!(refuse_unsendable(128, u32::MAX, Some(20)).is_err());
+        // Tokens as short as they can be, one more than are let through, are too many in the end.
+        let top: [(&[u8], f32); 20] = [(b"", 0.0); 20];
+        let mut logprobs = Logprobs::new();
+        for _ in 0..=GATHERED / SHORTEST.len() / 21 {
+            logprobs.push(&[token(b"", 0.0, &top)]);
+        }
+        assert!(bounded(logprobs.members().len()).is_err());
+    }
+
+    #[test]
     fn what_an_answer_gathers_is_bounded() {
         let tokens = [token(b"token", -1.5, &[])];
         let mut logprobs = Logprobs::new();
@@ -249,7 +293,7 @@ mod tests {
                 Err(refused) => break refused,
             }
         };
-        assert!((200_000..400_000).contains(&pushed), "{pushed}");
+        assert!((50_000..100_000).contains(&pushed), "{pushed}");
         assert!(matches!(refused, Failure::Invalid { param: Some(param), .. } if param == "top_logprobs"));
     }
 }

@@ -12,7 +12,7 @@ pub(crate) mod sampling;
 mod settings;
 mod turn;
 
-pub use delta::{Delta, TokenLogprob};
+pub use delta::{Delta, TokenLogprob, refuse_unsendable};
 pub use finish::{Ending, Usage};
 pub use sampling::Sampling;
 pub use settings::OutputFormat;

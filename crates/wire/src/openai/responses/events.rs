@@ -134,38 +134,69 @@ impl CompletedStream {
         &self.object
     }
 
-    /// The closing events up to `response.completed` or `response.incomplete`, and `[DONE]`.
+    /// The closing events up to `response.completed` or `response.incomplete`; then comes [`CompletedStream::done`].
     #[must_use]
-    pub fn into_frames(mut self) -> ContentBytes {
-        let mut w = Writer::new();
-        self.stream.speak(&mut w);
-        let ResponseStream { draft, next, .. } = &mut self.stream;
-        let item = draft.item_id();
-        event(&mut w, next, "response.output_text.done", |w| {
-            place(w, &item);
-            w.text("text", draft.text().expose());
-            draft.write_logprobs(w);
-        });
-        event(&mut w, next, "response.content_part.done", |w| {
-            place(w, &item);
-            draft.write_part(w.key("part"));
-        });
-        event(&mut w, next, "response.output_item.done", |w| {
-            w.number("output_index", 0);
-            draft.write_item(w.key("item"), self.ending);
-        });
-        let last = format!("response.{}", ending_status(self.ending));
-        event(&mut w, next, &last, |w| {
-            w.key("response").raw(self.object.expose())
-        });
-        w.put(b"data: [DONE]\n\n");
-        w.finish()
+    pub fn into_frames(self) -> ClosingFrames {
+        ClosingFrames {
+            completed: self,
+            told: 0,
+        }
+    }
+
+    /// `[DONE]`
+    #[must_use]
+    pub fn done() -> ContentBytes {
+        ContentBytes::new(b"data: [DONE]\n\n".to_vec())
     }
 
     /// It could not be stored: `error`, then `response.failed` instead.
     #[must_use]
     pub fn into_failure(self, failure: &Failure) -> ContentBytes {
         self.stream.fail(failure)
+    }
+}
+
+/// The closing events, each written when it is asked for: every one holds the answer once more.
+pub struct ClosingFrames {
+    completed: CompletedStream,
+    told: u8,
+}
+
+impl Iterator for ClosingFrames {
+    type Item = ContentBytes;
+
+    fn next(&mut self) -> Option<ContentBytes> {
+        let told = self.told;
+        self.told = told.saturating_add(1);
+        let ending = self.completed.ending;
+        let mut w = Writer::new();
+        if told == 0 {
+            self.completed.stream.speak(&mut w);
+        }
+        let ResponseStream { draft, next, .. } = &mut self.completed.stream;
+        let item = draft.item_id();
+        match told {
+            0 => event(&mut w, next, "response.output_text.done", |w| {
+                place(w, &item);
+                w.text("text", draft.text().expose());
+                draft.write_logprobs(w);
+            }),
+            1 => event(&mut w, next, "response.content_part.done", |w| {
+                place(w, &item);
+                draft.write_part(w.key("part"));
+            }),
+            2 => event(&mut w, next, "response.output_item.done", |w| {
+                w.number("output_index", 0);
+                draft.write_item(w.key("item"), ending);
+            }),
+            3 => {
+                let last = format!("response.{}", ending_status(ending));
+                let object = &self.completed.object;
+                event(&mut w, next, &last, |w| w.key("response").raw(object.expose()));
+            }
+            _ => return None,
+        }
+        Some(w.finish())
     }
 }
 

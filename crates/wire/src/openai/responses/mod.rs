@@ -9,7 +9,7 @@ mod stored;
 
 pub use create::{CreateResponse, Truncation};
 pub use echo::Echo;
-pub use events::{CompletedStream, ResponseStream};
+pub use events::{ClosingFrames, CompletedStream, ResponseStream};
 pub use items::ListInputItems;
 pub use object::ResponseDraft;
 pub use stored::{StoredResponse, StoredResponseUnreadable};

@@ -87,6 +87,18 @@ const CLOSING: [&str; 3] = [
     "response.output_item.done",
 ];
 
+/// All that follows the last words.
+fn closing(completed: CompletedStream) -> String {
+    let frames: Vec<String> = completed.into_frames().map(|frame| text(&frame)).collect();
+    assert!(
+        frames
+            .iter()
+            .all(|frame| frame.matches(".done\ndata: ").count() <= 1),
+        "each event is a frame of its own"
+    );
+    frames.concat() + &text(&CompletedStream::done())
+}
+
 #[test]
 fn the_order_of_events_is_the_one_clients_rely_on() {
     for (ending, last) in [
@@ -99,7 +111,7 @@ fn the_order_of_events_is_the_one_clients_rely_on() {
         frames.push_str(&text(&stream.delta(&said("lo \"you\"\n"), &Zeros).unwrap()));
         let done = stream.complete(ending, USAGE, at(101));
         let object = text(done.object());
-        frames.push_str(&text(&done.into_frames()));
+        frames.push_str(&closing(done));
         let mut expected = [OPENING, SPEAKING].concat();
         expected.extend(["response.output_text.delta"; 2]);
         expected.extend(CLOSING);
@@ -121,9 +133,7 @@ fn the_order_of_events_is_the_one_clients_rely_on() {
 fn an_answer_without_a_word_has_its_item_too() {
     let mut stream = ResponseStream::new(draft(), false);
     let mut frames = text(&stream.open());
-    frames.push_str(&text(
-        &stream.complete(Ending::Stop, USAGE, at(101)).into_frames(),
-    ));
+    frames.push_str(&closing(stream.complete(Ending::Stop, USAGE, at(101))));
     let expected = [&OPENING[..], &SPEAKING, &CLOSING, &["response.completed"]].concat();
     assert_eq!(names(&frames), expected);
 }
@@ -209,7 +219,7 @@ fn log_probabilities_are_in_deltas_dones_and_the_object() {
     frames.push_str(&text(&stream.delta(&measured("b"), &Zeros).unwrap()));
     let done = stream.complete(Ending::StopSequence, USAGE, at(101));
     let object = text(done.object());
-    frames.push_str(&text(&done.into_frames()));
+    frames.push_str(&closing(done));
     let lists: Vec<(String, String)> = frames
         .split("\n\n")
         .filter_map(|frame| {
@@ -665,7 +675,7 @@ proptest! {
         let done = stream.complete(Ending::Stop, USAGE, at(101));
         let whole = pieces.concat();
         let object = json::parse(done.object().expose()).unwrap();
-        frames.push_str(&text(&done.into_frames()));
+        frames.push_str(&closing(done));
         let mut read = String::new();
         for (name, data) in events(&frames) {
             if let (true, Some(Json::String(delta))) = (name == "response.output_text.delta", data.get("delta")) {

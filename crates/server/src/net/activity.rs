@@ -18,6 +18,12 @@ pub(crate) struct Activity {
     replies: Mutex<Vec<Weak<Taking>>>,
     /// Whether something of an ended exchange may still wait for the client to take it.
     writing: AtomicBool,
+    /// Requests that the road took in, and whose reply the client has not taken.
+    works: AtomicUsize,
+    /// When the last of them ended.
+    last_work: AtomicU64,
+    /// Whether something of one that ended may still wait to be written.
+    owes: AtomicBool,
     abandoned: Abandoned,
     /// Somebody else needs this connection's seat.
     leave: Signal,
@@ -50,6 +56,10 @@ pub(crate) struct Exchange {
     answered: bool,
 }
 
+/// One request that the road took in, while it and its reply last: what a connection keeps its seat for. A refusal is
+/// none, as everybody gets those.
+pub(crate) struct Work(Arc<Activity>);
+
 /// The pace at which a client takes one reply.
 struct Taking {
     /// When the client was given the piece that it has not taken yet, plus one; 0 if the client waits for us.
@@ -66,6 +76,9 @@ impl Activity {
             last_end: AtomicU64::new(0),
             replies: Mutex::new(Vec::new()),
             writing: AtomicBool::new(false),
+            works: AtomicUsize::new(0),
+            last_work: AtomicU64::new(0),
+            owes: AtomicBool::new(false),
             abandoned: Abandoned::default(),
             leave: Signal::default(),
             enough: Signal::default(),
@@ -90,6 +103,11 @@ impl Activity {
         }
     }
 
+    /// Everything that was written so far is with the system.
+    pub(crate) fn flushed(&self) {
+        self.owes.store(false, Ordering::SeqCst);
+    }
+
     /// Whether a write waits for the client. That it does not wait for ever is the stream's to see to.
     pub(crate) fn writing(&self, waits: bool) {
         self.writing.store(waits, Ordering::SeqCst);
@@ -100,6 +118,16 @@ impl Activity {
         let since = Duration::from_micros(self.micros().saturating_sub(self.last_end.load(Ordering::SeqCst)));
         let busy = self.exchanges.load(Ordering::SeqCst) > 0 || self.writing.load(Ordering::SeqCst);
         (!busy).then_some(since)
+    }
+
+    /// How long the connection has done nothing that is worth its seat; `None` while it does.
+    pub(crate) fn useless_for(&self) -> Option<Duration> {
+        let owes = self.owes.load(Ordering::SeqCst) && self.writing.load(Ordering::SeqCst);
+        let works = self.works.load(Ordering::SeqCst) > 0 || owes;
+        let since = self
+            .micros()
+            .saturating_sub(self.last_work.load(Ordering::SeqCst));
+        (!works).then_some(Duration::from_micros(since))
     }
 
     /// Judges the connection, and cuts those of its streams whose reply the client does not take.
@@ -166,6 +194,12 @@ impl Exchange {
         self.taking.given.store(0, Ordering::SeqCst);
     }
 
+    /// The road takes the request in.
+    pub(crate) fn work(&self) -> Work {
+        self.activity.works.fetch_add(1, Ordering::SeqCst);
+        Work(Arc::clone(&self.activity))
+    }
+
     /// The last piece is on its way: from here on the client can no longer abandon the request.
     pub(crate) fn answered(&mut self) {
         self.answered = true;
@@ -182,6 +216,15 @@ impl Signal {
         while !self.given.load(Ordering::SeqCst) {
             self.waiting.notified().await;
         }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        let activity = &self.0;
+        activity.last_work.store(activity.micros(), Ordering::SeqCst);
+        activity.owes.store(true, Ordering::SeqCst);
+        activity.works.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

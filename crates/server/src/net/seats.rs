@@ -1,8 +1,8 @@
 //! The seats for connections: so many in all, so many for one peer, and none kept by who does nothing.
 //!
-//! Once all are taken, a newcomer gets the seat of a connection that has no request, the one that has had none for
-//! longest: of its own peer if that has its share, else of the peer that has most. So idle connections, half-sent heads
-//! and unfinished handshakes keep nobody out, and a crowd from one address costs that address first.
+//! Once all are taken, a newcomer gets the seat of a connection that has no request which the road took in, the one that
+//! has had none for longest: of its own peer if that has its share, else of the peer that has most. So idle connections,
+//! half-sent heads, unfinished handshakes and unread refusals keep nobody out, and a crowd from one address costs that address first.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -44,7 +44,7 @@ impl Seats {
         }
     }
 
-    /// A seat for one more connection of `address`; `None` if everybody who could make room for it has a request.
+    /// A seat for one more connection of `address`; `None` if everybody who could make room for it has a request that the road took in.
     pub(crate) fn take(&self, address: IpAddr, activity: &Arc<Activity>) -> Option<Seat> {
         let peer = one_peer(address);
         let mut taken = self.taken();
@@ -84,10 +84,10 @@ impl Taken {
         counts.max_by_key(|(_, count)| *count)
     }
 
-    /// Sends away the connection of `peer` that has been without a request for longest; its seat is free at once.
+    /// Sends away the connection of `peer` that has been useless for longest; its seat is free at once.
     fn make_room(&mut self, peer: IpAddr) -> Option<()> {
         let seats = self.peers.get(&peer)?.iter();
-        let idle = seats.filter_map(|(number, activity)| Some((activity.idle_for()?, *number)));
+        let idle = seats.filter_map(|(number, activity)| Some((activity.useless_for()?, *number)));
         let (_, number) = idle.max()?;
         self.free(peer, number)?.leave();
         Some(())
@@ -129,10 +129,10 @@ mod tests {
         let (first, second, third) = (connection(), connection(), connection());
         let here = address("192.0.2.1");
         let _held = [seats.take(here, &first), seats.take(here, &second)].map(Option::unwrap);
-        let busy = first.begin();
+        let (busy, _refused) = (first.begin().work(), second.begin());
         let _third = seats.take(here, &third).unwrap();
         assert!(second.was_told_to_leave() && !first.was_told_to_leave());
-        let (_busy, _busy_too) = (busy, third.begin());
+        let (_busy, _busy_too) = (busy, third.begin().work());
         assert!(seats.take(here, &connection()).is_none(), "all have requests");
         assert!(seats.take(address("192.0.2.2"), &connection()).is_some());
     }

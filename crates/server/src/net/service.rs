@@ -62,7 +62,7 @@ impl<R: Road> Rim<R> {
         let (head, verdict) = intake::head(parts, peer, now, request_id.clone());
         let head = Arc::new(head);
         let (reply, held) = match verdict {
-            Ok(()) => self.carry(&head, &mut incoming).await,
+            Ok(()) => self.carry(&head, &mut incoming, &exchange).await,
             Err(error) => (self.road.refuse(&head, error), None),
         };
         let unread = !incoming.is_end_stream();
@@ -89,7 +89,12 @@ impl<R: Road> Rim<R> {
     }
 
     /// The reply, and what is to be held until it is sent: what the body said is needed for as long.
-    async fn carry(&self, head: &Arc<Head>, incoming: &mut Incoming) -> (Outbound, Option<Held>) {
+    async fn carry(
+        &self,
+        head: &Arc<Head>,
+        incoming: &mut Incoming,
+        exchange: &Exchange,
+    ) -> (Outbound, Option<Held>) {
         let admission = match self.road.admit(head) {
             Ok(admission) => admission,
             Err(reply) => return (reply, None),
@@ -100,10 +105,12 @@ impl<R: Road> Rim<R> {
         };
         let taken = async {
             let place = self.place(head.peer)?;
+            let work = exchange.work();
             let (body, share) = intake::body(incoming, &head.headers, &limits, &self.memory).await?;
             let held = Held {
                 _body: share,
                 _place: place,
+                _work: work,
             };
             Ok((body, held))
         };

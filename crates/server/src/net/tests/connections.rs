@@ -126,6 +126,21 @@ async fn a_connection_too_many_is_closed_at_once() {
 }
 
 #[tokio::test]
+async fn an_unread_refusal_keeps_no_seat() {
+    let rig = Rig::start(Limits {
+        connections: 1,
+        connections_per_peer: 1,
+        stall: Duration::from_secs(3600),
+        ..Limits::default()
+    });
+    let mut stranger = rig.http2_that_takes_nothing().await;
+    let refusal = stranger.get("/private").await;
+    let mut other = rig.http1().await;
+    assert_eq!(other.get("/empty").await.status(), 204);
+    drop(refusal);
+}
+
+#[tokio::test]
 async fn an_idle_connection_makes_room() {
     let rig = Rig::start(Limits {
         connections: 8,

@@ -27,11 +27,13 @@ pub(crate) struct Activity {
     abandoned: Abandoned,
     /// Somebody else needs this connection's seat.
     leave: Signal,
+    /// It may not even say goodbye.
+    gone: Signal,
     /// The client abandons requests faster than anybody reads.
     enough: Signal,
 }
 
-/// Something that happens once, and that one task waits for.
+/// Something that happens once, and that somebody waits for.
 #[derive(Default)]
 struct Signal {
     given: AtomicBool,
@@ -81,6 +83,7 @@ impl Activity {
             owes: AtomicBool::new(false),
             abandoned: Abandoned::default(),
             leave: Signal::default(),
+            gone: Signal::default(),
             enough: Signal::default(),
         }
     }
@@ -166,9 +169,31 @@ impl Activity {
         self.leave.given().await;
     }
 
+    /// Ends the connection at once.
+    pub(crate) fn end(&self) {
+        self.gone.give();
+    }
+
+    /// Resolves once the connection has to end, `goodbye` after its seat was needed or earlier.
+    pub(crate) async fn told_to_end(&self, goodbye: Duration) {
+        let patience = async {
+            self.told_to_leave().await;
+            tokio::time::sleep(goodbye).await;
+        };
+        tokio::select! {
+            () = patience => {}
+            () = self.gone.given() => {}
+        }
+    }
+
     /// Resolves once the client has abandoned too many requests.
     pub(crate) async fn abandoned_too_much(&self) {
         self.enough.given().await;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn was_told_to_end(&self) -> bool {
+        self.gone.given.load(Ordering::SeqCst)
     }
 
     #[cfg(test)]
@@ -209,12 +234,17 @@ impl Exchange {
 impl Signal {
     fn give(&self) {
         self.given.store(true, Ordering::SeqCst);
-        self.waiting.notify_one();
+        self.waiting.notify_waiters();
     }
 
     async fn given(&self) {
-        while !self.given.load(Ordering::SeqCst) {
-            self.waiting.notified().await;
+        loop {
+            // It hears what is given from here on.
+            let heard = self.waiting.notified();
+            if self.given.load(Ordering::SeqCst) {
+                return;
+            }
+            heard.await;
         }
     }
 }

@@ -4,18 +4,23 @@
 //! has had none for longest: of its own peer if that has its share, else of the peer that has most. So idle connections,
 //! half-sent heads, unfinished handshakes and unread refusals keep nobody out, and a crowd from one address costs that address first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::activity::Activity;
 use super::places::one_peer;
 
+/// For so many seats, one connection may take its time to leave after it lost its own.
+const STANDING: usize = 64;
+
 /// All seats.
 #[derive(Clone)]
 pub(crate) struct Seats {
     most: usize,
     each: usize,
+    /// Connections without a seat that may take their time to leave; as many more are being ended.
+    standing: usize,
     taken: Arc<Mutex<Taken>>,
 }
 
@@ -23,6 +28,10 @@ pub(crate) struct Seats {
 struct Taken {
     all: usize,
     next: u64,
+    /// Those that lost their seat and have not left, by its number.
+    leaving: BTreeMap<u64, Arc<Activity>>,
+    /// How many of those were told to end at once.
+    ending: usize,
     /// By peer, then by the number of the seat.
     peers: HashMap<IpAddr, HashMap<u64, Arc<Activity>>>,
 }
@@ -40,6 +49,7 @@ impl Seats {
         Self {
             most,
             each,
+            standing: most.div_ceil(STANDING),
             taken: Arc::default(),
         }
     }
@@ -48,6 +58,10 @@ impl Seats {
     pub(crate) fn take(&self, address: IpAddr, activity: &Arc<Activity>) -> Option<Seat> {
         let peer = one_peer(address);
         let mut taken = self.taken();
+        taken.hurry(self.standing);
+        if taken.ending > self.standing {
+            return None;
+        }
         let own = taken.of(peer);
         if own >= self.each {
             taken.make_room(peer)?;
@@ -89,8 +103,28 @@ impl Taken {
         let seats = self.peers.get(&peer)?.iter();
         let idle = seats.filter_map(|(number, activity)| Some((activity.useless_for()?, *number)));
         let (_, number) = idle.max()?;
-        self.free(peer, number)?.leave();
+        let activity = self.free(peer, number)?;
+        activity.leave();
+        self.leaving.insert(number, activity);
         Some(())
+    }
+
+    /// Ends the oldest of those that are leaving, if so many stand about already.
+    fn hurry(&mut self, standing: usize) {
+        if self.leaving.len() >= standing
+            && let Some((_, oldest)) = self.leaving.pop_first()
+        {
+            oldest.end();
+            self.ending = self.ending.saturating_add(1);
+        }
+    }
+
+    /// Somebody has left, who may have lost the seat before.
+    fn left(&mut self, peer: IpAddr, number: u64) {
+        let known = self.free(peer, number).is_some() || self.leaving.remove(&number).is_some();
+        if !known {
+            self.ending = self.ending.saturating_sub(1);
+        }
     }
 
     fn free(&mut self, peer: IpAddr, number: u64) -> Option<Arc<Activity>> {
@@ -106,8 +140,7 @@ impl Taken {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        // Somebody else may have it by now.
-        drop(self.seats.taken().free(self.peer, self.number));
+        self.seats.taken().left(self.peer, self.number);
     }
 }
 
@@ -163,7 +196,24 @@ mod tests {
         drop(first);
         assert_eq!(seats.taken().all, 1);
         drop(second);
-        assert_eq!(seats.taken().all, 0);
-        assert!(seats.taken().peers.is_empty());
+        let taken = seats.taken();
+        assert_eq!((taken.all, taken.ending), (0, 0));
+        assert!(taken.peers.is_empty() && taken.leaving.is_empty());
+    }
+
+    #[test]
+    fn who_lost_a_seat_counts_until_it_has_left() {
+        let seats = Seats::new(1, 1);
+        let here = address("192.0.2.1");
+        let connections: [_; 4] = std::array::from_fn(|_| connection());
+        let mut held: Vec<_> = connections
+            .iter()
+            .map_while(|one| seats.take(here, one))
+            .collect();
+        let ended: Vec<_> = connections.iter().map(|one| one.was_told_to_end()).collect();
+        assert_eq!(held.len(), 3, "one sits, one stands, one is being ended");
+        assert_eq!(ended, [true, true, false, false]);
+        drop(held.remove(0));
+        assert!(seats.take(here, &connection()).is_some());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -106,7 +107,8 @@ impl<R: Road> Rim<R> {
         let taken = async {
             let place = self.place(head.peer)?;
             let work = exchange.work();
-            let (body, share) = intake::body(incoming, &head.headers, &limits, &self.memory).await?;
+            let share = self.memory.share(address(head.peer));
+            let (body, share) = intake::body(incoming, &head.headers, &limits, share).await?;
             let held = Held {
                 _body: share,
                 _place: place,
@@ -136,10 +138,9 @@ impl<R: Road> Rim<R> {
 
     /// A place among the requests in progress. The door needs none, as it has few connections and one request on each.
     fn place(&self, peer: Peer) -> Result<Option<Place>, RimError> {
-        match peer {
-            Peer::Network(address) => self.requests.take(address.ip()).map(Some),
-            Peer::Door { .. } => Ok(None),
-        }
+        address(peer)
+            .map(|address| self.requests.take(address))
+            .transpose()
     }
 
     /// Without randomness there is no request id, hence no journal entry, hence nothing that may be done.
@@ -157,6 +158,14 @@ impl<R: Road> Rim<R> {
             &self.settings.attestation,
         );
         response
+    }
+}
+
+/// Where a peer is; the door's are here.
+fn address(peer: Peer) -> Option<IpAddr> {
+    match peer {
+        Peer::Network(address) => Some(address.ip()),
+        Peer::Door { .. } => None,
     }
 }
 

@@ -18,14 +18,22 @@ pub(crate) struct Activity {
     replies: Mutex<Vec<Weak<Taking>>>,
     /// Whether something of an ended exchange may still wait for the client to take it.
     writing: AtomicBool,
+    /// Requests that the road took in, and whose reply the client has not taken.
+    works: AtomicUsize,
+    /// When the last of them ended.
+    last_work: AtomicU64,
+    /// Whether something of one that ended may still wait to be written.
+    owes: AtomicBool,
     abandoned: Abandoned,
     /// Somebody else needs this connection's seat.
     leave: Signal,
+    /// It may not even say goodbye.
+    gone: Signal,
     /// The client abandons requests faster than anybody reads.
     enough: Signal,
 }
 
-/// Something that happens once, and that one task waits for.
+/// Something that happens once, and that somebody waits for.
 #[derive(Default)]
 struct Signal {
     given: AtomicBool,
@@ -50,6 +58,10 @@ pub(crate) struct Exchange {
     answered: bool,
 }
 
+/// One request that the road took in, while it and its reply last: what a connection keeps its seat for. A refusal is
+/// none, as everybody gets those.
+pub(crate) struct Work(Arc<Activity>);
+
 /// The pace at which a client takes one reply.
 struct Taking {
     /// When the client was given the piece that it has not taken yet, plus one; 0 if the client waits for us.
@@ -66,8 +78,12 @@ impl Activity {
             last_end: AtomicU64::new(0),
             replies: Mutex::new(Vec::new()),
             writing: AtomicBool::new(false),
+            works: AtomicUsize::new(0),
+            last_work: AtomicU64::new(0),
+            owes: AtomicBool::new(false),
             abandoned: Abandoned::default(),
             leave: Signal::default(),
+            gone: Signal::default(),
             enough: Signal::default(),
         }
     }
@@ -90,6 +106,11 @@ impl Activity {
         }
     }
 
+    /// Everything that was written so far is with the system.
+    pub(crate) fn flushed(&self) {
+        self.owes.store(false, Ordering::SeqCst);
+    }
+
     /// Whether a write waits for the client. That it does not wait for ever is the stream's to see to.
     pub(crate) fn writing(&self, waits: bool) {
         self.writing.store(waits, Ordering::SeqCst);
@@ -100,6 +121,16 @@ impl Activity {
         let since = Duration::from_micros(self.micros().saturating_sub(self.last_end.load(Ordering::SeqCst)));
         let busy = self.exchanges.load(Ordering::SeqCst) > 0 || self.writing.load(Ordering::SeqCst);
         (!busy).then_some(since)
+    }
+
+    /// How long the connection has done nothing that is worth its seat; `None` while it does.
+    pub(crate) fn useless_for(&self) -> Option<Duration> {
+        let owes = self.owes.load(Ordering::SeqCst) && self.writing.load(Ordering::SeqCst);
+        let works = self.works.load(Ordering::SeqCst) > 0 || owes;
+        let since = self
+            .micros()
+            .saturating_sub(self.last_work.load(Ordering::SeqCst));
+        (!works).then_some(Duration::from_micros(since))
     }
 
     /// Judges the connection, and cuts those of its streams whose reply the client does not take.
@@ -138,9 +169,31 @@ impl Activity {
         self.leave.given().await;
     }
 
+    /// Ends the connection at once.
+    pub(crate) fn end(&self) {
+        self.gone.give();
+    }
+
+    /// Resolves once the connection has to end, `goodbye` after its seat was needed or earlier.
+    pub(crate) async fn told_to_end(&self, goodbye: Duration) {
+        let patience = async {
+            self.told_to_leave().await;
+            tokio::time::sleep(goodbye).await;
+        };
+        tokio::select! {
+            () = patience => {}
+            () = self.gone.given() => {}
+        }
+    }
+
     /// Resolves once the client has abandoned too many requests.
     pub(crate) async fn abandoned_too_much(&self) {
         self.enough.given().await;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn was_told_to_end(&self) -> bool {
+        self.gone.given.load(Ordering::SeqCst)
     }
 
     #[cfg(test)]
@@ -166,6 +219,12 @@ impl Exchange {
         self.taking.given.store(0, Ordering::SeqCst);
     }
 
+    /// The road takes the request in.
+    pub(crate) fn work(&self) -> Work {
+        self.activity.works.fetch_add(1, Ordering::SeqCst);
+        Work(Arc::clone(&self.activity))
+    }
+
     /// The last piece is on its way: from here on the client can no longer abandon the request.
     pub(crate) fn answered(&mut self) {
         self.answered = true;
@@ -175,13 +234,27 @@ impl Exchange {
 impl Signal {
     fn give(&self) {
         self.given.store(true, Ordering::SeqCst);
-        self.waiting.notify_one();
+        self.waiting.notify_waiters();
     }
 
     async fn given(&self) {
-        while !self.given.load(Ordering::SeqCst) {
-            self.waiting.notified().await;
+        loop {
+            // It hears what is given from here on.
+            let heard = self.waiting.notified();
+            if self.given.load(Ordering::SeqCst) {
+                return;
+            }
+            heard.await;
         }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        let activity = &self.0;
+        activity.last_work.store(activity.micros(), Ordering::SeqCst);
+        activity.owes.store(true, Ordering::SeqCst);
+        activity.works.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

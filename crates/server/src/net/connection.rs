@@ -39,7 +39,8 @@ const SMALLEST_BUFFER: usize = 8 << 10;
 /// Reply bytes buffered for one HTTP/2 stream. A stream of text is far slower than this, and a whole reply is handed
 /// over in one piece, which is not copied.
 const SEND_BUFFER: usize = 16 << 10;
-/// How long a connection that has to go may be without a request.
+/// How long a connection that has to go may be without a request; one whose seat somebody else has got may stay no
+/// longer, whatever is on it.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Serves HTTP/1.1 on `io` until its end.
@@ -98,6 +99,8 @@ pub(crate) async fn http2<R: Road>(
 async fn drive<C: GracefulConnection>(connection: C, activity: &Activity, mut limits: Limits, tasks: &Tasks) {
     tokio::pin!(connection);
     let mut look = tokio::time::interval((limits.idle.min(limits.stall) / 4).max(Duration::from_millis(1)));
+    let end = activity.told_to_end(GOODBYE);
+    tokio::pin!(end);
     let mut leaving = false;
     loop {
         tokio::select! {
@@ -106,6 +109,7 @@ async fn drive<C: GracefulConnection>(connection: C, activity: &Activity, mut li
             () = tasks.draining(), if !leaving => leaving = true,
             () = activity.told_to_leave(), if !leaving => leaving = true,
             () = activity.abandoned_too_much() => return,
+            () = end.as_mut() => return,
             _instant = look.tick() => match activity.verdict(&limits) {
                 Verdict::Active => continue,
                 Verdict::Idle if !leaving => leaving = true,

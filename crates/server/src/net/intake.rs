@@ -10,7 +10,7 @@ use hyper::body::{Body, Incoming};
 use moho_terms::{ContentBytes, RequestId, Timestamp};
 use zeroize::Zeroizing;
 
-use super::memory::{BodyMemory, Share};
+use super::memory::Share;
 use super::{Head, Limits, Peer, RimError};
 
 /// The first piece of memory for a body of which nothing is known.
@@ -86,14 +86,14 @@ pub(crate) async fn body(
     incoming: &mut Incoming,
     headers: &HeaderMap,
     limits: &Limits,
-    memory: &BodyMemory,
+    share: Share,
 ) -> Result<(ContentBytes, Share), RimError> {
     let too_large = RimError::BodyTooLarge { limit: limits.body };
     let announced = announced(headers, incoming);
     if announced.is_some_and(|length| length > limits.body) {
         return Err(too_large);
     }
-    let collecting = collect(incoming, announced, limits.body, memory.share());
+    let collecting = collect(incoming, announced, limits.body, share);
     match tokio::time::timeout(limits.body_wait, collecting).await {
         Ok(result) => result,
         Err(_elapsed) => Err(RimError::BodyTooSlow {

@@ -7,7 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Bytes of one request's body.
     pub body: usize,
-    /// Bytes of all requests' bodies that are held at once.
+    /// Bytes of all requests' bodies that are held at once. One peer gets as great a share of them as of the connections,
+    /// and a sixteenth is kept for small bodies.
     pub body_memory: usize,
     /// Bytes of a request's line and headers.
     pub head: usize,
@@ -70,8 +71,13 @@ impl Limits {
     /// The most requests of one peer that may be in progress.
     #[must_use]
     pub fn requests_per_peer(&self) -> usize {
-        let share = self.requests.saturating_mul(self.connections_per_peer);
-        (share / self.connections.max(1)).clamp(1, self.requests.max(1))
+        self.share_per_peer(self.requests).clamp(1, self.requests.max(1))
+    }
+
+    /// What one peer gets of `all`: as great a share as of the connections.
+    pub(crate) fn share_per_peer(&self, all: usize) -> usize {
+        let share = all.saturating_mul(self.connections_per_peer) / self.connections.max(1);
+        share.min(all)
     }
 
     /// Limits that hold with so many open files: fewer connections, if need be, and the same share for each peer.

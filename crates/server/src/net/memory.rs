@@ -1,31 +1,70 @@
 //! The memory that requests' bodies may take together, so that many large ones at once are refused, not swapped.
+//!
+//! One peer gets its share and no more, and a part is kept for small bodies: neither one client nor all who send large
+//! ones can shut the others out.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use super::places::one_peer;
+use super::{Limits, RimError};
 
-use super::RimError;
+/// Bytes of a body that is small.
+const SMALL: usize = 16 << 10;
+/// The part of the memory that is kept for small bodies, one in so many.
+const RESERVE: usize = 16;
 
-/// Memory for bodies, shared by all connections. One permit is one byte.
+/// Memory for bodies, shared by all connections.
 #[derive(Clone)]
-pub(crate) struct BodyMemory(Arc<Semaphore>);
+pub(crate) struct BodyMemory {
+    /// For all bodies.
+    common: Pool,
+    /// For small ones, once the rest is taken.
+    reserve: Pool,
+}
+
+/// Bytes of which one peer gets so many.
+#[derive(Clone)]
+struct Pool {
+    most: usize,
+    each: usize,
+    taken: Arc<Mutex<Taken>>,
+}
+
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    peers: HashMap<Option<IpAddr>, usize>,
+}
 
 /// A share of [`BodyMemory`], given back when dropped.
 pub(crate) struct Share {
     memory: BodyMemory,
-    held: Option<OwnedSemaphorePermit>,
+    /// The bootstrap door is a peer as well, without an address.
+    peer: Option<IpAddr>,
+    bytes: usize,
+    reserved: bool,
 }
 
 impl BodyMemory {
-    pub(crate) fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let reserve = (limits.body_memory / RESERVE).min(limits.body_memory.saturating_sub(limits.body));
+        let common = limits.body_memory.saturating_sub(reserve);
+        Self {
+            // A body of the greatest size that is allowed has to fit.
+            common: Pool::new(common, limits.share_per_peer(common).max(limits.body)),
+            reserve: Pool::new(reserve, limits.share_per_peer(reserve)),
+        }
     }
 
     /// A share of nothing, that can grow.
-    pub(crate) fn share(&self) -> Share {
+    pub(crate) fn share(&self, address: Option<IpAddr>) -> Share {
         Share {
             memory: self.clone(),
-            held: None,
+            peer: address.map(one_peer),
+            bytes: 0,
+            reserved: false,
         }
     }
 }
@@ -36,16 +75,67 @@ impl Share {
     /// # Errors
     /// [`RimError::Busy`] if so much is not free.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), RimError> {
-        let bytes = u32::try_from(bytes).map_err(|_too_many| RimError::Busy)?;
-        let memory = Arc::clone(&self.memory.0);
-        let more = memory
-            .try_acquire_many_owned(bytes)
-            .map_err(|_not_free| RimError::Busy)?;
-        match &mut self.held {
-            Some(held) => held.merge(more),
-            none => *none = Some(more),
+        let all = self.bytes.saturating_add(bytes);
+        let BodyMemory { common, reserve } = &self.memory;
+        if self.reserved && all <= SMALL {
+            reserve.take(self.peer, bytes)?;
+        } else if self.reserved {
+            common.take(self.peer, all)?;
+            reserve.give_back(self.peer, self.bytes);
+            self.reserved = false;
+        } else if let Err(busy) = common.take(self.peer, bytes) {
+            if all > SMALL {
+                return Err(busy);
+            }
+            reserve.take(self.peer, all)?;
+            common.give_back(self.peer, self.bytes);
+            self.reserved = true;
         }
+        self.bytes = all;
         Ok(())
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let BodyMemory { common, reserve } = &self.memory;
+        let pool = if self.reserved { reserve } else { common };
+        pool.give_back(self.peer, self.bytes);
+    }
+}
+
+impl Pool {
+    fn new(most: usize, each: usize) -> Self {
+        Self {
+            most,
+            each,
+            taken: Arc::default(),
+        }
+    }
+
+    fn take(&self, peer: Option<IpAddr>, bytes: usize) -> Result<(), RimError> {
+        let mut taken = self.taken();
+        let own = taken.peers.get(&peer).copied().unwrap_or_default();
+        let (own, all) = (own.saturating_add(bytes), taken.all.saturating_add(bytes));
+        if own > self.each || all > self.most {
+            return Err(RimError::Busy);
+        }
+        taken.all = all;
+        taken.peers.insert(peer, own);
+        Ok(())
+    }
+
+    fn give_back(&self, peer: Option<IpAddr>, bytes: usize) {
+        let mut taken = self.taken();
+        taken.all = taken.all.saturating_sub(bytes);
+        match taken.peers.get_mut(&peer) {
+            Some(own) if *own > bytes => *own = own.saturating_sub(bytes),
+            Some(_) | None => drop(taken.peers.remove(&peer)),
+        }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -53,14 +143,68 @@ impl Share {
 mod tests {
     use super::*;
 
+    /// Memory of 16 bodies, the common part of 15 MiB and a reserve of 1 MiB.
+    fn memory() -> BodyMemory {
+        BodyMemory::new(&Limits {
+            body: 1 << 20,
+            body_memory: 16 << 20,
+            ..Limits::default()
+        })
+    }
+
+    fn peer(last: u8) -> Option<IpAddr> {
+        Some([192, 0, 2, last].into())
+    }
+
+    /// As many shares of `bytes` as the peer can get.
+    fn fill(memory: &BodyMemory, peer: Option<IpAddr>, bytes: usize) -> Vec<Share> {
+        let mut shares = Vec::new();
+        loop {
+            let mut share = memory.share(peer);
+            if share.grow(bytes).is_err() {
+                return shares;
+            }
+            shares.push(share);
+        }
+    }
+
     #[test]
-    fn a_dropped_share_is_free_again() {
-        let memory = BodyMemory::new(100);
-        let (mut first, mut second) = (memory.share(), memory.share());
-        assert_eq!(first.grow(60), Ok(()));
-        assert_eq!(first.grow(30), Ok(()));
-        assert_eq!(second.grow(11), Err(RimError::Busy));
-        drop(first);
-        assert_eq!(second.grow(100), Ok(()));
+    fn one_peer_leaves_room_for_others() {
+        let memory = memory();
+        let greedy = fill(&memory, peer(1), 1 << 20);
+        assert_eq!(greedy.len(), 7, "half");
+        assert_eq!(fill(&memory, peer(2), 1 << 20).len(), 7);
+        drop(greedy);
+        assert_eq!(fill(&memory, peer(1), 1 << 20).len(), 7, "what was given back");
+    }
+
+    #[test]
+    fn small_bodies_find_room_when_large_ones_have_taken_all() {
+        let memory = memory();
+        let _large: Vec<_> = (1..=3).map(|last| fill(&memory, peer(last), 1 << 20)).collect();
+        assert_eq!(fill(&memory, peer(4), 1 << 20).len(), 0);
+        let mut small = fill(&memory, peer(4), SMALL);
+        assert_eq!(small.len(), 32, "half of the reserve");
+        assert_eq!(small[0].grow(1), Err(RimError::Busy), "it is small no more");
+        assert_eq!(fill(&memory, peer(5), SMALL).len(), 32);
+        drop(small);
+        assert_eq!(fill(&memory, peer(4), SMALL).len(), 32);
+    }
+
+    #[test]
+    fn what_grows_out_of_the_reserve_leaves_it() {
+        let memory = memory();
+        let mut large: Vec<_> = (1..=3)
+            .flat_map(|last| fill(&memory, peer(last), 1 << 20))
+            .collect();
+        let mut share = memory.share(peer(4));
+        assert_eq!(share.grow(SMALL), Ok(()));
+        assert_eq!(memory.reserve.taken().all, SMALL);
+        drop(large.pop());
+        assert_eq!(share.grow(1), Ok(()));
+        assert_eq!((memory.reserve.taken().all, share.reserved), (0, false));
+        drop((share, large));
+        assert_eq!(memory.common.taken().all, 0);
+        assert!(memory.common.taken().peers.is_empty());
     }
 }

@@ -10,7 +10,7 @@ use hyper::body::{Frame, SizeHint};
 use moho_terms::{RequestId, Timestamp};
 use tokio::sync::mpsc;
 
-use super::activity::Exchange;
+use super::activity::{Exchange, Work};
 use super::memory::Share;
 use super::places::Place;
 use super::{Body, Outbound, Piece};
@@ -40,6 +40,8 @@ pub(crate) struct Held {
     pub(crate) _body: Share,
     /// Its place among the requests in progress; the door has places of its own.
     pub(crate) _place: Option<Place>,
+    /// The connection's seat, which it keeps meanwhile.
+    pub(crate) _work: Work,
 }
 
 enum Rest {

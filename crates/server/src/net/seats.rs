@@ -1,21 +1,26 @@
 //! The seats for connections: so many in all, so many for one peer, and none kept by who does nothing.
 //!
-//! Once all are taken, a newcomer gets the seat of a connection that has no request, the one that has had none for
-//! longest: of its own peer if that has its share, else of the peer that has most. So idle connections, half-sent heads
-//! and unfinished handshakes keep nobody out, and a crowd from one address costs that address first.
+//! Once all are taken, a newcomer gets the seat of a connection that has no request which the road took in, the one that
+//! has had none for longest: of its own peer if that has its share, else of the peer that has most. So idle connections,
+//! half-sent heads, unfinished handshakes and unread refusals keep nobody out, and a crowd from one address costs that address first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::activity::Activity;
 use super::places::one_peer;
 
+/// For so many seats, one connection may take its time to leave after it lost its own.
+const STANDING: usize = 64;
+
 /// All seats.
 #[derive(Clone)]
 pub(crate) struct Seats {
     most: usize,
     each: usize,
+    /// Connections without a seat that may take their time to leave; as many more are being ended.
+    standing: usize,
     taken: Arc<Mutex<Taken>>,
 }
 
@@ -23,6 +28,10 @@ pub(crate) struct Seats {
 struct Taken {
     all: usize,
     next: u64,
+    /// Those that lost their seat and have not left, by its number.
+    leaving: BTreeMap<u64, Arc<Activity>>,
+    /// How many of those were told to end at once.
+    ending: usize,
     /// By peer, then by the number of the seat.
     peers: HashMap<IpAddr, HashMap<u64, Arc<Activity>>>,
 }
@@ -40,14 +49,19 @@ impl Seats {
         Self {
             most,
             each,
+            standing: most.div_ceil(STANDING),
             taken: Arc::default(),
         }
     }
 
-    /// A seat for one more connection of `address`; `None` if everybody who could make room for it has a request.
+    /// A seat for one more connection of `address`; `None` if everybody who could make room for it has a request that the road took in.
     pub(crate) fn take(&self, address: IpAddr, activity: &Arc<Activity>) -> Option<Seat> {
         let peer = one_peer(address);
         let mut taken = self.taken();
+        taken.hurry(self.standing);
+        if taken.ending > self.standing {
+            return None;
+        }
         let own = taken.of(peer);
         if own >= self.each {
             taken.make_room(peer)?;
@@ -84,13 +98,33 @@ impl Taken {
         counts.max_by_key(|(_, count)| *count)
     }
 
-    /// Sends away the connection of `peer` that has been without a request for longest; its seat is free at once.
+    /// Sends away the connection of `peer` that has been useless for longest; its seat is free at once.
     fn make_room(&mut self, peer: IpAddr) -> Option<()> {
         let seats = self.peers.get(&peer)?.iter();
-        let idle = seats.filter_map(|(number, activity)| Some((activity.idle_for()?, *number)));
+        let idle = seats.filter_map(|(number, activity)| Some((activity.useless_for()?, *number)));
         let (_, number) = idle.max()?;
-        self.free(peer, number)?.leave();
+        let activity = self.free(peer, number)?;
+        activity.leave();
+        self.leaving.insert(number, activity);
         Some(())
+    }
+
+    /// Ends the oldest of those that are leaving, if so many stand about already.
+    fn hurry(&mut self, standing: usize) {
+        if self.leaving.len() >= standing
+            && let Some((_, oldest)) = self.leaving.pop_first()
+        {
+            oldest.end();
+            self.ending = self.ending.saturating_add(1);
+        }
+    }
+
+    /// Somebody has left, who may have lost the seat before.
+    fn left(&mut self, peer: IpAddr, number: u64) {
+        let known = self.free(peer, number).is_some() || self.leaving.remove(&number).is_some();
+        if !known {
+            self.ending = self.ending.saturating_sub(1);
+        }
     }
 
     fn free(&mut self, peer: IpAddr, number: u64) -> Option<Arc<Activity>> {
@@ -106,8 +140,7 @@ impl Taken {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        // Somebody else may have it by now.
-        drop(self.seats.taken().free(self.peer, self.number));
+        self.seats.taken().left(self.peer, self.number);
     }
 }
 
@@ -129,10 +162,10 @@ mod tests {
         let (first, second, third) = (connection(), connection(), connection());
         let here = address("192.0.2.1");
         let _held = [seats.take(here, &first), seats.take(here, &second)].map(Option::unwrap);
-        let busy = first.begin();
+        let (busy, _refused) = (first.begin().work(), second.begin());
         let _third = seats.take(here, &third).unwrap();
         assert!(second.was_told_to_leave() && !first.was_told_to_leave());
-        let (_busy, _busy_too) = (busy, third.begin());
+        let (_busy, _busy_too) = (busy, third.begin().work());
         assert!(seats.take(here, &connection()).is_none(), "all have requests");
         assert!(seats.take(address("192.0.2.2"), &connection()).is_some());
     }
@@ -163,7 +196,24 @@ mod tests {
         drop(first);
         assert_eq!(seats.taken().all, 1);
         drop(second);
-        assert_eq!(seats.taken().all, 0);
-        assert!(seats.taken().peers.is_empty());
+        let taken = seats.taken();
+        assert_eq!((taken.all, taken.ending), (0, 0));
+        assert!(taken.peers.is_empty() && taken.leaving.is_empty());
+    }
+
+    #[test]
+    fn who_lost_a_seat_counts_until_it_has_left() {
+        let seats = Seats::new(1, 1);
+        let here = address("192.0.2.1");
+        let connections: [_; 4] = std::array::from_fn(|_| connection());
+        let mut held: Vec<_> = connections
+            .iter()
+            .map_while(|one| seats.take(here, one))
+            .collect();
+        let ended: Vec<_> = connections.iter().map(|one| one.was_told_to_end()).collect();
+        assert_eq!(held.len(), 3, "one sits, one stands, one is being ended");
+        assert_eq!(ended, [true, true, false, false]);
+        drop(held.remove(0));
+        assert!(seats.take(here, &connection()).is_some());
     }
 }

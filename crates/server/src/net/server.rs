@@ -120,7 +120,7 @@ impl<R: Road> Server<R> {
             rim: Arc::new(Rim {
                 road,
                 settings,
-                memory: BodyMemory::new(limits.body_memory),
+                memory: BodyMemory::new(&limits),
                 requests: Places::new(limits.requests, limits.requests_per_peer()),
                 tasks,
             }),

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -62,7 +63,7 @@ impl<R: Road> Rim<R> {
         let (head, verdict) = intake::head(parts, peer, now, request_id.clone());
         let head = Arc::new(head);
         let (reply, held) = match verdict {
-            Ok(()) => self.carry(&head, &mut incoming).await,
+            Ok(()) => self.carry(&head, &mut incoming, &exchange).await,
             Err(error) => (self.road.refuse(&head, error), None),
         };
         let unread = !incoming.is_end_stream();
@@ -89,7 +90,12 @@ impl<R: Road> Rim<R> {
     }
 
     /// The reply, and what is to be held until it is sent: what the body said is needed for as long.
-    async fn carry(&self, head: &Arc<Head>, incoming: &mut Incoming) -> (Outbound, Option<Held>) {
+    async fn carry(
+        &self,
+        head: &Arc<Head>,
+        incoming: &mut Incoming,
+        exchange: &Exchange,
+    ) -> (Outbound, Option<Held>) {
         let admission = match self.road.admit(head) {
             Ok(admission) => admission,
             Err(reply) => return (reply, None),
@@ -100,10 +106,13 @@ impl<R: Road> Rim<R> {
         };
         let taken = async {
             let place = self.place(head.peer)?;
-            let (body, share) = intake::body(incoming, &head.headers, &limits, &self.memory).await?;
+            let work = exchange.work();
+            let share = self.memory.share(address(head.peer));
+            let (body, share) = intake::body(incoming, &head.headers, &limits, share).await?;
             let held = Held {
                 _body: share,
                 _place: place,
+                _work: work,
             };
             Ok((body, held))
         };
@@ -129,10 +138,9 @@ impl<R: Road> Rim<R> {
 
     /// A place among the requests in progress. The door needs none, as it has few connections and one request on each.
     fn place(&self, peer: Peer) -> Result<Option<Place>, RimError> {
-        match peer {
-            Peer::Network(address) => self.requests.take(address.ip()).map(Some),
-            Peer::Door { .. } => Ok(None),
-        }
+        address(peer)
+            .map(|address| self.requests.take(address))
+            .transpose()
     }
 
     /// Without randomness there is no request id, hence no journal entry, hence nothing that may be done.
@@ -150,6 +158,14 @@ impl<R: Road> Rim<R> {
             &self.settings.attestation,
         );
         response
+    }
+}
+
+/// Where a peer is; the door's are here.
+fn address(peer: Peer) -> Option<IpAddr> {
+    match peer {
+        Peer::Network(address) => Some(address.ip()),
+        Peer::Door { .. } => None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use http::Method;
+use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
@@ -123,6 +124,24 @@ async fn a_connection_too_many_is_closed_at_once() {
     drop(streams);
     drop((one, two));
     while rig.try_connect(b"h2").await.is_err() {}
+}
+
+#[tokio::test]
+async fn an_unread_refusal_keeps_no_seat() {
+    let rig = Rig::start(Limits {
+        connections: 1,
+        connections_per_peer: 1,
+        stall: Duration::from_secs(3600),
+        ..Limits::default()
+    });
+    let mut stranger = rig.http2_that_takes_nothing().await;
+    let refusal = stranger.get("/private").await;
+    let mut other = rig.http1().await;
+    assert_eq!(other.get("/empty").await.status(), 204);
+    assert!(
+        refusal.into_body().collect().await.is_err(),
+        "who lost the seat is gone soon"
+    );
 }
 
 #[tokio::test]

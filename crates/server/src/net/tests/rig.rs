@@ -213,6 +213,20 @@ impl Rig {
         }
     }
 
+    /// An HTTP/2 client that makes no room for replies' bodies.
+    pub(super) async fn http2_that_takes_nothing(&self) -> Client {
+        let io = TokioIo::new(self.connect(b"h2").await);
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(0)
+            .handshake(io)
+            .await
+            .unwrap();
+        Client {
+            sender: Sender::Two(sender),
+            _connection: run(connection),
+        }
+    }
+
     /// Both, to show that something holds for both.
     pub(super) async fn both(&self) -> [Client; 2] {
         [self.http1().await, self.http2().await]

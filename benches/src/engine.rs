@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 use moho_benches::{Stopwatch, cpu_seconds, memory, print};
 use moho_engine::{
     ChatTurn, Engine, EngineCommand, EngineConfig, EngineEvent, EngineHandle, EventKind, LoadedModel,
-    OutputFormat, Prompt, Sampling, SequenceId, StartSequence, Usage,
+    OutputFormat, Prompt, Sampling, SequenceId, StartSequence, Together, Usage,
 };
 use moho_terms::{Content, Entropy, EntropyUnavailable, ModelId};
 use serde::Serialize;
@@ -201,6 +201,7 @@ impl Bench {
                 credit: max_tokens,
                 // One tenant: prompts may be found in the cache, as on the road; those of `throughput` all differ.
                 isolation: 0,
+                together: Together::default(),
             };
             self.handle.send(EngineCommand::Start(Box::new(start)))?;
         }

@@ -1,6 +1,7 @@
 """A client that leaves takes its sequence with it: nobody waits for words that nobody reads."""
 
 import json
+import threading
 
 import httpx2
 import pytest
@@ -101,14 +102,40 @@ def test_leaving_several_choices(narrow):
     narrow.assert_unharmed()
 
 
-def test_one_choice_refused_is_all_refused(make_moho):
-    """Before the first byte, and those that were taken end."""
+def test_choices_are_refused_together(make_moho):
+    """Room is asked for all of them before the first is taken, and more than ever fit are told so."""
     server = make_moho(arguments=("--sequences", "1", "--queue", "4")).start()
-    for stream in (False, True):
-        with server.http(server.bearer(), timeout=30) as http:
-            answer = http.post("/v1/chat/completions", json=CHOICES | {"stream": stream, "n": 8})
-        assert answer.status_code in (429, 503), answer.text
-        assert int(answer.headers["retry-after"]) > 0
-        assert answer.json()["error"]["message"]
-        short_answer(server)
+    running, enough = threading.Event(), threading.Event()
+
+    def read_on():
+        """An answer that is read keeps its place."""
+        with server.http(server.bearer()) as http, http.stream("POST", "/v1/responses", json=LONG | {"stream": True}) as answer:
+            for line in answer.iter_lines():
+                if "response.output_text.delta" in line:
+                    running.set()
+                if enough.is_set():
+                    return
+
+    reader = threading.Thread(target=read_on)
+    reader.start()
+    try:
+        assert running.wait(60)
+        for stream in (False, True):
+            with server.http(server.bearer(), timeout=30) as http:
+                never = http.post("/v1/chat/completions", json=CHOICES | {"stream": stream, "n": 8})
+                later = http.post("/v1/chat/completions", json=CHOICES | {"stream": stream, "n": 3})
+            assert never.status_code == 400, never.text
+            assert never.json()["error"]["param"] == "n"
+            assert later.status_code in (429, 503), later.text
+            assert int(later.headers["retry-after"]) > 0
+            assert later.json()["error"]["message"]
+    finally:
+        enough.set()
+        reader.join()
+    short_answer(server)
+    # With nobody before them, three fit: one has the place, and two wait.
+    with server.http(server.bearer(), timeout=60) as http:
+        answer = http.post("/v1/chat/completions", json=CHOICES | {"max_tokens": 8, "n": 3})
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["choices"]) == 3
     server.assert_unharmed()

@@ -24,6 +24,9 @@ const MAX_SCHEMA_DEPTH: usize = 64;
 /// fuel and 20 items in a microsecond.
 const STEP_LEXER_FUEL: u64 = 20_000;
 const STEP_MAX_ITEMS: usize = 10_000;
+/// Between two pieces of JSON: a space, or a new line with its indentation. Without a bound a model can write white space
+/// until its tokens are used up: it is always allowed, and each piece of it makes more of it likelier.
+const WHITESPACE: &str = r#"{"whitespace_pattern":" |(\\r?\\n){1,2}[ \\t]{0,20}"}"#;
 /// Longest text about a schema that is told.
 const MAX_REASON_CHARS: usize = 300;
 
@@ -92,8 +95,16 @@ impl Grammars {
     }
 
     fn compile_schema(&self, schema: &str) -> Result<Grammar, Refusal> {
-        // INVARIANT: `schema` is exactly one JSON value, so that it cannot close what it is put into.
-        let grammar = Zeroizing::new(format!(r#"{{"grammars":[{{"json_schema":{schema}}}]}}"#));
+        // INVARIANT: `schema` is exactly one JSON object, so that it cannot close what it is put into. What it says itself to
+        // the library, which takes the last of two, is not heard.
+        let members = schema
+            .trim_end()
+            .strip_suffix('}')
+            .ok_or_else(|| invalid("it is not JSON"))?;
+        let comma = if members.trim_end().ends_with('{') { "" } else { "," };
+        let grammar = Zeroizing::new(format!(
+            r#"{{"grammars":[{{"json_schema":{members}{comma}"x-guidance":{WHITESPACE}}}}}]}}"#
+        ));
         let grammar: TopLevelGrammar =
             serde_json::from_str(&grammar).map_err(|_dropped| invalid("it is not JSON"))?;
         match self.factory.create_parser(grammar) {

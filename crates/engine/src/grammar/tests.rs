@@ -56,6 +56,32 @@ fn json_object_is_any_object_and_nothing_else() {
 }
 
 #[test]
+fn white_space_comes_to_an_end() {
+    for output in [
+        "{\"city\": \"Paris\",\n  \"people\": 2\n}",
+        "{\r\n\r\n\t\"city\" : \"Paris\", \"people\" :2 }",
+    ] {
+        assert!(accepts(CITY, output), "{output}");
+    }
+    for output in [
+        "{  \"city\": \"Paris\", \"people\": 2}",
+        "{\n\n\n\"city\": \"Paris\", \"people\": 2}",
+        "{\n \n\"city\": \"Paris\", \"people\": 2}",
+        "{\n                     \"city\": \"Paris\", \"people\": 2}",
+    ] {
+        assert!(!accepts(CITY, output), "{output}");
+    }
+}
+
+#[test]
+fn a_schema_says_nothing_to_the_library() {
+    let own = CITY.replacen('{', r#"{"x-guidance":{"whitespace_pattern":"x","lenient":true},"#, 1);
+    assert!(accepts(&own, r#"{"city": "Paris", "people": 2}"#));
+    assert!(!accepts(&own, r#"{x"city":"Paris","people":2}"#));
+    assert!(accepts("{ }", r#"{"a": [1]}"#));
+}
+
+#[test]
 fn schemas_that_cannot_be_enforced_are_refused() {
     let deep = format!("{}{}", r#"{"not":"#.repeat(1000), "}".repeat(1000));
     let long = format!(r#"{{"title":"{}"}}"#, "x".repeat(70_000));

@@ -12,8 +12,6 @@ use crate::terminal;
 const CARGO_FUZZ: &str = "0.13.2";
 /// libFuzzer and its sanitizer are shared with the C library, which a static binary has none of.
 const FLAGS: &str = "-Ctarget-feature=-crt-static --cfg getrandom_backend=\"linux_getrandom\"";
-/// The plain test's ordinary number of mutations takes about so long.
-const SECONDS_PER_FACTOR: u64 = 2;
 
 /// What `cargo xtask fuzz` takes.
 #[derive(clap::Args)]
@@ -74,13 +72,12 @@ fn with_coverage(places: &Places, options: &Options) -> Result<()> {
 }
 
 fn plainly(places: &Places, options: &Options) -> Result<()> {
-    let factor = options.seconds.div_ceil(SECONDS_PER_FACTOR).max(1);
     let mut test = cargo(
         places,
         &["test", "--release", "--locked", "--workspace", "--test", "corpus"],
     );
     test.args(["--", "--nocapture", "every_target_holds"])
         .env("MOHO_FUZZ_ONLY", &options.name)
-        .env("MOHO_FUZZ_FACTOR", factor.to_string());
+        .env("MOHO_FUZZ_SECONDS", options.seconds.to_string());
     process::run(&mut test)
 }

@@ -1,7 +1,8 @@
 //! The fuzz targets without a fuzzer: each over its committed corpus and over mutations of it.
 //!
 //! The mutations follow from a seed, so that a run can be had again: `MOHO_FUZZ_SEED` is the seed, `MOHO_FUZZ_FACTOR`
-//! how many times the ordinary number of mutations, `MOHO_FUZZ_ONLY` the one target to run.
+//! how many times the ordinary number of mutations, `MOHO_FUZZ_SECONDS` goes on for so long instead, and `MOHO_FUZZ_ONLY`
+//! is the one target to run.
 #![expect(clippy::panic, reason = "a test that says which input broke which target")]
 #![expect(
     clippy::indexing_slicing,
@@ -15,6 +16,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use moho_fuzz::{TARGETS, Target};
 
@@ -24,14 +26,17 @@ const LONGEST: usize = 16 << 10;
 
 #[test]
 fn every_target_holds_on_its_corpus_and_on_mutations_of_it() {
-    let factor = variable("MOHO_FUZZ_FACTOR").unwrap_or(1);
     let seed = variable("MOHO_FUZZ_SEED").unwrap_or(SEED);
+    let length = variable("MOHO_FUZZ_SECONDS").map_or_else(
+        || Length::Factor(variable("MOHO_FUZZ_FACTOR").unwrap_or(1)),
+        |seconds| Length::Until(Instant::now() + Duration::from_secs(seconds)),
+    );
     let only = std::env::var("MOHO_FUZZ_ONLY").ok();
-    println!("seed {seed}, factor {factor}");
+    println!("seed {seed}");
     let chosen = |target: &&Target| only.as_deref().is_none_or(|only| only == target.name);
     std::thread::scope(|scope| {
         for target in TARGETS.iter().filter(chosen) {
-            scope.spawn(move || hold(target, seed, factor));
+            scope.spawn(move || println!("{}: {} mutations", target.name, hold(target, seed, length)));
         }
     });
 }
@@ -87,16 +92,37 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
     files.iter().map(|file| std::fs::read(file).unwrap()).collect()
 }
 
-fn hold(target: &Target, seed: u64, factor: u64) {
+/// How long mutations go on.
+#[derive(Clone, Copy)]
+enum Length {
+    /// So many times the target's own number of them.
+    Factor(u64),
+    Until(Instant),
+}
+
+impl Length {
+    fn is_over(self, target: &Target, round: u64) -> bool {
+        match self {
+            Self::Factor(factor) => round >= u64::from(target.rounds) * factor,
+            Self::Until(end) => Instant::now() >= end,
+        }
+    }
+}
+
+/// How many mutations held.
+fn hold(target: &Target, seed: u64, length: Length) -> u64 {
     let inputs = corpus(target.name);
     for input in &inputs {
         try_one(target, input, "in the corpus");
     }
     let mut random = Random(seed);
-    for round in 0..u64::from(target.rounds) * factor {
+    let mut round = 0;
+    while !length.is_over(target, round) {
         let input = mutated(&inputs, &mut random);
         try_one(target, &input, &format!("seed {seed}, round {round}"));
+        round += 1;
     }
+    round
 }
 
 fn try_one(target: &Target, input: &[u8], which: &str) {

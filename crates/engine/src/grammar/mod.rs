@@ -101,7 +101,11 @@ impl Grammars {
             .trim_end()
             .strip_suffix('}')
             .ok_or_else(|| invalid("it is not JSON"))?;
-        let comma = if members.trim_end().ends_with('{') { "" } else { "," };
+        let comma = if members.trim_end().ends_with('{') {
+            ""
+        } else {
+            ","
+        };
         let grammar = Zeroizing::new(format!(
             r#"{{"grammars":[{{"json_schema":{members}{comma}"x-guidance":{WHITESPACE}}}}}]}}"#
         ));

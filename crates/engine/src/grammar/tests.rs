@@ -75,7 +75,11 @@ fn white_space_comes_to_an_end() {
 
 #[test]
 fn a_schema_says_nothing_to_the_library() {
-    let own = CITY.replacen('{', r#"{"x-guidance":{"whitespace_pattern":"x","lenient":true},"#, 1);
+    let own = CITY.replacen(
+        '{',
+        r#"{"x-guidance":{"whitespace_pattern":"x","lenient":true},"#,
+        1,
+    );
     assert!(accepts(&own, r#"{"city": "Paris", "people": 2}"#));
     assert!(!accepts(&own, r#"{x"city":"Paris","people":2}"#));
     assert!(accepts("{ }", r#"{"a": [1]}"#));

@@ -27,6 +27,7 @@ pub(crate) use patient::Patient;
 
 pub use exchange::{Admission, Body, Head, Inbound, Outbound, Peer, Piece, RimError, Road, reply_bytes};
 pub use limits::Limits;
+pub(crate) use server::take;
 pub use server::{BindError, Listener, Server};
 pub use service::RimSettings;
 

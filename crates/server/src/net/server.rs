@@ -50,6 +50,21 @@ pub enum BindError {
     },
 }
 
+impl BindError {
+    fn new(address: SocketAddr, source: io::Error) -> Self {
+        let kind = source.kind();
+        if kind == io::ErrorKind::AddrInUse {
+            Self::InUse(address)
+        } else if kind == io::ErrorKind::PermissionDenied {
+            Self::NotPermitted(address)
+        } else if kind == io::ErrorKind::AddrNotAvailable {
+            Self::NotHere(address)
+        } else {
+            Self::Other { address, source }
+        }
+    }
+}
+
 /// A socket that already listens, but is not served yet.
 pub struct Listener {
     socket: TcpListener,
@@ -62,19 +77,8 @@ impl Listener {
     /// # Errors
     /// [`BindError`]: the address cannot be had.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let failed = |source: io::Error| {
-            let kind = source.kind();
-            if kind == io::ErrorKind::AddrInUse {
-                BindError::InUse(address)
-            } else if kind == io::ErrorKind::PermissionDenied {
-                BindError::NotPermitted(address)
-            } else if kind == io::ErrorKind::AddrNotAvailable {
-                BindError::NotHere(address)
-            } else {
-                BindError::Other { address, source }
-            }
-        };
-        let socket = listen(address).map_err(failed)?;
+        let failed = |source| BindError::new(address, source);
+        let socket = take(address)?.listen(BACKLOG).map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         Ok(Self { socket, address })
     }
@@ -91,16 +95,24 @@ impl Listener {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
-    }?;
-    socket.set_reuseaddr(true)?;
-    // Connections inherit it; without it the system lets a reader who takes nothing have megabytes.
-    socket.set_send_buffer_size(SEND_BUFFER)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
+/// The address, until dropped. Nobody can connect to it before it listens.
+///
+/// # Errors
+/// [`BindError`]: the address cannot be had.
+pub(crate) fn take(address: SocketAddr) -> Result<TcpSocket, BindError> {
+    let taken = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        // Connections that linger from before are no hindrance.
+        socket.set_reuseaddr(true)?;
+        // Connections inherit it; without it the system lets a reader who takes nothing have megabytes.
+        socket.set_send_buffer_size(SEND_BUFFER)?;
+        socket.bind(address)?;
+        Ok(socket)
+    };
+    taken().map_err(|source| BindError::new(address, source))
 }
 
 /// A server: one road behind any number of listeners.

@@ -1,14 +1,11 @@
 //! Addresses: whether they can be listened on, who has them, and who can reach them.
 
 use std::fs;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
-
-use tokio::net::TcpSocket;
 
 use super::finding::{Finding, chain};
 use super::scene::{Scene, System};
-use crate::net::BindError;
+use crate::net::{BindError, take};
 
 const CHECK: &str = "listen";
 /// State 0A in `/proc/net/tcp`: listening.
@@ -32,32 +29,6 @@ pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
         findings.extend(seen(address));
     }
     findings
-}
-
-/// The address, until dropped. Nobody can connect to it meanwhile.
-fn take(address: SocketAddr) -> Result<TcpSocket, BindError> {
-    let taken = || {
-        let socket = match address {
-            SocketAddr::V4(_) => TcpSocket::new_v4(),
-            SocketAddr::V6(_) => TcpSocket::new_v6(),
-        }?;
-        // As the server does, for which connections that linger are no hindrance.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        Ok(socket)
-    };
-    taken().map_err(|source: io::Error| {
-        let kind = source.kind();
-        if kind == io::ErrorKind::AddrInUse {
-            BindError::InUse(address)
-        } else if kind == io::ErrorKind::PermissionDenied {
-            BindError::NotPermitted(address)
-        } else if kind == io::ErrorKind::AddrNotAvailable {
-            BindError::NotHere(address)
-        } else {
-            BindError::Other { address, source }
-        }
-    })
 }
 
 fn refused(scene: &Scene<'_>, error: &BindError) -> Finding {
@@ -225,7 +196,7 @@ mod tests {
         let taken = take("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = taken.local_addr().unwrap();
         let refused = std::net::TcpStream::connect(address).unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     }
 
     #[tokio::test]

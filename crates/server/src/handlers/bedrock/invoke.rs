@@ -102,11 +102,6 @@ impl Speech for LlamaStream {
         self.delta(&delta.text, entropy)
     }
 
-    fn end(&mut self, _only: usize, _ending: Ending) -> Result<ContentBytes, Failure> {
-        // One choice has but one end, the last.
-        Err(Failure::Internal)
-    }
-
     fn complete(
         self,
         (_only, ending): (usize, Ending),

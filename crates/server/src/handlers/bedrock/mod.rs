@@ -69,8 +69,10 @@ trait Speech: Send {
     fn delta(&mut self, choice: usize, delta: &Delta, entropy: &dyn Entropy)
     -> Result<ContentBytes, Failure>;
 
-    /// The frames of the end of a choice that is not the last to end.
-    fn end(&mut self, choice: usize, ending: Ending) -> Result<ContentBytes, Failure>;
+    /// The frames of the end of a choice that is not the last to end; where there is but one, that is none.
+    fn end(&mut self, _choice: usize, _ending: Ending) -> Result<ContentBytes, Failure> {
+        Err(Failure::Internal)
+    }
 
     /// The frames of the last end, and of what there is to say of the whole.
     fn complete(self, last: (usize, Ending), usage: Usage, latency: Latency)

@@ -46,6 +46,14 @@ impl Failure {
         }
     }
 
+    /// OpenAI's code, which most of what is invalid has none of.
+    fn openai_code(&self) -> Option<&'static str> {
+        if let Self::Invalid { code, .. } = self {
+            return *code;
+        }
+        Some(self.told_openai().code)
+    }
+
     /// The field to blame.
     fn openai_param(&self) -> Option<&str> {
         match self {
@@ -88,7 +96,7 @@ impl Failure {
 
     /// The members of OpenAI's flat error event.
     pub(crate) fn write_openai_fields(&self, w: &mut Writer) {
-        w.text("code", self.told_openai().code);
+        w.text_or_null("code", self.openai_code());
         w.text("message", &self.message());
         w.text_or_null("param", self.openai_param());
     }
@@ -98,7 +106,7 @@ impl Failure {
         w.text("message", &self.message());
         w.text("type", self.openai_type());
         w.text_or_null("param", self.openai_param());
-        w.text("code", self.told_openai().code);
+        w.text_or_null("code", self.openai_code());
     }
 
     pub(super) fn openai_reply(&self) -> Reply {

@@ -4,6 +4,7 @@ import contextlib
 import socket
 import struct
 import subprocess
+import sys
 
 import pytest
 
@@ -126,6 +127,28 @@ def test_thousands_who_say_nothing(target):
     with unharmed(target):
         streams = [rawnet.plain(target) for _ in range(3000)]
         closed(streams)
+
+
+FLOOD = """
+import resource, socket, sys
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+for _ in range(3):
+    streams = [socket.socket() for _ in range(min(5000, most - 100))]
+    for stream in streams:
+        stream.setblocking(False)
+        stream.connect_ex(("127.0.0.1", int(sys.argv[1])))
+    for stream in streams:
+        stream.close()
+"""
+
+
+def test_thousands_who_come_faster_than_others_can_leave(target):
+    """Who comes when seats change hands that fast waits for one, and is not turned away."""
+    with unharmed(target, memory=256 << 20):
+        for _ in range(3):
+            floods = [subprocess.Popen([sys.executable, "-c", FLOOD, str(target.port)]) for _ in range(2)]
+            assert [flood.wait(rawnet.PATIENCE) for flood in floods] == [0, 0]
 
 
 def test_thousands_who_say_nothing_after_the_handshake(target):

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::activity::Activity;
 use super::places::one_peer;
 
@@ -22,6 +24,8 @@ pub(crate) struct Seats {
     /// Connections without a seat that may take their time to leave; as many more are being ended.
     standing: usize,
     taken: Arc<Mutex<Taken>>,
+    /// Told of each that has left.
+    departure: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -51,6 +55,21 @@ impl Seats {
             each,
             standing: most.div_ceil(STANDING),
             taken: Arc::default(),
+            departure: Arc::default(),
+        }
+    }
+
+    /// Resolves once fewer are being ended than may be at once. Newcomers wait for it rather than being turned away:
+    /// when they come faster than anybody can leave, one of them may be honest. Ending takes no client's leave, so that
+    /// nobody holds this up.
+    pub(crate) async fn settled(&self) {
+        loop {
+            // It hears who leaves from here on.
+            let departure = self.departure.notified();
+            if self.taken().ending < self.standing {
+                return;
+            }
+            departure.await;
         }
     }
 
@@ -59,9 +78,6 @@ impl Seats {
         let peer = one_peer(address);
         let mut taken = self.taken();
         taken.hurry(self.standing);
-        if taken.ending > self.standing {
-            return None;
-        }
         let own = taken.of(peer);
         if own >= self.each {
             taken.make_room(peer)?;
@@ -141,11 +157,15 @@ impl Taken {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.seats.taken().left(self.peer, self.number);
+        self.seats.departure.notify_waiters();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
     use super::*;
 
     fn connection() -> Arc<Activity> {
@@ -205,15 +225,27 @@ mod tests {
     fn who_lost_a_seat_counts_until_it_has_left() {
         let seats = Seats::new(1, 1);
         let here = address("192.0.2.1");
-        let connections: [_; 4] = std::array::from_fn(|_| connection());
-        let mut held: Vec<_> = connections
-            .iter()
-            .map_while(|one| seats.take(here, one))
-            .collect();
-        let ended: Vec<_> = connections.iter().map(|one| one.was_told_to_end()).collect();
-        assert_eq!(held.len(), 3, "one sits, one stands, one is being ended");
-        assert_eq!(ended, [true, true, false, false]);
+        let is_settled = || pin!(seats.settled()).poll(&mut Context::from_waker(Waker::noop()));
+        let connections: [_; 3] = std::array::from_fn(|_| connection());
+        let mut held = Vec::new();
+        for one in &connections {
+            assert!(is_settled().is_ready());
+            held.push(seats.take(here, one).unwrap());
+        }
+        let ended = connections.each_ref().map(|one| one.was_told_to_end());
+        assert_eq!(
+            ended,
+            [true, false, false],
+            "one is being ended, one stands, one sits"
+        );
+        let mut context = Context::from_waker(Waker::noop());
+        let mut newcomer = pin!(seats.settled());
+        assert!(newcomer.as_mut().poll(&mut context).is_pending());
         drop(held.remove(0));
+        assert!(
+            newcomer.poll(&mut context).is_ready(),
+            "it hears of the departure"
+        );
         assert!(seats.take(here, &connection()).is_some());
     }
 }

@@ -172,6 +172,7 @@ async fn accept_all<R: Road>(rim: &Arc<Rim<R>>, socket: &TcpListener, seats: &Se
     loop {
         let (stream, address) = accept::next(|| socket.accept()).await;
         let activity = Arc::new(Activity::new());
+        seats.settled().await;
         // One too many is closed at once, and not logged: that, too, is a line that a stranger could write.
         let Some(seat) = seats.take(address.ip(), &activity) else {
             continue;

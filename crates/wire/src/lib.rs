@@ -20,6 +20,8 @@ pub mod openai;
 mod query;
 mod reply;
 mod route;
+#[cfg(test)]
+mod samples;
 
 pub use command::Command;
 pub use failure::{ErrorShape, Failure};

@@ -3,11 +3,9 @@
 //! One peer gets its share and no more, and a part is kept for small bodies: neither one client nor all who send large
 //! ones can shut the others out.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::places::one_peer;
+use super::pool::{Exhausted, Pool, one_peer};
 use super::{Limits, RimError};
 
 /// Bytes of a body that is small.
@@ -22,20 +20,6 @@ pub(crate) struct BodyMemory {
     common: Pool,
     /// For small ones, once the rest is taken.
     reserve: Pool,
-}
-
-/// Bytes of which one peer gets so many.
-#[derive(Clone)]
-struct Pool {
-    most: usize,
-    each: usize,
-    taken: Arc<Mutex<Taken>>,
-}
-
-#[derive(Default)]
-struct Taken {
-    all: usize,
-    peers: HashMap<Option<IpAddr>, usize>,
 }
 
 /// A share of [`BodyMemory`], given back when dropped.
@@ -78,16 +62,16 @@ impl Share {
         let all = self.bytes.saturating_add(bytes);
         let BodyMemory { common, reserve } = &self.memory;
         if self.reserved && all <= SMALL {
-            reserve.take(self.peer, bytes)?;
+            reserve.take(self.peer, bytes).map_err(busy)?;
         } else if self.reserved {
-            common.take(self.peer, all)?;
+            common.take(self.peer, all).map_err(busy)?;
             reserve.give_back(self.peer, self.bytes);
             self.reserved = false;
-        } else if let Err(busy) = common.take(self.peer, bytes) {
+        } else if let Err(exhausted) = common.take(self.peer, bytes) {
             if all > SMALL {
-                return Err(busy);
+                return Err(busy(exhausted));
             }
-            reserve.take(self.peer, all)?;
+            reserve.take(self.peer, all).map_err(busy)?;
             common.give_back(self.peer, self.bytes);
             self.reserved = true;
         }
@@ -104,39 +88,9 @@ impl Drop for Share {
     }
 }
 
-impl Pool {
-    fn new(most: usize, each: usize) -> Self {
-        Self {
-            most,
-            each,
-            taken: Arc::default(),
-        }
-    }
-
-    fn take(&self, peer: Option<IpAddr>, bytes: usize) -> Result<(), RimError> {
-        let mut taken = self.taken();
-        let own = taken.peers.get(&peer).copied().unwrap_or_default();
-        let (own, all) = (own.saturating_add(bytes), taken.all.saturating_add(bytes));
-        if own > self.each || all > self.most {
-            return Err(RimError::Busy);
-        }
-        taken.all = all;
-        taken.peers.insert(peer, own);
-        Ok(())
-    }
-
-    fn give_back(&self, peer: Option<IpAddr>, bytes: usize) {
-        let mut taken = self.taken();
-        taken.all = taken.all.saturating_sub(bytes);
-        match taken.peers.get_mut(&peer) {
-            Some(own) if *own > bytes => *own = own.saturating_sub(bytes),
-            Some(_) | None => drop(taken.peers.remove(&peer)),
-        }
-    }
-
-    fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Whose share is used up is not told apart: either way there is room again once bodies have been dealt with.
+fn busy(_exhausted: Exhausted) -> RimError {
+    RimError::Busy
 }
 
 #[cfg(test)]
@@ -199,12 +153,11 @@ mod tests {
             .collect();
         let mut share = memory.share(peer(4));
         assert_eq!(share.grow(SMALL), Ok(()));
-        assert_eq!(memory.reserve.taken().all, SMALL);
+        assert_eq!(memory.reserve.in_use().0, SMALL);
         drop(large.pop());
         assert_eq!(share.grow(1), Ok(()));
-        assert_eq!((memory.reserve.taken().all, share.reserved), (0, false));
+        assert_eq!((memory.reserve.in_use().0, share.reserved), (0, false));
         drop((share, large));
-        assert_eq!(memory.common.taken().all, 0);
-        assert!(memory.common.taken().peers.is_empty());
+        assert_eq!(memory.common.in_use(), (0, 0));
     }
 }

@@ -1,84 +1,44 @@
 //! The places for requests in progress: so many in all, and so many for one peer, so that nobody takes them all.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::IpAddr;
 
 use super::RimError;
+use super::pool::{Exhausted, Pool, one_peer};
 
 /// All places.
 #[derive(Clone)]
-pub(crate) struct Places {
-    most: usize,
-    each: usize,
-    taken: Arc<Mutex<Taken>>,
-}
-
-#[derive(Default)]
-struct Taken {
-    all: usize,
-    peers: HashMap<IpAddr, usize>,
-}
+pub(crate) struct Places(Pool);
 
 /// One request's place, until dropped.
 pub(crate) struct Place {
-    places: Places,
+    places: Pool,
     peer: IpAddr,
 }
 
 impl Places {
     /// As many as `most`, of which one peer gets `each`.
     pub(crate) fn new(most: usize, each: usize) -> Self {
-        Self {
-            most,
-            each,
-            taken: Arc::default(),
-        }
+        Self(Pool::new(most, each))
     }
 
-    /// A place for one more request of `address`. It never waits: who waits holds memory.
+    /// A place for one more request of `address`.
     ///
     /// # Errors
     /// [`RimError::TooMany`] if the peer has its share, [`RimError::Full`] if all places are taken.
     pub(crate) fn take(&self, address: IpAddr) -> Result<Place, RimError> {
         let peer = one_peer(address);
-        let mut taken = self.taken();
-        let count = taken.peers.get(&peer).copied().unwrap_or_default();
-        if count >= self.each {
-            return Err(RimError::TooMany);
-        }
-        if taken.all >= self.most {
-            return Err(RimError::Full);
-        }
-        taken.all = taken.all.saturating_add(1);
-        taken.peers.insert(peer, count.saturating_add(1));
-        Ok(Place {
-            places: self.clone(),
-            peer,
-        })
-    }
-
-    fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.take(Some(peer), 1).map_err(|exhausted| match exhausted {
+            Exhausted::Peer => RimError::TooMany,
+            Exhausted::All => RimError::Full,
+        })?;
+        let places = self.0.clone();
+        Ok(Place { places, peer })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.places.taken();
-        taken.all = taken.all.saturating_sub(1);
-        match taken.peers.get_mut(&self.peer) {
-            Some(count) if *count > 1 => *count = count.saturating_sub(1),
-            Some(_) | None => drop(taken.peers.remove(&self.peer)),
-        }
-    }
-}
-
-/// The peer that an address stands for: with IPv6, one network has 2⁶⁴ of them.
-pub(crate) fn one_peer(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-        v4 @ IpAddr::V4(_) => v4,
+        self.places.give_back(Some(self.peer), 1);
     }
 }
 
@@ -99,7 +59,6 @@ mod tests {
         drop(held);
         assert!(take("2001:db8:0:1::3").is_ok());
         drop(other);
-        assert!(places.taken().peers.is_empty());
-        assert_eq!(places.taken().all, 0);
+        assert_eq!(places.0.in_use(), (0, 0));
     }
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::activity::Activity;
-use super::places::one_peer;
+use super::pool::one_peer;
 
 /// For so many seats, one connection may take its time to leave after it lost its own.
 const STANDING: usize = 64;

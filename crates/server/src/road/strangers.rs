@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use moho_terms::Timestamp;
 
-use crate::net::places::one_peer;
+use crate::net::pool::one_peer;
 
 /// Entries in one second for one peer, and for all of them.
 const EACH: u32 = 20;

@@ -8,22 +8,13 @@ mod replies;
 
 use std::time::Duration;
 
-use moho_terms::{Content, ContentBytes, Entropy, EntropyUnavailable};
+use moho_terms::{Content, ContentBytes};
 
 use super::*;
 use crate::json::{self, Json, Writer};
 use crate::openai::Usage;
+use crate::samples::Zeros;
 use crate::{Command, Failure, RequestHead, route};
-
-/// Entropy of zeros: padding is `AAA…`.
-struct Zeros;
-
-impl Entropy for Zeros {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
-        bytes.fill(0);
-        Ok(())
-    }
-}
 
 const USAGE: Usage = Usage {
     input_tokens: 9,

@@ -1,19 +1,11 @@
 //! What is read, what is refused and how, and the chunks of a stream.
 
-use moho_terms::{Content, ContentBytes, Entropy, EntropyUnavailable, RequestId, Timestamp};
+use moho_terms::{ContentBytes, RequestId, Timestamp};
 
 use super::*;
 use crate::Failure;
-use crate::openai::{Delta, Ending, OutputFormat, Role, Sampling, TokenLogprob, Usage};
-
-struct Zeros;
-
-impl Entropy for Zeros {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
-        bytes.fill(0);
-        Ok(())
-    }
-}
+use crate::openai::{Delta, Ending, OutputFormat, Role, Sampling, Usage};
+use crate::samples::{Zeros, measured, said};
 
 const USAGE: Usage = Usage {
     input_tokens: 7,
@@ -37,26 +29,8 @@ fn text(bytes: &ContentBytes) -> String {
     String::from_utf8(bytes.expose().to_vec()).unwrap()
 }
 
-fn said(text: &str) -> Delta {
-    Delta::of(Content::new(text.to_owned()))
-}
-
 fn hello() -> Delta {
     said("Hello")
-}
-
-/// A piece with the log-probability of its one token.
-fn measured(text: &str) -> Delta {
-    let bytes = || ContentBytes::new(text.as_bytes().to_vec());
-    let token = TokenLogprob {
-        bytes: bytes(),
-        logprob: -0.5,
-        top: vec![(bytes(), -0.5)],
-    };
-    Delta {
-        logprobs: vec![token],
-        ..said(text)
-    }
 }
 
 #[test]

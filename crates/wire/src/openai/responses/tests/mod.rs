@@ -3,22 +3,14 @@
 mod properties;
 mod requests;
 
-use moho_terms::{Content, ContentBytes, Entropy, EntropyUnavailable, ResponseId, Timestamp};
+use moho_terms::{Content, ContentBytes, ResponseId, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
 use crate::Failure;
 use crate::json::{self, Json};
-use crate::openai::{Delta, Ending, OutputFormat, Role, TokenLogprob, Turn, Usage};
-
-struct Zeros;
-
-impl Entropy for Zeros {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
-        bytes.fill(0);
-        Ok(())
-    }
-}
+use crate::openai::{Ending, OutputFormat, Role, Turn, Usage};
+use crate::samples::{Zeros, measured, said};
 
 const USAGE: Usage = Usage {
     input_tokens: 7,
@@ -38,10 +30,6 @@ fn at(seconds: u64) -> Timestamp {
 
 fn content(text: &str) -> Content {
     Content::new(text.to_owned())
-}
-
-fn said(text: &str) -> Delta {
-    Delta::of(content(text))
 }
 
 fn parse(body: &str) -> CreateResponse {
@@ -191,20 +179,6 @@ fn settings_that_are_repeated_have_bounds() {
             panic!("{field} is taken")
         };
         assert_eq!(named.as_deref(), Some(param));
-    }
-}
-
-/// A piece with the log-probability of its one token.
-fn measured(text: &str) -> Delta {
-    let bytes = || ContentBytes::new(text.as_bytes().to_vec());
-    let token = TokenLogprob {
-        bytes: bytes(),
-        logprob: -0.5,
-        top: vec![(bytes(), -0.5)],
-    };
-    Delta {
-        logprobs: vec![token],
-        ..said(text)
     }
 }
 

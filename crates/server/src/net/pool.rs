@@ -1,0 +1,85 @@
+//! An amount of something that is shared by peers: so much in all, and so much for one of them.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// All that there is.
+#[derive(Clone)]
+pub(super) struct Pool {
+    most: usize,
+    each: usize,
+    taken: Arc<Mutex<Taken>>,
+}
+
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    peers: HashMap<Option<IpAddr>, usize>,
+}
+
+/// Why there is nothing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exhausted {
+    /// The peer has its share.
+    Peer,
+    /// Others have the rest.
+    All,
+}
+
+impl Pool {
+    /// As much as `most`, of which one peer gets `each`.
+    pub(super) fn new(most: usize, each: usize) -> Self {
+        Self {
+            most,
+            each,
+            taken: Arc::default(),
+        }
+    }
+
+    /// Takes `amount` more for a peer. It never waits: who waits while holding some can wait for ever. The bootstrap door
+    /// is a peer as well, without an address.
+    pub(super) fn take(&self, peer: Option<IpAddr>, amount: usize) -> Result<(), Exhausted> {
+        let mut taken = self.taken();
+        let own = taken.peers.get(&peer).copied().unwrap_or_default();
+        let (own, all) = (own.saturating_add(amount), taken.all.saturating_add(amount));
+        if own > self.each {
+            return Err(Exhausted::Peer);
+        }
+        if all > self.most {
+            return Err(Exhausted::All);
+        }
+        taken.all = all;
+        taken.peers.insert(peer, own);
+        Ok(())
+    }
+
+    /// Gives back what a peer took.
+    pub(super) fn give_back(&self, peer: Option<IpAddr>, amount: usize) {
+        let mut taken = self.taken();
+        taken.all = taken.all.saturating_sub(amount);
+        match taken.peers.get_mut(&peer) {
+            Some(own) if *own > amount => *own = own.saturating_sub(amount),
+            Some(_) | None => drop(taken.peers.remove(&peer)),
+        }
+    }
+
+    /// How much is taken, and by how many peers.
+    #[cfg(test)]
+    pub(super) fn in_use(&self) -> (usize, usize) {
+        let taken = self.taken();
+        (taken.all, taken.peers.len())
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The peer that an address stands for: with IPv6, one network has 2⁶⁴ of them.
+pub(crate) fn one_peer(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}

@@ -14,8 +14,9 @@ pub mod policy;
 mod session;
 mod verified;
 
-pub use session::{
-    Narrowing, NarrowingError, Principal, RoleFacts, RoleRef, Session, SessionTags, TagError, UserRef, WebIdentity,
-};
 pub use session::RoleSession;
+pub use session::{
+    Narrowing, NarrowingError, Principal, RoleFacts, RoleRef, Session, SessionTags, TagError, UserRef,
+    WebIdentity,
+};
 pub use verified::Verified;

@@ -15,6 +15,7 @@ mod keys;
 mod migrations;
 mod policies;
 mod responses;
+mod role_facts;
 #[cfg(test)]
 mod tests;
 

@@ -6,6 +6,7 @@ pub(crate) mod identity;
 mod inference;
 pub(crate) mod models;
 pub(crate) mod responses;
+pub(crate) mod sts;
 
 use std::sync::Arc;
 

@@ -230,7 +230,7 @@ fn from_the_door_to_a_permit() -> Tested {
     assert_eq!(
         developer.scheme(),
         Scheme::Bearer {
-            service: SigningName::BedrockMantle
+            service: SigningName::BedrockMantle,
             lifetime: BearerLifetime::ShortTerm,
         }
     );

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use http::Uri;
 use moho_engine::EngineConfig;
-use moho_terms::{ModelId, Region};
+use moho_iam::authn::FixedCredentials;
+use moho_terms::{ModelId, Region, Secret};
 
+use super::settings::STATIC_CREDENTIALS;
 use super::typed::Typed;
 use super::{Config, ConfigError, LogConfig, ModelFile, OtlpConfig, Surroundings, TlsConfig};
 use crate::net::Limits;
@@ -60,9 +62,41 @@ impl Config {
             })?
             .flatten(),
             otlp: otlp(typed)?,
+            static_credentials: static_credentials(typed, &listen)?,
             listen,
         })
     }
+}
+
+/// Nobody but this machine's own tools may be able to send them.
+fn static_credentials(typed: &Typed, listen: &[SocketAddr]) -> Result<Option<FixedCredentials>, ConfigError> {
+    let fixed = one(typed, STATIC_CREDENTIALS, |text| match text {
+        "none" => Ok(None),
+        text => fixed(text).map(Some),
+    })?;
+    if fixed.as_ref().is_some_and(Option::is_some) && !listen.iter().all(|address| address.ip().is_loopback())
+    {
+        return Err(ConfigError::Together(
+            "`dev.static_credentials` is for this machine alone: every address in `listen` has to be a loopback one, such as \
+             127.0.0.1:8443",
+        ));
+    }
+    Ok(fixed.flatten())
+}
+
+fn fixed(text: &str) -> Result<FixedCredentials, &'static str> {
+    let problem = "expected ID:SECRET:ACCOUNT: an id of 3 to 128 letters, digits and _, a secret of 1 to 128 visible \
+                   characters, and the 12 digits of an account";
+    let (id, rest) = text.split_once(':').ok_or(problem)?;
+    let (secret, account) = rest.rsplit_once(':').ok_or(problem)?;
+    if !(1..=128).contains(&secret.len()) || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(problem);
+    }
+    Ok(FixedCredentials {
+        id: id.parse().map_err(|_e| problem)?,
+        secret: Secret::new(secret.as_bytes().to_vec()),
+        account: account.parse().map_err(|_e| problem)?,
+    })
 }
 
 fn otlp(typed: &Typed) -> Result<Option<OtlpConfig>, ConfigError> {

@@ -6,9 +6,10 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches};
 use toml::{Table, Value};
 
+use super::settings::STATIC_CREDENTIALS;
 use super::{ConfigError, SETTINGS, Setting};
 
-/// Settings as text. A flag is stronger than a variable, and a variable stronger than the file.
+/// Settings as text, with whatever secret stands there. A flag is stronger than a variable, and a variable stronger than the file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Typed {
     values: BTreeMap<&'static str, Entry>,
@@ -117,6 +118,13 @@ impl Typed {
         self
     }
 
+    /// The secret that stands on the command line for everybody to see, if one does.
+    pub(crate) fn secret_flag(&self) -> Option<&str> {
+        let entry = self.get(STATIC_CREDENTIALS)?;
+        let flag = entry.place.starts_with("--");
+        entry.values.last().filter(|_| flag).map(String::as_str)
+    }
+
     pub(super) fn get(&self, key: &str) -> Option<&Entry> {
         self.values.get(key)
     }
@@ -126,6 +134,7 @@ fn arg(setting: &'static Setting) -> Arg {
     let arg = Arg::new(setting.key)
         .long(setting.flag)
         .env(setting.variable)
+        .hide_env_values(setting.key == STATIC_CREDENTIALS)
         .value_name(setting.value)
         .help(format!("{} [default: {}]", setting.meaning, setting.default))
         .help_heading(heading(setting.key));
@@ -145,6 +154,7 @@ fn heading(key: &str) -> &'static str {
         Some("limits") => "What clients may take",
         Some("tls") => "Certificate",
         Some("log") => "Log",
+        Some("dev") => "For development only",
         Some(_) => "Observers",
     }
 }

@@ -5,6 +5,7 @@
 
 mod bootstrap;
 mod error;
+mod fixed;
 mod platform;
 mod probed;
 pub(crate) mod watched;
@@ -64,7 +65,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         })?;
 
     let root = RootKey::development(&config.data.join(ROOT_KEY), &*entropy)?;
-    let posture = posture(root.residence());
+    let mut posture = posture(root.residence());
     let session_key = root.derive(SESSION_KEY)?;
     let store = Arc::new(Store::open(&config.data.join("store"))?);
     let (journal, recovery) = FileJournal::open(&config.data.join("journal"))?;
@@ -88,6 +89,17 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Arc::clone(&journal) as _,
         Arc::clone(&clock),
     );
+    let mut authenticator = Authenticator::new(&session_key, config.region.clone())?;
+    if let Some(fixed) = &config.static_credentials {
+        let now = clock.now();
+        authenticator = fixed::taken(
+            authenticator,
+            fixed,
+            (&store, kms.attestation()),
+            (bootstrapped.account, now),
+        )?;
+        posture.push(fixed::posture(fixed));
+    }
     let closing = Closing::new();
     let platform = Platform {
         region: config.region.clone(),
@@ -95,7 +107,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         account_key: bootstrapped.account_key,
         attestation: kms.attestation(),
         own_uid: moho_os::own_user(),
-        authenticator: Authenticator::new(&session_key, config.region.clone())?,
+        authenticator,
         authorizer,
         journal,
         journal_file,

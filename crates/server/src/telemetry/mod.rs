@@ -55,6 +55,7 @@ const AUTH_FAILURES: [&str; 8] = [
     "unknown-key",
     "wrong-scope",
     "bad-signature",
+    "unavailable",
     "expired",
     "skewed",
     DOOR_CLOSED,

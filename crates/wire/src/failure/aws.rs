@@ -35,6 +35,7 @@ impl Failure {
             Self::Overloaded { .. } | Self::Unavailable => (503, "ServiceUnavailable"),
             Self::Internal => (500, "InternalFailure"),
             Self::Service { code, status, .. } => (*status, *code),
+            Self::ServiceReason { code, .. } => (400, *code),
         };
         Told { status, code }
     }
@@ -66,6 +67,7 @@ impl Failure {
             Self::Overloaded { .. } | Self::Unavailable => (503, "ServiceUnavailableException"),
             Self::Internal => (500, "InternalServerException"),
             Self::Service { code, status, .. } => (*status, *code),
+            Self::ServiceReason { code, .. } => (400, *code),
         };
         Told { status, code }
     }
@@ -98,7 +100,8 @@ impl Failure {
             | Self::Overloaded { .. }
             | Self::Unavailable
             | Self::Internal
-            | Self::Service { .. } => told.status,
+            | Self::Service { .. }
+            | Self::ServiceReason { .. } => told.status,
         };
         Told {
             status,
@@ -133,6 +136,9 @@ impl Failure {
                 w.text("__type", told.code);
             }
             w.text("message", &self.aws_message());
+            if let Self::ServiceReason { reason, .. } = self {
+                w.text("Reason", reason);
+            }
         });
         let (content_type, headers) = if rest {
             (

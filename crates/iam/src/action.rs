@@ -87,6 +87,104 @@ actions! {
     iam: "iam" {
         /// Trust an OpenID Connect provider.
         CreateOpenIDConnectProvider,
+        /// As IAM's operation.
+        CreateRole,
+        /// As IAM's operation.
+        GetRole,
+        /// As IAM's operation.
+        ListRoles,
+        /// As IAM's operation.
+        UpdateRole,
+        /// As IAM's operation.
+        UpdateRoleDescription,
+        /// As IAM's operation.
+        DeleteRole,
+        /// As IAM's operation.
+        UpdateAssumeRolePolicy,
+        /// As IAM's operation.
+        PutRolePolicy,
+        /// As IAM's operation.
+        GetRolePolicy,
+        /// As IAM's operation.
+        ListRolePolicies,
+        /// As IAM's operation.
+        DeleteRolePolicy,
+        /// As IAM's operation.
+        AttachRolePolicy,
+        /// As IAM's operation.
+        DetachRolePolicy,
+        /// As IAM's operation.
+        ListAttachedRolePolicies,
+        /// As IAM's operation.
+        PutRolePermissionsBoundary,
+        /// As IAM's operation.
+        DeleteRolePermissionsBoundary,
+        /// As IAM's operation.
+        TagRole,
+        /// As IAM's operation.
+        UntagRole,
+        /// As IAM's operation.
+        ListRoleTags,
+        /// As IAM's operation.
+        CreatePolicy,
+        /// As IAM's operation.
+        GetPolicy,
+        /// As IAM's operation.
+        ListPolicies,
+        /// As IAM's operation.
+        DeletePolicy,
+        /// As IAM's operation.
+        CreatePolicyVersion,
+        /// As IAM's operation.
+        GetPolicyVersion,
+        /// As IAM's operation.
+        ListPolicyVersions,
+        /// As IAM's operation.
+        DeletePolicyVersion,
+        /// As IAM's operation.
+        SetDefaultPolicyVersion,
+        /// As IAM's operation.
+        ListEntitiesForPolicy,
+        /// As IAM's operation.
+        TagPolicy,
+        /// As IAM's operation.
+        UntagPolicy,
+        /// As IAM's operation.
+        ListPolicyTags,
+        /// As IAM's operation.
+        CreateInstanceProfile,
+        /// As IAM's operation.
+        GetInstanceProfile,
+        /// As IAM's operation.
+        ListInstanceProfiles,
+        /// As IAM's operation.
+        DeleteInstanceProfile,
+        /// As IAM's operation.
+        AddRoleToInstanceProfile,
+        /// As IAM's operation.
+        RemoveRoleFromInstanceProfile,
+        /// As IAM's operation.
+        ListInstanceProfilesForRole,
+        /// As IAM's operation.
+        CreateServiceLinkedRole,
+        /// As IAM's operation.
+        DeleteServiceLinkedRole,
+        /// As IAM's operation.
+        GetServiceLinkedRoleDeletionStatus,
+        /// As IAM's operation.
+        SimulatePrincipalPolicy,
+        /// As IAM's operation.
+        SimulateCustomPolicy,
+        /// As IAM's operation.
+        GetContextKeysForPrincipalPolicy,
+        /// As IAM's operation.
+        GetContextKeysForCustomPolicy,
+        /// As IAM's operation.
+        GetAccountAuthorizationDetails,
+        /// As IAM's operation.
+        GetAccountSummary,
+        /// As IAM's operation.
+        PassRole,
     }
     /// Keys.
     kms: "kms" {

@@ -9,10 +9,11 @@ use moho_iam::action::{Action, sts};
 use moho_iam::authz::{ModelAgreement, Policies, PolicySource, PolicyUnavailable};
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_terms::{AccountId, Arn, KeyId, ModelId, RoleName};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use crate::Store;
 use crate::error::StoreError;
+use crate::iam::sources as iam;
 use crate::keys;
 
 /// Parsed policies. Only what exists is remembered, so that questions about absent things cost no memory; every change
@@ -137,18 +138,11 @@ impl Store {
 
     fn load_role(&self, account: AccountId, name: &RoleName) -> Result<Option<Arc<Role>>, StoreError> {
         let found = self.database.read(|connection| {
-            let key = params![account.as_str(), name.as_str()];
-            let trust: Option<String> = connection
-                .prepare("SELECT trust_policy FROM role WHERE account_id = ?1 AND name = ?2")?
-                .query_row(key, |row| row.get(0))
-                .optional()?;
-            let mut select = connection.prepare(
-                "SELECT document FROM role_policy WHERE account_id = ?1 AND role = ?2 ORDER BY name",
-            )?;
-            let permissions = select
-                .query_map(key, |row| row.get(0))?
-                .collect::<rusqlite::Result<Vec<String>>>()?;
-            Ok(trust.map(|trust| (trust, permissions)))
+            let Some(role) = iam::role(connection, account, name.as_str())? else {
+                return Ok(None);
+            };
+            let trust = iam::trust_policy(connection, &role)?;
+            Ok(Some((trust, iam::permissions(connection, &role)?)))
         })?;
         let Some((trust, permissions)) = found else {
             return Ok(None);

@@ -5,12 +5,14 @@ mod condition;
 mod grammar;
 mod pattern;
 mod principal;
+mod principals;
 mod statement;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 pub use grammar::Effect;
+pub use principals::{exchange_principals, named_principals};
 
 pub(crate) use principal::Named;
 pub(crate) use statement::Statement;

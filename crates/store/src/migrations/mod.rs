@@ -1,6 +1,7 @@
 //! The schema's history: one module per version, each applied once, in one transaction, and never changed afterwards.
 
 mod v1;
+mod v2;
 
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::error::StoreError;
 
 /// The statements that lead to version 1, 2, and so on.
-const STEPS: &[&str] = &[v1::STATEMENTS];
+const STEPS: &[&str] = &[v1::STATEMENTS, v2::STATEMENTS];
 
 /// `moho` in ASCII, in the database's header.
 const APPLICATION: i64 = 0x6d6f_686f;

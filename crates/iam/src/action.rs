@@ -29,6 +29,8 @@ macro_rules! actions {
             $(#[$group_doc])*
             pub mod $group {
                 $(
+                    #[doc = concat!("`", $prefix, ":", stringify!($name), "`")]
+
                     $(#[$doc])*
                     #[derive(Debug)]
                     pub enum $name {}
@@ -60,6 +62,19 @@ actions! {
         ListFoundationModels,
         /// Describe one model.
         GetFoundationModel,
+        GetFoundationModelAvailability,
+        ListFoundationModelAgreementOffers,
+        CreateFoundationModelAgreement,
+        DeleteFoundationModelAgreement,
+        PutUseCaseForModelAccess,
+        GetUseCaseForModelAccess,
+        CreateInferenceProfile,
+        GetInferenceProfile,
+        ListInferenceProfiles,
+        DeleteInferenceProfile,
+        TagResource,
+        UntagResource,
+        ListTagsForResource,
     }
     /// The OpenAI-compatible surface.
     mantle: "bedrock-mantle" {
@@ -82,109 +97,134 @@ actions! {
         AssumeRole,
         /// Ask who one is.
         GetCallerIdentity,
+        /// Take on a role on the word of an identity provider.
+        AssumeRoleWithWebIdentity,
+        /// Give a session tags.
+        TagSession,
+        /// Give a session a source identity.
+        SetSourceIdentity,
+        GetSessionToken,
+        GetFederationToken,
+        GetAccessKeyInfo,
+        DecodeAuthorizationMessage,
     }
     /// Identity administration.
     iam: "iam" {
         /// Trust an OpenID Connect provider.
         CreateOpenIDConnectProvider,
-        /// As IAM's operation.
-        CreateRole,
-        /// As IAM's operation.
-        GetRole,
-        /// As IAM's operation.
-        ListRoles,
-        /// As IAM's operation.
-        UpdateRole,
-        /// As IAM's operation.
-        UpdateRoleDescription,
-        /// As IAM's operation.
-        DeleteRole,
-        /// As IAM's operation.
-        UpdateAssumeRolePolicy,
-        /// As IAM's operation.
-        PutRolePolicy,
-        /// As IAM's operation.
-        GetRolePolicy,
-        /// As IAM's operation.
-        ListRolePolicies,
-        /// As IAM's operation.
-        DeleteRolePolicy,
-        /// As IAM's operation.
-        AttachRolePolicy,
-        /// As IAM's operation.
-        DetachRolePolicy,
-        /// As IAM's operation.
-        ListAttachedRolePolicies,
-        /// As IAM's operation.
-        PutRolePermissionsBoundary,
-        /// As IAM's operation.
-        DeleteRolePermissionsBoundary,
-        /// As IAM's operation.
-        TagRole,
-        /// As IAM's operation.
-        UntagRole,
-        /// As IAM's operation.
-        ListRoleTags,
-        /// As IAM's operation.
-        CreatePolicy,
-        /// As IAM's operation.
-        GetPolicy,
-        /// As IAM's operation.
-        ListPolicies,
-        /// As IAM's operation.
-        DeletePolicy,
-        /// As IAM's operation.
-        CreatePolicyVersion,
-        /// As IAM's operation.
-        GetPolicyVersion,
-        /// As IAM's operation.
-        ListPolicyVersions,
-        /// As IAM's operation.
-        DeletePolicyVersion,
-        /// As IAM's operation.
-        SetDefaultPolicyVersion,
-        /// As IAM's operation.
-        ListEntitiesForPolicy,
-        /// As IAM's operation.
-        TagPolicy,
-        /// As IAM's operation.
-        UntagPolicy,
-        /// As IAM's operation.
-        ListPolicyTags,
-        /// As IAM's operation.
-        CreateInstanceProfile,
-        /// As IAM's operation.
-        GetInstanceProfile,
-        /// As IAM's operation.
-        ListInstanceProfiles,
-        /// As IAM's operation.
-        DeleteInstanceProfile,
-        /// As IAM's operation.
-        AddRoleToInstanceProfile,
-        /// As IAM's operation.
-        RemoveRoleFromInstanceProfile,
-        /// As IAM's operation.
-        ListInstanceProfilesForRole,
-        /// As IAM's operation.
-        CreateServiceLinkedRole,
-        /// As IAM's operation.
-        DeleteServiceLinkedRole,
-        /// As IAM's operation.
-        GetServiceLinkedRoleDeletionStatus,
-        /// As IAM's operation.
-        SimulatePrincipalPolicy,
-        /// As IAM's operation.
-        SimulateCustomPolicy,
-        /// As IAM's operation.
-        GetContextKeysForPrincipalPolicy,
-        /// As IAM's operation.
-        GetContextKeysForCustomPolicy,
-        /// As IAM's operation.
-        GetAccountAuthorizationDetails,
-        /// As IAM's operation.
-        GetAccountSummary,
-        /// As IAM's operation.
+        /// Hand a role to a service.
         PassRole,
+        CreateRole,
+        GetRole,
+        ListRoles,
+        UpdateRole,
+        UpdateRoleDescription,
+        DeleteRole,
+        UpdateAssumeRolePolicy,
+        PutRolePermissionsBoundary,
+        DeleteRolePermissionsBoundary,
+        TagRole,
+        UntagRole,
+        ListRoleTags,
+        CreateServiceLinkedRole,
+        DeleteServiceLinkedRole,
+        GetServiceLinkedRoleDeletionStatus,
+        PutRolePolicy,
+        GetRolePolicy,
+        ListRolePolicies,
+        DeleteRolePolicy,
+        AttachRolePolicy,
+        DetachRolePolicy,
+        ListAttachedRolePolicies,
+        CreatePolicy,
+        GetPolicy,
+        ListPolicies,
+        DeletePolicy,
+        CreatePolicyVersion,
+        GetPolicyVersion,
+        ListPolicyVersions,
+        DeletePolicyVersion,
+        SetDefaultPolicyVersion,
+        ListEntitiesForPolicy,
+        TagPolicy,
+        UntagPolicy,
+        ListPolicyTags,
+        CreateInstanceProfile,
+        GetInstanceProfile,
+        ListInstanceProfiles,
+        DeleteInstanceProfile,
+        AddRoleToInstanceProfile,
+        RemoveRoleFromInstanceProfile,
+        ListInstanceProfilesForRole,
+        SimulatePrincipalPolicy,
+        SimulateCustomPolicy,
+        GetContextKeysForPrincipalPolicy,
+        GetContextKeysForCustomPolicy,
+        GetAccountAuthorizationDetails,
+        GetAccountSummary,
+        GenerateServiceLastAccessedDetails,
+        GetServiceLastAccessedDetails,
+        CreateUser,
+        GetUser,
+        ListUsers,
+        UpdateUser,
+        DeleteUser,
+        TagUser,
+        UntagUser,
+        ListUserTags,
+        PutUserPermissionsBoundary,
+        DeleteUserPermissionsBoundary,
+        CreateAccountAlias,
+        ListAccountAliases,
+        DeleteAccountAlias,
+        PutUserPolicy,
+        GetUserPolicy,
+        ListUserPolicies,
+        DeleteUserPolicy,
+        AttachUserPolicy,
+        DetachUserPolicy,
+        ListAttachedUserPolicies,
+        CreateGroup,
+        GetGroup,
+        ListGroups,
+        DeleteGroup,
+        AddUserToGroup,
+        RemoveUserFromGroup,
+        ListGroupsForUser,
+        PutGroupPolicy,
+        GetGroupPolicy,
+        ListGroupPolicies,
+        DeleteGroupPolicy,
+        AttachGroupPolicy,
+        DetachGroupPolicy,
+        ListAttachedGroupPolicies,
+        CreateAccessKey,
+        ListAccessKeys,
+        UpdateAccessKey,
+        DeleteAccessKey,
+        GetAccessKeyLastUsed,
+        CreateServiceSpecificCredential,
+        ListServiceSpecificCredentials,
+        UpdateServiceSpecificCredential,
+        DeleteServiceSpecificCredential,
+        ResetServiceSpecificCredential,
+        GetOpenIDConnectProvider,
+        ListOpenIDConnectProviders,
+        DeleteOpenIDConnectProvider,
+        UpdateOpenIDConnectProviderThumbprint,
+        AddClientIDToOpenIDConnectProvider,
+        RemoveClientIDFromOpenIDConnectProvider,
+        TagOpenIDConnectProvider,
+        UntagOpenIDConnectProvider,
+        ListOpenIDConnectProviderTags,
+        CreateSAMLProvider,
+        GetSAMLProvider,
+        ListSAMLProviders,
+        UpdateSAMLProvider,
+        DeleteSAMLProvider,
+        TagSAMLProvider,
+        UntagSAMLProvider,
+        ListSAMLProviderTags,
     }
     /// Keys.
     kms: "kms" {
@@ -198,5 +238,48 @@ actions! {
         CreateKey,
         /// Describe a key.
         DescribeKey,
+    }
+    /// The organisation's accounts and what bounds them.
+    organizations: "organizations" {
+        CreateOrganization,
+        DescribeOrganization,
+        CreateAccount,
+        DescribeCreateAccountStatus,
+        DescribeAccount,
+        ListAccounts,
+        ListAccountsForParent,
+        ListRoots,
+        CreateOrganizationalUnit,
+        DescribeOrganizationalUnit,
+        ListOrganizationalUnitsForParent,
+        UpdateOrganizationalUnit,
+        DeleteOrganizationalUnit,
+        MoveAccount,
+        ListParents,
+        ListChildren,
+        CloseAccount,
+        CreatePolicy,
+        UpdatePolicy,
+        DeletePolicy,
+        DescribePolicy,
+        ListPolicies,
+        AttachPolicy,
+        DetachPolicy,
+        ListPoliciesForTarget,
+        ListTargetsForPolicy,
+        EnablePolicyType,
+        DisablePolicyType,
+        DescribeEffectivePolicy,
+        TagResource,
+        UntagResource,
+        ListTagsForResource,
+    }
+    /// Private endpoints.
+    ec2: "ec2" {
+        CreateVpcEndpoint,
+        DescribeVpcEndpoints,
+        ModifyVpcEndpoint,
+        DeleteVpcEndpoints,
+        DescribeVpcEndpointServices,
     }
 }

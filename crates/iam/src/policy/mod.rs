@@ -6,12 +6,14 @@ mod grammar;
 mod pattern;
 mod places;
 mod principal;
+mod principals;
 mod statement;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 pub use grammar::Effect;
+pub use principals::{exchange_principals, named_principals};
 
 pub(crate) use principal::Named;
 pub(crate) use statement::Statement;

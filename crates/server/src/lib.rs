@@ -11,6 +11,7 @@ pub mod door;
 pub mod engine_link;
 mod handlers;
 pub mod net;
+mod quota;
 mod road;
 mod startup;
 pub mod system;

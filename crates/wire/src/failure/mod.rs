@@ -5,10 +5,13 @@
 
 mod aws;
 mod openai;
+mod quota;
 mod words;
 
 pub(crate) use aws::printable;
 use moho_terms::{ModelId, Region, RequestId, ResponseId, Timestamp};
+
+pub use quota::{QuotaExceeded, QuotaOf, QuotaPer};
 
 use crate::Reply;
 
@@ -105,6 +108,8 @@ pub enum Failure {
         /// When to try again, in seconds.
         retry_after: u64,
     },
+    /// A quota of this caller is used up.
+    Quota(Box<QuotaExceeded>),
     /// The engine has no room; others are served.
     Overloaded {
         /// When to try again, in seconds.
@@ -157,6 +162,16 @@ impl Failure {
         };
         if let Self::Throttled { retry_after } | Self::Overloaded { retry_after } = self {
             reply.headers.push(("retry-after", retry_after.to_string()));
+        }
+        if let Self::Quota(quota) = self {
+            match quota.retry_seconds() {
+                Some(seconds) => reply.headers.push(("retry-after", seconds.to_string())),
+                // OpenAI's clients would try again whatever the status says.
+                None if shape == ErrorShape::OpenAi => {
+                    reply.headers.push(("x-should-retry", "false".to_owned()));
+                }
+                None => {}
+            }
         }
         if let Self::Unavailable = self {
             reply.headers.push(("retry-after", AWAY.to_string()));

@@ -2,7 +2,7 @@
 
 use moho_terms::{ModelId, ResponseId};
 
-use crate::aws::ops::{AssumeRole, CreateOpenIdConnectProvider};
+use crate::aws::ops;
 use crate::bedrock::{Converse, CountTokens, InvokeModel, ListFoundationModels, ModelIdentifier};
 use crate::openai::chat::CreateChat;
 use crate::openai::responses::{CreateResponse, ListInputItems};
@@ -23,12 +23,10 @@ pub enum Command {
     ListModels,
     /// `GET /models/{id}`
     GetModel(ModelId),
-    /// STS `GetCallerIdentity`
-    GetCallerIdentity,
-    /// STS `AssumeRole`
-    AssumeRole(Box<AssumeRole>),
-    /// IAM `CreateOpenIDConnectProvider`
-    CreateOpenIdConnectProvider(Box<CreateOpenIdConnectProvider>),
+    /// An operation of STS
+    Sts(ops::sts::Request),
+    /// An operation of IAM
+    Iam(ops::iam::Request),
     /// Bedrock `Converse`
     Converse(Box<Converse>),
     /// Bedrock `ConverseStream`

@@ -7,9 +7,10 @@ use moho_iam::authn::{IssueError, SessionGrant};
 use moho_iam::authz::Permit;
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_terms::{AccountId, Arn};
-use moho_wire::aws::ops::{
-    AssumeRole, AssumeRoleReply, CallerIdentityReply, CreateOpenIdConnectProvider,
-    CreateOpenIdConnectProviderReply,
+use moho_wire::aws::ops::Service;
+use moho_wire::aws::ops::iam::providers::{CreateOpenIDConnectProvider, CreateOpenIDConnectProviderResponse};
+use moho_wire::aws::ops::sts::{
+    AssumeRole, AssumeRoleResponse, AssumedRoleUser, Credentials, GetCallerIdentityResponse,
 };
 use moho_wire::{Failure, Reply};
 
@@ -22,12 +23,18 @@ pub(crate) fn get_caller_identity(
     permit: &Permit<sts::GetCallerIdentity>,
 ) -> Result<Reply, Failure> {
     let session = permit.session();
-    CallerIdentityReply {
-        user_id: session.user_id().to_owned(),
-        account: session.account(),
-        arn: session.principal_arn().clone(),
+    GetCallerIdentityResponse {
+        user_id: Some(session.user_id().to_owned()),
+        account: Some(session.account().to_string()),
+        arn: Some(session.principal_arn().to_string()),
     }
-    .reply(&asked.request)
+    .reply(Service::Sts, "GetCallerIdentity", &asked.request)
+}
+
+/// The role that a request names.
+pub(crate) fn role_arn(assume: &AssumeRole) -> Result<Arn, Failure> {
+    let invalid = |_unsuitable| Failure::Validation(format!("{} is invalid", assume.role_arn));
+    assume.role_arn.parse().map_err(invalid)
 }
 
 /// STS `AssumeRole`
@@ -45,8 +52,13 @@ pub(crate) fn assume_role(
         .as_ref()
         .map(|policy| percent_of_session(policy.as_str().len()));
     let grant = SessionGrant {
-        session_name: assume.session_name,
-        duration_seconds: Some(assume.duration_seconds),
+        session_name: assume
+            .role_session_name
+            .parse()
+            .map_err(|_unsuitable| Failure::Internal)?,
+        duration_seconds: assume
+            .duration_seconds
+            .map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
         session_policy,
     };
     let platform = &asked.platform;
@@ -54,21 +66,26 @@ pub(crate) fn assume_role(
         .authenticator
         .issue(permit, grant, platform.clock.now(), &*platform.entropy)
         .map_err(|error| from_issue(&error))?;
-    AssumeRoleReply {
-        access_key_id: credentials.access_key_id,
-        secret_access_key: credentials.secret_access_key,
-        session_token: credentials.session_token,
-        expiration: credentials.expires_at,
-        assumed_role_id: credentials.assumed_role_id,
-        assumed_role_arn: credentials.assumed_role_arn,
+    AssumeRoleResponse {
+        credentials: Some(Credentials {
+            access_key_id: Some(credentials.access_key_id.to_string()),
+            secret_access_key: Some(credentials.secret_access_key),
+            session_token: Some(credentials.session_token),
+            expiration: Some(credentials.expires_at),
+        }),
+        assumed_role_user: Some(AssumedRoleUser {
+            assumed_role_id: Some(credentials.assumed_role_id),
+            arn: Some(credentials.assumed_role_arn.to_string()),
+        }),
         packed_policy_size,
+        ..AssumeRoleResponse::default()
     }
-    .reply(&asked.request)
+    .reply(Service::Sts, "AssumeRole", &asked.request)
 }
 
 /// A session policy has at most 2048 bytes.
-fn percent_of_session(bytes: usize) -> u32 {
-    u32::try_from(bytes.saturating_mul(100).div_ceil(2048)).unwrap_or(u32::MAX)
+fn percent_of_session(bytes: usize) -> i64 {
+    i64::try_from(bytes.saturating_mul(100).div_ceil(2048)).unwrap_or(i64::MAX)
 }
 
 fn from_issue(error: &IssueError) -> Failure {
@@ -94,7 +111,7 @@ fn service(code: &'static str, message: String, status: u16) -> Failure {
 }
 
 /// The provider's name: its address without the scheme.
-pub(crate) fn provider_arn(create: &CreateOpenIdConnectProvider, account: AccountId) -> Result<Arn, Failure> {
+pub(crate) fn provider_arn(create: &CreateOpenIDConnectProvider, account: AccountId) -> Result<Arn, Failure> {
     let invalid = || {
         service(
             "ValidationError",
@@ -119,7 +136,7 @@ pub(crate) fn provider_arn(create: &CreateOpenIdConnectProvider, account: Accoun
 pub(crate) async fn create_provider(
     asked: &Asked,
     permit: Permit<iam::CreateOpenIDConnectProvider>,
-    create: CreateOpenIdConnectProvider,
+    create: CreateOpenIDConnectProvider,
 ) -> Result<Reply, Failure> {
     let platform = Arc::clone(&asked.platform);
     let arn = permit.resource().clone();
@@ -127,8 +144,8 @@ pub(crate) async fn create_provider(
         let now = platform.clock.now();
         let provider = moho_store::NewIdentityProvider {
             url: create.url,
-            client_ids: create.client_ids,
-            thumbprints: create.thumbprints,
+            client_ids: create.client_id_list.unwrap_or_default(),
+            thumbprints: create.thumbprint_list.unwrap_or_default(),
         };
         platform
             .store
@@ -146,5 +163,9 @@ pub(crate) async fn create_provider(
         "an identity provider was set: the bootstrap door is closed for good, and as federation is not served yet, NOBODY CAN \
          GET CREDENTIALS once the last session ends"
     );
-    CreateOpenIdConnectProviderReply { arn }.reply(&asked.request)
+    CreateOpenIDConnectProviderResponse {
+        open_id_connect_provider_arn: Some(arn.to_string()),
+        tags: None,
+    }
+    .reply(Service::Iam, "CreateOpenIDConnectProvider", &asked.request)
 }

@@ -1,6 +1,11 @@
 //! The schema's history: one module per version, each applied once, in one transaction, and never changed afterwards.
 
 mod v1;
+mod v2;
+mod v3;
+mod v4;
+mod v5;
+mod v6;
 
 use std::path::Path;
 
@@ -9,7 +14,14 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::error::StoreError;
 
 /// The statements that lead to version 1, 2, and so on.
-const STEPS: &[&str] = &[v1::STATEMENTS];
+const STEPS: &[&str] = &[
+    v1::STATEMENTS,
+    v2::STATEMENTS,
+    v3::STATEMENTS,
+    v4::STATEMENTS,
+    v5::STATEMENTS,
+    v6::STATEMENTS,
+];
 
 /// `moho` in ASCII, in the database's header.
 const APPLICATION: i64 = 0x6d6f_686f;

@@ -199,22 +199,22 @@ fn a_newer_or_foreign_database_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     drop(House::open(directory.path()));
     behind(directory.path())
-        .pragma_update(None, "user_version", 2)
+        .pragma_update(None, "user_version", 7)
         .unwrap();
     let error = refused(directory.path());
     assert!(
         matches!(
             error,
             StoreError::Newer {
-                found: 2,
-                known: 1,
+                found: 7,
+                known: 6,
                 ..
             }
         ),
         "{error}"
     );
     behind(directory.path())
-        .pragma_update(None, "user_version", 1)
+        .pragma_update(None, "user_version", 6)
         .unwrap();
     assert!(Store::open(&directory.path().join("store")).is_ok());
     behind(directory.path())

@@ -56,6 +56,14 @@ impl Members {
             .transpose()
     }
 
+    /// Takes a member: one that may be left out is an [`Option`], any other is there, as the model requires it.
+    pub(crate) fn member<T: FromDocument>(&mut self, name: &str) -> Result<T, Failure> {
+        match self.take(name)? {
+            Some(value) => Ok(value),
+            None => T::absent(),
+        }
+    }
+
     /// Takes a member the model requires.
     pub(crate) fn require<T: FromDocument>(&mut self, name: &str) -> Result<T, Failure> {
         self.take(name)?.ok_or(Failure::Internal)
@@ -79,6 +87,11 @@ macro_rules! from_document {
 /// A type that a member of a request can have.
 pub(crate) trait FromDocument: Sized {
     fn from_document(document: Document) -> Result<Self, Failure>;
+
+    /// What it is when the member is not there. The model requires it, so that is a fault of ours.
+    fn absent() -> Result<Self, Failure> {
+        Err(Failure::Internal)
+    }
 }
 
 from_document! {
@@ -87,6 +100,10 @@ from_document! {
     ContentBytes, Document::Blob(bytes) => bytes;
     Json, Document::Json(json) => json;
     f64, Document::Float(number) => number;
+    i64, Document::Integer(number) => number;
+    bool, Document::Boolean(flag) => flag;
+    Timestamp, Document::Timestamp(time) => time;
+    Secret, Document::Sensitive(secret) => secret;
     Members, Document::Structure(members) => Members(members);
 }
 
@@ -105,5 +122,15 @@ impl<T: FromDocument> FromDocument for Vec<T> {
             return Err(Failure::Internal);
         };
         items.into_iter().map(T::from_document).collect()
+    }
+}
+
+impl<T: FromDocument> FromDocument for Option<T> {
+    fn from_document(document: Document) -> Result<Self, Failure> {
+        T::from_document(document).map(Some)
+    }
+
+    fn absent() -> Result<Self, Failure> {
+        Ok(None)
     }
 }

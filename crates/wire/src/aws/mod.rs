@@ -3,6 +3,7 @@
 //! A request becomes a [`document::Document`] as its model says, is validated with AWS's wording, and only then a
 //! typed struct; a reply goes the same way back. The models are made by `cargo xtask aws-model`.
 
+pub(crate) mod declare;
 pub(crate) mod document;
 pub(crate) mod field_list;
 mod model;

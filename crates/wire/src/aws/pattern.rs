@@ -2,8 +2,17 @@
 
 use regex::{Regex, RegexBuilder};
 
+/// Patterns that look ahead, which `regex` does not do, and what means the same.
+const LOOKING_AHEAD: [(&str, &str); 1] = [(
+    "^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$",
+    // The shape's own limits keep its length.
+    "[a-z0-9]+(-[a-z0-9]+)*",
+)];
+
 /// Compiles a pattern that has to match a whole value.
 pub(super) fn whole(pattern: &str) -> Result<Regex, regex::Error> {
+    let plain = LOOKING_AHEAD.iter().find(|(ahead, _)| *ahead == pattern);
+    let pattern = plain.map_or(pattern, |(_, plain)| plain);
     RegexBuilder::new(&format!(r"\A(?:{})\z", translate(pattern)))
         .size_limit(1 << 20)
         .build()
@@ -48,6 +57,8 @@ mod tests {
             assert!(!name.is_match(text), "{text}");
         }
         assert!(whole(r"[\d]*").unwrap().is_match("123456"));
+        let alias = whole(LOOKING_AHEAD[0].0).unwrap();
+        assert!(alias.is_match("a-b-c") && !alias.is_match("a--b") && !alias.is_match("-a"));
         assert!(!whole(r"\d|b").unwrap().is_match("1b"));
     }
 }

@@ -50,8 +50,17 @@ fn resources_for(action: &str) -> Vec<(&'static str, String)> {
             both("bedrock-mantle", "r", "response/resp_1")
         }
         ("bedrock-mantle", "ListModels") => both("bedrock-mantle", "r", "project/default"),
-        ("bedrock", "ListFoundationModels") => both("bedrock", "r", "*"),
-        ("bedrock" | "bedrock-mantle", _) => {
+        (
+            "bedrock",
+            "InvokeModel" | "InvokeModelWithResponseStream" | "CountTokens" | "GetFoundationModel",
+        ) => {
+            vec![
+                ("agreed model", model("agreed")),
+                ("model without agreement", model("other")),
+            ]
+        }
+        ("bedrock", _) => both("bedrock", "r", "*"),
+        ("bedrock-mantle", _) => {
             vec![
                 ("agreed model", model("agreed")),
                 ("model without agreement", model("other")),
@@ -60,7 +69,10 @@ fn resources_for(action: &str) -> Vec<(&'static str, String)> {
         ("kms", "CreateKey") => both("kms", "r", "*"),
         ("kms", _) => both("kms", "r", "key/1"),
         ("sts", _) => both("iam", "", "role/Admin"),
-        ("iam", _) => both("iam", "", "oidc-provider/idp.example.com"),
+        ("iam", name) if name.contains("Provider") => both("iam", "", "oidc-provider/idp.example.com"),
+        ("iam", _) => both("iam", "", "role/Admin"),
+        ("organizations", _) => both("organizations", "", "account/o-example/111122223333"),
+        ("ec2", _) => both("ec2", "r", "vpc-endpoint/vpce-0123456789abcdef0"),
         _ => vec![],
     }
 }

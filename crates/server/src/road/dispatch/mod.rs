@@ -3,15 +3,17 @@
 //! The handlers ask for the permits; this is the only place that gets them.
 
 mod bedrock;
+mod iam;
+mod sts;
 
-use moho_iam::action::{self, Action, iam, kms, mantle, sts};
+use moho_iam::action::{self, Action, kms, mantle};
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::{Context, Permit, Refusal, RequestFacts};
 use moho_terms::{Arn, ModelId, ResponseId};
 use moho_wire::{Command, Failure, Prefix, Route};
 
-use super::{failure, reply};
-use crate::handlers::{Asked, InferencePermit, chat, identity, models, responses};
+use super::failure;
+use crate::handlers::{Asked, InferencePermit, chat, models, responses};
 use crate::net::Outbound;
 use crate::startup::Platform;
 use crate::telemetry::RequestSpan;
@@ -124,21 +126,8 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
         }
         Command::ListModels => list_models(trip),
         Command::GetModel(id) => get_model(trip, &id),
-        Command::GetCallerIdentity => {
-            let permit = trip.permit::<sts::GetCallerIdentity>(trip.caller.session().principal_arn())?;
-            identity::get_caller_identity(&asked, &permit).map(reply::whole)
-        }
-        Command::AssumeRole(assume) => {
-            let permit = trip.permit::<sts::AssumeRole>(&assume.role_arn)?;
-            identity::assume_role(&asked, &permit, *assume).map(reply::whole)
-        }
-        Command::CreateOpenIdConnectProvider(create) => {
-            let arn = identity::provider_arn(&create, trip.caller.session().account())?;
-            let permit = trip.permit::<iam::CreateOpenIDConnectProvider>(&arn)?;
-            identity::create_provider(&asked, permit, *create)
-                .await
-                .map(reply::whole)
-        }
+        Command::Sts(request) => sts::dispatch(trip, request),
+        Command::Iam(request) => iam::dispatch(trip, request).await,
         Command::Converse(converse) => bedrock::converse(trip, *converse).await,
         Command::ConverseStream(converse) => bedrock::converse_stream(trip, *converse).await,
         Command::InvokeModel(invoke) => bedrock::invoke(trip, *invoke).await,
@@ -146,6 +135,14 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
         Command::CountTokens(count) => bedrock::count_tokens(trip, *count).await,
         Command::ListFoundationModels(list) => bedrock::list_foundation_models(trip, &list),
         Command::GetFoundationModel(model) => bedrock::get_foundation_model(trip, &model),
+    }
+}
+
+/// An operation of AWS's that is not served.
+fn unserved(operation: &str) -> Failure {
+    Failure::UnknownOperation {
+        operation: operation.to_owned(),
+        version: String::new(),
     }
 }
 

@@ -1,26 +1,53 @@
 //! Typed requests and replies of the AWS operations moho serves.
 
-mod iam;
-mod sts;
+pub mod iam;
+pub mod sts;
 
-pub use iam::{CreateOpenIdConnectProvider, CreateOpenIdConnectProviderReply};
-pub use sts::{AssumeRole, AssumeRoleReply, CallerIdentityReply};
+use moho_terms::RequestId;
 
-use super::QueryService;
+use super::declare::Operations as _;
 use super::document::{Document, Members};
-use crate::{Command, Failure};
+use super::{QueryService, query_out};
+use crate::{Command, Failure, Reply};
+
+/// A service whose replies are declared here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Security Token Service.
+    Sts,
+    /// Identity and Access Management.
+    Iam,
+}
+
+impl Service {
+    /// The reply of an operation that says nothing.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] if the operation is not one of the service's.
+    pub fn done(self, operation: &str, request: &RequestId) -> Result<Reply, Failure> {
+        self.reply(operation, None, request)
+    }
+
+    pub(crate) fn reply(
+        self,
+        operation: &str,
+        document: Option<Document>,
+        request: &RequestId,
+    ) -> Result<Reply, Failure> {
+        let document = document.unwrap_or_else(|| Document::Structure(Vec::new()));
+        let service = match self {
+            Self::Sts => QueryService::Sts,
+            Self::Iam => QueryService::Iam,
+        };
+        query_out::reply(service.model()?, operation, &document, request)
+    }
+}
 
 /// The command of a validated request.
 pub(super) fn command(service: QueryService, operation: &str, input: Document) -> Result<Command, Failure> {
     let mut members = Members::of(input)?;
-    match (service, operation) {
-        (QueryService::Sts, "GetCallerIdentity") => Ok(Command::GetCallerIdentity),
-        (QueryService::Sts, "AssumeRole") => {
-            AssumeRole::read(&mut members).map(|request| Command::AssumeRole(Box::new(request)))
-        }
-        (QueryService::Iam, "CreateOpenIDConnectProvider") => CreateOpenIdConnectProvider::read(&mut members)
-            .map(|request| Command::CreateOpenIdConnectProvider(Box::new(request))),
-        // Every operation in a model has its line above; a test sees to it.
-        _ => Err(Failure::Internal),
+    match service {
+        QueryService::Sts => sts::Request::read(operation, &mut members).map(Command::Sts),
+        QueryService::Iam => iam::Request::read(operation, &mut members).map(Command::Iam),
     }
 }

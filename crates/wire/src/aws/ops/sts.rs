@@ -1,122 +1,131 @@
-//! STS operations.
+//! Temporary credentials.
+//!
+//! Made from AWS's published model: one request per operation, one shape per reply.
 
-use moho_terms::{AccessKeyId, AccountId, Arn, RequestId, Secret, SessionName, Timestamp};
+use moho_terms::{Secret, Timestamp};
 
-use crate::aws::document::{Document, Members};
-use crate::aws::{QueryService, query_out};
-use crate::{Failure, Reply};
+use crate::aws::declare::{both, operations, request, shape};
 
-/// A parsed `AssumeRole`.
-pub struct AssumeRole {
-    /// The role.
-    pub role_arn: Arn,
-    /// The caller's name for the session.
-    pub session_name: SessionName,
-    /// How long the credentials last, 900 to 43200 seconds; 3600 unless set.
-    pub duration_seconds: u32,
-    /// A session policy: IAM policy JSON that narrows what the role may do.
-    pub policy: Option<String>,
-}
-
-impl AssumeRole {
-    pub(super) fn read(members: &mut Members) -> Result<Self, Failure> {
-        let role_arn: String = members.require("RoleArn")?;
-        let session_name: String = members.require("RoleSessionName")?;
-        Ok(Self {
-            role_arn: role_arn
-                .parse()
-                .map_err(|_unsuitable| Failure::Validation(format!("{role_arn} is invalid")))?,
-            session_name: session_name.parse().map_err(|_unsuitable| Failure::Internal)?,
-            duration_seconds: members.take("DurationSeconds")?.unwrap_or(3600),
-            policy: members.take("Policy")?,
-        })
-    }
-}
-
-/// What `AssumeRole` answers.
-pub struct AssumeRoleReply {
-    /// Public half of the credentials.
-    pub access_key_id: AccessKeyId,
-    /// Secret half, as text.
-    pub secret_access_key: Secret,
-    /// The session token, as text.
-    pub session_token: Secret,
-    /// When they end.
-    pub expiration: Timestamp,
-    /// `AROA…:session`
-    pub assumed_role_id: String,
-    /// `arn:aws:sts::…:assumed-role/…`
-    pub assumed_role_arn: Arn,
-    /// How much of the room for a packed session policy is used, in percent.
-    pub packed_policy_size: Option<u32>,
-}
-
-impl AssumeRoleReply {
-    /// The reply on the wire.
-    ///
-    /// # Errors
-    /// [`Failure::Internal`] if it does not fit the service model.
-    pub fn reply(self, request: &RequestId) -> Result<Reply, Failure> {
-        let credentials = Document::Structure(vec![
-            member(
-                "AccessKeyId",
-                Document::Text(self.access_key_id.as_str().to_owned()),
-            ),
-            member("SecretAccessKey", Document::Sensitive(self.secret_access_key)),
-            // The model does not call the token sensitive, but it is.
-            member("SessionToken", Document::Sensitive(self.session_token)),
-            member("Expiration", Document::Timestamp(self.expiration)),
-        ]);
-        let user = Document::Structure(vec![
-            member("AssumedRoleId", Document::Text(self.assumed_role_id)),
-            member("Arn", Document::Text(self.assumed_role_arn.as_str().to_owned())),
-        ]);
-        let mut members = vec![
-            member("Credentials", credentials),
-            member("AssumedRoleUser", user),
-        ];
-        if let Some(size) = self.packed_policy_size {
-            members.push(member("PackedPolicySize", Document::Integer(size.into())));
-        }
-        query_out::reply(
-            QueryService::Sts.model()?,
-            "AssumeRole",
-            &Document::Structure(members),
-            request,
-        )
-    }
-}
-
-/// What `GetCallerIdentity` answers.
-pub struct CallerIdentityReply {
-    /// `AROA…:session`
-    pub user_id: String,
-    /// The account.
-    pub account: AccountId,
-    /// The caller.
-    pub arn: Arn,
-}
-
-impl CallerIdentityReply {
-    /// The reply on the wire.
-    ///
-    /// # Errors
-    /// [`Failure::Internal`] if it does not fit the service model.
-    pub fn reply(self, request: &RequestId) -> Result<Reply, Failure> {
-        let document = Document::Structure(vec![
-            member("UserId", Document::Text(self.user_id)),
-            member("Account", Document::Text(self.account.as_str().to_owned())),
-            member("Arn", Document::Text(self.arn.as_str().to_owned())),
-        ]);
-        query_out::reply(
-            QueryService::Sts.model()?,
-            "GetCallerIdentity",
-            &document,
-            request,
-        )
-    }
-}
-
-fn member(name: &str, value: Document) -> (String, Document) {
-    (name.to_owned(), value)
+shape! { #[derive(Debug, Clone, PartialEq)] AssumedRoleUser {
+    assumed_role_id: Option<String> = "AssumedRoleId",
+    arn: Option<String> = "Arn",
+} }
+shape! { Credentials {
+    access_key_id: Option<String> = "AccessKeyId",
+    secret_access_key: Option<Secret> = "SecretAccessKey",
+    // The model does not call the token sensitive, but it is.
+    session_token: Option<Secret> = "SessionToken",
+    expiration: Option<Timestamp> = "Expiration",
+} }
+shape! { #[derive(Debug, Clone, PartialEq)] FederatedUser {
+    federated_user_id: Option<String> = "FederatedUserId",
+    arn: Option<String> = "Arn",
+} }
+both! { #[derive(Debug, Clone, PartialEq)] PolicyDescriptorType {
+    arn: Option<String> = "arn",
+} }
+both! { #[derive(Debug, Clone, PartialEq)] ProvidedContext {
+    provider_arn: Option<String> = "ProviderArn",
+    context_assertion: Option<String> = "ContextAssertion",
+} }
+both! { #[derive(Debug, Clone, PartialEq)] Tag {
+    key: String = "Key",
+    value: String = "Value",
+} }
+request! { #[derive(Debug, Clone, PartialEq)] AssumeRole {
+    role_arn: String = "RoleArn",
+    role_session_name: String = "RoleSessionName",
+    policy_arns: Option<Vec<PolicyDescriptorType>> = "PolicyArns",
+    policy: Option<String> = "Policy",
+    duration_seconds: Option<i64> = "DurationSeconds",
+    tags: Option<Vec<Tag>> = "Tags",
+    transitive_tag_keys: Option<Vec<String>> = "TransitiveTagKeys",
+    external_id: Option<String> = "ExternalId",
+    serial_number: Option<String> = "SerialNumber",
+    token_code: Option<String> = "TokenCode",
+    source_identity: Option<String> = "SourceIdentity",
+    provided_contexts: Option<Vec<ProvidedContext>> = "ProvidedContexts",
+    minimum_session_token_size: Option<i64> = "MinimumSessionTokenSize",
+} }
+request! { AssumeRoleWithWebIdentity {
+    role_arn: String = "RoleArn",
+    role_session_name: String = "RoleSessionName",
+    web_identity_token: Secret = "WebIdentityToken",
+    provider_id: Option<String> = "ProviderId",
+    policy_arns: Option<Vec<PolicyDescriptorType>> = "PolicyArns",
+    policy: Option<String> = "Policy",
+    duration_seconds: Option<i64> = "DurationSeconds",
+    minimum_session_token_size: Option<i64> = "MinimumSessionTokenSize",
+} }
+request! { #[derive(Debug, Clone, PartialEq)] GetCallerIdentity {} }
+request! { #[derive(Debug, Clone, PartialEq)] GetSessionToken {
+    duration_seconds: Option<i64> = "DurationSeconds",
+    serial_number: Option<String> = "SerialNumber",
+    token_code: Option<String> = "TokenCode",
+    minimum_session_token_size: Option<i64> = "MinimumSessionTokenSize",
+} }
+request! { #[derive(Debug, Clone, PartialEq)] GetFederationToken {
+    name: String = "Name",
+    policy: Option<String> = "Policy",
+    policy_arns: Option<Vec<PolicyDescriptorType>> = "PolicyArns",
+    duration_seconds: Option<i64> = "DurationSeconds",
+    tags: Option<Vec<Tag>> = "Tags",
+    minimum_session_token_size: Option<i64> = "MinimumSessionTokenSize",
+} }
+request! { #[derive(Debug, Clone, PartialEq)] GetAccessKeyInfo {
+    access_key_id: String = "AccessKeyId",
+} }
+request! { #[derive(Debug, Clone, PartialEq)] DecodeAuthorizationMessage {
+    encoded_message: String = "EncodedMessage",
+} }
+shape! { AssumeRoleResponse {
+    credentials: Option<Credentials> = "Credentials",
+    assumed_role_user: Option<AssumedRoleUser> = "AssumedRoleUser",
+    packed_policy_size: Option<i64> = "PackedPolicySize",
+    source_identity: Option<String> = "SourceIdentity",
+    session_token_utilization: Option<i64> = "SessionTokenUtilization",
+    session_token_size: Option<i64> = "SessionTokenSize",
+} }
+shape! { AssumeRoleWithWebIdentityResponse {
+    credentials: Option<Credentials> = "Credentials",
+    subject_from_web_identity_token: Option<String> = "SubjectFromWebIdentityToken",
+    assumed_role_user: Option<AssumedRoleUser> = "AssumedRoleUser",
+    packed_policy_size: Option<i64> = "PackedPolicySize",
+    provider: Option<String> = "Provider",
+    audience: Option<String> = "Audience",
+    source_identity: Option<String> = "SourceIdentity",
+    session_token_utilization: Option<i64> = "SessionTokenUtilization",
+    session_token_size: Option<i64> = "SessionTokenSize",
+} }
+shape! { #[derive(Debug, Clone, PartialEq)] GetCallerIdentityResponse {
+    user_id: Option<String> = "UserId",
+    account: Option<String> = "Account",
+    arn: Option<String> = "Arn",
+} }
+shape! { GetSessionTokenResponse {
+    credentials: Option<Credentials> = "Credentials",
+    session_token_utilization: Option<i64> = "SessionTokenUtilization",
+    session_token_size: Option<i64> = "SessionTokenSize",
+} }
+shape! { GetFederationTokenResponse {
+    credentials: Option<Credentials> = "Credentials",
+    federated_user: Option<FederatedUser> = "FederatedUser",
+    packed_policy_size: Option<i64> = "PackedPolicySize",
+    session_token_utilization: Option<i64> = "SessionTokenUtilization",
+    session_token_size: Option<i64> = "SessionTokenSize",
+} }
+shape! { #[derive(Debug, Clone, PartialEq)] GetAccessKeyInfoResponse {
+    account: Option<String> = "Account",
+} }
+shape! { #[derive(Debug, Clone, PartialEq)] DecodeAuthorizationMessageResponse {
+    decoded_message: Option<String> = "DecodedMessage",
+} }
+operations! {
+    AssumeRole,
+    AssumeRoleWithWebIdentity,
+    GetCallerIdentity,
+    GetSessionToken,
+    GetFederationToken,
+    GetAccessKeyInfo,
+    DecodeAuthorizationMessage,
 }

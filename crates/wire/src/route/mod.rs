@@ -328,6 +328,7 @@ impl Route {
             Family::OpenAi(Prefix::Runtime) => &["bedrock", "bedrock-mantle"],
             Family::Query(QueryService::Sts) => &["sts"],
             Family::Query(QueryService::Iam) => &["iam"],
+            Family::Query(QueryService::Ec2) => &["ec2"],
             Family::Bedrock => &["bedrock"],
         }
     }

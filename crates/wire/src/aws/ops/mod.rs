@@ -1,5 +1,6 @@
 //! Typed requests and replies of the AWS operations moho serves.
 
+pub mod ec2;
 pub mod iam;
 pub mod sts;
 
@@ -17,6 +18,8 @@ pub enum Service {
     Sts,
     /// Identity and Access Management.
     Iam,
+    /// Elastic Compute Cloud.
+    Ec2,
 }
 
 impl Service {
@@ -38,6 +41,7 @@ impl Service {
         let service = match self {
             Self::Sts => QueryService::Sts,
             Self::Iam => QueryService::Iam,
+            Self::Ec2 => QueryService::Ec2,
         };
         query_out::reply(service.model()?, operation, &document, request)
     }
@@ -49,5 +53,6 @@ pub(super) fn command(service: QueryService, operation: &str, input: Document) -
     match service {
         QueryService::Sts => sts::Request::read(operation, &mut members).map(Command::Sts),
         QueryService::Iam => iam::Request::read(operation, &mut members).map(Command::Iam),
+        QueryService::Ec2 => ec2::Request::read(operation, &mut members).map(Command::Ec2),
     }
 }

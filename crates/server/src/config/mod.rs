@@ -4,6 +4,7 @@
 //! [`Config`]: what it means, every value parsed, every default in. Neither step touches anything but its arguments;
 //! reading the file is the caller's.
 
+mod quotas;
 mod resolve;
 mod settings;
 mod typed;
@@ -16,6 +17,7 @@ use moho_terms::{ModelId, Region};
 
 use crate::net::Limits;
 use crate::net::tls::HostName;
+use crate::quota::Quota;
 use crate::system::LogFormat;
 
 pub(crate) use resolve::data;
@@ -40,6 +42,8 @@ pub struct Config {
     pub bootstrap_grants: Vec<ModelId>,
     /// What a peer may take.
     pub limits: Limits,
+    /// What principals may use of models.
+    pub(crate) quotas: Vec<Quota>,
     /// The certificate to show.
     pub tls: TlsConfig,
     /// How to log.

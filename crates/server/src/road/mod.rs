@@ -152,7 +152,7 @@ fn facts(head: &Head) -> RequestFacts {
         request_id: head.request_id.clone(),
         source_ip: match head.peer {
             Peer::Network(address) => Some(address.ip()),
-            Peer::Door { .. } => None,
+            Peer::Local { .. } | Peer::Door { .. } => None,
         },
         user_agent_sha256: head
             .headers

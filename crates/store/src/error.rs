@@ -71,6 +71,9 @@ pub enum StoreError {
     /// The permit is for something else than a response of its caller's account.
     #[error("the permit is not for a response of the caller's account")]
     NotAResponse,
+    /// The permit is for something else than is asked for, or for another account's.
+    #[error("the permit is not for that")]
+    OtherPermit,
     /// The key cannot be used, or the object does not open.
     #[error(transparent)]
     Kms(#[from] KmsError),

@@ -10,6 +10,7 @@
 mod bootstrap;
 mod database;
 mod error;
+pub mod iam;
 mod identity;
 mod keys;
 mod migrations;

@@ -27,6 +27,8 @@ pub enum Command {
     Sts(ops::sts::Request),
     /// An operation of IAM
     Iam(ops::iam::Request),
+    /// An operation of Organizations
+    Organizations(ops::organizations::Request),
     /// Bedrock `Converse`
     Converse(Box<Converse>),
     /// Bedrock `ConverseStream`

@@ -6,6 +6,7 @@
 pub(crate) mod declare;
 pub(crate) mod document;
 pub(crate) mod field_list;
+mod json;
 mod model;
 pub mod ops;
 mod path;
@@ -16,6 +17,8 @@ pub(crate) mod rest;
 mod rest_in;
 mod rest_out;
 mod validate;
+
+pub use json::JsonService;
 
 use crate::query::Query;
 use crate::{Command, ErrorShape, Failure};
@@ -129,6 +132,10 @@ fn name(text: &str) -> String {
     }
 }
 
+#[cfg(test)]
+mod json_tests;
+#[cfg(test)]
+mod json_vectors;
 #[cfg(test)]
 mod rest_tests;
 #[cfg(test)]

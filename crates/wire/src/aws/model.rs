@@ -28,6 +28,9 @@ pub(crate) static BEDROCK_RUNTIME: LazyLock<Result<ServiceModel, ModelError>> =
 pub(crate) static IAM: LazyLock<Result<ServiceModel, ModelError>> =
     LazyLock::new(|| ServiceModel::read(include_str!("../../models/iam.json")));
 
+pub(crate) static ORGANIZATIONS: LazyLock<Result<ServiceModel, ModelError>> =
+    LazyLock::new(|| ServiceModel::read(include_str!("../../models/organizations.json")));
+
 /// Names of models, whose patterns list AWS's own providers. moho's names are its own, and are checked by
 /// [`ModelIdentifier`](crate::bedrock::ModelIdentifier).
 const OURS: [&str; 4] = [
@@ -51,6 +54,9 @@ pub(crate) struct Metadata {
     pub(crate) api_version: String,
     #[serde(default)]
     pub(crate) xml_namespace: String,
+    /// What stands before an operation's name in `X-Amz-Target`.
+    #[serde(default)]
+    pub(crate) target_prefix: String,
 }
 
 /// One operation: the shapes of its request and reply.

@@ -37,6 +37,7 @@ impl Failure {
             Self::Overloaded { .. } | Self::Unavailable => (503, "ServiceUnavailable"),
             Self::Internal => (500, "InternalFailure"),
             Self::Service { code, status, .. } => (*status, *code),
+            Self::ServiceReason { code, .. } => (400, *code),
         };
         Told { status, code }
     }
@@ -69,6 +70,7 @@ impl Failure {
             Self::Overloaded { .. } | Self::Unavailable => (503, "ServiceUnavailableException"),
             Self::Internal => (500, "InternalServerException"),
             Self::Service { code, status, .. } => (*status, *code),
+            Self::ServiceReason { code, .. } => (400, *code),
         };
         Told { status, code }
     }
@@ -103,7 +105,8 @@ impl Failure {
             | Self::Overloaded { .. }
             | Self::Unavailable
             | Self::Internal
-            | Self::Service { .. } => told.status,
+            | Self::Service { .. }
+            | Self::ServiceReason { .. } => told.status,
         };
         Told {
             status,
@@ -138,6 +141,9 @@ impl Failure {
                 w.text("__type", told.code);
             }
             w.text("message", &self.aws_message());
+            if let Self::ServiceReason { reason, .. } = self {
+                w.text("Reason", reason);
+            }
         });
         let (content_type, headers) = if rest {
             (

@@ -31,8 +31,8 @@ pub enum ErrorShape {
     RestJson,
 }
 
-/// Why a request failed. Texts in it are written by moho; only [`Failure::Validation`] and [`Failure::Service`] repeat
-/// values of a request, and only such as AWS repeats: names and ARNs, never a tenant's words.
+/// Why a request failed. Texts in it are written by moho; only [`Failure::Validation`], [`Failure::Service`] and
+/// [`Failure::ServiceReason`] repeat values of a request, and only such as AWS repeats: names and ARNs, never a tenant's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// No credentials at all.
@@ -127,6 +127,15 @@ pub enum Failure {
         message: String,
         /// The modelled status.
         status: u16,
+    },
+    /// An error of an AWS JSON service that tells its cause by a word, as Organizations' errors do. Its status is 400.
+    ServiceReason {
+        /// The modelled error code, such as `ConstraintViolationException`.
+        code: &'static str,
+        /// The modelled reason, such as `OU_DEPTH_LIMIT_EXCEEDED`.
+        reason: &'static str,
+        /// The sentence.
+        message: String,
     },
 }
 

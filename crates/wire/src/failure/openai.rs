@@ -32,6 +32,7 @@ impl Failure {
             Self::Unavailable => (503, "service_unavailable"),
             Self::Internal => (500, "server_error"),
             Self::Service { code, status, .. } => (*status, *code),
+            Self::ServiceReason { code, .. } => (400, *code),
         };
         Told { status, code }
     }
@@ -85,7 +86,8 @@ impl Failure {
             | Self::Overloaded { .. }
             | Self::Unavailable
             | Self::Internal
-            | Self::Service { .. } => None,
+            | Self::Service { .. }
+            | Self::ServiceReason { .. } => None,
         }
     }
 

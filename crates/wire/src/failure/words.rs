@@ -50,7 +50,8 @@ impl Failure {
             Self::AccessDenied(message)
             | Self::Validation(message)
             | Self::Invalid { message, .. }
-            | Self::Service { message, .. } => message.clone(),
+            | Self::Service { message, .. }
+            | Self::ServiceReason { message, .. } => message.clone(),
             Self::NoSuchPath => format!("Invalid URL. This path is not served here. {}", paths(reader)),
             Self::MethodNotAllowed(methods) => {
                 format!("This path does not take this method, only {methods}.")

@@ -16,6 +16,7 @@ mod road;
 mod startup;
 pub mod system;
 pub mod telemetry;
+mod usage;
 
 use std::process::ExitCode;
 use std::sync::Arc;

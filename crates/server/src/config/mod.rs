@@ -5,6 +5,7 @@
 //! reading the file is the caller's.
 
 mod endpoints;
+mod quotas;
 mod resolve;
 mod settings;
 mod tables;
@@ -18,6 +19,7 @@ use moho_terms::{ModelId, Region};
 
 use crate::net::Limits;
 use crate::net::tls::HostName;
+use crate::quota::Quota;
 use crate::system::LogFormat;
 
 pub use endpoints::{EndpointConfig, Place};
@@ -48,6 +50,8 @@ pub struct Config {
     pub bootstrap_grants: Vec<ModelId>,
     /// What a peer may take.
     pub limits: Limits,
+    /// What principals may use of models.
+    pub(crate) quotas: Vec<Quota>,
     /// The certificate to show.
     pub tls: TlsConfig,
     /// How to log.

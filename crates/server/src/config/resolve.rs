@@ -43,6 +43,7 @@ impl Config {
             engine: engine(typed)?,
             bootstrap_grants: list(typed, "bootstrap.grants", |text| text.parse::<ModelId>())?,
             limits: limits(typed)?,
+            quotas: super::quotas::resolve(typed)?,
             tls: tls(typed, listen.iter().chain(private_addresses(&endpoints)))?,
             log: LogConfig {
                 format: one(typed, "log.format", |text| match text {

@@ -9,6 +9,7 @@ mod amounts;
 mod bill;
 mod book;
 mod counter;
+mod entrance;
 mod ledger;
 mod reservation;
 mod rule;
@@ -24,6 +25,7 @@ pub(crate) use amounts::{Amounts, Caps, Limits, Measure};
 pub(crate) use bill::Bill;
 pub(crate) use book::{BookUnavailable, DayBook};
 pub(crate) use counter::{Hit, Left, Limited, Window};
+pub(crate) use entrance::Entrance;
 pub(crate) use reservation::{Reservation, Standing};
 pub(crate) use rule::{Asker, Key, Quota, Tag, fits};
 

@@ -15,8 +15,6 @@ pub(crate) use meters::{Series, UsageMeters};
 
 use crate::road::chain;
 
-/// Rows that are gathered before they are written down ahead of time.
-const GATHERED: usize = 4096;
 /// Rows that may be gathered at all, should they not be written: more are not noted.
 const MOST: usize = 262_144;
 /// Seconds in a minute, the finest time in which usage is kept.
@@ -109,11 +107,6 @@ impl UsageLog {
                 gathered.insert((minute, of), taken);
             }
         }
-    }
-
-    /// Whether so much is gathered that it should be written down now.
-    pub(crate) fn is_full(&self) -> bool {
-        self.gathered().len() >= GATHERED
     }
 
     /// Writes down what was gathered. Blocks.

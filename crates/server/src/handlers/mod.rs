@@ -5,6 +5,7 @@ pub(crate) mod chat;
 pub(crate) mod identity;
 mod inference;
 pub(crate) mod models;
+pub(crate) mod paging;
 pub(crate) mod responses;
 pub(crate) mod sts;
 

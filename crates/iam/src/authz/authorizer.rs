@@ -257,8 +257,8 @@ impl Attempt<'_> {
     /// What a caller with a bearer key must be allowed beside what it asks for.
     fn bearer_action(&self, resource: &Arn) -> Result<Option<Asked>, ArnError> {
         let service = match self.caller.scheme() {
-            Scheme::Bearer { service } => service,
-            Scheme::SigV4 { .. } | Scheme::Bootstrap => return Ok(None),
+            Scheme::Bearer { service, .. } => service,
+            Scheme::SigV4 { .. } | Scheme::WebIdentity | Scheme::Bootstrap => return Ok(None),
         };
         let action = if service == SigningName::BedrockMantle {
             action::mantle::CallWithBearerToken::NAME
@@ -273,7 +273,10 @@ impl Attempt<'_> {
     /// The keys every request has, whatever the handler said about them.
     fn with_global_keys(&self, context: &Context, resource: &Arn) -> Context {
         let session = self.caller.session();
-        let bearer = matches!(self.caller.scheme(), Scheme::Bearer { .. }).then(|| "SHORT_TERM".to_owned());
+        let bearer = match self.caller.scheme() {
+            Scheme::Bearer { lifetime, .. } => Some(lifetime.as_str().to_owned()),
+            Scheme::SigV4 { .. } | Scheme::WebIdentity | Scheme::Bootstrap => None,
+        };
         let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let mut context = context.clone();
         for (key, value) in [
@@ -283,12 +286,12 @@ impl Attempt<'_> {
             ("aws:principalarn", Some(session.role_arn().to_string())),
             (
                 "aws:principaltype",
-                session.role().map(|_| "AssumedRole".to_owned()),
+                session.principal_type().map(str::to_owned),
             ),
             ("aws:userid", Some(session.user_id().to_owned())),
             (
                 "aws:tokenissuetime",
-                session.access_key_id().map(|_| session.issued_at().to_string()),
+                session.is_temporary().then(|| session.issued_at().to_string()),
             ),
             (
                 "aws:sourceip",

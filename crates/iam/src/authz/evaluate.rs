@@ -120,7 +120,10 @@ impl Evaluation<'_> {
         // The bootstrap principal has no role: what narrows its session is also all it is given.
         let identity = match session.principal() {
             Principal::Bootstrap => self.any(Layer::Identity, session.session_policy()),
-            Principal::AssumedRole { .. } => {
+            Principal::AssumedRole { .. }
+            | Principal::User(_)
+            | Principal::FederatedUser { .. }
+            | Principal::WebIdentity(_) => {
                 self.any(Layer::Identity, policies.identity.iter().map(Arc::as_ref))
             }
         };

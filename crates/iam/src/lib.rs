@@ -12,11 +12,13 @@ pub mod bootstrap;
 mod hex;
 pub mod managed;
 pub mod policy;
+pub mod saml;
 mod session;
 mod verified;
 
-pub use session::{
-    Narrowing, NarrowingError, Principal, RoleFacts, RoleRef, Session, SessionTags, TagError, UserRef, WebIdentity,
-};
 pub use session::RoleSession;
+pub use session::{
+    Narrowing, NarrowingError, Principal, RoleFacts, RoleRef, Session, SessionTags, TagError, UserRef,
+    WebIdentity,
+};
 pub use verified::Verified;

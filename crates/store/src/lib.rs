@@ -11,7 +11,7 @@ mod bootstrap;
 mod database;
 mod error;
 pub mod iam;
-mod identity;
+pub mod identities;
 mod keys;
 mod migrations;
 mod policies;
@@ -21,7 +21,6 @@ mod tests;
 
 pub use bootstrap::{BootstrapPlan, Bootstrapped};
 pub use error::StoreError;
-pub use identity::NewIdentityProvider;
 pub use responses::response_context;
 
 use std::path::Path;

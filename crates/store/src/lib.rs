@@ -16,6 +16,7 @@ mod keys;
 mod migrations;
 mod policies;
 mod responses;
+mod role_facts;
 #[cfg(test)]
 mod tests;
 

@@ -173,7 +173,10 @@ impl AccessKeyId {
     /// random ones. `None` if it was not made so; that it was proves nothing.
     #[must_use]
     pub fn account(&self) -> Option<AccountId> {
-        let letters = self.0.strip_prefix("ASIA").or_else(|| self.0.strip_prefix("AKIA"))?;
+        let letters = self
+            .0
+            .strip_prefix("ASIA")
+            .or_else(|| self.0.strip_prefix("AKIA"))?;
         if letters.len() != 16 {
             return None;
         }
@@ -252,7 +255,13 @@ mod tests {
     fn an_access_key_id_says_whose_it_is() {
         let published: AccessKeyId = "ASIAQNZGKIQY56JQ7WML".parse().unwrap();
         assert_eq!(published.account().unwrap().as_str(), "029608264753");
-        for other in ["AKIAIOSFODNN7EXAMPLE", "test", "AKIA0000000000000000", "ASIA", "AROAQNZGKIQY56JQ7WML"] {
+        for other in [
+            "AKIAIOSFODNN7EXAMPLE",
+            "test",
+            "AKIA0000000000000000",
+            "ASIA",
+            "AROAQNZGKIQY56JQ7WML",
+        ] {
             assert_eq!(other.parse::<AccessKeyId>().unwrap().account(), None, "{other}");
         }
     }

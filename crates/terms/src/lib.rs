@@ -12,7 +12,8 @@ mod time;
 
 pub use arn::{AccountId, Arn, ArnError, Region};
 pub use ids::{
-    AccessKeyId, IdError, KeyId, ModelId, RequestId, ResponseId, RoleName, SessionName, SourceIdentity, UserName,
+    AccessKeyId, IdError, KeyId, ModelId, RequestId, ResponseId, RoleName, SessionName, SourceIdentity,
+    UserName,
 };
 pub use sealed::{Content, ContentBytes, Secret};
 pub use time::{Clock, Timestamp, TimestampError};

@@ -6,8 +6,8 @@ use moho_terms::{AccessKeyId, AccountId, ArnError, Secret, SessionName, Timestam
 use super::Authenticator;
 use super::presented::Known;
 use crate::bootstrap::Attestation;
-use crate::session::{RoleFacts, Session, Terms};
 use crate::session::{Principal, RoleRef};
+use crate::session::{RoleFacts, Session, Terms};
 
 /// Why there are no fixed credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

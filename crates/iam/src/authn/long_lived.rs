@@ -163,11 +163,7 @@ impl Authenticator {
     ) -> Result<NewBedrockKey, IssueError> {
         let mut name = [0_u8; 6];
         entropy.fill(&mut name)?;
-        let id = format!(
-            "BedrockAPIKey-{}-at-{}",
-            hex::encode(&name),
-            permit.account()
-        );
+        let id = format!("BedrockAPIKey-{}-at-{}", hex::encode(&name), permit.account());
         let mut random = Zeroizing::new([0_u8; 32]);
         entropy.fill(random.as_mut_slice())?;
         let secret = Zeroizing::new(STANDARD.encode(random.as_slice()));
@@ -207,7 +203,9 @@ impl Authenticator {
     ) -> Result<(Session, BearerSecretValid), AuthnError> {
         let (id, secret) = parse(key).ok_or(AuthnError::UnknownKey)?;
         let found = match &self.credentials {
-            Some(credentials) => credentials.bedrock_key(&id).map_err(|error| unavailable(&error))?,
+            Some(credentials) => credentials
+                .bedrock_key(&id)
+                .map_err(|error| unavailable(&error))?,
             None => None,
         };
         let expected = found.as_ref().map_or([0; 32], |found| found.sha256);

@@ -32,7 +32,8 @@ use moho_terms::{Region, Secret, Timestamp};
 pub use error::AuthnError;
 pub use fixed::{FixedCredentials, FixedCredentialsError};
 pub use issue::{
-    FederationGrant, IssueError, Issuing, SessionGrant, TemporaryCredentials, source_identity_after, tags_after,
+    FederationGrant, IssueError, Issuing, SessionGrant, TemporaryCredentials, source_identity_after,
+    tags_after,
 };
 pub use long_lived::{
     CredentialSource, CredentialsUnavailable, LongLivedBearer, LongLivedKey, MakesBedrockKey, NewAccessKey,

@@ -51,9 +51,7 @@ impl Presented<'_> {
     ) -> Result<(Arc<Session>, SignatureValid), AuthnError> {
         let known = authenticator.known(self.access_key_id, self.session_token);
         let stand_in = Secret::new(vec![b'x'; 40]);
-        let secret = known
-            .as_ref()
-            .map_or(&stand_in, |known| &known.secret_access_key);
+        let secret = known.as_ref().map_or(&stand_in, |known| &known.secret_access_key);
         let verified = authenticator.signing_keys.verify(
             secret.expose(),
             (self.scope, self.signed_at),

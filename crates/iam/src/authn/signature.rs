@@ -54,7 +54,10 @@ impl SigningKeys {
         let key = known
             .clone()
             .unwrap_or_else(|| signing_key(secret_access_key, scope));
-        let expected = hmac::sign(&key, string_to_sign(scope, signed_at, canonical_request).as_bytes());
+        let expected = hmac::sign(
+            &key,
+            string_to_sign(scope, signed_at, canonical_request).as_bytes(),
+        );
         match constant_time::verify_slices_are_equal(expected.as_ref(), signature) {
             Ok(()) => {
                 if known.is_none() {

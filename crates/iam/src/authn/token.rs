@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use moho_terms::{AccountId, Arn, Entropy, RoleName, Secret, SessionName, SourceIdentity, Timestamp, UserName};
+use moho_terms::{
+    AccountId, Arn, Entropy, RoleName, Secret, SessionName, SourceIdentity, Timestamp, UserName,
+};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -93,7 +95,9 @@ fn is_false(flag: &bool) -> bool {
 impl<'a> Packed<'a> {
     fn of(session: &'a Session) -> Self {
         Self {
-            policy: session.session_policy().map(|policy| Cow::Borrowed(policy.as_str())),
+            policy: session
+                .session_policy()
+                .map(|policy| Cow::Borrowed(policy.as_str())),
             managed: session.session_policy_arns().to_vec(),
             tags: session.tags().all().clone(),
             transitive: session.tags().transitive().clone(),

@@ -284,10 +284,7 @@ impl Attempt<'_> {
             ("aws:epochtime", Some(self.now.unix_seconds().to_string())),
             ("aws:principalaccount", Some(session.account().to_string())),
             ("aws:principalarn", Some(session.role_arn().to_string())),
-            (
-                "aws:principaltype",
-                session.principal_type().map(str::to_owned),
-            ),
+            ("aws:principaltype", session.principal_type().map(str::to_owned)),
             ("aws:userid", Some(session.user_id().to_owned())),
             (
                 "aws:tokenissuetime",

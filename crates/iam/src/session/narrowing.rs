@@ -18,7 +18,9 @@ pub enum NarrowingError {
     #[error("the session policy is not a session policy")]
     Kind,
     /// Too much text.
-    #[error("the session policy and the ARNs of managed policies have at most {CHARACTERS} characters together")]
+    #[error(
+        "the session policy and the ARNs of managed policies have at most {CHARACTERS} characters together"
+    )]
     TooLong,
     /// Too many managed policies.
     #[error("a session is narrowed by at most {MANAGED} managed policies")]
@@ -39,13 +41,18 @@ impl Narrowing {
     /// # Errors
     /// [`NarrowingError`] if there is too much of it, or it is something else.
     pub fn new(inline: Option<PolicyDocument>, managed: Vec<Arn>) -> Result<Self, NarrowingError> {
-        if inline.as_ref().is_some_and(|policy| policy.kind() != PolicyKind::Session) {
+        if inline
+            .as_ref()
+            .is_some_and(|policy| policy.kind() != PolicyKind::Session)
+        {
             return Err(NarrowingError::Kind);
         }
         if managed.len() > MANAGED {
             return Err(NarrowingError::TooMany);
         }
-        let inline_characters = inline.as_ref().map_or(0, |policy| policy.as_str().chars().count());
+        let inline_characters = inline
+            .as_ref()
+            .map_or(0, |policy| policy.as_str().chars().count());
         let characters = managed.iter().fold(inline_characters, |sum, arn| {
             sum.saturating_add(arn.as_str().chars().count())
         });

@@ -33,7 +33,12 @@ impl RoleRef {
     /// # Errors
     /// [`ArnError`] if the path cannot stand in an ARN.
     pub fn arn(&self, account: AccountId) -> Result<Arn, ArnError> {
-        Arn::of("iam", "", account.as_str(), &format!("role{}{}", self.path, self.name))
+        Arn::of(
+            "iam",
+            "",
+            account.as_str(),
+            &format!("role{}{}", self.path, self.name),
+        )
     }
 }
 
@@ -43,7 +48,12 @@ impl UserRef {
     /// # Errors
     /// [`ArnError`] if the path cannot stand in an ARN.
     pub fn arn(&self, account: AccountId) -> Result<Arn, ArnError> {
-        Arn::of("iam", "", account.as_str(), &format!("user{}{}", self.path, self.name))
+        Arn::of(
+            "iam",
+            "",
+            account.as_str(),
+            &format!("user{}{}", self.path, self.name),
+        )
     }
 }
 

@@ -124,15 +124,21 @@ impl SessionTags {
             return Some(known);
         }
         let folded = key.to_lowercase();
-        self.tags.keys().find(|known| known.to_lowercase() == folded).map(String::as_str)
+        self.tags
+            .keys()
+            .find(|known| known.to_lowercase() == folded)
+            .map(String::as_str)
     }
 }
 
 fn is_tag(key: &str, value: &str) -> bool {
     let fits = |text: &str| {
-        text.chars().all(|c| c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c))
+        text.chars()
+            .all(|c| c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c))
     };
-    let reserved = key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"));
+    let reserved = key
+        .get(..4)
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"));
     (1..=KEY).contains(&key.chars().count())
         && value.chars().count() <= VALUE
         && fits(key)
@@ -147,7 +153,9 @@ mod tests {
 
     fn tags(pairs: &[(&str, &str)], transitive: &[&str]) -> Result<SessionTags, TagError> {
         SessionTags::parse(
-            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
+            pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
             transitive.iter().map(|key| (*key).to_owned()),
         )
     }
@@ -167,13 +175,26 @@ mod tests {
             ("k*", "v"),
             ("k", "${x}"),
         ] {
-            assert_eq!(tags(&[(key, value)], &[]), Err(TagError::Malformed), "{key} {value}");
+            assert_eq!(
+                tags(&[(key, value)], &[]),
+                Err(TagError::Malformed),
+                "{key} {value}"
+            );
         }
         assert_eq!(tags(&[(&"k".repeat(129), "v")], &[]), Err(TagError::Malformed));
         assert_eq!(tags(&[("k", &"v".repeat(257))], &[]), Err(TagError::Malformed));
-        assert_eq!(tags(&[("Team", "a"), ("team", "b")], &[]), Err(TagError::Duplicate));
-        assert_eq!(tags(&[("Ärzte", "a"), ("ärzte", "b")], &[]), Err(TagError::Duplicate));
-        assert_eq!(tags(&[("Team", "a")], &["Cost"]), Err(TagError::TransitiveWithoutTag));
+        assert_eq!(
+            tags(&[("Team", "a"), ("team", "b")], &[]),
+            Err(TagError::Duplicate)
+        );
+        assert_eq!(
+            tags(&[("Ärzte", "a"), ("ärzte", "b")], &[]),
+            Err(TagError::Duplicate)
+        );
+        assert_eq!(
+            tags(&[("Team", "a")], &["Cost"]),
+            Err(TagError::TransitiveWithoutTag)
+        );
         assert_eq!(tags(&[("Team", "")], &["team"]).unwrap().get("TEAM"), Some(""));
     }
 
@@ -186,11 +207,17 @@ mod tests {
         let third = SessionTags::default().following(&second).unwrap();
         assert_eq!((third.get("Team"), third.get("Stage")), (Some("a"), None));
         for key in ["Team", "TEAM"] {
-            assert_eq!(tags(&[(key, "b")], &[]).unwrap().following(&first), Err(TagError::Transitive));
+            assert_eq!(
+                tags(&[(key, "b")], &[]).unwrap().following(&first),
+                Err(TagError::Transitive)
+            );
         }
         let many: Vec<String> = (0..50).map(|i| format!("k{i}")).collect();
         let many: Vec<(&str, &str)> = many.iter().map(|key| (key.as_str(), "")).collect();
-        assert_eq!(tags(&many, &[]).unwrap().following(&first), Err(TagError::TooMany));
+        assert_eq!(
+            tags(&many, &[]).unwrap().following(&first),
+            Err(TagError::TooMany)
+        );
     }
 
     proptest! {

@@ -1,7 +1,6 @@
 //! Access keys of users: kept sealed, at most two each.
 
 use moho_iam::action::{Action, iam};
-use moho_iam::authn::NewAccessKey;
 use moho_iam::authz::Permit;
 use moho_terms::{AccessKeyId, AccountId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -52,14 +51,14 @@ impl AccessKey {
 }
 
 impl Store {
-    /// Keeps a new access key of the user that the permit is for. When this returns, it is on the disk.
+    /// Keeps a new access key of the user that the permit is for, its secret sealed. When this returns, it is on the disk.
     ///
     /// # Errors
     /// [`IamError`]: the organisation allows none, there is no such user, or it has two already.
     pub fn create_access_key(
         &self,
         permit: &Permit<iam::CreateAccessKey>,
-        key: &NewAccessKey,
+        (key, sealed): (&AccessKeyId, &[u8]),
         now: Timestamp,
     ) -> Result<AccessKey, IamError> {
         self.require_long_lived(permit.session().account())?;
@@ -71,10 +70,10 @@ impl Store {
             }
             transaction.execute(
                 "INSERT INTO access_key (access_key_id, user_id, active, created_at, sealed) VALUES (?1, ?2, 1, ?3, ?4)",
-                params![key.id.as_str(), user.id, micros(now), key.sealed],
+                params![key.as_str(), user.id, micros(now), sealed],
             )?;
             Ok(AccessKey {
-                id: key.id.clone(),
+                id: key.clone(),
                 active: true,
                 created_at: now,
             })

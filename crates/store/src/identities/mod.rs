@@ -23,6 +23,7 @@ pub use oidc::{NewOidcProvider, OidcProvider};
 pub use policies::{Attaches, DeletesPolicy, Detaches, GetsPolicy, ListsAttached, ListsPolicies, PutsPolicy};
 pub use saml::SamlProvider;
 pub use service_credentials::ServiceCredential;
+pub use source::LongLivedCredentials;
 pub use tags::{ListsTags, RemovesTags, SetsTags};
 
 pub(crate) use entities::{arn_of_user, user_with_arn};

@@ -13,7 +13,7 @@ use crate::Store;
 use crate::iam::attached::weight;
 use crate::iam::error::Found;
 use crate::iam::managed::{path_of, require_attachable, require_boundary};
-use crate::iam::{EntityKind, IamCode, IamError, Listed, Page, tags};
+use crate::iam::{AttachedPolicy, EntityKind, IamCode, IamError, Listed, Page, tags};
 
 /// Managed policies attached to one user or group, as at AWS.
 const ATTACHED: u32 = 10;
@@ -253,13 +253,13 @@ impl Store {
         permit: &Permit<A>,
         prefix: &str,
         page: Page<'_>,
-    ) -> Result<Listed<String>, IamError> {
+    ) -> Result<Listed<AttachedPolicy>, IamError> {
         self.database.look(|connection| {
             let identity = entities::required(connection, permit, A::KIND)?;
             let rows = attached(connection, &identity.id)?.into_iter();
             let rows = rows.filter(|arn| arn.as_str() > page.start() && path_of(arn).starts_with(prefix));
             Ok(Listed::cut(
-                rows.map(|arn| (arn.clone(), arn)).collect(),
+                rows.map(|arn| (arn.clone(), AttachedPolicy::of(arn))).collect(),
                 page.limit,
             ))
         })

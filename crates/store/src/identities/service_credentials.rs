@@ -1,7 +1,6 @@
 //! Service-specific credentials: long-term bearer keys for Bedrock. Of a key only a digest is kept.
 
 use moho_iam::action::{Action, iam};
-use moho_iam::authn::NewBedrockKey;
 use moho_iam::authz::Permit;
 use moho_terms::{Entropy, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
@@ -53,14 +52,15 @@ impl ServiceCredential {
 }
 
 impl Store {
-    /// Keeps a new long-term bearer key for Bedrock of the user that the permit is for, until `expires_at`.
+    /// Keeps a new long-term bearer key for Bedrock of the user that the permit is for: its name, the digest of its secret
+    /// and when it ends.
     ///
     /// # Errors
     /// [`IamError`]: the organisation allows none, there is no such user, or it has two already.
     pub fn create_service_credential(
         &self,
         permit: &Permit<iam::CreateServiceSpecificCredential>,
-        (key, expires_at): (&NewBedrockKey, Option<Timestamp>),
+        (alias, sha256, expires_at): (&str, &[u8; 32], Option<Timestamp>),
         entropy: &dyn Entropy,
         now: Timestamp,
     ) -> Result<ServiceCredential, IamError> {
@@ -85,10 +85,10 @@ impl Store {
                     ":id": id,
                     ":user": user.id,
                     ":service": SERVICE,
-                    ":alias": key.id,
+                    ":alias": alias,
                     ":now": micros(now),
                     ":ends": expires_at.map(micros),
-                    ":digest": key.sha256,
+                    ":digest": sha256,
                 },
             )?;
             required(transaction, &user.id, &id)
@@ -158,7 +158,7 @@ impl Store {
         })
     }
 
-    /// Gives a credential of the user that the permit is for another key; the one before is worth nothing any more.
+    /// Gives a credential of the user that the permit is for another key, by its name and the digest of its secret; the one before is worth nothing any more.
     ///
     /// # Errors
     /// [`IamError`]: the organisation allows none, or there is no such credential.
@@ -166,7 +166,7 @@ impl Store {
         &self,
         permit: &Permit<iam::ResetServiceSpecificCredential>,
         id: &str,
-        key: &NewBedrockKey,
+        (alias, sha256): (&str, &[u8; 32]),
     ) -> Result<ServiceCredential, IamError> {
         self.require_long_lived(permit.session().account())?;
         self.changed(|transaction| {
@@ -174,7 +174,7 @@ impl Store {
             required(transaction, &user.id, id)?;
             transaction.execute(
                 "UPDATE service_credential SET alias = ?2, secret_sha256 = ?3 WHERE credential_id = ?1",
-                params![id, key.id, key.sha256],
+                params![id, alias, sha256],
             )?;
             required(transaction, &user.id, id)
         })

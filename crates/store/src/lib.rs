@@ -14,14 +14,15 @@ pub mod iam;
 pub mod identities;
 mod keys;
 mod migrations;
+mod model_access;
 mod policies;
 mod responses;
-mod role_facts;
 #[cfg(test)]
 mod tests;
 
 pub use bootstrap::{BootstrapPlan, Bootstrapped};
 pub use error::StoreError;
+pub use model_access::{QuotaCounter, UsageBucket, UsageFilter, UsageGroup, UsageOf, UsageRow, UsageSum};
 pub use responses::response_context;
 
 use std::path::Path;

@@ -6,7 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use moho_iam::RoleSession;
 use moho_iam::action::{Action, sts};
-use moho_iam::authz::{ModelAgreement, Policies, PolicySource, PolicyUnavailable};
+use moho_iam::authz::{
+    Attached, ModelAgreement, Policies, PolicySource, PolicyUnavailable, PrincipalFacts, PrincipalPolicies,
+};
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_terms::{AccountId, Arn, KeyId, ModelId, RoleName};
 use rusqlite::params;
@@ -33,7 +35,7 @@ struct Cached {
 /// A role's policies.
 struct Role {
     trust: Arc<PolicyDocument>,
-    permissions: Vec<Arc<PolicyDocument>>,
+    principal: Arc<PrincipalPolicies>,
 }
 
 impl PolicyCache {
@@ -95,15 +97,16 @@ impl Store {
         if let Some(name) = session.role()
             && let Some(role) = self.role(session.account(), name)?
         {
-            policies.identity.clone_from(&role.permissions);
+            policies.principal = Arc::clone(&role.principal);
         }
-        policies.resource = match (resource.service(), resource.resource().split_once('/')) {
+        let of_resource = match (resource.service(), resource.resource().split_once('/')) {
             ("iam", Some(("role", name))) if action == sts::AssumeRole::NAME => {
                 self.trust_policy(resource, name)?
             }
             ("kms", Some(("key", key))) => self.key_policy(resource, key)?,
             _ => None,
         };
+        policies.resource = of_resource.map(|document| Attached::new(resource.as_str(), document));
         if let ("bedrock", Some(("foundation-model", model))) =
             (resource.service(), resource.resource().split_once('/'))
         {
@@ -148,12 +151,21 @@ impl Store {
             return Ok(None);
         };
         let trust = self.parse(PolicyKind::Trust, &trust)?;
-        let permissions = permissions
-            .iter()
-            .map(|text| self.parse(PolicyKind::Identity, text));
+        let identity = permissions.into_iter().map(|(source, text)| {
+            let document = self.parse(PolicyKind::Identity, &text)?;
+            Ok(Attached::new(source, document))
+        });
+        let principal = PrincipalPolicies {
+            identity: identity.collect::<Result<_, StoreError>>()?,
+            facts: PrincipalFacts {
+                exists: true,
+                ..PrincipalFacts::default()
+            },
+            ..PrincipalPolicies::default()
+        };
         Ok(Some(Arc::new(Role {
             trust,
-            permissions: permissions.collect::<Result<_, _>>()?,
+            principal: Arc::new(principal),
         })))
     }
 

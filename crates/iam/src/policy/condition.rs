@@ -122,6 +122,21 @@ impl Condition {
         })
     }
 
+    /// Tells its key, and those of the variables in its values.
+    pub(crate) fn for_each_key<'a>(&'a self, tell: &mut impl FnMut(&'a str)) {
+        tell(&self.key);
+        let Test::Compare { expected, .. } = &self.test else {
+            return;
+        };
+        for expected in expected {
+            match expected {
+                Expected::Text(pattern, _) => pattern.for_each_key(tell),
+                Expected::Arn(patterns) => patterns.iter().for_each(|pattern| pattern.for_each_key(tell)),
+                Expected::Bool(_) | Expected::Numeric(..) | Expected::Date(..) | Expected::Ip(_) => {}
+            }
+        }
+    }
+
     /// Whether the request fulfils it.
     pub(crate) fn holds(&self, context: &Context) -> bool {
         let values = context.get(&self.key).filter(|values| !values.is_empty());

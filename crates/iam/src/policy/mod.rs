@@ -4,6 +4,7 @@ pub mod builtin;
 mod condition;
 mod grammar;
 mod pattern;
+mod places;
 mod principal;
 mod principals;
 mod statement;
@@ -17,6 +18,7 @@ pub use principals::{exchange_principals, named_principals};
 pub(crate) use principal::Named;
 pub(crate) use statement::Statement;
 
+use crate::authz::TextPosition;
 use grammar::RawDocument;
 
 /// What a document is attached to, which decides its size and whether it names principals and resources.
@@ -144,9 +146,38 @@ impl PolicyDocument {
         &self.text
     }
 
+    /// Every key that conditions and variables of the document ask about, as written, sorted, each once.
+    #[must_use]
+    pub fn context_keys(&self) -> Vec<String> {
+        let mut keys = std::collections::BTreeMap::new();
+        for statement in &self.statements {
+            statement.for_each_key(&mut |key| {
+                keys.entry(key.to_ascii_lowercase())
+                    .or_insert_with(|| key.to_owned());
+            });
+        }
+        keys.into_values().collect()
+    }
+
+    /// Where a statement, counted from 0, begins and ends.
+    pub(crate) fn place_of(&self, statement: usize) -> (TextPosition, TextPosition) {
+        let range = places::statements(&self.text).into_iter().nth(statement);
+        let range = range.unwrap_or(0..self.text.len());
+        (
+            places::position(&self.text, range.start),
+            places::position(&self.text, range.end),
+        )
+    }
+
     pub(crate) fn statements(&self) -> &[Statement] {
         &self.statements
     }
+}
+
+/// Every key that conditions and variables of a document ask about, as written, sorted, each once.
+#[must_use]
+pub fn context_keys(document: &PolicyDocument) -> Vec<String> {
+    document.context_keys()
 }
 
 impl PartialEq for PolicyDocument {

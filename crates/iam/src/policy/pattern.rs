@@ -72,6 +72,15 @@ impl Pattern {
             .is_some_and(|symbols| fits(&symbols, text.as_bytes(), case))
     }
 
+    /// Tells the key of every variable.
+    pub(crate) fn for_each_key<'a>(&'a self, tell: &mut impl FnMut(&'a str)) {
+        for part in &self.0 {
+            if let Part::Variable { key, .. } = part {
+                tell(key);
+            }
+        }
+    }
+
     fn resolve(&self, variables: &dyn Variables) -> Option<Cow<'_, [Symbol]>> {
         if let [Part::Symbols(only)] = self.0.as_slice() {
             return Some(Cow::Borrowed(only));

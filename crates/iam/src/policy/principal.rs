@@ -2,13 +2,17 @@
 
 use moho_terms::{AccountId, Arn};
 
-use crate::session::RoleSession;
+use crate::authz::Caller;
 
 /// How a statement names the caller. Naming its account alone leaves the decision to that account's own policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Named {
     Not,
+    /// Its account.
     ByAccount,
+    /// The role that its session is of: boundary and session policies still bound what is granted so.
+    AsRole,
+    /// Itself: its session, or as a user, or as anybody.
     Directly,
 }
 
@@ -21,6 +25,8 @@ pub(crate) enum PrincipalPattern {
     Account(AccountId),
     /// A role, a session of a role, or another principal by its ARN.
     Arn(Arn),
+    /// A role or user by its unique id, `AROA…` or `AIDA…`: it is no other that has its name later.
+    UniqueId(String),
     /// A service or an identity provider: never a role session.
     Other,
 }
@@ -44,6 +50,9 @@ impl PrincipalPattern {
         if let Ok(account) = value.parse() {
             return Ok(Self::Account(account));
         }
+        if is_unique_id(value) {
+            return Ok(Self::UniqueId(value.to_owned()));
+        }
         let Ok(arn) = value.parse::<Arn>() else {
             return Err(MALFORMED);
         };
@@ -60,13 +69,23 @@ impl PrincipalPattern {
         })
     }
 
-    /// How it names `session`.
-    pub(crate) fn names(&self, session: &RoleSession) -> Named {
+    /// How it names `caller`.
+    pub(crate) fn names(&self, caller: &Caller<'_>) -> Named {
         match self {
             Self::Anyone => Named::Directly,
-            Self::Account(account) if *account == session.account() => Named::ByAccount,
-            Self::Arn(arn) if arn == session.principal_arn() || arn == session.role_arn() => Named::Directly,
-            Self::Account(_) | Self::Arn(_) | Self::Other => Named::Not,
+            Self::Account(account) if *account == caller.account => Named::ByAccount,
+            Self::Arn(arn) if arn.as_str() == caller.arn => Named::Directly,
+            Self::Arn(arn) if arn.as_str() == caller.role_arn => Named::AsRole,
+            Self::UniqueId(id) if caller.user_id == id => Named::Directly,
+            Self::UniqueId(id) if caller.user_id.split(':').next() == Some(id) => Named::AsRole,
+            Self::Account(_) | Self::Arn(_) | Self::UniqueId(_) | Self::Other => Named::Not,
         }
     }
+}
+
+fn is_unique_id(text: &str) -> bool {
+    let rest = text.strip_prefix("AROA").or_else(|| text.strip_prefix("AIDA"));
+    rest.is_some_and(|rest| {
+        (12..=124).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+    })
 }

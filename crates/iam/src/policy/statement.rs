@@ -5,8 +5,7 @@ use super::condition::Condition;
 use super::grammar::{Effect, OneOrMany, RawPrincipal, RawStatement};
 use super::pattern::{Case, Pattern};
 use super::principal::{Named, PrincipalPattern};
-use crate::authz::AccessRequest;
-use crate::session::RoleSession;
+use crate::authz::{Caller, Question};
 
 /// These, or all but these.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,39 +81,50 @@ impl Statement {
         self.sid.as_deref()
     }
 
+    /// Tells every key that its conditions and variables ask about.
+    pub(crate) fn for_each_key<'a>(&'a self, tell: &mut impl FnMut(&'a str)) {
+        for condition in &self.conditions {
+            condition.for_each_key(tell);
+        }
+        if let Some(Selection::These(patterns) | Selection::AllBut(patterns)) = &self.resources {
+            patterns.iter().for_each(|pattern| pattern.for_each_key(tell));
+        }
+    }
+
     pub(crate) fn effect(&self) -> Effect {
         self.effect
     }
 
-    /// Whether it applies to a request, and how it names the caller: a statement without principals speaks of whom it is
+    /// Whether it applies to a question, and how it names the caller: a statement without principals speaks of whom it is
     /// attached to, so directly.
-    pub(crate) fn applies(&self, request: &AccessRequest<'_>) -> Named {
+    pub(crate) fn applies(&self, question: &Question<'_>) -> Named {
+        let context = question.context;
         let applies = self
             .actions
-            .includes(|pattern| pattern.matches(request.action, Case::Insensitive, request.context))
+            .includes(|pattern| pattern.matches(question.action, Case::Insensitive, context))
             && self.resources.as_ref().is_none_or(|resources| {
-                resources.includes(|p| p.matches(request.resource.as_str(), Case::Sensitive, request.context))
+                resources.includes(|p| p.matches(question.resource, Case::Sensitive, context))
             })
-            && self
-                .conditions
-                .iter()
-                .all(|condition| condition.holds(request.context));
+            && self.conditions.iter().all(|condition| condition.holds(context));
         if applies {
-            self.names(request.principal)
+            self.names(question.caller.as_ref())
         } else {
             Named::Not
         }
     }
 
-    fn names(&self, session: &RoleSession) -> Named {
-        match &self.principals {
-            None => Named::Directly,
-            Some(Selection::These(list)) => list.iter().map(|p| p.names(session)).max().unwrap_or(Named::Not),
+    fn names(&self, caller: Option<&Caller<'_>>) -> Named {
+        let Some(principals) = &self.principals else {
+            return Named::Directly;
+        };
+        let Some(caller) = caller else {
+            return Named::Not;
+        };
+        match principals {
+            Selection::These(list) => list.iter().map(|p| p.names(caller)).max().unwrap_or(Named::Not),
             // All but these: only who is named directly is left out; naming an account leaves out nobody in it.
-            Some(Selection::AllBut(list)) if list.iter().any(|p| p.names(session) == Named::Directly) => {
-                Named::Not
-            }
-            Some(Selection::AllBut(_)) => Named::Directly,
+            Selection::AllBut(list) if list.iter().any(|p| p.names(caller) >= Named::AsRole) => Named::Not,
+            Selection::AllBut(_) => Named::Directly,
         }
     }
 }

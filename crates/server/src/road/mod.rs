@@ -148,15 +148,17 @@ fn header<'a>(head: &'a Head, name: &str) -> Option<&'a str> {
 
 fn facts(head: &Head) -> RequestFacts {
     use crate::net::Peer;
+    let agent = head.headers.get("user-agent");
     RequestFacts {
-        request_id: head.request_id.clone(),
         source_ip: match head.peer {
             Peer::Network(address) => Some(address.ip()),
             Peer::Door { .. } => None,
         },
-        user_agent_sha256: head
-            .headers
-            .get("user-agent")
-            .map(|agent| authenticate::sha256(agent.as_bytes())),
+        user_agent_sha256: agent.map(|agent| authenticate::sha256(agent.as_bytes())),
+        user_agent: agent.and_then(|agent| agent.to_str().ok()).map(str::to_owned),
+        endpoint: None,
+        // There is no listener without TLS; the door is a socket of this machine's.
+        secure_transport: matches!(head.peer, Peer::Network(_)),
+        ..RequestFacts::new(head.request_id.clone())
     }
 }

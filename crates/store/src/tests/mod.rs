@@ -114,12 +114,7 @@ impl House {
     }
 
     fn facts(&self) -> RequestFacts {
-        let request_id = RequestId::random(&*self.world).unwrap();
-        RequestFacts {
-            request_id,
-            source_ip: None,
-            user_agent_sha256: None,
-        }
+        RequestFacts::new(RequestId::random(&*self.world).unwrap())
     }
 
     fn ask<A: Action>(&self, caller: &Authenticated, resource: &str) -> Result<Permit<A>, Refusal> {

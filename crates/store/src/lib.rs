@@ -14,6 +14,7 @@ pub mod iam;
 mod identity;
 mod keys;
 mod migrations;
+pub mod organizations;
 mod policies;
 mod responses;
 #[cfg(test)]
@@ -27,12 +28,14 @@ pub use responses::response_context;
 use std::path::Path;
 
 use database::Database;
+use organizations::OrganisationCache;
 use policies::PolicyCache;
 
 /// Everything that is kept, in one directory. One process at a time has it open.
 pub struct Store {
     database: Database,
     policies: PolicyCache,
+    organisation: OrganisationCache,
 }
 
 impl Store {
@@ -44,6 +47,7 @@ impl Store {
         Ok(Self {
             database: Database::open(directory)?,
             policies: PolicyCache::default(),
+            organisation: OrganisationCache::default(),
         })
     }
 

@@ -145,17 +145,15 @@ impl Store {
                 return Ok(None);
             };
             let trust = iam::trust_policy(connection, &role)?;
-            let permissions = iam::permissions(connection, &role)?;
-            let named = permissions.into_iter().map(|document| (String::new(), document));
-            Ok(Some((trust, named.collect::<Vec<_>>())))
+            Ok(Some((trust, iam::permissions(connection, &role)?)))
         })?;
         let Some((trust, permissions)) = found else {
             return Ok(None);
         };
         let trust = self.parse(PolicyKind::Trust, &trust)?;
-        let identity = permissions.iter().map(|(policy, text)| {
-            let document = self.parse(PolicyKind::Identity, text)?;
-            Ok(Attached::new(format!("role/{name}/inline:{policy}"), document))
+        let identity = permissions.into_iter().map(|(source, text)| {
+            let document = self.parse(PolicyKind::Identity, &text)?;
+            Ok(Attached::new(source, document))
         });
         let principal = PrincipalPolicies {
             identity: identity.collect::<Result<_, StoreError>>()?,

@@ -78,10 +78,3 @@ fn count(connection: &Connection, query: &str, of: &str) -> rusqlite::Result<u32
 fn new_id(kind: IdKind, entropy: &dyn Entropy) -> Result<String, IamError> {
     unique_id(kind, entropy).map_err(|none| StoreError::Entropy(none).into())
 }
-
-impl Store {
-    /// Whether the organisation lets this account have users and long-lived credentials. Off unless a policy says so.
-    fn long_lived_credentials_allowed(&self, _account: AccountId) -> Result<bool, StoreError> {
-        Ok(false)
-    }
-}

@@ -14,8 +14,6 @@ mod names;
 mod organisation;
 mod policies;
 mod tags;
-#[cfg(test)]
-mod tests;
 mod units;
 
 pub use accounts::{AccountCreation, CreationFailure, CreationOutcome, NewAccount};

@@ -23,9 +23,7 @@ mod tests;
 pub use bootstrap::{BootstrapPlan, Bootstrapped};
 pub use error::StoreError;
 pub use identity::NewIdentityProvider;
-pub use model_access::{
-    QuotaCounter, UsageBucket, UsageFilter, UsageGroup, UsageOf, UsageRow, UsageSum,
-};
+pub use model_access::{QuotaCounter, UsageBucket, UsageFilter, UsageGroup, UsageOf, UsageRow, UsageSum};
 pub use responses::response_context;
 
 use std::path::Path;

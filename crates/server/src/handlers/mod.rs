@@ -14,6 +14,7 @@ use moho_terms::RequestId;
 
 pub(crate) use inference::InferencePermit;
 
+use crate::quota::Entrance;
 use crate::startup::Platform;
 use crate::telemetry::RequestSpan;
 
@@ -23,4 +24,6 @@ pub(crate) struct Asked {
     pub(crate) request: RequestId,
     /// What is measured of it.
     pub(crate) span: RequestSpan,
+    /// What the quotas know of it.
+    pub(crate) entrance: Arc<Entrance>,
 }

@@ -310,7 +310,9 @@ async fn a_crowd_never_passes_a_limit() {
             let mut bill = loop {
                 match house.ask(1, most).await {
                     Ok(bill) => break bill,
-                    Err(NotAdmitted::Hit(hit)) if hit.of == Limited::Sequences => tokio::task::yield_now().await,
+                    Err(NotAdmitted::Hit(hit)) if hit.of == Limited::Sequences => {
+                        tokio::task::yield_now().await
+                    }
                     Err(_used_up) => return (0, 0),
                 }
             };

@@ -96,7 +96,8 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let days = Box::new(Arc::clone(&store));
     let quotas = Arc::new(Quotas::new(config.quotas.clone(), days, Arc::clone(&clock)));
     let usage = Arc::new(UsageLog::new(Arc::clone(&store), Arc::clone(&clock)));
-    let bookkeeper = Bookkeeper::start(Arc::clone(&quotas), Arc::clone(&usage)).map_err(StartupError::Thread)?;
+    let bookkeeper =
+        Bookkeeper::start(Arc::clone(&quotas), Arc::clone(&usage)).map_err(StartupError::Thread)?;
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,

@@ -67,7 +67,13 @@ impl QuotaExceeded {
 
     /// OpenAI's sentences.
     pub(super) fn openai_message(&self) -> String {
-        let Self { model, limit, used, requested, .. } = self;
+        let Self {
+            model,
+            limit,
+            used,
+            requested,
+            ..
+        } = self;
         let what = self.named();
         match self.retry_seconds() {
             Some(seconds) => format!(
@@ -84,7 +90,13 @@ impl QuotaExceeded {
 
     /// AWS's sentences.
     pub(super) fn aws_message(&self) -> String {
-        let Self { model, limit, used, requested, .. } = self;
+        let Self {
+            model,
+            limit,
+            used,
+            requested,
+            ..
+        } = self;
         let what = self.named();
         let quota = format!("The quota of {limit} {what} for {model}");
         match self.retry_seconds() {

@@ -120,9 +120,18 @@ fn of_what() -> Vec<(&'static str, Failure)> {
         ("late", Failure::RequestTimeout),
         ("throttled", Failure::Throttled { retry_after: 7 }),
         ("quota", quota(QuotaOf::Requests, QuotaPer::Minute, Some(12_500))),
-        ("day-quota", quota(QuotaOf::Tokens, QuotaPer::Day, Some(3_600_000))),
-        ("small-quota", quota(QuotaOf::OutputTokens, QuotaPer::Minute, None)),
-        ("sequence-quota", quota(QuotaOf::Sequences, QuotaPer::Now, Some(1000))),
+        (
+            "day-quota",
+            quota(QuotaOf::Tokens, QuotaPer::Day, Some(3_600_000)),
+        ),
+        (
+            "small-quota",
+            quota(QuotaOf::OutputTokens, QuotaPer::Minute, None),
+        ),
+        (
+            "sequence-quota",
+            quota(QuotaOf::Sequences, QuotaPer::Now, Some(1000)),
+        ),
         ("overloaded", Failure::Overloaded { retry_after: 1 }),
         ("unavailable", Failure::Unavailable),
         ("internal", Failure::Internal),
@@ -171,8 +180,14 @@ fn sentences_of_the_real_apis_stay_at_the_beginning() {
         ),
         ("throttled", "Rate exceeded"),
         ("quota", "Too many requests, please wait before trying again."),
-        ("day-quota", "Too many tokens per day, please wait before trying again."),
-        ("small-quota", "Your request exceeds the service quota for your account."),
+        (
+            "day-quota",
+            "Too many tokens per day, please wait before trying again.",
+        ),
+        (
+            "small-quota",
+            "Your request exceeds the service quota for your account.",
+        ),
         ("no-operation", "The request must contain the parameter Action"),
         ("context", "This model's maximum context length is 8192 tokens."),
         (

@@ -4,6 +4,7 @@
 //! from the protocol the client speaks ([`ErrorShape`]).
 
 mod aws;
+mod ec2;
 mod openai;
 mod quota;
 mod words;
@@ -25,6 +26,8 @@ pub enum ErrorShape {
         /// The service's XML namespace.
         namespace: &'static str,
     },
+    /// EC2's: `<Response><Errors><Error>`.
+    Ec2,
     /// AWS JSON 1.0 and 1.1: `{"__type","message"}`.
     AwsJson,
     /// AWS REST-JSON: `x-amzn-errortype` and `{"message"}`.
@@ -157,6 +160,7 @@ impl Failure {
         let mut reply = match shape {
             ErrorShape::OpenAi => self.openai_reply(),
             ErrorShape::Query { namespace } => self.query_reply(namespace, request),
+            ErrorShape::Ec2 => self.ec2_reply(request),
             ErrorShape::AwsJson => self.json_reply(false),
             ErrorShape::RestJson => self.json_reply(true),
         };
@@ -198,6 +202,7 @@ impl Failure {
         match shape {
             ErrorShape::OpenAi => self.told_openai(),
             ErrorShape::Query { .. } => self.told_query(),
+            ErrorShape::Ec2 => self.told_ec2(),
             ErrorShape::AwsJson => self.told_json(),
             ErrorShape::RestJson => self.told_rest(),
         }

@@ -3,7 +3,6 @@
 pub(crate) mod bedrock;
 pub(crate) mod chat;
 pub(crate) mod iam;
-pub(crate) mod identity;
 mod inference;
 pub(crate) mod models;
 pub(crate) mod paging;

@@ -67,12 +67,11 @@ pub(crate) async fn create_oidc(
         platform.store.create_oidc_provider(&permit, &new, now)
     })
     .await?;
-    if asked.platform.door.close() {
-        tracing::warn!(
-            "an identity provider was set: the bootstrap door is closed for good, and from now on only such a provider's \
-             tokens and sessions that live give credentials"
-        );
-    }
+    asked.platform.door.close();
+    tracing::warn!(
+        "an identity provider was set: the bootstrap door is closed for good, and from now on only such a provider's tokens \
+         and sessions that live give credentials"
+    );
     wire::CreateOpenIDConnectProviderResponse {
         open_id_connect_provider_arn: Some(provider.arn.to_string()),
         tags: shown_tags(provider.tags),
@@ -278,12 +277,17 @@ pub(crate) async fn tags<A: ListsTags>(
     asked: &Asked,
     permit: Permit<A>,
     (marker, most): (Option<String>, Option<i64>),
-) -> Result<Answered<Tag>, Failure> {
+) -> Result<Answered<shapes::Tag>, Failure> {
     let wanted = Wanted::all(marker, most);
-    page(asked, permit, wanted, |platform, permit, _, page| {
+    let page = page(asked, permit, wanted, |platform, permit, _, page| {
         platform.store.identity_tags(permit, page)
     })
-    .await
+    .await?;
+    Ok(Answered {
+        items: shown::tags(page.items),
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use moho_iam::action::iam;
 use moho_iam::authz::Permit;
 use moho_store::identities::{NewUser, User};
-use moho_store::iam::{Listed, Tag};
+use moho_store::iam::Tag;
 use moho_terms::Arn;
 use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::iam::{shapes, users as wire};

@@ -26,6 +26,8 @@ use grammar::RawDocument;
 pub enum PolicyKind {
     /// Attached to a role: no `Principal`. At most 6144 bytes.
     Identity,
+    /// Written into a role, user or group itself: no `Principal`. At most 10240 bytes, together with its others.
+    Inline,
     /// Narrows one session: no `Principal`. At most 2048 bytes.
     Session,
     /// The most that a role can ever be allowed: no `Principal`. At most 6144 bytes.
@@ -77,7 +79,7 @@ impl PolicyKind {
         match self {
             Self::Identity | Self::Boundary => 6144,
             Self::Session => 2048,
-            Self::ServiceControl | Self::ResourceControl => 10_240,
+            Self::Inline | Self::ServiceControl | Self::ResourceControl => 10_240,
             Self::Resource | Self::Endpoint => 20_480,
             Self::Trust => 4096,
             Self::Key => 32_768,
@@ -87,7 +89,7 @@ impl PolicyKind {
     /// Whether statements say whom they speak of.
     fn names_principals(self) -> bool {
         match self {
-            Self::Identity | Self::Session | Self::Boundary | Self::ServiceControl => false,
+            Self::Identity | Self::Inline | Self::Session | Self::Boundary | Self::ServiceControl => false,
             Self::ResourceControl | Self::Resource | Self::Trust | Self::Key | Self::Endpoint => true,
         }
     }

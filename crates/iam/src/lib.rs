@@ -12,5 +12,11 @@ pub mod bootstrap;
 mod hex;
 pub mod policy;
 mod session;
+mod verified;
 
-pub use session::{Principal, RoleSession};
+pub use session::RoleSession;
+pub use session::{
+    Narrowing, NarrowingError, Principal, RoleFacts, RoleRef, Session, SessionTags, TagError, UserRef,
+    WebIdentity,
+};
+pub use verified::Verified;

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use crate::Store;
 use crate::database::{micros, term};
 use crate::error::StoreError;
+use crate::iam::{IdKind, unique_id};
 use crate::keys;
 
 /// What a new installation is to begin with.
@@ -18,6 +19,8 @@ pub struct BootstrapPlan {
     account: AccountId,
     region: Region,
     models: Vec<ModelId>,
+    /// Unique ids of the roles.
+    role_ids: Vec<String>,
 }
 
 /// A role the first account begins with, and its policy.
@@ -43,12 +46,21 @@ impl BootstrapPlan {
         let account = AccountId::from_random(u64::from_be_bytes(random));
         entropy.fill(&mut random)?;
         let organisation = format!("o-{:016x}", u64::from_be_bytes(random));
+        let role_ids = ROLES.iter().map(|_| unique_id(IdKind::Role, entropy));
+        let role_ids = role_ids.collect::<Result<_, _>>()?;
         Ok(Self {
             organisation,
             account,
             region,
             models,
+            role_ids,
         })
+    }
+
+    /// The same plan for an account of this number, if there is no account yet.
+    #[must_use]
+    pub fn in_account(self, account: AccountId) -> Self {
+        Self { account, ..self }
     }
 }
 
@@ -183,13 +195,16 @@ fn found(
         params![account, key.key_id.as_str()],
     )?;
     let trust = trust_policy(plan.account);
-    for (role, policy, document) in ROLES {
+    for (planned, id) in ROLES.iter().zip(&plan.role_ids) {
+        let (role, policy, document) = planned;
         transaction.execute(
-            "INSERT INTO role VALUES (?1, ?2, ?3, ?4)",
-            params![account, role, trust, now],
+            "INSERT INTO iam_role VALUES (?1, ?2, ?3, lower(?3), '/', ?4, NULL, 3600, NULL, NULL, ?5)",
+            params![id, account, role, trust, now],
         )?;
-        let values = params![account, role, policy, document];
-        transaction.execute("INSERT INTO role_policy VALUES (?1, ?2, ?3, ?4)", values)?;
+        transaction.execute(
+            "INSERT INTO iam_role_policy VALUES (?1, ?2, ?3)",
+            params![id, policy, document],
+        )?;
     }
     Ok(())
 }

@@ -49,6 +49,9 @@ pub enum StoreError {
     /// There is something with this name already, or what it belongs to is absent.
     #[error("it exists already, or what it belongs to does not exist")]
     Conflict(#[source] rusqlite::Error),
+    /// There are as many of these as there may be.
+    #[error("there is no room for more {0}")]
+    Full(&'static str),
     /// The file system refused.
     #[error("`{}` cannot be used", .path.display())]
     Io {
@@ -68,6 +71,9 @@ pub enum StoreError {
     /// The permit is for something else than a response of its caller's account.
     #[error("the permit is not for a response of the caller's account")]
     NotAResponse,
+    /// The permit is for something else than is asked for, or for another account's.
+    #[error("the permit is not for that")]
+    OtherPermit,
     /// The key cannot be used, or the object does not open.
     #[error(transparent)]
     Kms(#[from] KmsError),

@@ -10,9 +10,11 @@
 mod bootstrap;
 mod database;
 mod error;
+pub mod iam;
 mod identity;
 mod keys;
 mod migrations;
+mod model_access;
 mod policies;
 mod responses;
 #[cfg(test)]
@@ -21,6 +23,7 @@ mod tests;
 pub use bootstrap::{BootstrapPlan, Bootstrapped};
 pub use error::StoreError;
 pub use identity::NewIdentityProvider;
+pub use model_access::{QuotaCounter, UsageBucket, UsageFilter, UsageGroup, UsageOf, UsageRow, UsageSum};
 pub use responses::response_context;
 
 use std::path::Path;

@@ -11,10 +11,11 @@ use moho_iam::authz::{
 };
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_terms::{AccountId, Arn, KeyId, ModelId, RoleName};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use crate::Store;
 use crate::error::StoreError;
+use crate::iam::sources as iam;
 use crate::keys;
 
 /// Parsed policies. Only what exists is remembered, so that questions about absent things cost no memory; every change
@@ -140,18 +141,13 @@ impl Store {
 
     fn load_role(&self, account: AccountId, name: &RoleName) -> Result<Option<Arc<Role>>, StoreError> {
         let found = self.database.read(|connection| {
-            let key = params![account.as_str(), name.as_str()];
-            let trust: Option<String> = connection
-                .prepare("SELECT trust_policy FROM role WHERE account_id = ?1 AND name = ?2")?
-                .query_row(key, |row| row.get(0))
-                .optional()?;
-            let mut select = connection.prepare(
-                "SELECT name, document FROM role_policy WHERE account_id = ?1 AND role = ?2 ORDER BY name",
-            )?;
-            let permissions = select
-                .query_map(key, |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect::<rusqlite::Result<Vec<(String, String)>>>()?;
-            Ok(trust.map(|trust| (trust, permissions)))
+            let Some(role) = iam::role(connection, account, name.as_str())? else {
+                return Ok(None);
+            };
+            let trust = iam::trust_policy(connection, &role)?;
+            let permissions = iam::permissions(connection, &role)?;
+            let named = permissions.into_iter().map(|document| (String::new(), document));
+            Ok(Some((trust, named.collect::<Vec<_>>())))
         })?;
         let Some((trust, permissions)) = found else {
             return Ok(None);

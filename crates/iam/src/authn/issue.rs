@@ -127,7 +127,7 @@ pub enum IssueError {
     #[error(transparent)]
     Tags(#[from] TagError),
     /// Somebody stands behind the calling session already, and cannot be replaced.
-    #[error("The source identity of a session stays the same in every role that is assumed from it.")]
+    #[error("The source identity is already set")]
     SourceIdentity,
     /// Tags or a source identity without leave for them.
     #[error("there is no leave to set tags or a source identity")]

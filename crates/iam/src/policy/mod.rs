@@ -7,12 +7,14 @@ mod grammar;
 mod pattern;
 mod places;
 mod principal;
+mod principals;
 mod statement;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 pub use grammar::Effect;
+pub use principals::{exchange_principals, named_principals};
 
 pub(crate) use action::{ActionName, Place};
 pub(crate) use principal::Named;

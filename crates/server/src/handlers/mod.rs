@@ -5,7 +5,9 @@ pub(crate) mod chat;
 pub(crate) mod identity;
 mod inference;
 pub(crate) mod models;
+pub(crate) mod paging;
 pub(crate) mod responses;
+pub(crate) mod sts;
 
 use std::sync::Arc;
 

@@ -13,5 +13,11 @@ mod hex;
 pub mod managed;
 pub mod policy;
 mod session;
+mod verified;
 
-pub use session::{Principal, RoleSession};
+pub use session::RoleSession;
+pub use session::{
+    Narrowing, NarrowingError, Principal, RoleFacts, RoleRef, Session, SessionTags, TagError, UserRef,
+    WebIdentity,
+};
+pub use verified::Verified;

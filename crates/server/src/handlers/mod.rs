@@ -8,6 +8,7 @@ mod inference;
 pub(crate) mod models;
 pub(crate) mod paging;
 pub(crate) mod responses;
+pub(crate) mod sts;
 
 use std::sync::Arc;
 

@@ -52,6 +52,18 @@ pub(crate) enum StartupError {
         kept: moho_terms::Region,
         asked: moho_terms::Region,
     },
+    #[error("`dev.static_credentials` cannot be used")]
+    FixedCredentials(#[from] moho_iam::authn::FixedCredentialsError),
+    #[error(
+        "`dev.static_credentials` cannot be used: account {asked} has no role Admin here; the first account of this data \
+         directory is {first}"
+    )]
+    FixedAccount {
+        asked: moho_terms::AccountId,
+        first: moho_terms::AccountId,
+    },
     #[error("the built-in names do not fit: {0}")]
     Names(#[from] moho_terms::ArnError),
+    #[error("the built-in names do not fit: {0}")]
+    Ids(#[from] moho_terms::IdError),
 }

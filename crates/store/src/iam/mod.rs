@@ -23,5 +23,5 @@ pub use error::{IamCode, IamError};
 pub use managed::{ManagedPolicy, NewPolicy, PolicyFilter, PolicyVersion, TaggedPolicy};
 pub use names::{IdKind, Listed, Page, unique_id};
 pub use profiles::InstanceProfile;
-pub use roles::{ChangesRole, NewRole, Role, RoleChange, RoleFacts, TaggedRole};
+pub use roles::{ChangesRole, NewRole, Role, RoleChange, TaggedRole};
 pub use tags::Tag;

@@ -92,12 +92,11 @@ impl House {
             .authorizer
             .authorize(&guest, &self.facts(), &role, &Context::new())
             .unwrap();
-        let grant = SessionGrant {
-            session_name: "me".parse().unwrap(),
-            duration_seconds: None,
-            session_policy: None,
-        };
-        let credentials = authenticator.issue(&permit, grant, now, &*self.world).unwrap();
+        let grant = SessionGrant::named("me".parse().unwrap());
+        let facts = self.store.role_facts(&role).unwrap().unwrap();
+        let credentials = authenticator
+            .issue(&permit, &facts, grant, (now, &*self.world))
+            .unwrap();
         let key = credentials.bearer_key(&region(), now, 3600).unwrap();
         let authorization = format!("Bearer {}", String::from_utf8_lossy(key.expose()));
         let head = HttpHead {

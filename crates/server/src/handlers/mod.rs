@@ -16,6 +16,7 @@ use moho_terms::RequestId;
 
 pub(crate) use inference::InferencePermit;
 
+use crate::quota::Entrance;
 use crate::startup::Platform;
 use crate::telemetry::RequestSpan;
 
@@ -25,4 +26,6 @@ pub(crate) struct Asked {
     pub(crate) request: RequestId,
     /// What is measured of it.
     pub(crate) span: RequestSpan,
+    /// What the quotas know of it.
+    pub(crate) entrance: Arc<Entrance>,
 }

@@ -242,3 +242,14 @@ pub(crate) fn micros(time: Timestamp) -> i64 {
     // INVARIANT: a timestamp ends with the year 9999, which fits.
     i64::try_from(time.unix_micros()).unwrap_or(i64::MAX)
 }
+
+/// A column that holds a count.
+pub(crate) fn counted(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let count: i64 = row.get(column)?;
+    u64::try_from(count).map_err(|_negative| rusqlite::Error::IntegralValueOutOfRange(column, count))
+}
+
+/// A count as a column holds it; what is more is as much as a column can hold.
+pub(crate) fn integer(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

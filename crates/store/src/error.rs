@@ -49,6 +49,9 @@ pub enum StoreError {
     /// There is something with this name already, or what it belongs to is absent.
     #[error("it exists already, or what it belongs to does not exist")]
     Conflict(#[source] rusqlite::Error),
+    /// There are as many of these as there may be.
+    #[error("there is no room for more {0}")]
+    Full(&'static str),
     /// The file system refused.
     #[error("`{}` cannot be used", .path.display())]
     Io {

@@ -14,6 +14,7 @@ pub mod iam;
 mod identity;
 mod keys;
 mod migrations;
+mod model_access;
 pub mod organizations;
 mod policies;
 mod responses;
@@ -23,6 +24,9 @@ mod tests;
 pub use bootstrap::{BootstrapPlan, Bootstrapped};
 pub use error::StoreError;
 pub use identity::NewIdentityProvider;
+pub use model_access::{
+    QuotaCounter, UsageBucket, UsageFilter, UsageGroup, UsageOf, UsageRow, UsageSum,
+};
 pub use responses::response_context;
 
 use std::path::Path;

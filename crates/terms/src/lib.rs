@@ -11,7 +11,9 @@ mod sealed;
 mod time;
 
 pub use arn::{AccountId, Arn, ArnError, Region};
-pub use ids::{AccessKeyId, IdError, KeyId, ModelId, RequestId, ResponseId, RoleName, SessionName};
+pub use ids::{
+    AccessKeyId, EndpointId, IdError, KeyId, ModelId, RequestId, ResponseId, RoleName, SessionName, VpcId,
+};
 pub use sealed::{Content, ContentBytes, Secret};
 pub use time::{Clock, Timestamp, TimestampError};
 

@@ -29,6 +29,8 @@ pub enum Command {
     Iam(ops::iam::Request),
     /// An operation of Organizations
     Organizations(ops::organizations::Request),
+    /// An operation of EC2
+    Ec2(ops::ec2::Request),
     /// Bedrock `Converse`
     Converse(Box<Converse>),
     /// Bedrock `ConverseStream`

@@ -3,6 +3,7 @@
 mod credentials;
 mod doctor;
 mod journal;
+mod listeners;
 mod loading;
 mod posture;
 mod serve;

@@ -4,8 +4,11 @@
 //! [`Config`]: what it means, every value parsed, every default in. Neither step touches anything but its arguments;
 //! reading the file is the caller's.
 
+mod endpoints;
+mod quotas;
 mod resolve;
 mod settings;
+mod tables;
 mod typed;
 
 use std::net::SocketAddr;
@@ -16,18 +19,25 @@ use moho_terms::{ModelId, Region};
 
 use crate::net::Limits;
 use crate::net::tls::HostName;
+use crate::quota::Quota;
 use crate::system::LogFormat;
 
+pub use endpoints::{EndpointConfig, Place};
 pub(crate) use resolve::data;
 pub use settings::{SETTINGS, Setting};
+pub use tables::{TABLES, TableForm, TableKey, TableKind};
 pub use typed::Typed;
 
 /// Everything that can be set, ready for use.
 pub struct Config {
     /// Where everything is kept.
     pub data: PathBuf,
-    /// Addresses to listen on.
+    /// Addresses to listen on, for everybody; none if only private endpoints are to be served.
     pub listen: Vec<SocketAddr>,
+    /// Private endpoints, in the order of their ids.
+    pub endpoints: Vec<EndpointConfig>,
+    /// Where plain HTTP is served to tools on this machine: loopback only.
+    pub plain_http: Option<SocketAddr>,
     /// The region of every resource name and signature.
     pub region: Region,
     /// Models to load.
@@ -40,6 +50,8 @@ pub struct Config {
     pub bootstrap_grants: Vec<ModelId>,
     /// What a peer may take.
     pub limits: Limits,
+    /// What principals may use of models.
+    pub(crate) quotas: Vec<Quota>,
     /// The certificate to show.
     pub tls: TlsConfig,
     /// How to log.

@@ -7,6 +7,7 @@ use moho_iam::authz::{JournalUnavailable, RequestFacts};
 use moho_wire::{Failure, Route};
 
 use super::failure;
+use crate::net::pool::Sharer;
 use crate::net::{Head, Inbound, Peer};
 use crate::startup::Platform;
 
@@ -20,14 +21,14 @@ pub(super) fn caller(
     let head = &inbound.head;
     match head.peer {
         Peer::Door { uid } => through_the_door(platform, uid, facts),
-        Peer::Network(_) => {
+        Peer::Network(_) | Peer::Local { .. } => {
             let body = sha256(inbound.body.expose());
             signed(head, &body, |signed| {
                 platform
                     .authenticator
                     .authenticate(signed, &services(route), head.received)
             })
-            .map_err(|error| refused(platform, facts, &error))
+            .map_err(|error| refused(platform, (head.peer, facts), &error))
         }
     }
 }
@@ -41,12 +42,12 @@ pub(super) fn precheck(
 ) -> Result<(), Failure> {
     match head.peer {
         Peer::Door { .. } => Ok(()),
-        Peer::Network(_) => signed(head, &[0; 32], |signed| {
+        Peer::Network(_) | Peer::Local { .. } => signed(head, &[0; 32], |signed| {
             platform
                 .authenticator
                 .precheck(signed, &services(route), head.received)
         })
-        .map_err(|error| refused(platform, facts, &error)),
+        .map_err(|error| refused(platform, (head.peer, facts), &error)),
     }
 }
 
@@ -110,11 +111,11 @@ fn through_the_door(platform: &Platform, uid: u32, facts: &RequestFacts) -> Resu
     })
 }
 
-fn refused(platform: &Platform, facts: &RequestFacts, error: &AuthnError) -> Failure {
+fn refused(platform: &Platform, (peer, facts): (Peer, &RequestFacts), error: &AuthnError) -> Failure {
     platform.telemetry.authentication_failed(error);
     if !platform
         .strangers
-        .gets_entry(facts.source_ip, platform.clock.now())
+        .gets_entry(Sharer::of(peer), platform.clock.now())
     {
         return failure::from_authn(error);
     }

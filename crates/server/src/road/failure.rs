@@ -34,6 +34,7 @@ pub(super) fn from_rim(error: RimError, shape: ErrorShape) -> Failure {
             code: match shape {
                 ErrorShape::OpenAi => "server_overloaded",
                 ErrorShape::Query { .. } => "ServiceUnavailable",
+                ErrorShape::Ec2 => "Unavailable",
                 ErrorShape::AwsJson | ErrorShape::RestJson => "ServiceUnavailableException",
             },
             message: mended(error),

@@ -152,7 +152,7 @@ fn facts(head: &Head) -> RequestFacts {
     RequestFacts {
         source_ip: match head.peer {
             Peer::Network(address) => Some(address.ip()),
-            Peer::Door { .. } => None,
+            Peer::Local { .. } | Peer::Door { .. } => None,
         },
         user_agent_sha256: agent.map(|agent| authenticate::sha256(agent.as_bytes())),
         user_agent: agent.and_then(|agent| agent.to_str().ok()).map(str::to_owned),

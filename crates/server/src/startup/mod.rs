@@ -3,6 +3,7 @@
 //! The order is the order of trust: nothing is opened before what protects it, and nothing listens before all of it is
 //! there.
 
+mod bookkeeper;
 mod bootstrap;
 mod error;
 mod platform;
@@ -26,6 +27,7 @@ use moho_wire::openai::models::Model;
 pub(crate) use error::StartupError;
 pub(crate) use platform::{DoorSwitch, Platform};
 
+use self::bookkeeper::Bookkeeper;
 use self::probed::ProbedStore;
 use self::watched::WatchedJournal;
 use crate::closing::Closing;
@@ -33,9 +35,11 @@ use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
 use crate::handlers::paging::{PAGING_KEY, Paging};
+use crate::quota::Quotas;
 use crate::road::Strangers;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::telemetry::{Exporter, Telemetry, Traces};
+use crate::usage::UsageLog;
 
 /// The development root key's file in the data directory.
 pub(crate) const ROOT_KEY: &str = "root.key";
@@ -91,6 +95,10 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Arc::clone(&clock),
     );
     let closing = Closing::new();
+    let days = Box::new(Arc::clone(&store));
+    let quotas = Arc::new(Quotas::new(config.quotas.clone(), days, Arc::clone(&clock)));
+    let usage = Arc::new(UsageLog::new(Arc::clone(&store), Arc::clone(&clock)));
+    let bookkeeper = Bookkeeper::start(Arc::clone(&quotas), Arc::clone(&usage)).map_err(StartupError::Thread)?;
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
@@ -109,6 +117,9 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         engine,
         telemetry: telemetry(config, &closing, &clock, &entropy)?,
         models,
+        quotas,
+        usage,
+        _bookkeeper: bookkeeper,
         door: DoorSwitch::new(door),
         closing,
         clock,

@@ -71,6 +71,7 @@ fn replies_are_written_as_botocore_reads_them() {
             };
             let model = model(&suite, "Op", "output", Some(output));
             let used = ShapeRef {
+                query_name: None,
                 shape: output.to_owned(),
                 location_name: None,
                 location: None,

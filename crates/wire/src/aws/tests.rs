@@ -14,7 +14,7 @@ use super::rest::RestService;
 use super::*;
 use crate::Reply;
 
-const SERVICES: [QueryService; 2] = [QueryService::Sts, QueryService::Iam];
+const SERVICES: [QueryService; 3] = [QueryService::Sts, QueryService::Iam, QueryService::Ec2];
 const JSON_SERVICES: [JsonService; 1] = [JsonService::Organizations];
 const REST_SERVICES: [RestService; 2] = [RestService::Bedrock, RestService::BedrockRuntime];
 

@@ -80,6 +80,10 @@ impl Failure {
             Self::Throttled { retry_after } => {
                 format!("Rate exceeded. Try again in {retry_after} s (`retry-after`).")
             }
+            Self::Quota(quota) => match reader {
+                Reader::OpenAi => quota.openai_message(),
+                Reader::Aws => quota.aws_message(),
+            },
             Self::Overloaded { retry_after } => format!(
                 "The engine is currently overloaded, please try again later: in {retry_after} s (`retry-after`)."
             ),

@@ -351,6 +351,7 @@ impl Route {
             Family::Query(QueryService::Sts) => &["sts"],
             Family::Query(QueryService::Iam) => &["iam"],
             Family::Json(JsonService::Organizations) => &["organizations"],
+            Family::Query(QueryService::Ec2) => &["ec2"],
             Family::Bedrock => &["bedrock"],
         }
     }

@@ -120,7 +120,7 @@ fn json_services_are_found_by_the_signature_and_the_content_type() {
         })
     };
     let kind = "application/x-amz-json-1.1";
-    let organizations = Target::Json(crate::aws::JsonService::Organizations);
+    let organizations = Target::Json(JsonService::Organizations);
     assert_eq!(
         ask("POST", kind, Some("organizations")).ok(),
         Some(organizations.clone())

@@ -1,5 +1,6 @@
 //! Typed requests and replies of the AWS operations moho serves.
 
+pub mod ec2;
 pub mod iam;
 pub mod organizations;
 pub mod sts;
@@ -21,6 +22,8 @@ pub enum Service {
     Iam,
     /// AWS Organizations.
     Organizations,
+    /// Elastic Compute Cloud.
+    Ec2,
 }
 
 impl Service {
@@ -43,6 +46,7 @@ impl Service {
             Self::Sts => QueryService::Sts,
             Self::Iam => QueryService::Iam,
             Self::Organizations => return JsonService::Organizations.reply(operation, document),
+            Self::Ec2 => QueryService::Ec2,
         };
         query_out::reply(service.model()?, operation, &document, request)
     }
@@ -54,6 +58,7 @@ pub(super) fn command(service: QueryService, operation: &str, input: Document) -
     match service {
         QueryService::Sts => sts::Request::read(operation, &mut members).map(Command::Sts),
         QueryService::Iam => iam::Request::read(operation, &mut members).map(Command::Iam),
+        QueryService::Ec2 => ec2::Request::read(operation, &mut members).map(Command::Ec2),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod authn;
 pub mod authz;
 pub mod bootstrap;
 mod hex;
+pub mod organisation;
 pub mod managed;
 pub mod policy;
 mod session;

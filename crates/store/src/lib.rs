@@ -15,6 +15,7 @@ mod identity;
 mod keys;
 mod migrations;
 mod model_access;
+pub mod organizations;
 mod policies;
 mod responses;
 #[cfg(test)]
@@ -29,12 +30,14 @@ pub use responses::response_context;
 use std::path::Path;
 
 use database::Database;
+use organizations::OrganisationCache;
 use policies::PolicyCache;
 
 /// Everything that is kept, in one directory. One process at a time has it open.
 pub struct Store {
     database: Database,
     policies: PolicyCache,
+    organisation: OrganisationCache,
 }
 
 impl Store {
@@ -46,6 +49,7 @@ impl Store {
         Ok(Self {
             database: Database::open(directory)?,
             policies: PolicyCache::default(),
+            organisation: OrganisationCache::default(),
         })
     }
 

@@ -13,6 +13,7 @@ mod hex;
 pub mod organisation;
 pub mod managed;
 pub mod policy;
+pub mod saml;
 mod session;
 mod verified;
 

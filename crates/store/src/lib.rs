@@ -11,7 +11,7 @@ mod bootstrap;
 mod database;
 mod error;
 pub mod iam;
-mod identity;
+pub mod identities;
 mod keys;
 mod migrations;
 mod model_access;
@@ -23,7 +23,6 @@ mod tests;
 
 pub use bootstrap::{BootstrapPlan, Bootstrapped};
 pub use error::StoreError;
-pub use identity::NewIdentityProvider;
 pub use model_access::{QuotaCounter, UsageBucket, UsageFilter, UsageGroup, UsageOf, UsageRow, UsageSum};
 pub use responses::response_context;
 

@@ -107,6 +107,7 @@ impl Store {
             _ => None,
         };
         policies.resource = of_resource.map(|document| Attached::new(resource.as_str(), document));
+        self.guard_resource(&mut policies, resource)?;
         if let ("bedrock", Some(("foundation-model", model))) =
             (resource.service(), resource.resource().split_once('/'))
         {
@@ -152,10 +153,10 @@ impl Store {
         };
         let trust = self.parse(PolicyKind::Trust, &trust)?;
         let identity = permissions.into_iter().map(|(source, text)| {
-            let document = self.parse(PolicyKind::Identity, &text)?;
+            let document = self.parse(PolicyKind::Inline, &text)?;
             Ok(Attached::new(source, document))
         });
-        let principal = PrincipalPolicies {
+        let mut principal = PrincipalPolicies {
             identity: identity.collect::<Result<_, StoreError>>()?,
             facts: PrincipalFacts {
                 exists: true,
@@ -163,6 +164,7 @@ impl Store {
             },
             ..PrincipalPolicies::default()
         };
+        self.guard_principal(&mut principal, account)?;
         Ok(Some(Arc::new(Role {
             trust,
             principal: Arc::new(principal),

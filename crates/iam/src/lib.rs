@@ -10,8 +10,10 @@ pub mod authn;
 pub mod authz;
 pub mod bootstrap;
 mod hex;
+pub mod organisation;
 pub mod managed;
 pub mod policy;
+pub mod saml;
 mod session;
 mod verified;
 

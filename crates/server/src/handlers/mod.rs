@@ -2,7 +2,7 @@
 
 pub(crate) mod bedrock;
 pub(crate) mod chat;
-pub(crate) mod identity;
+pub(crate) mod iam;
 mod inference;
 pub(crate) mod models;
 pub(crate) mod paging;
@@ -15,6 +15,7 @@ use moho_terms::RequestId;
 
 pub(crate) use inference::InferencePermit;
 
+use crate::quota::Entrance;
 use crate::startup::Platform;
 use crate::telemetry::RequestSpan;
 
@@ -24,4 +25,6 @@ pub(crate) struct Asked {
     pub(crate) request: RequestId,
     /// What is measured of it.
     pub(crate) span: RequestSpan,
+    /// What the quotas know of it.
+    pub(crate) entrance: Arc<Entrance>,
 }

@@ -35,6 +35,7 @@ use crate::closing::Closing;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
+use crate::handlers::paging::{PAGING_KEY, Paging};
 use crate::quota::Quotas;
 use crate::road::Strangers;
 use crate::system::{SystemClock, SystemEntropy};
@@ -71,6 +72,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let root = RootKey::development(&config.data.join(ROOT_KEY), &*entropy)?;
     let mut posture = posture(root.residence());
     let session_key = root.derive(SESSION_KEY)?;
+    let paging = Paging::new(&root.derive(PAGING_KEY)?)?;
     let store = Arc::new(Store::open(&config.data.join("store"))?);
     let (journal, recovery) = FileJournal::open(&config.data.join("journal"))?;
     if recovery.cut_bytes > 0 {
@@ -118,6 +120,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         own_uid: moho_os::own_user(),
         authenticator,
         authorizer,
+        paging,
         journal,
         journal_file,
         strangers: Strangers::default(),

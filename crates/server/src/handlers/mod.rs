@@ -7,6 +7,7 @@ mod inference;
 pub(crate) mod models;
 pub(crate) mod paging;
 pub(crate) mod responses;
+pub(crate) mod usage;
 
 use std::sync::Arc;
 

@@ -8,6 +8,7 @@ pub(crate) mod models;
 pub(crate) mod paging;
 pub(crate) mod responses;
 pub(crate) mod sts;
+pub(crate) mod usage;
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ use moho_terms::{Arn, ModelId, ResponseId};
 use moho_wire::{Command, Failure, Prefix, Route};
 
 use super::failure;
-use crate::handlers::{Asked, InferencePermit, chat, models, responses};
+use crate::handlers::{Asked, InferencePermit, chat, models, responses, usage};
 use crate::net::Outbound;
 use crate::quota::Entrance;
 use crate::startup::Platform;
@@ -129,6 +129,10 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
         }
         Command::ListModels => list_models(trip),
         Command::GetModel(id) => get_model(trip, &id),
+        Command::GetUsage(get) => {
+            let permit = trip.permit::<mantle::GetUsage>(&trip.arn("bedrock-mantle", "project/default")?)?;
+            usage::get(&asked, permit, *get).await
+        }
         Command::Sts(request) => sts::dispatch(trip, request),
         Command::Iam(request) => iam::dispatch(trip, request).await,
         Command::Converse(converse) => bedrock::converse(trip, *converse).await,

@@ -281,5 +281,6 @@ actions! {
         ModifyVpcEndpoint,
         DeleteVpcEndpoints,
         DescribeVpcEndpointServices,
+        CreateTags,
     }
 }

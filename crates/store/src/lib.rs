@@ -9,6 +9,7 @@
 
 mod bootstrap;
 mod database;
+mod endpoints;
 mod error;
 mod identity;
 mod keys;
@@ -19,6 +20,7 @@ mod responses;
 mod tests;
 
 pub use bootstrap::{BootstrapPlan, Bootstrapped};
+pub use endpoints::{ConfiguredEndpoint, EndpointCreated, EndpointRecord, NewEndpoint};
 pub use error::StoreError;
 pub use identity::NewIdentityProvider;
 pub use responses::response_context;

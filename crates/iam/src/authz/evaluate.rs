@@ -116,18 +116,17 @@ impl<'a> Layers<'a> {
     }
 
     fn decide(&self, question: &Question<'_>, matched: &mut Vec<Matched<'a>>) -> Decision {
-        // AWS: nobody needs permission to ask who they are, and nobody can be denied it.
-        if question.action == action::sts::GetCallerIdentity::NAME {
-            return Decision::Allow;
-        }
-        if !self.exists {
-            return Decision::Deny(Reason::PrincipalGone);
-        }
         let mut evaluation = Evaluation {
             question,
             denied: None,
             matched,
         };
+        if question.action == action::sts::GetCallerIdentity::NAME {
+            return evaluation.passage(self.endpoint);
+        }
+        if !self.exists {
+            return Decision::Deny(Reason::PrincipalGone);
+        }
         let verdicts = evaluation.verdicts(self);
         if let Some(layer) = evaluation.denied {
             return Decision::Deny(Reason::ExplicitDeny(layer));
@@ -245,6 +244,17 @@ impl<'a> Evaluation<'_, '_, 'a> {
             resource,
             boundary,
             session: !narrowed || inline.max(managed) != Named::Not,
+        }
+    }
+
+    /// AWS: nobody needs permission to ask who they are, and none of their policies denies it. But an endpoint lets only
+    /// those through whom its policy does.
+    fn passage(&mut self, endpoint: Option<&'a Attached>) -> Decision {
+        let passes = self.unless_absent(Layer::Endpoint, endpoint);
+        match self.denied {
+            Some(layer) => Decision::Deny(Reason::ExplicitDeny(layer)),
+            None if !passes => Decision::Deny(Reason::NotAllowed(Layer::Endpoint)),
+            None => Decision::Allow,
         }
     }
 

@@ -132,6 +132,17 @@ impl PolicyDocument {
         })
     }
 
+    /// This document and, after its statements, those of `other`, as one. It prints as both, one after the other.
+    #[must_use]
+    pub fn followed_by(&self, other: &Self) -> Self {
+        let statements = self.statements.iter().chain(&other.statements);
+        Self {
+            kind: self.kind,
+            text: format!("{}\n{}", self.text, other.text),
+            statements: statements.cloned().collect(),
+        }
+    }
+
     /// What it is attached to.
     #[must_use]
     pub fn kind(&self) -> PolicyKind {

@@ -11,6 +11,7 @@ use moho_os::LockError;
 use moho_store::StoreError;
 use moho_terms::EntropyUnavailable;
 
+use crate::endpoints::EndpointError;
 use crate::telemetry::OtlpError;
 
 /// Why the platform cannot be opened.
@@ -38,6 +39,8 @@ pub(crate) enum StartupError {
     Thread(#[source] io::Error),
     #[error("the session key cannot be used")]
     SessionKey(#[from] SessionKeyError),
+    #[error("the private endpoints cannot be served")]
+    Endpoints(#[from] EndpointError),
     #[error(transparent)]
     Entropy(#[from] EntropyUnavailable),
     #[error("the data directory has no account, and none can be made")]

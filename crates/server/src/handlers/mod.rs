@@ -2,6 +2,7 @@
 
 pub(crate) mod bedrock;
 pub(crate) mod chat;
+pub(crate) mod ec2;
 pub(crate) mod iam;
 mod inference;
 pub(crate) mod models;

@@ -3,6 +3,7 @@
 //! The handlers ask for the permits; this is the only place that gets them.
 
 mod bedrock;
+mod ec2;
 mod iam;
 mod sts;
 
@@ -134,6 +135,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
             usage::get(&asked, permit, *get).await
         }
         Command::Sts(request) => sts::dispatch(trip, request),
+        Command::Ec2(request) => ec2::dispatch(trip, request).await,
         Command::Iam(request) => iam::dispatch(trip, request).await,
         Command::Converse(converse) => bedrock::converse(trip, *converse).await,
         Command::ConverseStream(converse) => bedrock::converse_stream(trip, *converse).await,

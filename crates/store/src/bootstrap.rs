@@ -56,6 +56,12 @@ impl BootstrapPlan {
             role_ids,
         })
     }
+
+    /// The same plan for an account of this number, if there is no account yet.
+    #[must_use]
+    pub fn in_account(self, account: AccountId) -> Self {
+        Self { account, ..self }
+    }
 }
 
 /// What the installation began with.
@@ -114,6 +120,7 @@ impl Store {
             Ok((row, changed))
         })?;
         if changed > 0 {
+            self.organisation.forget();
             self.policies.forget();
         }
         row.bootstrapped()
@@ -149,13 +156,13 @@ impl FirstRow {
     }
 }
 
-/// The one organisation and its first account.
+/// The one organisation and the account that founded it, which manages it.
 fn find(connection: &Connection) -> rusqlite::Result<Option<FirstRow>> {
     let select = "SELECT organisation_id, account.account_id, account.region, kms_key.region, kms_key.key_id
-        FROM organisation, account
+        FROM organisation, organisation_management
+        JOIN account ON account.account_id = organisation_management.account_id
         JOIN account_key ON account_key.account_id = account.account_id
-        JOIN kms_key ON kms_key.key_id = account_key.key_id
-        ORDER BY account.created_at, account.account_id LIMIT 1";
+        JOIN kms_key ON kms_key.key_id = account_key.key_id";
     let row = connection.query_row(select, [], |row| {
         Ok(FirstRow {
             organisation: row.get(0)?,
@@ -188,6 +195,8 @@ fn found(
         "INSERT INTO account_key VALUES (?1, ?2)",
         params![account, key.key_id.as_str()],
     )?;
+    // With it come the root, and what is attached to root and account from the start.
+    transaction.execute("INSERT INTO organisation_management VALUES (1, ?1)", [account])?;
     let trust = trust_policy(plan.account);
     for (planned, id) in ROLES.iter().zip(&plan.role_ids) {
         let (role, policy, document) = planned;

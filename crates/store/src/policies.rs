@@ -107,6 +107,7 @@ impl Store {
             _ => None,
         };
         policies.resource = of_resource.map(|document| Attached::new(resource.as_str(), document));
+        self.guard_resource(&mut policies, resource)?;
         if let ("bedrock", Some(("foundation-model", model))) =
             (resource.service(), resource.resource().split_once('/'))
         {
@@ -145,19 +146,17 @@ impl Store {
                 return Ok(None);
             };
             let trust = iam::trust_policy(connection, &role)?;
-            let permissions = iam::permissions(connection, &role)?;
-            let named = permissions.into_iter().map(|document| (String::new(), document));
-            Ok(Some((trust, named.collect::<Vec<_>>())))
+            Ok(Some((trust, iam::permissions(connection, &role)?)))
         })?;
         let Some((trust, permissions)) = found else {
             return Ok(None);
         };
         let trust = self.parse(PolicyKind::Trust, &trust)?;
-        let identity = permissions.iter().map(|(policy, text)| {
-            let document = self.parse(PolicyKind::Identity, text)?;
-            Ok(Attached::new(format!("role/{name}/inline:{policy}"), document))
+        let identity = permissions.into_iter().map(|(source, text)| {
+            let document = self.parse(PolicyKind::Inline, &text)?;
+            Ok(Attached::new(source, document))
         });
-        let principal = PrincipalPolicies {
+        let mut principal = PrincipalPolicies {
             identity: identity.collect::<Result<_, StoreError>>()?,
             facts: PrincipalFacts {
                 exists: true,
@@ -165,6 +164,7 @@ impl Store {
             },
             ..PrincipalPolicies::default()
         };
+        self.guard_principal(&mut principal, account)?;
         Ok(Some(Arc::new(Role {
             trust,
             principal: Arc::new(principal),

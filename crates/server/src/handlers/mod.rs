@@ -2,12 +2,14 @@
 
 pub(crate) mod bedrock;
 pub(crate) mod chat;
+pub(crate) mod iam;
 pub(crate) mod identity;
 mod inference;
 pub(crate) mod models;
 pub(crate) mod paging;
 pub(crate) mod responses;
 pub(crate) mod usage;
+pub(crate) mod sts;
 
 use std::sync::Arc;
 

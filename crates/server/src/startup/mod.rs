@@ -6,6 +6,7 @@
 mod bookkeeper;
 mod bootstrap;
 mod error;
+mod fixed;
 mod platform;
 mod probed;
 pub(crate) mod watched;
@@ -34,6 +35,7 @@ use crate::closing::Closing;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
+use crate::handlers::paging::{PAGING_KEY, Paging};
 use crate::quota::Quotas;
 use crate::road::Strangers;
 use crate::system::{SystemClock, SystemEntropy};
@@ -68,8 +70,9 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         })?;
 
     let root = RootKey::development(&config.data.join(ROOT_KEY), &*entropy)?;
-    let posture = posture(root.residence());
+    let mut posture = posture(root.residence());
     let session_key = root.derive(SESSION_KEY)?;
+    let paging = Paging::new(&root.derive(PAGING_KEY)?)?;
     let store = Arc::new(Store::open(&config.data.join("store"))?);
     let (journal, recovery) = FileJournal::open(&config.data.join("journal"))?;
     if recovery.cut_bytes > 0 {
@@ -92,6 +95,17 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Arc::clone(&journal) as _,
         Arc::clone(&clock),
     );
+    let mut authenticator = Authenticator::new(&session_key, config.region.clone())?;
+    if let Some(fixed) = &config.static_credentials {
+        let now = clock.now();
+        authenticator = fixed::taken(
+            authenticator,
+            fixed,
+            (&store, kms.attestation()),
+            (bootstrapped.account, now),
+        )?;
+        posture.push(fixed::posture(fixed));
+    }
     let closing = Closing::new();
     let days = Box::new(Arc::clone(&store));
     let quotas = Arc::new(Quotas::new(config.quotas.clone(), days, Arc::clone(&clock)));
@@ -104,8 +118,9 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         account_key: bootstrapped.account_key,
         attestation: kms.attestation(),
         own_uid: moho_os::own_user(),
-        authenticator: Authenticator::new(&session_key, config.region.clone())?,
+        authenticator,
         authorizer,
+        paging,
         journal,
         journal_file,
         strangers: Strangers::default(),

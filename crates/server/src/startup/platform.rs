@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::closing::Closing;
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
+use crate::handlers::paging::Paging;
 use crate::quota::Quotas;
 use crate::road::Strangers;
 use crate::startup::bookkeeper::Bookkeeper;
@@ -35,6 +36,8 @@ pub(crate) struct Platform {
     pub(crate) own_uid: u32,
     pub(crate) authenticator: Authenticator,
     pub(crate) authorizer: Authorizer,
+    /// Makes and reads the markers of lists.
+    pub(crate) paging: Paging,
     /// Where the authorizer writes, to know whether it can.
     pub(crate) journal: Arc<WatchedJournal>,
     /// The same journal, to know how far it is on the disk.

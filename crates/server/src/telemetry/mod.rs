@@ -49,12 +49,13 @@ use crate::net::{Head, RimError};
 /// That the bootstrap door is closed, in the journal's word.
 const DOOR_CLOSED: &str = "door-closed";
 /// Why authentications fail, in the words of the journal.
-const AUTH_FAILURES: [&str; 8] = [
+const AUTH_FAILURES: [&str; 9] = [
     "missing",
     "malformed",
     "unknown-key",
     "wrong-scope",
     "bad-signature",
+    "unavailable",
     "expired",
     "skewed",
     DOOR_CLOSED,

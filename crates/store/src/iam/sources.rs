@@ -20,12 +20,14 @@ pub(crate) fn trust_policy(connection: &Connection, role: &Role) -> rusqlite::Re
     trust::current(connection, &role.id, role.trust_policy.clone())
 }
 
-/// The documents of its inline and managed policies.
-pub(crate) fn permissions(connection: &Connection, role: &Role) -> rusqlite::Result<Vec<String>> {
+/// Its inline and managed policies: where each is from, and what it says.
+pub(crate) fn permissions(connection: &Connection, role: &Role) -> rusqlite::Result<Vec<(String, String)>> {
     let inline = attached::inline(connection, &role.id)?.into_iter();
-    let mut documents: Vec<String> = inline.map(|(_, document)| document).collect();
+    let named = inline.map(|(name, document)| (format!("role/{}/inline:{name}", role.name), document));
+    let mut documents: Vec<(String, String)> = named.collect();
     for arn in attached::attachments(connection, &role.id)? {
-        documents.extend(managed::document(connection, role.account, &arn)?);
+        let document = managed::document(connection, role.account, &arn)?;
+        documents.extend(document.map(|document| (arn, document)));
     }
     Ok(documents)
 }

@@ -74,7 +74,7 @@ fn units(connection: &Connection) -> rusqlite::Result<BTreeMap<NodeId, Unit>> {
 }
 
 fn accounts(connection: &Connection) -> rusqlite::Result<BTreeMap<AccountId, MemberAccount>> {
-    let select = "SELECT node_id, name, email, joined_method, joined_at, state, parent_id, kms_key.region, kms_key.key_id
+    let select = "SELECT node_id, name, email, joined_method, joined_at, member_account.state, parent_id, kms_key.region, kms_key.key_id
         FROM organisation_node
         JOIN member_account ON member_account.account_id = node_id
         JOIN account_key ON account_key.account_id = node_id

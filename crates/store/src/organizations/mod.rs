@@ -8,14 +8,13 @@
 mod accounts;
 mod change;
 mod error;
+mod guard;
 mod kinds;
 mod load;
 mod names;
 mod organisation;
 mod policies;
 mod tags;
-#[cfg(test)]
-mod tests;
 mod units;
 
 pub use accounts::{AccountCreation, CreationFailure, CreationOutcome, NewAccount};
@@ -25,6 +24,7 @@ pub use names::{NameError, NodeId, NodeKind, OrganisationNames, PolicyId};
 pub use organisation::{AccountState, JoinedMethod, MemberAccount, Organisation, OrganisationPolicy, Tags, Unit};
 pub use policies::{NewPolicy, PolicyChange};
 
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use moho_iam::action::Action;
@@ -33,6 +33,7 @@ use moho_terms::{AccountId, Arn};
 
 use crate::Store;
 use crate::error::StoreError;
+use guard::Guard;
 
 /// The organisation as it was last read, until something changes it.
 #[derive(Default)]
@@ -43,6 +44,8 @@ struct Cached {
     /// Counts the changes: what was read before one must not be remembered after it.
     generation: u64,
     organisation: Option<Arc<Organisation>>,
+    /// What bears on resources, by the account they are of.
+    guards: HashMap<AccountId, Guard>,
 }
 
 impl OrganisationCache {
@@ -51,7 +54,7 @@ impl OrganisationCache {
         let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
         *cached = Cached {
             generation: cached.generation.wrapping_add(1),
-            organisation: None,
+            ..Cached::default()
         };
     }
 }

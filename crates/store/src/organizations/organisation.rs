@@ -303,17 +303,16 @@ impl Organisation {
         if !self.is_active(account) {
             return vec![Vec::new()];
         }
-        if kind == PolicyType::ServiceControl && account == self.names.management {
+        let exempt = kind == PolicyType::ServiceControl && account == self.names.management;
+        if exempt || !self.enabled.contains(&kind) {
             return Vec::new();
         }
         let node = NodeId::from(account);
         let level = |node: &&NodeId| {
             let attached = self.attached(node, kind);
             let documents = attached.filter_map(|policy| {
-                Some(Attached {
-                    source: policy.arn.as_str().into(),
-                    document: Arc::clone(policy.document.as_ref()?),
-                })
+                let document = Arc::clone(policy.document.as_ref()?);
+                Some(Attached::new(policy.arn.as_str(), document))
             });
             documents.collect()
         };

@@ -221,6 +221,45 @@ impl Store {
                 "INSERT INTO organisation_policy_type VALUES (?1, ?2)",
                 params![kind.as_str(), micros(now)],
             )?;
+            if let Some(everything) = kind.full_access() {
+                transaction.execute(
+                    "INSERT INTO organisation_attachment SELECT ?1, node_id, ?2 FROM organisation_node",
+                    params![everything, micros(now)],
+                )?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Store {
+    /// Takes a type of policies out of use for the root that the permit is for: what is attached of it is detached
+    /// everywhere, and binds nobody.
+    ///
+    /// # Errors
+    /// [`OrganisationError`]; then it is as it was.
+    pub fn disable_policy_type(
+        &self,
+        permit: &Permit<organizations::DisablePolicyType>,
+        kind: PolicyType,
+    ) -> Result<(), OrganisationError> {
+        let root = OrganisationNames::named::<NodeId>(permit.resource());
+        self.change_organisation(|organisation, transaction| {
+            if root.as_ref() != Some(&organisation.names().root) {
+                return Err(OrganisationError::RootNotFound.into());
+            }
+            if !organisation.enabled().any(|enabled| enabled == kind) {
+                return Err(OrganisationError::PolicyTypeNotEnabled.into());
+            }
+            transaction.execute(
+                "DELETE FROM organisation_attachment WHERE policy_id IN
+                    (SELECT policy_id FROM organisation_policy WHERE type = ?1)",
+                [kind.as_str()],
+            )?;
+            transaction.execute(
+                "DELETE FROM organisation_policy_type WHERE type = ?1",
+                [kind.as_str()],
+            )?;
             Ok(())
         })
     }

@@ -10,6 +10,8 @@ pub(crate) mod paging;
 pub(crate) mod responses;
 pub(crate) mod sts;
 pub(crate) mod usage;
+pub(crate) mod usage;
+pub(crate) mod sts;
 
 use std::sync::Arc;
 

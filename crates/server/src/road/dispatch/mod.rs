@@ -11,7 +11,7 @@ use moho_iam::action::{self, Action, kms, mantle};
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::{Context, Permit, Refusal, RequestFacts};
 use moho_terms::{Arn, ModelId, ResponseId};
-use moho_wire::{Command, Failure, Prefix, Route};
+use moho_wire::{Command, ErrorShape, Failure, Prefix, Route};
 
 use super::failure;
 use crate::handlers::{Asked, InferencePermit, chat, models, responses, usage};
@@ -39,7 +39,20 @@ impl Trip<'_> {
         self.platform
             .authorizer
             .authorize(self.caller, self.facts, resource, context)
-            .map_err(|refusal| failure::from_refusal(&refusal))
+            .map_err(|refusal| self.refused(&refusal))
+    }
+
+    /// A refusal, with why it was refused sealed behind it where AWS's clients look for that: in EC2's errors.
+    fn refused(&self, refusal: &Refusal) -> Failure {
+        match (self.route.error_shape(), refusal) {
+            (ErrorShape::Ec2, Refusal::AccessDenied { message, detail, .. }) => {
+                let why = sts::encoded(self, detail);
+                Failure::AccessDenied(format!(
+                    "You are not authorized to perform this operation. {message}{why}"
+                ))
+            }
+            (_, refusal) => failure::from_refusal(refusal),
+        }
     }
 
     fn prefix(&self) -> Prefix {

@@ -10,8 +10,6 @@ pub(crate) mod paging;
 pub(crate) mod responses;
 pub(crate) mod sts;
 pub(crate) mod usage;
-pub(crate) mod usage;
-pub(crate) mod sts;
 
 use std::sync::Arc;
 

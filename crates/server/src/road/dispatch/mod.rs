@@ -150,6 +150,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
         Command::Sts(request) => sts::dispatch(trip, request),
         Command::Ec2(request) => ec2::dispatch(trip, request).await,
         Command::Iam(request) => iam::dispatch(trip, request).await,
+        Command::Organizations(request) => Err(unserved(request.name())),
         Command::Converse(converse) => bedrock::converse(trip, *converse).await,
         Command::ConverseStream(converse) => bedrock::converse_stream(trip, *converse).await,
         Command::InvokeModel(invoke) => bedrock::invoke(trip, *invoke).await,

@@ -3,6 +3,7 @@
 //! The handlers ask for the permits; this is the only place that gets them.
 
 mod bedrock;
+mod ec2;
 mod iam;
 mod sts;
 
@@ -13,7 +14,7 @@ use moho_terms::{Arn, ModelId, ResponseId};
 use moho_wire::{Command, ErrorShape, Failure, Prefix, Route};
 
 use super::failure;
-use crate::handlers::{Asked, InferencePermit, chat, models, responses};
+use crate::handlers::{Asked, InferencePermit, chat, models, responses, usage};
 use crate::net::Outbound;
 use crate::quota::Entrance;
 use crate::startup::Platform;
@@ -142,8 +143,14 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
         }
         Command::ListModels => list_models(trip),
         Command::GetModel(id) => get_model(trip, &id),
+        Command::GetUsage(get) => {
+            let permit = trip.permit::<mantle::GetUsage>(&trip.arn("bedrock-mantle", "project/default")?)?;
+            usage::get(&asked, permit, *get).await
+        }
         Command::Sts(request) => sts::dispatch(trip, request),
+        Command::Ec2(request) => ec2::dispatch(trip, request).await,
         Command::Iam(request) => iam::dispatch(trip, request).await,
+        Command::Organizations(request) => Err(unserved(request.name())),
         Command::Converse(converse) => bedrock::converse(trip, *converse).await,
         Command::ConverseStream(converse) => bedrock::converse_stream(trip, *converse).await,
         Command::InvokeModel(invoke) => bedrock::invoke(trip, *invoke).await,

@@ -10,6 +10,7 @@ pub mod authn;
 pub mod authz;
 pub mod bootstrap;
 mod hex;
+pub mod oidc;
 pub mod policy;
 mod session;
 mod verified;

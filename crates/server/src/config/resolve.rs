@@ -9,9 +9,12 @@ use moho_engine::EngineConfig;
 use moho_terms::{ModelId, Region};
 
 use super::typed::Typed;
-use super::{Config, ConfigError, LogConfig, ModelFile, OtlpConfig, Surroundings, TlsConfig};
+use super::{
+    Config, ConfigError, FederationConfig, LogConfig, ModelFile, OtlpConfig, Surroundings, TlsConfig,
+};
 use crate::net::Limits;
 use crate::net::tls::HostName;
+use crate::outbound::{HttpsUrl, Origin};
 use crate::system::LogFormat;
 
 impl Config {
@@ -60,6 +63,11 @@ impl Config {
             })?
             .flatten(),
             otlp: otlp(typed)?,
+            federation: FederationConfig {
+                issuers: list(typed, "federation.issuers", |text| text.parse::<HttpsUrl>())?,
+                key_hosts: list(typed, "federation.key_hosts", |text| text.parse::<Origin>())?,
+                ca: one(typed, "federation.ca", path)?,
+            },
             listen,
         })
     }

@@ -11,6 +11,7 @@ use moho_os::LockError;
 use moho_store::StoreError;
 use moho_terms::EntropyUnavailable;
 
+use crate::federation::FederationError;
 use crate::telemetry::OtlpError;
 
 /// Why the platform cannot be opened.
@@ -30,6 +31,8 @@ pub(crate) enum StartupError {
     Journal(#[from] AuditError),
     #[error("traces cannot be sent")]
     Otlp(#[from] OtlpError),
+    #[error("identity providers cannot be asked for their keys")]
+    Federation(#[from] FederationError),
     #[error("the model file {} cannot be loaded", path.display())]
     Model { path: PathBuf, source: Box<LoadError> },
     #[error("the engine cannot start")]

@@ -32,6 +32,7 @@ use crate::closing::Closing;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
+use crate::federation::Federation;
 use crate::road::Strangers;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::telemetry::{Exporter, Telemetry, Traces};
@@ -107,6 +108,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         telemetry: telemetry(config, &closing, &clock, &entropy)?,
         models,
         door: DoorSwitch::new(door),
+        federation: Federation::new(&config.federation, &clock)?,
         closing,
         clock,
         entropy,

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::closing::Closing;
 use crate::door::DoorState;
 use crate::engine_link::EngineLink;
+use crate::federation::Federation;
 use crate::road::Strangers;
 use crate::startup::probed::ProbedStore;
 use crate::startup::watched::WatchedJournal;
@@ -47,6 +48,8 @@ pub(crate) struct Platform {
     /// What is measured of all this.
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) door: DoorSwitch,
+    /// Whose identity tokens are taken.
+    pub(crate) federation: Federation,
     /// How far stopping has come.
     pub(crate) closing: Closing,
     pub(crate) clock: Arc<dyn Clock>,

@@ -13,6 +13,17 @@ use crate::error::StoreError;
 /// Set when an identity provider is set. No statement unsets a flag: the schema forbids it.
 const DOOR_CLOSED: &str = "identity-provider-set";
 
+/// An OpenID Connect provider that an account trusts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OidcProvider {
+    /// `arn:aws:iam::ACCOUNT:oidc-provider/HOST/PATH`
+    pub arn: moho_terms::Arn,
+    /// Its issuer URL, with the scheme.
+    pub url: String,
+    /// The audiences it may issue tokens for.
+    pub client_ids: Vec<String>,
+}
+
 /// An OpenID Connect provider that an account is to trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewIdentityProvider {
@@ -55,6 +66,25 @@ impl Store {
                 },
             )?;
             Ok(created > 0)
+        })
+    }
+
+    /// The provider of this ARN, for whoever has to verify what it issued: nobody's permit is there yet.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn oidc_provider(&self, arn: &moho_terms::Arn) -> Result<Option<OidcProvider>, StoreError> {
+        self.database.find(|connection| {
+            connection
+                .prepare("SELECT url, client_ids FROM identity_provider WHERE arn = ?1")?
+                .query_row([arn.as_str()], |row| {
+                    let client_ids: String = row.get(1)?;
+                    Ok(OidcProvider {
+                        arn: arn.clone(),
+                        url: row.get(0)?,
+                        client_ids: client_ids.lines().map(str::to_owned).collect(),
+                    })
+                })
         })
     }
 

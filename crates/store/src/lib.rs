@@ -21,7 +21,7 @@ mod tests;
 
 pub use bootstrap::{BootstrapPlan, Bootstrapped};
 pub use error::StoreError;
-pub use identity::NewIdentityProvider;
+pub use identity::{NewIdentityProvider, OidcProvider};
 pub use responses::response_context;
 
 use std::path::Path;

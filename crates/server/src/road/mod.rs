@@ -15,13 +15,15 @@ use std::sync::Arc;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use moho_iam::authz::RequestFacts;
-use moho_wire::{Failure, RequestHead, Route, RouteRefused};
+use moho_wire::aws::ops::sts::Request;
+use moho_wire::{Command, Failure, RequestHead, Route, RouteRefused};
 
 pub(crate) use failure::{chain, from_engine_failure, from_engine_refusal, from_store};
 pub(crate) use health::answer as probe_answer;
 pub(crate) use reply::{Frames, amazon_event_stream, content, event_stream, whole};
 pub(crate) use strangers::Strangers;
 
+use self::dispatch::web_identity::{self, Bringing};
 use crate::net::{Admission, Head, Inbound, Outbound, RimError};
 use crate::startup::Platform;
 use crate::telemetry::{RequestSpan, route};
@@ -46,6 +48,17 @@ impl RequestRoad {
     ) -> Result<Outbound, Failure> {
         let platform = &self.platform;
         let facts = facts(&inbound.head);
+        let bringing = Bringing {
+            platform,
+            facts: &facts,
+            route,
+            span,
+        };
+        if authenticate::unsigned_limit(&inbound.head, route).is_some()
+            && let Some(assume) = route.unsigned_command(inbound.body.expose())?
+        {
+            return web_identity::assume(&bringing, assume).await;
+        }
         let caller = authenticate::caller(platform, inbound, route, &facts)?;
         let headers = &inbound.head.headers;
         let command = route.command(
@@ -55,6 +68,12 @@ impl RequestRoad {
             },
             inbound.body.expose(),
         )?;
+        let command = match command {
+            Command::Sts(Request::AssumeRoleWithWebIdentity(assume)) => {
+                return web_identity::assume(&bringing, *assume).await;
+            }
+            command => command,
+        };
         let trip = dispatch::Trip {
             platform,
             caller: &caller,
@@ -81,11 +100,9 @@ impl crate::net::Road for RequestRoad {
         let route =
             find(head).map_err(|refused| turn_away(&refused.failure, refused.shape, route::UNKNOWN))?;
         let template = route::template(route.target());
-        authenticate::precheck(&self.platform, head, &route, &facts(head))
+        let body = authenticate::precheck(&self.platform, head, &route, &facts(head))
             .map_err(|failure| turn_away(&failure, route.error_shape(), template))?;
-        Ok(Admission {
-            body: route.body_limit(),
-        })
+        Ok(Admission { body })
     }
 
     async fn handle(&self, inbound: Inbound) -> Outbound {

@@ -5,6 +5,7 @@
 mod bedrock;
 mod iam;
 mod sts;
+pub(super) mod web_identity;
 
 use moho_iam::action::{self, Action, kms, mantle};
 use moho_iam::authn::Authenticated;

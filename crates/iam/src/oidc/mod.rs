@@ -86,3 +86,6 @@ pub fn provider_arn(account: AccountId, issuer: &str) -> Option<Arn> {
     let address = issuer.strip_prefix("https://")?.trim_end_matches('/');
     Arn::of("iam", "", account.as_str(), &format!("oidc-provider/{address}")).ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,8 +10,11 @@ pub mod authn;
 pub mod authz;
 pub mod bootstrap;
 mod hex;
+pub mod managed;
 pub mod oidc;
+pub mod organisation;
 pub mod policy;
+pub mod saml;
 mod session;
 mod verified;
 

@@ -11,8 +11,9 @@ use moho_iam::authn::{
     SigningName, TemporaryCredentials,
 };
 use moho_iam::authz::{
-    Authorizer, Context, Entry, Journal, JournalUnavailable, ModelAgreement, Outcome, Permit, Policies,
-    PolicySource, PolicyUnavailable, Position, Refusal, RequestFacts,
+    Attached, Authorizer, Context, Entry, Journal, JournalUnavailable, ModelAgreement, Outcome, Permit,
+    Policies, PolicySource, PolicyUnavailable, Position, PrincipalFacts, PrincipalPolicies, Refusal,
+    RequestFacts,
 };
 use moho_iam::bootstrap::{Attestation, Door, DoorClosed, IdentityProvider};
 use moho_iam::policy::{PolicyDocument, PolicyKind, builtin};
@@ -106,9 +107,18 @@ impl PolicySource for World {
             model if model.starts_with("foundation-model/") => ModelAgreement::Missing,
             _ => ModelAgreement::NotAModel,
         };
+        let attached = |document| Attached::new("test", document);
+        let principal = PrincipalPolicies {
+            identity: identity.into_iter().map(attached).collect(),
+            facts: PrincipalFacts {
+                exists: true,
+                ..PrincipalFacts::default()
+            },
+            ..PrincipalPolicies::default()
+        };
         Ok(Policies {
-            identity,
-            resource: of_resource,
+            principal: Arc::new(principal),
+            resource: of_resource.map(attached),
             model_agreement,
             ..Policies::default()
         })
@@ -153,12 +163,7 @@ impl Road {
     }
 
     fn request(&self) -> Tested<RequestFacts> {
-        let request_id = moho_terms::RequestId::random(&*self.world)?;
-        Ok(RequestFacts {
-            request_id,
-            source_ip: None,
-            user_agent_sha256: None,
-        })
+        Ok(RequestFacts::new(moho_terms::RequestId::random(&*self.world)?))
     }
 
     fn bootstrap(&self) -> Tested<Authenticated> {

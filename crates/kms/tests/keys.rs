@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use moho_iam::action::{Action, kms};
 use moho_iam::authn::{Authenticated, Authenticator, HttpHead, SessionGrant, SigningName};
 use moho_iam::authz::{
-    Authorizer, Context, Entry, Journal, JournalUnavailable, Permit, Policies, PolicySource,
-    PolicyUnavailable, Position, RequestFacts,
+    Attached, Authorizer, Context, Entry, Journal, JournalUnavailable, Permit, Policies, PolicySource,
+    PolicyUnavailable, Position, PrincipalFacts, PrincipalPolicies, RequestFacts,
 };
 use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
 use moho_iam::policy::{PolicyDocument, PolicyKind, builtin};
@@ -70,10 +70,18 @@ impl PolicySource for World {
             "iam" => parse(PolicyKind::Trust, trust)?,
             _ => parse(PolicyKind::Key, &default_key_policy(ACCOUNT.parse().unwrap()))?,
         };
-        let identity = vec![parse(PolicyKind::Identity, builtin::ADMINISTRATOR)?];
+        let identity = parse(PolicyKind::Identity, builtin::ADMINISTRATOR)?;
+        let principal = PrincipalPolicies {
+            identity: vec![Attached::new("administrator", identity)],
+            facts: PrincipalFacts {
+                exists: true,
+                ..PrincipalFacts::default()
+            },
+            ..PrincipalPolicies::default()
+        };
         Ok(Policies {
-            identity,
-            resource: Some(of_resource),
+            principal: Arc::new(principal),
+            resource: Some(Attached::new("resource", of_resource)),
             ..Policies::default()
         })
     }
@@ -169,11 +177,7 @@ fn kms(world: &Arc<World>, root: &Path) -> Kms {
 }
 
 fn facts(world: &World) -> RequestFacts {
-    RequestFacts {
-        request_id: RequestId::random(world).unwrap(),
-        source_ip: None,
-        user_agent_sha256: None,
-    }
+    RequestFacts::new(RequestId::random(world).unwrap())
 }
 
 fn role_facts(role: &Arn) -> RoleFacts {

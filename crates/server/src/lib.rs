@@ -13,10 +13,12 @@ mod federation;
 mod handlers;
 pub mod net;
 pub mod outbound;
+mod quota;
 mod road;
 mod startup;
 pub mod system;
 pub mod telemetry;
+mod usage;
 
 use std::process::ExitCode;
 use std::sync::Arc;

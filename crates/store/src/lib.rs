@@ -10,29 +10,33 @@
 mod bootstrap;
 mod database;
 mod error;
-mod identity;
+pub mod iam;
+pub mod identities;
 mod keys;
 mod migrations;
+mod model_access;
+pub mod organizations;
 mod policies;
 mod responses;
-mod role_facts;
 #[cfg(test)]
 mod tests;
 
 pub use bootstrap::{BootstrapPlan, Bootstrapped};
 pub use error::StoreError;
-pub use identity::{NewIdentityProvider, OidcProvider};
+pub use model_access::{QuotaCounter, UsageBucket, UsageFilter, UsageGroup, UsageOf, UsageRow, UsageSum};
 pub use responses::response_context;
 
 use std::path::Path;
 
 use database::Database;
+use organizations::OrganisationCache;
 use policies::PolicyCache;
 
 /// Everything that is kept, in one directory. One process at a time has it open.
 pub struct Store {
     database: Database,
     policies: PolicyCache,
+    organisation: OrganisationCache,
 }
 
 impl Store {
@@ -44,6 +48,7 @@ impl Store {
         Ok(Self {
             database: Database::open(directory)?,
             policies: PolicyCache::default(),
+            organisation: OrganisationCache::default(),
         })
     }
 

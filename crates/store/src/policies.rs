@@ -6,13 +6,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use moho_iam::RoleSession;
 use moho_iam::action::{Action, sts};
-use moho_iam::authz::{ModelAgreement, Policies, PolicySource, PolicyUnavailable};
+use moho_iam::authz::{
+    Attached, ModelAgreement, Policies, PolicySource, PolicyUnavailable, PrincipalFacts, PrincipalPolicies,
+};
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_terms::{AccountId, Arn, KeyId, ModelId, RoleName};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use crate::Store;
 use crate::error::StoreError;
+use crate::iam::sources as iam;
 use crate::keys;
 
 /// Parsed policies. Only what exists is remembered, so that questions about absent things cost no memory; every change
@@ -32,7 +35,7 @@ struct Cached {
 /// A role's policies.
 struct Role {
     trust: Arc<PolicyDocument>,
-    permissions: Vec<Arc<PolicyDocument>>,
+    principal: Arc<PrincipalPolicies>,
 }
 
 impl PolicyCache {
@@ -94,15 +97,17 @@ impl Store {
         if let Some(name) = session.role()
             && let Some(role) = self.role(session.account(), name)?
         {
-            policies.identity.clone_from(&role.permissions);
+            policies.principal = Arc::clone(&role.principal);
         }
-        policies.resource = match (resource.service(), resource.resource().split_once('/')) {
+        let of_resource = match (resource.service(), resource.resource().split_once('/')) {
             ("iam", Some(("role", name))) if action == sts::AssumeRole::NAME => {
                 self.trust_policy(resource, name)?
             }
             ("kms", Some(("key", key))) => self.key_policy(resource, key)?,
             _ => None,
         };
+        policies.resource = of_resource.map(|document| Attached::new(resource.as_str(), document));
+        self.guard_resource(&mut policies, resource)?;
         if let ("bedrock", Some(("foundation-model", model))) =
             (resource.service(), resource.resource().split_once('/'))
         {
@@ -137,29 +142,32 @@ impl Store {
 
     fn load_role(&self, account: AccountId, name: &RoleName) -> Result<Option<Arc<Role>>, StoreError> {
         let found = self.database.read(|connection| {
-            let key = params![account.as_str(), name.as_str()];
-            let trust: Option<String> = connection
-                .prepare("SELECT trust_policy FROM role WHERE account_id = ?1 AND name = ?2")?
-                .query_row(key, |row| row.get(0))
-                .optional()?;
-            let mut select = connection.prepare(
-                "SELECT document FROM role_policy WHERE account_id = ?1 AND role = ?2 ORDER BY name",
-            )?;
-            let permissions = select
-                .query_map(key, |row| row.get(0))?
-                .collect::<rusqlite::Result<Vec<String>>>()?;
-            Ok(trust.map(|trust| (trust, permissions)))
+            let Some(role) = iam::role(connection, account, name.as_str())? else {
+                return Ok(None);
+            };
+            let trust = iam::trust_policy(connection, &role)?;
+            Ok(Some((trust, iam::permissions(connection, &role)?)))
         })?;
         let Some((trust, permissions)) = found else {
             return Ok(None);
         };
         let trust = self.parse(PolicyKind::Trust, &trust)?;
-        let permissions = permissions
-            .iter()
-            .map(|text| self.parse(PolicyKind::Identity, text));
+        let identity = permissions.into_iter().map(|(source, text)| {
+            let document = self.parse(PolicyKind::Inline, &text)?;
+            Ok(Attached::new(source, document))
+        });
+        let mut principal = PrincipalPolicies {
+            identity: identity.collect::<Result<_, StoreError>>()?,
+            facts: PrincipalFacts {
+                exists: true,
+                ..PrincipalFacts::default()
+            },
+            ..PrincipalPolicies::default()
+        };
+        self.guard_principal(&mut principal, account)?;
         Ok(Some(Arc::new(Role {
             trust,
-            permissions: permissions.collect::<Result<_, _>>()?,
+            principal: Arc::new(principal),
         })))
     }
 

@@ -97,6 +97,14 @@ fn is_name(text: &str, lengths: std::ops::RangeInclusive<usize>) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
 }
 
+/// EC2's ids: a prefix and 8 or 17 hexadecimal digits.
+fn is_numbered(text: &str, prefix: &str) -> bool {
+    let digits = text.strip_prefix(prefix).map(str::as_bytes);
+    digits.is_some_and(|digits| {
+        matches!(digits.len(), 8 | 17) && digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
 id!(/// One request, from socket to receipt: a version 4 UUID.
     RequestId, "a request id is a lower-case UUID", is_uuid);
 id!(/// A KmsKey: a version 4 UUID, as AWS writes single-region keys.
@@ -119,6 +127,25 @@ id!(/// The name a caller gives its session of a role.
     SessionName, "a session name has 2 to 64 letters, digits and _+=,.@-", |t| is_name(t, 2..=64));
 id!(/// Who stands behind a session, kept through every role that is taken on from it.
     SourceIdentity, "a source identity has 2 to 64 letters, digits and _+=,.@-", |t| is_name(t, 2..=64));
+
+id!(/// A private endpoint: `vpce-` and 8 or 17 hexadecimal digits.
+    EndpointId, "a private endpoint's id is vpce- and 8 or 17 hexadecimal digits", |t| is_numbered(t, "vpce-"));
+id!(/// The private network that an endpoint belongs to: `vpc-` and 8 or 17 hexadecimal digits.
+    VpcId, "a VPC's id is vpc- and 8 or 17 hexadecimal digits", |t| is_numbered(t, "vpc-"));
+
+impl EndpointId {
+    /// A new endpoint's id.
+    ///
+    /// # Errors
+    /// [`EntropyUnavailable`]: no random bytes.
+    pub fn random(entropy: &dyn Entropy) -> Result<Self, EntropyUnavailable> {
+        let mut bytes = [0_u8; 9];
+        entropy.fill(&mut bytes)?;
+        let mut digits = hex(&bytes);
+        digits.truncate(17);
+        Ok(Self(format!("vpce-{digits}")))
+    }
+}
 
 impl RequestId {
     /// A new request id.
@@ -219,6 +246,29 @@ mod tests {
             }
             Ok(())
         }
+    }
+
+    #[test]
+    fn endpoints_and_networks_are_numbered_as_ec2_does() {
+        for id in ["vpce-0a1b2c3d", "vpce-0a1b2c3d4e5f60718"] {
+            assert!(id.parse::<EndpointId>().is_ok(), "{id}");
+            assert!(id.replace("vpce", "vpc").parse::<VpcId>().is_ok(), "{id}");
+        }
+        for id in [
+            "vpce-",
+            "vpce-0a1b2c3",
+            "vpce-0A1B2C3D",
+            "vpce-0a1b2c3d4",
+            "vpc-0a1b2c3d\n",
+            "vpc-xa1b2c3d",
+            "",
+        ] {
+            assert!(
+                id.parse::<EndpointId>().is_err() && id.parse::<VpcId>().is_err(),
+                "{id}"
+            );
+        }
+        assert_eq!(EndpointId::random(&Counting).unwrap().as_str().len(), 22);
     }
 
     #[test]

@@ -27,6 +27,10 @@ pub enum Command {
     Sts(ops::sts::Request),
     /// An operation of IAM
     Iam(ops::iam::Request),
+    /// An operation of Organizations
+    Organizations(ops::organizations::Request),
+    /// An operation of EC2
+    Ec2(ops::ec2::Request),
     /// Bedrock `Converse`
     Converse(Box<Converse>),
     /// Bedrock `ConverseStream`

@@ -23,10 +23,17 @@ pub fn id_token(data: &[u8]) {
         assert!(count <= 128, "nobody has so many keys");
     }
     if describes(ISSUER, data) {
-        assert!(!describes("https://elsewhere.example.com", data), "it is of one issuer");
+        assert!(
+            !describes("https://elsewhere.example.com", data),
+            "it is of one issuer"
+        );
     }
     if let Some(once) = printed(data) {
-        assert_eq!(printed(once.as_bytes()).as_ref(), Some(&once), "an object prints back");
+        assert_eq!(
+            printed(once.as_bytes()).as_ref(),
+            Some(&once),
+            "an object prints back"
+        );
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use moho_iam::authz::{AccessRequest, Context, Decision, Policies, evaluate};
+use moho_iam::authz::{
+    AccessRequest, Attached, Context, Decision, EndpointFacts, Policies, PrincipalPolicies, Simulation,
+    evaluate, simulate,
+};
 use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
 use moho_iam::policy::{PolicyDocument, PolicyKind, builtin};
 use moho_terms::{AccountId, Arn, Timestamp};
@@ -27,7 +30,9 @@ pub fn policy(data: &[u8]) {
             Ok(document) => {
                 assert_eq!(document.as_str(), text, "a document prints as it was written");
                 assert_eq!(document.kind(), kind);
-                decides(&Arc::new(document));
+                let document = Arc::new(document);
+                simulates(&document);
+                decides(&document);
             }
             Err(error) => assert!(!error.to_string().is_empty()),
         }
@@ -49,8 +54,31 @@ fn decides(document: &Arc<PolicyDocument>) {
             action,
             resource: &role,
             context: &context,
+            endpoint: None,
         };
         narrows(&request, document);
+    }
+}
+
+/// Whatever the document says, a simulation with it ends, and points into its text.
+fn simulates(document: &Arc<PolicyDocument>) {
+    let identity = [Attached::new("fuzz", Arc::clone(document))];
+    let context = Context::new();
+    let simulation = Simulation {
+        identity: &identity,
+        boundary: None,
+        service_control: &[],
+        resource: None,
+        caller: None,
+        resource_owner: None,
+        context: &context,
+    };
+    let lines = u32::try_from(document.as_str().lines().count()).unwrap_or(u32::MAX);
+    for matched in simulate(&simulation, "bedrock:InvokeModel", "*").matched {
+        assert!(matched.start < matched.end && matched.end.line <= lines.max(1));
+    }
+    for key in document.context_keys() {
+        assert!(!key.is_empty() && document.as_str().contains(&key));
     }
 }
 
@@ -60,21 +88,37 @@ fn names() -> Option<(AccountId, Arn)> {
 }
 
 fn narrows(request: &AccessRequest<'_>, document: &Arc<PolicyDocument>) {
-    let Some(open) = everything() else { return };
+    let Some((open, owner)) = everything().zip(names().map(|(account, _)| account)) else {
+        return;
+    };
+    let attached = || Attached::new("fuzz", Arc::clone(document));
+    let mut principal = PrincipalPolicies::clone(&open.principal);
     let mut with = open.clone();
+    let mut endpoint = None;
     match document.kind() {
-        PolicyKind::Identity => with.identity = vec![Arc::clone(document)],
-        PolicyKind::Boundary | PolicyKind::Session => with.boundary = Some(Arc::clone(document)),
-        PolicyKind::ServiceControl => with.service_control = vec![vec![Arc::clone(document)]],
-        PolicyKind::ResourceControl => with.resource_control = vec![vec![Arc::clone(document)]],
-        PolicyKind::Endpoint => with.endpoint = Some(Arc::clone(document)),
-        PolicyKind::Resource | PolicyKind::Trust | PolicyKind::Key => {
-            with.resource = Some(Arc::clone(document));
+        PolicyKind::Identity => principal.identity = vec![attached()],
+        PolicyKind::Boundary => principal.boundary = Some(attached()),
+        PolicyKind::Session => principal.session_managed = vec![attached()],
+        PolicyKind::ServiceControl => principal.service_control = vec![vec![attached()]],
+        PolicyKind::ResourceControl => with.resource_control = Arc::new(vec![vec![attached()]]),
+        PolicyKind::Endpoint => {
+            endpoint = Some(EndpointFacts {
+                id: "vpce-1".to_owned(),
+                vpc: "vpc-1".to_owned(),
+                account: owner,
+                policy: attached(),
+            });
         }
+        PolicyKind::Resource | PolicyKind::Trust | PolicyKind::Key => with.resource = Some(attached()),
     }
-    let (alone, together) = (evaluate(request, &open), evaluate(request, &with));
+    with.principal = Arc::new(principal);
+    let narrowed = AccessRequest {
+        endpoint: endpoint.as_ref(),
+        ..*request
+    };
+    let (alone, together) = (evaluate(request, &open), evaluate(&narrowed, &with));
     assert_eq!(
-        evaluate(request, &with),
+        evaluate(&narrowed, &with),
         together,
         "a decision is a function of its input"
     );
@@ -98,9 +142,14 @@ fn narrows(request: &AccessRequest<'_>, document: &Arc<PolicyDocument>) {
 fn everything() -> Option<Policies> {
     const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}}"#;
     let identity = PolicyDocument::parse(PolicyKind::Identity, builtin::ADMINISTRATOR).ok()?;
+    let trust = PolicyDocument::parse(PolicyKind::Trust, TRUST).ok()?;
+    let principal = PrincipalPolicies {
+        identity: vec![Attached::new("administrator", Arc::new(identity))],
+        ..PrincipalPolicies::default()
+    };
     Some(Policies {
-        identity: vec![Arc::new(identity)],
-        resource: Some(Arc::new(PolicyDocument::parse(PolicyKind::Trust, TRUST).ok()?)),
+        principal: Arc::new(principal),
+        resource: Some(Attached::new("trust", Arc::new(trust))),
         ..Policies::default()
     })
 }

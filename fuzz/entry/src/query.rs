@@ -5,7 +5,7 @@ use moho_wire::RequestHead;
 /// The bytes as a form, for each service that takes one.
 pub fn query_forms(data: &[u8]) {
     let text = super::text(data);
-    for service in ["sts", "iam"] {
+    for service in ["sts", "iam", "ec2"] {
         let credential =
             format!("X-Amz-Credential=ASIA%2F20261122%2Fmoho-local-1%2F{service}%2Faws4_request");
         form(&credential, data);

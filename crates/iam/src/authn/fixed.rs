@@ -53,7 +53,7 @@ impl Authenticator {
     /// [`FixedCredentialsError`] if the root of trust is not the development one, or the role is of another account.
     pub fn with_fixed_credentials(
         mut self,
-        fixed: FixedCredentials,
+        fixed: &FixedCredentials,
         (role, session_name): (&RoleFacts, SessionName),
         attestation: Attestation,
         now: Timestamp,
@@ -64,7 +64,7 @@ impl Authenticator {
         if role.arn.account() != fixed.account.as_str() {
             return Err(FixedCredentialsError::OtherAccount);
         }
-        let terms = Terms::new(Some(fixed.id), now, None);
+        let terms = Terms::new(Some(fixed.id.clone()), now, None);
         let principal = Principal::AssumedRole {
             role: RoleRef {
                 path: role.path.clone(),
@@ -74,7 +74,8 @@ impl Authenticator {
             session_name,
         };
         let session = Session::new(fixed.account, principal, terms)?;
-        self.fixed = Some(Fixed(Known::new(session, fixed.secret)));
+        let secret = Secret::new(fixed.secret.expose().to_vec());
+        self.fixed = Some(Fixed(Known::new(session, secret)));
         Ok(self)
     }
 }

@@ -1,30 +1,20 @@
 //! The one maker of permits: decide, write the decision down, and only then let it happen.
 
 use std::marker::PhantomData;
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use moho_terms::{Arn, ArnError, Clock, RequestId, Timestamp};
+use moho_terms::{Arn, ArnError, Clock, Timestamp};
 
-use super::decision::{AccessRequest, Decision, PolicySource, PolicyUnavailable, Reason};
+use super::decision::{AccessRequest, Decision, PolicySource, PolicyUnavailable, Reason, Statement};
+use super::detail::DenialDetail;
+use super::facts::RequestFacts;
 use super::journal::{Entry, Journal, JournalUnavailable, Outcome, Position};
-use super::{Context, denial, evaluate};
+use super::{Context, decide, denial, evaluate, global_keys};
 use crate::action::{self, Action};
 use crate::authn::{Authenticated, AuthnError, Scheme, SigningName};
 use crate::bootstrap::DoorClosed;
 use crate::hex;
 use crate::session::RoleSession;
-
-/// What the journal is told about a request, beside who and what.
-#[derive(Debug, Clone)]
-pub struct RequestFacts {
-    /// Which request.
-    pub request_id: RequestId,
-    /// From which address; `None` on a local socket.
-    pub source_ip: Option<IpAddr>,
-    /// SHA-256 of its `User-Agent`.
-    pub user_agent_sha256: Option<[u8; 32]>,
-}
 
 /// Why something may not happen.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +26,8 @@ pub enum Refusal {
         message: String,
         /// Why, as the journal has it.
         reason: Reason,
+        /// All of it, for who may know: it reaches the caller sealed, if at all.
+        detail: Box<DenialDetail>,
     },
     /// The decision could not be written down.
     #[error(transparent)]
@@ -119,22 +111,14 @@ impl Authorizer {
             request,
             now: self.clock.now(),
         };
-        let context = attempt.with_global_keys(context, resource);
+        if let Some(bearer) = attempt.bearer_action(resource).map_err(PolicyUnavailable::new)? {
+            self.decide(&attempt, &bearer, context)?;
+        }
         let asked = Asked {
             action: A::NAME,
             resource: resource.clone(),
         };
-        if let Some(bearer) = attempt.bearer_action(resource).map_err(PolicyUnavailable::new)? {
-            let decision = self.decide(&attempt, &bearer, &context)?;
-            self.refuse_unless_allowed(&attempt, &bearer, decision)?;
-            self.journal
-                .record(&attempt.entry(&bearer, Outcome::Allow, "allowed"))?;
-        }
-        let decision = self.decide(&attempt, &asked, &context)?;
-        self.refuse_unless_allowed(&attempt, &asked, decision)?;
-        let position = self
-            .journal
-            .record(&attempt.entry(&asked, Outcome::Allow, "allowed"))?;
+        let (context, position) = self.decide(&attempt, &asked, context)?;
         Ok(Permit {
             session: caller.shared_session(),
             resource: asked.resource,
@@ -174,54 +158,54 @@ impl Authorizer {
         reason: &'static str,
         error_code: Option<&'static str>,
     ) -> Result<Position, JournalUnavailable> {
-        self.journal.record(&Entry {
-            time: self.clock.now(),
-            request_id: request.request_id.clone(),
-            outcome: Outcome::Unauthenticated,
-            reason,
-            principal: None,
-            account: None,
-            access_key_id: None,
-            scheme: None,
-            action: None,
-            resource: None,
-            source_ip: request.source_ip,
-            user_agent_sha256: request
-                .user_agent_sha256
-                .as_ref()
-                .map(|digest| hex::encode(digest)),
-            error_code,
-        })
+        let mut entry = unauthenticated(request, self.clock.now(), reason);
+        entry.error_code = error_code;
+        self.journal.record(&entry)
     }
 
-    fn decide(&self, attempt: &Attempt<'_>, asked: &Asked, context: &Context) -> Result<Decision, Refusal> {
-        let principal = attempt.caller.session();
-        match self.policies.policies(principal, asked.action, &asked.resource) {
-            Ok(policies) => Ok(evaluate(&asked.request(principal, context), &policies).decision),
-            Err(unavailable) => {
-                self.journal
-                    .record(&attempt.entry(asked, Outcome::Deny, "policies-unavailable"))?;
-                Err(unavailable.into())
-            }
-        }
-    }
-
-    fn refuse_unless_allowed(
+    /// Decides and writes it down. Gives what conditions were asked about, and where it is written.
+    fn decide(
         &self,
         attempt: &Attempt<'_>,
         asked: &Asked,
-        decision: Decision,
-    ) -> Result<(), Refusal> {
-        let reason = match decision {
-            Decision::Allow => return Ok(()),
-            Decision::Deny(reason) => reason,
+        context: &Context,
+    ) -> Result<(Context, Position), Refusal> {
+        let session = attempt.caller.session();
+        let policies = match self.policies.policies(session, asked.action, &asked.resource) {
+            Ok(policies) => policies,
+            Err(unavailable) => {
+                let entry = attempt.entry(asked, Outcome::Deny, "policies-unavailable", None);
+                self.journal.record(&entry)?;
+                return Err(unavailable.into());
+            }
         };
-        self.journal
-            .record(&attempt.entry(asked, Outcome::Deny, denial::code(reason)))?;
-        Err(Refusal::AccessDenied {
-            message: asked.denial(attempt.caller.session(), reason),
-            reason,
-        })
+        let bears = (asked.action, &asked.resource, &policies);
+        let context = global_keys::complete(context, attempt.caller, attempt.request, attempt.now, bears);
+        let request = AccessRequest {
+            principal: session,
+            action: asked.action,
+            resource: &asked.resource,
+            context: &context,
+            endpoint: attempt.request.endpoint.as_deref(),
+        };
+        let verdict = decide(&request, &policies);
+        let statement = verdict.statement();
+        match verdict.decision {
+            Decision::Allow => {
+                let entry = attempt.entry(asked, Outcome::Allow, "allowed", statement.as_ref());
+                let position = self.journal.record(&entry)?;
+                Ok((context, position))
+            }
+            Decision::Deny(reason) => {
+                let entry = attempt.entry(asked, Outcome::Deny, denial::code(reason), statement.as_ref());
+                self.journal.record(&entry)?;
+                Err(Refusal::AccessDenied {
+                    message: denial::message(&request, reason),
+                    reason,
+                    detail: Box::new(denial::detail(&request, &evaluate(&request, &policies))),
+                })
+            }
+        }
     }
 }
 
@@ -229,21 +213,6 @@ impl Authorizer {
 struct Asked {
     action: &'static str,
     resource: Arn,
-}
-
-impl Asked {
-    fn request<'a>(&'a self, principal: &'a RoleSession, context: &'a Context) -> AccessRequest<'a> {
-        AccessRequest {
-            principal,
-            action: self.action,
-            resource: &self.resource,
-            context,
-        }
-    }
-
-    fn denial(&self, principal: &RoleSession, reason: Reason) -> String {
-        denial::message(&self.request(principal, &Context::new()), reason)
-    }
 }
 
 /// Who asks, in which request, when.
@@ -270,62 +239,52 @@ impl Attempt<'_> {
         Ok(Some(Asked { action, resource }))
     }
 
-    /// The keys every request has, whatever the handler said about them.
-    fn with_global_keys(&self, context: &Context, resource: &Arn) -> Context {
+    fn entry(
+        &self,
+        asked: &Asked,
+        outcome: Outcome,
+        reason: &'static str,
+        statement: Option<&Statement>,
+    ) -> Entry {
         let session = self.caller.session();
-        let bearer = match self.caller.scheme() {
-            Scheme::Bearer { lifetime, .. } => Some(lifetime.as_str().to_owned()),
-            Scheme::SigV4 { .. } | Scheme::WebIdentity | Scheme::Bootstrap => None,
-        };
-        let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let mut context = context.clone();
-        for (key, value) in [
-            ("aws:currenttime", Some(self.now.to_string())),
-            ("aws:epochtime", Some(self.now.unix_seconds().to_string())),
-            ("aws:principalaccount", Some(session.account().to_string())),
-            ("aws:principalarn", Some(session.role_arn().to_string())),
-            ("aws:principaltype", session.principal_type().map(str::to_owned)),
-            ("aws:userid", Some(session.user_id().to_owned())),
-            (
-                "aws:tokenissuetime",
-                session.is_temporary().then(|| session.issued_at().to_string()),
-            ),
-            (
-                "aws:sourceip",
-                self.request
-                    .source_ip
-                    .map(|address| address.to_canonical().to_string()),
-            ),
-            ("aws:requestedregion", named(resource.region())),
-            ("aws:resourceaccount", named(resource.account())),
-            ("bedrock:bearertokentype", bearer.clone()),
-            ("bedrock-mantle:bearertokentype", bearer),
-        ] {
-            context.replace(key, value);
-        }
-        context
+        let mut entry = unauthenticated(self.request, self.now, reason);
+        entry.outcome = outcome;
+        entry.principal = Some(session.principal_arn().clone());
+        entry.account = Some(session.account());
+        entry.access_key_id = session.access_key_id().cloned();
+        entry.scheme = Some(self.caller.scheme().as_str());
+        entry.action = Some(asked.action);
+        entry.resource = Some(asked.resource.clone());
+        entry.source_identity = session.source_identity().map(ToString::to_string);
+        entry.policy = statement.map(|statement| statement.source.to_string());
+        entry.statement = statement.map(Statement::name);
+        entry.error_code = (outcome != Outcome::Allow).then_some("AccessDenied");
+        entry
     }
+}
 
-    fn entry(&self, asked: &Asked, outcome: Outcome, reason: &'static str) -> Entry {
-        let session = self.caller.session();
-        Entry {
-            time: self.now,
-            request_id: self.request.request_id.clone(),
-            outcome,
-            reason,
-            principal: Some(session.principal_arn().clone()),
-            account: Some(session.account()),
-            access_key_id: session.access_key_id().cloned(),
-            scheme: Some(self.caller.scheme().as_str()),
-            action: Some(asked.action),
-            resource: Some(asked.resource.clone()),
-            source_ip: self.request.source_ip,
-            user_agent_sha256: self
-                .request
-                .user_agent_sha256
-                .as_ref()
-                .map(|digest| hex::encode(digest)),
-            error_code: (outcome != Outcome::Allow).then_some("AccessDenied"),
-        }
+/// What is written down of a request that nobody is known to have made.
+fn unauthenticated(request: &RequestFacts, time: Timestamp, reason: &'static str) -> Entry {
+    Entry {
+        time,
+        request_id: request.request_id.clone(),
+        outcome: Outcome::Unauthenticated,
+        reason,
+        principal: None,
+        account: None,
+        access_key_id: None,
+        scheme: None,
+        action: None,
+        resource: None,
+        policy: None,
+        statement: None,
+        source_identity: None,
+        endpoint: request.endpoint.as_ref().map(|endpoint| endpoint.id.clone()),
+        source_ip: request.source_ip,
+        user_agent_sha256: request
+            .user_agent_sha256
+            .as_ref()
+            .map(|digest| hex::encode(digest)),
+        error_code: None,
     }
 }

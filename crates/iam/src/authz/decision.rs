@@ -1,12 +1,13 @@
 //! What the evaluator is asked, what it is told, and what it answers.
 
 use std::error::Error;
-use std::sync::Arc;
 
 use moho_terms::Arn;
 
 use super::Context;
-use crate::policy::{Effect, PolicyDocument};
+use super::attached::{Policies, PolicySourceId};
+use super::facts::EndpointFacts;
+use crate::policy::Effect;
 use crate::session::RoleSession;
 
 /// Who wants to do what, on what, under which circumstances.
@@ -20,6 +21,8 @@ pub struct AccessRequest<'a> {
     pub resource: &'a Arn,
     /// What conditions can ask about.
     pub context: &'a Context,
+    /// The private endpoint it came by. Its policy must allow too.
+    pub endpoint: Option<&'a EndpointFacts>,
 }
 
 /// Whether the account agreed to use the model that is the resource. Inference is allowed with `Accepted` only.
@@ -32,26 +35,6 @@ pub enum ModelAgreement {
     Accepted,
     /// It did not: no inference.
     Missing,
-}
-
-/// Every policy that bears on one request, except the session policy, which the session itself carries.
-#[derive(Debug, Clone, Default)]
-pub struct Policies {
-    /// The role's own. They, or the resource's, must allow.
-    pub identity: Vec<Arc<PolicyDocument>>,
-    /// The resource's own: a role's trust policy, a KmsKey's key policy, a bucket's. Roles and keys must have one.
-    pub resource: Option<Arc<PolicyDocument>>,
-    /// The role's permissions boundary. If there is one, it must allow too.
-    pub boundary: Option<Arc<PolicyDocument>>,
-    /// Guard policies on the principal's organisation, one list per level from the root to the account; on every level
-    /// one must allow.
-    pub service_control: Vec<Vec<Arc<PolicyDocument>>>,
-    /// Guard policies on the resource's organisation, likewise.
-    pub resource_control: Vec<Vec<Arc<PolicyDocument>>>,
-    /// The policy of the private endpoint the request came by. If there is one, it must allow too.
-    pub endpoint: Option<Arc<PolicyDocument>>,
-    /// Whether the account agreed to use the model.
-    pub model_agreement: ModelAgreement,
 }
 
 /// Whence a policy is.
@@ -84,6 +67,8 @@ pub enum Reason {
     NotAllowed(Layer),
     /// The account has not agreed to use the model.
     ModelAccess,
+    /// The role or user that acts is not there any more.
+    PrincipalGone,
 }
 
 /// Whether.
@@ -98,12 +83,27 @@ pub enum Decision {
 /// A statement that decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// Where it stands.
+    /// In which layer it stands.
     pub layer: Layer,
+    /// In which policy; the inline session policy is `session`.
+    pub source: PolicySourceId,
+    /// Which of the policy's statements it is, from 1.
+    pub position: usize,
     /// Its `Sid`, if it has one.
     pub sid: Option<String>,
     /// What it says.
     pub effect: Effect,
+}
+
+impl Statement {
+    /// Its `Sid`, or `#2` for a second statement without.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.sid {
+            Some(sid) if !sid.is_empty() => sid.clone(),
+            Some(_) | None => format!("#{}", self.position),
+        }
+    }
 }
 
 /// How the decision came to be, for the one who asks why.
@@ -136,7 +136,8 @@ impl PolicyUnavailable {
 
 /// Where policies come from.
 pub trait PolicySource: Send + Sync {
-    /// Every policy that bears on `session` doing `action` on `resource`. A role that is absent has no policies.
+    /// Every policy that bears on `session` doing `action` on `resource`. A role or user that is absent, or was made
+    /// again under its name, does not exist ([`PrincipalFacts::exists`](super::PrincipalFacts)).
     ///
     /// # Errors
     /// [`PolicyUnavailable`] if they cannot be read.

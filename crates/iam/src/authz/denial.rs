@@ -1,6 +1,10 @@
 //! A refusal in AWS's words, as clients and people look for them; what to do about it follows.
 
-use super::decision::{AccessRequest, Layer, Reason};
+use super::decision::{AccessRequest, Decision, Layer, Reason, Response};
+use super::detail::{
+    DenialContext, DenialDetail, DeniedBy, DeniedPrincipal, DetailCondition, DetailValue, Items,
+};
+use crate::policy::Effect;
 
 const NO_MODEL_ACCESS: &str = "You don't have access to the model with the specified model ID.";
 
@@ -11,6 +15,8 @@ const MODEL: &str = "foundation-model/";
 pub(super) fn message(request: &AccessRequest<'_>, reason: Reason) -> String {
     let because = match reason {
         Reason::ModelAccess => return no_model_access(request),
+        // As if it had never had a policy: whether a role was deleted is nobody's to learn.
+        Reason::PrincipalGone => return message(request, Reason::NotAllowed(Layer::Identity)),
         Reason::ExplicitDeny(Layer::Trust) => "with an explicit deny in the role trust policy".to_owned(),
         Reason::ExplicitDeny(layer) => format!("with an explicit deny in {} {}", article(layer), kind(layer)),
         Reason::NotAllowed(layer) => {
@@ -24,6 +30,62 @@ pub(super) fn message(request: &AccessRequest<'_>, reason: Reason) -> String {
         request.resource,
         next(reason)
     )
+}
+
+/// Most keys of a context, values of a key and characters of a value that a detail has.
+const KEYS: usize = 64;
+const VALUES: usize = 8;
+const CHARACTERS: usize = 256;
+
+/// All of it, for who may know.
+pub(super) fn detail(request: &AccessRequest<'_>, response: &Response) -> DenialDetail {
+    let reason = match response.decision {
+        Decision::Allow => "allowed",
+        Decision::Deny(reason) => code(reason),
+    };
+    let value = |value: &str| DetailValue {
+        value: value.chars().take(CHARACTERS).collect(),
+    };
+    let conditions = request.context.beginning_with("").take(KEYS);
+    let denying = response.diagnostics.determining.iter();
+    DenialDetail {
+        allowed: false,
+        explicit_deny: matches!(response.decision, Decision::Deny(Reason::ExplicitDeny(_))),
+        matched_statements: Items {
+            items: denying
+                .filter(|statement| statement.effect == Effect::Deny)
+                .take(KEYS)
+                .map(|statement| DeniedBy {
+                    statement_id: statement.sid.clone().unwrap_or_default(),
+                    effect: "DENY".to_owned(),
+                    source_policy_id: statement.source.to_string(),
+                    source_policy_type: kind(statement.layer).to_owned(),
+                    position: statement.position,
+                })
+                .collect(),
+        },
+        failures: Items {
+            items: vec![value(reason)],
+        },
+        context: DenialContext {
+            principal: DeniedPrincipal {
+                id: request.principal.user_id().to_owned(),
+                arn: request.principal.principal_arn().to_string(),
+            },
+            action: request.action.to_owned(),
+            resource: request.resource.to_string(),
+            conditions: Items {
+                items: conditions
+                    .map(|(key, values)| DetailCondition {
+                        key: key.to_owned(),
+                        values: Items {
+                            items: values.iter().take(VALUES).map(|text| value(text)).collect(),
+                        },
+                    })
+                    .collect(),
+            },
+        },
+    }
 }
 
 /// Who may grant the model, and how: the account's agreement, which no policy replaces.
@@ -58,7 +120,7 @@ fn next(reason: Reason) -> &'static str {
         }
         Reason::ExplicitDeny(_) => "An administrator of the account would have to take that deny out.",
         Reason::NotAllowed(_) => "An administrator of the account can allow it there.",
-        Reason::ModelAccess => "",
+        Reason::ModelAccess | Reason::PrincipalGone => "",
     }
 }
 
@@ -66,6 +128,7 @@ fn next(reason: Reason) -> &'static str {
 pub(super) fn code(reason: Reason) -> &'static str {
     match reason {
         Reason::ModelAccess => "model-access",
+        Reason::PrincipalGone => "principal-gone",
         Reason::ExplicitDeny(layer) => match layer {
             Layer::Identity => "explicit-deny/identity",
             Layer::Resource => "explicit-deny/resource",

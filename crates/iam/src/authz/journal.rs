@@ -42,6 +42,15 @@ pub struct Entry {
     pub action: Option<&'static str>,
     /// On what.
     pub resource: Option<Arn>,
+    /// The policy with the statement that decided, as [`PolicySourceId`](super::PolicySourceId) has it; `None` if no
+    /// statement did.
+    pub policy: Option<String>,
+    /// The `Sid` of that statement; `#2` for a second one without.
+    pub statement: Option<String>,
+    /// Who stands behind the session, if its first one said so.
+    pub source_identity: Option<String>,
+    /// The private endpoint the request came by.
+    pub endpoint: Option<String>,
     /// From which address; `None` on a local socket.
     pub source_ip: Option<IpAddr>,
     /// SHA-256 of the caller's `User-Agent`, in hexadecimal.

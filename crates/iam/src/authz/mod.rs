@@ -1,20 +1,35 @@
 //! What a caller may do: policies in, a decision out, and a [`Permit`] once the decision is journaled.
 
+mod attached;
 mod authorizer;
 mod context;
 mod decision;
 mod denial;
+mod detail;
 mod evaluate;
+mod facts;
+mod global_keys;
 mod journal;
+mod question;
+mod simulate;
 
-pub use authorizer::{Authorizer, Permit, Refusal, RequestFacts};
+pub use attached::{Attached, Policies, PolicySourceId, PrincipalPolicies};
+pub use authorizer::{Authorizer, Permit, Refusal};
 pub use context::Context;
 pub use decision::{
-    AccessRequest, Decision, Diagnostics, Layer, ModelAgreement, Policies, PolicySource, PolicyUnavailable,
-    Reason, Response, Statement,
+    AccessRequest, Decision, Diagnostics, Layer, ModelAgreement, PolicySource, PolicyUnavailable, Reason,
+    Response, Statement,
 };
-pub use evaluate::evaluate;
+pub use detail::{
+    DenialContext, DenialDetail, DeniedBy, DeniedPrincipal, DetailCondition, DetailValue, Items, NotADetail,
+};
+pub use evaluate::{Verdict, decide, evaluate};
+pub use facts::{EndpointFacts, OrganisationFacts, PrincipalFacts, RequestFacts, ResourceFacts};
 pub use journal::{Entry, Journal, JournalUnavailable, Outcome, Position};
+pub use simulate::{MatchedStatement, Simulated, SimulatedDecision, Simulation, TextPosition, simulate};
+
+pub(crate) use context::{Key, hash as key_hash};
+pub(crate) use question::{Caller, CallerKind, Question};
 
 #[cfg(test)]
 mod tests;

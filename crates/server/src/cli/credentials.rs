@@ -282,6 +282,8 @@ mod tests {
             url: "https://127.0.0.1:8443".to_owned(),
             region: "us-east-1".to_owned(),
             ca: Some("/a b/it's.pem".to_owned()),
+            private: None,
+            socket: None,
             metrics: None,
         };
         Printed::of(&credentials, &endpoint, Timestamp::from_unix_seconds(NOW)).unwrap()

@@ -7,14 +7,16 @@ use std::net::SocketAddr;
 
 use moho_engine::ModelCard;
 use moho_iam::bootstrap::Attestation;
+use moho_terms::AccountId;
 
+use super::listeners::Listening;
 use super::serve::Opened;
-use crate::config::{Config, TlsConfig};
+use crate::config::{Config, EndpointConfig, Place, TlsConfig};
 use crate::door::{self, DoorState};
 use crate::net::Limits;
 
 /// Says all of it but the bounds.
-pub(super) fn say_posture<R>(config: &Config, addresses: &[SocketAddr], opened: &Opened<R>) {
+pub(super) fn say_posture<R>(config: &Config, listening: &Listening, opened: &Opened<R>) {
     tracing::info!(
         posture = "version",
         version = env!("CARGO_PKG_VERSION"),
@@ -23,9 +25,7 @@ pub(super) fn say_posture<R>(config: &Config, addresses: &[SocketAddr], opened: 
         "moho serves; {}",
         opened.attestation
     );
-    for address in addresses {
-        say_listener(*address);
-    }
+    say_listeners(config, listening, opened.attestation);
     say_certificate(config);
     say_development(config, opened);
     say_engine(config);
@@ -41,6 +41,51 @@ pub(super) fn say_posture<R>(config: &Config, addresses: &[SocketAddr], opened: 
     for line in &opened.posture {
         tracing::warn!(posture = "notice", "{line}; {}", opened.attestation);
     }
+}
+
+/// Every way in, and what it takes to use it.
+fn say_listeners(config: &Config, listening: &Listening, attestation: Attestation) {
+    for address in &listening.public {
+        say_listener(*address);
+    }
+    if listening.public.is_empty() {
+        tracing::info!(
+            posture = "listener",
+            exposure = "none",
+            "there is no public listener"
+        );
+    }
+    for (endpoint, (_, place)) in config.endpoints.iter().zip(&listening.private) {
+        say_endpoint(endpoint, place);
+    }
+    if let Some(address) = listening.plain {
+        tracing::warn!(
+            posture = "listener",
+            %address,
+            exposure = "plain",
+            "listening on http://{address} WITHOUT encryption: every program on this machine can read what passes; {attestation}"
+        );
+    }
+}
+
+fn say_endpoint(endpoint: &EndpointConfig, place: &Place) {
+    let accounts: Vec<&str> = endpoint.accounts.iter().map(AccountId::as_str).collect();
+    let accounts = if accounts.is_empty() {
+        "the first account".to_owned()
+    } else {
+        accounts.join(",")
+    };
+    tracing::info!(
+        posture = "listener",
+        address = %place,
+        exposure = "private",
+        endpoint = %endpoint.id,
+        vpc = %endpoint.vpc,
+        accounts,
+        client_ca = %endpoint.client_ca.display(),
+        "the private endpoint {} is on {place} (TLS 1.3 and 1.2, clients need a certificate)",
+        endpoint.id
+    );
 }
 
 fn say_listener(address: SocketAddr) {

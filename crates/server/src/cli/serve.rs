@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -12,11 +12,12 @@ use moho_audit::AuditError;
 use moho_engine::ModelCard;
 use moho_iam::bootstrap::Attestation;
 use moho_os::FileLock;
-use moho_terms::{Clock, Entropy};
+use moho_terms::{Clock, EndpointId, Entropy};
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+use super::listeners::{Listeners, Listening};
 use super::loading::Loading;
 use super::posture::{say_limits, say_posture};
 use super::{Exit, Failure, Progress, supervisor, surroundings, typed};
@@ -67,6 +68,12 @@ pub(super) struct Endpoint {
     pub(super) region: String,
     /// The file that clients have to trust, if the certificate is a generated one.
     pub(super) ca: Option<String>,
+    /// The private endpoint that the URL is of: clients need a certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) private: Option<EndpointId>,
+    /// The socket to connect to, if there is no address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) socket: Option<PathBuf>,
     /// The base URL of metrics and probes, if they are served apart.
     #[serde(default)]
     pub(super) metrics: Option<String>,
@@ -78,7 +85,7 @@ const CERTIFICATE_CHECK: std::time::Duration = std::time::Duration::from_secs(86
 /// How long the process waits at its very end for what the system does not give back.
 const LAST_WAIT: std::time::Duration = std::time::Duration::from_secs(2);
 
-pub(super) fn endpoint_path(data: &Path) -> std::path::PathBuf {
+pub(super) fn endpoint_path(data: &Path) -> PathBuf {
     data.join("endpoint.json")
 }
 
@@ -129,7 +136,7 @@ fn unopened(error: anyhow::Error) -> Failure {
 struct Prepared {
     limits: Limits,
     surface: Surface,
-    listeners: Vec<Listener>,
+    listeners: Listeners,
     /// For observers.
     metrics: Option<Listener>,
     /// A given certificate. A generated one has to wait until the data directory is ours.
@@ -141,10 +148,7 @@ struct Prepared {
 impl Prepared {
     fn make(config: &Config, open_files: usize) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let mut listeners = Vec::with_capacity(config.listen.len());
-        for address in &config.listen {
-            listeners.push(Listener::bind(*address)?);
-        }
+        let listeners = Listeners::bind(config)?;
         let metrics = match config.metrics {
             Some(address) => Some(Listener::bind(address).context("`metrics.listen`")?),
             None => None,
@@ -180,6 +184,7 @@ impl Prepared {
             mut terminate,
             mut interrupt,
         } = self;
+        listeners.suit(opened.attestation)?;
         let certificates = match given {
             Some(certificates) => certificates,
             None => Certificates::open(identity(config), surface.clock.as_ref())?,
@@ -192,17 +197,13 @@ impl Prepared {
             closing: opened.closing.clone(),
         };
         let server = Server::new(Arc::clone(&opened.road), settings);
-        let tls = Arc::clone(&certificates).acceptor()?;
-        let addresses: Vec<SocketAddr> = listeners.iter().map(Listener::address).collect();
-        for listener in listeners {
-            server.listen(listener, tls.clone());
-        }
+        let listening = listeners.serve(&server, &certificates)?;
         open_door(&server, config, &opened.door)?;
         let measured = opened.observed.telemetry();
         let metrics = metrics.map(|listener| MetricsListener::open(listener, Arc::clone(&opened.observed)));
         let seen_on = metrics.as_ref().map(MetricsListener::address);
-        let endpoint = Published::write(config, (&addresses, seen_on), &certificates)?;
-        say_posture(config, &addresses, &opened);
+        let endpoint = Published::write(config, (&listening, seen_on), &certificates)?;
+        say_posture(config, &listening, &opened);
         telemetry::say_posture(seen_on, config.otlp.as_ref());
         say_limits(config, &limits);
         supervisor.ready(&format!("serving {} models", opened.models.len()));
@@ -317,20 +318,22 @@ async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
 }
 
 /// `endpoint.json`, which goes when moho stops.
-struct Published(std::path::PathBuf);
+struct Published(PathBuf);
 
 impl Published {
     fn write(
         config: &Config,
-        (addresses, metrics): (&[SocketAddr], Option<SocketAddr>),
+        (listening, metrics): (&Listening, Option<SocketAddr>),
         certificates: &Certificates,
     ) -> anyhow::Result<Self> {
-        let first = addresses.first().context("there is no address to listen on")?;
+        let (url, private, socket) = listening.first().context("there is nothing to listen on")?;
         let ca = certificates
             .authority()
             .map(|path| path.canonicalize().unwrap_or(path).to_string_lossy().into_owned());
         let endpoint = Endpoint {
-            url: format!("https://{}", reachable(*first)),
+            url,
+            private,
+            socket,
             region: config.region.to_string(),
             ca,
             metrics: metrics.map(|address| format!("http://{}", reachable(address))),
@@ -351,7 +354,7 @@ impl Drop for Published {
 }
 
 /// The address as a client on this machine reaches it.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let here = match address.ip() {
         ip if !ip.is_unspecified() => ip,
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),

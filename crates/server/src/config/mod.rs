@@ -4,31 +4,43 @@
 //! [`Config`]: what it means, every value parsed, every default in. Neither step touches anything but its arguments;
 //! reading the file is the caller's.
 
+mod endpoints;
+mod fixed;
+mod quotas;
 mod resolve;
 mod settings;
+mod tables;
 mod typed;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use moho_engine::EngineConfig;
+use moho_iam::authn::FixedCredentials;
 use moho_terms::{ModelId, Region};
 
 use crate::net::Limits;
 use crate::net::tls::HostName;
 use crate::outbound::{HttpsUrl, Origin};
+use crate::quota::Quota;
 use crate::system::LogFormat;
 
+pub use endpoints::{EndpointConfig, Place};
 pub(crate) use resolve::data;
 pub use settings::{SETTINGS, Setting};
+pub use tables::{TABLES, TableForm, TableKey, TableKind};
 pub use typed::Typed;
 
 /// Everything that can be set, ready for use.
 pub struct Config {
     /// Where everything is kept.
     pub data: PathBuf,
-    /// Addresses to listen on.
+    /// Addresses to listen on, for everybody; none if only private endpoints are to be served.
     pub listen: Vec<SocketAddr>,
+    /// Private endpoints, in the order of their ids.
+    pub endpoints: Vec<EndpointConfig>,
+    /// Where plain HTTP is served to tools on this machine: loopback only.
+    pub plain_http: Option<SocketAddr>,
     /// The region of every resource name and signature.
     pub region: Region,
     /// Models to load.
@@ -41,6 +53,8 @@ pub struct Config {
     pub bootstrap_grants: Vec<ModelId>,
     /// What a peer may take.
     pub limits: Limits,
+    /// What principals may use of models.
+    pub(crate) quotas: Vec<Quota>,
     /// The certificate to show.
     pub tls: TlsConfig,
     /// How to log.
@@ -51,6 +65,8 @@ pub struct Config {
     pub otlp: Option<OtlpConfig>,
     /// Whose identity tokens are taken.
     pub federation: FederationConfig,
+    /// Credentials that somebody chose, for tools that can send no others; none unless told.
+    pub static_credentials: Option<FixedCredentials>,
 }
 
 /// Whose identity tokens are taken, and who is asked for the keys to check them.
@@ -134,7 +150,7 @@ pub struct Surroundings {
     pub data_home: Option<PathBuf>,
 }
 
-/// What is wrong with the settings. Names the place, never the value of anything secret: no setting is.
+/// What is wrong with the settings. Names the place, never the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// The file is no TOML.

@@ -8,9 +8,10 @@ use http::Uri;
 use moho_engine::EngineConfig;
 use moho_terms::{ModelId, Region};
 
-use super::typed::Typed;
+use super::typed::{Entry, Typed};
 use super::{
-    Config, ConfigError, FederationConfig, LogConfig, ModelFile, OtlpConfig, Surroundings, TlsConfig,
+    Config, ConfigError, EndpointConfig, FederationConfig, LogConfig, ModelFile, OtlpConfig, Place,
+    Surroundings, TlsConfig,
 };
 use crate::net::Limits;
 use crate::net::tls::HostName;
@@ -23,13 +24,14 @@ impl Config {
     /// # Errors
     /// [`ConfigError`]: a value that cannot be, or values that do not go together.
     pub fn resolve(typed: &Typed, surroundings: &Surroundings) -> Result<Self, ConfigError> {
-        let listen = match list(typed, "listen", |text| {
-            text.parse()
-                .map_err(|_e| "expected ADDRESS:PORT, such as 127.0.0.1:8443")
-        })? {
-            none if none.is_empty() => vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8443))],
-            some => some,
-        };
+        let listen = listen(typed)?;
+        let endpoints = super::endpoints::resolve(typed)?;
+        let plain_http = plain_http(typed)?;
+        if listen.is_empty() && endpoints.is_empty() && plain_http.is_none() {
+            return Err(ConfigError::Together(
+                "nobody could reach moho: name an address with `listen`, or a private endpoint (`[endpoints.\"vpce-…\"]`)",
+            ));
+        }
         Ok(Self {
             data: data(typed, surroundings)?,
             region: match one(typed, "region", |text| text.parse::<Region>())? {
@@ -43,7 +45,8 @@ impl Config {
             engine: engine(typed)?,
             bootstrap_grants: list(typed, "bootstrap.grants", |text| text.parse::<ModelId>())?,
             limits: limits(typed)?,
-            tls: tls(typed, &listen)?,
+            quotas: super::quotas::resolve(typed)?,
+            tls: tls(typed, listen.iter().chain(private_addresses(&endpoints)))?,
             log: LogConfig {
                 format: one(typed, "log.format", |text| match text {
                     "human" => Ok(LogFormat::Human),
@@ -68,9 +71,54 @@ impl Config {
                 key_hosts: list(typed, "federation.key_hosts", |text| text.parse::<Origin>())?,
                 ca: one(typed, "federation.ca", path)?,
             },
+            static_credentials: super::fixed::resolve(
+                typed,
+                listen.iter().chain(private_addresses(&endpoints)),
+            )?,
             listen,
+            endpoints,
+            plain_http,
         })
     }
+}
+
+/// The public addresses: none if that is said.
+fn listen(typed: &Typed) -> Result<Vec<SocketAddr>, ConfigError> {
+    let addresses = list(typed, "listen", |text| match text {
+        "none" => Ok(None),
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|_e| "expected ADDRESS:PORT, such as 127.0.0.1:8443, or none"),
+    })?;
+    match addresses.as_slice() {
+        [] if typed.get("listen").is_none() => Ok(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8443))]),
+        [] | [None] => Ok(Vec::new()),
+        several if several.contains(&None) => {
+            Err(ConfigError::Together("`listen` is none or addresses, not both"))
+        }
+        several => Ok(several.iter().copied().flatten().collect()),
+    }
+}
+
+/// Plain HTTP is for this machine alone: whoever else could listen in would see credentials and content.
+fn plain_http(typed: &Typed) -> Result<Option<SocketAddr>, ConfigError> {
+    let address = one(typed, "dev.plain_http", |text| match text {
+        "none" => Ok(None),
+        text => match text.parse::<SocketAddr>() {
+            Ok(address) if address.ip().to_canonical().is_loopback() => Ok(Some(address)),
+            Ok(_) => Err("plain HTTP is served on loopback addresses only, such as 127.0.0.1:8080"),
+            Err(_) => Err("expected ADDRESS:PORT on loopback, such as 127.0.0.1:8080, or none"),
+        },
+    })?;
+    Ok(address.flatten())
+}
+
+fn private_addresses(endpoints: &[EndpointConfig]) -> impl Iterator<Item = &SocketAddr> {
+    endpoints.iter().filter_map(|endpoint| match &endpoint.listen {
+        Place::Address(address) => Some(address),
+        Place::Socket(_) => None,
+    })
 }
 
 fn otlp(typed: &Typed) -> Result<Option<OtlpConfig>, ConfigError> {
@@ -193,7 +241,7 @@ fn limits(typed: &Typed) -> Result<Limits, ConfigError> {
     Ok(limits)
 }
 
-fn tls(typed: &Typed, listen: &[SocketAddr]) -> Result<TlsConfig, ConfigError> {
+fn tls<'a>(typed: &Typed, listen: impl Iterator<Item = &'a SocketAddr>) -> Result<TlsConfig, ConfigError> {
     let names = list(typed, "tls.names", |text| text.parse::<HostName>())?;
     match (one(typed, "tls.certificate", path)?, one(typed, "tls.key", path)?) {
         (Some(_), Some(_)) if !names.is_empty() => Err(ConfigError::Together(
@@ -208,7 +256,6 @@ fn tls(typed: &Typed, listen: &[SocketAddr]) -> Result<TlsConfig, ConfigError> {
             ];
             let here = here.iter().filter_map(|name| name.parse().ok());
             let listening = listen
-                .iter()
                 .map(SocketAddr::ip)
                 .filter(|ip| !ip.is_unspecified())
                 .map(HostName::Ip);
@@ -223,7 +270,7 @@ fn tls(typed: &Typed, listen: &[SocketAddr]) -> Result<TlsConfig, ConfigError> {
     }
 }
 
-fn one<T, E: ToString>(
+pub(super) fn one<T, E: ToString>(
     typed: &Typed,
     key: &str,
     parse: impl Fn(&str) -> Result<T, E>,
@@ -236,18 +283,31 @@ fn list<T, E: ToString>(
     key: &str,
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> Result<Vec<T>, ConfigError> {
-    let Some(entry) = typed.get(key) else {
+    each(typed.get(key), parse)
+}
+
+/// Each value of an entry, understood; none if it is not there.
+pub(super) fn each<T, E: ToString>(
+    entry: Option<&Entry>,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<Vec<T>, ConfigError> {
+    let Some(entry) = entry else {
         return Ok(Vec::new());
     };
     let parsed = entry.values.iter().map(|text| parse(text.trim()));
     let parsed: Result<Vec<T>, E> = parsed.collect();
-    parsed.map_err(|problem| ConfigError::Value {
-        place: entry.place.clone(),
-        problem: problem.to_string(),
-    })
+    parsed.map_err(|problem| wrong(&entry.place, &problem))
 }
 
-fn path(text: &str) -> Result<PathBuf, &'static str> {
+/// A value that cannot be, at its place.
+pub(super) fn wrong(place: &str, problem: &impl ToString) -> ConfigError {
+    ConfigError::Value {
+        place: place.to_owned(),
+        problem: problem.to_string(),
+    }
+}
+
+pub(super) fn path(text: &str) -> Result<PathBuf, &'static str> {
     if text.is_empty() {
         Err("expected a path")
     } else {

@@ -1,5 +1,6 @@
 //! The one table of settings. The command line, the environment, the file, the help text and docs/configuration.md are
-//! all made from it or compared with it.
+//! all made from it or compared with it. What there can be several of, each with settings of its own, stands in tables
+//! of the file only: see [`TABLES`](super::tables::TABLES).
 
 /// One setting.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ pub const SETTINGS: &[Setting] = &[
         ["listen", "listen", "MOHO_LISTEN"],
         "ADDRESS:PORT",
         "127.0.0.1:8443",
-        "Address to serve HTTPS on; port 0 takes any free port",
+        "Address to serve HTTPS on, for everybody; port 0 takes any free port; none (`[]` in the file): private endpoints only",
     ),
     one(
         ["region", "region", "MOHO_REGION"],
@@ -81,6 +82,12 @@ pub const SETTINGS: &[Setting] = &[
         "ID=FILE",
         "none",
         "Model to load: its name on every API, and its GGUF file (a table in the settings file)",
+    ),
+    one(
+        ["dev.plain_http", "dev-plain-http", "MOHO_DEV_PLAIN_HTTP"],
+        "ADDRESS:PORT",
+        "none",
+        "Address to serve plain HTTP on, for tools on this machine: loopback only, and under the development root only",
     ),
     one(
         ["engine.threads", "threads", "MOHO_THREADS"],
@@ -256,7 +263,21 @@ pub const SETTINGS: &[Setting] = &[
         "the system's",
         "Authorities to trust for the certificates of issuers and key hosts, in PEM",
     ),
+    one(
+        [
+            STATIC_CREDENTIALS,
+            "dev-static-credentials",
+            "MOHO_DEV_STATIC_CREDENTIALS",
+        ],
+        "ID:SECRET:ACCOUNT",
+        "none",
+        "Fixed credentials that act as the role Admin of the account, for local tools that can send no others. Only under the \
+         development root of trust, and only if every address to serve on is a loopback one",
+    ),
 ];
+
+/// The one setting that holds a secret: its value is shown nowhere.
+pub(super) const STATIC_CREDENTIALS: &str = "dev.static_credentials";
 
 impl Setting {
     /// The setting of a key.
@@ -294,7 +315,7 @@ impl Setting {
 }
 
 /// Levenshtein's distance: how many letters have to be put in, taken out or changed.
-fn edits(one: &str, other: &str) -> usize {
+pub(super) fn edits(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.chars().count()).collect();
     for (i, a) in (1..).zip(one.chars()) {
         let mut next = vec![i];

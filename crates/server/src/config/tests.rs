@@ -159,11 +159,114 @@ fn the_table_is_consistent_and_documented() {
             setting.row()
         );
     }
+    let rows: Vec<String> = TABLES.iter().flat_map(TableKind::rows).collect();
+    for row in &rows {
+        assert!(page.contains(row), "docs/configuration.md lacks this row:\n{row}");
+    }
     assert_eq!(
         page.lines().filter(|line| line.starts_with("| `")).count(),
-        SETTINGS.len(),
+        SETTINGS.len() + rows.len(),
         "a row of a setting that is gone"
     );
+    for kind in TABLES {
+        let clash = |setting: &&Setting| setting.key.split('.').next() == Some(kind.name);
+        assert!(SETTINGS.iter().find(clash).is_none(), "{}", kind.name);
+    }
+}
+
+const ENDPOINT: &str = "[endpoints.vpce-0a1b2c3d4e5f60718]
+listen = '10.0.0.5:8443'
+vpc = 'vpc-0a1b2c3d'
+client_ca = '/etc/moho/clients.pem'
+";
+
+#[test]
+fn private_endpoints_are_tables_of_the_file() {
+    let file = format!(
+        "listen = []\n{ENDPOINT}accounts = ['123456789012', '210987654321']\n\
+         [endpoints.\"vpce-0a1b2c3d\"]\nlisten = 'unix:/run/moho/private.sock'\nvpc = 'vpc-1a1b2c3d'\nclient_ca = 'c.pem'\n"
+    );
+    let config = resolve(&Typed::from_file(&file).unwrap()).unwrap();
+    assert!(config.listen.is_empty(), "there is no public listener");
+    let [socket, address] = config.endpoints.as_slice() else {
+        panic!("{:?}", config.endpoints)
+    };
+    assert_eq!(socket.listen, Place::Socket("/run/moho/private.sock".into()));
+    assert!(socket.accounts.is_empty(), "the first account's");
+    assert_eq!(address.listen, Place::Address("10.0.0.5:8443".parse().unwrap()));
+    assert_eq!(
+        (address.id.as_str(), address.vpc.as_str(), address.accounts.len()),
+        ("vpce-0a1b2c3d4e5f60718", "vpc-0a1b2c3d", 2)
+    );
+    assert_eq!(address.client_ca, PathBuf::from("/etc/moho/clients.pem"));
+    let TlsConfig::Generated(names) = config.tls else {
+        panic!("not generated")
+    };
+    assert!(names.iter().any(|name| name.to_string() == "10.0.0.5"));
+}
+
+#[test]
+fn endpoints_that_cannot_be_are_refused_with_their_place() {
+    let second = ENDPOINT.replace("vpce-0a1b2c3d4e5f60718", "vpce-0a1b2c3d");
+    for (file, place) in [
+        (ENDPOINT.replace("vpce-0a", "vpce-XX"), "17 hexadecimal digits"),
+        (
+            ENDPOINT.replace("vpc-0a1b2c3d", "vpc-0"),
+            "`vpc` of `endpoints.vpce-0a1b2c3d4e5f60718`",
+        ),
+        (
+            ENDPOINT.replace("10.0.0.5:8443", "unix:relative"),
+            "absolute path",
+        ),
+        (ENDPOINT.replace("10.0.0.5:8443", "10.0.0.5"), "ADDRESS:PORT"),
+        (
+            ENDPOINT.replace("client_ca", "client_cas"),
+            "did you mean `endpoints.client_ca`?",
+        ),
+        (
+            ENDPOINT.replace("client_ca = '/etc/moho/clients.pem'", ""),
+            "`client_ca` is required",
+        ),
+        (format!("{ENDPOINT}accounts = ['1']"), "12 digits"),
+        (format!("{ENDPOINT}accounts = [true]"), "`accounts` of"),
+        (format!("{ENDPOINT}{second}"), "same `listen`"),
+        (
+            format!(
+                "{ENDPOINT}{}accounts = ['123456789012']",
+                second.replace(":8443", ":8444")
+            ),
+            "one owner",
+        ),
+        ("endpoints = 'x'".to_owned(), "a name each"),
+        ("[endpoints]\n'vpce-0a1b2c3d' = 1".to_owned(), "expected a table"),
+        ("listen = []".to_owned(), "nobody could reach moho"),
+        ("listen = ['none', '127.0.0.1:1']".to_owned(), "not both"),
+    ] {
+        assert!(error_of(&file).contains(place), "{file}: {}", error_of(&file));
+    }
+}
+
+#[test]
+fn plain_http_is_for_this_machine_alone() {
+    let plain = |address: &str| resolve(&typed(&["--dev-plain-http", address]));
+    assert_eq!(plain("127.0.0.1:8080").unwrap().plain_http.unwrap().port(), 8080);
+    assert!(plain("[::1]:0").is_ok() && plain("127.8.8.8:1").is_ok());
+    assert!(plain("none").unwrap().plain_http.is_none());
+    for refused in [
+        "0.0.0.0:8080",
+        "10.0.0.5:8080",
+        "[::]:8080",
+        "[::ffff:10.0.0.5]:1",
+        "localhost:8080",
+    ] {
+        let said = plain(refused).err().unwrap();
+        assert!(
+            said.contains("--dev-plain-http") && said.contains("loopback"),
+            "{refused}: {said}"
+        );
+    }
+    let only = resolve(&typed(&["--listen", "none", "--dev-plain-http", "127.0.0.1:0"])).unwrap();
+    assert!(only.listen.is_empty());
 }
 
 #[test]
@@ -231,4 +334,65 @@ fn one_peer_gets_half_of_the_connections_unless_it_is_told_otherwise() {
     assert_eq!(limits(&["--max-connections", "1"]).connections_per_peer, 1);
     let said = limits(&["--max-connections", "10", "--max-peer-connections", "9"]);
     assert_eq!((said.connections, said.connections_per_peer), (10, 9));
+}
+
+#[test]
+fn fixed_credentials_are_for_loopback_addresses_and_shown_nowhere() {
+    let config = resolve(&typed(&[
+        "--dev-static-credentials",
+        "test:se:cret/+:123456789012",
+    ]))
+    .unwrap();
+    let fixed = config.static_credentials.unwrap();
+    assert_eq!(
+        (fixed.id.as_str(), fixed.account.as_str()),
+        ("test", "123456789012")
+    );
+    assert_eq!(fixed.secret.expose(), b"se:cret/+");
+    assert!(resolve(&Typed::default()).unwrap().static_credentials.is_none());
+    assert!(
+        resolve(&typed(&["--dev-static-credentials", "none"]))
+            .unwrap()
+            .static_credentials
+            .is_none()
+    );
+    for listen in [
+        "0.0.0.0:8443",
+        "[::]:8443",
+        "192.0.2.1:8443",
+        "127.0.0.1:8443,10.0.0.1:8443",
+    ] {
+        let error = resolve(&typed(&[
+            "--listen",
+            listen,
+            "--dev-static-credentials",
+            "test:hidden:123456789012",
+        ]));
+        let error = error.err().unwrap();
+        assert!(error.contains("loopback") && !error.contains("hidden"), "{error}");
+    }
+    for text in [
+        "",
+        "hidden",
+        "id:hidden",
+        "id::123456789012",
+        "i:hidden:123456789012",
+        "id/x:hidden:123456789012",
+        "test:hidden hidden:123456789012",
+        "test:hidden:12345678901",
+        "test:hidden:12345678901\u{0662}",
+    ] {
+        let error = resolve(&typed(&["--dev-static-credentials", text]))
+            .err()
+            .unwrap();
+        assert!(
+            error.contains("ID:SECRET:ACCOUNT") && !error.contains("hidden"),
+            "{error}"
+        );
+    }
+    let on_the_line = typed(&["--dev-static-credentials=test:hidden:123456789012"]);
+    assert_eq!(on_the_line.secret_flag(), Some("test:hidden:123456789012"));
+    let in_the_file = Typed::from_file("[dev]\nstatic_credentials = 'test:hidden:123456789012'").unwrap();
+    assert_eq!(in_the_file.secret_flag(), None);
+    assert!(resolve(&in_the_file).unwrap().static_credentials.is_some());
 }

@@ -13,7 +13,7 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 
 use crate::net::activity::Activity;
-use crate::net::{Patient, Peer, Road, Server, accept, connection};
+use crate::net::{Patient, Peer, Road, Server, Via, accept, connection};
 
 /// Whether the door is open, as the road sees it. Once closed, it stays so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +141,7 @@ pub fn serve<R: Road>(server: &Server<R>, door: DoorSocket, own_uid: u32, state:
             let serving = connection::http1(
                 Arc::clone(&rim),
                 Patient::new(stream, rim.settings.limits.stall, Arc::clone(&activity)),
-                (Peer::Door { uid }, activity),
+                ((Peer::Door { uid }, Via::Door), activity),
             );
             let mut closed = state.clone();
             rim.tasks.spawn(async move {

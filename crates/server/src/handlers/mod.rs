@@ -2,9 +2,11 @@
 
 pub(crate) mod bedrock;
 pub(crate) mod chat;
+pub(crate) mod iam;
 pub(crate) mod identity;
 mod inference;
 pub(crate) mod models;
+pub(crate) mod paging;
 pub(crate) mod responses;
 pub(crate) mod sts;
 
@@ -14,6 +16,7 @@ use moho_terms::RequestId;
 
 pub(crate) use inference::InferencePermit;
 
+use crate::quota::Entrance;
 use crate::startup::Platform;
 use crate::telemetry::RequestSpan;
 
@@ -23,4 +26,6 @@ pub(crate) struct Asked {
     pub(crate) request: RequestId,
     /// What is measured of it.
     pub(crate) span: RequestSpan,
+    /// What the quotas know of it.
+    pub(crate) entrance: Arc<Entrance>,
 }

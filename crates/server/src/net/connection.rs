@@ -15,7 +15,10 @@ use tokio::time::Instant;
 use super::activity::{Activity, Verdict};
 use super::service::Rim;
 use super::tasks::Tasks;
-use super::{Limits, Peer, Road};
+use super::{Limits, Peer, Road, Via};
+
+/// Who is at the other end, and by which listener it came in.
+pub(crate) type Client = (Peer, Via);
 
 /// What a peer may send ahead on one HTTP/2 stream, and on the whole connection. Fixed: windows that adapt grow with what
 /// the peer sends, up to megabytes.
@@ -47,12 +50,12 @@ const GOODBYE: Duration = Duration::from_secs(1);
 pub(crate) async fn http1<R: Road>(
     rim: Arc<Rim<R>>,
     io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    (peer, activity): (Peer, Arc<Activity>),
+    (client, activity): (Client, Arc<Activity>),
 ) {
     let (limits, tasks) = (rim.settings.limits, rim.tasks.clone());
     let seen = Arc::clone(&activity);
     let service = service_fn(move |request: Request<Incoming>| {
-        Arc::clone(&rim).answer(request, peer, Arc::clone(&seen))
+        Arc::clone(&rim).answer(request, client.clone(), Arc::clone(&seen))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -69,12 +72,12 @@ pub(crate) async fn http1<R: Road>(
 pub(crate) async fn http2<R: Road>(
     rim: Arc<Rim<R>>,
     io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    (peer, activity): (Peer, Arc<Activity>),
+    (client, activity): (Client, Arc<Activity>),
 ) {
     let (limits, tasks) = (rim.settings.limits, rim.tasks.clone());
     let seen = Arc::clone(&activity);
     let service = service_fn(move |request: Request<Incoming>| {
-        Arc::clone(&rim).answer(request, peer, Arc::clone(&seen))
+        Arc::clone(&rim).answer(request, client.clone(), Arc::clone(&seen))
     });
     let connection = http2::Builder::new(tasks.clone())
         .timer(TokioTimer::new())

@@ -7,19 +7,48 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use moho_terms::{ContentBytes, RequestId, Timestamp};
+use moho_terms::{ContentBytes, EndpointId, RequestId, Timestamp};
 use tokio::sync::mpsc;
 
 /// Who is at the other end of the connection, as the system (not the request) tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
-    /// A client on the network, over TLS.
+    /// A client on the network.
     Network(SocketAddr),
+    /// A process of this machine at a private endpoint's Unix socket, by the user id the kernel vouches for.
+    Local {
+        /// The process's user id (`SO_PEERCRED`).
+        uid: u32,
+    },
     /// A process of this machine at the bootstrap door, by the user id the kernel vouches for.
     Door {
         /// The process's user id (`SO_PEERCRED`).
         uid: u32,
     },
+}
+
+/// By which of moho's listeners a request came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Via {
+    /// A public one, over TLS.
+    Public,
+    /// A private endpoint, over TLS, from a client that showed a certificate.
+    Endpoint(Arc<EndpointId>),
+    /// The one for local tools, without TLS.
+    Plain,
+    /// The bootstrap door.
+    Door,
+}
+
+impl Via {
+    /// Whether nobody on the way could listen in: `aws:SecureTransport`.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        match self {
+            Self::Public | Self::Endpoint(_) | Self::Door => true,
+            Self::Plain => false,
+        }
+    }
 }
 
 /// A request up to its body.
@@ -42,6 +71,8 @@ pub struct Head {
     pub headers: HeaderMap,
     /// The other end.
     pub peer: Peer,
+    /// The listener.
+    pub via: Via,
     /// When the head had arrived.
     pub received: Timestamp,
     /// The id in the reply's headers, the journal and the receipt.

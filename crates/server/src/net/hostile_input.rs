@@ -16,7 +16,8 @@ use crate::closing::Closing;
 
 use super::activity::Activity;
 use super::{
-    Admission, Body, Head, Inbound, Limits, Outbound, Peer, RimError, RimSettings, Road, Server, connection,
+    Admission, Body, Head, Inbound, Limits, Outbound, Peer, RimError, RimSettings, Road, Server, Via,
+    connection,
 };
 
 /// What a connection may hold: little, so that its bounds are met.
@@ -72,7 +73,7 @@ async fn answer(client: Vec<u8>, version_2: bool) -> Served {
     let (ours, theirs) = tokio::io::duplex(64 << 10);
     let (mut reading, mut writing) = tokio::io::split(ours);
     let peer = Peer::Network(([192, 0, 2, 1], 40_000).into());
-    let client_of = (peer, Arc::new(Activity::new()));
+    let client_of = ((peer, Via::Public), Arc::new(Activity::new()));
     let serving = async {
         if version_2 {
             connection::http2(Arc::clone(server.rim()), theirs, client_of).await;
@@ -112,6 +113,7 @@ impl Noting {
             authority: head.authority.clone(),
             headers: head.headers.clone(),
             peer: head.peer,
+            via: head.via.clone(),
             received: head.received,
             request_id: head.request_id.clone(),
         };

@@ -11,7 +11,7 @@ use moho_terms::{ContentBytes, RequestId, Timestamp};
 use zeroize::Zeroizing;
 
 use super::memory::Share;
-use super::{Head, Limits, Peer, RimError};
+use super::{Head, Limits, Peer, RimError, Via};
 
 /// The first piece of memory for a body of which nothing is known.
 const FIRST_PIECE: usize = 16 << 10;
@@ -19,7 +19,7 @@ const FIRST_PIECE: usize = 16 << 10;
 /// Reads the head, and says what is wrong with it.
 pub(crate) fn head(
     mut parts: Parts,
-    peer: Peer,
+    (peer, via): (Peer, Via),
     received: Timestamp,
     request_id: RequestId,
 ) -> (Head, Result<(), RimError>) {
@@ -43,6 +43,7 @@ pub(crate) fn head(
         authority: authority.unwrap_or_default(),
         headers: parts.headers,
         peer,
+        via,
         received,
         request_id,
     };

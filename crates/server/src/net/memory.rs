@@ -3,9 +3,7 @@
 //! One peer gets its share and no more, and a part is kept for small bodies: neither one client nor all who send large
 //! ones can shut the others out.
 
-use std::net::IpAddr;
-
-use super::pool::{Exhausted, Pool, one_peer};
+use super::pool::{Exhausted, Pool, Sharer};
 use super::{Limits, RimError};
 
 /// Bytes of a body that is small.
@@ -25,8 +23,7 @@ pub(crate) struct BodyMemory {
 /// A share of [`BodyMemory`], given back when dropped.
 pub(crate) struct Share {
     memory: BodyMemory,
-    /// The bootstrap door is a peer as well, without an address.
-    peer: Option<IpAddr>,
+    peer: Sharer,
     bytes: usize,
     reserved: bool,
 }
@@ -43,10 +40,10 @@ impl BodyMemory {
     }
 
     /// A share of nothing, that can grow.
-    pub(crate) fn share(&self, address: Option<IpAddr>) -> Share {
+    pub(crate) fn share(&self, peer: Sharer) -> Share {
         Share {
             memory: self.clone(),
-            peer: address.map(one_peer),
+            peer,
             bytes: 0,
             reserved: false,
         }
@@ -106,12 +103,12 @@ mod tests {
         })
     }
 
-    fn peer(last: u8) -> Option<IpAddr> {
-        Some([192, 0, 2, last].into())
+    fn peer(last: u8) -> Sharer {
+        Sharer::Network([192, 0, 2, last].into())
     }
 
     /// As many shares of `bytes` as the peer can get.
-    fn fill(memory: &BodyMemory, peer: Option<IpAddr>, bytes: usize) -> Vec<Share> {
+    fn fill(memory: &BodyMemory, peer: Sharer, bytes: usize) -> Vec<Share> {
         let mut shares = Vec::new();
         loop {
             let mut share = memory.share(peer);

@@ -12,6 +12,7 @@ mod exchange;
 pub mod hostile_input;
 mod intake;
 mod limits;
+mod listener;
 mod memory;
 mod patient;
 mod places;
@@ -26,10 +27,11 @@ pub mod tls;
 
 pub(crate) use patient::Patient;
 
-pub use exchange::{Admission, Body, Head, Inbound, Outbound, Peer, Piece, RimError, Road, reply_bytes};
+pub use exchange::{Admission, Body, Head, Inbound, Outbound, Peer, Piece, RimError, Road, Via, reply_bytes};
 pub use limits::Limits;
-pub(crate) use server::take;
-pub use server::{BindError, Listener, Server};
+pub use listener::{BindError, Listener, SocketError, SocketListener};
+pub(crate) use listener::{check_place, take};
+pub use server::{Entrance, Server};
 pub use service::RimSettings;
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
 //! The places for requests in progress: so many in all, and so many for one peer, so that nobody takes them all.
 
-use std::net::IpAddr;
-
 use super::RimError;
-use super::pool::{Exhausted, Pool, one_peer};
+use super::pool::{Exhausted, Pool, Sharer};
 
 /// All places.
 #[derive(Clone)]
@@ -12,7 +10,7 @@ pub(crate) struct Places(Pool);
 /// One request's place, until dropped.
 pub(crate) struct Place {
     places: Pool,
-    peer: IpAddr,
+    peer: Sharer,
 }
 
 impl Places {
@@ -21,13 +19,12 @@ impl Places {
         Self(Pool::new(most, each))
     }
 
-    /// A place for one more request of `address`.
+    /// A place for one more request of `peer`.
     ///
     /// # Errors
     /// [`RimError::TooMany`] if the peer has its share, [`RimError::Full`] if all places are taken.
-    pub(crate) fn take(&self, address: IpAddr) -> Result<Place, RimError> {
-        let peer = one_peer(address);
-        self.0.take(Some(peer), 1).map_err(|exhausted| match exhausted {
+    pub(crate) fn take(&self, peer: Sharer) -> Result<Place, RimError> {
+        self.0.take(peer, 1).map_err(|exhausted| match exhausted {
             Exhausted::Peer => RimError::TooMany,
             Exhausted::All => RimError::Full,
         })?;
@@ -38,18 +35,19 @@ impl Places {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.places.give_back(Some(self.peer), 1);
+        self.places.give_back(self.peer, 1);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::pool::one_peer;
 
     #[test]
     fn each_peer_has_its_share_and_all_have_theirs() {
         let places = Places::new(4, 2);
-        let take = |address: &str| places.take(address.parse().unwrap());
+        let take = |address: &str| places.take(Sharer::Network(one_peer(address.parse().unwrap())));
         let held = [take("192.0.2.1"), take("::ffff:192.0.2.1")].map(Result::unwrap);
         assert_eq!(take("192.0.2.1").err(), Some(RimError::TooMany));
         let other = [take("2001:db8::1"), take("2001:db8::ffff:2")].map(Result::unwrap);

@@ -4,6 +4,30 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::Peer;
+
+/// Who has one share, however many connections and addresses it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Sharer {
+    /// An address of the network (see [`one_peer`]).
+    Network(IpAddr),
+    /// A user of this machine, at a Unix socket.
+    User(u32),
+    /// Whoever is at the bootstrap door.
+    Door,
+}
+
+impl Sharer {
+    /// Whose share a peer has.
+    pub(crate) fn of(peer: Peer) -> Self {
+        match peer {
+            Peer::Network(address) => Self::Network(one_peer(address.ip())),
+            Peer::Local { uid } => Self::User(uid),
+            Peer::Door { .. } => Self::Door,
+        }
+    }
+}
+
 /// All that there is.
 #[derive(Clone)]
 pub(super) struct Pool {
@@ -15,7 +39,7 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct Taken {
     all: usize,
-    peers: HashMap<Option<IpAddr>, usize>,
+    peers: HashMap<Sharer, usize>,
 }
 
 /// Why there is nothing more.
@@ -37,9 +61,8 @@ impl Pool {
         }
     }
 
-    /// Takes `amount` more for a peer. It never waits: who waits while holding some can wait for ever. The bootstrap door
-    /// is a peer as well, without an address.
-    pub(super) fn take(&self, peer: Option<IpAddr>, amount: usize) -> Result<(), Exhausted> {
+    /// Takes `amount` more for a peer. It never waits: who waits while holding some can wait for ever.
+    pub(super) fn take(&self, peer: Sharer, amount: usize) -> Result<(), Exhausted> {
         let mut taken = self.taken();
         let own = taken.peers.get(&peer).copied().unwrap_or_default();
         let (own, all) = (own.saturating_add(amount), taken.all.saturating_add(amount));
@@ -55,7 +78,7 @@ impl Pool {
     }
 
     /// Gives back what a peer took.
-    pub(super) fn give_back(&self, peer: Option<IpAddr>, amount: usize) {
+    pub(super) fn give_back(&self, peer: Sharer, amount: usize) {
         let mut taken = self.taken();
         taken.all = taken.all.saturating_sub(amount);
         match taken.peers.get_mut(&peer) {
@@ -81,5 +104,25 @@ pub(crate) fn one_peer(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
         v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_of_this_machine_is_one_peer() {
+        let network = |address: &str| Sharer::of(Peer::Network(address.parse().unwrap()));
+        assert_eq!(network("[2001:db8::1]:1"), network("[2001:db8::2]:2"));
+        assert_ne!(network("127.0.0.1:1"), network("127.0.0.2:1"));
+        let local = |uid| Sharer::of(Peer::Local { uid });
+        assert_eq!(local(7), local(7));
+        assert_ne!(local(7), local(8));
+        let pool = Pool::new(3, 2);
+        assert_eq!(pool.take(local(7), 2), Ok(()));
+        assert_eq!(pool.take(local(7), 1), Err(Exhausted::Peer));
+        assert_eq!(pool.take(local(8), 1), Ok(()));
+        assert_eq!(pool.take(Sharer::Door, 1), Err(Exhausted::All));
     }
 }

@@ -5,13 +5,12 @@
 //! half-sent heads, unfinished handshakes and unread refusals keep nobody out, and a crowd from one address costs that address first.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::activity::Activity;
-use super::pool::one_peer;
+use super::pool::Sharer;
 
 /// For so many seats, one connection may take its time to leave after it lost its own.
 const STANDING: usize = 64;
@@ -37,13 +36,13 @@ struct Taken {
     /// How many of those were told to end at once.
     ending: usize,
     /// By peer, then by the number of the seat.
-    peers: HashMap<IpAddr, HashMap<u64, Arc<Activity>>>,
+    peers: HashMap<Sharer, HashMap<u64, Arc<Activity>>>,
 }
 
 /// One connection's seat, until dropped.
 pub(crate) struct Seat {
     seats: Seats,
-    peer: IpAddr,
+    peer: Sharer,
     number: u64,
 }
 
@@ -73,9 +72,8 @@ impl Seats {
         }
     }
 
-    /// A seat for one more connection of `address`; `None` if everybody who could make room for it has a request that the road took in.
-    pub(crate) fn take(&self, address: IpAddr, activity: &Arc<Activity>) -> Option<Seat> {
-        let peer = one_peer(address);
+    /// A seat for one more connection of `peer`; `None` if everybody who could make room for it has a request that the road took in.
+    pub(crate) fn take(&self, peer: Sharer, activity: &Arc<Activity>) -> Option<Seat> {
         let mut taken = self.taken();
         taken.hurry(self.standing);
         let own = taken.of(peer);
@@ -104,18 +102,18 @@ impl Seats {
 }
 
 impl Taken {
-    fn of(&self, peer: IpAddr) -> usize {
+    fn of(&self, peer: Sharer) -> usize {
         self.peers.get(&peer).map_or(0, HashMap::len)
     }
 
     /// The peer that has most.
-    fn crowd(&self) -> Option<(IpAddr, usize)> {
+    fn crowd(&self) -> Option<(Sharer, usize)> {
         let counts = self.peers.iter().map(|(peer, seats)| (*peer, seats.len()));
         counts.max_by_key(|(_, count)| *count)
     }
 
     /// Sends away the connection of `peer` that has been useless for longest; its seat is free at once.
-    fn make_room(&mut self, peer: IpAddr) -> Option<()> {
+    fn make_room(&mut self, peer: Sharer) -> Option<()> {
         let seats = self.peers.get(&peer)?.iter();
         let idle = seats.filter_map(|(number, activity)| Some((activity.useless_for()?, *number)));
         let (_, number) = idle.max()?;
@@ -136,14 +134,14 @@ impl Taken {
     }
 
     /// Somebody has left, who may have lost the seat before.
-    fn left(&mut self, peer: IpAddr, number: u64) {
+    fn left(&mut self, peer: Sharer, number: u64) {
         let known = self.free(peer, number).is_some() || self.leaving.remove(&number).is_some();
         if !known {
             self.ending = self.ending.saturating_sub(1);
         }
     }
 
-    fn free(&mut self, peer: IpAddr, number: u64) -> Option<Arc<Activity>> {
+    fn free(&mut self, peer: Sharer, number: u64) -> Option<Arc<Activity>> {
         let seats = self.peers.get_mut(&peer)?;
         let activity = seats.remove(&number)?;
         if seats.is_empty() {
@@ -172,8 +170,8 @@ mod tests {
         Arc::new(Activity::new())
     }
 
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn address(text: &str) -> Sharer {
+        Sharer::Network(text.parse().unwrap())
     }
 
     #[test]

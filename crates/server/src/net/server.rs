@@ -1,21 +1,23 @@
-//! Listening: addresses, connections, their number, and the way down.
+//! Listening: connections, their number, what each has to show, and the way down.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use moho_terms::EndpointId;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::Activity;
+use super::listener::Source;
 use super::memory::BodyMemory;
 use super::patient::Patient;
 use super::places::Places;
+use super::pool::Sharer;
 use super::seats::Seats;
 use super::service::{Rim, RimSettings};
 use super::tasks::{Shutdown, tasks};
-use super::{Peer, Road, accept, connection};
+use super::tls::PrivateAcceptor;
+use super::{Listener, Peer, Road, SocketListener, Via, accept, connection};
 
 /// The application protocol that TLS agreed on, when it is HTTP/2.
 const H2: &[u8] = b"h2";
@@ -23,96 +25,42 @@ const H2: &[u8] = b"h2";
 const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 67\r\nconnection: close\r\n\r\n\
     this port speaks HTTPS, not plain HTTP: begin the URL with https://";
 
-/// Connections that may wait to be accepted; the system may allow fewer.
-const BACKLOG: u32 = 4096;
-/// Bytes that the system keeps for one connection until the client has them; it counts its own overhead in.
-const SEND_BUFFER: u32 = 64 << 10;
-
-/// Why an address cannot be listened on.
-#[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    /// Another process has it.
-    #[error("the address {0} is in use: stop what listens there, or choose another with --listen")]
-    InUse(SocketAddr),
-    /// The system's permission is missing.
-    #[error("this user may not listen on {0}: choose a port of 1024 or higher with --listen")]
-    NotPermitted(SocketAddr),
-    /// This machine does not have it.
-    #[error("this machine has no address {0}: choose another with --listen")]
-    NotHere(SocketAddr),
-    /// Anything else.
-    #[error("the address {address} cannot be listened on")]
-    Other {
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
+/// What a listener is: which way in, and what a client has to show there.
+#[derive(Clone)]
+pub struct Entrance {
+    via: Via,
+    /// What accepts TLS; without it, plain HTTP is spoken.
+    tls: Option<TlsAcceptor>,
 }
 
-impl BindError {
-    fn new(address: SocketAddr, source: io::Error) -> Self {
-        let kind = source.kind();
-        if kind == io::ErrorKind::AddrInUse {
-            Self::InUse(address)
-        } else if kind == io::ErrorKind::PermissionDenied {
-            Self::NotPermitted(address)
-        } else if kind == io::ErrorKind::AddrNotAvailable {
-            Self::NotHere(address)
-        } else {
-            Self::Other { address, source }
+impl Entrance {
+    /// One for everybody, over TLS.
+    #[must_use]
+    pub fn public(tls: TlsAcceptor) -> Self {
+        Self {
+            via: Via::Public,
+            tls: Some(tls),
         }
     }
-}
 
-/// A socket that already listens, but is not served yet.
-pub struct Listener {
-    socket: TcpListener,
-    address: SocketAddr,
-}
-
-impl Listener {
-    /// Takes the address; port 0 takes any free port.
-    ///
-    /// # Errors
-    /// [`BindError`]: the address cannot be had.
-    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let failed = |source| BindError::new(address, source);
-        let socket = take(address)?.listen(BACKLOG).map_err(failed)?;
-        let address = socket.local_addr().map_err(failed)?;
-        Ok(Self { socket, address })
-    }
-
-    /// The socket, for a server of another kind.
-    pub(crate) fn into_socket(self) -> TcpListener {
-        self.socket
-    }
-
-    /// The address, with the port that it really has.
+    /// A private endpoint's. `tls` demands a certificate of its clients
+    /// ([`Certificates::private_acceptor`](super::tls::Certificates::private_acceptor)).
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn private(endpoint: EndpointId, tls: PrivateAcceptor) -> Self {
+        Self {
+            via: Via::Endpoint(Arc::new(endpoint)),
+            tls: Some(tls.into_inner()),
+        }
     }
-}
 
-/// The address, until dropped. Nobody can connect to it before it listens.
-///
-/// # Errors
-/// [`BindError`]: the address cannot be had.
-pub(crate) fn take(address: SocketAddr) -> Result<TcpSocket, BindError> {
-    let taken = || {
-        let socket = match address {
-            SocketAddr::V4(_) => TcpSocket::new_v4(),
-            SocketAddr::V6(_) => TcpSocket::new_v6(),
-        }?;
-        // Connections that linger from before are no hindrance.
-        socket.set_reuseaddr(true)?;
-        // Connections inherit it; without it the system lets a reader who takes nothing have megabytes.
-        socket.set_send_buffer_size(SEND_BUFFER)?;
-        socket.bind(address)?;
-        Ok(socket)
-    };
-    taken().map_err(|source| BindError::new(address, source))
+    /// The one for local tools, without TLS. Whether it may be is the caller's to know.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self {
+            via: Via::Plain,
+            tls: None,
+        }
+    }
 }
 
 /// A server: one road behind any number of listeners.
@@ -141,12 +89,21 @@ impl<R: Road> Server<R> {
         }
     }
 
-    /// Serves TLS on `listener` from now on.
-    pub fn listen(&self, listener: Listener, tls: TlsAcceptor) {
+    /// Serves what comes in by `listener` from now on.
+    pub fn listen(&self, listener: Listener, entrance: Entrance) {
+        self.accept_from(listener, entrance);
+    }
+
+    /// Serves what comes in by a Unix socket from now on; its file goes when the server stops.
+    pub fn listen_on_socket(&self, listener: SocketListener, entrance: Entrance) {
+        self.accept_from(listener, entrance);
+    }
+
+    fn accept_from<S: Source>(&self, source: S, entrance: Entrance) {
         let (rim, seats) = (Arc::clone(&self.rim), self.seats.clone());
         self.rim.tasks.spawn(async move {
             tokio::select! {
-                () = accept_all(&rim, &listener.socket, &seats, &tls) => {}
+                () = accept_all(&rim, &source, &seats, &entrance) => {}
                 () = rim.tasks.draining() => {}
             }
         });
@@ -168,16 +125,16 @@ impl<R: Road> Server<R> {
 }
 
 /// Accepts connections until the server stops, as far as there are seats.
-async fn accept_all<R: Road>(rim: &Arc<Rim<R>>, socket: &TcpListener, seats: &Seats, tls: &TlsAcceptor) {
+async fn accept_all<R: Road, S: Source>(rim: &Arc<Rim<R>>, source: &S, seats: &Seats, entrance: &Entrance) {
     loop {
-        let (stream, address) = accept::next(|| socket.accept()).await;
+        let (stream, peer) = accept::next(|| source.accept()).await;
         let activity = Arc::new(Activity::new());
         seats.settled().await;
         // One too many is closed at once, and not logged: that, too, is a line that a stranger could write.
-        let Some(seat) = seats.take(address.ip(), &activity) else {
+        let Some(seat) = seats.take(Sharer::of(peer), &activity) else {
             continue;
         };
-        let serving = serve(Arc::clone(rim), stream, (address, activity), tls.clone());
+        let serving = serve::<R, S>(Arc::clone(rim), stream, (peer, activity), entrance.clone());
         rim.tasks.spawn(async move {
             serving.await;
             drop(seat);
@@ -185,17 +142,20 @@ async fn accept_all<R: Road>(rim: &Arc<Rim<R>>, socket: &TcpListener, seats: &Se
     }
 }
 
-async fn serve<R: Road>(
+async fn serve<R: Road, S: Source>(
     rim: Arc<Rim<R>>,
-    stream: TcpStream,
-    (address, activity): (SocketAddr, Arc<Activity>),
-    tls: TlsAcceptor,
+    stream: S::Stream,
+    (peer, activity): (Peer, Arc<Activity>),
+    Entrance { via, tls }: Entrance,
 ) {
     let limits = rim.settings.limits;
+    let client = ((peer, via), Arc::clone(&activity));
+    let Some(tls) = tls else {
+        let stream = Patient::new(stream, limits.stall, activity);
+        return Box::pin(connection::http1(rim, stream, client)).await;
+    };
     let handshake = async {
-        at_once(&stream)?;
-        let mut first = [0_u8; 1];
-        if stream.peek(&mut first).await? == 1 && first.first().is_some_and(u8::is_ascii_uppercase) {
+        if S::begins_plainly(&stream).await? {
             return plainly_refuse(stream).await.map(|()| None);
         }
         tls.accept(Patient::new(stream, limits.stall, Arc::clone(&activity)))
@@ -209,7 +169,6 @@ async fn serve<R: Road>(
     };
     // Scanners and broken handshakes are everyday: not worth a log line that a stranger can write.
     let Ok(Ok(Some(stream))) = shaken else { return };
-    let client = (Peer::Network(address), activity);
     if stream.get_ref().1.alpn_protocol() == Some(H2) {
         Box::pin(connection::http2(rim, stream, client)).await;
     } else {
@@ -217,27 +176,7 @@ async fn serve<R: Road>(
     }
 }
 
-/// Sends each piece of a reply at once: Nagle's algorithm and delayed acknowledgements would hold one back for 40 ms.
-fn at_once(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)
-}
-
-async fn plainly_refuse(mut stream: TcpStream) -> io::Result<()> {
+async fn plainly_refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     stream.write_all(SPEAK_TLS).await?;
     stream.shutdown().await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn replies_are_not_held_back() {
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let _client = TcpStream::connect(listener.address()).await.unwrap();
-        let (stream, _) = listener.socket.accept().await.unwrap();
-        assert!(!stream.nodelay().unwrap());
-        at_once(&stream).unwrap();
-        assert!(stream.nodelay().unwrap());
-    }
 }

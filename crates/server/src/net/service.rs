@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -18,9 +17,10 @@ use crate::closing::Closing;
 use super::activity::{Activity, Exchange};
 use super::memory::BodyMemory;
 use super::places::{Place, Places};
+use super::pool::Sharer;
 use super::reply::{self, Held, ReplyBody};
 use super::tasks::Tasks;
-use super::{Body, Head, Inbound, Limits, Outbound, Peer, RimError, Road, intake};
+use super::{Body, Head, Inbound, Limits, Outbound, Peer, RimError, Road, Via, intake};
 
 /// What the rim needs besides a road.
 pub struct RimSettings {
@@ -50,7 +50,7 @@ impl<R: Road> Rim<R> {
     pub(crate) async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        peer: Peer,
+        (peer, via): (Peer, Via),
         activity: Arc<Activity>,
     ) -> Result<Response<ReplyBody>, Infallible> {
         let exchange = activity.begin();
@@ -60,7 +60,7 @@ impl<R: Road> Rim<R> {
         };
         let version = request.version();
         let (parts, mut incoming) = request.into_parts();
-        let (head, verdict) = intake::head(parts, peer, now, request_id.clone());
+        let (head, verdict) = intake::head(parts, (peer, via), now, request_id.clone());
         let head = Arc::new(head);
         let (reply, held) = match verdict {
             Ok(()) => self.carry(&head, &mut incoming, &exchange).await,
@@ -107,7 +107,7 @@ impl<R: Road> Rim<R> {
         let taken = async {
             let place = self.place(head.peer)?;
             let work = exchange.work();
-            let share = self.memory.share(address(head.peer));
+            let share = self.memory.share(Sharer::of(head.peer));
             let (body, share) = intake::body(incoming, &head.headers, &limits, share).await?;
             let held = Held {
                 _body: share,
@@ -138,9 +138,10 @@ impl<R: Road> Rim<R> {
 
     /// A place among the requests in progress. The door needs none, as it has few connections and one request on each.
     fn place(&self, peer: Peer) -> Result<Option<Place>, RimError> {
-        address(peer)
-            .map(|address| self.requests.take(address))
-            .transpose()
+        match Sharer::of(peer) {
+            Sharer::Door => Ok(None),
+            peer @ (Sharer::Network(_) | Sharer::User(_)) => self.requests.take(peer).map(Some),
+        }
     }
 
     /// Without randomness there is no request id, hence no journal entry, hence nothing that may be done.
@@ -158,14 +159,6 @@ impl<R: Road> Rim<R> {
             &self.settings.attestation,
         );
         response
-    }
-}
-
-/// Where a peer is; the door's are here.
-fn address(peer: Peer) -> Option<IpAddr> {
-    match peer {
-        Peer::Network(address) => Some(address.ip()),
-        Peer::Door { .. } => None,
     }
 }
 

@@ -7,6 +7,7 @@ use moho_iam::authz::{JournalUnavailable, RequestFacts};
 use moho_wire::{Failure, Route};
 
 use super::failure;
+use crate::net::pool::Sharer;
 use crate::net::{Head, Inbound, Peer};
 use crate::startup::Platform;
 
@@ -20,14 +21,14 @@ pub(super) fn caller(
     let head = &inbound.head;
     match head.peer {
         Peer::Door { uid } => through_the_door(platform, uid, facts),
-        Peer::Network(_) => {
+        Peer::Network(_) | Peer::Local { .. } => {
             let body = sha256(inbound.body.expose());
             signed(head, &body, |signed| {
                 platform
                     .authenticator
                     .authenticate(signed, &services(route), head.received)
             })
-            .map_err(|error| refused(platform, facts, &error))
+            .map_err(|error| refused(platform, (head.peer, facts), &error))
         }
     }
 }
@@ -45,13 +46,13 @@ pub(super) fn precheck(
     }
     match head.peer {
         Peer::Door { .. } => Ok(route.body_limit()),
-        Peer::Network(_) => signed(head, &[0; 32], |signed| {
+        Peer::Network(_) | Peer::Local { .. } => signed(head, &[0; 32], |signed| {
             platform
                 .authenticator
                 .precheck(signed, &services(route), head.received)
         })
         .map(|()| route.body_limit())
-        .map_err(|error| refused(platform, facts, &error)),
+        .map_err(|error| refused(platform, (head.peer, facts), &error)),
     }
 }
 
@@ -64,10 +65,10 @@ pub(super) fn unsigned_limit(head: &Head, route: &Route) -> Option<usize> {
 }
 
 /// Whether so many of this peer's proofs failed just now that no more are looked at.
-pub(super) fn has_failed_too_often(platform: &Platform, facts: &RequestFacts) -> bool {
+pub(super) fn has_failed_too_often(platform: &Platform, peer: Peer) -> bool {
     platform
         .strangers
-        .has_failed_too_often(facts.source_ip, platform.clock.now())
+        .has_failed_too_often(Sharer::of(peer), platform.clock.now())
 }
 
 fn services(route: &Route) -> Vec<SigningName> {
@@ -130,11 +131,15 @@ fn through_the_door(platform: &Platform, uid: u32, facts: &RequestFacts) -> Resu
     })
 }
 
-pub(super) fn refused(platform: &Platform, facts: &RequestFacts, error: &AuthnError) -> Failure {
+pub(super) fn refused(
+    platform: &Platform,
+    (peer, facts): (Peer, &RequestFacts),
+    error: &AuthnError,
+) -> Failure {
     platform.telemetry.authentication_failed(error);
     if !platform
         .strangers
-        .gets_entry(facts.source_ip, platform.clock.now())
+        .gets_entry(Sharer::of(peer), platform.clock.now())
     {
         return failure::from_authn(error);
     }

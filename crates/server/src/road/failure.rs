@@ -35,6 +35,7 @@ pub(super) fn from_rim(error: RimError, shape: ErrorShape) -> Failure {
             code: match shape {
                 ErrorShape::OpenAi => "server_overloaded",
                 ErrorShape::Query { .. } => "ServiceUnavailable",
+                ErrorShape::Ec2 => "Unavailable",
                 ErrorShape::AwsJson | ErrorShape::RestJson => "ServiceUnavailableException",
             },
             message: mended(error),
@@ -260,7 +261,13 @@ mod tests {
         let model: ModelId = "m".parse().unwrap();
         let told = |reason, served| {
             let message = "no".to_owned();
-            from_model_refusal(&Refusal::AccessDenied { message, reason }, &model, served)
+            let detail = Box::default();
+            let refusal = Refusal::AccessDenied {
+                message,
+                reason,
+                detail,
+            };
+            from_model_refusal(&refusal, &model, served)
         };
         let denied = Failure::AccessDenied("no".to_owned());
         assert_eq!(told(Reason::ModelAccess, true), denied);

@@ -16,7 +16,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use moho_iam::authz::RequestFacts;
 use moho_wire::aws::ops::sts::Request;
-use moho_wire::{Command, Failure, RequestHead, Route, RouteRefused};
+use moho_wire::{Command, ErrorShape, Failure, RequestHead, Route, RouteRefused};
 
 pub(crate) use failure::{chain, from_engine_failure, from_engine_refusal, from_store};
 pub(crate) use health::answer as probe_answer;
@@ -25,6 +25,7 @@ pub(crate) use strangers::Strangers;
 
 use self::dispatch::web_identity::{self, Bringing};
 use crate::net::{Admission, Head, Inbound, Outbound, RimError};
+use crate::quota::Entrance;
 use crate::startup::Platform;
 use crate::telemetry::{RequestSpan, route};
 
@@ -44,15 +45,16 @@ impl RequestRoad {
         &self,
         inbound: &Inbound,
         route: &Route,
-        span: &RequestSpan,
+        (span, entrance): (&RequestSpan, &Arc<Entrance>),
     ) -> Result<Outbound, Failure> {
         let platform = &self.platform;
         let facts = facts(&inbound.head);
         let bringing = Bringing {
             platform,
+            peer: inbound.head.peer,
             facts: &facts,
             route,
-            span,
+            measured: (span, entrance),
         };
         if authenticate::unsigned_limit(&inbound.head, route).is_some()
             && let Some(assume) = route.unsigned_command(inbound.body.expose())?
@@ -80,6 +82,7 @@ impl RequestRoad {
             facts: &facts,
             route,
             span,
+            entrance,
         };
         dispatch::dispatch(&trip, command).await
     }
@@ -118,10 +121,14 @@ impl crate::net::Road for RequestRoad {
         };
         let shape = route.error_shape();
         let span = RequestSpan::begin(telemetry, head, route::template(route.target()));
-        let reply = match self.travel(&inbound, &route, &span).await {
+        let entrance = Arc::default();
+        let mut reply = match self.travel(&inbound, &route, (&span, &entrance)).await {
             Ok(outbound) => outbound,
             Err(failure) => reply::failure(&failure, shape, head),
         };
+        if shape == ErrorShape::OpenAi {
+            reply::say_what_is_left(&mut reply, entrance.standing());
+        }
         span.replied(reply.status);
         reply
     }
@@ -165,15 +172,17 @@ fn header<'a>(head: &'a Head, name: &str) -> Option<&'a str> {
 
 fn facts(head: &Head) -> RequestFacts {
     use crate::net::Peer;
+    let agent = head.headers.get("user-agent");
     RequestFacts {
-        request_id: head.request_id.clone(),
         source_ip: match head.peer {
             Peer::Network(address) => Some(address.ip()),
-            Peer::Door { .. } => None,
+            Peer::Local { .. } | Peer::Door { .. } => None,
         },
-        user_agent_sha256: head
-            .headers
-            .get("user-agent")
-            .map(|agent| authenticate::sha256(agent.as_bytes())),
+        user_agent_sha256: agent.map(|agent| authenticate::sha256(agent.as_bytes())),
+        user_agent: agent.and_then(|agent| agent.to_str().ok()).map(str::to_owned),
+        endpoint: None,
+        // There is no listener without TLS; the door is a socket of this machine's.
+        secure_transport: matches!(head.peer, Peer::Network(_)),
+        ..RequestFacts::new(head.request_id.clone())
     }
 }

@@ -1,12 +1,11 @@
 //! How many failed authentications get an entry of their own in the journal: a stranger must not be able to fill the disk.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use moho_terms::Timestamp;
 
-use crate::net::pool::one_peer;
+use crate::net::pool::Sharer;
 
 /// Entries in one second for one peer, and for all of them.
 const EACH: u32 = 20;
@@ -20,7 +19,7 @@ pub(crate) struct Strangers(Mutex<Second>);
 struct Second {
     second: u64,
     /// Entries of each peer.
-    entries: HashMap<IpAddr, u32>,
+    entries: HashMap<Sharer, u32>,
     written: u32,
     /// Failures without an entry.
     counted: u64,
@@ -29,7 +28,7 @@ struct Second {
 impl Strangers {
     /// Whether a failure gets an entry. One that gets none is counted; the count is logged once its second is over and
     /// somebody fails again.
-    pub(super) fn gets_entry(&self, source: Option<IpAddr>, now: Timestamp) -> bool {
+    pub(super) fn gets_entry(&self, source: Sharer, now: Timestamp) -> bool {
         let mut second = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if second.second != now.unix_seconds() {
             let over = std::mem::take(&mut *second);
@@ -50,25 +49,23 @@ impl Strangers {
     }
 
     /// Whether this peer's failures of the present second have used up its entries.
-    pub(super) fn has_failed_too_often(&self, source: Option<IpAddr>, now: Timestamp) -> bool {
+    pub(super) fn has_failed_too_often(&self, source: Sharer, now: Timestamp) -> bool {
         let second = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let entries = source.and_then(|address| second.entries.get(&one_peer(address)));
+        let entries = second.entries.get(&source);
         second.second == now.unix_seconds() && entries.is_some_and(|entries| *entries >= EACH)
     }
 }
 
 impl Second {
-    fn take(&mut self, source: Option<IpAddr>) -> bool {
+    fn take(&mut self, source: Sharer) -> bool {
         if self.written >= ALL {
             return false;
         }
-        if let Some(address) = source {
-            let entries = self.entries.entry(one_peer(address)).or_default();
-            if *entries >= EACH {
-                return false;
-            }
-            *entries = entries.saturating_add(1);
+        let entries = self.entries.entry(source).or_default();
+        if *entries >= EACH {
+            return false;
         }
+        *entries = entries.saturating_add(1);
         self.written = self.written.saturating_add(1);
         true
     }
@@ -85,12 +82,15 @@ mod tests {
             let now = Timestamp::from_unix_seconds(second);
             let tries = 0..EACH * 2;
             tries
-                .filter(|_| strangers.gets_entry(Some(address.into()), now))
+                .filter(|_| strangers.gets_entry(Sharer::Network(address.into()), now))
                 .count()
         };
         assert_eq!(entries([192, 0, 2, 1], 1), 20);
         let too_often = |address: [u8; 4], second: u64| {
-            strangers.has_failed_too_often(Some(address.into()), Timestamp::from_unix_seconds(second))
+            strangers.has_failed_too_often(
+                Sharer::Network(address.into()),
+                Timestamp::from_unix_seconds(second),
+            )
         };
         assert!(too_often([192, 0, 2, 1], 1));
         assert!(!too_often([192, 0, 2, 2], 1) && !too_often([192, 0, 2, 1], 2));

@@ -30,6 +30,7 @@ pub(crate) fn template(target: &Target) -> &'static str {
         // Both have the one path of all AWS query services.
         Target::Query(QueryService::Sts) => "/ (sts)",
         Target::Query(QueryService::Iam) => "/ (iam)",
+        Target::Query(QueryService::Ec2) => "/ (ec2)",
         Target::Bedrock(operation) => match operation {
             Operation::Converse => "/model/{modelId}/converse",
             Operation::ConverseStream => "/model/{modelId}/converse-stream",

@@ -5,7 +5,9 @@
 
 pub(crate) mod declare;
 pub(crate) mod document;
+mod ec2;
 pub(crate) mod field_list;
+mod json;
 mod model;
 pub mod ops;
 mod path;
@@ -17,6 +19,8 @@ mod rest_in;
 mod rest_out;
 mod validate;
 
+pub use json::JsonService;
+
 use crate::query::Query;
 use crate::{Command, ErrorShape, Failure};
 
@@ -27,6 +31,8 @@ pub enum QueryService {
     Sts,
     /// Identity and Access Management.
     Iam,
+    /// Elastic Compute Cloud, which speaks a dialect of the protocol.
+    Ec2,
 }
 
 impl QueryService {
@@ -36,6 +42,7 @@ impl QueryService {
         match name {
             "sts" => Some(Self::Sts),
             "iam" => Some(Self::Iam),
+            "ec2" => Some(Self::Ec2),
             _ => None,
         }
     }
@@ -46,14 +53,18 @@ impl QueryService {
         match self {
             Self::Sts => "sts",
             Self::Iam => "iam",
+            Self::Ec2 => "ec2",
         }
     }
 
     /// How its errors look.
     #[must_use]
     pub fn error_shape(self) -> ErrorShape {
-        ErrorShape::Query {
-            namespace: self.namespace(),
+        match self {
+            Self::Sts | Self::Iam => ErrorShape::Query {
+                namespace: self.namespace(),
+            },
+            Self::Ec2 => ErrorShape::Ec2,
         }
     }
 
@@ -62,6 +73,7 @@ impl QueryService {
         match self {
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
             Self::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
+            Self::Ec2 => "http://ec2.amazonaws.com/doc/2016-11-15",
         }
     }
 
@@ -70,6 +82,7 @@ impl QueryService {
         let model = match self {
             Self::Sts => &*model::STS,
             Self::Iam => &*model::IAM,
+            Self::Ec2 => &*model::EC2,
         };
         model.as_ref().map_err(|_unsuitable| Failure::Internal)
     }
@@ -104,11 +117,11 @@ impl QueryService {
             Some(input) => query_in::read(model, &input.shape, &form)?,
             None => document::Document::Structure(Vec::new()),
         };
-        validate::validate(
-            model,
-            operation.input.as_ref().map(|input| input.shape.as_str()),
-            &input,
-        )?;
+        let shape = operation.input.as_ref().map(|input| input.shape.as_str());
+        match self {
+            Self::Sts | Self::Iam => validate::validate(model, shape, &input)?,
+            Self::Ec2 => ec2::validate(model, shape, &input)?,
+        }
         let called = field_list::Called {
             service: self.signing_name(),
             operation: action,
@@ -129,6 +142,12 @@ fn name(text: &str) -> String {
     }
 }
 
+#[cfg(test)]
+mod ec2_vectors;
+#[cfg(test)]
+mod json_tests;
+#[cfg(test)]
+mod json_vectors;
 #[cfg(test)]
 mod rest_tests;
 #[cfg(test)]

@@ -28,6 +28,11 @@ pub(crate) static BEDROCK_RUNTIME: LazyLock<Result<ServiceModel, ModelError>> =
 pub(crate) static IAM: LazyLock<Result<ServiceModel, ModelError>> =
     LazyLock::new(|| ServiceModel::read(include_str!("../../models/iam.json")));
 
+pub(crate) static ORGANIZATIONS: LazyLock<Result<ServiceModel, ModelError>> =
+    LazyLock::new(|| ServiceModel::read(include_str!("../../models/organizations.json")));
+pub(crate) static EC2: LazyLock<Result<ServiceModel, ModelError>> =
+    LazyLock::new(|| ServiceModel::read(include_str!("../../models/ec2.json")));
+
 /// Names of models, whose patterns list AWS's own providers. moho's names are its own, and are checked by
 /// [`ModelIdentifier`](crate::bedrock::ModelIdentifier).
 const OURS: [&str; 4] = [
@@ -51,6 +56,12 @@ pub(crate) struct Metadata {
     pub(crate) api_version: String,
     #[serde(default)]
     pub(crate) xml_namespace: String,
+    /// What stands before an operation's name in `X-Amz-Target`.
+    #[serde(default)]
+    pub(crate) target_prefix: String,
+    /// `ec2` writes names and lists in its own way.
+    #[serde(default)]
+    pub(crate) protocol: String,
 }
 
 /// One operation: the shapes of its request and reply.
@@ -73,6 +84,8 @@ pub(crate) struct OutputRef {
 pub(crate) struct ShapeRef {
     pub(crate) shape: String,
     pub(crate) location_name: Option<String>,
+    /// What EC2's requests call it, if not by its name in replies.
+    pub(crate) query_name: Option<String>,
     pub(crate) location: Option<Location>,
     #[serde(default)]
     pub(crate) flattened: bool,

@@ -1,4 +1,6 @@
-//! AWS query protocol, in: a form to a [`Document`], as the model says.
+//! AWS query protocol and EC2's dialect of it, in: a form to a [`Document`], as the model says.
+
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +16,11 @@ const MAX_DEPTH: u32 = 64;
 
 /// Reads the members of a request. Names that are not in the model are ignored, as AWS does.
 pub(super) fn read(model: &ServiceModel, shape: &str, form: &Query) -> Result<Document, Failure> {
-    let reader = Reader { model, form };
+    let reader = Reader {
+        model,
+        form,
+        ec2: model.metadata.protocol == "ec2",
+    };
     let shape = reader.shape(shape)?;
     reader.structure(shape, "", MAX_DEPTH)
 }
@@ -22,6 +28,8 @@ pub(super) fn read(model: &ServiceModel, shape: &str, form: &Query) -> Result<Do
 struct Reader<'a> {
     model: &'a ServiceModel,
     form: &'a Query,
+    /// Lists are always flat, and names begin with a capital.
+    ec2: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -37,12 +45,22 @@ impl<'a> Reader<'a> {
     fn structure(&self, shape: &Shape, prefix: &str, depth: u32) -> Result<Document, Failure> {
         let mut members = Vec::new();
         for (name, member) in shape.members.iter() {
-            let key = format!("{prefix}{}", member.location_name.as_deref().unwrap_or(name));
+            let key = format!("{prefix}{}", self.name(member, name));
             if let Some(value) = self.value(member, &key, depth)? {
                 members.push((name.to_owned(), value));
             }
         }
         Ok(Document::Structure(members))
+    }
+
+    /// What a member is called in a form.
+    fn name<'m>(&self, member: &'m ShapeRef, name: &'m str) -> Cow<'m, str> {
+        let name = member.location_name.as_deref().unwrap_or(name);
+        match &member.query_name {
+            Some(query_name) if self.ec2 => Cow::Borrowed(query_name),
+            None if self.ec2 => Cow::Owned(capitalised(name)),
+            Some(_) | None => Cow::Borrowed(name),
+        }
     }
 
     fn value(&self, used: &ShapeRef, key: &str, depth: u32) -> Result<Option<Document>, Failure> {
@@ -53,7 +71,7 @@ impl<'a> Reader<'a> {
             .checked_sub(1)
             .ok_or_else(|| malformed("is nested too deeply"))?;
         let shape = self.shape(&used.shape)?;
-        let flattened = used.flattened || shape.flattened;
+        let flattened = self.ec2 || used.flattened || shape.flattened;
         match shape.kind {
             Kind::Structure => self.structure(shape, &format!("{key}."), depth).map(Some),
             Kind::List => self.list(shape, key, flattened, depth).map(Some),
@@ -116,6 +134,12 @@ impl<'a> Reader<'a> {
         }
         Ok(Document::Map(entries))
     }
+}
+
+fn capitalised(name: &str) -> String {
+    let mut rest = name.chars();
+    let first = rest.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(rest).collect()
 }
 
 /// A value that is written as plain text.

@@ -1,4 +1,4 @@
-//! AWS query protocol, out: a [`Document`] to XML, as the model says.
+//! AWS query protocol and EC2's dialect of it, out: a [`Document`] to XML, as the model says.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -33,6 +33,15 @@ pub(super) fn reply(
     };
     let namespace = escape(&*model.metadata.xml_namespace);
     xml.put(&format!("<{operation}Response xmlns=\"{namespace}\">"));
+    if model.metadata.protocol == "ec2" {
+        xml.put(&format!("<requestId>{request}</requestId>"));
+        if let Some(output) = output {
+            let shape = xml.shape(&output.shape)?;
+            xml.structure(shape, document)?;
+        }
+        xml.put(&format!("</{operation}Response>"));
+        return Ok(xml.finish());
+    }
     if let Some(output) = output {
         let wrapper = output
             .result_wrapper
@@ -44,13 +53,7 @@ pub(super) fn reply(
     xml.put(&format!(
         "<ResponseMetadata><RequestId>{request}</RequestId></ResponseMetadata></{operation}Response>"
     ));
-    let body = ContentBytes::new(std::mem::take(&mut *xml.out));
-    Ok(Reply {
-        status: 200,
-        content_type: "text/xml",
-        headers: Vec::new(),
-        body,
-    })
+    Ok(xml.finish())
 }
 
 struct Xml<'a> {
@@ -72,6 +75,15 @@ impl<'a> Xml<'a> {
             self.out = grown;
         }
         self.out.extend_from_slice(text.as_bytes());
+    }
+
+    fn finish(mut self) -> Reply {
+        Reply {
+            status: 200,
+            content_type: "text/xml",
+            headers: Vec::new(),
+            body: ContentBytes::new(std::mem::take(&mut *self.out)),
+        }
     }
 
     fn element(

@@ -104,6 +104,7 @@ fn replies_are_written_as_botocore_reads_them() {
             let used = ShapeRef {
                 shape: output.to_owned(),
                 location_name: None,
+                query_name: None,
                 location: None,
                 flattened: false,
                 timestamp_format: None,

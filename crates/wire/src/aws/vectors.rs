@@ -40,13 +40,14 @@ pub(super) fn items<'a>(json: &'a Json, name: &str) -> &'a [Json] {
 }
 
 /// A service model of one suite and, for replies, one operation.
-fn model(suite: &Json, case: &Json) -> ServiceModel {
+pub(super) fn model(protocol: &str, suite: &Json, case: &Json) -> ServiceModel {
     let mut w = Writer::new();
     w.object(|w| {
-        w.fixed(
-            "metadata",
-            r#"{"apiVersion":"2020-01-08","xmlNamespace":"https://example.com/"}"#,
-        );
+        w.key("metadata").object(|w| {
+            w.text("apiVersion", "2020-01-08");
+            w.text("xmlNamespace", "https://example.com/");
+            w.text("protocol", protocol);
+        });
         w.key("operations").object(|w| {
             w.key(text(case, "operation").unwrap()).object(|w| {
                 if let Some(output) = case.get("output") {
@@ -133,8 +134,8 @@ fn requests_are_read_as_botocore_writes_them() {
                 continue;
             };
             let form = Query::of_form(text(case, "body").unwrap().as_bytes()).unwrap();
-            let document =
-                query_in::read(&model(&suite, case), shape, &form).unwrap_or_else(|e| panic!("{id}: {e:?}"));
+            let document = query_in::read(&model("query", &suite, case), shape, &form)
+                .unwrap_or_else(|e| panic!("{id}: {e:?}"));
             // botocore fills in an idempotency token that the caller did not give, and does not send an empty map.
             if !["QueryProtocolIdempotencyTokenAutoFill", "QueryEmptyQueryMaps"].contains(&id) {
                 assert!(same(&document, case.get("params").unwrap()), "{id}");
@@ -187,9 +188,9 @@ pub(super) fn document(model: &ServiceModel, used: &ShapeRef, json: &Json) -> Do
 
 /// An element: its name, its own text and its children, which may come in any order but for those of one name.
 #[derive(Debug, Default, PartialEq)]
-struct Element(String, String, Vec<Self>);
+pub(super) struct Element(pub(super) String, pub(super) String, pub(super) Vec<Self>);
 
-fn xml(text: &str) -> Element {
+pub(super) fn xml(text: &str) -> Element {
     let mut reader = Reader::from_str(text);
     reader.config_mut().expand_empty_elements = true;
     reader.config_mut().trim_text(true);
@@ -225,7 +226,7 @@ fn replies_are_written_as_botocore_reads_them() {
     for suite in suites(QUERY, "output") {
         for case in items(&suite, "cases") {
             let id = text(case, "id").unwrap();
-            let model = model(&suite, case);
+            let model = model("query", &suite, case);
             let operation = text(case, "operation").unwrap();
             let Some(output) = &model.operations[operation].output else {
                 continue;
@@ -233,6 +234,7 @@ fn replies_are_written_as_botocore_reads_them() {
             let used = ShapeRef {
                 shape: output.shape.clone(),
                 location_name: None,
+                query_name: None,
                 location: None,
                 flattened: false,
                 timestamp_format: None,

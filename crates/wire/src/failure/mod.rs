@@ -4,11 +4,15 @@
 //! from the protocol the client speaks ([`ErrorShape`]).
 
 mod aws;
+mod ec2;
 mod openai;
+mod quota;
 mod words;
 
 pub(crate) use aws::printable;
 use moho_terms::{ModelId, Region, RequestId, ResponseId, Timestamp};
+
+pub use quota::{QuotaExceeded, QuotaOf, QuotaPer};
 
 use crate::Reply;
 
@@ -22,14 +26,16 @@ pub enum ErrorShape {
         /// The service's XML namespace.
         namespace: &'static str,
     },
+    /// EC2's: `<Response><Errors><Error>`.
+    Ec2,
     /// AWS JSON 1.0 and 1.1: `{"__type","message"}`.
     AwsJson,
     /// AWS REST-JSON: `x-amzn-errortype` and `{"message"}`.
     RestJson,
 }
 
-/// Why a request failed. Texts in it are written by moho; only [`Failure::Validation`] and [`Failure::Service`] repeat
-/// values of a request, and only such as AWS repeats: names and ARNs, never a tenant's words.
+/// Why a request failed. Texts in it are written by moho; only [`Failure::Validation`], [`Failure::Service`] and
+/// [`Failure::ServiceReason`] repeat values of a request, and only such as AWS repeats: names and ARNs, never a tenant's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// No credentials at all.
@@ -105,6 +111,8 @@ pub enum Failure {
         /// When to try again, in seconds.
         retry_after: u64,
     },
+    /// A quota of this caller is used up.
+    Quota(Box<QuotaExceeded>),
     /// The engine has no room; others are served.
     Overloaded {
         /// When to try again, in seconds.
@@ -122,6 +130,15 @@ pub enum Failure {
         message: String,
         /// The modelled status.
         status: u16,
+    },
+    /// An error of an AWS JSON service that tells its cause by a word, as Organizations' errors do. Its status is 400.
+    ServiceReason {
+        /// The modelled error code, such as `ConstraintViolationException`.
+        code: &'static str,
+        /// The modelled reason, such as `OU_DEPTH_LIMIT_EXCEEDED`.
+        reason: &'static str,
+        /// The sentence.
+        message: String,
     },
 }
 
@@ -143,11 +160,22 @@ impl Failure {
         let mut reply = match shape {
             ErrorShape::OpenAi => self.openai_reply(),
             ErrorShape::Query { namespace } => self.query_reply(namespace, request),
+            ErrorShape::Ec2 => self.ec2_reply(request),
             ErrorShape::AwsJson => self.json_reply(false),
             ErrorShape::RestJson => self.json_reply(true),
         };
         if let Self::Throttled { retry_after } | Self::Overloaded { retry_after } = self {
             reply.headers.push(("retry-after", retry_after.to_string()));
+        }
+        if let Self::Quota(quota) = self {
+            match quota.retry_seconds() {
+                Some(seconds) => reply.headers.push(("retry-after", seconds.to_string())),
+                // OpenAI's clients would try again whatever the status says.
+                None if shape == ErrorShape::OpenAi => {
+                    reply.headers.push(("x-should-retry", "false".to_owned()));
+                }
+                None => {}
+            }
         }
         if let Self::Unavailable = self {
             reply.headers.push(("retry-after", AWAY.to_string()));
@@ -174,6 +202,7 @@ impl Failure {
         match shape {
             ErrorShape::OpenAi => self.told_openai(),
             ErrorShape::Query { .. } => self.told_query(),
+            ErrorShape::Ec2 => self.told_ec2(),
             ErrorShape::AwsJson => self.told_json(),
             ErrorShape::RestJson => self.told_rest(),
         }

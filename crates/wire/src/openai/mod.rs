@@ -7,6 +7,7 @@ mod finish;
 pub(crate) mod guardrail;
 pub mod models;
 pub(crate) mod padding;
+pub mod rate_limit;
 pub mod responses;
 pub(crate) mod sampling;
 mod settings;

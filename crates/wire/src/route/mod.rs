@@ -3,8 +3,8 @@
 use moho_terms::{ModelId, ResponseId};
 use percent_encoding::percent_decode_str;
 
-use crate::aws::QueryService;
 use crate::aws::ops::sts::{AssumeRoleWithWebIdentity, Request};
+use crate::aws::{JsonService, QueryService};
 use crate::bedrock::{Called, Operation};
 use crate::openai::chat::CreateChat;
 use crate::openai::fields::unsupported;
@@ -15,7 +15,7 @@ use crate::{Command, ErrorShape, Failure};
 
 /// The most bytes of an inference request. Text only, so this is far beyond any context length.
 const INFERENCE_LIMIT: usize = 8 << 20;
-/// The most bytes of an AWS query form: policies are its largest values.
+/// The most bytes of an AWS control plane's request: policies are its largest values.
 const QUERY_LIMIT: usize = 256 << 10;
 /// The most bytes of a request that may come without credentials: an identity provider's token has at most 20000.
 const UNSIGNED_LIMIT: usize = 64 << 10;
@@ -66,6 +66,8 @@ pub enum Target {
     /// `POST /` with a form, or `GET /` with the form in the query, to this AWS query service: the form's `Action` names
     /// the operation.
     Query(QueryService),
+    /// `POST /` with a JSON object to this AWS service: the header `X-Amz-Target` names the operation.
+    Json(JsonService),
     /// One of Bedrock's operations.
     Bedrock(Operation),
 }
@@ -200,13 +202,9 @@ fn aws_target(head: &RequestHead<'_>) -> Result<Target, RouteRefused> {
         .trim();
     let kind = kind.to_ascii_lowercase();
     let name = signed_for(head);
-    let unknown = || Failure::UnknownOperation {
-        operation: "(not served)".to_owned(),
-        version: String::new(),
-    };
     if kind.starts_with("application/x-amz-json-") {
-        return Err(RouteRefused {
-            failure: unknown(),
+        return json_target(head.method, &kind, name.as_deref()).map_err(|failure| RouteRefused {
+            failure,
             shape: ErrorShape::AwsJson,
         });
     }
@@ -218,7 +216,7 @@ fn aws_target(head: &RequestHead<'_>) -> Result<Target, RouteRefused> {
     let Some(service) = service else {
         let shape = QueryService::Sts.error_shape();
         return Err(RouteRefused {
-            failure: unknown(),
+            failure: unserved(),
             shape,
         });
     };
@@ -237,6 +235,27 @@ fn aws_target(head: &RequestHead<'_>) -> Result<Target, RouteRefused> {
         });
     }
     Ok(Target::Query(service))
+}
+
+/// The JSON service that a request is signed for. What is not signed at all is refused later, in the words of the first.
+fn json_target(method: &str, kind: &str, name: Option<&str>) -> Result<Target, Failure> {
+    let service = match name {
+        Some(name) => JsonService::from_signing_name(name),
+        None => Some(JsonService::Organizations),
+    };
+    match service {
+        Some(_) if method != "POST" => Err(Failure::MethodNotAllowed("POST")),
+        Some(service) if kind == service.content_type() => Ok(Target::Json(service)),
+        _ => Err(unserved()),
+    }
+}
+
+/// An operation of a service that is not served.
+fn unserved() -> Failure {
+    Failure::UnknownOperation {
+        operation: "(not served)".to_owned(),
+        version: String::new(),
+    }
 }
 
 /// The service in the credential scope of a SigV4 `Authorization` header.
@@ -289,6 +308,7 @@ fn scoped_to(credential: &str) -> Option<&str> {
 enum Family {
     OpenAi(Prefix),
     Query(QueryService),
+    Json(JsonService),
     Bedrock,
 }
 
@@ -303,6 +323,7 @@ impl Target {
             | Self::ListModels(prefix)
             | Self::GetModel(prefix, _) => Family::OpenAi(*prefix),
             Self::Query(service) => Family::Query(*service),
+            Self::Json(service) => Family::Json(*service),
             Self::Bedrock(_) => Family::Bedrock,
         }
     }
@@ -312,7 +333,7 @@ impl Target {
     pub fn prefix(&self) -> Option<Prefix> {
         match self.family() {
             Family::OpenAi(prefix) => Some(prefix),
-            Family::Query(_) | Family::Bedrock => None,
+            Family::Query(_) | Family::Json(_) | Family::Bedrock => None,
         }
     }
 }
@@ -330,6 +351,7 @@ impl Route {
         match self.target.family() {
             Family::OpenAi(_) => ErrorShape::OpenAi,
             Family::Query(service) => service.error_shape(),
+            Family::Json(_) => ErrorShape::AwsJson,
             Family::Bedrock => ErrorShape::RestJson,
         }
     }
@@ -344,6 +366,8 @@ impl Route {
             Family::OpenAi(Prefix::Runtime) => &["bedrock", "bedrock-mantle"],
             Family::Query(QueryService::Sts) => &["sts"],
             Family::Query(QueryService::Iam) => &["iam"],
+            Family::Json(JsonService::Organizations) => &["organizations"],
+            Family::Query(QueryService::Ec2) => &["ec2"],
             Family::Bedrock => &["bedrock"],
         }
     }
@@ -361,7 +385,7 @@ impl Route {
                 | Operation::InvokeModelWithResponseStream
                 | Operation::CountTokens,
             ) => INFERENCE_LIMIT,
-            Target::Query(_) => QUERY_LIMIT,
+            Target::Query(_) | Target::Json(_) => QUERY_LIMIT,
             Target::GetResponse(..)
             | Target::DeleteResponse(..)
             | Target::ListInputItems(..)
@@ -426,6 +450,7 @@ impl Route {
             Target::ListModels(_) => Ok(Command::ListModels),
             Target::GetModel(_, id) => Ok(Command::GetModel(id.clone())),
             Target::Query(service) => service.command(&self.raw_query, body),
+            Target::Json(service) => service.command(headers, body),
             Target::Bedrock(operation) => operation.command(&Called {
                 label: percent_decode_str(&self.raw_label)
                     .decode_utf8_lossy()

@@ -11,6 +11,7 @@ fn denials_are_worded_as_awss() {
             action,
             resource: &resource.parse().unwrap(),
             context: &context,
+            endpoint: None,
         };
         denial::message(&request, reason)
     };
@@ -85,6 +86,7 @@ fn denials_say_what_to_do_next() {
             action: "bedrock:InvokeModel",
             resource: &"arn:aws:bedrock:r::foundation-model/m".parse().unwrap(),
             context: &context,
+            endpoint: None,
         };
         denial::message(&request, reason)
     };

@@ -75,7 +75,65 @@ fn bootstrap() -> RoleSession {
     RoleSession::bootstrap(OWN.parse().unwrap(), policy, Timestamp::from_unix_seconds(0)).unwrap()
 }
 
-fn decide(principal: &RoleSession, action: &str, resource: &str, policies: &Policies) -> Response {
+/// A principal that exists, with these policies of its own.
+fn holder(identity: Vec<Arc<PolicyDocument>>) -> PrincipalPolicies {
+    PrincipalPolicies {
+        identity: identity.into_iter().map(attached).collect(),
+        facts: PrincipalFacts {
+            exists: true,
+            ..PrincipalFacts::default()
+        },
+        ..PrincipalPolicies::default()
+    }
+}
+
+fn attached(document: Arc<PolicyDocument>) -> Attached {
+    Attached::new("test", document)
+}
+
+fn levels(levels: Vec<Vec<Arc<PolicyDocument>>>) -> Vec<Vec<Attached>> {
+    let attach = |level: Vec<_>| level.into_iter().map(attached).collect();
+    levels.into_iter().map(attach).collect()
+}
+
+/// Every layer of a test.
+#[derive(Clone, Debug, Default)]
+struct Given {
+    identity: Vec<Arc<PolicyDocument>>,
+    resource: Option<Arc<PolicyDocument>>,
+    boundary: Option<Arc<PolicyDocument>>,
+    service_control: Vec<Vec<Arc<PolicyDocument>>>,
+    resource_control: Vec<Vec<Arc<PolicyDocument>>>,
+    endpoint: Option<Arc<PolicyDocument>>,
+    model_agreement: ModelAgreement,
+}
+
+impl Given {
+    fn policies(&self) -> Policies {
+        Policies {
+            principal: Arc::new(PrincipalPolicies {
+                boundary: self.boundary.clone().map(attached),
+                service_control: levels(self.service_control.clone()),
+                ..holder(self.identity.clone())
+            }),
+            resource: self.resource.clone().map(attached),
+            resource_control: Arc::new(levels(self.resource_control.clone())),
+            resource_facts: Arc::default(),
+            model_agreement: self.model_agreement,
+        }
+    }
+
+    fn endpoint(&self) -> Option<EndpointFacts> {
+        Some(EndpointFacts {
+            id: "vpce-1".to_owned(),
+            vpc: "vpc-1".to_owned(),
+            account: OWN.parse().unwrap(),
+            policy: attached(self.endpoint.clone()?),
+        })
+    }
+}
+
+fn decide(principal: &RoleSession, action: &str, resource: &str, given: &Given) -> Response {
     let context = Context::new().with("aws:PrincipalAccount", principal.account().as_str());
     evaluate(
         &AccessRequest {
@@ -83,8 +141,9 @@ fn decide(principal: &RoleSession, action: &str, resource: &str, policies: &Poli
             action,
             resource: &resource.parse().unwrap(),
             context: &context,
+            endpoint: given.endpoint().as_ref(),
         },
-        policies,
+        &given.policies(),
     )
 }
 
@@ -106,7 +165,7 @@ fn nothing_is_allowed_by_default() {
             &session("Nobody", None),
             action,
             BUCKET,
-            &Policies::default(),
+            &Given::default(),
         ));
         assert_eq!(
             decision == "allow",
@@ -119,50 +178,50 @@ fn nothing_is_allowed_by_default() {
 #[test]
 fn an_explicit_deny_wins_in_every_layer() {
     use PolicyKind::{Boundary, Endpoint, Identity, Resource, ResourceControl, ServiceControl, Session};
-    let base = Policies {
+    let base = Given {
         identity: vec![allow(Identity, "*")],
-        ..Policies::default()
+        ..Given::default()
     };
     let anyone = || of_resource(Endpoint, "Deny", r#""*""#);
     for (expected, policies) in [
         (
             "explicit-deny/identity",
-            Policies {
+            Given {
                 identity: vec![allow(Identity, "*"), deny(Identity, "s3:*")],
                 ..base.clone()
             },
         ),
         (
             "explicit-deny/boundary",
-            Policies {
+            Given {
                 boundary: Some(deny(Boundary, "s3:*")),
                 ..base.clone()
             },
         ),
         (
             "explicit-deny/service-control",
-            Policies {
+            Given {
                 service_control: vec![vec![deny(ServiceControl, "*")]],
                 ..base.clone()
             },
         ),
         (
             "explicit-deny/resource-control",
-            Policies {
+            Given {
                 resource_control: vec![vec![of_resource(ResourceControl, "Deny", r#""*""#)]],
                 ..base.clone()
             },
         ),
         (
             "explicit-deny/endpoint",
-            Policies {
+            Given {
                 endpoint: Some(anyone()),
                 ..base.clone()
             },
         ),
         (
             "explicit-deny/resource",
-            Policies {
+            Given {
                 resource: Some(of_resource(Resource, "Deny", &aws(OWN))),
                 ..base.clone()
             },
@@ -189,37 +248,37 @@ fn an_explicit_deny_wins_in_every_layer() {
 #[test]
 fn what_narrows_must_allow_too() {
     use PolicyKind::{Boundary, Endpoint, Identity, ResourceControl, ServiceControl, Session};
-    let base = Policies {
+    let base = Given {
         identity: vec![allow(Identity, "*")],
-        ..Policies::default()
+        ..Given::default()
     };
     let other = |kind| Some(allow(kind, "kms:*"));
     let nobody = of_resource(Endpoint, "Allow", &aws(FOREIGN));
     for (expected, policies) in [
         (
             "not-allowed/boundary",
-            Policies {
+            Given {
                 boundary: other(Boundary),
                 ..base.clone()
             },
         ),
         (
             "not-allowed/endpoint",
-            Policies {
+            Given {
                 endpoint: Some(nobody),
                 ..base.clone()
             },
         ),
         (
             "not-allowed/service-control",
-            Policies {
+            Given {
                 service_control: vec![vec![]],
                 ..base.clone()
             },
         ),
         (
             "not-allowed/service-control",
-            Policies {
+            Given {
                 service_control: vec![
                     vec![allow(ServiceControl, "*")],
                     vec![allow(ServiceControl, "kms:*")],
@@ -229,7 +288,7 @@ fn what_narrows_must_allow_too() {
         ),
         (
             "allow",
-            Policies {
+            Given {
                 service_control: vec![vec![
                     allow(ServiceControl, "kms:*"),
                     allow(ServiceControl, "s3:*"),
@@ -240,7 +299,7 @@ fn what_narrows_must_allow_too() {
         ),
         (
             "not-allowed/resource-control",
-            Policies {
+            Given {
                 resource_control: vec![vec![]],
                 ..base.clone()
             },
@@ -266,14 +325,14 @@ fn what_narrows_must_allow_too() {
 fn a_key_is_used_only_by_whom_its_policy_names() {
     use PolicyKind::{Identity, Key};
     let decision = |resource: &str, principal: Option<&str>, identity: bool| {
-        let policies = Policies {
+        let policies = Given {
             identity: if identity {
                 vec![allow(Identity, "kms:*")]
             } else {
                 vec![]
             },
             resource: principal.map(|principal| of_resource(Key, "Allow", &aws(principal))),
-            ..Policies::default()
+            ..Given::default()
         };
         reason(&decide(&session("R", None), "kms:Decrypt", resource, &policies))
     };
@@ -323,10 +382,10 @@ fn all_but_named_principals_are_denied() {
         ("arn:aws:iam::123456789012:role/S", "explicit-deny/resource"),
         (OWN, "explicit-deny/resource"),
     ] {
-        let policies = Policies {
+        let policies = Given {
             identity: vec![allow(PolicyKind::Identity, "*")],
             resource: Some(statement(principal)),
-            ..Policies::default()
+            ..Given::default()
         };
         assert_eq!(
             reason(&decide(&session("R", None), "s3:GetObject", BUCKET, &policies)),
@@ -338,9 +397,9 @@ fn all_but_named_principals_are_denied() {
 
 #[test]
 fn conditions_and_exceptions_count() {
-    let identity = |statement: &str| Policies {
+    let identity = |statement: &str| Given {
         identity: vec![document(PolicyKind::Identity, statement)],
-        ..Policies::default()
+        ..Given::default()
     };
     for (statement, expected) in [
         (

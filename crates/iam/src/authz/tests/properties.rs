@@ -47,7 +47,7 @@ fn maybe(kind: PolicyKind) -> impl Strategy<Value = Option<Arc<PolicyDocument>>>
     proptest::option::of(any_document(kind))
 }
 
-fn any_policies() -> impl Strategy<Value = Policies> {
+fn any_policies() -> impl Strategy<Value = Given> {
     (
         proptest::collection::vec(any_document(PolicyKind::Identity), 0..3),
         maybe(PolicyKind::Key),
@@ -59,13 +59,13 @@ fn any_policies() -> impl Strategy<Value = Policies> {
         maybe(PolicyKind::Endpoint),
     )
         .prop_map(
-            |(identity, resource, boundary, service_control, endpoint)| Policies {
+            |(identity, resource, boundary, service_control, endpoint)| Given {
                 identity,
                 resource,
                 boundary,
                 service_control,
                 endpoint,
-                ..Policies::default()
+                ..Given::default()
             },
         )
 }
@@ -84,7 +84,7 @@ fn any_request() -> impl Strategy<Value = (&'static str, &'static str)> {
 }
 
 fn allowed(
-    policies: &Policies,
+    policies: &Given,
     session_policy: Option<&PolicyDocument>,
     (action, resource): (&str, &str),
 ) -> bool {
@@ -117,14 +117,14 @@ proptest! {
 
     #[test]
     fn boundary_endpoint_and_guard_policies_never_widen(policies in any_policies(), request in any_request()) {
-        let free = Policies { boundary: None, endpoint: None, service_control: vec![], ..policies.clone() };
+        let free = Given { boundary: None, endpoint: None, service_control: vec![], ..policies.clone() };
         prop_assert!(allowed(&free, None, request) || !allowed(&policies, None, request));
     }
 
     #[test]
     fn taking_grants_away_never_allows_more(policies in any_policies(), request in any_request()) {
-        let only_resource = Policies { identity: vec![], ..policies.clone() };
-        let none = Policies { resource: None, ..only_resource.clone() };
+        let only_resource = Given { identity: vec![], ..policies.clone() };
+        let none = Given { resource: None, ..only_resource.clone() };
         prop_assert!(!allowed(&none, None, request), "nothing grants, so nothing is allowed");
         let has_deny = policies.identity.iter().any(|document| document.as_str().contains("Deny"));
         prop_assert!(has_deny || allowed(&policies, None, request) || !allowed(&only_resource, None, request));

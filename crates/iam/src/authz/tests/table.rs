@@ -78,7 +78,7 @@ fn resources_for(action: &str) -> Vec<(&'static str, String)> {
 }
 
 /// The policies as a new account has them: trust and key policies name the account they are in.
-fn policies_for(role: &str, action: &str, resource: &str) -> Policies {
+fn policies_for(role: &str, action: &str, resource: &str) -> Given {
     let identity = |text| {
         vec![Arc::new(
             PolicyDocument::parse(PolicyKind::Identity, text).unwrap(),
@@ -86,7 +86,7 @@ fn policies_for(role: &str, action: &str, resource: &str) -> Policies {
     };
     let owner = if resource.contains(FOREIGN) { FOREIGN } else { OWN };
     let root = aws(&format!("arn:aws:iam::{owner}:root"));
-    Policies {
+    Given {
         identity: match role {
             "Admin" => identity(builtin::ADMINISTRATOR),
             "Developer" => identity(builtin::DEVELOPER),
@@ -102,6 +102,6 @@ fn policies_for(role: &str, action: &str, resource: &str) -> Policies {
             Some(_) => ModelAgreement::Missing,
             None => ModelAgreement::NotAModel,
         },
-        ..Policies::default()
+        ..Given::default()
     }
 }

@@ -21,8 +21,8 @@ use tokio_rustls::client::TlsStream;
 use crate::closing::Closing;
 use crate::net::tls::{Certificates, Identity};
 use crate::net::{
-    Admission, Body, Head, Inbound, Limits, Listener, Outbound, Peer, Piece, RimError, RimSettings, Road,
-    Server,
+    Admission, Body, Entrance, Head, Inbound, Limits, Listener, Outbound, Peer, Piece, RimError, RimSettings,
+    Road, Server,
 };
 use crate::system::{SystemClock, SystemEntropy};
 
@@ -90,6 +90,7 @@ impl Road for Arc<Mirror> {
                 head.headers.get("host").map_or("", |host| host.to_str().unwrap()),
                 match head.peer {
                     Peer::Network(_) => "network".to_owned(),
+                    Peer::Local { uid } => format!("user {uid}"),
                     Peer::Door { uid } => format!("door {uid}"),
                 }
             )),
@@ -161,7 +162,7 @@ impl Rig {
         let server = Server::new(Arc::new(mirror), settings);
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
-        server.listen(listener, certificates.acceptor().unwrap());
+        server.listen(listener, Entrance::public(certificates.acceptor().unwrap()));
         Self {
             server,
             address,

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use moho_terms::{Clock, Timestamp};
+use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -113,16 +115,63 @@ impl Certificates {
     /// # Errors
     /// [`TlsError::Key`]: the provider has no usable protocol version.
     pub fn acceptor(self: Arc<Self>) -> Result<TlsAcceptor, TlsError> {
+        self.accept_from(WebPkiClientVerifier::no_client_auth())
+    }
+
+    /// What accepts TLS connections of those who show a certificate of an authority in `client_ca`, and of nobody else:
+    /// without one, the handshake fails.
+    ///
+    /// # Errors
+    /// [`TlsError`]: the file holds no usable authority.
+    pub fn private_acceptor(self: Arc<Self>, client_ca: &Path) -> Result<PrivateAcceptor, TlsError> {
+        let unusable = || TlsError::Content {
+            path: client_ca.to_owned(),
+            what: "certificate authority",
+        };
+        let mut roots = RootCertStore::empty();
+        for authority in authorities(client_ca)? {
+            roots.add(authority).map_err(|_unsuitable| unusable())?;
+        }
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        let verifier = verifier.map_err(|_no_authority| unusable())?;
+        self.accept_from(verifier).map(PrivateAcceptor)
+    }
+
+    fn accept_from(self: Arc<Self>, clients: Arc<dyn ClientCertVerifier>) -> Result<TlsAcceptor, TlsError> {
         let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
             .map_err(TlsError::Key)?
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients)
             .with_cert_resolver(self);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         // No early data: it can be replayed.
         config.max_early_data_size = 0;
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
+}
+
+/// What accepts TLS connections of clients with a certificate only: made by [`Certificates::private_acceptor`].
+pub struct PrivateAcceptor(TlsAcceptor);
+
+impl PrivateAcceptor {
+    pub(super) fn into_inner(self) -> TlsAcceptor {
+        self.0
+    }
+}
+
+/// The authorities in a file, in PEM; at least one.
+///
+/// # Errors
+/// [`TlsError`]: it cannot be read, or holds none.
+pub(crate) fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let text = files::read(path)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let found = found.ok().filter(|found| !found.is_empty());
+    found.ok_or_else(|| TlsError::Content {
+        path: path.to_owned(),
+        what: "certificate authority",
+    })
 }
 
 impl ResolvesServerCert for Certificates {

@@ -16,6 +16,7 @@ use moho_wire::{Command, Failure, Prefix, Route};
 use super::failure;
 use crate::handlers::{Asked, InferencePermit, chat, models, responses};
 use crate::net::Outbound;
+use crate::quota::Entrance;
 use crate::startup::Platform;
 use crate::telemetry::RequestSpan;
 
@@ -26,6 +27,7 @@ pub(super) struct Trip<'a> {
     pub(super) facts: &'a RequestFacts,
     pub(super) route: &'a Route,
     pub(super) span: &'a RequestSpan,
+    pub(super) entrance: &'a std::sync::Arc<Entrance>,
 }
 
 impl Trip<'_> {
@@ -104,6 +106,7 @@ impl Trip<'_> {
             platform: std::sync::Arc::clone(self.platform),
             request: self.facts.request_id.clone(),
             span: self.span.clone(),
+            entrance: std::sync::Arc::clone(self.entrance),
         }
     }
 }

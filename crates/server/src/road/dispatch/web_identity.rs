@@ -4,6 +4,8 @@
 //! trust policy says of that. What is wrong with the token itself is told; an account without such a provider, a role
 //! that is not there and one whose trust policy refuses are denied in the same words.
 
+use std::sync::Arc;
+
 use moho_iam::WebIdentity;
 use moho_iam::action::{Action, sts};
 use moho_iam::authn::{Authenticated, SessionGrant};
@@ -15,17 +17,19 @@ use moho_wire::{Failure, Route};
 
 use super::Trip;
 use crate::handlers::sts::{self as handlers, Asking};
-use crate::net::Outbound;
+use crate::net::{Outbound, Peer};
+use crate::quota::Entrance;
 use crate::road::{authenticate, failure, from_store, reply};
 use crate::startup::Platform;
 use crate::telemetry::RequestSpan;
 
 /// A request on its way here, before anybody knows who sent it.
 pub(in crate::road) struct Bringing<'a> {
-    pub(in crate::road) platform: &'a std::sync::Arc<Platform>,
+    pub(in crate::road) platform: &'a Arc<Platform>,
+    pub(in crate::road) peer: Peer,
     pub(in crate::road) facts: &'a RequestFacts,
     pub(in crate::road) route: &'a Route,
-    pub(in crate::road) span: &'a RequestSpan,
+    pub(in crate::road) measured: (&'a RequestSpan, &'a Arc<Entrance>),
 }
 
 /// Who brings the token, and then a session of the role.
@@ -35,13 +39,14 @@ pub(in crate::road) async fn assume(
 ) -> Result<Outbound, Failure> {
     let Bringing {
         platform,
+        peer,
         facts,
         route,
-        span,
+        measured: (span, entrance),
     } = *bringing;
     let mut asking = Asking::of_web_identity(&assume)?;
-    let refused = |error: TokenError| authenticate::refused(platform, facts, &error.into());
-    if authenticate::has_failed_too_often(platform, facts) {
+    let refused = |error: TokenError| authenticate::refused(platform, (peer, facts), &error.into());
+    if authenticate::has_failed_too_often(platform, peer) {
         return Err(Failure::Throttled {
             retry_after: failure::RETRY_AFTER,
         });
@@ -60,6 +65,7 @@ pub(in crate::road) async fn assume(
         facts,
         route,
         span,
+        entrance,
     };
     take_on(&trip, asking, &web).map(reply::whole)
 }

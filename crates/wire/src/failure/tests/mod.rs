@@ -120,3 +120,39 @@ fn an_uncounted_prompt_is_too_long_in_the_same_words() {
         );
     }
 }
+
+#[test]
+fn ec2_has_codes_and_an_envelope_of_its_own() {
+    let told = |failure: &Failure| (failure.status(ErrorShape::Ec2), failure.code(ErrorShape::Ec2));
+    let denied = Failure::AccessDenied("You <may> not.".to_owned());
+    for (failure, expected) in [
+        (&denied, (403, "UnauthorizedOperation")),
+        (
+            &Failure::MissingAuthentication,
+            (403, "MissingAuthenticationToken"),
+        ),
+        (&Failure::UnknownCredentials, (401, "AuthFailure")),
+        (&Failure::BadSignature, (401, "AuthFailure")),
+        (
+            &Failure::ExpiredCredentials {
+                ended: Timestamp::from_unix_seconds(1),
+            },
+            (400, "RequestExpired"),
+        ),
+        (&Failure::Validation(String::new()), (400, "InvalidParameter")),
+        (
+            &Failure::Throttled { retry_after: 1 },
+            (503, "RequestLimitExceeded"),
+        ),
+        (&Failure::Unavailable, (503, "Unavailable")),
+        (&Failure::Internal, (500, "InternalError")),
+    ] {
+        assert_eq!(told(failure), expected, "{failure:?}");
+    }
+    assert_eq!(
+        body(&denied, ErrorShape::Ec2),
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>UnauthorizedOperation</Code>\
+         <Message>You &lt;may&gt; not.</Message></Error></Errors>\
+         <RequestID>11111111-2222-4333-8444-555555555555</RequestID></Response>"
+    );
+}

@@ -1,0 +1,99 @@
+//! A policy document together with where it is kept, so that a decision can say which policy made it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use super::ModelAgreement;
+use super::facts::{PrincipalFacts, ResourceFacts};
+use crate::policy::PolicyDocument;
+
+/// Which policy it is: the ARN of a managed, service control or resource control policy; `role/NAME/inline:POLICY`,
+/// `user/NAME/inline:POLICY` or `group/NAME/inline:POLICY`; the ARN of the resource or endpoint it is attached to.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PolicySourceId(Arc<str>);
+
+impl PolicySourceId {
+    /// By its name.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PolicySourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for PolicySourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for PolicySourceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// A policy where it is attached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attached {
+    /// Which policy it is.
+    pub source: PolicySourceId,
+    /// What it says. Parsing compiles it: keep it, and share it.
+    pub document: Arc<PolicyDocument>,
+}
+
+impl Attached {
+    /// `document`, kept under the name `source`.
+    #[must_use]
+    pub fn new(source: impl Into<Arc<str>>, document: Arc<PolicyDocument>) -> Self {
+        Self {
+            source: PolicySourceId::new(source),
+            document,
+        }
+    }
+}
+
+/// Every policy of one principal, except the inline session policy, which the session itself carries. Keep it per principal
+/// (and per list of managed session policies), and share it. The default is a principal that does not exist.
+#[derive(Debug, Clone, Default)]
+pub struct PrincipalPolicies {
+    /// The role's or user's own and its groups'. They, or the resource's, must allow.
+    pub identity: Vec<Attached>,
+    /// Its permissions boundary. If there is one, it must allow too.
+    pub boundary: Option<Attached>,
+    /// Guard policies of its organisation, one list per level from the root to the account; on every level one must allow.
+    /// Empty without an organisation and for the management account.
+    pub service_control: Vec<Vec<Attached>>,
+    /// The managed policies that narrow the session; together with the inline session policy one of them must allow.
+    pub session_managed: Vec<Attached>,
+    /// What else is known about it.
+    pub facts: PrincipalFacts,
+}
+
+/// Everything that bears on one request, beside the session and the endpoint.
+#[derive(Debug, Clone, Default)]
+pub struct Policies {
+    /// The principal's.
+    pub principal: Arc<PrincipalPolicies>,
+    /// The resource's own: a role's trust policy, a KmsKey's key policy, a bucket's. Roles and keys must have one.
+    pub resource: Option<Attached>,
+    /// Guard policies of the resource's organisation, one list per level; on every level one must allow.
+    pub resource_control: Arc<Vec<Vec<Attached>>>,
+    /// What else is known about the resource.
+    pub resource_facts: Arc<ResourceFacts>,
+    /// Whether the account agreed to use the model.
+    pub model_agreement: ModelAgreement,
+}

@@ -1,0 +1,161 @@
+//! What would be decided: `SimulateCustomPolicy` and `SimulatePrincipalPolicy`, with the evaluator that really decides.
+
+use std::collections::BTreeMap;
+
+use moho_terms::{AccountId, Arn};
+
+use super::evaluate::{Layers, Matched, determining, levels_allow};
+use super::question::{Caller, Question};
+use super::{Attached, Context, Decision, ModelAgreement, PolicySourceId, Reason};
+use crate::policy::ActionName;
+
+/// The policies and circumstances to try.
+#[derive(Clone, Copy)]
+pub struct Simulation<'a> {
+    /// The policies of the principal: the role's or user's own and its groups'.
+    pub identity: &'a [Attached],
+    /// Its permissions boundary.
+    pub boundary: Option<&'a Attached>,
+    /// Guard policies of its organisation, by levels; empty without.
+    pub service_control: &'a [Vec<Attached>],
+    /// The policy of the resource.
+    pub resource: Option<&'a Attached>,
+    /// Who asks, a role, a role session or a user; needed if the resource's policy is to be tried.
+    pub caller: Option<&'a Arn>,
+    /// Who owns the resource, where its ARN does not say; the caller's account if nobody says.
+    pub resource_owner: Option<AccountId>,
+    /// The values that conditions ask about.
+    pub context: &'a Context,
+}
+
+/// What would be decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SimulatedDecision {
+    /// Something allows it and nothing denies it.
+    Allowed,
+    /// A statement denies it.
+    ExplicitDeny,
+    /// Nothing allows it.
+    ImplicitDeny,
+}
+
+impl SimulatedDecision {
+    /// AWS's word: `allowed`, `explicitDeny` or `implicitDeny`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::ExplicitDeny => "explicitDeny",
+            Self::ImplicitDeny => "implicitDeny",
+        }
+    }
+}
+
+/// A place in a document's text; both from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TextPosition {
+    /// The line.
+    pub line: u32,
+    /// The column, in characters.
+    pub column: u32,
+}
+
+/// A statement that applies to the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MatchedStatement {
+    /// In which policy.
+    pub source: PolicySourceId,
+    /// Where it begins in the document.
+    pub start: TextPosition,
+    /// Where it ends.
+    pub end: TextPosition,
+}
+
+/// What would be decided, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Simulated {
+    /// The decision.
+    pub decision: SimulatedDecision,
+    /// The statements that decided: those that deny, or else those that allow.
+    pub matched: Vec<MatchedStatement>,
+    /// Keys that the policies ask about and the context does not have, sorted.
+    pub missing_context: Vec<String>,
+    /// Whether the organisation's policies allow it; `None` if there are none.
+    pub allowed_by_organisation: Option<bool>,
+    /// Whether the boundary allows it; `None` if there is none.
+    pub allowed_by_boundary: Option<bool>,
+}
+
+/// Decides `action` on `resource` (an ARN, or `*` for anything) as it would be decided for the principal.
+#[must_use]
+pub fn simulate(simulation: &Simulation<'_>, action: &str, resource: &str) -> Simulated {
+    let everything = Layers {
+        exists: true,
+        service_control: simulation.service_control,
+        resource_control: &[],
+        endpoint: None,
+        resource: simulation.resource,
+        identity: simulation.identity,
+        boundary: simulation.boundary,
+        session: None,
+        session_managed: &[],
+        model_agreement: ModelAgreement::Accepted,
+    };
+    let question = simulation.question(action, resource);
+    let mut matched = Vec::new();
+    let decision = everything.decide(&question, Some(&mut matched)).decision;
+    Simulated {
+        decision: match decision {
+            Decision::Allow => SimulatedDecision::Allowed,
+            Decision::Deny(Reason::ExplicitDeny(_)) => SimulatedDecision::ExplicitDeny,
+            Decision::Deny(Reason::NotAllowed(_) | Reason::ModelAccess | Reason::PrincipalGone) => {
+                SimulatedDecision::ImplicitDeny
+            }
+        },
+        matched: determining(decision, &matched).map(placed).collect(),
+        missing_context: simulation.missing(),
+        allowed_by_organisation: (!simulation.service_control.is_empty())
+            .then(|| levels_allow(&question, simulation.service_control)),
+        allowed_by_boundary: simulation
+            .boundary
+            .map(|boundary| levels_allow(&question, &[vec![boundary.clone()]])),
+    }
+}
+
+fn placed(matched: &Matched<'_>) -> MatchedStatement {
+    let (start, end) = matched.document.place_of(matched.position);
+    MatchedStatement {
+        source: matched.source(),
+        start,
+        end,
+    }
+}
+
+impl<'a> Simulation<'a> {
+    fn question(&self, action: &'a str, resource: &'a str) -> Question<'a> {
+        let arn = resource.parse::<Arn>().ok();
+        let owner = arn.and_then(|arn| arn.account().parse().ok());
+        Question {
+            caller: self.caller.and_then(Caller::simulated),
+            action: ActionName::new(action),
+            resource,
+            owner: owner.or(self.resource_owner),
+            context: self.context,
+        }
+    }
+
+    /// Keys that a policy asks about and nobody gave, as written, sorted.
+    fn missing(&self) -> Vec<String> {
+        let levels = self.service_control.iter().flatten();
+        let single = self.boundary.into_iter().chain(self.resource);
+        let mut missing = BTreeMap::new();
+        for policy in self.identity.iter().chain(levels).chain(single) {
+            for key in policy.document.context_keys() {
+                if self.context.get(&key).is_none() {
+                    missing.entry(key.to_ascii_lowercase()).or_insert(key);
+                }
+            }
+        }
+        missing.into_values().collect()
+    }
+}

@@ -1,0 +1,178 @@
+//! The listeners of `moho serve`: public ones, private endpoints, and the plain one for local tools.
+//!
+//! All are taken before anything else happens, so that an address in use fails first, and served only once everything
+//! behind them is there.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use moho_iam::bootstrap::Attestation;
+use moho_terms::EndpointId;
+
+use crate::config::{Config, EndpointConfig, Place};
+use crate::net::tls::{Certificates, authorities};
+use crate::net::{Entrance, Listener, Road, Server, SocketListener};
+
+/// Sockets that listen, but are not served yet.
+pub(super) struct Listeners {
+    public: Vec<Listener>,
+    private: Vec<(EndpointConfig, Private)>,
+    plain: Option<Listener>,
+}
+
+enum Private {
+    Address(Listener),
+    Socket(SocketListener),
+}
+
+/// Where everything listens, once it does.
+pub(super) struct Listening {
+    /// Public addresses.
+    pub(super) public: Vec<SocketAddr>,
+    /// Private endpoints.
+    pub(super) private: Vec<(EndpointId, Place)>,
+    /// Plain HTTP.
+    pub(super) plain: Option<SocketAddr>,
+}
+
+impl Listeners {
+    /// Takes every address and socket.
+    pub(super) fn bind(config: &Config) -> anyhow::Result<Self> {
+        let public = config.listen.iter().map(|address| Listener::bind(*address));
+        let mut private = Vec::with_capacity(config.endpoints.len());
+        for endpoint in &config.endpoints {
+            let named = || format!("the private endpoint {}", endpoint.id);
+            drop(authorities(&endpoint.client_ca).with_context(named)?);
+            let socket = match &endpoint.listen {
+                Place::Address(address) => Private::Address(Listener::bind(*address).with_context(named)?),
+                Place::Socket(path) => Private::Socket(SocketListener::bind(path).with_context(named)?),
+            };
+            private.push((endpoint.clone(), socket));
+        }
+        let plain = config.plain_http.map(Listener::bind).transpose();
+        Ok(Self {
+            public: public.collect::<Result<_, _>>()?,
+            private,
+            plain: plain.context("`dev.plain_http`")?,
+        })
+    }
+
+    /// Refuses plain HTTP where anything is proven: credentials and content would pass in the clear.
+    pub(super) fn suit(&self, attestation: Attestation) -> anyhow::Result<()> {
+        match (&self.plain, attestation) {
+            (None, _) | (Some(_), Attestation::Development) => Ok(()),
+            (Some(_), Attestation::Measured) => anyhow::bail!(
+                "plain HTTP (`dev.plain_http`) is served under the development root only: leave the setting out"
+            ),
+        }
+    }
+
+    /// Serves them all from now on.
+    pub(super) fn serve<R: Road>(
+        self,
+        server: &Server<R>,
+        certificates: &Arc<Certificates>,
+    ) -> anyhow::Result<Listening> {
+        let mut listening = Listening {
+            public: self.public.iter().map(Listener::address).collect(),
+            private: Vec::new(),
+            plain: self.plain.as_ref().map(Listener::address),
+        };
+        let tls = Arc::clone(certificates).acceptor()?;
+        for listener in self.public {
+            server.listen(listener, Entrance::public(tls.clone()));
+        }
+        for (endpoint, socket) in self.private {
+            let tls = Arc::clone(certificates).private_acceptor(&endpoint.client_ca)?;
+            let entrance = Entrance::private(endpoint.id.clone(), tls);
+            let place = match socket {
+                Private::Address(listener) => {
+                    let place = Place::Address(listener.address());
+                    server.listen(listener, entrance);
+                    place
+                }
+                Private::Socket(listener) => {
+                    let place = Place::Socket(listener.path().to_owned());
+                    server.listen_on_socket(listener, entrance);
+                    place
+                }
+            };
+            listening.private.push((endpoint.id, place));
+        }
+        if let Some(listener) = self.plain {
+            server.listen(listener, Entrance::plain());
+        }
+        Ok(listening)
+    }
+}
+
+impl Listening {
+    /// The URL that clients on this machine begin with, the endpoint's id if it is a private one, and its socket if it has
+    /// no address: a public address, or else a private one, or else the plain one.
+    pub(super) fn first(&self) -> Option<(String, Option<EndpointId>, Option<PathBuf>)> {
+        let https = |address: SocketAddr| format!("https://{}", super::serve::reachable(address));
+        if let Some(address) = self.public.first() {
+            return Some((https(*address), None, None));
+        }
+        let addresses = self.private.iter().filter_map(|(id, place)| match place {
+            Place::Address(address) => Some((https(*address), Some(id.clone()), None)),
+            Place::Socket(_) => None,
+        });
+        let sockets = self.private.iter().filter_map(|(id, place)| match place {
+            Place::Socket(path) => Some((
+                "https://localhost".to_owned(),
+                Some(id.clone()),
+                Some(path.clone()),
+            )),
+            Place::Address(_) => None,
+        });
+        let plain = self
+            .plain
+            .map(|address| (format!("http://{address}"), None, None));
+        addresses.chain(sockets).next().or(plain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listening(public: &[&str], private: &[Place], plain: Option<&str>) -> Listening {
+        let id: EndpointId = "vpce-0a1b2c3d".parse().unwrap();
+        Listening {
+            public: public.iter().map(|address| address.parse().unwrap()).collect(),
+            private: private.iter().map(|place| (id.clone(), place.clone())).collect(),
+            plain: plain.map(|address| address.parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn clients_of_this_machine_are_told_the_way_in_that_takes_least() {
+        let socket = Place::Socket("/run/moho/a.sock".into());
+        let address = Place::Address("10.0.0.5:8443".parse().unwrap());
+        let first = |listening: Listening| {
+            let (url, endpoint, socket) = listening.first().unwrap();
+            (url, endpoint.is_some(), socket.is_some())
+        };
+        let both = [socket.clone(), address];
+        assert_eq!(
+            first(listening(&["0.0.0.0:1"], &both, Some("127.0.0.1:2"))),
+            ("https://127.0.0.1:1".to_owned(), false, false)
+        );
+        assert_eq!(
+            first(listening(&[], &both, Some("127.0.0.1:2"))),
+            ("https://10.0.0.5:8443".to_owned(), true, false)
+        );
+        assert_eq!(
+            first(listening(&[], &[socket], None)),
+            ("https://localhost".to_owned(), true, true)
+        );
+        assert_eq!(
+            first(listening(&[], &[], Some("127.0.0.1:2"))),
+            ("http://127.0.0.1:2".to_owned(), false, false)
+        );
+        assert!(listening(&[], &[], None).first().is_none());
+    }
+}

@@ -36,6 +36,7 @@ use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
 use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
+use crate::federation::Federation;
 use crate::handlers::paging::{PAGING_KEY, Paging};
 use crate::quota::Quotas;
 use crate::road::Strangers;
@@ -141,6 +142,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         usage,
         _bookkeeper: bookkeeper,
         door: DoorSwitch::new(door),
+        federation: Federation::new(&config.federation, &clock)?,
         closing,
         clock,
         entropy,

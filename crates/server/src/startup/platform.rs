@@ -16,6 +16,7 @@ use crate::closing::Closing;
 use crate::door::DoorState;
 use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
+use crate::federation::Federation;
 use crate::handlers::paging::Paging;
 use crate::quota::Quotas;
 use crate::road::Strangers;
@@ -62,6 +63,8 @@ pub(crate) struct Platform {
     /// What is measured of all this.
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) door: DoorSwitch,
+    /// Whose identity tokens are taken.
+    pub(crate) federation: Federation,
     /// How far stopping has come.
     pub(crate) closing: Closing,
     pub(crate) clock: Arc<dyn Clock>,

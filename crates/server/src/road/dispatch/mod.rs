@@ -6,6 +6,7 @@ mod bedrock;
 mod ec2;
 mod iam;
 mod sts;
+pub(super) mod web_identity;
 
 use moho_iam::action::{self, Action, kms, mantle};
 use moho_iam::authn::Authenticated;

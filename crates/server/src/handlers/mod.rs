@@ -6,6 +6,7 @@ pub(crate) mod iam;
 pub(crate) mod identity;
 mod inference;
 pub(crate) mod models;
+pub(crate) mod organizations;
 pub(crate) mod paging;
 pub(crate) mod responses;
 

@@ -57,6 +57,12 @@ impl BootstrapPlan {
             role_ids,
         })
     }
+
+    /// The same plan for an account of this number, if there is no account yet.
+    #[must_use]
+    pub fn in_account(self, account: AccountId) -> Self {
+        Self { account, ..self }
+    }
 }
 
 /// What the installation began with.

@@ -9,9 +9,10 @@
 
 mod bootstrap;
 mod database;
+mod endpoints;
 mod error;
 pub mod iam;
-mod identity;
+pub mod identities;
 mod keys;
 mod migrations;
 mod model_access;
@@ -22,11 +23,9 @@ mod responses;
 mod tests;
 
 pub use bootstrap::{BootstrapPlan, Bootstrapped};
+pub use endpoints::{ConfiguredEndpoint, EndpointCreated, EndpointRecord, NewEndpoint};
 pub use error::StoreError;
-pub use identity::NewIdentityProvider;
-pub use model_access::{
-    QuotaCounter, UsageBucket, UsageFilter, UsageGroup, UsageOf, UsageRow, UsageSum,
-};
+pub use model_access::{QuotaCounter, UsageBucket, UsageFilter, UsageGroup, UsageOf, UsageRow, UsageSum};
 pub use responses::response_context;
 
 use std::path::Path;

@@ -153,7 +153,7 @@ impl Store {
         };
         let trust = self.parse(PolicyKind::Trust, &trust)?;
         let identity = permissions.into_iter().map(|(source, text)| {
-            let document = self.parse(PolicyKind::Identity, &text)?;
+            let document = self.parse(PolicyKind::Inline, &text)?;
             Ok(Attached::new(source, document))
         });
         let mut principal = PrincipalPolicies {

@@ -5,6 +5,7 @@
 //! reading the file is the caller's.
 
 mod endpoints;
+mod fixed;
 mod quotas;
 mod resolve;
 mod settings;
@@ -15,6 +16,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use moho_engine::EngineConfig;
+use moho_iam::authn::FixedCredentials;
 use moho_terms::{ModelId, Region};
 
 use crate::net::Limits;
@@ -60,6 +62,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Where traces go; nowhere unless told.
     pub otlp: Option<OtlpConfig>,
+    /// Credentials that somebody chose, for tools that can send no others; none unless told.
+    pub static_credentials: Option<FixedCredentials>,
 }
 
 /// Where traces go, by OTLP over HTTP.
@@ -132,7 +136,7 @@ pub struct Surroundings {
     pub data_home: Option<PathBuf>,
 }
 
-/// What is wrong with the settings. Names the place, never the value of anything secret: no setting is.
+/// What is wrong with the settings. Names the place, never the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// The file is no TOML.

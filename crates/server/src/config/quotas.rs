@@ -14,13 +14,19 @@ const PATTERN: usize = 2048;
 pub(super) fn resolve(typed: &Typed) -> Result<Vec<Quota>, ConfigError> {
     let tables = typed.tables("quotas");
     if tables.len() > MOST {
-        return Err(wrong("`quotas` in the settings file", &"there may be 256 of them at most"));
+        return Err(wrong(
+            "`quotas` in the settings file",
+            &"there may be 256 of them at most",
+        ));
     }
     let mut quotas: Vec<Quota> = Vec::new();
     for table in tables {
         let quota = quota(table)?;
         if quota.limits.are_empty() {
-            return Err(wrong(&table.place, &"it limits nothing: set at least one of its numbers"));
+            return Err(wrong(
+                &table.place,
+                &"it limits nothing: set at least one of its numbers",
+            ));
         }
         if quotas.iter().any(|other| other.selects() == quota.selects()) {
             let twice = "another one is for the same principals, tags and models: make one of them";
@@ -35,7 +41,8 @@ fn quota(table: &TypedTable) -> Result<Quota, ConfigError> {
     let pattern = |key: &str| {
         let patterns = each(table.get(key), |text| {
             let fits = !text.is_empty() && text.len() <= PATTERN;
-            fits.then(|| text.to_owned()).ok_or("expected a pattern of 1 to 2048 bytes")
+            fits.then(|| text.to_owned())
+                .ok_or("expected a pattern of 1 to 2048 bytes")
         })?;
         Ok::<_, ConfigError>(patterns.into_iter().next())
     };
@@ -77,7 +84,8 @@ fn tag(text: &str) -> Result<Tag, &'static str> {
         key: key.to_owned(),
         value,
     };
-    fits.then_some(tag).ok_or("expected KEY or KEY=VALUE, the key having 1 to 128 characters")
+    fits.then_some(tag)
+        .ok_or("expected KEY or KEY=VALUE, the key having 1 to 128 characters")
 }
 
 #[cfg(test)]
@@ -101,10 +109,17 @@ mod tests {
         let said: Vec<String> = quotas.iter().map(Quota::selects).collect();
         assert_eq!(
             said,
-            ["principal `arn:aws:iam::*:role/Dev*`, model `small-*`", "tag `team=red`", "tag `team`"]
+            [
+                "principal `arn:aws:iam::*:role/Dev*`, model `small-*`",
+                "tag `team=red`",
+                "tag `team`"
+            ]
         );
         let first = &quotas[0].limits;
-        assert_eq!((first.minute.requests, first.day.tokens, first.sequences), (Some(60), Some(1000), None));
+        assert_eq!(
+            (first.minute.requests, first.day.tokens, first.sequences),
+            (Some(60), Some(1000), None)
+        );
         assert_eq!(quotas[1].limits.sequences, Some(0));
         assert_eq!(quotas[2].limits.minute.output, Some(5));
     }
@@ -118,11 +133,17 @@ mod tests {
             ("[quotas]\nmodel = \"m\"", "array of tables"),
             ("[[quotas]]\nmodel = \"m\"", "it limits nothing"),
             ("[[quotas]]\nrequest_per_day = 3", "quotas.requests_per_day"),
-            ("[[quotas]]\nrequests_per_day = -3", "`requests_per_day` of the 1."),
+            (
+                "[[quotas]]\nrequests_per_day = -3",
+                "`requests_per_day` of the 1.",
+            ),
             ("[[quotas]]\nrequests_per_day = 1.5", "whole number"),
             ("[[quotas]]\nmodel = \"\"\nrequests_per_day = 3", "pattern"),
             ("[[quotas]]\ntag = \"=red\"\nrequests_per_day = 3", "KEY"),
-            ("[[quotas]]\nrequests_per_day = 3\n[[quotas]]\ntokens_per_day = 3", "the 2."),
+            (
+                "[[quotas]]\nrequests_per_day = 3\n[[quotas]]\ntokens_per_day = 3",
+                "the 2.",
+            ),
         ] {
             assert!(said(text).contains(expected), "{text}: {}", said(text));
         }

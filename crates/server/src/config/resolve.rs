@@ -64,6 +64,10 @@ impl Config {
             })?
             .flatten(),
             otlp: otlp(typed)?,
+            static_credentials: super::fixed::resolve(
+                typed,
+                listen.iter().chain(private_addresses(&endpoints)),
+            )?,
             listen,
             endpoints,
             plain_http,
@@ -259,7 +263,7 @@ fn tls<'a>(typed: &Typed, listen: impl Iterator<Item = &'a SocketAddr>) -> Resul
     }
 }
 
-fn one<T, E: ToString>(
+pub(super) fn one<T, E: ToString>(
     typed: &Typed,
     key: &str,
     parse: impl Fn(&str) -> Result<T, E>,

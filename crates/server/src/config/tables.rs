@@ -126,13 +126,22 @@ const QUOTAS: TableKind = TableKind {
         ),
         limit("requests_per_minute", "Requests in any sixty seconds"),
         limit("requests_per_day", "Requests in a day of UTC"),
-        limit("input_tokens_per_minute", "Tokens of prompts in any sixty seconds"),
+        limit(
+            "input_tokens_per_minute",
+            "Tokens of prompts in any sixty seconds",
+        ),
         limit("input_tokens_per_day", "Tokens of prompts in a day of UTC"),
-        limit("output_tokens_per_minute", "Tokens of answers in any sixty seconds"),
+        limit(
+            "output_tokens_per_minute",
+            "Tokens of answers in any sixty seconds",
+        ),
         limit("output_tokens_per_day", "Tokens of answers in a day of UTC"),
         limit("tokens_per_minute", "Tokens of both in any sixty seconds"),
         limit("tokens_per_day", "Tokens of both in a day of UTC"),
-        limit("concurrent_sequences", "Answers that are written, or wait to be, at once"),
+        limit(
+            "concurrent_sequences",
+            "Answers that are written, or wait to be, at once",
+        ),
     ],
 };
 

@@ -9,6 +9,7 @@ use moho_store::StoreError;
 use moho_terms::ModelId;
 use moho_wire::{ErrorShape, Failure};
 
+use crate::endpoints::EndpointError;
 use crate::net::RimError;
 
 /// Seconds after which what is full is worth another try.
@@ -77,6 +78,7 @@ pub(super) fn from_authn(error: &AuthnError) -> Failure {
         AuthnError::BadSignature => Failure::BadSignature,
         AuthnError::Expired { at } => Failure::ExpiredCredentials { ended: *at },
         AuthnError::Skewed { .. } => Failure::Skewed(error.to_string()),
+        AuthnError::Unavailable(_) => unavailable(error),
     }
 }
 
@@ -175,6 +177,10 @@ pub(crate) fn from_engine_failure(failure: EngineFailure) -> Failure {
 }
 
 pub(crate) fn from_store(error: &StoreError) -> Failure {
+    unavailable(error)
+}
+
+pub(super) fn from_endpoints(error: &EndpointError) -> Failure {
     unavailable(error)
 }
 

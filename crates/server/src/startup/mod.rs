@@ -6,6 +6,7 @@
 mod bookkeeper;
 mod bootstrap;
 mod error;
+mod fixed;
 mod platform;
 mod probed;
 pub(crate) mod watched;
@@ -33,6 +34,7 @@ use self::watched::WatchedJournal;
 use crate::closing::Closing;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
+use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
 use crate::handlers::paging::{PAGING_KEY, Paging};
 use crate::quota::Quotas;
@@ -69,7 +71,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         })?;
 
     let root = RootKey::development(&config.data.join(ROOT_KEY), &*entropy)?;
-    let posture = posture(root.residence());
+    let mut posture = posture(root.residence());
     let session_key = root.derive(SESSION_KEY)?;
     let paging = Paging::new(&root.derive(PAGING_KEY)?)?;
     let store = Arc::new(Store::open(&config.data.join("store"))?);
@@ -94,24 +96,42 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Arc::clone(&journal) as _,
         Arc::clone(&clock),
     );
+    let mut authenticator = Authenticator::new(&session_key, config.region.clone())?;
+    if let Some(fixed) = &config.static_credentials {
+        let now = clock.now();
+        authenticator = fixed::taken(
+            authenticator,
+            fixed,
+            (&store, kms.attestation()),
+            (bootstrapped.account, now),
+        )?;
+        posture.push(fixed::posture(fixed));
+    }
     let closing = Closing::new();
     let days = Box::new(Arc::clone(&store));
     let quotas = Arc::new(Quotas::new(config.quotas.clone(), days, Arc::clone(&clock)));
     let usage = Arc::new(UsageLog::new(Arc::clone(&store), Arc::clone(&clock)));
-    let bookkeeper = Bookkeeper::start(Arc::clone(&quotas), Arc::clone(&usage)).map_err(StartupError::Thread)?;
+    let bookkeeper =
+        Bookkeeper::start(Arc::clone(&quotas), Arc::clone(&usage)).map_err(StartupError::Thread)?;
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
         organisation: bootstrapped.names(),
         attestation: kms.attestation(),
         own_uid: moho_os::own_user(),
-        authenticator: Authenticator::new(&session_key, config.region.clone())?,
+        authenticator,
         authorizer,
         paging,
         journal,
         journal_file,
         strangers: Strangers::default(),
         kms,
+        endpoints: Endpoints::open(
+            &config.endpoints,
+            (bootstrapped.account, config.region.clone()),
+            Arc::clone(&store),
+            clock.now(),
+        )?,
         probed_store: ProbedStore::new(Arc::clone(&store), Arc::clone(&clock)),
         store,
         engine,

@@ -27,6 +27,7 @@ pub(crate) fn template(target: &Target) -> &'static str {
         Target::ListModels(Prefix::Runtime) => "/openai/v1/models",
         Target::GetModel(Prefix::Mantle, _) => "/v1/models/{id}",
         Target::GetModel(Prefix::Runtime, _) => "/openai/v1/models/{id}",
+        Target::GetUsage => "/v1/organization/usage/completions",
         // All have the one path of AWS's services of one address.
         Target::Query(QueryService::Sts) => "/ (sts)",
         Target::Query(QueryService::Iam) => "/ (iam)",

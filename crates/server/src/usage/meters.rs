@@ -95,7 +95,11 @@ mod tests {
             let requests: u64 = series.iter().map(|series| series.taken.requests).sum();
             assert_eq!(requests, (round + 1) * 10_000);
         }
-        let others = meters.series().into_iter().find(|series| series.account == OTHERS).unwrap();
+        let others = meters
+            .series()
+            .into_iter()
+            .find(|series| series.account == OTHERS)
+            .unwrap();
         assert_eq!(others.taken.output, 2 * 9000 * 5);
     }
 }

@@ -96,7 +96,10 @@ impl UsageLog {
             account: mark.account,
             principal: mark.principal.to_string(),
             model: mark.model.to_string(),
-            profile: mark.profile.map(|profile| profile.to_string()).unwrap_or_default(),
+            profile: mark
+                .profile
+                .map(|profile| profile.to_string())
+                .unwrap_or_default(),
         };
         let mut gathered = self.gathered();
         let full = gathered.len() >= MOST;
@@ -118,7 +121,10 @@ impl UsageLog {
         if gathered.is_empty() {
             return Ok(());
         }
-        let rows: Vec<UsageRow> = gathered.iter().map(|((at, of), taken)| row(*at, of, *taken)).collect();
+        let rows: Vec<UsageRow> = gathered
+            .iter()
+            .map(|((at, of), taken)| row(*at, of, *taken))
+            .collect();
         let written = self.store.add_usage(&rows, self.clock.now());
         if written.is_err() {
             let mut since = self.gathered();

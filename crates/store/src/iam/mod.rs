@@ -3,17 +3,17 @@
 //! Each method takes the permit for what it does; the permit's resource says which role or policy of which account. What a
 //! method returns is committed. Refusals carry AWS's code and sentence ([`IamError`]).
 
-mod attached;
+pub(crate) mod attached;
 mod entities;
-mod error;
+pub(crate) mod error;
 mod linked;
-mod managed;
-mod names;
+pub(crate) mod managed;
+pub(crate) mod names;
 mod profiles;
 mod roles;
 pub(crate) mod sources;
-mod tags;
-mod trust;
+pub(crate) mod tags;
+pub(crate) mod trust;
 mod users;
 mod versions;
 
@@ -23,5 +23,5 @@ pub use error::{IamCode, IamError};
 pub use managed::{ManagedPolicy, NewPolicy, PolicyFilter, PolicyVersion, TaggedPolicy};
 pub use names::{IdKind, Listed, Page, unique_id};
 pub use profiles::InstanceProfile;
-pub use roles::{ChangesRole, NewRole, Role, RoleChange, RoleFacts, TaggedRole};
+pub use roles::{ChangesRole, NewRole, Role, RoleChange, TaggedRole};
 pub use tags::Tag;

@@ -1,7 +1,6 @@
 //! Roles: made, found, changed, removed.
 
-use std::collections::BTreeMap;
-
+use moho_iam::RoleFacts;
 use moho_iam::action::iam;
 use moho_iam::authz::Permit;
 use moho_iam::policy::PolicyDocument;
@@ -66,23 +65,6 @@ pub struct TaggedRole {
     pub role: Role,
     /// By their keys.
     pub tags: Vec<Tag>,
-}
-
-/// What sessions have to know of their role.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoleFacts {
-    /// `arn:aws:iam::ACCOUNT:role/path/name`
-    pub arn: Arn,
-    /// Begins and ends with a slash.
-    pub path: String,
-    /// Its name.
-    pub name: RoleName,
-    /// `AROA…`, never used again.
-    pub id: String,
-    /// The longest session, in seconds.
-    pub max_session_seconds: u32,
-    /// Its tags.
-    pub tags: BTreeMap<String, String>,
 }
 
 /// What a role is to begin with; the permit says its name, its path and its account.

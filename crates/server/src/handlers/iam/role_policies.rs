@@ -18,7 +18,7 @@ pub(crate) async fn put(
     permit: Permit<iam::PutRolePolicy>,
     request: ops::PutRolePolicy,
 ) -> Result<Reply, Failure> {
-    let document = document(PolicyKind::Identity, &request.policy_document, "PolicySize")?;
+    let document = document(PolicyKind::Inline, &request.policy_document, "PolicySize")?;
     act(asked, move |platform| {
         platform
             .store

@@ -118,7 +118,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
-        account_key: bootstrapped.account_key,
+        organisation: bootstrapped.names(),
         attestation: kms.attestation(),
         own_uid: moho_os::own_user(),
         authenticator,

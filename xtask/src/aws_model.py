@@ -22,6 +22,7 @@ METADATA = [
     "serviceId",
     "signatureVersion",
     "signingName",
+    "targetPrefix",
     "xmlNamespace",
 ]
 

@@ -31,6 +31,7 @@ fn entry(second: u64) -> Entry {
         ),
         policy: None,
         statement: None,
+        source_identity: None,
         endpoint: None,
         source_ip: Some("127.0.0.1".parse().unwrap()),
         user_agent_sha256: None,

@@ -10,7 +10,7 @@ use moho_terms::{AccountId, ArnError, Timestamp};
 
 use crate::authn::Authenticated;
 use crate::policy::{PolicyDocument, PolicyError, PolicyKind, builtin};
-use crate::session::RoleSession;
+use crate::session::Session;
 
 /// What stands behind the root key, said in every start-up line, health answer and response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl Door {
         if peer_uid != own_uid {
             return Err(DoorClosed::Stranger);
         }
-        Ok(Authenticated::through_the_door(RoleSession::bootstrap(
+        Ok(Authenticated::through_the_door(Session::bootstrap(
             account,
             self.policy.clone(),
             now,

@@ -10,7 +10,16 @@ pub mod authn;
 pub mod authz;
 pub mod bootstrap;
 mod hex;
+pub mod managed;
+pub mod organisation;
 pub mod policy;
+pub mod saml;
 mod session;
+mod verified;
 
-pub use session::{Principal, RoleSession};
+pub use session::RoleSession;
+pub use session::{
+    Narrowing, NarrowingError, Principal, RoleFacts, RoleRef, Session, SessionTags, TagError, UserRef,
+    WebIdentity,
+};
+pub use verified::Verified;

@@ -1,14 +1,14 @@
 //! The whole way of a first credential: through the bootstrap door, to a role, to a bearer key, to a permit. This is
 //! also how other crates' tests come by permits: there is no shorter way.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use moho_iam::RoleSession;
 use moho_iam::action::{kms, mantle, sts};
 use moho_iam::authn::{
-    Authenticated, Authenticator, AuthnError, HttpHead, IssueError, Scheme, SessionGrant, SigningName,
-    TemporaryCredentials,
+    Authenticated, Authenticator, AuthnError, BearerLifetime, HttpHead, IssueError, Scheme, SessionGrant,
+    SigningName, TemporaryCredentials,
 };
 use moho_iam::authz::{
     Attached, Authorizer, Context, Entry, Journal, JournalUnavailable, ModelAgreement, Outcome, Permit,
@@ -17,6 +17,7 @@ use moho_iam::authz::{
 };
 use moho_iam::bootstrap::{Attestation, Door, DoorClosed, IdentityProvider};
 use moho_iam::policy::{PolicyDocument, PolicyKind, builtin};
+use moho_iam::{RoleFacts, RoleSession};
 use moho_terms::{AccountId, Arn, Clock, Entropy, EntropyUnavailable, Region, Secret, Timestamp};
 
 type Tested<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -131,6 +132,18 @@ struct Road {
     region: Region,
 }
 
+fn facts(role: &Arn) -> Tested<RoleFacts> {
+    let name = role.resource().strip_prefix("role/").ok_or("no role")?;
+    Ok(RoleFacts {
+        arn: role.clone(),
+        path: "/".to_owned(),
+        name: name.parse()?,
+        id: format!("AROA{name:A<17}"),
+        max_session_seconds: 43_200,
+        tags: BTreeMap::new(),
+    })
+}
+
 impl Road {
     fn new() -> Tested<Self> {
         let world = Arc::new(World {
@@ -175,13 +188,13 @@ impl Road {
         duration_seconds: Option<u32>,
     ) -> Tested<TemporaryCredentials> {
         let grant = SessionGrant {
-            session_name: "me@work".parse()?,
             duration_seconds,
-            session_policy: None,
+            ..SessionGrant::named("me@work".parse()?)
         };
+        let issuing = (self.world.now(), &*self.world as &dyn Entropy);
         Ok(self
             .authenticator
-            .issue(permit, grant, self.world.now(), &*self.world)?)
+            .issue(permit, &facts(permit.resource())?, grant, issuing)?)
     }
 
     fn present(&self, key: &Secret) -> Result<Authenticated, AuthnError> {
@@ -222,7 +235,8 @@ fn from_the_door_to_a_permit() -> Tested {
     assert_eq!(
         developer.scheme(),
         Scheme::Bearer {
-            service: SigningName::BedrockMantle
+            service: SigningName::BedrockMantle,
+            lifetime: BearerLifetime::ShortTerm,
         }
     );
     assert_eq!(developer.session().account(), ACCOUNT.parse::<AccountId>()?);
@@ -488,8 +502,8 @@ fn durations_have_limits() -> Tested {
     assert_eq!(lasts(&fresh, Some(3600))?, 3600);
     assert_eq!(lasts(&chained, Some(3600))?, 3600);
     for (permit, asked, error) in [
-        (&fresh, 899, IssueError::Duration),
-        (&fresh, 43_201, IssueError::Duration),
+        (&fresh, 899, IssueError::Duration { most: 43_200 }),
+        (&fresh, 43_201, IssueError::Duration { most: 43_200 }),
         (&fresh, 3601, IssueError::Bootstrap),
         (&fresh, 43_200, IssueError::Bootstrap),
         (&chained, 3601, IssueError::Chaining),

@@ -1,13 +1,12 @@
 //! Keys as their users meet them: with permits won on the whole road, over records somebody else can alter.
 #![expect(clippy::unwrap_used, reason = "a test ends when something unexpected happens")]
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use moho_iam::RoleSession;
 use moho_iam::action::{Action, kms};
 use moho_iam::authn::{Authenticated, Authenticator, HttpHead, SessionGrant, SigningName};
 use moho_iam::authz::{
@@ -16,6 +15,7 @@ use moho_iam::authz::{
 };
 use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
 use moho_iam::policy::{PolicyDocument, PolicyKind, builtin};
+use moho_iam::{RoleFacts, RoleSession};
 use moho_kms::{
     EncryptionContext, KeyRecord, KeyRecords, KeyState, Kms, KmsError, RecordsUnavailable, RootKey,
     RootKeyError, SealedError, default_key_policy,
@@ -180,20 +180,29 @@ fn facts(world: &World) -> RequestFacts {
     RequestFacts::new(RequestId::random(world).unwrap())
 }
 
+fn role_facts(role: &Arn) -> RoleFacts {
+    RoleFacts {
+        arn: role.clone(),
+        path: "/".to_owned(),
+        name: "Admin".parse().unwrap(),
+        id: "AROAEXAMPLEEXAMPLE222".to_owned(),
+        max_session_seconds: 3600,
+        tags: BTreeMap::new(),
+    }
+}
+
 fn administrator(world: &World, authorizer: &Authorizer) -> Authenticated {
     let authenticator = Authenticator::new(&Secret::new(vec![1; 32]), region()).unwrap();
     let door = Door::open(Attestation::Development, IdentityProvider::None).unwrap();
     let guest = door.admit(7, 7, ACCOUNT.parse().unwrap(), world.now()).unwrap();
-    let role = "arn:aws:iam::123456789012:role/Admin".parse().unwrap();
+    let role: Arn = "arn:aws:iam::123456789012:role/Admin".parse().unwrap();
     let permit = authorizer
         .authorize(&guest, &facts(world), &role, &Context::new())
         .unwrap();
-    let grant = SessionGrant {
-        session_name: "me".parse().unwrap(),
-        duration_seconds: None,
-        session_policy: None,
-    };
-    let credentials = authenticator.issue(&permit, grant, world.now(), world).unwrap();
+    let grant = SessionGrant::named("me".parse().unwrap());
+    let credentials = authenticator
+        .issue(&permit, &role_facts(&role), grant, (world.now(), world))
+        .unwrap();
     let key = credentials.bearer_key(&region(), world.now(), 3600).unwrap();
     let authorization = format!("Bearer {}", String::from_utf8_lossy(key.expose()));
     let head = HttpHead {

@@ -2,18 +2,21 @@
 //!
 //! What the other crates want from the kernel has a name here: memory that is neither swapped nor dumped
 //! ([`LockedBytes`]), files that only this user reads ([`read_private`], [`create_private`]), one process per directory
-//! ([`lock_file_exclusive`]), a process that cannot be looked into ([`harden_process`]) and may have
+//! ([`lock_file_exclusive`]), a process that cannot be looked into ([`harden_process`]), shows no secret
+//! among its arguments ([`blot_out_argument`]) and may have
 //! as many connections as the system allows ([`raise_open_files`]), and
 //! a bound on the memory of one thread ([`Allowance`]), how much room a disk has ([`room`]). `unsafe` lives in the modules of [`LockedBytes`] and
 //! [`Allowance`] alone.
 
 mod allowance;
+mod arguments;
 mod disk;
 mod file;
 mod memory;
 mod process;
 
 pub use allowance::{Allowance, Bounded};
+pub use arguments::{BlotError, blot_out_argument};
 pub use disk::{Room, room, try_writing};
 pub use file::{
     FileLock, LockError, PrivateFileError, check_private, create_private, lock_file_exclusive, read_private,

@@ -12,10 +12,12 @@ mod endpoints;
 pub mod engine_link;
 mod handlers;
 pub mod net;
+mod quota;
 mod road;
 mod startup;
 pub mod system;
 pub mod telemetry;
+mod usage;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use crate::Store;
 use crate::database::{micros, term};
 use crate::error::StoreError;
+use crate::iam::{IdKind, unique_id};
 use crate::keys;
 
 /// What a new installation is to begin with.
@@ -18,6 +19,8 @@ pub struct BootstrapPlan {
     account: AccountId,
     region: Region,
     models: Vec<ModelId>,
+    /// Unique ids of the roles.
+    role_ids: Vec<String>,
 }
 
 /// A role the first account begins with, and its policy.
@@ -43,12 +46,21 @@ impl BootstrapPlan {
         let account = AccountId::from_random(u64::from_be_bytes(random));
         entropy.fill(&mut random)?;
         let organisation = format!("o-{:016x}", u64::from_be_bytes(random));
+        let role_ids = ROLES.iter().map(|_| unique_id(IdKind::Role, entropy));
+        let role_ids = role_ids.collect::<Result<_, _>>()?;
         Ok(Self {
             organisation,
             account,
             region,
             models,
+            role_ids,
         })
+    }
+
+    /// The same plan for an account of this number, if there is no account yet.
+    #[must_use]
+    pub fn in_account(self, account: AccountId) -> Self {
+        Self { account, ..self }
     }
 }
 
@@ -108,6 +120,7 @@ impl Store {
             Ok((row, changed))
         })?;
         if changed > 0 {
+            self.organisation.forget();
             self.policies.forget();
         }
         row.bootstrapped()
@@ -143,13 +156,13 @@ impl FirstRow {
     }
 }
 
-/// The one organisation and its first account.
+/// The one organisation and the account that founded it, which manages it.
 fn find(connection: &Connection) -> rusqlite::Result<Option<FirstRow>> {
     let select = "SELECT organisation_id, account.account_id, account.region, kms_key.region, kms_key.key_id
-        FROM organisation, account
+        FROM organisation, organisation_management
+        JOIN account ON account.account_id = organisation_management.account_id
         JOIN account_key ON account_key.account_id = account.account_id
-        JOIN kms_key ON kms_key.key_id = account_key.key_id
-        ORDER BY account.created_at, account.account_id LIMIT 1";
+        JOIN kms_key ON kms_key.key_id = account_key.key_id";
     let row = connection.query_row(select, [], |row| {
         Ok(FirstRow {
             organisation: row.get(0)?,
@@ -182,14 +195,19 @@ fn found(
         "INSERT INTO account_key VALUES (?1, ?2)",
         params![account, key.key_id.as_str()],
     )?;
+    // With it come the root, and what is attached to root and account from the start.
+    transaction.execute("INSERT INTO organisation_management VALUES (1, ?1)", [account])?;
     let trust = trust_policy(plan.account);
-    for (role, policy, document) in ROLES {
+    for (planned, id) in ROLES.iter().zip(&plan.role_ids) {
+        let (role, policy, document) = planned;
         transaction.execute(
-            "INSERT INTO role VALUES (?1, ?2, ?3, ?4)",
-            params![account, role, trust, now],
+            "INSERT INTO iam_role VALUES (?1, ?2, ?3, lower(?3), '/', ?4, NULL, 3600, NULL, NULL, ?5)",
+            params![id, account, role, trust, now],
         )?;
-        let values = params![account, role, policy, document];
-        transaction.execute("INSERT INTO role_policy VALUES (?1, ?2, ?3, ?4)", values)?;
+        transaction.execute(
+            "INSERT INTO iam_role_policy VALUES (?1, ?2, ?3)",
+            params![id, policy, document],
+        )?;
     }
     Ok(())
 }

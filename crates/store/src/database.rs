@@ -24,6 +24,20 @@ const BUSY: Duration = Duration::from_secs(5);
 /// The write-ahead log is cut back to this after a checkpoint.
 const LOG_LIMIT: u32 = 16 << 20;
 
+/// Why a change or a look ended early.
+pub(crate) enum Stopped<E> {
+    /// Something may not be; nothing is changed.
+    Refused(E),
+    /// SQLite failed.
+    Failed(rusqlite::Error),
+}
+
+impl<E> From<rusqlite::Error> for Stopped<E> {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 pub(crate) struct Database {
     path: PathBuf,
     writer: Mutex<Connection>,
@@ -94,6 +108,65 @@ impl Database {
                 Ok(changed)
             });
         done.map_err(|error| StoreError::from_sqlite(&self.path, error))
+    }
+
+    /// Changes everything, or nothing if `change` refuses; when it returns, the change is on the disk.
+    pub(crate) fn change<T, E: From<StoreError>>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, Stopped<E>>,
+    ) -> Result<T, E> {
+        let mut refusal = None;
+        let done = {
+            let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            writer
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .and_then(|transaction| match change(&transaction) {
+                    Ok(changed) => transaction.commit().map(|()| Some(changed)),
+                    Err(Stopped::Failed(error)) => Err(error),
+                    Err(Stopped::Refused(refused)) => {
+                        refusal = Some(refused);
+                        transaction.rollback().map(|()| None)
+                    }
+                })
+        };
+        self.ended(done, refusal)
+    }
+
+    /// Reads one consistent state, by any number of queries.
+    pub(crate) fn look<T, E: From<StoreError>>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, Stopped<E>>,
+    ) -> Result<T, E> {
+        let mut refusal = None;
+        let done = {
+            let reader = self.reader();
+            reader
+                .unchecked_transaction()
+                .and_then(|transaction| match query(&transaction) {
+                    Ok(found) => transaction.finish().map(|()| Some(found)),
+                    Err(Stopped::Failed(error)) => Err(error),
+                    Err(Stopped::Refused(refused)) => {
+                        refusal = Some(refused);
+                        transaction.finish().map(|()| None)
+                    }
+                })
+        };
+        self.ended(done, refusal)
+    }
+
+    fn ended<T, E: From<StoreError>>(
+        &self,
+        done: rusqlite::Result<Option<T>>,
+        refusal: Option<E>,
+    ) -> Result<T, E> {
+        match (done, refusal) {
+            (Ok(Some(done)), _) => Ok(done),
+            (_, Some(refused)) => Err(refused),
+            (Ok(None), None) => {
+                Err(StoreError::from_sqlite(&self.path, rusqlite::Error::QueryReturnedNoRows).into())
+            }
+            (Err(error), None) => Err(StoreError::from_sqlite(&self.path, error).into()),
+        }
     }
 
     /// A reader that is free, or else the next in turn.
@@ -168,4 +241,15 @@ pub(crate) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> 
 pub(crate) fn micros(time: Timestamp) -> i64 {
     // INVARIANT: a timestamp ends with the year 9999, which fits.
     i64::try_from(time.unix_micros()).unwrap_or(i64::MAX)
+}
+
+/// A column that holds a count.
+pub(crate) fn counted(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let count: i64 = row.get(column)?;
+    u64::try_from(count).map_err(|_negative| rusqlite::Error::IntegralValueOutOfRange(column, count))
+}
+
+/// A count as a column holds it; what is more is as much as a column can hold.
+pub(crate) fn integer(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use moho_kms::{ContextError, KmsError};
-use moho_terms::ArnError;
+use moho_terms::{ArnError, EntropyUnavailable};
 use rusqlite::ErrorCode;
 
 /// Something cannot be kept, found or opened. No variant holds content.
@@ -49,6 +49,9 @@ pub enum StoreError {
     /// There is something with this name already, or what it belongs to is absent.
     #[error("it exists already, or what it belongs to does not exist")]
     Conflict(#[source] rusqlite::Error),
+    /// There are as many of these as there may be.
+    #[error("there is no room for more {0}")]
+    Full(&'static str),
     /// The file system refused.
     #[error("`{}` cannot be used", .path.display())]
     Io {
@@ -68,12 +71,18 @@ pub enum StoreError {
     /// The permit is for something else than a response of its caller's account.
     #[error("the permit is not for a response of the caller's account")]
     NotAResponse,
+    /// The permit is for something else than is asked for, or for another account's.
+    #[error("the permit is not for that")]
+    OtherPermit,
     /// The key cannot be used, or the object does not open.
     #[error(transparent)]
     Kms(#[from] KmsError),
     /// An encryption context could not be made.
     #[error(transparent)]
     Context(#[from] ContextError),
+    /// No random bytes.
+    #[error(transparent)]
+    Entropy(#[from] EntropyUnavailable),
     /// A name could not be made.
     #[error(transparent)]
     Name(#[from] ArnError),

@@ -11,10 +11,11 @@ use moho_iam::authz::{
 };
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_terms::{AccountId, Arn, KeyId, ModelId, RoleName};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use crate::Store;
 use crate::error::StoreError;
+use crate::iam::sources as iam;
 use crate::keys;
 
 /// Parsed policies. Only what exists is remembered, so that questions about absent things cost no memory; every change
@@ -106,6 +107,7 @@ impl Store {
             _ => None,
         };
         policies.resource = of_resource.map(|document| Attached::new(resource.as_str(), document));
+        self.guard_resource(&mut policies, resource)?;
         if let ("bedrock", Some(("foundation-model", model))) =
             (resource.service(), resource.resource().split_once('/'))
         {
@@ -140,28 +142,21 @@ impl Store {
 
     fn load_role(&self, account: AccountId, name: &RoleName) -> Result<Option<Arc<Role>>, StoreError> {
         let found = self.database.read(|connection| {
-            let key = params![account.as_str(), name.as_str()];
-            let trust: Option<String> = connection
-                .prepare("SELECT trust_policy FROM role WHERE account_id = ?1 AND name = ?2")?
-                .query_row(key, |row| row.get(0))
-                .optional()?;
-            let mut select = connection.prepare(
-                "SELECT name, document FROM role_policy WHERE account_id = ?1 AND role = ?2 ORDER BY name",
-            )?;
-            let permissions = select
-                .query_map(key, |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect::<rusqlite::Result<Vec<(String, String)>>>()?;
-            Ok(trust.map(|trust| (trust, permissions)))
+            let Some(role) = iam::role(connection, account, name.as_str())? else {
+                return Ok(None);
+            };
+            let trust = iam::trust_policy(connection, &role)?;
+            Ok(Some((trust, iam::permissions(connection, &role)?)))
         })?;
         let Some((trust, permissions)) = found else {
             return Ok(None);
         };
         let trust = self.parse(PolicyKind::Trust, &trust)?;
-        let identity = permissions.iter().map(|(policy, text)| {
-            let document = self.parse(PolicyKind::Identity, text)?;
-            Ok(Attached::new(format!("role/{name}/inline:{policy}"), document))
+        let identity = permissions.into_iter().map(|(source, text)| {
+            let document = self.parse(PolicyKind::Inline, &text)?;
+            Ok(Attached::new(source, document))
         });
-        let principal = PrincipalPolicies {
+        let mut principal = PrincipalPolicies {
             identity: identity.collect::<Result<_, StoreError>>()?,
             facts: PrincipalFacts {
                 exists: true,
@@ -169,6 +164,7 @@ impl Store {
             },
             ..PrincipalPolicies::default()
         };
+        self.guard_principal(&mut principal, account)?;
         Ok(Some(Arc::new(Role {
             trust,
             principal: Arc::new(principal),

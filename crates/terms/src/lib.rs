@@ -12,7 +12,8 @@ mod time;
 
 pub use arn::{AccountId, Arn, ArnError, Region};
 pub use ids::{
-    AccessKeyId, EndpointId, IdError, KeyId, ModelId, RequestId, ResponseId, RoleName, SessionName, VpcId,
+    AccessKeyId, EndpointId, IdError, KeyId, ModelId, RequestId, ResponseId, RoleName, SessionName,
+    SourceIdentity, UserName, VpcId,
 };
 pub use sealed::{Content, ContentBytes, Secret};
 pub use time::{Clock, Timestamp, TimestampError};

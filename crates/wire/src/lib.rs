@@ -24,6 +24,6 @@ mod route;
 mod samples;
 
 pub use command::Command;
-pub use failure::{ErrorShape, Failure};
+pub use failure::{ErrorShape, Failure, QuotaExceeded, QuotaOf, QuotaPer};
 pub use reply::Reply;
 pub use route::{Headers, Prefix, RequestHead, Route, RouteRefused, Target, route, signing_name};

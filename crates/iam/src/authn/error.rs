@@ -41,6 +41,9 @@ pub enum AuthnError {
         /// When they ended.
         at: Timestamp,
     },
+    /// Whether the credentials are any good cannot be said now.
+    #[error("{0}")]
+    Unavailable(String),
     /// The request was signed too long ago, or in the future.
     #[error("{}", skew_text(*signed, *now, *allowed_seconds))]
     Skewed {
@@ -64,6 +67,7 @@ impl AuthnError {
             Self::WrongScope(_) | Self::WrongService(_) | Self::WrongRegion { .. } => "wrong-scope",
             Self::BadSignature => "bad-signature",
             Self::Expired { .. } => "expired",
+            Self::Unavailable(_) => "unavailable",
             Self::Skewed { .. } => "skewed",
         }
     }

@@ -6,7 +6,7 @@
 use moho_terms::{Region, Timestamp};
 
 use super::bearer::BearerKey;
-use super::{AuthnError, HttpHead, Proof, SigningName, canonical, token};
+use super::{AuthnError, HttpHead, Proof, SigningName, canonical, long_lived, token};
 
 /// The path as it is signed.
 #[must_use]
@@ -49,4 +49,10 @@ pub fn canonical_request(
 pub fn token_contents(plain: &[u8]) -> Option<Vec<u8>> {
     let opened = token::opened(serde_json::from_slice(plain).ok()?)?;
     token::contents(&opened.session, &opened.secret_access_key).map(|contents| contents.to_vec())
+}
+
+/// Id and secret of a long-term bearer key; `None` if it is none.
+#[must_use]
+pub fn long_term_key(key: &str) -> Option<(String, String)> {
+    long_lived::parse(key).map(|(id, secret)| (id, secret.as_str().to_owned()))
 }

@@ -1,20 +1,26 @@
 //! Who calls: signatures and bearer keys in, [`Authenticated`] out.
 //!
-//! [`Authenticator`] keeps no state but one key: session tokens are sealed with it and carry everything needed to check
-//! a signature. What was checked is remembered in a type: there is no `Authenticated` without a `SignatureValid`,
-//! except through the bootstrap [`Door`](crate::bootstrap::Door).
+//! [`Authenticator`] keeps no state but one key: session tokens are sealed with a key of it and carry everything needed to
+//! check a signature and to decide. Long-lived credentials, where an organisation allows them, are looked up in a
+//! [`CredentialSource`]. What was checked is remembered in a type: there is no `Authenticated` without a `SignatureValid`,
+//! a `BearerSecretValid` or a `Verified<WebIdentity>`, except through the bootstrap [`Door`](crate::bootstrap::Door).
 
 mod bearer;
 mod canonical;
 mod claim;
 mod error;
+mod fixed;
 mod header;
 #[doc(hidden)]
 pub mod hostile_input;
 mod issue;
+mod long_lived;
+mod message;
 mod precheck;
 mod presented;
 mod presigned;
+mod recent;
+mod sealing;
 mod signature;
 mod signing_name;
 mod token;
@@ -24,15 +30,29 @@ use std::sync::Arc;
 use moho_terms::{Region, Secret, Timestamp};
 
 pub use error::AuthnError;
-pub use issue::{IssueError, SessionGrant, TemporaryCredentials};
+pub use fixed::{FixedCredentials, FixedCredentialsError};
+pub use issue::{
+    FederationGrant, IssueError, Issuing, SessionGrant, TemporaryCredentials, source_identity_after,
+    tags_after,
+};
+pub use long_lived::{
+    CredentialSource, CredentialsUnavailable, LongLivedBearer, LongLivedKey, MakesBedrockKey, NewAccessKey,
+    NewBedrockKey,
+};
 pub use signing_name::SigningName;
 
-use crate::session::RoleSession;
+use crate::session::{Principal, Session, Terms, WebIdentity};
+use crate::verified::Verified;
 use bearer::BearerKey;
 use claim::{SignatureClaim, check_skew};
+use fixed::Fixed;
 use header::Authorization;
+use long_lived::BearerSecretValid;
+use presented::Known;
 use presigned::Presigned;
-use signature::SignatureValid;
+use recent::Recent;
+use sealing::{Kind, Sealer};
+use signature::{SignatureValid, SigningKeys};
 use token::TokenSealer;
 
 /// The part of a request that a signature covers.
@@ -52,6 +72,26 @@ pub struct HttpHead<'a> {
     pub body_sha256: &'a [u8; 32],
 }
 
+/// Whether a bearer key ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BearerLifetime {
+    /// Made of temporary credentials: ends with them, after twelve hours at most.
+    ShortTerm,
+    /// Made for a user by IAM.
+    LongTerm,
+}
+
+impl BearerLifetime {
+    /// As `bedrock:BearerTokenType` says it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ShortTerm => "SHORT_TERM",
+            Self::LongTerm => "LONG_TERM",
+        }
+    }
+}
+
 /// How the caller proved who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
@@ -64,39 +104,69 @@ pub enum Scheme {
     Bearer {
         /// The service it was presented to.
         service: SigningName,
+        /// Whether it ends by itself.
+        lifetime: BearerLifetime,
     },
+    /// An identity provider's token, in the request that it is exchanged in.
+    WebIdentity,
     /// The bootstrap door.
     Bootstrap,
 }
 
 impl Scheme {
-    /// `sigv4`, `bearer` or `bootstrap`.
+    /// `sigv4`, `bearer`, `web-identity` or `bootstrap`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SigV4 { .. } => "sigv4",
             Self::Bearer { .. } => "bearer",
+            Self::WebIdentity => "web-identity",
             Self::Bootstrap => "bootstrap",
         }
     }
 }
 
-/// A caller whose proof was checked. Made by [`Authenticator::authenticate`] and the bootstrap door only.
+/// A caller whose proof was checked. Made by [`Authenticator::authenticate`], the bootstrap door and the verifier of
+/// identity providers' tokens only.
 #[derive(Debug)]
 pub struct Authenticated {
-    session: Arc<RoleSession>,
+    session: Arc<Session>,
     scheme: Scheme,
 }
 
 impl Authenticated {
-    fn by_signature(session: RoleSession, scheme: Scheme, _proof: &SignatureValid) -> Self {
+    fn by_signature(session: Arc<Session>, scheme: Scheme, _proof: &SignatureValid) -> Self {
+        Self { session, scheme }
+    }
+
+    fn by_bearer_secret(session: Session, service: SigningName, _proof: &BearerSecretValid) -> Self {
         Self {
             session: Arc::new(session),
-            scheme,
+            scheme: Scheme::Bearer {
+                service,
+                lifetime: BearerLifetime::LongTerm,
+            },
         }
     }
 
-    pub(crate) fn through_the_door(session: RoleSession) -> Self {
+    /// Whoever an identity provider's verified token speaks of: nobody yet, who may only ask for a session of a role, at
+    /// `now`. `None` if its provider is in no account.
+    #[must_use]
+    pub fn by_web_identity(verified: Verified<WebIdentity>, now: Timestamp) -> Option<Self> {
+        let web = verified.into_inner();
+        let account = web.provider.account().parse().ok()?;
+        let terms = Terms {
+            federated_provider: Some(web.provider.to_string()),
+            ..Terms::new(None, now, Some(now))
+        };
+        let session = Session::new(account, Principal::WebIdentity(Box::new(web)), terms).ok()?;
+        Some(Self {
+            session: Arc::new(session),
+            scheme: Scheme::WebIdentity,
+        })
+    }
+
+    pub(crate) fn through_the_door(session: Session) -> Self {
         Self {
             session: Arc::new(session),
             scheme: Scheme::Bootstrap,
@@ -105,7 +175,7 @@ impl Authenticated {
 
     /// On whose behalf.
     #[must_use]
-    pub fn session(&self) -> &RoleSession {
+    pub fn session(&self) -> &Session {
         &self.session
     }
 
@@ -115,15 +185,24 @@ impl Authenticated {
         self.scheme
     }
 
-    pub(crate) fn shared_session(&self) -> Arc<RoleSession> {
+    pub(crate) fn shared_session(&self) -> Arc<Session> {
         Arc::clone(&self.session)
     }
 }
 
+/// How many session tokens are remembered opened at least.
+const REMEMBERED_TOKENS: usize = 512;
+
 /// Checks callers' proofs, and issues what they will prove themselves with.
 pub struct Authenticator {
     tokens: TokenSealer,
+    access_keys: Sealer,
+    messages: Sealer,
     region: Region,
+    credentials: Option<Arc<dyn CredentialSource>>,
+    fixed: Option<Fixed>,
+    recent_tokens: Recent<Known>,
+    signing_keys: SigningKeys,
 }
 
 /// The session key does not have 32 bytes.
@@ -132,15 +211,21 @@ pub struct Authenticator {
 pub struct SessionKeyError;
 
 impl Authenticator {
-    /// An authenticator for `region`. `session_key` has 32 bytes and seals session tokens: nodes that share it accept
-    /// each other's.
+    /// An authenticator for `region` that takes what it issues. `session_key` has 32 bytes; keys that come of it seal
+    /// session tokens: nodes that share it accept each other's.
     ///
     /// # Errors
     /// [`SessionKeyError`] if the key has another size.
     pub fn new(session_key: &Secret, region: Region) -> Result<Self, SessionKeyError> {
         Ok(Self {
             tokens: TokenSealer::new(session_key)?,
+            access_keys: Sealer::new(session_key, Kind::AccessKey)?,
+            messages: Sealer::new(session_key, Kind::AuthorizationMessage)?,
             region,
+            credentials: None,
+            fixed: None,
+            recent_tokens: Recent::new(REMEMBERED_TOKENS),
+            signing_keys: SigningKeys::new(),
         })
     }
 
@@ -173,7 +258,10 @@ impl Authenticator {
         now: Timestamp,
     ) -> Result<Authenticated, AuthnError> {
         let (presented, service) = claim.present(head, (&self.region, services), now)?;
-        let (session, proof) = presented.check(&self.tokens, now)?;
+        let (session, proof) = presented.check(self, now)?;
+        if service == SigningName::Iam && session.is_users_temporary() {
+            return Err(AuthnError::UnknownKey);
+        }
         Ok(Authenticated::by_signature(
             session,
             Scheme::SigV4 { service },
@@ -194,18 +282,25 @@ impl Authenticator {
             .copied()
             .find(takes_keys)
             .ok_or(AuthnError::UnknownKey)?;
+        if long_lived::is_long_term(key) {
+            let (session, proof) = self.by_long_term_key(key, now)?;
+            return Ok(Authenticated::by_bearer_secret(session, service, &proof));
+        }
         let key = BearerKey::parse(key)?;
         let presented = key.present(&self.region)?;
         if key.signed_at() > now {
             check_skew(key.signed_at(), now, service)?;
         }
-        let (session, proof) = presented.check(&self.tokens, now)?;
+        let (session, proof) = presented.check(self, now)?;
         if key.expires_at() <= now {
             return Err(AuthnError::Expired { at: key.expires_at() });
         }
         Ok(Authenticated::by_signature(
             session,
-            Scheme::Bearer { service },
+            Scheme::Bearer {
+                service,
+                lifetime: BearerLifetime::ShortTerm,
+            },
             &proof,
         ))
     }

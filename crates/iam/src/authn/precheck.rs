@@ -3,7 +3,7 @@
 use moho_terms::Timestamp;
 
 use super::claim::SignatureClaim;
-use super::{Authenticator, AuthnError, HttpHead, Proof, SigningName, presented};
+use super::{Authenticator, AuthnError, HttpHead, Proof, SigningName};
 
 impl Authenticator {
     /// Whether a request may be worth its body. A bearer key is checked whole; of a signature everything but the
@@ -37,13 +37,8 @@ impl Authenticator {
     ) -> Result<(), AuthnError> {
         claim.scope(head, (&self.region, services), now)?;
         let access_key_id = claim.credential.access_key_id;
-        let session = presented::open(&self.tokens, access_key_id, claim.session_token)?.session;
-        if session.expires_at() <= now {
-            Err(AuthnError::Expired {
-                at: session.expires_at(),
-            })
-        } else {
-            Ok(())
-        }
+        self.known(access_key_id, claim.session_token)?
+            .unless_ended(now)
+            .map(drop)
     }
 }

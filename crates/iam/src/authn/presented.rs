@@ -1,13 +1,13 @@
 //! What a caller presents, whichever way it came, and the one check of it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use moho_terms::{AccessKeyId, Secret, Timestamp};
 
-use super::AuthnError;
-use super::signature::{self, Scope, SignatureValid};
-use super::token::{Opened, TokenSealer};
-use crate::session::RoleSession;
+use super::signature::{Scope, SignatureValid};
+use super::{Authenticator, AuthnError, recent};
+use crate::session::Session;
 
 /// A key id, a token and a signature over a request: nothing is checked yet.
 pub(super) struct Presented<'a> {
@@ -19,47 +19,82 @@ pub(super) struct Presented<'a> {
     pub(super) canonical_request: Cow<'a, str>,
 }
 
-impl Presented<'_> {
-    /// Whose it is. A key that was never issued costs the whole signature too, as one that is wrong does.
-    pub(super) fn check(
-        &self,
-        tokens: &TokenSealer,
-        now: Timestamp,
-    ) -> Result<(RoleSession, SignatureValid), AuthnError> {
-        let opened = open(tokens, self.access_key_id, self.session_token);
-        let stand_in = Secret::new(vec![b'x'; 40]);
-        let secret = opened
-            .as_ref()
-            .map_or(&stand_in, |opened| &opened.secret_access_key);
-        let verified = signature::verify(
-            secret.expose(),
-            self.scope,
-            self.signed_at,
-            &self.canonical_request,
-            &self.signature,
-        );
-        let session = opened?.session;
-        let valid = verified?;
-        if session.expires_at() <= now {
-            Err(AuthnError::Expired {
-                at: session.expires_at(),
-            })
-        } else {
-            Ok((session, valid))
+/// Credentials that are known here, and whose they are.
+#[derive(Clone)]
+pub(super) struct Known {
+    pub(super) session: Arc<Session>,
+    pub(super) secret_access_key: Arc<Secret>,
+}
+
+impl Known {
+    pub(super) fn new(session: Session, secret_access_key: Secret) -> Self {
+        Self {
+            session: Arc::new(session),
+            secret_access_key: Arc::new(secret_access_key),
+        }
+    }
+
+    pub(super) fn unless_ended(self, now: Timestamp) -> Result<Self, AuthnError> {
+        match self.session.expires_at() {
+            Some(at) if at <= now => Err(AuthnError::Expired { at }),
+            Some(_) | None => Ok(self),
         }
     }
 }
 
-/// There are only temporary credentials, so there must be a token, and it must be of this very key.
-pub(super) fn open(
-    tokens: &TokenSealer,
-    access_key_id: &str,
-    session_token: Option<&str>,
-) -> Result<Opened, AuthnError> {
-    let opened = tokens.open(session_token.ok_or(AuthnError::UnknownKey)?)?;
-    if opened.session.access_key_id().map(AccessKeyId::as_str) == Some(access_key_id) {
-        Ok(opened)
-    } else {
-        Err(AuthnError::UnknownKey)
+impl Presented<'_> {
+    /// Whose it is. A key that was never issued costs the whole signature too, as one that is wrong does.
+    pub(super) fn check(
+        &self,
+        authenticator: &Authenticator,
+        now: Timestamp,
+    ) -> Result<(Arc<Session>, SignatureValid), AuthnError> {
+        let known = authenticator.known(self.access_key_id, self.session_token);
+        let stand_in = Secret::new(vec![b'x'; 40]);
+        let secret = known.as_ref().map_or(&stand_in, |known| &known.secret_access_key);
+        let verified = authenticator.signing_keys.verify(
+            secret.expose(),
+            (self.scope, self.signed_at),
+            &self.canonical_request,
+            &self.signature,
+        );
+        let known = known?;
+        let valid = verified?;
+        Ok((known.unless_ended(now)?.session, valid))
+    }
+}
+
+impl Authenticator {
+    /// The credentials of this id. Temporary ones come with their token, which must be of this very key; others come
+    /// without one.
+    pub(super) fn known(
+        &self,
+        access_key_id: &str,
+        session_token: Option<&str>,
+    ) -> Result<Known, AuthnError> {
+        let known = match session_token {
+            Some(token) => self.temporary(token),
+            None => match self.fixed.as_ref().filter(|fixed| fixed.is(access_key_id)) {
+                Some(fixed) => Some(fixed.known()),
+                None => self
+                    .access_key(access_key_id)?
+                    .map(|(session, secret)| Known::new(session, secret)),
+            },
+        };
+        known
+            .filter(|known| known.session.access_key_id().map(AccessKeyId::as_str) == Some(access_key_id))
+            .ok_or(AuthnError::UnknownKey)
+    }
+
+    /// The credentials that a token carries; opened once for many requests.
+    fn temporary(&self, token: &str) -> Option<Known> {
+        let name = recent::key(&[token.as_bytes()]);
+        if let Some(known) = self.recent_tokens.get(&name) {
+            return Some(known);
+        }
+        let opened = self.tokens.open(token)?;
+        let known = Known::new(opened.session, opened.secret_access_key);
+        self.recent_tokens.insert(name, known.clone());
+        Some(known)
     }
 }

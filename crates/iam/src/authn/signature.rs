@@ -5,7 +5,11 @@ use moho_terms::Timestamp;
 use zeroize::Zeroizing;
 
 use super::AuthnError;
+use super::recent::{self, Recent};
 use crate::hex;
+
+/// How many signing keys are remembered at least.
+const REMEMBERED: usize = 512;
 
 /// The only algorithm there is.
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -20,22 +24,49 @@ pub(super) struct Scope<'a> {
     pub(super) service: &'a str,
 }
 
-/// A signature was recomputed and found equal. Made by [`verify`] only.
+/// A signature was recomputed and found equal. Made by [`SigningKeys::verify`] only.
 #[derive(Debug)]
 pub(super) struct SignatureValid(());
 
-/// Recomputes the signature and compares, in constant time.
-pub(super) fn verify(
-    secret_access_key: &[u8],
-    scope: Scope<'_>,
-    signed_at: Timestamp,
-    canonical_request: &str,
-    signature: &[u8; 32],
-) -> Result<SignatureValid, AuthnError> {
-    let expected = sign(secret_access_key, scope, signed_at, canonical_request);
-    match constant_time::verify_slices_are_equal(expected.as_ref(), signature) {
-        Ok(()) => Ok(SignatureValid(())),
-        Err(_unequal) => Err(AuthnError::BadSignature),
+/// The signing keys of those who called lately: making one takes five times as much hashing as using it.
+pub(super) struct SigningKeys(Recent<hmac::Key>);
+
+impl SigningKeys {
+    pub(super) fn new() -> Self {
+        Self(Recent::new(REMEMBERED))
+    }
+
+    /// Recomputes the signature of a canonical request and compares, in constant time.
+    pub(super) fn verify(
+        &self,
+        secret_access_key: &[u8],
+        (scope, signed_at): (Scope<'_>, Timestamp),
+        canonical_request: &str,
+        signature: &[u8; 32],
+    ) -> Result<SignatureValid, AuthnError> {
+        let name = recent::key(&[
+            secret_access_key,
+            scope.date.as_bytes(),
+            scope.region.as_bytes(),
+            scope.service.as_bytes(),
+        ]);
+        let known = self.0.get(&name);
+        let key = known
+            .clone()
+            .unwrap_or_else(|| signing_key(secret_access_key, scope));
+        let expected = hmac::sign(
+            &key,
+            string_to_sign(scope, signed_at, canonical_request).as_bytes(),
+        );
+        match constant_time::verify_slices_are_equal(expected.as_ref(), signature) {
+            Ok(()) => {
+                if known.is_none() {
+                    self.0.insert(name, key);
+                }
+                Ok(SignatureValid(()))
+            }
+            Err(_unequal) => Err(AuthnError::BadSignature),
+        }
     }
 }
 

@@ -165,7 +165,7 @@ impl Published {
             assert_eq!((claim.signed_at, claim.signature), (signed_at, signature));
             assert_eq!(claim.credential.access_key_id, parts[0]);
         }
-        let verified = signature::verify(SECRET, scope, signed_at, &request, &signature);
+        let verified = signature::SigningKeys::new().verify(SECRET, (scope, signed_at), &request, &signature);
         assert!(
             verified.is_ok(),
             "{} {} {}\n{request}",
@@ -235,10 +235,9 @@ fn what_botocore_signs_verifies() {
             .present(&head, (&region, &services), claim.signed_at)
             .unwrap();
         assert_eq!(presented.session_token, Some("tok+en/with=="));
-        let verified = signature::verify(
+        let verified = signature::SigningKeys::new().verify(
             SECRET,
-            presented.scope,
-            presented.signed_at,
+            (presented.scope, presented.signed_at),
             &presented.canonical_request,
             &presented.signature,
         );
@@ -260,10 +259,9 @@ fn keys_of_awss_generator_verify_and_ours_are_the_same() {
         assert_eq!(presented.access_key_id, case.access_key_id);
         assert_eq!(presented.session_token, Some(case.session_token.as_str()));
         let secret = Secret::new(case.secret_access_key.into_bytes());
-        let verified = signature::verify(
+        let verified = signature::SigningKeys::new().verify(
             secret.expose(),
-            presented.scope,
-            signed_at,
+            (presented.scope, signed_at),
             &presented.canonical_request,
             &presented.signature,
         );

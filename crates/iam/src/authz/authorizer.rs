@@ -9,7 +9,7 @@ use super::decision::{AccessRequest, Decision, PolicySource, PolicyUnavailable, 
 use super::detail::DenialDetail;
 use super::facts::RequestFacts;
 use super::journal::{Entry, Journal, JournalUnavailable, Outcome, Position};
-use super::{Context, denial, evaluate, global_keys};
+use super::{Context, decide, denial, evaluate, global_keys};
 use crate::action::{self, Action};
 use crate::authn::{Authenticated, AuthnError, Scheme, SigningName};
 use crate::bootstrap::DoorClosed;
@@ -179,7 +179,7 @@ impl Authorizer {
                 return Err(unavailable.into());
             }
         };
-        let bears = (&asked.resource, &policies);
+        let bears = (asked.action, &asked.resource, &policies);
         let context = global_keys::complete(context, attempt.caller, attempt.request, attempt.now, bears);
         let request = AccessRequest {
             principal: session,
@@ -188,21 +188,21 @@ impl Authorizer {
             context: &context,
             endpoint: attempt.request.endpoint.as_deref(),
         };
-        let response = evaluate(&request, &policies);
-        let statement = response.diagnostics.determining.first();
-        match response.decision {
+        let verdict = decide(&request, &policies);
+        let statement = verdict.statement();
+        match verdict.decision {
             Decision::Allow => {
-                let entry = attempt.entry(asked, Outcome::Allow, "allowed", statement);
+                let entry = attempt.entry(asked, Outcome::Allow, "allowed", statement.as_ref());
                 let position = self.journal.record(&entry)?;
                 Ok((context, position))
             }
             Decision::Deny(reason) => {
-                let entry = attempt.entry(asked, Outcome::Deny, denial::code(reason), statement);
+                let entry = attempt.entry(asked, Outcome::Deny, denial::code(reason), statement.as_ref());
                 self.journal.record(&entry)?;
                 Err(Refusal::AccessDenied {
                     message: denial::message(&request, reason),
                     reason,
-                    detail: Box::new(denial::detail(&request, &response)),
+                    detail: Box::new(denial::detail(&request, &evaluate(&request, &policies))),
                 })
             }
         }
@@ -226,8 +226,8 @@ impl Attempt<'_> {
     /// What a caller with a bearer key must be allowed beside what it asks for.
     fn bearer_action(&self, resource: &Arn) -> Result<Option<Asked>, ArnError> {
         let service = match self.caller.scheme() {
-            Scheme::Bearer { service } => service,
-            Scheme::SigV4 { .. } | Scheme::Bootstrap => return Ok(None),
+            Scheme::Bearer { service, .. } => service,
+            Scheme::SigV4 { .. } | Scheme::WebIdentity | Scheme::Bootstrap => return Ok(None),
         };
         let action = if service == SigningName::BedrockMantle {
             action::mantle::CallWithBearerToken::NAME
@@ -255,6 +255,7 @@ impl Attempt<'_> {
         entry.scheme = Some(self.caller.scheme().as_str());
         entry.action = Some(asked.action);
         entry.resource = Some(asked.resource.clone());
+        entry.source_identity = session.source_identity().map(ToString::to_string);
         entry.policy = statement.map(|statement| statement.source.to_string());
         entry.statement = statement.map(Statement::name);
         entry.error_code = (outcome != Outcome::Allow).then_some("AccessDenied");
@@ -277,6 +278,7 @@ fn unauthenticated(request: &RequestFacts, time: Timestamp, reason: &'static str
         resource: None,
         policy: None,
         statement: None,
+        source_identity: None,
         endpoint: request.endpoint.as_ref().map(|endpoint| endpoint.id.clone()),
         source_ip: request.source_ip,
         user_agent_sha256: request

@@ -1,14 +1,109 @@
 //! What conditions can ask about a request.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+
+/// A condition key. Keys are compared without regard to case, as IAM does.
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    /// Of the name in lower case: two different keys may have the same.
+    hash: u64,
+    /// As it was written.
+    name: Cow<'static, str>,
+}
+
+impl Key {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            hash: hash(name),
+            name: Cow::Owned(name.to_owned()),
+        }
+    }
+
+    /// A key that is known when the program is compiled.
+    pub(crate) const fn known(name: &'static str) -> Self {
+        Self {
+            hash: hash(name),
+            name: Cow::Borrowed(name),
+        }
+    }
+
+    /// As it was written.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// In the order that contexts keep: by hash, then by name.
+    fn order(&self, other: &Self) -> std::cmp::Ordering {
+        self.hash.cmp(&other.hash).then_with(|| {
+            let lower = |key: &'_ Self| key.name.bytes().map(|byte| byte.to_ascii_lowercase()).collect();
+            if self.name.eq_ignore_ascii_case(&other.name) {
+                std::cmp::Ordering::Equal
+            } else {
+                let (own, others): (Vec<u8>, Vec<u8>) = (lower(self), lower(other));
+                own.cmp(&others)
+            }
+        })
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.name.eq_ignore_ascii_case(&other.name)
+    }
+}
+
+impl Eq for Key {}
+
+/// FNV-1a of the text in lower case.
+pub(crate) const fn hash(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let mut sum = 0xcbf2_9ce4_8422_2325_u64;
+    let mut rest = bytes;
+    while let [byte, after @ ..] = rest {
+        sum = (sum ^ byte.to_ascii_lowercase() as u64).wrapping_mul(0x0100_0000_01b3);
+        rest = after;
+    }
+    sum
+}
+
+/// One key with its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    key: Key,
+    values: Values,
+}
+
+/// Nearly every key has one value.
+#[derive(Debug, Clone)]
+enum Values {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Values {
+    fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::Many(values) => values,
+        }
+    }
+}
+
+impl PartialEq for Values {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Values {}
 
 /// Condition keys with their values. Keys are compared without regard to case, as IAM does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Context(BTreeMap<String, Vec<String>>);
+pub struct Context(Vec<Entry>);
 
 impl Context {
-    /// No keys at all. The `aws:` keys that every request has are added by the
-    /// [`Authorizer`](super::Authorizer), which overwrites what a caller set.
+    /// No keys at all. The keys that every request has are added by the [`Authorizer`](super::Authorizer), which
+    /// overwrites what a caller set.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -17,34 +112,113 @@ impl Context {
     /// With `key` set to one value.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
-        self.set(key, vec![value.into()]);
+        self.put(Key::new(key), Values::One(value.into()));
         self
     }
 
     /// Sets `key` to its values.
     pub fn set(&mut self, key: &str, values: Vec<String>) {
-        self.0.insert(key.to_ascii_lowercase(), values);
+        self.put(Key::new(key), Values::Many(values));
     }
 
-    /// Sets `key`, which is in lower case, to one value, or to none.
-    pub(super) fn replace(&mut self, key: &str, value: Option<String>) {
+    /// Sets `key` to one value.
+    pub(super) fn put_text(&mut self, key: &str, value: &str) {
+        self.put(Key::new(key), Values::One(value.to_owned()));
+    }
+
+    /// A copy with room for `more` further keys.
+    pub(super) fn with_room(&self, more: usize) -> Self {
+        let mut entries = Vec::with_capacity(self.0.len().saturating_add(more));
+        entries.extend_from_slice(&self.0);
+        Self(entries)
+    }
+
+    /// Sets `key` to one value, or to none.
+    pub(super) fn replace(&mut self, key: Key, value: Option<String>) {
         match value {
-            Some(value) => self.0.insert(key.to_owned(), vec![value]),
-            None => self.0.remove(key),
-        };
+            Some(value) => self.put(key, Values::One(value)),
+            None => {
+                if let Ok(at) = self.place(&key) {
+                    self.0.remove(at);
+                }
+            }
+        }
     }
 
-    /// The keys that begin with `prefix`, which is in lower case, with their values.
-    pub fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = (&str, &[String])> {
+    fn put(&mut self, key: Key, values: Values) {
+        let entry = Entry { key, values };
+        match self.place(&entry.key) {
+            Ok(at) => {
+                if let Some(place) = self.0.get_mut(at) {
+                    *place = entry;
+                }
+            }
+            Err(at) => self.0.insert(at, entry),
+        }
+    }
+
+    fn place(&self, key: &Key) -> Result<usize, usize> {
+        self.0.binary_search_by(|entry| entry.key.order(key))
+    }
+
+    /// The keys that begin with `prefix`, whatever its case, in lower case, with their values, in an order that depends on
+    /// the keys alone.
+    pub fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = (String, &[String])> {
         self.0
             .iter()
-            .filter(move |(key, _)| key.starts_with(prefix))
-            .map(|(key, values)| (key.as_str(), values.as_slice()))
+            .filter(move |entry| {
+                let start = entry.key.name.as_bytes().get(..prefix.len());
+                start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+            })
+            .map(|entry| (entry.key.name.to_ascii_lowercase(), entry.values.as_slice()))
     }
 
     /// The values of `key`; `None` if the request has no such key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&[String]> {
-        self.0.get(&key.to_ascii_lowercase()).map(Vec::as_slice)
+        self.values(&Key::new(key))
+    }
+
+    /// The values of `key`, likewise.
+    pub(crate) fn values(&self, key: &Key) -> Option<&[String]> {
+        let entry = self.0.get(self.place(key).ok()?)?;
+        Some(entry.values.as_slice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_found_whatever_their_case() {
+        let mut context = Context::new().with("aws:SourceIp", "10.0.0.1");
+        context.set("AWS:TAGKEYS", vec!["a".to_owned(), "b".to_owned()]);
+        assert_eq!(context.get("AWS:sourceip").unwrap(), ["10.0.0.1"]);
+        assert_eq!(context.get("aws:TagKeys").unwrap(), ["a", "b"]);
+        assert_eq!(context.get("aws:tagkey"), None);
+        context.set("aws:sourceIP", vec![]);
+        assert_eq!(context.get("aws:SourceIp").unwrap(), [""; 0]);
+        context.replace(Key::known("aws:sourceip"), None);
+        assert_eq!(context.get("aws:SourceIp"), None);
+        let found: Vec<_> = context.beginning_with("aws:t").map(|(key, _)| key).collect();
+        assert_eq!(found, ["aws:tagkeys"]);
+    }
+
+    #[test]
+    fn keys_of_one_hash_are_kept_apart() {
+        let collide = |name: &'static str| Key {
+            hash: 7,
+            name: Cow::Borrowed(name),
+        };
+        let mut context = Context::new();
+        for name in ["b", "a", "C"] {
+            context.replace(collide(name), Some(name.to_owned()));
+        }
+        for name in ["a", "b", "C"] {
+            assert_eq!(context.values(&collide(name)).unwrap(), [name]);
+        }
+        assert_eq!(context.values(&collide("c")).unwrap(), ["C"]);
+        assert_eq!(context.values(&collide("d")), None);
     }
 }

@@ -3,31 +3,56 @@
 //! The order is IAM's: an explicit deny anywhere wins; then every guard (organisation, endpoint) must allow; then the
 //! identity's and the resource's policies must allow between them; then the boundary and the session policies must too,
 //! unless the resource's policy names the session itself. What no policy of a layer allows, that layer does not allow.
+//! What a request costs here is a few look-ups in the index of each document, and no memory.
 
 use super::attached::{Attached, Policies, PolicySourceId};
 use super::decision::{
     AccessRequest, Decision, Diagnostics, Layer, ModelAgreement, Reason, Response, Statement,
 };
 use super::question::{Caller, CallerKind, Question};
-use super::simulate::{MatchedStatement, Simulated, SimulatedDecision, Simulation};
 use crate::action::{self, Action};
-use crate::policy::{self, Effect, Named, PolicyDocument};
+use crate::policy::{self, ActionName, Effect, Named, Place, PolicyDocument};
 
 /// The name of the inline session policy in diagnostics.
 const SESSION: &str = "session";
 
-/// Decides. An explicit deny anywhere wins; nothing is allowed unless something allows it; boundary, session policy,
-/// guard policies and endpoint policy can only narrow. The session policy is the request's principal's own.
+/// Decides, and tells every statement that decided. An explicit deny anywhere wins; nothing is allowed unless something
+/// allows it; boundary, session policies, guard policies and endpoint policy can only narrow. The inline session policy is
+/// that of the request's principal.
 #[must_use]
 pub fn evaluate(request: &AccessRequest<'_>, policies: &Policies) -> Response {
     let mut matched = Vec::new();
-    let layers = Layers::of(request, policies);
-    let question = question(request, policies);
-    let decision = layers.decide(&question, &mut matched);
-    let determining = determining(decision, &matched).map(Matched::told).collect();
+    let verdict = Layers::of(request, policies).decide(&question(request, policies), Some(&mut matched));
     Response {
-        decision,
-        diagnostics: Diagnostics { determining },
+        decision: verdict.decision,
+        diagnostics: Diagnostics {
+            determining: determining(verdict.decision, &matched)
+                .map(Matched::told)
+                .collect(),
+        },
+    }
+}
+
+/// Decides as [`evaluate`] does, and tells one statement that decided: the first that denies, or that grants. Takes no
+/// memory.
+#[must_use]
+pub fn decide<'a>(request: &AccessRequest<'a>, policies: &'a Policies) -> Verdict<'a> {
+    Layers::of(request, policies).decide(&question(request, policies), None)
+}
+
+/// A decision with one statement that made it.
+#[derive(Clone, Copy)]
+pub struct Verdict<'a> {
+    /// Whether.
+    pub decision: Decision,
+    by: Option<Matched<'a>>,
+}
+
+impl Verdict<'_> {
+    /// The first statement that denies, or that grants; `None` if none did.
+    #[must_use]
+    pub fn statement(&self) -> Option<Statement> {
+        self.by.map(|matched| matched.told())
     }
 }
 
@@ -35,15 +60,15 @@ fn question<'a>(request: &AccessRequest<'a>, policies: &Policies) -> Question<'a
     let owner = request.resource.account().parse().ok();
     Question {
         caller: Some(Caller::of(request.principal)),
-        action: request.action,
+        action: ActionName::new(request.action),
         resource: request.resource.as_str(),
         owner: owner.or(policies.resource_facts.account),
         context: request.context,
     }
 }
 
-/// The statements that made a decision.
-fn determining<'m, 'a>(
+/// The statements that made a decision, in the order of their layers and documents.
+pub(super) fn determining<'m, 'a>(
     decision: Decision,
     matched: &'m [Matched<'a>],
 ) -> impl Iterator<Item = &'m Matched<'a>> {
@@ -58,16 +83,18 @@ fn determining<'m, 'a>(
 }
 
 /// A statement that applies.
-struct Matched<'a> {
+#[derive(Clone, Copy)]
+pub(super) struct Matched<'a> {
     layer: Layer,
     source: Option<&'a PolicySourceId>,
-    document: &'a PolicyDocument,
-    position: usize,
+    pub(super) document: &'a PolicyDocument,
+    /// Counted from 0.
+    pub(super) position: usize,
     statement: &'a policy::Statement,
 }
 
 impl Matched<'_> {
-    fn source(&self) -> PolicySourceId {
+    pub(super) fn source(&self) -> PolicySourceId {
         self.source
             .cloned()
             .unwrap_or_else(|| PolicySourceId::new(SESSION))
@@ -84,61 +111,98 @@ impl Matched<'_> {
     }
 }
 
-/// Every policy, by what it is for.
-struct Layers<'a> {
-    exists: bool,
-    service_control: &'a [Vec<Attached>],
-    resource_control: &'a [Vec<Attached>],
-    endpoint: Option<&'a Attached>,
-    resource: Option<&'a Attached>,
-    identity: &'a [Attached],
-    boundary: Option<&'a Attached>,
-    session: Option<&'a PolicyDocument>,
-    session_managed: &'a [Attached],
-    model_agreement: ModelAgreement,
+/// Every policy that binds a request, by what it is for.
+#[derive(Clone, Copy)]
+pub(super) struct Layers<'a> {
+    pub(super) exists: bool,
+    pub(super) service_control: &'a [Vec<Attached>],
+    pub(super) resource_control: &'a [Vec<Attached>],
+    pub(super) endpoint: Option<&'a Attached>,
+    pub(super) resource: Option<&'a Attached>,
+    pub(super) identity: &'a [Attached],
+    pub(super) boundary: Option<&'a Attached>,
+    pub(super) session: Option<&'a PolicyDocument>,
+    pub(super) session_managed: &'a [Attached],
+    pub(super) model_agreement: ModelAgreement,
 }
 
 impl<'a> Layers<'a> {
+    /// Guard policies bind neither service-linked roles nor the account that manages the organisation.
     fn of(request: &AccessRequest<'a>, policies: &'a Policies) -> Self {
         let principal = &policies.principal;
+        let facts = &principal.facts;
+        let account = request.principal.account();
+        let kind = Caller::of(request.principal).kind;
+        let nobody_yet = kind == CallerKind::WebIdentity;
+        let managing = facts
+            .organisation
+            .as_ref()
+            .is_some_and(|organisation| organisation.management_account == account);
+        let bound = !(managing || facts.service_linked || nobody_yet);
+        let owner = request.resource.account().parse().ok();
+        let owner = owner.or(policies.resource_facts.account);
+        let of_manager = policies
+            .resource_facts
+            .organisation
+            .as_ref()
+            .is_some_and(|organisation| Some(organisation.management_account) == owner);
         Self {
-            exists: principal.facts.exists || Caller::of(request.principal).kind == CallerKind::Bootstrap,
-            service_control: &principal.service_control,
-            resource_control: &policies.resource_control,
+            exists: facts.exists || nobody_yet || kind == CallerKind::Bootstrap,
+            service_control: if bound { &principal.service_control } else { &[] },
+            resource_control: if facts.service_linked || of_manager {
+                &[]
+            } else {
+                &policies.resource_control
+            },
             endpoint: request.endpoint.map(|endpoint| &endpoint.policy),
             resource: policies.resource.as_ref(),
-            identity: &principal.identity,
-            boundary: principal.boundary.as_ref(),
+            identity: if nobody_yet { &[] } else { &principal.identity },
+            boundary: principal.boundary.as_ref().filter(|_| !nobody_yet),
             session: request.principal.session_policy(),
             session_managed: &principal.session_managed,
             model_agreement: policies.model_agreement,
         }
     }
 
-    fn decide(&self, question: &Question<'_>, matched: &mut Vec<Matched<'a>>) -> Decision {
-        let mut evaluation = Evaluation {
-            question,
-            denied: None,
-            matched,
-        };
-        if question.action == action::sts::GetCallerIdentity::NAME {
-            return evaluation.passage(self.endpoint);
+    /// Decides. With a list, every statement that applies is added to it.
+    pub(super) fn decide(
+        &self,
+        question: &Question<'_>,
+        matched: Option<&mut Vec<Matched<'a>>>,
+    ) -> Verdict<'a> {
+        let mut evaluation = Evaluation::new(question, matched);
+        let action = question.action.as_written();
+        // AWS: nobody needs permission to ask who they are, and no policy of theirs can deny it.
+        let anybody_may = action == action::sts::GetCallerIdentity::NAME;
+        if anybody_may {
+            let endpoint = evaluation.unless_absent(Layer::Endpoint, self.endpoint);
+            return match (evaluation.denied, endpoint) {
+                (Some(denied), _) => evaluation.denied_by(denied),
+                (None, false) => evaluation.refused(Reason::NotAllowed(Layer::Endpoint)),
+                (None, true) => evaluation.allowed(),
+            };
         }
         if !self.exists {
-            return Decision::Deny(Reason::PrincipalGone);
+            return evaluation.refused(Reason::PrincipalGone);
         }
         let verdicts = evaluation.verdicts(self);
-        if let Some(layer) = evaluation.denied {
-            return Decision::Deny(Reason::ExplicitDeny(layer));
+        if let Some(denied) = evaluation.denied {
+            return evaluation.denied_by(denied);
         }
-        let refused = verdicts.refused_by(question).map(Reason::NotAllowed);
         let no_model =
-            action::INFERENCE.contains(&question.action) && self.model_agreement != ModelAgreement::Accepted;
+            action::INFERENCE.contains(&action) && self.model_agreement != ModelAgreement::Accepted;
+        let refused = verdicts.refused_by(question).map(Reason::NotAllowed);
         match refused.or_else(|| no_model.then_some(Reason::ModelAccess)) {
-            Some(reason) => Decision::Deny(reason),
-            None => Decision::Allow,
+            Some(reason) => evaluation.refused(reason),
+            None => evaluation.allowed(),
         }
     }
+}
+
+/// Whether every level has a policy that allows a request, and none has one that denies it.
+pub(super) fn levels_allow(question: &Question<'_>, levels: &[Vec<Attached>]) -> bool {
+    let mut evaluation = Evaluation::new(question, None);
+    evaluation.every_level(Layer::ServiceControl, levels) && evaluation.denied.is_none()
 }
 
 /// What each layer allows.
@@ -160,48 +224,67 @@ impl Verdicts {
             .or_else(|| missing(self.service_control, Layer::ServiceControl))
             .or_else(|| missing(self.endpoint, Layer::Endpoint))
             .or_else(|| self.not_granted(question))
-            .or_else(|| {
-                // Within an account, what a resource grants a session itself needs nothing else.
-                let bounded = !same_account(question) || self.resource != Named::Directly;
-                bounded
-                    .then(|| {
-                        missing(self.boundary, Layer::Boundary)
-                            .or_else(|| missing(self.session, Layer::Session))
-                    })
-                    .flatten()
-            })
+            .or_else(|| self.narrowed_away(question))
     }
 
-    /// The layer that should have granted the request and did not.
+    /// The layer that should have granted the request and did not. Within an account, either side may; what names the
+    /// account alone leaves it to the account's own policies. Across accounts both must.
     fn not_granted(&self, question: &Question<'_>) -> Option<Layer> {
-        let same_account = same_account(question);
-        let resource_must_allow = !same_account || resource_decides(question.action);
-        let identity_must_allow = !same_account || self.resource < Named::AsRole;
+        let within = question.within_account();
+        // Whoever is nobody yet has no policies: the role's alone decide.
+        let nobody_yet = question.kind() == Some(CallerKind::WebIdentity);
+        let resource_must_allow = !within || nobody_yet || resource_decides(question);
+        let identity_must_allow = !nobody_yet && (!within || self.resource < Named::AsRole);
         if resource_must_allow && self.resource == Named::Not {
-            Some(resource_layer(question.action))
+            Some(resource_layer(question.action.as_written()))
         } else if identity_must_allow && !self.identity {
             Some(Layer::Identity)
         } else {
             None
         }
     }
-}
 
-fn same_account(question: &Question<'_>) -> bool {
-    match (question.owner, question.caller) {
-        (Some(owner), Some(caller)) => owner == caller.account,
-        (None, _) | (_, None) => true,
+    /// The layer that narrows the caller and does not allow the request. Within an account, what a resource grants a
+    /// session or user itself is narrowed by nothing.
+    fn narrowed_away(&self, question: &Question<'_>) -> Option<Layer> {
+        if question.within_account() && self.resource == Named::Directly {
+            None
+        } else if !self.boundary {
+            Some(Layer::Boundary)
+        } else if !self.session || beyond_credentials(question) {
+            Some(Layer::Session)
+        } else {
+            None
+        }
     }
 }
 
-/// Roles and keys are used only by whom their own policy names.
-fn resource_decides(action: &str) -> bool {
-    action == action::sts::AssumeRole::NAME
-        || (action.starts_with("kms:") && action != action::kms::CreateKey::NAME)
+/// Temporary credentials of users, who have proved no second factor, administer no identities.
+fn beyond_credentials(question: &Question<'_>) -> bool {
+    let action = question.action.as_written();
+    let own = match question.kind() {
+        Some(CallerKind::UserSession) => action == action::sts::AssumeRole::NAME,
+        Some(CallerKind::FederatedUser) => false,
+        Some(
+            CallerKind::RoleSession | CallerKind::User | CallerKind::WebIdentity | CallerKind::Bootstrap,
+        )
+        | None => return false,
+    };
+    !own && (action.starts_with("iam:") || action.starts_with("sts:"))
+}
+
+/// Roles are assumed and keys used only by whom their own policy names.
+fn resource_decides(question: &Question<'_>) -> bool {
+    let resource = || question.resource.splitn(6, ':').nth(5).unwrap_or("");
+    match question.action.as_written().split_once(':') {
+        Some(("sts", action)) => action.starts_with("AssumeRole"),
+        Some(("kms", _)) => resource().starts_with("key/"),
+        Some(_) | None => false,
+    }
 }
 
 fn resource_layer(action: &str) -> Layer {
-    if action == action::sts::AssumeRole::NAME {
+    if action.starts_with("sts:") {
         Layer::Trust
     } else {
         Layer::Resource
@@ -211,31 +294,64 @@ fn resource_layer(action: &str) -> Layer {
 /// One evaluation on its way.
 struct Evaluation<'q, 'm, 'a> {
     question: &'q Question<'q>,
-    /// The first layer with a statement that denies.
-    denied: Option<Layer>,
-    matched: &'m mut Vec<Matched<'a>>,
+    place: Place,
+    /// The first statement that denies.
+    denied: Option<Matched<'a>>,
+    /// The first statement of the identity's or the resource's policies that allows.
+    granted: Option<Matched<'a>>,
+    matched: Option<&'m mut Vec<Matched<'a>>>,
 }
 
-impl<'a> Evaluation<'_, '_, 'a> {
+impl<'q, 'm, 'a> Evaluation<'q, 'm, 'a> {
+    fn new(question: &'q Question<'q>, matched: Option<&'m mut Vec<Matched<'a>>>) -> Self {
+        Self {
+            question,
+            place: question.action.place(),
+            denied: None,
+            granted: None,
+            matched,
+        }
+    }
+
+    fn allowed(&self) -> Verdict<'a> {
+        Verdict {
+            decision: Decision::Allow,
+            by: self.granted,
+        }
+    }
+
+    fn refused(&self, reason: Reason) -> Verdict<'a> {
+        Verdict {
+            decision: Decision::Deny(reason),
+            by: None,
+        }
+    }
+
+    fn denied_by(&self, denied: Matched<'a>) -> Verdict<'a> {
+        Verdict {
+            decision: Decision::Deny(Reason::ExplicitDeny(denied.layer)),
+            by: Some(denied),
+        }
+    }
+
     fn verdicts(&mut self, layers: &Layers<'a>) -> Verdicts {
         let service_control = self.every_level(Layer::ServiceControl, layers.service_control);
         let resource_control = self.every_level(Layer::ResourceControl, layers.resource_control);
         let endpoint = self.unless_absent(Layer::Endpoint, layers.endpoint);
-        let resource = self.any(resource_layer(self.question.action), layers.resource);
-        let bootstrap = self
-            .question
-            .caller
-            .is_some_and(|caller| caller.kind == CallerKind::Bootstrap);
+        let resource = self.any(resource_layer(self.question.action.as_written()), layers.resource);
         // The bootstrap principal has no role: what narrows its session is also all it is given.
-        let identity = if bootstrap {
+        let identity = if self.question.kind() == Some(CallerKind::Bootstrap) {
             self.in_document(Layer::Identity, None, layers.session)
         } else {
             self.any(Layer::Identity, layers.identity)
         };
         let boundary = self.unless_absent(Layer::Boundary, layers.boundary);
-        let narrowed = layers.session.is_some() || !layers.session_managed.is_empty();
         let inline = self.in_document(Layer::Session, None, layers.session);
         let managed = self.any(Layer::Session, layers.session_managed);
+        // A federated user has what its session policies say, so nothing without.
+        let narrowed = layers.session.is_some()
+            || !layers.session_managed.is_empty()
+            || self.question.kind() == Some(CallerKind::FederatedUser);
         Verdicts {
             service_control,
             resource_control,
@@ -244,17 +360,6 @@ impl<'a> Evaluation<'_, '_, 'a> {
             resource,
             boundary,
             session: !narrowed || inline.max(managed) != Named::Not,
-        }
-    }
-
-    /// AWS: nobody needs permission to ask who they are, and none of their policies denies it. But an endpoint lets only
-    /// those through whom its policy does.
-    fn passage(&mut self, endpoint: Option<&'a Attached>) -> Decision {
-        let passes = self.unless_absent(Layer::Endpoint, endpoint);
-        match self.denied {
-            Some(layer) => Decision::Deny(Reason::ExplicitDeny(layer)),
-            None if !passes => Decision::Deny(Reason::NotAllowed(Layer::Endpoint)),
-            None => Decision::Allow,
         }
     }
 
@@ -287,71 +392,59 @@ impl<'a> Evaluation<'_, '_, 'a> {
         let Some(document) = document else {
             return allowed;
         };
-        for (position, statement) in document.statements().iter().enumerate() {
+        let before = self.matched.as_ref().map_or(0, |matched| matched.len());
+        for (position, statement) in document.candidates(self.place) {
+            // What is allowed already need not be allowed again, unless somebody wants to know.
+            let known = allowed == Named::Directly && statement.effect() == Effect::Allow;
+            if known && self.matched.is_none() {
+                continue;
+            }
             let named = statement.applies(self.question);
             if named == Named::Not {
                 continue;
             }
-            match statement.effect() {
-                Effect::Allow => allowed = allowed.max(named),
-                Effect::Deny => self.denied = self.denied.or(Some(layer)),
-            }
-            self.matched.push(Matched {
+            let found = Matched {
                 layer,
                 source,
                 document,
                 position,
                 statement,
-            });
+            };
+            match statement.effect() {
+                Effect::Allow => {
+                    allowed = allowed.max(named);
+                    if matches!(layer, Layer::Identity | Layer::Resource | Layer::Trust) {
+                        self.granted.get_or_insert(found);
+                    }
+                }
+                Effect::Deny => {
+                    self.denied.get_or_insert(found);
+                }
+            }
+            if let Some(matched) = self.matched.as_mut() {
+                matched.push(found);
+            }
+        }
+        if let Some(matched) = self.matched.as_mut() {
+            in_order(matched, before);
         }
         allowed
     }
 }
 
-/// What would be decided.
-pub(super) fn simulate(simulation: &Simulation<'_>, action: &str, resource: &str) -> Simulated {
-    let layers = Layers {
-        exists: true,
-        service_control: simulation.service_control,
-        resource_control: &[],
-        endpoint: None,
-        resource: simulation.resource,
-        identity: simulation.identity,
-        boundary: simulation.boundary,
-        session: None,
-        session_managed: &[],
-        model_agreement: ModelAgreement::Accepted,
-    };
-    let owner = resource.parse::<moho_terms::Arn>().ok();
-    let question = Question {
-        caller: None,
-        action,
-        resource,
-        owner: owner
-            .and_then(|arn| arn.account().parse().ok())
-            .or(simulation.resource_owner),
-        context: simulation.context,
-    };
-    let mut matched = Vec::new();
-    let decision = layers.decide(&question, &mut matched);
-    Simulated {
-        decision: match decision {
-            Decision::Allow => SimulatedDecision::Allowed,
-            Decision::Deny(Reason::ExplicitDeny(_)) => SimulatedDecision::ExplicitDeny,
-            Decision::Deny(_) => SimulatedDecision::ImplicitDeny,
-        },
-        matched: determining(decision, &matched)
-            .map(|matched| {
-                let (start, end) = matched.document.place_of(matched.position);
-                MatchedStatement {
-                    source: matched.source(),
-                    start,
-                    end,
-                }
-            })
-            .collect(),
-        missing_context: Vec::new(),
-        allowed_by_organisation: None,
-        allowed_by_boundary: None,
+/// Puts what was added last in the order of the document, each once.
+fn in_order(matched: &mut Vec<Matched<'_>>, before: usize) {
+    if let Some(added) = matched.get_mut(before..) {
+        added.sort_by_key(|found| found.position);
     }
+    let mut number = 0_usize;
+    let mut last = None;
+    matched.retain(|found| {
+        let new = number < before || last != Some(found.position);
+        if number >= before {
+            last = Some(found.position);
+        }
+        number = number.saturating_add(1);
+        new
+    });
 }

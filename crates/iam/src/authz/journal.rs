@@ -47,6 +47,8 @@ pub struct Entry {
     pub policy: Option<String>,
     /// The `Sid` of that statement; `#2` for a second one without.
     pub statement: Option<String>,
+    /// Who stands behind the session, if its first one said so.
+    pub source_identity: Option<String>,
     /// The private endpoint the request came by.
     pub endpoint: Option<String>,
     /// From which address; `None` on a local socket.

@@ -23,12 +23,13 @@ pub use decision::{
 pub use detail::{
     DenialContext, DenialDetail, DeniedBy, DeniedPrincipal, DetailCondition, DetailValue, Items, NotADetail,
 };
-pub use evaluate::evaluate;
+pub use evaluate::{Verdict, decide, evaluate};
 pub use facts::{EndpointFacts, OrganisationFacts, PrincipalFacts, RequestFacts, ResourceFacts};
 pub use journal::{Entry, Journal, JournalUnavailable, Outcome, Position};
 pub use simulate::{MatchedStatement, Simulated, SimulatedDecision, Simulation, TextPosition, simulate};
 
-pub(crate) use question::{Caller, Question};
+pub(crate) use context::{Key, hash as key_hash};
+pub(crate) use question::{Caller, CallerKind, Question};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,13 @@
 //! What would be decided: `SimulateCustomPolicy` and `SimulatePrincipalPolicy`, with the evaluator that really decides.
 
+use std::collections::BTreeMap;
+
 use moho_terms::{AccountId, Arn};
 
-use super::{Attached, Context, PolicySourceId};
+use super::evaluate::{Layers, Matched, determining, levels_allow};
+use super::question::{Caller, Question};
+use super::{Attached, Context, Decision, ModelAgreement, PolicySourceId, Reason};
+use crate::policy::ActionName;
 
 /// The policies and circumstances to try.
 #[derive(Clone, Copy)]
@@ -81,8 +86,76 @@ pub struct Simulated {
     pub allowed_by_boundary: Option<bool>,
 }
 
-/// Decides `action` on `resource` (an ARN, or `*` for anything) as it would be decided.
+/// Decides `action` on `resource` (an ARN, or `*` for anything) as it would be decided for the principal.
 #[must_use]
 pub fn simulate(simulation: &Simulation<'_>, action: &str, resource: &str) -> Simulated {
-    super::evaluate::simulate(simulation, action, resource)
+    let everything = Layers {
+        exists: true,
+        service_control: simulation.service_control,
+        resource_control: &[],
+        endpoint: None,
+        resource: simulation.resource,
+        identity: simulation.identity,
+        boundary: simulation.boundary,
+        session: None,
+        session_managed: &[],
+        model_agreement: ModelAgreement::Accepted,
+    };
+    let question = simulation.question(action, resource);
+    let mut matched = Vec::new();
+    let decision = everything.decide(&question, Some(&mut matched)).decision;
+    Simulated {
+        decision: match decision {
+            Decision::Allow => SimulatedDecision::Allowed,
+            Decision::Deny(Reason::ExplicitDeny(_)) => SimulatedDecision::ExplicitDeny,
+            Decision::Deny(Reason::NotAllowed(_) | Reason::ModelAccess | Reason::PrincipalGone) => {
+                SimulatedDecision::ImplicitDeny
+            }
+        },
+        matched: determining(decision, &matched).map(placed).collect(),
+        missing_context: simulation.missing(),
+        allowed_by_organisation: (!simulation.service_control.is_empty())
+            .then(|| levels_allow(&question, simulation.service_control)),
+        allowed_by_boundary: simulation
+            .boundary
+            .map(|boundary| levels_allow(&question, &[vec![boundary.clone()]])),
+    }
+}
+
+fn placed(matched: &Matched<'_>) -> MatchedStatement {
+    let (start, end) = matched.document.place_of(matched.position);
+    MatchedStatement {
+        source: matched.source(),
+        start,
+        end,
+    }
+}
+
+impl<'a> Simulation<'a> {
+    fn question(&self, action: &'a str, resource: &'a str) -> Question<'a> {
+        let arn = resource.parse::<Arn>().ok();
+        let owner = arn.and_then(|arn| arn.account().parse().ok());
+        Question {
+            caller: self.caller.and_then(Caller::simulated),
+            action: ActionName::new(action),
+            resource,
+            owner: owner.or(self.resource_owner),
+            context: self.context,
+        }
+    }
+
+    /// Keys that a policy asks about and nobody gave, as written, sorted.
+    fn missing(&self) -> Vec<String> {
+        let levels = self.service_control.iter().flatten();
+        let single = self.boundary.into_iter().chain(self.resource);
+        let mut missing = BTreeMap::new();
+        for policy in self.identity.iter().chain(levels).chain(single) {
+            for key in policy.document.context_keys() {
+                if self.context.get(&key).is_none() {
+                    missing.entry(key.to_ascii_lowercase()).or_insert(key);
+                }
+            }
+        }
+        missing.into_values().collect()
+    }
 }

@@ -13,7 +13,7 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(super) struct RawDocument {
-    pub(super) version: String,
+    pub(super) version: Option<String>,
     #[serde(rename = "Id")]
     _id: Option<String>,
     pub(super) statement: OneOrMany<RawStatement>,

@@ -1,22 +1,27 @@
 //! Policy documents: what a customer wrote, parsed once into something that cannot be misread.
 
+mod action;
 pub mod builtin;
 mod condition;
 mod grammar;
 mod pattern;
 mod places;
 mod principal;
+mod principals;
 mod statement;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 pub use grammar::Effect;
+pub use principals::{exchange_principals, named_principals};
 
+pub(crate) use action::{ActionName, Place};
 pub(crate) use principal::Named;
 pub(crate) use statement::Statement;
 
 use crate::authz::TextPosition;
+use action::Index;
 use grammar::RawDocument;
 
 /// What a document is attached to, which decides its size and whether it names principals and resources.
@@ -24,6 +29,8 @@ use grammar::RawDocument;
 pub enum PolicyKind {
     /// Attached to a role: no `Principal`. At most 6144 bytes.
     Identity,
+    /// Written into a role, user or group itself: no `Principal`. At most 10240 bytes, together with its others.
+    Inline,
     /// Narrows one session: no `Principal`. At most 2048 bytes.
     Session,
     /// The most that a role can ever be allowed: no `Principal`. At most 6144 bytes.
@@ -75,7 +82,7 @@ impl PolicyKind {
         match self {
             Self::Identity | Self::Boundary => 6144,
             Self::Session => 2048,
-            Self::ServiceControl | Self::ResourceControl => 10_240,
+            Self::Inline | Self::ServiceControl | Self::ResourceControl => 10_240,
             Self::Resource | Self::Endpoint => 20_480,
             Self::Trust => 4096,
             Self::Key => 32_768,
@@ -85,7 +92,7 @@ impl PolicyKind {
     /// Whether statements say whom they speak of.
     fn names_principals(self) -> bool {
         match self {
-            Self::Identity | Self::Session | Self::Boundary | Self::ServiceControl => false,
+            Self::Identity | Self::Inline | Self::Session | Self::Boundary | Self::ServiceControl => false,
             Self::ResourceControl | Self::Resource | Self::Trust | Self::Key | Self::Endpoint => true,
         }
     }
@@ -96,27 +103,31 @@ impl PolicyKind {
 pub struct PolicyDocument {
     kind: PolicyKind,
     text: String,
-    statements: Vec<Statement>,
+    statements: Box<[Statement]>,
+    index: Index,
 }
 
 impl PolicyDocument {
-    /// Parses a document, strictly: unknown elements, repeated keys and unknown condition operators are refused.
+    /// Parses and compiles a document, strictly: unknown elements, repeated keys and unknown condition operators are
+    /// refused. Without a `Version`, or in that of 2008, there are no variables.
     ///
     /// # Errors
     /// [`PolicyError`] says what is wrong and where.
     pub fn parse(kind: PolicyKind, text: &str) -> Result<Self, PolicyError> {
         check_size(kind, text)?;
         let raw: RawDocument = serde_json::from_str(text).map_err(|error| syntax(&error))?;
-        if raw.version != "2012-10-17" {
-            return Err(PolicyError::Grammar("the Version is 2012-10-17"));
-        }
+        let variables = match raw.version.as_deref() {
+            Some("2012-10-17") => true,
+            Some("2008-10-17") | None => false,
+            Some(_) => return Err(PolicyError::Grammar("the Version is 2012-10-17, or 2008-10-17")),
+        };
         if raw.statement.0.is_empty() {
             return Err(PolicyError::Grammar("a policy needs a statement"));
         }
         let mut statements = Vec::with_capacity(raw.statement.0.len());
         let mut sids = BTreeSet::new();
         for raw in raw.statement.0 {
-            let statement = Statement::parse(raw, kind).map_err(PolicyError::Grammar)?;
+            let statement = Statement::parse(raw, kind, variables).map_err(PolicyError::Grammar)?;
             if let Some(sid) = statement.sid()
                 && !sid.is_empty()
                 && !sids.insert(sid.to_owned())
@@ -128,18 +139,20 @@ impl PolicyDocument {
         Ok(Self {
             kind,
             text: text.to_owned(),
-            statements,
+            index: Index::over(statements.iter().map(Statement::speaks_of)),
+            statements: statements.into(),
         })
     }
 
     /// This document and, after its statements, those of `other`, as one. It prints as both, one after the other.
     #[must_use]
     pub fn followed_by(&self, other: &Self) -> Self {
-        let statements = self.statements.iter().chain(&other.statements);
+        let statements: Box<[Statement]> = self.statements.iter().chain(&other.statements).cloned().collect();
         Self {
             kind: self.kind,
             text: format!("{}\n{}", self.text, other.text),
-            statements: statements.cloned().collect(),
+            index: Index::over(statements.iter().map(Statement::speaks_of)),
+            statements,
         }
     }
 
@@ -161,8 +174,8 @@ impl PolicyDocument {
         let mut keys = std::collections::BTreeMap::new();
         for statement in &self.statements {
             statement.for_each_key(&mut |key| {
-                keys.entry(key.to_ascii_lowercase())
-                    .or_insert_with(|| key.to_owned());
+                keys.entry(key.name().to_ascii_lowercase())
+                    .or_insert_with(|| key.name().to_owned());
             });
         }
         keys.into_values().collect()
@@ -178,6 +191,15 @@ impl PolicyDocument {
         )
     }
 
+    /// The statements that may speak of an action, with their numbers from 0. Some may come twice.
+    pub(crate) fn candidates(&self, place: Place) -> impl Iterator<Item = (usize, &Statement)> {
+        self.index.candidates(place).filter_map(|number| {
+            let number = usize::try_from(number).ok()?;
+            Some((number, self.statements.get(number)?))
+        })
+    }
+
+    /// All statements.
     pub(crate) fn statements(&self) -> &[Statement] {
         &self.statements
     }

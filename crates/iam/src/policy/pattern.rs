@@ -1,8 +1,16 @@
 //! Wildcards and policy variables: `arn:aws:s3:::logs/${aws:PrincipalAccount}/*`.
 //!
-//! Matching never takes longer than text × pattern, whatever is written: one star is remembered at a time.
+//! Patterns are taken apart when a policy is parsed. Those with stars alone are matched in time linear in text and
+//! pattern; those with `?` or variables never take longer than text × pattern, and are short.
 
-use std::borrow::Cow;
+use std::fmt;
+
+use crate::authz::Key;
+
+/// The most bytes of a pattern with `?` or a variable.
+pub(super) const LONGEST: usize = 2048;
+/// Variables that need no memory of their own while a pattern is matched.
+const FEW: usize = 4;
 
 /// One place of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,10 +22,10 @@ enum Symbol {
     Many,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Part {
-    Symbols(Vec<Symbol>),
-    Variable { key: String, default: Option<String> },
+    Symbols(Box<[Symbol]>),
+    Variable { key: Key, default: Option<Box<str>> },
 }
 
 /// Whether upper and lower case differ.
@@ -30,15 +38,33 @@ pub(crate) enum Case {
 /// What policy variables stand for in one request.
 pub(crate) trait Variables {
     /// The one value of `key`; `None` if there is none, or several.
-    fn value(&self, key: &str) -> Option<&str>;
+    fn value(&self, key: &Key) -> Option<&str>;
 }
 
 /// Text to compare with, in which `*` and `?` may be wild and variables stand for values of the request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pattern(Vec<Part>);
+#[derive(Clone, PartialEq)]
+pub(crate) struct Pattern(Form);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Form {
+    /// `*`.
+    Anything,
+    /// No wildcard.
+    Literal(Box<str>),
+    /// Stars only: what stands before the first, between them, and after the last.
+    Stars(Box<[Box<str>]>),
+    /// Everything else.
+    Parts(Box<[Part]>),
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl Pattern {
-    /// A pattern in which `*` and `?` are wild. `None` if a variable is malformed.
+    /// A pattern in which `*` and `?` are wild. `None` if a variable is malformed, or the pattern too long.
     pub(crate) fn wild(text: &str) -> Option<Self> {
         Self::parse(text, true)
     }
@@ -48,12 +74,28 @@ impl Pattern {
         Self::parse(text, false)
     }
 
-    /// A pattern without variables, in which `*` and `?` are wild.
-    pub(crate) fn wild_without_variables(text: &str) -> Self {
-        Self(vec![Part::Symbols(symbols(text, true))])
+    /// A pattern without variables, in which `*` and `?` are wild if `wild` says so. `None` if it is too long.
+    pub(crate) fn plain(text: &str, wild: bool) -> Option<Self> {
+        Some(Self(if !wild || !text.contains(['*', '?']) {
+            Form::Literal(text.into())
+        } else if text == "*" {
+            Form::Anything
+        } else if !text.contains('?') {
+            Form::Stars(text.split('*').map(Box::from).collect())
+        } else if text.len() <= LONGEST {
+            Form::Parts([Part::Symbols(symbols(text, true))].into())
+        } else {
+            return None;
+        }))
     }
 
     fn parse(text: &str, wild: bool) -> Option<Self> {
+        if !text.contains("${") {
+            return Self::plain(text, wild);
+        }
+        if text.len() > LONGEST {
+            return None;
+        }
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
@@ -63,40 +105,78 @@ impl Pattern {
             rest = after;
         }
         parts.push(Part::Symbols(symbols(rest, wild)));
-        Some(Self(parts))
+        parts.retain(|part| !matches!(part, Part::Symbols(symbols) if symbols.is_empty()));
+        Some(Self(Form::Parts(parts.into())))
     }
 
     /// Whether all of `text` fits. A variable without a value fits nothing.
     pub(crate) fn matches(&self, text: &str, case: Case, variables: &dyn Variables) -> bool {
-        self.resolve(variables)
-            .is_some_and(|symbols| fits(&symbols, text.as_bytes(), case))
+        match &self.0 {
+            Form::Anything => true,
+            Form::Literal(literal) if case == Case::Sensitive => **literal == *text,
+            Form::Literal(literal) => literal.eq_ignore_ascii_case(text),
+            Form::Stars(pieces) if case == Case::Sensitive => between_stars(pieces, text),
+            Form::Stars(pieces) => {
+                let lower: Vec<Box<str>> = pieces
+                    .iter()
+                    .map(|piece| piece.to_ascii_lowercase().into())
+                    .collect();
+                between_stars(&lower, &text.to_ascii_lowercase())
+            }
+            Form::Parts(parts) => fit_parts(parts, text, case, variables),
+        }
+    }
+
+    /// Whether all of `text` fits, without variables and with case. The pattern has no variables.
+    pub(crate) fn fits(&self, text: &str) -> bool {
+        self.matches(text, Case::Sensitive, &NoVariables)
+    }
+
+    /// Whether it fits everything.
+    pub(crate) fn is_anything(&self) -> bool {
+        self.0 == Form::Anything
     }
 
     /// Tells the key of every variable.
-    pub(crate) fn for_each_key<'a>(&'a self, tell: &mut impl FnMut(&'a str)) {
-        for part in &self.0 {
+    pub(crate) fn for_each_key<'a>(&'a self, tell: &mut impl FnMut(&'a Key)) {
+        let Form::Parts(parts) = &self.0 else {
+            return;
+        };
+        for part in parts {
             if let Part::Variable { key, .. } = part {
                 tell(key);
             }
         }
     }
+}
 
-    fn resolve(&self, variables: &dyn Variables) -> Option<Cow<'_, [Symbol]>> {
-        if let [Part::Symbols(only)] = self.0.as_slice() {
-            return Some(Cow::Borrowed(only));
-        }
-        let mut resolved = Vec::new();
-        for part in &self.0 {
-            match part {
-                Part::Symbols(symbols) => resolved.extend_from_slice(symbols),
-                Part::Variable { key, default } => {
-                    let value = variables.value(key).or(default.as_deref())?;
-                    resolved.extend(symbols(value, false));
-                }
-            }
-        }
-        Some(Cow::Owned(resolved))
+struct NoVariables;
+
+impl Variables for NoVariables {
+    fn value(&self, _key: &Key) -> Option<&str> {
+        None
     }
+}
+
+/// The first piece begins the text, the last one ends it, and the others follow each other in between, each as early as
+/// it can.
+fn between_stars(pieces: &[Box<str>], text: &str) -> bool {
+    let [first, middle @ .., last] = pieces else {
+        return false;
+    };
+    let Some(mut rest) = text
+        .strip_prefix(&**first)
+        .and_then(|rest| rest.strip_suffix(&**last))
+    else {
+        return false;
+    };
+    for piece in middle {
+        match rest.find(&**piece) {
+            Some(at) => rest = rest.get(at.saturating_add(piece.len())..).unwrap_or(""),
+            None => return false,
+        }
+    }
+    true
 }
 
 /// The inside of `${…}`: `*`, `?` and `$` are themselves; else a key, perhaps with `, 'default'`.
@@ -105,26 +185,20 @@ fn parse_variable(text: &str) -> Option<Part> {
         return Some(Part::Symbols(symbols(text, false)));
     }
     let (key, default) = match text.split_once(',') {
-        Some((key, default)) => (
-            key,
-            Some(
-                default
-                    .trim_start()
-                    .strip_prefix('\'')?
-                    .strip_suffix('\'')?
-                    .to_owned(),
-            ),
-        ),
+        Some((key, default)) => {
+            let quoted = default.trim_start().strip_prefix('\'')?;
+            (key, Some(quoted.strip_suffix('\'')?.into()))
+        }
         None => (text, None),
     };
     let fits = |b: u8| b.is_ascii_alphanumeric() || b":/-_.@=+".contains(&b);
     (!key.is_empty() && key.bytes().all(fits)).then(|| Part::Variable {
-        key: key.to_owned(),
+        key: Key::new(key),
         default,
     })
 }
 
-fn symbols(text: &str, wild: bool) -> Vec<Symbol> {
+fn symbols(text: &str, wild: bool) -> Box<[Symbol]> {
     text.bytes()
         .map(|byte| match byte {
             b'*' if wild => Symbol::Many,
@@ -134,43 +208,110 @@ fn symbols(text: &str, wild: bool) -> Vec<Symbol> {
         .collect()
 }
 
-/// Compares from the left; on a mismatch goes back to the last star only, and lets it take one character more.
-fn fits(pattern: &[Symbol], text: &[u8], case: Case) -> bool {
-    if pattern.iter().filter(|symbol| **symbol != Symbol::Many).count() > text.len() {
-        return false;
+/// A part with its variable's value.
+#[derive(Clone, Copy)]
+enum Piece<'a> {
+    Symbols(&'a [Symbol]),
+    Text(&'a [u8]),
+}
+
+impl Piece<'_> {
+    fn get(&self, at: usize) -> Option<Symbol> {
+        match self {
+            Self::Symbols(symbols) => symbols.get(at).copied(),
+            Self::Text(text) => text.get(at).copied().map(Symbol::Byte),
+        }
     }
+}
+
+fn fit_parts(parts: &[Part], text: &str, case: Case, variables: &dyn Variables) -> bool {
+    let resolve = |part| match part {
+        &Part::Symbols(ref symbols) => Some(Piece::Symbols(symbols)),
+        Part::Variable { key, default } => variables
+            .value(key)
+            .or(default.as_deref())
+            .map(|value| Piece::Text(value.as_bytes())),
+    };
+    let mut few = [Piece::Text(&[]); 2 * FEW + 1];
+    if parts.len() > few.len() {
+        let pieces: Option<Vec<Piece<'_>>> = parts.iter().map(resolve).collect();
+        return pieces.is_some_and(|pieces| fits(&pieces, text.as_bytes(), case));
+    }
+    for (place, part) in few.iter_mut().zip(parts) {
+        let Some(piece) = resolve(part) else {
+            return false;
+        };
+        *place = piece;
+    }
+    few.get(..parts.len())
+        .is_some_and(|pieces| fits(pieces, text.as_bytes(), case))
+}
+
+/// A place in a list of pieces.
+#[derive(Clone, Copy)]
+struct Cursor {
+    piece: usize,
+    at: usize,
+}
+
+impl Cursor {
+    /// The symbol at this place, or at the beginning of the next piece that has one.
+    fn symbol(&mut self, pieces: &[Piece<'_>]) -> Option<Symbol> {
+        loop {
+            let piece = pieces.get(self.piece)?;
+            if let Some(symbol) = piece.get(self.at) {
+                return Some(symbol);
+            }
+            self.piece += 1;
+            self.at = 0;
+        }
+    }
+
+    fn next(self) -> Self {
+        Self {
+            at: self.at.saturating_add(1),
+            ..self
+        }
+    }
+}
+
+/// Compares from the left; on a mismatch goes back to the last star only, and lets it take one character more.
+fn fits(pieces: &[Piece<'_>], text: &[u8], case: Case) -> bool {
     let same = |a: u8, b: u8| match case {
         Case::Sensitive => a == b,
         Case::Insensitive => a.eq_ignore_ascii_case(&b),
     };
-    let (mut at, mut read) = (0_usize, 0_usize);
-    let mut star: Option<(usize, usize)> = None;
+    let mut at = Cursor { piece: 0, at: 0 };
+    let mut read = 0_usize;
+    let mut star: Option<(Cursor, usize)> = None;
     while let Some(&byte) = text.get(read) {
-        match pattern.get(at) {
+        match at.symbol(pieces) {
             Some(Symbol::Many) => {
+                at = at.next();
                 star = Some((at, read));
-                at += 1;
             }
             Some(Symbol::One) => {
-                at += 1;
+                at = at.next();
                 read += character_length(byte);
             }
-            Some(Symbol::Byte(expected)) if same(*expected, byte) => {
-                at += 1;
+            Some(Symbol::Byte(expected)) if same(expected, byte) => {
+                at = at.next();
                 read += 1;
             }
             Some(Symbol::Byte(_)) | None => {
-                let Some((star_at, taken)) = star else {
+                let Some((after_star, taken)) = star else {
                     return false;
                 };
-                let taken = taken + text.get(taken).map_or(1, |first| character_length(*first));
-                star = Some((star_at, taken));
-                at = star_at + 1;
-                read = taken;
+                read = taken + text.get(taken).map_or(1, |first| character_length(*first));
+                star = Some((after_star, read));
+                at = after_star;
             }
         }
     }
-    pattern.iter().skip(at).all(|symbol| *symbol == Symbol::Many)
+    while at.symbol(pieces) == Some(Symbol::Many) {
+        at = at.next();
+    }
+    at.symbol(pieces).is_none()
 }
 
 /// How many bytes a UTF-8 character has, by its first.
@@ -190,11 +331,11 @@ mod tests {
 
     struct One(&'static str, &'static str);
     impl Variables for One {
-        fn value(&self, key: &str) -> Option<&str> {
-            key.eq_ignore_ascii_case(self.0).then_some(self.1)
+        fn value(&self, key: &Key) -> Option<&str> {
+            (*key == Key::new(self.0)).then_some(self.1)
         }
     }
-    const NONE: One = One("", "");
+    const NONE: One = One("none", "");
 
     fn wild(pattern: &str, text: &str) -> bool {
         Pattern::wild(pattern)
@@ -220,6 +361,7 @@ mod tests {
             ("", "a"),
             ("a", ""),
             ("a*c", "abd"),
+            ("a*a", "a"),
             ("?", ""),
             ("a?c", "ac"),
             ("*a?", "a"),
@@ -234,6 +376,9 @@ mod tests {
         let pattern = "*a".repeat(1000);
         assert!(!wild(&pattern, &"a".repeat(999)));
         assert!(!wild(&format!("{pattern}b"), &"a".repeat(2048)));
+        assert!(!wild(&format!("*{}b*", "a".repeat(15_000)), &"a".repeat(60_000)));
+        assert!(Pattern::wild(&"?".repeat(LONGEST + 1)).is_none());
+        assert!(Pattern::wild(&format!("${{a}}{}", "a".repeat(LONGEST))).is_none());
     }
 
     #[test]
@@ -243,21 +388,20 @@ mod tests {
         assert!(pattern.matches("x/1*/y", Case::Sensitive, &account));
         assert!(!pattern.matches("x/12/y", Case::Sensitive, &account));
         assert!(!pattern.matches("x//y", Case::Sensitive, &NONE));
-        assert!(
-            Pattern::wild("${aws:x, 'none'}")
+        for (pattern, text, fits) in [
+            ("${aws:x, 'none'}", "none", true),
+            ("${*}", "*", true),
+            ("${*}", "a", false),
+            ("${aws:PrincipalAccount}?${aws:PrincipalAccount}", "1*x1*", true),
+            ("${aws:PrincipalAccount}${aws:x, ''}", "1*", true),
+        ] {
+            let matches = Pattern::wild(pattern)
                 .unwrap()
-                .matches("none", Case::Sensitive, &NONE)
-        );
-        assert!(
-            Pattern::wild("${*}")
-                .unwrap()
-                .matches("*", Case::Sensitive, &NONE)
-        );
-        assert!(
-            !Pattern::wild("${*}")
-                .unwrap()
-                .matches("a", Case::Sensitive, &NONE)
-        );
+                .matches(text, Case::Sensitive, &account);
+            assert_eq!(matches, fits, "{pattern} {text}");
+        }
+        let many = Pattern::wild(&"${aws:PrincipalAccount}-".repeat(9)).unwrap();
+        assert!(many.matches(&"1*-".repeat(9), Case::Sensitive, &account));
         for malformed in ["${", "${}", "${a b}", "${a, b}", "x${aws:y"] {
             assert!(Pattern::wild(malformed).is_none(), "{malformed}");
         }
@@ -278,10 +422,19 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2048))]
+
         #[test]
         fn agrees_with_the_definition(pattern in "[ab\u{e9}*?]{0,8}", text in "[ab\u{e9}]{0,10}") {
             let chars = |t: &str| t.chars().collect::<Vec<_>>();
             prop_assert_eq!(wild(&pattern, &text), by_definition(&chars(&pattern), &chars(&text)));
+        }
+
+        #[test]
+        fn a_variable_is_as_if_its_value_were_written(before in "[ab*?]{0,4}", after in "[ab*?]{0,4}", text in "[abc]{0,10}") {
+            let value = One("x", "cb");
+            let with = Pattern::wild(&format!("{before}${{x}}{after}")).unwrap();
+            prop_assert_eq!(with.matches(&text, Case::Sensitive, &value), wild(&format!("{before}cb{after}"), &text));
         }
 
         #[test]

@@ -2,7 +2,7 @@
 
 use moho_terms::{AccountId, Arn};
 
-use crate::authz::Caller;
+use crate::authz::{Caller, CallerKind};
 
 /// How a statement names the caller. Naming its account alone leaves the decision to that account's own policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -10,7 +10,7 @@ pub(crate) enum Named {
     Not,
     /// Its account.
     ByAccount,
-    /// The role that its session is of: boundary and session policies still bound what is granted so.
+    /// The role or user that its session is of: boundary and session policies still bound what is granted so.
     AsRole,
     /// Itself: its session, or as a user, or as anybody.
     Directly,
@@ -19,31 +19,39 @@ pub(crate) enum Named {
 /// One entry of `Principal`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PrincipalPattern {
-    /// `*`: anybody.
+    /// `*`: anybody who has proved to be somebody.
     Anyone,
     /// An account: twelve digits or its `root`.
     Account(AccountId),
     /// A role, a session of a role, or another principal by its ARN.
     Arn(Arn),
     /// A role or user by its unique id, `AROA…` or `AIDA…`: it is no other that has its name later.
-    UniqueId(String),
-    /// A service or an identity provider: never a role session.
-    Other,
+    UniqueId(Box<str>),
+    /// An identity provider: whoever it knows.
+    Federated(Box<str>),
+    /// A service of AWS's: nobody here is one.
+    Service,
 }
 
 impl PrincipalPattern {
-    /// Parses one value under `kind`: `AWS`, `Service`, `Federated` or `CanonicalUser`.
+    /// Parses one value under `kind`: `AWS`, `Service` or `Federated`.
     pub(crate) fn parse(kind: &str, value: &str) -> Result<Self, &'static str> {
+        let graphic =
+            |text: &str| !text.is_empty() && text.len() <= 2048 && text.bytes().all(|b| b.is_ascii_graphic());
         match kind {
             "AWS" => Self::parse_aws(value),
-            "Service" | "Federated" | "CanonicalUser" if !value.is_empty() && value != "*" => Ok(Self::Other),
-            "Service" | "Federated" | "CanonicalUser" => Err("a service or provider must be named"),
+            "CanonicalUser" => Err("there are no canonical users: name an account or an ARN"),
+            "Service" | "Federated" if !graphic(value) || value.contains(['*', '?', '$']) => {
+                Err("a service or provider is named, without wildcards")
+            }
+            "Service" => Ok(Self::Service),
+            "Federated" => Ok(Self::Federated(value.into())),
             _ => Err("unknown kind of principal"),
         }
     }
 
     fn parse_aws(value: &str) -> Result<Self, &'static str> {
-        const MALFORMED: &str = "a principal is *, an account or an ARN without wildcards";
+        const MALFORMED: &str = "a principal is *, an account, an ARN without wildcards or a unique id";
         if value == "*" {
             return Ok(Self::Anyone);
         }
@@ -51,7 +59,7 @@ impl PrincipalPattern {
             return Ok(Self::Account(account));
         }
         if is_unique_id(value) {
-            return Ok(Self::UniqueId(value.to_owned()));
+            return Ok(Self::UniqueId(value.into()));
         }
         let Ok(arn) = value.parse::<Arn>() else {
             return Err(MALFORMED);
@@ -69,18 +77,38 @@ impl PrincipalPattern {
         })
     }
 
-    /// How it names `caller`.
+    /// How it names `caller`. Whoever is known to an identity provider only is named by that provider only.
     pub(crate) fn names(&self, caller: &Caller<'_>) -> Named {
+        let nobody_yet = caller.kind == CallerKind::WebIdentity;
         match self {
+            Self::Federated(provider) if caller.provider == Some(provider) => {
+                if nobody_yet {
+                    Named::Directly
+                } else {
+                    Named::AsRole
+                }
+            }
+            Self::Federated(_) | Self::Service => Named::Not,
+            _ if nobody_yet => Named::Not,
             Self::Anyone => Named::Directly,
             Self::Account(account) if *account == caller.account => Named::ByAccount,
             Self::Arn(arn) if arn.as_str() == caller.arn => Named::Directly,
-            Self::Arn(arn) if arn.as_str() == caller.role_arn => Named::AsRole,
-            Self::UniqueId(id) if caller.user_id == id => Named::Directly,
-            Self::UniqueId(id) if caller.user_id.split(':').next() == Some(id) => Named::AsRole,
-            Self::Account(_) | Self::Arn(_) | Self::UniqueId(_) | Self::Other => Named::Not,
+            Self::Arn(arn) if arn.as_str() == &*caller.of_arn => Named::AsRole,
+            Self::UniqueId(id) if **id == *caller.unique_id => caller.by_unique_id(),
+            Self::Account(_) | Self::Arn(_) | Self::UniqueId(_) => Named::Not,
         }
     }
+}
+
+/// Whether a list after `NotPrincipal` leaves `caller` out. As at AWS a session is left out only if its account, its role
+/// and the session itself are listed, and a user only if its account is.
+pub(crate) fn leaves_out(list: &[PrincipalPattern], caller: &Caller<'_>) -> bool {
+    let listed = |wanted: Named| list.iter().any(|pattern| pattern.names(caller) == wanted);
+    if caller.kind == CallerKind::WebIdentity || list.contains(&PrincipalPattern::Anyone) {
+        return listed(Named::Directly);
+    }
+    let is_of_another = *caller.of_arn != *caller.arn;
+    listed(Named::ByAccount) && listed(Named::Directly) && (!is_of_another || listed(Named::AsRole))
 }
 
 fn is_unique_id(text: &str) -> bool {

@@ -1,11 +1,15 @@
 //! One statement: to whom, what, on what and when it applies.
 
 use super::PolicyKind;
+use super::action::ActionPattern;
 use super::condition::Condition;
 use super::grammar::{Effect, OneOrMany, RawPrincipal, RawStatement};
 use super::pattern::{Case, Pattern};
-use super::principal::{Named, PrincipalPattern};
-use crate::authz::{Caller, Question};
+use super::principal::{Named, PrincipalPattern, leaves_out};
+use crate::authz::{Caller, Key, Question};
+
+/// The most bytes of an ARN in a policy: what cannot be the name of anything longer.
+const LONGEST_ARN: usize = 2000;
 
 /// These, or all but these.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +32,7 @@ impl<T> Selection<T> {
 pub(crate) struct Statement {
     sid: Option<String>,
     effect: Effect,
-    actions: Selection<Pattern>,
+    actions: Selection<ActionPattern>,
     /// `None` in a trust policy: it speaks of the role it is attached to.
     resources: Option<Selection<Pattern>>,
     /// `None` in a policy that is attached to a principal: it speaks of that one.
@@ -37,7 +41,8 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
-    pub(super) fn parse(raw: RawStatement, kind: PolicyKind) -> Result<Self, &'static str> {
+    /// Parses a statement; in policies of the older version, which `variables` says, `${…}` is itself.
+    pub(super) fn parse(raw: RawStatement, kind: PolicyKind, variables: bool) -> Result<Self, &'static str> {
         if let Some(sid) = &raw.sid {
             check_sid(sid, kind)?;
         }
@@ -45,14 +50,14 @@ impl Statement {
             raw.action,
             raw.not_action,
             "a statement has either Action or NotAction",
-            parse_action,
+            ActionPattern::parse,
         )?
         .ok_or("a statement needs Action or NotAction")?;
         let resources = select(
             raw.resource,
             raw.not_resource,
             "a statement has either Resource or NotResource",
-            parse_resource,
+            |text| parse_resource(text, variables),
         )?;
         if resources.is_some() == (kind == PolicyKind::Trust) {
             return Err(
@@ -64,7 +69,7 @@ impl Statement {
         for (operator, keys) in raw.condition.map(|map| map.0).unwrap_or_default() {
             for (key, values) in keys.0 {
                 let values: Vec<String> = values.0.into_iter().map(|value| value.0).collect();
-                conditions.push(Condition::parse(&operator, &key, &values)?);
+                conditions.push(Condition::parse(&operator, &key, &values, variables)?);
             }
         }
         Ok(Self {
@@ -82,12 +87,20 @@ impl Statement {
     }
 
     /// Tells every key that its conditions and variables ask about.
-    pub(crate) fn for_each_key<'a>(&'a self, tell: &mut impl FnMut(&'a str)) {
+    pub(crate) fn for_each_key<'a>(&'a self, tell: &mut impl FnMut(&'a Key)) {
         for condition in &self.conditions {
             condition.for_each_key(tell);
         }
         if let Some(Selection::These(patterns) | Selection::AllBut(patterns)) = &self.resources {
             patterns.iter().for_each(|pattern| pattern.for_each_key(tell));
+        }
+    }
+
+    /// The actions that it speaks of; `None` if that is all but some.
+    pub(super) fn speaks_of(&self) -> Option<&[ActionPattern]> {
+        match &self.actions {
+            Selection::These(patterns) => Some(patterns),
+            Selection::AllBut(_) => None,
         }
     }
 
@@ -98,19 +111,18 @@ impl Statement {
     /// Whether it applies to a question, and how it names the caller: a statement without principals speaks of whom it is
     /// attached to, so directly.
     pub(crate) fn applies(&self, question: &Question<'_>) -> Named {
-        let context = question.context;
-        let applies = self
-            .actions
-            .includes(|pattern| pattern.matches(question.action, Case::Insensitive, context))
-            && self.resources.as_ref().is_none_or(|resources| {
-                resources.includes(|p| p.matches(question.resource, Case::Sensitive, context))
-            })
-            && self.conditions.iter().all(|condition| condition.holds(context));
-        if applies {
-            self.names(question.caller.as_ref())
-        } else {
-            Named::Not
+        if !self.actions.includes(|pattern| pattern.matches(&question.action)) {
+            return Named::Not;
         }
+        let named = self.names(question.caller.as_ref());
+        if named == Named::Not {
+            return named;
+        }
+        let context = question.context;
+        let applies = self.resources.as_ref().is_none_or(|resources| {
+            resources.includes(|p| p.matches(question.resource, Case::Sensitive, context))
+        }) && self.conditions.iter().all(|condition| condition.holds(context));
+        if applies { named } else { Named::Not }
     }
 
     fn names(&self, caller: Option<&Caller<'_>>) -> Named {
@@ -122,8 +134,7 @@ impl Statement {
         };
         match principals {
             Selection::These(list) => list.iter().map(|p| p.names(caller)).max().unwrap_or(Named::Not),
-            // All but these: only who is named directly is left out; naming an account leaves out nobody in it.
-            Selection::AllBut(list) if list.iter().any(|p| p.names(caller) >= Named::AsRole) => Named::Not,
+            Selection::AllBut(list) if leaves_out(list, caller) => Named::Not,
             Selection::AllBut(_) => Named::Directly,
         }
     }
@@ -133,7 +144,7 @@ fn select<T>(
     these: Option<OneOrMany<String>>,
     all_but: Option<OneOrMany<String>>,
     both: &'static str,
-    parse: fn(&str) -> Result<T, &'static str>,
+    parse: impl Fn(&str) -> Result<T, &'static str>,
 ) -> Result<Option<Selection<T>>, &'static str> {
     let parsed = |list: OneOrMany<String>| {
         if list.0.is_empty() {
@@ -152,33 +163,25 @@ fn select<T>(
     }
 }
 
-/// `*`, or `service:Name` with wildcards in the name.
-fn parse_action(text: &str) -> Result<Pattern, &'static str> {
-    let service = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-    let name = |b: u8| b.is_ascii_alphanumeric() || b"*?".contains(&b);
-    let fits = text == "*"
-        || text.split_once(':').is_some_and(|(before, after)| {
-            !before.is_empty() && before.bytes().all(service) && !after.is_empty() && after.bytes().all(name)
-        });
-    if fits {
-        Ok(Pattern::wild_without_variables(text))
-    } else {
-        Err("an action is * or service:Name, with wildcards in the name only")
-    }
-}
-
 /// `*` or an ARN; parts that are missing at its end are wild.
-fn parse_resource(text: &str) -> Result<Pattern, &'static str> {
-    const MALFORMED: &str = "a resource is * or an ARN";
-    if text == "*" {
-        return Ok(Pattern::wild_without_variables("*"));
-    }
-    if !text.starts_with("arn:") || text.len() > 2048 {
+fn parse_resource(text: &str, variables: bool) -> Result<Pattern, &'static str> {
+    const MALFORMED: &str = "a resource is * or an ARN of visible ASCII characters";
+    let graphic = text.len() <= LONGEST_ARN && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+    if text != "*" && !(graphic && text.starts_with("arn:")) {
         return Err(MALFORMED);
     }
     let colons = text.bytes().filter(|b| *b == b':').count();
-    let completed = format!("{text}{}", ":*".repeat(5_usize.saturating_sub(colons)));
-    Pattern::wild(&completed).ok_or(MALFORMED)
+    let completed = if text == "*" {
+        text.to_owned()
+    } else {
+        format!("{text}{}", ":*".repeat(5_usize.saturating_sub(colons)))
+    };
+    let pattern = if variables {
+        Pattern::wild(&completed)
+    } else {
+        Pattern::plain(&completed, true)
+    };
+    pattern.ok_or(MALFORMED)
 }
 
 fn parse_principals(
@@ -240,21 +243,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn actions_and_resources_are_checked() {
-        for text in ["*", "s3:*", "bedrock-mantle:Create*", "kms:?ecrypt"] {
-            assert!(parse_action(text).is_ok(), "{text}");
+    fn resources_are_checked() {
+        let long = format!("arn:aws:s3:::{}", "x".repeat(LONGEST_ARN));
+        for text in [
+            "",
+            "role/x",
+            "arn",
+            "**",
+            "arn:aws:s3:::${open",
+            "arn:aws:s3:::b\u{fc}cket",
+            "arn:aws:s3:::b\u{200b}",
+            "\u{ff41}rn:aws:s3:::b",
+            &long,
+        ] {
+            assert!(parse_resource(text, true).is_err(), "{text}");
         }
-        for text in ["", "s3", ":Get", "s3:", "s*:Get", "s3:Get Object", "s3:${x}"] {
-            assert!(parse_action(text).is_err(), "{text}");
-        }
-        for text in ["", "role/x", "arn", "**", "arn:aws:s3:::${open"] {
-            assert!(parse_resource(text).is_err(), "{text}");
-        }
+        assert!(parse_resource("arn:aws:s3:::${open", false).is_ok());
     }
 
     #[test]
     fn an_incomplete_arn_is_completed() {
-        let pattern = parse_resource("arn:aws:kms").unwrap();
+        let pattern = parse_resource("arn:aws:kms", true).unwrap();
         let arn: moho_terms::Arn = "arn:aws:kms:r:123456789012:key/1".parse().unwrap();
         assert!(pattern.matches(arn.as_str(), Case::Sensitive, &crate::authz::Context::new()));
     }

@@ -256,8 +256,10 @@ mod tests {
             secret_access_key: Secret::new(b"a/secret+of/forty".to_vec()),
             session_token: Secret::new(b"token==".to_vec()),
             expires_at: Timestamp::from_unix_seconds(NOW + 3600),
-            assumed_role_arn: "arn:aws:sts::123456789012:assumed-role/Admin/me".parse().unwrap(),
-            assumed_role_id: "AROA:me".to_owned(),
+            principal_arn: "arn:aws:sts::123456789012:assumed-role/Admin/me".parse().unwrap(),
+            user_id: "AROA:me".to_owned(),
+            packed_percent: None,
+            source_identity: None,
         };
         let endpoint = Endpoint {
             url: "https://127.0.0.1:8443".to_owned(),

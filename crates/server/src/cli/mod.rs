@@ -163,6 +163,9 @@ fn command() -> Command {
 /// The settings as typed, with those of the file behind them.
 fn typed(matches: &ArgMatches) -> Result<Typed, Failure> {
     let typed = Typed::from_command_line(matches);
+    if let Some(secret) = typed.secret_flag() {
+        moho_os::blot_out_argument(secret).map_err(|error| Failure::new(Exit::InTheWay, error))?;
+    }
     match matches.get_one::<std::path::PathBuf>("config") {
         Some(path) => Ok(typed.over(Typed::from_file(&read(path)?)?)),
         None => Ok(typed),

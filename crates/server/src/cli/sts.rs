@@ -65,8 +65,10 @@ impl Sts {
             secret_access_key: secret("SecretAccessKey")?,
             session_token: secret("SessionToken")?,
             expires_at: moment(&text("Expiration")?)?,
-            assumed_role_arn: text("Arn")?.parse()?,
-            assumed_role_id: text("AssumedRoleId")?.to_string(),
+            principal_arn: text("Arn")?.parse()?,
+            user_id: text("AssumedRoleId")?.to_string(),
+            packed_percent: None,
+            source_identity: None,
         })
     }
 

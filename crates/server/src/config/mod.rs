@@ -5,6 +5,8 @@
 //! reading the file is the caller's.
 
 mod endpoints;
+mod fixed;
+mod quotas;
 mod resolve;
 mod settings;
 mod tables;
@@ -14,10 +16,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use moho_engine::EngineConfig;
+use moho_iam::authn::FixedCredentials;
 use moho_terms::{ModelId, Region};
 
 use crate::net::Limits;
 use crate::net::tls::HostName;
+use crate::quota::Quota;
 use crate::system::LogFormat;
 
 pub use endpoints::{EndpointConfig, Place};
@@ -48,6 +52,8 @@ pub struct Config {
     pub bootstrap_grants: Vec<ModelId>,
     /// What a peer may take.
     pub limits: Limits,
+    /// What principals may use of models.
+    pub(crate) quotas: Vec<Quota>,
     /// The certificate to show.
     pub tls: TlsConfig,
     /// How to log.
@@ -56,6 +62,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Where traces go; nowhere unless told.
     pub otlp: Option<OtlpConfig>,
+    /// Credentials that somebody chose, for tools that can send no others; none unless told.
+    pub static_credentials: Option<FixedCredentials>,
 }
 
 /// Where traces go, by OTLP over HTTP.
@@ -128,7 +136,7 @@ pub struct Surroundings {
     pub data_home: Option<PathBuf>,
 }
 
-/// What is wrong with the settings. Names the place, never the value of anything secret: no setting is.
+/// What is wrong with the settings. Names the place, never the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// The file is no TOML.

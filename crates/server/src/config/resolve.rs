@@ -43,6 +43,7 @@ impl Config {
             engine: engine(typed)?,
             bootstrap_grants: list(typed, "bootstrap.grants", |text| text.parse::<ModelId>())?,
             limits: limits(typed)?,
+            quotas: super::quotas::resolve(typed)?,
             tls: tls(typed, listen.iter().chain(private_addresses(&endpoints)))?,
             log: LogConfig {
                 format: one(typed, "log.format", |text| match text {
@@ -63,6 +64,10 @@ impl Config {
             })?
             .flatten(),
             otlp: otlp(typed)?,
+            static_credentials: super::fixed::resolve(
+                typed,
+                listen.iter().chain(private_addresses(&endpoints)),
+            )?,
             listen,
             endpoints,
             plain_http,
@@ -258,7 +263,7 @@ fn tls<'a>(typed: &Typed, listen: impl Iterator<Item = &'a SocketAddr>) -> Resul
     }
 }
 
-fn one<T, E: ToString>(
+pub(super) fn one<T, E: ToString>(
     typed: &Typed,
     key: &str,
     parse: impl Fn(&str) -> Result<T, E>,

@@ -237,7 +237,21 @@ pub const SETTINGS: &[Setting] = &[
         "1",
         "Share of the traces to record that begin here, from 0 to 1; a request that names its trace follows its caller",
     ),
+    one(
+        [
+            STATIC_CREDENTIALS,
+            "dev-static-credentials",
+            "MOHO_DEV_STATIC_CREDENTIALS",
+        ],
+        "ID:SECRET:ACCOUNT",
+        "none",
+        "Fixed credentials that act as the role Admin of the account, for local tools that can send no others. Only under the \
+         development root of trust, and only if every address to serve on is a loopback one",
+    ),
 ];
+
+/// The one setting that holds a secret: its value is shown nowhere.
+pub(super) const STATIC_CREDENTIALS: &str = "dev.static_credentials";
 
 impl Setting {
     /// The setting of a key.

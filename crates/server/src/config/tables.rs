@@ -69,7 +69,9 @@ const fn keys(
 }
 
 /// Every kind of table.
-pub const TABLES: &[TableKind] = &[TableKind {
+pub const TABLES: &[TableKind] = &[ENDPOINTS, QUOTAS];
+
+const ENDPOINTS: TableKind = TableKind {
     name: "endpoints",
     form: TableForm::Named("vpce-ID"),
     keys: &[
@@ -98,7 +100,54 @@ pub const TABLES: &[TableKind] = &[TableKind {
             "Account that owns the network and the endpoint, and further ones whose principals may come in by it",
         ),
     ],
-}];
+};
+
+const QUOTAS: TableKind = TableKind {
+    name: "quotas",
+    form: TableForm::Listed,
+    keys: &[
+        key(
+            "principal",
+            "PATTERN",
+            "all together",
+            "Roles and users by their ARN, where `*` is any characters and `?` one: each is counted apart",
+        ),
+        key(
+            "tag",
+            "KEY or KEY=VALUE",
+            "any",
+            "Principals that have this tag: each value is counted apart",
+        ),
+        key(
+            "model",
+            "PATTERN",
+            "all together",
+            "Models by their id, where `*` is any characters and `?` one: each is counted apart",
+        ),
+        limit("requests_per_minute", "Requests in any sixty seconds"),
+        limit("requests_per_day", "Requests in a day of UTC"),
+        limit(
+            "input_tokens_per_minute",
+            "Tokens of prompts in any sixty seconds",
+        ),
+        limit("input_tokens_per_day", "Tokens of prompts in a day of UTC"),
+        limit(
+            "output_tokens_per_minute",
+            "Tokens of answers in any sixty seconds",
+        ),
+        limit("output_tokens_per_day", "Tokens of answers in a day of UTC"),
+        limit("tokens_per_minute", "Tokens of both in any sixty seconds"),
+        limit("tokens_per_day", "Tokens of both in a day of UTC"),
+        limit(
+            "concurrent_sequences",
+            "Answers that are written, or wait to be, at once",
+        ),
+    ],
+};
+
+const fn limit(name: &'static str, meaning: &'static str) -> TableKey {
+    key(name, "COUNT", "none", meaning)
+}
 
 impl TableKind {
     /// The kind of this name.

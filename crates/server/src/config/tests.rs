@@ -335,3 +335,64 @@ fn one_peer_gets_half_of_the_connections_unless_it_is_told_otherwise() {
     let said = limits(&["--max-connections", "10", "--max-peer-connections", "9"]);
     assert_eq!((said.connections, said.connections_per_peer), (10, 9));
 }
+
+#[test]
+fn fixed_credentials_are_for_loopback_addresses_and_shown_nowhere() {
+    let config = resolve(&typed(&[
+        "--dev-static-credentials",
+        "test:se:cret/+:123456789012",
+    ]))
+    .unwrap();
+    let fixed = config.static_credentials.unwrap();
+    assert_eq!(
+        (fixed.id.as_str(), fixed.account.as_str()),
+        ("test", "123456789012")
+    );
+    assert_eq!(fixed.secret.expose(), b"se:cret/+");
+    assert!(resolve(&Typed::default()).unwrap().static_credentials.is_none());
+    assert!(
+        resolve(&typed(&["--dev-static-credentials", "none"]))
+            .unwrap()
+            .static_credentials
+            .is_none()
+    );
+    for listen in [
+        "0.0.0.0:8443",
+        "[::]:8443",
+        "192.0.2.1:8443",
+        "127.0.0.1:8443,10.0.0.1:8443",
+    ] {
+        let error = resolve(&typed(&[
+            "--listen",
+            listen,
+            "--dev-static-credentials",
+            "test:hidden:123456789012",
+        ]));
+        let error = error.err().unwrap();
+        assert!(error.contains("loopback") && !error.contains("hidden"), "{error}");
+    }
+    for text in [
+        "",
+        "hidden",
+        "id:hidden",
+        "id::123456789012",
+        "i:hidden:123456789012",
+        "id/x:hidden:123456789012",
+        "test:hidden hidden:123456789012",
+        "test:hidden:12345678901",
+        "test:hidden:12345678901\u{0662}",
+    ] {
+        let error = resolve(&typed(&["--dev-static-credentials", text]))
+            .err()
+            .unwrap();
+        assert!(
+            error.contains("ID:SECRET:ACCOUNT") && !error.contains("hidden"),
+            "{error}"
+        );
+    }
+    let on_the_line = typed(&["--dev-static-credentials=test:hidden:123456789012"]);
+    assert_eq!(on_the_line.secret_flag(), Some("test:hidden:123456789012"));
+    let in_the_file = Typed::from_file("[dev]\nstatic_credentials = 'test:hidden:123456789012'").unwrap();
+    assert_eq!(in_the_file.secret_flag(), None);
+    assert!(resolve(&in_the_file).unwrap().static_credentials.is_some());
+}

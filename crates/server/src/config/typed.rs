@@ -7,9 +7,10 @@ use clap::{Arg, ArgAction, ArgMatches};
 use toml::{Table, Value};
 
 use super::resolve::wrong;
+use super::settings::STATIC_CREDENTIALS;
 use super::{ConfigError, SETTINGS, Setting, TableForm, TableKind};
 
-/// Settings as text. A flag is stronger than a variable, and a variable stronger than the file.
+/// Settings as text, with whatever secret stands there. A flag is stronger than a variable, and a variable stronger than the file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Typed {
     values: BTreeMap<&'static str, Entry>,
@@ -118,6 +119,13 @@ impl Typed {
         self
     }
 
+    /// The secret that stands on the command line for everybody to see, if one does.
+    pub(crate) fn secret_flag(&self) -> Option<&str> {
+        let entry = self.get(STATIC_CREDENTIALS)?;
+        let flag = entry.place.starts_with("--");
+        entry.values.last().filter(|_| flag).map(String::as_str)
+    }
+
     /// The tables of a kind, in the order of their names or as they stand.
     pub(super) fn tables(&self, kind: &str) -> &[TypedTable] {
         self.tables.get(kind).map_or(&[], Vec::as_slice)
@@ -211,6 +219,7 @@ fn arg(setting: &'static Setting) -> Arg {
     let arg = Arg::new(setting.key)
         .long(setting.flag)
         .env(setting.variable)
+        .hide_env_values(setting.key == STATIC_CREDENTIALS)
         .value_name(setting.value)
         .help(format!("{} [default: {}]", setting.meaning, setting.default))
         .help_heading(heading(setting.key));

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 pub use sequence::Sequence;
 
 use self::sequence::Ticket;
+use crate::quota::Bill;
 use crate::telemetry::{Operation, Question, RequestSpan, Watch};
 
 /// Tokens that a sequence may be ahead of its reader.
@@ -103,15 +104,16 @@ impl EngineLink {
         self.shared.readers().is_none()
     }
 
-    /// Starts a sequence for the request of `span`, and measures it. Its name and its first credit are the link's to
-    /// choose, whatever `start` says of them.
+    /// Starts a sequence for the request of `span`, measures it, and pays `bill` for what it uses. Its name and its first
+    /// credit are the link's to choose, whatever `start` says of them.
     ///
     /// # Errors
     /// [`EngineGone`]: the engine has ended.
-    pub fn start_sequence(
+    pub(crate) fn start_sequence(
         &self,
         mut start: Box<StartSequence>,
         span: &RequestSpan,
+        bill: Option<Bill>,
     ) -> Result<Sequence, EngineGone> {
         let room = usize::try_from(WINDOW)
             .unwrap_or(usize::MAX)
@@ -120,7 +122,7 @@ impl EngineLink {
         let ticket = Ticket::open(&self.shared, room)?;
         start.sequence = ticket.id();
         start.credit = WINDOW;
-        let sequence = Sequence::new(ticket, watch, WINDOW);
+        let sequence = Sequence::new(ticket, (watch, bill), WINDOW);
         self.shared.send(EngineCommand::Start(start))?;
         Ok(sequence)
     }

@@ -10,12 +10,15 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{Said, Shared};
+use crate::quota::Bill;
 use crate::telemetry::{Ending, Watch};
 
 /// A running sequence. Reading it lets the engine go on; dropping it cancels it.
 pub struct Sequence {
     ticket: Ticket,
     watch: Watch,
+    /// What its tokens are paid with, until it ends.
+    bill: Option<Bill>,
     window: u32,
     /// Tokens read since credit was last given.
     read: u32,
@@ -58,6 +61,15 @@ impl Ticket {
     }
 }
 
+impl Ticket {
+    /// An answer that is there and was not read; never waits.
+    fn next_unread(&mut self) -> Option<Said> {
+        let said = self.events.try_recv().ok()?;
+        self.ended |= said.kind.is_terminal();
+        Some(said)
+    }
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.ended {
@@ -68,10 +80,11 @@ impl Drop for Ticket {
 }
 
 impl Sequence {
-    pub(super) fn new(ticket: Ticket, watch: Watch, window: u32) -> Self {
+    pub(super) fn new(ticket: Ticket, (watch, bill): (Watch, Option<Bill>), window: u32) -> Self {
         Self {
             ticket,
             watch,
+            bill,
             window,
             read: 0,
         }
@@ -88,10 +101,32 @@ impl Sequence {
             kind: EventKind::Failed(Failure::EngineStopped),
         });
         watched(&mut self.watch, &said);
+        self.pay(&said.kind);
         if let EventKind::Text { tokens, .. } = &said.kind {
             self.give_back(*tokens);
         }
         Some(said.kind)
+    }
+
+    /// Pays for what was used, whether or not anybody reads it; with the end, the bill is settled.
+    fn pay(&mut self, said: &EventKind) {
+        let Some(bill) = &mut self.bill else { return };
+        match said {
+            EventKind::Admitted {
+                prompt_tokens,
+                cached_tokens,
+            } => bill.prompt((*prompt_tokens).into(), (*cached_tokens).into()),
+            EventKind::Text { tokens, .. } => bill.generated((*tokens).into()),
+            EventKind::Finished { usage, .. } => bill.ended(usage.completion_tokens.into()),
+            EventKind::Scheduled
+            | EventKind::Refused(_)
+            | EventKind::Failed(_)
+            | EventKind::Counted { .. }
+            | EventKind::Measured(_) => {}
+        }
+        if said.is_terminal() {
+            self.bill = None;
+        }
     }
 
     /// Gives credit back for what was read, half a window at a time, to spare the engine a message per token.
@@ -103,6 +138,17 @@ impl Sequence {
                 sequence: self.ticket.id,
                 tokens,
             });
+        }
+    }
+}
+
+impl Drop for Sequence {
+    /// What the engine has said already is paid, though nobody has read it.
+    fn drop(&mut self) {
+        if self.bill.is_some() {
+            while let Some(said) = self.ticket.next_unread() {
+                self.pay(&said.kind);
+            }
         }
     }
 }

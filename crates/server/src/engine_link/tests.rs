@@ -85,7 +85,7 @@ fn start(link: &EngineLink) -> Sequence {
         isolation: 0,
         together: Together::default(),
     };
-    link.start_sequence(Box::new(start), &span()).unwrap()
+    link.start_sequence(Box::new(start), &span(), None).unwrap()
 }
 
 fn finished(reason: FinishReason) -> EventKind {

@@ -78,6 +78,7 @@ pub(super) fn from_authn(error: &AuthnError) -> Failure {
         AuthnError::BadSignature => Failure::BadSignature,
         AuthnError::Expired { at } => Failure::ExpiredCredentials { ended: *at },
         AuthnError::Skewed { .. } => Failure::Skewed(error.to_string()),
+        AuthnError::Unavailable(_) => unavailable(error),
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use moho_iam::authz::RequestFacts;
-use moho_wire::{Failure, RequestHead, Route, RouteRefused};
+use moho_wire::{ErrorShape, Failure, RequestHead, Route, RouteRefused};
 
 pub(crate) use failure::{chain, from_engine_failure, from_engine_refusal, from_store};
 pub(crate) use health::answer as probe_answer;
@@ -24,6 +24,7 @@ pub(crate) use strangers::Strangers;
 
 use crate::endpoints;
 use crate::net::{Admission, Head, Inbound, Outbound, Peer, RimError, Via};
+use crate::quota::Entrance;
 use crate::startup::Platform;
 use crate::telemetry::{RequestSpan, route};
 
@@ -43,7 +44,7 @@ impl RequestRoad {
         &self,
         inbound: &Inbound,
         route: &Route,
-        span: &RequestSpan,
+        (span, entrance): (&RequestSpan, &Arc<Entrance>),
     ) -> Result<Outbound, Failure> {
         let platform = &self.platform;
         let facts = facts(platform, &inbound.head, route)?;
@@ -62,6 +63,7 @@ impl RequestRoad {
             facts: &facts,
             route,
             span,
+            entrance,
         };
         dispatch::dispatch(&trip, command).await
     }
@@ -103,10 +105,14 @@ impl crate::net::Road for RequestRoad {
         };
         let shape = route.error_shape();
         let span = RequestSpan::begin(telemetry, head, route::template(route.target()));
-        let reply = match self.travel(&inbound, &route, &span).await {
+        let entrance = Arc::default();
+        let mut reply = match self.travel(&inbound, &route, (&span, &entrance)).await {
             Ok(outbound) => outbound,
             Err(failure) => reply::failure(&failure, shape, head),
         };
+        if shape == ErrorShape::OpenAi {
+            reply::say_what_is_left(&mut reply, entrance.standing());
+        }
         span.replied(reply.status);
         reply
     }

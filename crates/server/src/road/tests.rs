@@ -54,14 +54,15 @@ impl Rig {
             .authorizer
             .authorize::<AssumeRole>(&caller, &facts(&self.head("/")), &role, &Context::new())
             .unwrap();
-        let grant = SessionGrant {
-            session_name: "me".parse().unwrap(),
-            duration_seconds: None,
-            session_policy: None,
-        };
+        let grant = SessionGrant::named("me".parse().unwrap());
         let credentials = platform
             .authenticator
-            .issue(&permit, grant, now, &*platform.entropy)
+            .issue(
+                &permit,
+                &platform.store.role_facts(&role).unwrap().unwrap(),
+                grant,
+                (now, &*platform.entropy),
+            )
             .unwrap();
         let key = credentials.bearer_key(&platform.region, now, 900).unwrap();
         String::from_utf8(key.expose().to_vec()).unwrap()

@@ -18,7 +18,11 @@ pub(super) fn ensure(
 ) -> Result<Bootstrapped, StartupError> {
     let bootstrapped = match Door::open(kms.attestation(), store.identity_provider()?) {
         Ok(door) => {
-            let plan = BootstrapPlan::new(config.region.clone(), config.bootstrap_grants.clone(), entropy)?;
+            let mut plan =
+                BootstrapPlan::new(config.region.clone(), config.bootstrap_grants.clone(), entropy)?;
+            if let Some(fixed) = &config.static_credentials {
+                plan = plan.in_account(fixed.account);
+            }
             store.ensure_bootstrap(&door, kms, &plan, clock.now())?
         }
         Err(closed) => {

@@ -12,6 +12,7 @@ use moho_store::StoreError;
 use moho_terms::EntropyUnavailable;
 
 use crate::endpoints::EndpointError;
+use crate::handlers::paging::NoMarker;
 use crate::telemetry::OtlpError;
 
 /// Why the platform cannot be opened.
@@ -39,6 +40,8 @@ pub(crate) enum StartupError {
     Thread(#[source] io::Error),
     #[error("the session key cannot be used")]
     SessionKey(#[from] SessionKeyError),
+    #[error("the paging key cannot be used")]
+    Paging(#[from] NoMarker),
     #[error("the private endpoints cannot be served")]
     Endpoints(#[from] EndpointError),
     #[error(transparent)]
@@ -52,6 +55,18 @@ pub(crate) enum StartupError {
         kept: moho_terms::Region,
         asked: moho_terms::Region,
     },
+    #[error("`dev.static_credentials` cannot be used")]
+    FixedCredentials(#[from] moho_iam::authn::FixedCredentialsError),
+    #[error(
+        "`dev.static_credentials` cannot be used: account {asked} has no role Admin here; the first account of this data \
+         directory is {first}"
+    )]
+    FixedAccount {
+        asked: moho_terms::AccountId,
+        first: moho_terms::AccountId,
+    },
     #[error("the built-in names do not fit: {0}")]
     Names(#[from] moho_terms::ArnError),
+    #[error("the built-in names do not fit: {0}")]
+    Ids(#[from] moho_terms::IdError),
 }

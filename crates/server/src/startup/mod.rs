@@ -3,8 +3,10 @@
 //! The order is the order of trust: nothing is opened before what protects it, and nothing listens before all of it is
 //! there.
 
+mod bookkeeper;
 mod bootstrap;
 mod error;
+mod fixed;
 mod platform;
 mod probed;
 pub(crate) mod watched;
@@ -26,6 +28,7 @@ use moho_wire::openai::models::Model;
 pub(crate) use error::StartupError;
 pub(crate) use platform::{DoorSwitch, Platform};
 
+use self::bookkeeper::Bookkeeper;
 use self::probed::ProbedStore;
 use self::watched::WatchedJournal;
 use crate::closing::Closing;
@@ -33,9 +36,12 @@ use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
 use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
+use crate::handlers::paging::{PAGING_KEY, Paging};
+use crate::quota::Quotas;
 use crate::road::Strangers;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::telemetry::{Exporter, Telemetry, Traces};
+use crate::usage::UsageLog;
 
 /// The development root key's file in the data directory.
 pub(crate) const ROOT_KEY: &str = "root.key";
@@ -65,8 +71,9 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         })?;
 
     let root = RootKey::development(&config.data.join(ROOT_KEY), &*entropy)?;
-    let posture = posture(root.residence());
+    let mut posture = posture(root.residence());
     let session_key = root.derive(SESSION_KEY)?;
+    let paging = Paging::new(&root.derive(PAGING_KEY)?)?;
     let store = Arc::new(Store::open(&config.data.join("store"))?);
     let (journal, recovery) = FileJournal::open(&config.data.join("journal"))?;
     if recovery.cut_bytes > 0 {
@@ -89,15 +96,32 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Arc::clone(&journal) as _,
         Arc::clone(&clock),
     );
+    let mut authenticator = Authenticator::new(&session_key, config.region.clone())?;
+    if let Some(fixed) = &config.static_credentials {
+        let now = clock.now();
+        authenticator = fixed::taken(
+            authenticator,
+            fixed,
+            (&store, kms.attestation()),
+            (bootstrapped.account, now),
+        )?;
+        posture.push(fixed::posture(fixed));
+    }
     let closing = Closing::new();
+    let days = Box::new(Arc::clone(&store));
+    let quotas = Arc::new(Quotas::new(config.quotas.clone(), days, Arc::clone(&clock)));
+    let usage = Arc::new(UsageLog::new(Arc::clone(&store), Arc::clone(&clock)));
+    let bookkeeper =
+        Bookkeeper::start(Arc::clone(&quotas), Arc::clone(&usage)).map_err(StartupError::Thread)?;
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
         account_key: bootstrapped.account_key,
         attestation: kms.attestation(),
         own_uid: moho_os::own_user(),
-        authenticator: Authenticator::new(&session_key, config.region.clone())?,
+        authenticator,
         authorizer,
+        paging,
         journal,
         journal_file,
         strangers: Strangers::default(),
@@ -113,6 +137,9 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         engine,
         telemetry: telemetry(config, &closing, &clock, &entropy)?,
         models,
+        quotas,
+        usage,
+        _bookkeeper: bookkeeper,
         door: DoorSwitch::new(door),
         closing,
         clock,

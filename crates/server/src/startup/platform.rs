@@ -16,10 +16,14 @@ use crate::closing::Closing;
 use crate::door::DoorState;
 use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
+use crate::handlers::paging::Paging;
+use crate::quota::Quotas;
 use crate::road::Strangers;
+use crate::startup::bookkeeper::Bookkeeper;
 use crate::startup::probed::ProbedStore;
 use crate::startup::watched::WatchedJournal;
 use crate::telemetry::Telemetry;
+use crate::usage::UsageLog;
 
 /// Everything a request may need.
 pub(crate) struct Platform {
@@ -33,6 +37,8 @@ pub(crate) struct Platform {
     pub(crate) own_uid: u32,
     pub(crate) authenticator: Authenticator,
     pub(crate) authorizer: Authorizer,
+    /// Makes and reads the markers of lists.
+    pub(crate) paging: Paging,
     /// Where the authorizer writes, to know whether it can.
     pub(crate) journal: Arc<WatchedJournal>,
     /// The same journal, to know how far it is on the disk.
@@ -47,6 +53,12 @@ pub(crate) struct Platform {
     pub(crate) probed_store: ProbedStore,
     pub(crate) engine: EngineLink,
     pub(crate) models: Vec<Model>,
+    /// How much everybody may use.
+    pub(crate) quotas: Arc<Quotas>,
+    /// How much everybody did.
+    pub(crate) usage: Arc<UsageLog>,
+    /// Writes both down. Dropped with the platform, when nothing runs any more.
+    pub(crate) _bookkeeper: Bookkeeper,
     /// What is measured of all this.
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) door: DoorSwitch,

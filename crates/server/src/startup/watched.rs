@@ -122,6 +122,7 @@ pub(crate) mod tests {
             resource: None,
             policy: None,
             statement: None,
+            source_identity: None,
             endpoint: None,
             source_ip: None,
             user_agent_sha256: None,

@@ -49,12 +49,13 @@ use crate::net::{Head, RimError};
 /// That the bootstrap door is closed, in the journal's word.
 const DOOR_CLOSED: &str = "door-closed";
 /// Why authentications fail, in the words of the journal.
-const AUTH_FAILURES: [&str; 8] = [
+const AUTH_FAILURES: [&str; 9] = [
     "missing",
     "malformed",
     "unknown-key",
     "wrong-scope",
     "bad-signature",
+    "unavailable",
     "expired",
     "skewed",
     DOOR_CLOSED,
@@ -134,6 +135,11 @@ impl Telemetry {
     /// Somebody knocked at the bootstrap door, which is closed.
     pub(crate) fn door_was_closed(&self) {
         self.http.auth_failures.add(DOOR_CLOSED);
+    }
+
+    /// A request was refused, as a quota is used up: of what, in a fixed word.
+    pub(crate) fn quota_was_hit(&self, kind: &'static str) {
+        self.http.rejections.add(kind);
     }
 
     /// A request was refused by the rim; if it was asked to come again, that is counted.

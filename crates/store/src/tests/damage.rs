@@ -49,7 +49,7 @@ fn settings_lose_nothing_and_leave_nothing() {
         house
             .store
             .database
-            .read(|tx| tx.execute("DELETE FROM role_policy", []))
+            .read(|tx| tx.execute("DELETE FROM iam_role_policy", []))
             .is_err(),
         "a reader wrote"
     );

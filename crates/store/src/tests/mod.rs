@@ -1,6 +1,7 @@
 //! Kept, lost, altered: what the store gives back, and what it says when it cannot.
 
 mod damage;
+mod organizations;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use moho_terms::{
 };
 use rusqlite::Connection;
 
-use crate::{BootstrapPlan, Bootstrapped, NewIdentityProvider, Store, StoreError};
+use crate::identities::NewOidcProvider;
+use crate::{BootstrapPlan, Bootstrapped, Store, StoreError};
 
 /// Time, randomness and a journal that forgets.
 #[derive(Default)]
@@ -92,12 +94,11 @@ impl House {
             .authorizer
             .authorize(&guest, &self.facts(), &role, &Context::new())
             .unwrap();
-        let grant = SessionGrant {
-            session_name: "me".parse().unwrap(),
-            duration_seconds: None,
-            session_policy: None,
-        };
-        let credentials = authenticator.issue(&permit, grant, now, &*self.world).unwrap();
+        let grant = SessionGrant::named("me".parse().unwrap());
+        let facts = self.store.role_facts(&role).unwrap().unwrap();
+        let credentials = authenticator
+            .issue(&permit, &facts, grant, (now, &*self.world))
+            .unwrap();
         let key = credentials.bearer_key(&region(), now, 3600).unwrap();
         let authorization = format!("Bearer {}", String::from_utf8_lossy(key.expose()));
         let head = HttpHead {
@@ -368,7 +369,7 @@ fn bootstrapping_again_returns_what_is_there() {
     assert!(house.store.model_agreed(account, &model("new")).unwrap());
     assert!(house.store.model_agreed(account, &model("granted")).unwrap());
     let counts = "SELECT (SELECT count(*) FROM organisation) || (SELECT count(*) FROM account) ||
-        (SELECT count(*) FROM kms_key) || (SELECT count(*) FROM role)";
+        (SELECT count(*) FROM kms_key) || (SELECT count(*) FROM iam_role)";
     let counts: String = behind(directory.path())
         .query_row(counts, [], |row| row.get(0))
         .unwrap();
@@ -449,15 +450,15 @@ fn a_role_that_is_removed_may_nothing_and_a_policy_that_is_garbled_is_an_error()
     let sqlite = behind(directory.path());
     let key = house.first.account_key.as_str();
     sqlite
-        .execute("UPDATE role_policy SET document = '{}'", [])
+        .execute("UPDATE iam_role_policy SET document = '{}'", [])
         .unwrap();
     house.store.policies.forget();
     assert!(matches!(
         house.ask::<kms::Decrypt>(&developer, key),
         Err(Refusal::PolicyUnavailable(_))
     ));
-    sqlite.execute("DELETE FROM role_policy", []).unwrap();
-    sqlite.execute("DELETE FROM role", []).unwrap();
+    sqlite.execute("DELETE FROM iam_role_policy", []).unwrap();
+    sqlite.execute("DELETE FROM iam_role", []).unwrap();
     house.store.policies.forget();
     assert!(matches!(
         house.ask::<kms::Decrypt>(&developer, key),
@@ -473,23 +474,16 @@ fn an_identity_provider_closes_the_door_for_good() {
     let admin = house.session("Admin");
     let arn = format!("arn:aws:iam::{}:oidc-provider/example.org", house.first.account);
     let permit: Permit<iam::CreateOpenIDConnectProvider> = house.ask(&admin, &arn).unwrap();
-    let provider = NewIdentityProvider {
+    let provider = NewOidcProvider {
         url: "https://example.org".to_owned(),
         client_ids: vec!["one".to_owned(), "two".to_owned()],
-        thumbprints: Vec::new(),
+        ..NewOidcProvider::default()
     };
-    assert!(
-        house
-            .store
-            .create_identity_provider(&permit, &provider, house.world.now())
-            .unwrap()
-    );
-    assert!(
-        !house
-            .store
-            .create_identity_provider(&permit, &provider, house.world.now())
-            .unwrap()
-    );
+    let now = house.world.now();
+    let created = house.store.create_oidc_provider(&permit, &provider, now);
+    assert_eq!(created.unwrap().client_ids, provider.client_ids);
+    let again = house.store.create_oidc_provider(&permit, &provider, now);
+    assert!(again.is_err());
     assert_eq!(house.store.identity_provider().unwrap(), IdentityProvider::Set);
     drop(house);
 

@@ -7,6 +7,7 @@ pub(crate) mod declare;
 pub(crate) mod document;
 mod ec2;
 pub(crate) mod field_list;
+mod json;
 mod model;
 pub mod ops;
 mod path;
@@ -17,6 +18,8 @@ pub(crate) mod rest;
 mod rest_in;
 mod rest_out;
 mod validate;
+
+pub use json::JsonService;
 
 use crate::query::Query;
 use crate::{Command, ErrorShape, Failure};
@@ -141,6 +144,10 @@ fn name(text: &str) -> String {
 
 #[cfg(test)]
 mod ec2_vectors;
+#[cfg(test)]
+mod json_tests;
+#[cfg(test)]
+mod json_vectors;
 #[cfg(test)]
 mod rest_tests;
 #[cfg(test)]

@@ -28,6 +28,8 @@ pub(crate) static BEDROCK_RUNTIME: LazyLock<Result<ServiceModel, ModelError>> =
 pub(crate) static IAM: LazyLock<Result<ServiceModel, ModelError>> =
     LazyLock::new(|| ServiceModel::read(include_str!("../../models/iam.json")));
 
+pub(crate) static ORGANIZATIONS: LazyLock<Result<ServiceModel, ModelError>> =
+    LazyLock::new(|| ServiceModel::read(include_str!("../../models/organizations.json")));
 pub(crate) static EC2: LazyLock<Result<ServiceModel, ModelError>> =
     LazyLock::new(|| ServiceModel::read(include_str!("../../models/ec2.json")));
 
@@ -54,6 +56,9 @@ pub(crate) struct Metadata {
     pub(crate) api_version: String,
     #[serde(default)]
     pub(crate) xml_namespace: String,
+    /// What stands before an operation's name in `X-Amz-Target`.
+    #[serde(default)]
+    pub(crate) target_prefix: String,
     /// `ec2` writes names and lists in its own way.
     #[serde(default)]
     pub(crate) protocol: String,

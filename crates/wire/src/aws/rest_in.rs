@@ -1,11 +1,11 @@
 //! AWS rest-json, in: path, query, headers and body to a [`Document`], as the model says.
 //!
 //! What arrives in headers and bodies is a tenant's word, whatever it looks like: it becomes [`Document::Words`], and a
-//! refusal names its place, never its value.
+//! refusal names its place, never its value. Control planes, whose strings are names and policies, say so ([`Strings`]).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use moho_terms::{Content, ContentBytes, Timestamp};
+use moho_terms::{Content, ContentBytes, Secret, Timestamp};
 
 use super::document::Document;
 use super::model::{Kind, Location, ServiceModel, Shape, ShapeRef, TimestampFormat};
@@ -34,7 +34,10 @@ pub(super) fn read(
     shape: &str,
     request: &RestRequest<'_, '_>,
 ) -> Result<Document, Failure> {
-    let reader = Reader { model };
+    let reader = Reader {
+        model,
+        strings: Strings::OfTenants,
+    };
     let shape = reader.shape(shape)?;
     let body = reader.body(shape, request.body)?;
     let Document::Structure(mut members) = body else {
@@ -64,7 +67,26 @@ pub(super) fn read_json(
     json: &[u8],
     at: &str,
 ) -> Result<Option<Document>, Failure> {
-    Reader { model }.value(used, parsed(json)?, &Path::Top.then(Step::Member(at)))
+    let reader = Reader {
+        model,
+        strings: Strings::OfTenants,
+    };
+    reader.value(used, parsed(json)?, &Path::Top.then(Step::Member(at)))
+}
+
+/// Reads a body that is one JSON object, all of whose members are in it. A body of nothing is an object of nothing.
+pub(super) fn read_object(
+    model: &ServiceModel,
+    shape: &str,
+    body: &[u8],
+    strings: Strings,
+) -> Result<Document, Failure> {
+    let reader = Reader { model, strings };
+    let shape = reader.shape(shape)?;
+    if body.is_empty() {
+        return Ok(Document::Structure(Vec::new()));
+    }
+    reader.structure(shape, parsed(body)?, &Path::Top)
 }
 
 /// A header as text. What is not visible ASCII is refused, and so is a second value: nothing that was sent is overlooked.
@@ -88,8 +110,18 @@ fn header(headers: &Headers<'_>, name: &str) -> Result<Option<Content>, Failure>
     }
 }
 
+/// What the strings of a JSON body are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strings {
+    /// A tenant's words, all of them.
+    OfTenants,
+    /// Names, ids and policies, which may be shown, but for those that the model calls sensitive.
+    Plain,
+}
+
 struct Reader<'a> {
     model: &'a ServiceModel,
+    strings: Strings,
 }
 
 impl<'a> Reader<'a> {
@@ -188,7 +220,18 @@ impl<'a> Reader<'a> {
             (Kind::Map, Json::Object(pairs)) => self.map(shape, pairs, path).map(Some),
             (Kind::List, json) => Err(mismatch(&json, "a List", path)),
             (Kind::Map, json) => Err(mismatch(&json, "a Map", path)),
-            (_, json) => scalar(shape, used, json, path).map(Some),
+            (Kind::String, Json::String(text)) => Ok(Some(self.string(shape, text))),
+            (_, json) => scalar(shape, used, &json, path).map(Some),
+        }
+    }
+
+    fn string(&self, shape: &Shape, text: Content) -> Document {
+        match self.strings {
+            Strings::OfTenants => Document::Words(text),
+            Strings::Plain if shape.sensitive => {
+                Document::Sensitive(Secret::new(text.expose().as_bytes().to_vec()))
+            }
+            Strings::Plain => Document::Text(text.expose().to_owned()),
         }
     }
 
@@ -221,7 +264,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn scalar(shape: &Shape, used: &ShapeRef, json: Json, path: &Path<'_>) -> Result<Document, Failure> {
+/// A value that is no structure, list, map or string.
+fn scalar(shape: &Shape, used: &ShapeRef, json: &Json, path: &Path<'_>) -> Result<Document, Failure> {
     let expected = match shape.kind {
         Kind::String => "a String",
         Kind::Integer => "an Integer",
@@ -232,24 +276,20 @@ fn scalar(shape: &Shape, used: &ShapeRef, json: Json, path: &Path<'_>) -> Result
         Kind::Blob => "a Blob",
         Kind::Structure | Kind::List | Kind::Map => return Err(Failure::Internal),
     };
-    let read = match (shape.kind, &json) {
+    let read = match (shape.kind, json) {
         (Kind::Integer, Json::Number(text)) => text.parse::<i32>().ok().map(|v| Document::Integer(v.into())),
         (Kind::Long, Json::Number(text)) => text.parse().ok().map(Document::Integer),
         (Kind::Float | Kind::Double, Json::Number(text)) => text.parse().ok().map(Document::Float),
         (Kind::Float | Kind::Double, Json::String(text)) => not_a_number(text.expose()).map(Document::Float),
         (Kind::Boolean, Json::Bool(value)) => Some(Document::Boolean(*value)),
-        (Kind::Timestamp, _) => timestamp(shape, used, &json).map(Document::Timestamp),
+        (Kind::Timestamp, _) => timestamp(shape, used, json).map(Document::Timestamp),
         (Kind::Blob, Json::String(text)) => {
             let bytes = STANDARD.decode(text.expose()).ok();
             bytes.map(|bytes| Document::Blob(ContentBytes::new(bytes)))
         }
         _ => None,
     };
-    match (read, shape.kind, json) {
-        (Some(document), _, _) => Ok(document),
-        (None, Kind::String, Json::String(text)) => Ok(Document::Words(text)),
-        (None, _, json) => Err(mismatch(&json, expected, path)),
-    }
+    read.ok_or_else(|| mismatch(json, expected, path))
 }
 
 /// The three numbers that JSON has no numbers for.

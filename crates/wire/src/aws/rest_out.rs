@@ -157,8 +157,11 @@ impl<'a> Printer<'a> {
 
 fn scalar(w: &mut Writer, shape: &Shape, used: &ShapeRef, document: &Document) -> Result<(), Failure> {
     match (shape.kind, document) {
-        (Kind::String, Document::Text(text)) => w.string(text),
+        (Kind::String, Document::Text(text)) if !shape.sensitive => w.string(text),
         (Kind::String, Document::Words(words)) => w.string(words.expose()),
+        (Kind::String, Document::Sensitive(secret)) => {
+            w.string(std::str::from_utf8(secret.expose()).map_err(|_unsuitable| Failure::Internal)?);
+        }
         (Kind::Integer | Kind::Long, Document::Integer(value)) => w.raw(value.to_string().as_bytes()),
         (Kind::Float | Kind::Double, Document::Float(value)) if value.is_finite() => {
             w.raw(value.to_string().as_bytes());

@@ -15,6 +15,7 @@ use super::*;
 use crate::Reply;
 
 const SERVICES: [QueryService; 3] = [QueryService::Sts, QueryService::Iam, QueryService::Ec2];
+const JSON_SERVICES: [JsonService; 1] = [JsonService::Organizations];
 const REST_SERVICES: [RestService; 2] = [RestService::Bedrock, RestService::BedrockRuntime];
 
 fn refused(service: QueryService, form: &str) -> Failure {
@@ -238,6 +239,13 @@ fn the_list_of_fields_covers_the_models_and_nothing_else() {
             fields_of(model, service.signing_name(), (name, &input.shape), &mut modelled);
         }
     }
+    for service in JSON_SERVICES {
+        let model = service.model().ok().unwrap();
+        for (name, operation) in &model.operations {
+            let Some(input) = &operation.input else { continue };
+            fields_of(model, service.signing_name(), (name, &input.shape), &mut modelled);
+        }
+    }
     for service in REST_SERVICES {
         let model = service.model().ok().unwrap();
         for (name, operation) in &model.operations {
@@ -297,7 +305,13 @@ fn the_list_of_operations_is_what_the_models_hold() {
             .keys()
             .map(move |name| format!("{} {name}", service.name()))
     });
-    let held = held.chain(rest);
+    let json = JSON_SERVICES.into_iter().flat_map(|service| {
+        let operations = &service.model().ok().unwrap().operations;
+        operations
+            .keys()
+            .map(move |name| format!("{} {name}", service.signing_name()))
+    });
+    let held = held.chain(rest).chain(json);
     assert_eq!(held.collect::<BTreeSet<_>>(), wanted);
 }
 

@@ -32,9 +32,12 @@ impl Failure {
             Self::PayloadTooLarge { .. } => (413, "RequestEntityTooLarge"),
             Self::RequestTimeout => (408, "RequestTimeout"),
             Self::Throttled { .. } => (400, "Throttling"),
+            Self::Quota(quota) if quota.retry_after.is_none() => (400, "LimitExceeded"),
+            Self::Quota(_) => (400, "Throttling"),
             Self::Overloaded { .. } | Self::Unavailable => (503, "ServiceUnavailable"),
             Self::Internal => (500, "InternalFailure"),
             Self::Service { code, status, .. } => (*status, *code),
+            Self::ServiceReason { code, .. } => (400, *code),
         };
         Told { status, code }
     }
@@ -62,10 +65,12 @@ impl Failure {
             }
             Self::PayloadTooLarge { .. } => (413, "RequestEntityTooLargeException"),
             Self::RequestTimeout => (408, "RequestTimeoutException"),
-            Self::Throttled { .. } => (400, "ThrottlingException"),
+            Self::Quota(quota) if quota.retry_after.is_none() => (400, "ServiceQuotaExceededException"),
+            Self::Throttled { .. } | Self::Quota(_) => (400, "ThrottlingException"),
             Self::Overloaded { .. } | Self::Unavailable => (503, "ServiceUnavailableException"),
             Self::Internal => (500, "InternalServerException"),
             Self::Service { code, status, .. } => (*status, *code),
+            Self::ServiceReason { code, .. } => (400, *code),
         };
         Told { status, code }
     }
@@ -90,15 +95,18 @@ impl Failure {
             | Self::PreviousResponseNotFound(_) => 404,
             Self::MethodNotAllowed(_) => 405,
             Self::Throttled { .. } => 429,
+            Self::Quota(quota) if quota.retry_after.is_some() => 429,
             Self::Invalid { .. }
             | Self::Validation(_)
             | Self::ContextLengthExceeded { .. }
             | Self::PayloadTooLarge { .. }
             | Self::RequestTimeout
+            | Self::Quota(_)
             | Self::Overloaded { .. }
             | Self::Unavailable
             | Self::Internal
-            | Self::Service { .. } => told.status,
+            | Self::Service { .. }
+            | Self::ServiceReason { .. } => told.status,
         };
         Told {
             status,
@@ -133,6 +141,9 @@ impl Failure {
                 w.text("__type", told.code);
             }
             w.text("message", &self.aws_message());
+            if let Self::ServiceReason { reason, .. } = self {
+                w.text("Reason", reason);
+            }
         });
         let (content_type, headers) = if rest {
             (

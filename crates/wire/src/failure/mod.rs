@@ -6,10 +6,13 @@
 mod aws;
 mod ec2;
 mod openai;
+mod quota;
 mod words;
 
 pub(crate) use aws::printable;
 use moho_terms::{ModelId, Region, RequestId, ResponseId, Timestamp};
+
+pub use quota::{QuotaExceeded, QuotaOf, QuotaPer};
 
 use crate::Reply;
 
@@ -31,8 +34,8 @@ pub enum ErrorShape {
     RestJson,
 }
 
-/// Why a request failed. Texts in it are written by moho; only [`Failure::Validation`] and [`Failure::Service`] repeat
-/// values of a request, and only such as AWS repeats: names and ARNs, never a tenant's words.
+/// Why a request failed. Texts in it are written by moho; only [`Failure::Validation`], [`Failure::Service`] and
+/// [`Failure::ServiceReason`] repeat values of a request, and only such as AWS repeats: names and ARNs, never a tenant's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// No credentials at all.
@@ -108,6 +111,8 @@ pub enum Failure {
         /// When to try again, in seconds.
         retry_after: u64,
     },
+    /// A quota of this caller is used up.
+    Quota(Box<QuotaExceeded>),
     /// The engine has no room; others are served.
     Overloaded {
         /// When to try again, in seconds.
@@ -125,6 +130,15 @@ pub enum Failure {
         message: String,
         /// The modelled status.
         status: u16,
+    },
+    /// An error of an AWS JSON service that tells its cause by a word, as Organizations' errors do. Its status is 400.
+    ServiceReason {
+        /// The modelled error code, such as `ConstraintViolationException`.
+        code: &'static str,
+        /// The modelled reason, such as `OU_DEPTH_LIMIT_EXCEEDED`.
+        reason: &'static str,
+        /// The sentence.
+        message: String,
     },
 }
 
@@ -152,6 +166,16 @@ impl Failure {
         };
         if let Self::Throttled { retry_after } | Self::Overloaded { retry_after } = self {
             reply.headers.push(("retry-after", retry_after.to_string()));
+        }
+        if let Self::Quota(quota) = self {
+            match quota.retry_seconds() {
+                Some(seconds) => reply.headers.push(("retry-after", seconds.to_string())),
+                // OpenAI's clients would try again whatever the status says.
+                None if shape == ErrorShape::OpenAi => {
+                    reply.headers.push(("x-should-retry", "false".to_owned()));
+                }
+                None => {}
+            }
         }
         if let Self::Unavailable = self {
             reply.headers.push(("retry-after", AWAY.to_string()));

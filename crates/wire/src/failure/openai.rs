@@ -27,17 +27,21 @@ impl Failure {
             Self::ContextLengthExceeded { .. } => (400, "context_length_exceeded"),
             Self::PayloadTooLarge { .. } => (413, "payload_too_large"),
             Self::RequestTimeout => (408, "request_timeout"),
-            Self::Throttled { .. } => (429, "rate_limit_exceeded"),
+            Self::Throttled { .. } | Self::Quota(_) => (429, "rate_limit_exceeded"),
             Self::Overloaded { .. } => (503, "server_overloaded"),
             Self::Unavailable => (503, "service_unavailable"),
             Self::Internal => (500, "server_error"),
             Self::Service { code, status, .. } => (*status, *code),
+            Self::ServiceReason { code, .. } => (400, *code),
         };
         Told { status, code }
     }
 
     /// OpenAI's `type` of the error.
     fn openai_type(&self) -> &'static str {
+        if let Self::Quota(quota) = self {
+            return quota.kind();
+        }
         match self.told_openai().status {
             403 => "permission_denied_error",
             429 => "rate_limit_error",
@@ -78,10 +82,12 @@ impl Failure {
             | Self::PayloadTooLarge { .. }
             | Self::RequestTimeout
             | Self::Throttled { .. }
+            | Self::Quota(_)
             | Self::Overloaded { .. }
             | Self::Unavailable
             | Self::Internal
-            | Self::Service { .. } => None,
+            | Self::Service { .. }
+            | Self::ServiceReason { .. } => None,
         }
     }
 

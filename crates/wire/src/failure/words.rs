@@ -50,7 +50,8 @@ impl Failure {
             Self::AccessDenied(message)
             | Self::Validation(message)
             | Self::Invalid { message, .. }
-            | Self::Service { message, .. } => message.clone(),
+            | Self::Service { message, .. }
+            | Self::ServiceReason { message, .. } => message.clone(),
             Self::NoSuchPath => format!("Invalid URL. This path is not served here. {}", paths(reader)),
             Self::MethodNotAllowed(methods) => {
                 format!("This path does not take this method, only {methods}.")
@@ -79,6 +80,10 @@ impl Failure {
             Self::Throttled { retry_after } => {
                 format!("Rate exceeded. Try again in {retry_after} s (`retry-after`).")
             }
+            Self::Quota(quota) => match reader {
+                Reader::OpenAi => quota.openai_message(),
+                Reader::Aws => quota.aws_message(),
+            },
             Self::Overloaded { retry_after } => format!(
                 "The engine is currently overloaded, please try again later: in {retry_after} s (`retry-after`)."
             ),

@@ -3,18 +3,19 @@
 use moho_terms::{ModelId, ResponseId};
 use percent_encoding::percent_decode_str;
 
-use crate::aws::QueryService;
+use crate::aws::{JsonService, QueryService};
 use crate::bedrock::{Called, Operation};
 use crate::openai::chat::CreateChat;
 use crate::openai::fields::unsupported;
 use crate::openai::guardrail;
 use crate::openai::responses::{CreateResponse, ListInputItems};
+use crate::openai::usage::GetUsage;
 use crate::query::Query;
 use crate::{Command, ErrorShape, Failure};
 
 /// The most bytes of an inference request. Text only, so this is far beyond any context length.
 const INFERENCE_LIMIT: usize = 8 << 20;
-/// The most bytes of an AWS query form: policies are its largest values.
+/// The most bytes of an AWS control plane's request: policies are its largest values.
 const QUERY_LIMIT: usize = 256 << 10;
 /// The most bytes of a request that needs no body.
 const BODILESS_LIMIT: usize = 16 << 10;
@@ -60,9 +61,13 @@ pub enum Target {
     ListModels(Prefix),
     /// `GET /models/{id}`
     GetModel(Prefix, ModelId),
+    /// `GET /organization/usage/completions`, under `/v1`
+    GetUsage,
     /// `POST /` with a form, or `GET /` with the form in the query, to this AWS query service: the form's `Action` names
     /// the operation.
     Query(QueryService),
+    /// `POST /` with a JSON object to this AWS service: the header `X-Amz-Target` names the operation.
+    Json(JsonService),
     /// One of Bedrock's operations.
     Bedrock(Operation),
 }
@@ -169,6 +174,10 @@ fn openai_target(method: &str, rest: &[&str], prefix: Prefix) -> Result<Target, 
             None => Err(Failure::ModelNotFound(None)),
         },
         (["models"] | ["models", _], _) => Err(Failure::MethodNotAllowed("GET")),
+        (["organization", "usage", "completions"], method) if prefix == Prefix::Mantle => match method {
+            "GET" => Ok(Target::GetUsage),
+            _ => Err(Failure::MethodNotAllowed("GET")),
+        },
         _ => Err(Failure::NoSuchPath),
     }
 }
@@ -197,13 +206,9 @@ fn aws_target(head: &RequestHead<'_>) -> Result<Target, RouteRefused> {
         .trim();
     let kind = kind.to_ascii_lowercase();
     let name = signed_for(head);
-    let unknown = || Failure::UnknownOperation {
-        operation: "(not served)".to_owned(),
-        version: String::new(),
-    };
     if kind.starts_with("application/x-amz-json-") {
-        return Err(RouteRefused {
-            failure: unknown(),
+        return json_target(head.method, &kind, name.as_deref()).map_err(|failure| RouteRefused {
+            failure,
             shape: ErrorShape::AwsJson,
         });
     }
@@ -215,7 +220,7 @@ fn aws_target(head: &RequestHead<'_>) -> Result<Target, RouteRefused> {
     let Some(service) = service else {
         let shape = QueryService::Sts.error_shape();
         return Err(RouteRefused {
-            failure: unknown(),
+            failure: unserved(),
             shape,
         });
     };
@@ -234,6 +239,27 @@ fn aws_target(head: &RequestHead<'_>) -> Result<Target, RouteRefused> {
         });
     }
     Ok(Target::Query(service))
+}
+
+/// The JSON service that a request is signed for. What is not signed at all is refused later, in the words of the first.
+fn json_target(method: &str, kind: &str, name: Option<&str>) -> Result<Target, Failure> {
+    let service = match name {
+        Some(name) => JsonService::from_signing_name(name),
+        None => Some(JsonService::Organizations),
+    };
+    match service {
+        Some(_) if method != "POST" => Err(Failure::MethodNotAllowed("POST")),
+        Some(service) if kind == service.content_type() => Ok(Target::Json(service)),
+        _ => Err(unserved()),
+    }
+}
+
+/// An operation of a service that is not served.
+fn unserved() -> Failure {
+    Failure::UnknownOperation {
+        operation: "(not served)".to_owned(),
+        version: String::new(),
+    }
 }
 
 /// The service in the credential scope of a SigV4 `Authorization` header.
@@ -273,6 +299,7 @@ fn scoped_to(credential: &str) -> Option<&str> {
 enum Family {
     OpenAi(Prefix),
     Query(QueryService),
+    Json(JsonService),
     Bedrock,
 }
 
@@ -286,7 +313,9 @@ impl Target {
             | Self::CreateChat(prefix)
             | Self::ListModels(prefix)
             | Self::GetModel(prefix, _) => Family::OpenAi(*prefix),
+            Self::GetUsage => Family::OpenAi(Prefix::Mantle),
             Self::Query(service) => Family::Query(*service),
+            Self::Json(service) => Family::Json(*service),
             Self::Bedrock(_) => Family::Bedrock,
         }
     }
@@ -296,7 +325,7 @@ impl Target {
     pub fn prefix(&self) -> Option<Prefix> {
         match self.family() {
             Family::OpenAi(prefix) => Some(prefix),
-            Family::Query(_) | Family::Bedrock => None,
+            Family::Query(_) | Family::Json(_) | Family::Bedrock => None,
         }
     }
 }
@@ -314,6 +343,7 @@ impl Route {
         match self.target.family() {
             Family::OpenAi(_) => ErrorShape::OpenAi,
             Family::Query(service) => service.error_shape(),
+            Family::Json(_) => ErrorShape::AwsJson,
             Family::Bedrock => ErrorShape::RestJson,
         }
     }
@@ -328,6 +358,7 @@ impl Route {
             Family::OpenAi(Prefix::Runtime) => &["bedrock", "bedrock-mantle"],
             Family::Query(QueryService::Sts) => &["sts"],
             Family::Query(QueryService::Iam) => &["iam"],
+            Family::Json(JsonService::Organizations) => &["organizations"],
             Family::Query(QueryService::Ec2) => &["ec2"],
             Family::Bedrock => &["bedrock"],
         }
@@ -346,12 +377,13 @@ impl Route {
                 | Operation::InvokeModelWithResponseStream
                 | Operation::CountTokens,
             ) => INFERENCE_LIMIT,
-            Target::Query(_) => QUERY_LIMIT,
+            Target::Query(_) | Target::Json(_) => QUERY_LIMIT,
             Target::GetResponse(..)
             | Target::DeleteResponse(..)
             | Target::ListInputItems(..)
             | Target::ListModels(_)
             | Target::GetModel(..)
+            | Target::GetUsage
             | Target::Bedrock(Operation::ListFoundationModels | Operation::GetFoundationModel) => {
                 BODILESS_LIMIT
             }
@@ -387,7 +419,9 @@ impl Route {
             }
             Target::ListModels(_) => Ok(Command::ListModels),
             Target::GetModel(_, id) => Ok(Command::GetModel(id.clone())),
+            Target::GetUsage => GetUsage::parse(&self.raw_query).map(|get| Command::GetUsage(Box::new(get))),
             Target::Query(service) => service.command(&self.raw_query, body),
+            Target::Json(service) => service.command(headers, body),
             Target::Bedrock(operation) => operation.command(&Called {
                 label: percent_decode_str(&self.raw_label)
                     .decode_utf8_lossy()

@@ -99,11 +99,56 @@ fn refusals_speak_the_protocol_of_the_client() {
         ..at("POST", "/model/x/converse-later")
     };
     assert_eq!(refused(&bedrock), (Failure::NoSuchPath, ErrorShape::RestJson));
-    let json = RequestHead {
-        content_type: Some("application/x-amz-json-1.1"),
-        ..at("POST", "/")
+}
+
+#[test]
+fn json_services_are_found_by_the_signature_and_the_content_type() {
+    let signed = |name: &str| {
+        format!("AWS4-HMAC-SHA256 Credential=AKIA/20150830/us-east-1/{name}/aws4_request, Signature=x")
     };
-    assert_eq!(refused(&json).1, ErrorShape::AwsJson);
+    let ask = |method: &'static str, kind: &'static str, name: Option<&str>| {
+        let authorization = name.map(signed);
+        let found = route(&RequestHead {
+            content_type: Some(kind),
+            authorization: authorization.as_deref(),
+            ..at(method, "/")
+        });
+        found.map(|found| {
+            assert_eq!(found.error_shape(), ErrorShape::AwsJson);
+            assert_eq!(found.signing_names(), ["organizations"]);
+            found.target().clone()
+        })
+    };
+    let kind = "application/x-amz-json-1.1";
+    let organizations = Target::Json(JsonService::Organizations);
+    assert_eq!(
+        ask("POST", kind, Some("organizations")).ok(),
+        Some(organizations.clone())
+    );
+    assert_eq!(
+        ask(
+            "POST",
+            "application/x-amz-json-1.1; charset=utf-8",
+            Some("organizations")
+        )
+        .ok(),
+        Some(organizations.clone())
+    );
+    assert_eq!(
+        ask("POST", kind, None).ok(),
+        Some(organizations),
+        "who is not signed is told so"
+    );
+    for (method, kind, name) in [
+        ("GET", kind, Some("organizations")),
+        ("POST", kind, Some("shield")),
+        ("POST", kind, Some("sts")),
+        ("POST", "application/x-amz-json-1.0", Some("organizations")),
+        ("POST", "application/x-amz-json-1.10", None),
+    ] {
+        let refused = ask(method, kind, name).err().unwrap();
+        assert_eq!(refused.shape, ErrorShape::AwsJson, "{method} {kind} {name:?}");
+    }
 }
 
 #[test]

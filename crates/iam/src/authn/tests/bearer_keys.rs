@@ -76,7 +76,8 @@ fn bearer_keys_are_for_bedrock_and_come_in_any_case_of_bearer() {
         assert_eq!(
             caller.scheme(),
             Scheme::Bearer {
-                service: SigningName::BedrockMantle
+                service: SigningName::BedrockMantle,
+                lifetime: BearerLifetime::ShortTerm,
             }
         );
     }

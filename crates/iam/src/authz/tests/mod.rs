@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::action;
 use crate::policy::{PolicyDocument, PolicyKind, builtin};
-use crate::session::{RoleSession, Terms};
+use crate::session::{Narrowing, RoleRef, RoleSession, Terms};
 use std::sync::Arc;
 
 const OWN: &str = "123456789012";
@@ -57,20 +57,17 @@ fn aws(principal: &str) -> String {
 
 fn session(role: &str, session_policy: Option<&PolicyDocument>) -> RoleSession {
     let now = Timestamp::from_unix_seconds(1_795_312_800);
+    let key = "ASIAEXAMPLEEXAMPLE22".parse().unwrap();
     let terms = Terms {
-        access_key_id: "ASIAEXAMPLEEXAMPLE22".parse().unwrap(),
-        issued_at: now,
-        expires_at: now.plus_seconds(3600),
-        session_policy: session_policy.cloned(),
-        chained: false,
+        narrowing: Narrowing::new(session_policy.cloned(), vec![]).unwrap(),
+        ..Terms::new(Some(key), now, Some(now.plus_seconds(3600)))
     };
-    RoleSession::of_role(
-        OWN.parse().unwrap(),
-        role.parse().unwrap(),
-        "me".parse().unwrap(),
-        terms,
-    )
-    .unwrap()
+    let role = RoleRef {
+        path: "/".to_owned(),
+        name: role.parse().unwrap(),
+        id: format!("AROA{role:A<17}"),
+    };
+    RoleSession::of_role(OWN.parse().unwrap(), role, "me".parse().unwrap(), terms).unwrap()
 }
 
 fn bootstrap() -> RoleSession {

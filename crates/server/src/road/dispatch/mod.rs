@@ -11,11 +11,12 @@ use moho_iam::action::{self, Action, kms, mantle};
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::{Context, Permit, Refusal, RequestFacts};
 use moho_terms::{Arn, ModelId, ResponseId};
-use moho_wire::{Command, Failure, Prefix, Route};
+use moho_wire::{Command, ErrorShape, Failure, Prefix, Route};
 
 use super::failure;
-use crate::handlers::{Asked, InferencePermit, chat, models, responses};
+use crate::handlers::{Asked, InferencePermit, chat, models, responses, usage};
 use crate::net::Outbound;
+use crate::quota::Entrance;
 use crate::startup::Platform;
 use crate::telemetry::RequestSpan;
 
@@ -26,6 +27,7 @@ pub(super) struct Trip<'a> {
     pub(super) facts: &'a RequestFacts,
     pub(super) route: &'a Route,
     pub(super) span: &'a RequestSpan,
+    pub(super) entrance: &'a std::sync::Arc<Entrance>,
 }
 
 impl Trip<'_> {
@@ -37,7 +39,20 @@ impl Trip<'_> {
         self.platform
             .authorizer
             .authorize(self.caller, self.facts, resource, context)
-            .map_err(|refusal| failure::from_refusal(&refusal))
+            .map_err(|refusal| self.refused(&refusal))
+    }
+
+    /// A refusal, with why it was refused sealed behind it where AWS's clients look for that: in EC2's errors.
+    fn refused(&self, refusal: &Refusal) -> Failure {
+        match (self.route.error_shape(), refusal) {
+            (ErrorShape::Ec2, Refusal::AccessDenied { message, detail, .. }) => {
+                let why = sts::encoded(self, detail);
+                Failure::AccessDenied(format!(
+                    "You are not authorized to perform this operation. {message}{why}"
+                ))
+            }
+            (_, refusal) => failure::from_refusal(refusal),
+        }
     }
 
     fn prefix(&self) -> Prefix {
@@ -104,6 +119,7 @@ impl Trip<'_> {
             platform: std::sync::Arc::clone(self.platform),
             request: self.facts.request_id.clone(),
             span: self.span.clone(),
+            entrance: std::sync::Arc::clone(self.entrance),
         }
     }
 }
@@ -127,9 +143,14 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
         }
         Command::ListModels => list_models(trip),
         Command::GetModel(id) => get_model(trip, &id),
+        Command::GetUsage(get) => {
+            let permit = trip.permit::<mantle::GetUsage>(&trip.arn("bedrock-mantle", "project/default")?)?;
+            usage::get(&asked, permit, *get).await
+        }
         Command::Sts(request) => sts::dispatch(trip, request),
         Command::Ec2(request) => ec2::dispatch(trip, request).await,
         Command::Iam(request) => iam::dispatch(trip, request).await,
+        Command::Organizations(request) => Err(unserved(request.name())),
         Command::Converse(converse) => bedrock::converse(trip, *converse).await,
         Command::ConverseStream(converse) => bedrock::converse_stream(trip, *converse).await,
         Command::InvokeModel(invoke) => bedrock::invoke(trip, *invoke).await,

@@ -1,29 +1,154 @@
 //! STS's operations: which action each takes, and on what.
+//!
+//! Whether a role exists is told to nobody who may not assume it: an absent role, one whose trust policy refuses, and one
+//! that the caller's own policies do not let it assume are denied in the same words.
 
-use moho_iam::action::sts;
+use moho_iam::action::{Action, sts};
+use moho_iam::authn::{SessionGrant, source_identity_after, tags_after};
+use moho_iam::authz::{Context, DenialDetail, Layer, Permit, Reason, Refusal};
+use moho_terms::Arn;
 use moho_wire::Failure;
-use moho_wire::aws::ops::sts::Request;
+use moho_wire::aws::ops::sts::{AssumeRole, GetFederationToken, Request};
 
 use super::{Trip, unserved};
-use crate::handlers::identity;
+use crate::handlers::sts::{self as handlers, Asking, Federating};
 use crate::net::Outbound;
-use crate::road::reply;
+use crate::road::{failure, from_store, reply};
 
 pub(super) fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbound, Failure> {
     let asked = trip.asked();
     match request {
         Request::GetCallerIdentity(_) => {
             let permit = trip.permit::<sts::GetCallerIdentity>(trip.caller.session().principal_arn())?;
-            identity::get_caller_identity(&asked, &permit).map(reply::whole)
+            handlers::get_caller_identity(&asked, &permit)
         }
-        Request::AssumeRole(assume) => {
-            let permit = trip.permit::<sts::AssumeRole>(&identity::role_arn(&assume)?)?;
-            identity::assume_role(&asked, &permit, *assume).map(reply::whole)
+        Request::AssumeRole(assume) => assume_role(trip, *assume),
+        Request::GetSessionToken(get) => {
+            let permit = trip.permit::<sts::GetSessionToken>(trip.caller.session().principal_arn())?;
+            handlers::get_session_token(&asked, &permit, &get)
         }
-        Request::AssumeRoleWithWebIdentity(_)
-        | Request::GetSessionToken(_)
-        | Request::GetFederationToken(_)
-        | Request::GetAccessKeyInfo(_)
-        | Request::DecodeAuthorizationMessage(_) => Err(unserved(request.name())),
+        Request::GetFederationToken(get) => get_federation_token(trip, *get),
+        Request::GetAccessKeyInfo(get) => {
+            let permit = trip.permit::<sts::GetAccessKeyInfo>(&trip.arn("sts", "*")?)?;
+            handlers::get_access_key_info(&asked, &permit, &get)
+        }
+        Request::DecodeAuthorizationMessage(decode) => {
+            let permit = trip.permit::<sts::DecodeAuthorizationMessage>(&trip.arn("sts", "*")?)?;
+            handlers::decode_authorization_message(&asked, &permit, &decode)
+        }
+        Request::AssumeRoleWithWebIdentity(_) => Err(unserved(request.name())),
+    }
+    .map(reply::whole)
+}
+
+fn assume_role(trip: &Trip<'_>, assume: AssumeRole) -> Result<moho_wire::Reply, Failure> {
+    let asking = Asking::of_role(assume)?;
+    let caller = trip.caller.session();
+    let source_identity = source_identity_after(caller, asking.source_identity.clone())
+        .map_err(|error| handlers::from_issue(&error))?;
+    let tags =
+        tags_after(caller, asking.tags.clone()).map_err(|error| handlers::from_issue(&error.into()))?;
+    let context = asking.context(source_identity.as_ref());
+    let permit = trip.of_role::<sts::AssumeRole>(&asking.role, &context)?;
+    let tagging = match tags.is_empty() {
+        true => None,
+        false => Some(trip.of_role::<sts::TagSession>(&asking.role, &context)?),
+    };
+    let naming_source = match source_identity {
+        None => None,
+        Some(_) => Some(trip.of_role::<sts::SetSourceIdentity>(&asking.role, &context)?),
+    };
+    let role = trip
+        .platform
+        .store
+        .role_facts(&asking.role)
+        .map_err(|error| from_store(&error))?
+        .ok_or_else(|| trip.no_role::<sts::AssumeRole>(&asking.role))?;
+    let grant = SessionGrant {
+        duration_seconds: asking.duration_seconds,
+        narrowing: asking.narrowing,
+        tags: asking.tags,
+        source_identity: asking.source_identity,
+        tagging,
+        naming_source,
+        ..SessionGrant::named(asking.session_name)
+    };
+    handlers::assume_role(&trip.asked(), &permit, (&role, grant))
+}
+
+fn get_federation_token(trip: &Trip<'_>, get: GetFederationToken) -> Result<moho_wire::Reply, Failure> {
+    let federating = Federating::parse(get)?;
+    let account = trip.caller.session().account();
+    let resource = format!("federated-user/{}", federating.name);
+    let resource = Arn::of("sts", "", account.as_str(), &resource).map_err(|_invalid| Failure::Internal)?;
+    let context = federating.context();
+    let permit = trip.permit_with::<sts::GetFederationToken>(&resource, &context)?;
+    let tagging = match federating.tags.is_empty() {
+        true => None,
+        false => Some(trip.permit_with::<sts::TagSession>(&resource, &context)?),
+    };
+    handlers::get_federation_token(&trip.asked(), &permit, (federating, tagging))
+}
+
+impl Trip<'_> {
+    /// Leave to do `A` with a role, which is refused in the same words whether there is such a role or not.
+    pub(super) fn of_role<A: Action>(&self, role: &Arn, context: &Context) -> Result<Permit<A>, Failure> {
+        self.platform
+            .authorizer
+            .authorize(self.caller, self.facts, role, context)
+            .map_err(|refusal| match &refusal {
+                Refusal::AccessDenied { reason, .. } if depends_on_the_role(*reason) => {
+                    self.no_role::<A>(role)
+                }
+                Refusal::AccessDenied { .. }
+                | Refusal::JournalUnavailable(_)
+                | Refusal::PolicyUnavailable(_) => failure::from_refusal(&refusal),
+            })
+    }
+
+    /// What is said of a role that does not exist, and of one that the caller may not assume.
+    pub(super) fn no_role<A: Action>(&self, role: &Arn) -> Failure {
+        Failure::AccessDenied(format!(
+            "User: {} is not authorized to perform: {} on resource: {role}. Either there is no such role, or its trust policy or \
+             the caller's own policies do not allow it.",
+            self.caller.session().principal_arn(),
+            A::NAME,
+        ))
+    }
+}
+
+/// The longest text of a denial that is sealed: encoded, it stays within what `DecodeAuthorizationMessage` takes.
+const LONGEST_DETAIL: usize = 7000;
+
+/// Why something was denied, so that only `DecodeAuthorizationMessage` of the same account tells it. What was asked about
+/// the request is left out if it is too much.
+pub(super) fn encoded(trip: &Trip<'_>, detail: &DenialDetail) -> String {
+    let mut text = detail.to_json();
+    if text.len() > LONGEST_DETAIL {
+        let mut shorter = detail.clone();
+        shorter.context.conditions.items.clear();
+        text = shorter.to_json();
+    }
+    let platform = trip.platform;
+    let account = trip.caller.session().account();
+    let encoded = platform
+        .authenticator
+        .encode_authorization_message(account, &text, &*platform.entropy);
+    // Without randomness the denial stands, without its reasons.
+    encoded.map_or_else(
+        |_none| String::new(),
+        |encoded| format!(" Encoded authorization failure message: {encoded}"),
+    )
+}
+
+/// Whether a role that does not exist would be refused for another reason. What denies the caller whatever the role is
+/// does not depend on it.
+fn depends_on_the_role(reason: Reason) -> bool {
+    match reason {
+        Reason::NotAllowed(layer) => !matches!(layer, Layer::ServiceControl | Layer::Endpoint),
+        Reason::ExplicitDeny(layer) => {
+            matches!(layer, Layer::Trust | Layer::Resource | Layer::ResourceControl)
+        }
+        Reason::ModelAccess | Reason::PrincipalGone => false,
     }
 }

@@ -124,6 +124,7 @@ fn every_word_of_the_journal_is_counted_from_the_start() {
         AuthnError::UnknownKey,
         AuthnError::WrongScope("x"),
         AuthnError::BadSignature,
+        AuthnError::Unavailable(String::new()),
         AuthnError::Expired {
             at: Timestamp::from_unix_seconds(1),
         },

@@ -2,12 +2,14 @@
 
 pub mod ec2;
 pub mod iam;
+pub mod organizations;
 pub mod sts;
 
 use moho_terms::RequestId;
 
 use super::declare::Operations as _;
 use super::document::{Document, Members};
+use super::json::JsonService;
 use super::{QueryService, query_out};
 use crate::{Command, Failure, Reply};
 
@@ -18,6 +20,8 @@ pub enum Service {
     Sts,
     /// Identity and Access Management.
     Iam,
+    /// AWS Organizations.
+    Organizations,
     /// Elastic Compute Cloud.
     Ec2,
 }
@@ -41,6 +45,7 @@ impl Service {
         let service = match self {
             Self::Sts => QueryService::Sts,
             Self::Iam => QueryService::Iam,
+            Self::Organizations => return JsonService::Organizations.reply(operation, document),
             Self::Ec2 => QueryService::Ec2,
         };
         query_out::reply(service.model()?, operation, &document, request)
@@ -54,5 +59,19 @@ pub(super) fn command(service: QueryService, operation: &str, input: Document) -
         QueryService::Sts => sts::Request::read(operation, &mut members).map(Command::Sts),
         QueryService::Iam => iam::Request::read(operation, &mut members).map(Command::Iam),
         QueryService::Ec2 => ec2::Request::read(operation, &mut members).map(Command::Ec2),
+    }
+}
+
+/// The command of a validated request of a JSON service.
+pub(super) fn json_command(
+    service: JsonService,
+    operation: &str,
+    input: Document,
+) -> Result<Command, Failure> {
+    let mut members = Members::of(input)?;
+    match service {
+        JsonService::Organizations => {
+            organizations::Request::read(operation, &mut members).map(Command::Organizations)
+        }
     }
 }

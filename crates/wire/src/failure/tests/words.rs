@@ -67,6 +67,18 @@ fn of_who() -> Vec<(&'static str, Failure)> {
     ]
 }
 
+fn quota(of: QuotaOf, per: QuotaPer, retry_millis: Option<u64>) -> Failure {
+    Failure::Quota(Box::new(QuotaExceeded {
+        model: "llama".parse().unwrap(),
+        of,
+        per,
+        limit: 100,
+        used: 90,
+        requested: 120,
+        retry_after: retry_millis.map(std::time::Duration::from_millis),
+    }))
+}
+
 /// Refusals of what was asked for, or of anything at the moment.
 fn of_what() -> Vec<(&'static str, Failure)> {
     vec![
@@ -107,6 +119,19 @@ fn of_what() -> Vec<(&'static str, Failure)> {
         ("large", Failure::PayloadTooLarge { limit: 8_388_608 }),
         ("late", Failure::RequestTimeout),
         ("throttled", Failure::Throttled { retry_after: 7 }),
+        ("quota", quota(QuotaOf::Requests, QuotaPer::Minute, Some(12_500))),
+        (
+            "day-quota",
+            quota(QuotaOf::Tokens, QuotaPer::Day, Some(3_600_000)),
+        ),
+        (
+            "small-quota",
+            quota(QuotaOf::OutputTokens, QuotaPer::Minute, None),
+        ),
+        (
+            "sequence-quota",
+            quota(QuotaOf::Sequences, QuotaPer::Now, Some(1000)),
+        ),
         ("overloaded", Failure::Overloaded { retry_after: 1 }),
         ("unavailable", Failure::Unavailable),
         ("internal", Failure::Internal),
@@ -154,6 +179,15 @@ fn sentences_of_the_real_apis_stay_at_the_beginning() {
             "Signature expired: 20261122T020000Z is now earlier than ",
         ),
         ("throttled", "Rate exceeded"),
+        ("quota", "Too many requests, please wait before trying again."),
+        (
+            "day-quota",
+            "Too many tokens per day, please wait before trying again.",
+        ),
+        (
+            "small-quota",
+            "Your request exceeds the service quota for your account.",
+        ),
         ("no-operation", "The request must contain the parameter Action"),
         ("context", "This model's maximum context length is 8192 tokens."),
         (

@@ -1,0 +1,254 @@
+//! Actions in statements, and the index by which a decision finds the few statements that may speak of its action.
+
+use std::collections::BTreeMap;
+
+use super::pattern::Pattern;
+use crate::authz::key_hash;
+
+/// An action that is asked about, in lower case.
+pub(crate) struct ActionName<'a> {
+    /// Room for every action there is; a longer one, which a simulation may ask about, has memory of its own.
+    short: [u8; ActionName::SHORT],
+    length: usize,
+    long: Option<String>,
+    written: &'a str,
+}
+
+impl<'a> ActionName<'a> {
+    const SHORT: usize = 64;
+
+    pub(crate) fn new(written: &'a str) -> Self {
+        let mut short = [0; Self::SHORT];
+        let long = match short.get_mut(..written.len()) {
+            Some(place) => {
+                place.copy_from_slice(written.as_bytes());
+                place.make_ascii_lowercase();
+                None
+            }
+            None => Some(written.to_ascii_lowercase()),
+        };
+        Self {
+            short,
+            length: written.len(),
+            long,
+            written,
+        }
+    }
+
+    /// As it was written.
+    pub(crate) fn as_written(&self) -> &'a str {
+        self.written
+    }
+
+    fn lower(&self) -> &str {
+        match &self.long {
+            Some(long) => long,
+            // INVARIANT: it was UTF-8 before ASCII letters of it were made small.
+            None => self
+                .short
+                .get(..self.length)
+                .and_then(|bytes| std::str::from_utf8(bytes).ok())
+                .unwrap_or(""),
+        }
+    }
+
+    /// Where to look it up: the hashes of the service and of the whole.
+    pub(crate) fn place(&self) -> Place {
+        let lower = self.lower();
+        let service = lower.split_once(':').map_or(lower, |(service, _)| service);
+        Place {
+            service: key_hash(service),
+            whole: key_hash(lower),
+        }
+    }
+}
+
+/// Where an action is looked up in an [`Index`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    service: u64,
+    whole: u64,
+}
+
+/// One entry of `Action` or `NotAction`, in lower case.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum ActionPattern {
+    /// `*`.
+    Any,
+    /// `kms:Decrypt`.
+    Exactly(Box<str>),
+    /// `kms:*`, `kms:Re*`.
+    Within { service: Box<str>, whole: Pattern },
+}
+
+impl ActionPattern {
+    /// `*`, or `service:Name` with wildcards in the name.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        const MALFORMED: &str = "an action is * or service:Name, with wildcards in the name only";
+        if matches!(text, "*" | "*:*") {
+            return Ok(Self::Any);
+        }
+        let of_service = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        let of_name = |b: u8| b.is_ascii_alphanumeric() || b"*?".contains(&b);
+        let (service, name) = text.split_once(':').ok_or(MALFORMED)?;
+        let named = !service.is_empty() && !name.is_empty() && text.len() <= 128;
+        if !named || !service.bytes().all(of_service) || !name.bytes().all(of_name) {
+            return Err(MALFORMED);
+        }
+        let lower = text.to_ascii_lowercase();
+        Ok(if name.contains(['*', '?']) {
+            Self::Within {
+                service: service.to_ascii_lowercase().into(),
+                whole: Pattern::plain(&lower, true).ok_or(MALFORMED)?,
+            }
+        } else {
+            Self::Exactly(lower.into())
+        })
+    }
+
+    pub(super) fn matches(&self, action: &ActionName<'_>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exactly(name) => **name == *action.lower(),
+            Self::Within { whole, .. } => whole.fits(action.lower()),
+        }
+    }
+}
+
+/// Which statements of a document may speak of an action. A hash that two actions share only makes more of them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Index {
+    /// Those that may speak of any action.
+    any: Box<[u32]>,
+    /// Those that speak of some actions of a service, by the hash of its name.
+    services: Box<[(u64, Box<[u32]>)]>,
+    /// Those that speak of single actions, by the hash of their names.
+    actions: Box<[(u64, Box<[u32]>)]>,
+}
+
+impl Index {
+    /// The index over statements with these patterns; `None` for one that may speak of any action.
+    pub(super) fn over<'a>(statements: impl Iterator<Item = Option<&'a [ActionPattern]>>) -> Self {
+        let mut any = Vec::new();
+        let mut services: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+        let mut actions: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+        for (number, patterns) in (0_u32..).zip(statements) {
+            let patterns = match patterns {
+                Some(patterns) if !patterns.contains(&ActionPattern::Any) => patterns,
+                Some(_) | None => {
+                    any.push(number);
+                    continue;
+                }
+            };
+            for pattern in patterns {
+                let list = match pattern {
+                    ActionPattern::Any => continue,
+                    ActionPattern::Within { service, .. } => services.entry(key_hash(service)).or_default(),
+                    ActionPattern::Exactly(name) => actions.entry(key_hash(name)).or_default(),
+                };
+                if list.last() != Some(&number) {
+                    list.push(number);
+                }
+            }
+        }
+        let boxed = |lists: BTreeMap<u64, Vec<u32>>| {
+            let lists = lists.into_iter();
+            lists.map(|(hash, list)| (hash, list.into())).collect()
+        };
+        Self {
+            any: any.into(),
+            services: boxed(services),
+            actions: boxed(actions),
+        }
+    }
+
+    /// The numbers of the statements that may speak of an action. One that names it both alone and among others of its
+    /// service comes twice.
+    pub(super) fn candidates(&self, place: Place) -> impl Iterator<Item = u32> + '_ {
+        let lists = [
+            Some(&self.any),
+            listed(&self.services, place.service),
+            listed(&self.actions, place.whole),
+        ];
+        lists.into_iter().flatten().flat_map(|list| list.iter().copied())
+    }
+}
+
+fn listed(lists: &[(u64, Box<[u32]>)], hash: u64) -> Option<&Box<[u32]>> {
+    let at = lists.binary_search_by_key(&hash, |(hash, _)| *hash).ok()?;
+    lists.get(at).map(|(_, list)| list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_are_checked() {
+        for text in ["*", "*:*", "s3:*", "bedrock-mantle:Create*", "kms:?ecrypt"] {
+            assert!(ActionPattern::parse(text).is_ok(), "{text}");
+        }
+        let long = format!("s3:{}", "a".repeat(126));
+        for text in [
+            "",
+            "s3",
+            ":Get",
+            "s3:",
+            "s*:Get",
+            "s3:Get Object",
+            "s3:${x}",
+            "**",
+            &long,
+        ] {
+            assert!(ActionPattern::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn case_does_not_matter_and_length_neither() {
+        let long = format!("kms:{}", "X".repeat(100));
+        for (pattern, action, fits) in [
+            ("kms:decrypt", "KMS:Decrypt", true),
+            ("KMS:DE*", "kms:Decrypt", true),
+            ("kms:?ecrypt", "kms:Decrypt", true),
+            ("kms:Decrypt", "kms:Encrypt", false),
+            ("kms:*", "kmsx:Decrypt", false),
+            ("*", "anything", true),
+            ("kms:x*", long.as_str(), true),
+        ] {
+            let pattern = ActionPattern::parse(pattern).unwrap();
+            assert_eq!(
+                pattern.matches(&ActionName::new(action)),
+                fits,
+                "{pattern:?} {action}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_index_finds_every_statement_that_speaks_of_an_action() {
+        let parse = |list: &[&str]| -> Vec<ActionPattern> {
+            list.iter()
+                .map(|text| ActionPattern::parse(text).unwrap())
+                .collect()
+        };
+        let lists = [
+            parse(&["kms:Decrypt", "s3:GetObject"]),
+            parse(&["kms:*", "kms:Decrypt"]),
+            parse(&["*"]),
+            parse(&["S3:Get*"]),
+        ];
+        let index = Index::over(lists.iter().map(|list| Some(list.as_slice())).chain([None]));
+        let found = |action: &str| {
+            let name = ActionName::new(action);
+            let mut found: Vec<u32> = index.candidates(name.place()).collect();
+            found.sort_unstable();
+            found.dedup();
+            found
+        };
+        assert_eq!(found("KMS:decrypt"), [0, 1, 2, 4]);
+        assert_eq!(found("kms:Encrypt"), [1, 2, 4]);
+        assert_eq!(found("s3:GetObject"), [0, 2, 3, 4]);
+        assert_eq!(found("ec2:Run"), [2, 4]);
+    }
+}

@@ -1,0 +1,45 @@
+//! Fixed credentials, for tools on a developer's machine that can send no others.
+
+use std::net::SocketAddr;
+
+use moho_iam::authn::FixedCredentials;
+use moho_terms::Secret;
+
+use super::ConfigError;
+use super::resolve::one;
+use super::settings::STATIC_CREDENTIALS;
+use super::typed::Typed;
+
+/// The credentials, if nobody but this machine's own tools can send them: every one of `addresses` is a loopback one.
+pub(super) fn resolve<'a>(
+    typed: &Typed,
+    mut addresses: impl Iterator<Item = &'a SocketAddr>,
+) -> Result<Option<FixedCredentials>, ConfigError> {
+    let fixed = one(typed, STATIC_CREDENTIALS, |text| match text {
+        "none" => Ok(None),
+        text => fixed(text).map(Some),
+    })?;
+    let fixed = fixed.flatten();
+    if fixed.is_some() && !addresses.all(|address| address.ip().to_canonical().is_loopback()) {
+        return Err(ConfigError::Together(
+            "`dev.static_credentials` is for this machine alone: every address to serve on has to be a loopback one, such as \
+             127.0.0.1:8443",
+        ));
+    }
+    Ok(fixed)
+}
+
+fn fixed(text: &str) -> Result<FixedCredentials, &'static str> {
+    let problem = "expected ID:SECRET:ACCOUNT: an id of 3 to 128 letters, digits and _, a secret of 1 to 128 visible \
+                   characters, and the 12 digits of an account";
+    let (id, rest) = text.split_once(':').ok_or(problem)?;
+    let (secret, account) = rest.rsplit_once(':').ok_or(problem)?;
+    if !(1..=128).contains(&secret.len()) || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(problem);
+    }
+    Ok(FixedCredentials {
+        id: id.parse().map_err(|_e| problem)?,
+        secret: Secret::new(secret.as_bytes().to_vec()),
+        account: account.parse().map_err(|_e| problem)?,
+    })
+}

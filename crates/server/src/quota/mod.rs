@@ -1,0 +1,215 @@
+//! Quotas: how many requests, tokens and sequences each principal, tag and model may have.
+//!
+//! Nothing is asked of the engine before there is room for all that it may use: the prompt's tokens as they were counted,
+//! and as many as the answer may have at most. What is used is moved from what was set aside as it is used, and what is
+//! left is given back when the sequence ends, however it ends: a crowd cannot pass a limit, and a client that leaves has
+//! used what it used. Days are written down ahead of their use; if that cannot be done, nothing begins.
+
+mod amounts;
+mod bill;
+mod book;
+mod counter;
+mod entrance;
+mod ledger;
+mod reservation;
+mod rule;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use moho_terms::{Clock, ModelId, Timestamp};
+
+pub(crate) use amounts::{Amounts, Caps, Limits, Measure};
+pub(crate) use bill::Bill;
+pub(crate) use book::{BookUnavailable, DayBook};
+pub(crate) use counter::{Hit, Left, Limited, Window};
+pub(crate) use entrance::Entrance;
+pub(crate) use reservation::{Reservation, Standing};
+pub(crate) use rule::{Asker, Key, Quota, Tag};
+
+use self::ledger::{Applied, Demand, Ledger, Untaken};
+
+/// How often a counter that was forgotten meanwhile is opened again before that is given up.
+const TRIES: usize = 4;
+
+/// All quotas, and what was used of them.
+pub(crate) struct Quotas {
+    quotas: Vec<Quota>,
+    ledger: Mutex<Ledger>,
+    book: Box<dyn DayBook>,
+    /// Held while the book is written, so that what is written last is what holds.
+    writing: Mutex<()>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Why something may not begin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotAdmitted {
+    /// A limit would be passed.
+    #[error("a quota is used up")]
+    Hit(Hit),
+    /// There are more counters than can be kept in memory.
+    #[error("too many principals are counted at once")]
+    Full,
+    /// The counters cannot be kept.
+    #[error(transparent)]
+    Book(#[from] BookUnavailable),
+}
+
+impl Quotas {
+    /// These quotas, of which the book says what was used.
+    pub(crate) fn new(quotas: Vec<Quota>, book: Box<dyn DayBook>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            quotas,
+            ledger: Mutex::default(),
+            book,
+            writing: Mutex::default(),
+            clock,
+        }
+    }
+
+    /// Lets a request in, if there is room for it and for so many sequences. A request that asks again was counted before.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`]; then nothing was taken.
+    pub(crate) async fn enter(
+        self: &Arc<Self>,
+        asker: &Asker,
+        model: &ModelId,
+        (request, sequences): (Amounts, u32),
+    ) -> Result<Reservation, NotAdmitted> {
+        let demand = Demand {
+            amounts: request,
+            sequences: sequences.into(),
+        };
+        let applied: Arc<[Applied]> = self.applied(asker, model).into();
+        self.take(&applied, demand).await?;
+        let held = Demand {
+            amounts: Amounts::default(),
+            ..demand
+        };
+        Ok(Reservation::new(Arc::clone(self), applied, held))
+    }
+
+    /// What is left for a question, of the quotas that are for it.
+    pub(crate) fn standing(&self, asker: &Asker, model: &ModelId) -> Standing {
+        let applied = self.applied(asker, model);
+        let (requests, tokens) = self.ledger().left(&applied, self.now());
+        Standing { requests, tokens }
+    }
+
+    /// Writes down what was used, exactly, and forgets who has not come for a while. Blocks.
+    ///
+    /// # Errors
+    /// [`BookUnavailable`]; what was written ahead still holds.
+    pub(crate) fn settle(&self) -> Result<(), BookUnavailable> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let counters = self.ledger().settle();
+        if let Err(unavailable) = self.write(&counters) {
+            self.ledger()
+                .forget_written(counters.iter().map(|(_, key, _)| *key));
+            return Err(unavailable);
+        }
+        self.ledger().forget_idle(self.now());
+        Ok(())
+    }
+
+    /// The quotas that are for a question.
+    fn applied(&self, asker: &Asker, model: &ModelId) -> Vec<Applied> {
+        let applied = self.quotas.iter().filter_map(|quota| {
+            Some(Applied {
+                key: quota.key(asker, model)?,
+                limits: quota.limits,
+            })
+        });
+        applied.collect()
+    }
+
+    /// Takes from all counters or none, and has it written down.
+    async fn take(self: &Arc<Self>, applied: &Arc<[Applied]>, demand: Demand) -> Result<(), NotAdmitted> {
+        let mut taken = Err(Untaken::Full);
+        for _try in 0..TRIES {
+            taken = self.ledger().take(applied, demand, self.now());
+            let Err(Untaken::Unopened(key)) = taken else { break };
+            self.open(key).await?;
+        }
+        match taken {
+            Ok(()) => {}
+            Err(Untaken::Hit(hit)) => return Err(NotAdmitted::Hit(hit)),
+            Err(Untaken::Full | Untaken::Unopened(_)) => return Err(NotAdmitted::Full),
+        }
+        if self.ledger().to_write(applied).is_empty() {
+            return Ok(());
+        }
+        let (quotas, theirs) = (Arc::clone(self), Arc::clone(applied));
+        let written = blocking(move || quotas.write_ahead(&theirs)).await;
+        if written.is_err() {
+            // The request stays counted.
+            let demand = Demand {
+                amounts: Amounts {
+                    requests: 0,
+                    ..demand.amounts
+                },
+                ..demand
+            };
+            self.ledger().give_back(applied, demand);
+        }
+        Ok(written?)
+    }
+
+    /// Opens the counter of a quota for days, as the book has it.
+    async fn open(self: &Arc<Self>, key: Key) -> Result<(), NotAdmitted> {
+        let quotas = Arc::clone(self);
+        blocking(move || {
+            // Not beside a writer, whose exact numbers might be less than what is read.
+            let _alone = quotas.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = quotas.now();
+            let written = quotas.book.read(window::day(now), key)?;
+            let opened = quotas.ledger().open(key, written, true, now);
+            opened.map_err(|_full| NotAdmitted::Full)
+        })
+        .await
+    }
+
+    /// Writes down what was taken, and a little more. Blocks.
+    fn write_ahead(&self, applied: &[Applied]) -> Result<(), BookUnavailable> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let counters = self.ledger().to_write(applied);
+        self.write(&counters)?;
+        let mut ledger = self.ledger();
+        for (day, key, amounts) in counters {
+            ledger.wrote(day, key, amounts);
+        }
+        Ok(())
+    }
+
+    fn write(&self, counters: &[(u64, Key, Amounts)]) -> Result<(), BookUnavailable> {
+        let mut days: Vec<u64> = counters.iter().map(|(day, ..)| *day).collect();
+        days.sort_unstable();
+        days.dedup();
+        for day in days {
+            let those = counters.iter().filter(|(of, ..)| *of == day);
+            let those: Vec<(Key, Amounts)> = those.map(|(_, key, amounts)| (*key, *amounts)).collect();
+            self.book.write(day, &those)?;
+        }
+        Ok(())
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+/// Runs what waits for the disk where it may wait.
+async fn blocking<T: Send + 'static, E: From<BookUnavailable> + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|ended| Err(BookUnavailable(Box::new(ended)).into()))
+}

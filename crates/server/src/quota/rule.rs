@@ -1,0 +1,254 @@
+//! One quota of the settings: whom it is for, and under which name each of them is counted.
+
+use aws_lc_rs::digest;
+use moho_terms::{AccountId, Arn, ModelId};
+
+use super::amounts::Limits;
+
+/// A quota as the settings have it. Whatever it selects by, each account is counted apart.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Quota {
+    /// Principals by a pattern of their ARN, each counted apart: roles, users. Without it, all of an account together.
+    pub(crate) principal: Option<String>,
+    /// Principals by a tag: each value counted apart.
+    pub(crate) tag: Option<Tag>,
+    /// Models by a pattern of their id, each counted apart. Without it, all together.
+    pub(crate) model: Option<String>,
+    /// What each of them may use.
+    pub(crate) limits: Limits,
+}
+
+/// Which tag a principal has to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tag {
+    pub(crate) key: String,
+    /// The value it has to have; any, if there is none.
+    pub(crate) value: Option<String>,
+}
+
+/// Who asks, as far as quotas care.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asker {
+    pub(crate) account: AccountId,
+    /// The role or user; not its session, whose name callers choose.
+    pub(crate) principal: Arn,
+    /// What does not change when a role of the same name is made again: `AROA…`, `AIDA…`.
+    pub(crate) principal_id: String,
+    /// The principal's tags as policies see them (`aws:PrincipalTag/…`): keys without regard to case.
+    pub(crate) tags: Vec<(String, String)>,
+}
+
+/// The name of one counter. It tells nothing of who is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Key(pub(crate) [u8; 16]);
+
+impl Quota {
+    /// The counter of this quota for a question, if it is for that question at all.
+    pub(super) fn key(&self, asker: &Asker, model: &ModelId) -> Option<Key> {
+        let mut parts = vec!["moho quota 1".to_owned(), asker.account.to_string()];
+        parts.extend(self.selectors().map(|selector| selector.unwrap_or_default()));
+        if let Some(pattern) = &self.principal {
+            if !fits(pattern, asker.principal.as_str()) {
+                return None;
+            }
+            parts.push(asker.principal.to_string());
+        }
+        if let Some(tag) = &self.tag {
+            let (_, value) = asker
+                .tags
+                .iter()
+                .find(|(key, _)| key.eq_ignore_ascii_case(&tag.key))?;
+            if tag.value.as_ref().is_some_and(|wanted| wanted != value) {
+                return None;
+            }
+            parts.push(value.clone());
+        }
+        if let Some(pattern) = &self.model {
+            if !fits(pattern, model.as_str()) {
+                return None;
+            }
+            parts.push(model.to_string());
+        }
+        Some(Key::of(&parts))
+    }
+
+    /// Whom it is for, in words: two quotas with the same words would be one.
+    pub(crate) fn selects(&self) -> String {
+        let names = ["principal", "tag", "model"];
+        let named = names.into_iter().zip(self.selectors());
+        let named: Vec<String> = named
+            .filter_map(|(name, selector)| Some(format!("{name} `{}`", selector?)))
+            .collect();
+        if named.is_empty() {
+            "everybody".to_owned()
+        } else {
+            named.join(", ")
+        }
+    }
+
+    /// What is selected by principal, tag and model; an empty one is none.
+    fn selectors(&self) -> [Option<String>; 3] {
+        let tag = self.tag.as_ref().map(|tag| match &tag.value {
+            Some(value) => format!("{}={value}", tag.key),
+            None => tag.key.clone(),
+        });
+        [self.principal.clone(), tag, self.model.clone()]
+    }
+}
+
+impl Key {
+    fn of(parts: &[String]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in parts {
+            let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
+            context.update(&length.to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let mut key = [0; 16];
+        let digest = context.finish();
+        key.iter_mut()
+            .zip(digest.as_ref())
+            .for_each(|(to, from)| *to = *from);
+        Self(key)
+    }
+}
+
+/// Whether `text` is what `pattern` says, where `*` is any characters and `?` is one.
+pub(crate) fn fits(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    // Where the last star is, and how far it reaches: only that one is ever tried again.
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(byte) = text.get(t) {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p = p.saturating_add(1);
+            }
+            Some(wanted) if *wanted == b'?' || wanted == byte => {
+                p = p.saturating_add(1);
+                t = t.saturating_add(1);
+            }
+            _ => match star {
+                Some((at, reach)) => {
+                    let reach = reach.saturating_add(1);
+                    star = Some((at, reach));
+                    (p, t) = (at.saturating_add(1), reach);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern
+        .get(p..)
+        .unwrap_or_default()
+        .iter()
+        .all(|left| *left == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asker(role: &str, tags: &[(&str, &str)]) -> Asker {
+        let account: AccountId = "123456789012".parse().unwrap();
+        let tags = tags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        Asker {
+            account,
+            principal: format!("arn:aws:iam::123456789012:role/{role}").parse().unwrap(),
+            principal_id: "AROA".to_owned(),
+            tags: tags.collect(),
+        }
+    }
+
+    fn model(id: &str) -> ModelId {
+        id.parse().unwrap()
+    }
+
+    #[test]
+    fn stars_and_question_marks_stand_for_others() {
+        for (pattern, text) in [
+            ("*", ""),
+            ("*", "a"),
+            ("a*c", "abc"),
+            ("a*c", "ac"),
+            ("a?c", "abc"),
+            ("**a*b*", "xaxbx"),
+            ("", ""),
+        ] {
+            assert!(fits(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [
+            ("", "a"),
+            ("a", ""),
+            ("a*c", "abcd"),
+            ("a?c", "ac"),
+            ("A", "a"),
+            ("*ab", "aba"),
+        ] {
+            assert!(!fits(pattern, text), "{pattern} {text}");
+        }
+        // Quadratic at worst, however many stars there are.
+        assert!(!fits(&"*a".repeat(500), &"b".repeat(2048)));
+    }
+
+    #[test]
+    fn what_a_quota_names_is_counted_apart_and_what_it_does_not_together() {
+        let one = asker("team/One", &[("team", "red")]);
+        let two = asker("team/Two", &[("team", "blue")]);
+        let (a, b) = (model("a"), model("b"));
+        let everybody = Quota::default();
+        assert_eq!(everybody.key(&one, &a), everybody.key(&two, &b));
+        let each = Quota {
+            principal: Some("arn:aws:iam::*:role/team/*".to_owned()),
+            ..Quota::default()
+        };
+        assert_ne!(each.key(&one, &a), each.key(&two, &a));
+        assert_eq!(each.key(&one, &a), each.key(&one, &b));
+        assert_eq!(each.key(&asker("Other", &[]), &a), None);
+        let models = Quota {
+            model: Some("*".to_owned()),
+            ..Quota::default()
+        };
+        assert_eq!(models.key(&one, &a), models.key(&two, &a));
+        assert_ne!(models.key(&one, &a), models.key(&one, &b));
+    }
+
+    #[test]
+    fn accounts_never_share_a_counter() {
+        let mut other = asker("One", &[]);
+        other.account = "210987654321".parse().unwrap();
+        let everybody = Quota::default();
+        assert_ne!(
+            everybody.key(&asker("One", &[]), &model("a")),
+            everybody.key(&other, &model("a"))
+        );
+    }
+
+    #[test]
+    fn a_tag_is_matched_by_value_or_counted_by_value() {
+        let tag = |key: &str, value: Option<&str>| Quota {
+            tag: Some(Tag {
+                key: key.to_owned(),
+                value: value.map(str::to_owned),
+            }),
+            ..Quota::default()
+        };
+        let red = asker("One", &[("team", "red"), ("level", "2")]);
+        let also_red = asker("Two", &[("team", "red")]);
+        let blue = asker("Three", &[("team", "blue")]);
+        let team = tag("team", None);
+        assert_eq!(team.key(&red, &model("a")), team.key(&also_red, &model("a")));
+        assert_ne!(team.key(&red, &model("a")), team.key(&blue, &model("a")));
+        let only_red = tag("team", Some("red"));
+        assert!(only_red.key(&red, &model("a")).is_some());
+        assert_eq!(only_red.key(&blue, &model("a")), None);
+        assert_eq!(
+            tag("Team", None).key(&red, &model("a")),
+            None,
+            "keys are compared exactly"
+        );
+    }
+}

@@ -1,0 +1,27 @@
+//! Roles and policies, as IAM has them.
+//!
+//! Each method takes the permit for what it does; the permit's resource says which role or policy of which account. What a
+//! method returns is committed. Refusals carry AWS's code and sentence ([`IamError`]).
+
+pub(crate) mod attached;
+mod entities;
+pub(crate) mod error;
+mod linked;
+pub(crate) mod managed;
+pub(crate) mod names;
+mod profiles;
+mod roles;
+pub(crate) mod sources;
+pub(crate) mod tags;
+pub(crate) mod trust;
+mod users;
+mod versions;
+
+pub use attached::AttachedPolicy;
+pub use entities::{EntityFilter, EntityKind, PolicyEntity};
+pub use error::{IamCode, IamError};
+pub use managed::{ManagedPolicy, NewPolicy, PolicyFilter, PolicyVersion, TaggedPolicy};
+pub use names::{IdKind, Listed, Page, unique_id};
+pub use profiles::InstanceProfile;
+pub use roles::{ChangesRole, NewRole, Role, RoleChange, TaggedRole};
+pub use tags::Tag;

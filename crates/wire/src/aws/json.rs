@@ -1,0 +1,197 @@
+//! The services that speak AWS JSON 1.1: every operation is a `POST /` whose `X-Amz-Target` names it, and whose body is
+//! one JSON object.
+//!
+//! They are control planes: what their strings say are names, ids and policies, which may be shown, but for what the
+//! model calls sensitive. The service is that of the signature, so that routing needs no header that is not signed.
+
+use moho_terms::ContentBytes;
+
+use super::document::Document;
+use super::model::{self, ServiceModel};
+use super::rest_in::{self, Strings};
+use super::{field_list, name, ops, rest_out, validate};
+use crate::route::Headers;
+use crate::{Command, Failure, Reply};
+
+/// The content type of requests and replies.
+pub(crate) const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+
+/// A service of the JSON 1.1 protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonService {
+    /// AWS Organizations.
+    Organizations,
+}
+
+impl JsonService {
+    /// The service a request is signed for.
+    #[must_use]
+    pub fn from_signing_name(name: &str) -> Option<Self> {
+        match name {
+            "organizations" => Some(Self::Organizations),
+            _ => None,
+        }
+    }
+
+    /// The name it is signed for, which is also botocore's.
+    #[must_use]
+    pub fn signing_name(self) -> &'static str {
+        match self {
+            Self::Organizations => "organizations",
+        }
+    }
+
+    /// The service's model.
+    pub(crate) fn model(self) -> Result<&'static ServiceModel, Failure> {
+        let model = match self {
+            Self::Organizations => &*model::ORGANIZATIONS,
+        };
+        model.as_ref().map_err(|_unsuitable| Failure::Internal)
+    }
+
+    /// The content type of its requests and replies.
+    pub(crate) fn content_type(self) -> &'static str {
+        match self {
+            Self::Organizations => CONTENT_TYPE,
+        }
+    }
+
+    /// Reads and validates a request.
+    ///
+    /// # Errors
+    /// [`Failure::UnknownOperation`]; [`Failure::Invalid`] if it is not what the protocol says, an error of the service's
+    /// own if the model or the field list says no.
+    pub(crate) fn command(self, headers: &Headers<'_>, body: &[u8]) -> Result<Command, Failure> {
+        let (operation, input) = self.request(headers, body).map_err(|failure| match failure {
+            Failure::Validation(sentence) => self.refused(sentence),
+            other => other,
+        })?;
+        ops::json_command(self, operation, input)
+    }
+
+    /// How the service says that a request breaks its model's constraints.
+    fn refused(self, sentence: String) -> Failure {
+        match self {
+            Self::Organizations => organizations_refuses(&sentence),
+        }
+    }
+
+    fn request(self, headers: &Headers<'_>, body: &[u8]) -> Result<(&'static str, Document), Failure> {
+        let model = self.model()?;
+        let (operation, input) = read(model, headers, body)?;
+        let shape = model.operations.get(operation).and_then(|o| o.input.as_ref());
+        validate::validate(model, shape.map(|input| input.shape.as_str()), &input)?;
+        let called = field_list::Called {
+            service: self.signing_name(),
+            operation,
+            model,
+        };
+        field_list::refuse_unserved(&called, shape, &input)?;
+        Ok((operation, input))
+    }
+
+    /// The reply of `operation`.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] if the document is not what the model says.
+    pub(super) fn reply(self, operation: &str, document: Document) -> Result<Reply, Failure> {
+        reply(self.model()?, operation, document)
+    }
+}
+
+/// Organizations has one code for whatever breaks a constraint, and tells by a reason which.
+fn organizations_refuses(sentence: &str) -> Failure {
+    let reasons = [
+        (
+            "must not be null",
+            "INPUT_REQUIRED",
+            "You must include a value for all required parameters.",
+        ),
+        (
+            "enum value set",
+            "INVALID_ENUM",
+            "You specified an invalid value.",
+        ),
+        (
+            "length less than",
+            "MAX_LENGTH_EXCEEDED",
+            "You provided a string parameter that is longer than allowed.",
+        ),
+        (
+            "length greater than",
+            "MIN_LENGTH_EXCEEDED",
+            "You provided a string parameter that is shorter than allowed.",
+        ),
+        (
+            "value less than",
+            "MAX_VALUE_EXCEEDED",
+            "You provided a numeric parameter that has a larger value than allowed.",
+        ),
+        (
+            "value greater than",
+            "MIN_VALUE_EXCEEDED",
+            "You provided a numeric parameter that has a smaller value than allowed.",
+        ),
+    ];
+    let found = reasons.iter().find(|(part, ..)| sentence.contains(part));
+    let (_, reason, words) = found.copied().unwrap_or((
+        "",
+        "INVALID_PATTERN",
+        "You provided a value that does not match the required pattern.",
+    ));
+    Failure::ServiceReason {
+        code: "InvalidInputException",
+        reason,
+        message: format!("{words} {sentence}"),
+    }
+}
+
+/// The operation that a request names, and its members; not yet validated.
+pub(super) fn read<'m>(
+    model: &'m ServiceModel,
+    headers: &Headers<'_>,
+    body: &[u8],
+) -> Result<(&'m str, Document), Failure> {
+    let target = match headers("x-amz-target").as_slice() {
+        [target] => std::str::from_utf8(target).unwrap_or_default().to_owned(),
+        // None, or more than one, of which only one could be followed.
+        _ => String::new(),
+    };
+    let asked = target
+        .strip_prefix(model.metadata.target_prefix.as_str())
+        .and_then(|rest| rest.strip_prefix('.'))
+        .unwrap_or_default();
+    let Some((operation, shapes)) = model.operations.get_key_value(asked) else {
+        return Err(Failure::UnknownOperation {
+            operation: if asked.is_empty() {
+                "(not served)".to_owned()
+            } else {
+                name(asked)
+            },
+            version: model.metadata.api_version.clone(),
+        });
+    };
+    let input = match &shapes.input {
+        Some(input) => rest_in::read_object(model, &input.shape, body, Strings::Plain)?,
+        None => Document::Structure(Vec::new()),
+    };
+    Ok((operation, input))
+}
+
+/// A whole reply. An operation that answers nothing has an empty body.
+///
+/// # Errors
+/// [`Failure::Internal`] if the document is not what the model says.
+pub(super) fn reply(model: &ServiceModel, operation: &str, document: Document) -> Result<Reply, Failure> {
+    let operation = model.operations.get(operation).ok_or(Failure::Internal)?;
+    let body = match &operation.output {
+        Some(output) => rest_out::structure(model, &output.shape, document)?,
+        None => ContentBytes::new(Vec::new()),
+    };
+    Ok(Reply {
+        status: 200,
+        content_type: CONTENT_TYPE,
+        headers: Vec::new(),
+        body,
+    })
+}

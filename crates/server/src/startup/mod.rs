@@ -36,6 +36,7 @@ use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
 use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
+use crate::federation::Federation;
 use crate::handlers::paging::{PAGING_KEY, Paging};
 use crate::quota::Quotas;
 use crate::road::Strangers;
@@ -96,7 +97,8 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Arc::clone(&journal) as _,
         Arc::clone(&clock),
     );
-    let mut authenticator = Authenticator::new(&session_key, config.region.clone())?;
+    let mut authenticator =
+        Authenticator::new(&session_key, config.region.clone())?.with_credentials(Arc::clone(&store) as _);
     if let Some(fixed) = &config.static_credentials {
         let now = clock.now();
         authenticator = fixed::taken(
@@ -116,7 +118,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
-        account_key: bootstrapped.account_key,
+        organisation: bootstrapped.names(),
         attestation: kms.attestation(),
         own_uid: moho_os::own_user(),
         authenticator,
@@ -141,6 +143,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         usage,
         _bookkeeper: bookkeeper,
         door: DoorSwitch::new(door),
+        federation: Federation::new(&config.federation, &clock)?,
         closing,
         clock,
         entropy,

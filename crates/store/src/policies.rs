@@ -5,7 +5,6 @@ use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use moho_iam::RoleSession;
-use moho_iam::action::{Action, sts};
 use moho_iam::authz::{
     Attached, ModelAgreement, Policies, PolicySource, PolicyUnavailable, PrincipalFacts, PrincipalPolicies,
 };
@@ -100,7 +99,7 @@ impl Store {
             policies.principal = Arc::clone(&role.principal);
         }
         let of_resource = match (resource.service(), resource.resource().split_once('/')) {
-            ("iam", Some(("role", name))) if action == sts::AssumeRole::NAME => {
+            ("iam", Some(("role", name))) if action.starts_with("sts:") => {
                 self.trust_policy(resource, name)?
             }
             ("kms", Some(("key", key))) => self.key_policy(resource, key)?,

@@ -97,7 +97,8 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Arc::clone(&journal) as _,
         Arc::clone(&clock),
     );
-    let mut authenticator = Authenticator::new(&session_key, config.region.clone())?;
+    let mut authenticator =
+        Authenticator::new(&session_key, config.region.clone())?.with_credentials(Arc::clone(&store) as _);
     if let Some(fixed) = &config.static_credentials {
         let now = clock.now();
         authenticator = fixed::taken(
@@ -117,7 +118,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
-        account_key: bootstrapped.account_key,
+        organisation: bootstrapped.names(),
         attestation: kms.attestation(),
         own_uid: moho_os::own_user(),
         authenticator,

@@ -8,7 +8,8 @@ use moho_iam::authz::Authorizer;
 use moho_iam::bootstrap::Attestation;
 use moho_kms::Kms;
 use moho_store::Store;
-use moho_terms::{AccountId, Arn, Clock, Entropy, ModelId, Region};
+use moho_store::organizations::OrganisationNames;
+use moho_terms::{AccountId, Clock, Entropy, ModelId, Region};
 use moho_wire::openai::models::Model;
 use tokio::sync::watch;
 
@@ -29,10 +30,10 @@ use crate::usage::UsageLog;
 /// Everything a request may need.
 pub(crate) struct Platform {
     pub(crate) region: Region,
-    /// The account that the bootstrap made.
+    /// The account that manages the organisation. The bootstrap made it, and its door leads into it.
     pub(crate) account: AccountId,
-    /// That account's KmsKey.
-    pub(crate) account_key: Arn,
+    /// The organisation's own names.
+    pub(crate) organisation: OrganisationNames,
     pub(crate) attestation: Attestation,
     /// The user this process runs as, whom the bootstrap door admits.
     pub(crate) own_uid: u32,

@@ -95,7 +95,8 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Arc::clone(&journal) as _,
         Arc::clone(&clock),
     );
-    let mut authenticator = Authenticator::new(&session_key, config.region.clone())?;
+    let mut authenticator =
+        Authenticator::new(&session_key, config.region.clone())?.with_credentials(Arc::clone(&store) as _);
     if let Some(fixed) = &config.static_credentials {
         let now = clock.now();
         authenticator = fixed::taken(

@@ -80,10 +80,15 @@ async fn create(
     trip: &Trip<'_>,
     request: requests::CreateServiceSpecificCredential,
 ) -> Result<Outbound, Failure> {
-    let days = request.credential_age_days.and_then(|days| u64::try_from(days).ok());
+    let days = request
+        .credential_age_days
+        .and_then(|days| u64::try_from(days).ok());
     let age = days.map(|days| days.to_string());
     let user = Named::user(trip, &request.user_name)?
-        .with("iam:ServiceSpecificCredentialServiceName", Some(&request.service_name))
+        .with(
+            "iam:ServiceSpecificCredentialServiceName",
+            Some(&request.service_name),
+        )
         .with("iam:ServiceSpecificCredentialAgeDays", age.as_deref());
     let permit = user.permit::<iam::CreateServiceSpecificCredential>(trip)?;
     handlers::credentials::supported(&request.service_name)?;

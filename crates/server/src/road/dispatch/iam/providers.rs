@@ -94,7 +94,12 @@ async fn create_oidc(trip: &Trip<'_>, request: CreateOpenIDConnectProvider) -> R
 
 async fn create_saml(trip: &Trip<'_>, request: CreateSAMLProvider) -> Result<Outbound, Failure> {
     let account = trip.caller.session().account();
-    let arn = Arn::of("iam", "", account.as_str(), &format!("saml-provider/{}", request.name));
+    let arn = Arn::of(
+        "iam",
+        "",
+        account.as_str(),
+        &format!("saml-provider/{}", request.name),
+    );
     let arn = arn.map_err(|_invalid| refusal(IamCode::InvalidInput, "Invalid provider name"))?;
     let tags = pairs(request.tags);
     let named = Named::of(arn).requesting(&tags);
@@ -123,11 +128,15 @@ async fn tagging(trip: &Trip<'_>, request: Request) -> Result<Outbound, Failure>
         Request::TagOpenIDConnectProvider(request) => {
             let tags = pairs(Some(request.tags));
             let provider = provider(&request.open_id_connect_provider_arn)?.requesting(&tags);
-            providers::tag(asked, provider.permit::<iam::TagOpenIDConnectProvider>(trip)?, tags).await
+            providers::tag(
+                asked,
+                provider.permit::<iam::TagOpenIDConnectProvider>(trip)?,
+                tags,
+            )
+            .await
         }
         Request::UntagOpenIDConnectProvider(request) => {
-            let provider =
-                provider(&request.open_id_connect_provider_arn)?.untagging(&request.tag_keys);
+            let provider = provider(&request.open_id_connect_provider_arn)?.untagging(&request.tag_keys);
             let permit = provider.permit::<iam::UntagOpenIDConnectProvider>(trip)?;
             providers::untag(asked, permit, request.tag_keys).await
         }

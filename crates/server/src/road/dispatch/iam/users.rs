@@ -2,12 +2,12 @@
 
 use moho_iam::Principal;
 use moho_iam::action::iam;
-use moho_store::identities::NewUser;
 use moho_store::iam::IamCode;
+use moho_store::identities::NewUser;
 use moho_terms::Arn;
+use moho_wire::Failure;
 use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::iam::{user_policies, users as requests};
-use moho_wire::Failure;
 
 use super::super::Trip;
 use super::named::Named;
@@ -126,7 +126,9 @@ async fn update(trip: &Trip<'_>, request: requests::UpdateUser) -> Result<Outbou
     let permit = old.permit::<iam::UpdateUser>(trip)?;
     let name = request.new_user_name.as_deref().unwrap_or(&request.user_name);
     let kept = permit.resource().resource().strip_prefix("user");
-    let kept = kept.and_then(|rest| rest.rsplit_once('/')).map(|(path, _)| format!("{path}/"));
+    let kept = kept
+        .and_then(|rest| rest.rsplit_once('/'))
+        .map(|(path, _)| format!("{path}/"));
     let path = request.new_path.or(kept);
     let onto = Named::new(trip, "user", path.as_deref(), name)?.permit(trip)?;
     let changed = handlers::users::update(&trip.asked(), permit, onto).await;
@@ -171,11 +173,21 @@ pub(super) async fn policies(trip: &Trip<'_>, request: user_policies::Request) -
         }
         Request::AttachUserPolicy(request) => {
             let user = user(&request.user_name)?.with(POLICY_ARN, Some(&request.policy_arn));
-            acts::attach(asked, user.permit::<iam::AttachUserPolicy>(trip)?, request.policy_arn).await
+            acts::attach(
+                asked,
+                user.permit::<iam::AttachUserPolicy>(trip)?,
+                request.policy_arn,
+            )
+            .await
         }
         Request::DetachUserPolicy(request) => {
             let user = user(&request.user_name)?.with(POLICY_ARN, Some(&request.policy_arn));
-            acts::detach(asked, user.permit::<iam::DetachUserPolicy>(trip)?, request.policy_arn).await
+            acts::detach(
+                asked,
+                user.permit::<iam::DetachUserPolicy>(trip)?,
+                request.policy_arn,
+            )
+            .await
         }
         Request::ListAttachedUserPolicies(request) => {
             let permit = user(&request.user_name)?.permit::<iam::ListAttachedUserPolicies>(trip)?;

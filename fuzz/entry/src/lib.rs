@@ -17,7 +17,7 @@ mod sealed;
 mod settings;
 mod sigv4;
 
-pub use credentials::credentials;
+pub use credentials::{credentials, is_token_inside};
 pub use engine::{chat_template, gguf};
 pub use event_stream::event_stream;
 pub use head::http_head;

@@ -259,6 +259,9 @@ impl Authenticator {
     ) -> Result<Authenticated, AuthnError> {
         let (presented, service) = claim.present(head, (&self.region, services), now)?;
         let (session, proof) = presented.check(self, now)?;
+        if service == SigningName::Iam && session.is_users_temporary() {
+            return Err(AuthnError::UnknownKey);
+        }
         Ok(Authenticated::by_signature(
             session,
             Scheme::SigV4 { service },

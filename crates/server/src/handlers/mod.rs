@@ -2,12 +2,14 @@
 
 pub(crate) mod bedrock;
 pub(crate) mod chat;
+pub(crate) mod ec2;
 pub(crate) mod iam;
 mod inference;
 pub(crate) mod models;
 pub(crate) mod paging;
 pub(crate) mod responses;
 pub(crate) mod sts;
+pub(crate) mod usage;
 
 use std::sync::Arc;
 

@@ -9,6 +9,7 @@ use moho_store::StoreError;
 use moho_terms::ModelId;
 use moho_wire::{ErrorShape, Failure};
 
+use crate::endpoints::EndpointError;
 use crate::net::RimError;
 
 /// Seconds after which what is full is worth another try.
@@ -176,6 +177,10 @@ pub(crate) fn from_engine_failure(failure: EngineFailure) -> Failure {
 }
 
 pub(crate) fn from_store(error: &StoreError) -> Failure {
+    unavailable(error)
+}
+
+pub(super) fn from_endpoints(error: &EndpointError) -> Failure {
     unavailable(error)
 }
 

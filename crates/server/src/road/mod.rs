@@ -22,7 +22,8 @@ pub(crate) use health::answer as probe_answer;
 pub(crate) use reply::{Frames, amazon_event_stream, content, event_stream, whole};
 pub(crate) use strangers::Strangers;
 
-use crate::net::{Admission, Head, Inbound, Outbound, RimError};
+use crate::endpoints;
+use crate::net::{Admission, Head, Inbound, Outbound, Peer, RimError, Via};
 use crate::quota::Entrance;
 use crate::startup::Platform;
 use crate::telemetry::{RequestSpan, route};
@@ -46,7 +47,7 @@ impl RequestRoad {
         (span, entrance): (&RequestSpan, &Arc<Entrance>),
     ) -> Result<Outbound, Failure> {
         let platform = &self.platform;
-        let facts = facts(&inbound.head);
+        let facts = facts(platform, &inbound.head, route)?;
         let caller = authenticate::caller(platform, inbound, route, &facts)?;
         let headers = &inbound.head.headers;
         let command = route.command(
@@ -83,7 +84,8 @@ impl crate::net::Road for RequestRoad {
         let route =
             find(head).map_err(|refused| turn_away(&refused.failure, refused.shape, route::UNKNOWN))?;
         let template = route::template(route.target());
-        authenticate::precheck(&self.platform, head, &route, &facts(head))
+        facts(&self.platform, head, &route)
+            .and_then(|facts| authenticate::precheck(&self.platform, head, &route, &facts))
             .map_err(|failure| turn_away(&failure, route.error_shape(), template))?;
         Ok(Admission {
             body: route.body_limit(),
@@ -152,19 +154,27 @@ fn header<'a>(head: &'a Head, name: &str) -> Option<&'a str> {
     head.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn facts(head: &Head) -> RequestFacts {
-    use crate::net::Peer;
+/// What is known of a request beside who asks for what. One that came by a private endpoint of which nothing can be said
+/// goes no further.
+fn facts(platform: &Platform, head: &Head, route: &Route) -> Result<RequestFacts, Failure> {
     let agent = head.headers.get("user-agent");
-    RequestFacts {
+    let endpoint = match &head.via {
+        Via::Endpoint(listener) => {
+            let service = endpoints::of_request(&head.raw_path, route);
+            let found = platform.endpoints.facts(listener, service);
+            Some(found.map_err(|error| failure::from_endpoints(&error))?)
+        }
+        Via::Public | Via::Plain | Via::Door => None,
+    };
+    Ok(RequestFacts {
         source_ip: match head.peer {
             Peer::Network(address) => Some(address.ip()),
             Peer::Local { .. } | Peer::Door { .. } => None,
         },
         user_agent_sha256: agent.map(|agent| authenticate::sha256(agent.as_bytes())),
         user_agent: agent.and_then(|agent| agent.to_str().ok()).map(str::to_owned),
-        endpoint: None,
-        // There is no listener without TLS; the door is a socket of this machine's.
-        secure_transport: matches!(head.peer, Peer::Network(_)),
+        endpoint,
+        secure_transport: head.via.is_secure(),
         ..RequestFacts::new(head.request_id.clone())
-    }
+    })
 }

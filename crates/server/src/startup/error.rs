@@ -11,6 +11,7 @@ use moho_os::LockError;
 use moho_store::StoreError;
 use moho_terms::EntropyUnavailable;
 
+use crate::endpoints::EndpointError;
 use crate::handlers::paging::NoMarker;
 use crate::telemetry::OtlpError;
 
@@ -41,6 +42,8 @@ pub(crate) enum StartupError {
     SessionKey(#[from] SessionKeyError),
     #[error("the paging key cannot be used")]
     Paging(#[from] NoMarker),
+    #[error("the private endpoints cannot be served")]
+    Endpoints(#[from] EndpointError),
     #[error(transparent)]
     Entropy(#[from] EntropyUnavailable),
     #[error("the data directory has no account, and none can be made")]

@@ -34,6 +34,7 @@ use self::watched::WatchedJournal;
 use crate::closing::Closing;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
+use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
 use crate::handlers::paging::{PAGING_KEY, Paging};
 use crate::quota::Quotas;
@@ -126,6 +127,12 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         journal_file,
         strangers: Strangers::default(),
         kms,
+        endpoints: Endpoints::open(
+            &config.endpoints,
+            (bootstrapped.account, config.region.clone()),
+            Arc::clone(&store),
+            clock.now(),
+        )?,
         probed_store: ProbedStore::new(Arc::clone(&store), Arc::clone(&clock)),
         store,
         engine,

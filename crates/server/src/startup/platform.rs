@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::closing::Closing;
 use crate::door::DoorState;
+use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
 use crate::handlers::paging::Paging;
 use crate::quota::Quotas;
@@ -46,6 +47,8 @@ pub(crate) struct Platform {
     pub(crate) strangers: Strangers,
     pub(crate) kms: Kms,
     pub(crate) store: Arc<Store>,
+    /// By which private endpoints requests come in.
+    pub(crate) endpoints: Endpoints,
     /// The same store, for probes.
     pub(crate) probed_store: ProbedStore,
     pub(crate) engine: EngineLink,

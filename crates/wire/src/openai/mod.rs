@@ -1,4 +1,4 @@
-//! The OpenAI protocols: Responses, Chat Completions, Models.
+//! The OpenAI protocols: Responses, Chat Completions, Models, usage.
 
 pub mod chat;
 mod delta;
@@ -12,6 +12,7 @@ pub mod responses;
 pub(crate) mod sampling;
 mod settings;
 mod turn;
+pub mod usage;
 
 pub use delta::{Delta, TokenLogprob, refuse_unsendable};
 pub use finish::{Ending, Usage};

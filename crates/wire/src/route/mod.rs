@@ -9,6 +9,7 @@ use crate::openai::chat::CreateChat;
 use crate::openai::fields::unsupported;
 use crate::openai::guardrail;
 use crate::openai::responses::{CreateResponse, ListInputItems};
+use crate::openai::usage::GetUsage;
 use crate::query::Query;
 use crate::{Command, ErrorShape, Failure};
 
@@ -60,6 +61,8 @@ pub enum Target {
     ListModels(Prefix),
     /// `GET /models/{id}`
     GetModel(Prefix, ModelId),
+    /// `GET /organization/usage/completions`, under `/v1`
+    GetUsage,
     /// `POST /` with a form, or `GET /` with the form in the query, to this AWS query service: the form's `Action` names
     /// the operation.
     Query(QueryService),
@@ -171,6 +174,10 @@ fn openai_target(method: &str, rest: &[&str], prefix: Prefix) -> Result<Target, 
             None => Err(Failure::ModelNotFound(None)),
         },
         (["models"] | ["models", _], _) => Err(Failure::MethodNotAllowed("GET")),
+        (["organization", "usage", "completions"], method) if prefix == Prefix::Mantle => match method {
+            "GET" => Ok(Target::GetUsage),
+            _ => Err(Failure::MethodNotAllowed("GET")),
+        },
         _ => Err(Failure::NoSuchPath),
     }
 }
@@ -306,6 +313,7 @@ impl Target {
             | Self::CreateChat(prefix)
             | Self::ListModels(prefix)
             | Self::GetModel(prefix, _) => Family::OpenAi(*prefix),
+            Self::GetUsage => Family::OpenAi(Prefix::Mantle),
             Self::Query(service) => Family::Query(*service),
             Self::Json(service) => Family::Json(*service),
             Self::Bedrock(_) => Family::Bedrock,
@@ -375,6 +383,7 @@ impl Route {
             | Target::ListInputItems(..)
             | Target::ListModels(_)
             | Target::GetModel(..)
+            | Target::GetUsage
             | Target::Bedrock(Operation::ListFoundationModels | Operation::GetFoundationModel) => {
                 BODILESS_LIMIT
             }
@@ -410,6 +419,7 @@ impl Route {
             }
             Target::ListModels(_) => Ok(Command::ListModels),
             Target::GetModel(_, id) => Ok(Command::GetModel(id.clone())),
+            Target::GetUsage => GetUsage::parse(&self.raw_query).map(|get| Command::GetUsage(Box::new(get))),
             Target::Query(service) => service.command(&self.raw_query, body),
             Target::Json(service) => service.command(headers, body),
             Target::Bedrock(operation) => operation.command(&Called {

@@ -49,7 +49,7 @@ fn resources_for(action: &str) -> Vec<(&'static str, String)> {
         ("bedrock-mantle", "GetInference" | "DeleteInference") => {
             both("bedrock-mantle", "r", "response/resp_1")
         }
-        ("bedrock-mantle", "ListModels") => both("bedrock-mantle", "r", "project/default"),
+        ("bedrock-mantle", "ListModels" | "GetUsage") => both("bedrock-mantle", "r", "project/default"),
         (
             "bedrock",
             "InvokeModel" | "InvokeModelWithResponseStream" | "CountTokens" | "GetFoundationModel",

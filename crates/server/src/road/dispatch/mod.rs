@@ -3,6 +3,7 @@
 //! The handlers ask for the permits; this is the only place that gets them.
 
 mod bedrock;
+mod ec2;
 mod iam;
 mod sts;
 
@@ -10,10 +11,10 @@ use moho_iam::action::{self, Action, kms, mantle};
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::{Context, Permit, Refusal, RequestFacts};
 use moho_terms::{Arn, ModelId, ResponseId};
-use moho_wire::{Command, Failure, Prefix, Route};
+use moho_wire::{Command, ErrorShape, Failure, Prefix, Route};
 
 use super::failure;
-use crate::handlers::{Asked, InferencePermit, chat, models, responses};
+use crate::handlers::{Asked, InferencePermit, chat, models, responses, usage};
 use crate::net::Outbound;
 use crate::quota::Entrance;
 use crate::startup::Platform;
@@ -38,7 +39,20 @@ impl Trip<'_> {
         self.platform
             .authorizer
             .authorize(self.caller, self.facts, resource, context)
-            .map_err(|refusal| failure::from_refusal(&refusal))
+            .map_err(|refusal| self.refused(&refusal))
+    }
+
+    /// A refusal, with why it was refused sealed behind it where AWS's clients look for that: in EC2's errors.
+    fn refused(&self, refusal: &Refusal) -> Failure {
+        match (self.route.error_shape(), refusal) {
+            (ErrorShape::Ec2, Refusal::AccessDenied { message, detail, .. }) => {
+                let why = sts::encoded(self, detail);
+                Failure::AccessDenied(format!(
+                    "You are not authorized to perform this operation. {message}{why}"
+                ))
+            }
+            (_, refusal) => failure::from_refusal(refusal),
+        }
     }
 
     fn prefix(&self) -> Prefix {
@@ -129,8 +143,14 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
         }
         Command::ListModels => list_models(trip),
         Command::GetModel(id) => get_model(trip, &id),
+        Command::GetUsage(get) => {
+            let permit = trip.permit::<mantle::GetUsage>(&trip.arn("bedrock-mantle", "project/default")?)?;
+            usage::get(&asked, permit, *get).await
+        }
         Command::Sts(request) => sts::dispatch(trip, request),
+        Command::Ec2(request) => ec2::dispatch(trip, request).await,
         Command::Iam(request) => iam::dispatch(trip, request).await,
+        Command::Organizations(request) => Err(unserved(request.name())),
         Command::Converse(converse) => bedrock::converse(trip, *converse).await,
         Command::ConverseStream(converse) => bedrock::converse_stream(trip, *converse).await,
         Command::InvokeModel(invoke) => bedrock::invoke(trip, *invoke).await,

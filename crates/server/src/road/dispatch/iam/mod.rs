@@ -21,8 +21,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbou
         Request::RolePolicies(request) => roles::policies(trip, request).await,
         Request::Policies(request) => policies::dispatch(trip, request).await,
         Request::InstanceProfiles(request) => roles::instance_profiles(trip, request).await,
-        Request::Simulation(_)
-        | Request::Account(_) => Err(unserved(request.name())),
+        Request::Simulation(_) | Request::Account(_) => Err(unserved(request.name())),
         Request::Users(request) => users::dispatch(trip, request).await,
         Request::UserPolicies(request) => users::policies(trip, request).await,
         Request::Groups(request) => groups::dispatch(trip, request).await,

@@ -7,6 +7,7 @@ mod authenticate;
 mod dispatch;
 mod failure;
 mod health;
+mod last_used;
 mod reply;
 mod strangers;
 
@@ -49,6 +50,7 @@ impl RequestRoad {
         let platform = &self.platform;
         let facts = facts(platform, &inbound.head, route)?;
         let caller = authenticate::caller(platform, inbound, route, &facts)?;
+        last_used::note(platform, &caller);
         let headers = &inbound.head.headers;
         let command = route.command(
             &|name| {

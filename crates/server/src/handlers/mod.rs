@@ -6,6 +6,7 @@ pub(crate) mod ec2;
 pub(crate) mod iam;
 mod inference;
 pub(crate) mod models;
+pub(crate) mod organizations;
 pub(crate) mod paging;
 pub(crate) mod responses;
 pub(crate) mod sts;

@@ -37,6 +37,7 @@ use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
 use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
+use crate::federation::Federation;
 use crate::handlers::paging::{PAGING_KEY, Paging};
 use crate::quota::Quotas;
 use crate::road::Strangers;
@@ -119,7 +120,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
-        account_key: bootstrapped.account_key,
+        organisation: bootstrapped.names(),
         attestation: kms.attestation(),
         own_uid: moho_os::own_user(),
         authenticator,
@@ -144,6 +145,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         usage,
         _bookkeeper: bookkeeper,
         door: DoorSwitch::new(door),
+        federation: Federation::new(&config.federation, &clock)?,
         closing,
         clock,
         entropy,

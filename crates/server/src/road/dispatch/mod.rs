@@ -5,7 +5,9 @@
 mod bedrock;
 mod ec2;
 mod iam;
+mod organizations;
 mod sts;
+pub(super) mod web_identity;
 
 use moho_iam::action::{self, Action, kms, mantle};
 use moho_iam::authn::Authenticated;
@@ -103,7 +105,18 @@ impl Trip<'_> {
     fn key<A: Action>(&self, response: &ResponseId) -> Result<Permit<A>, Failure> {
         let context = moho_store::response_context(self.caller.session().account(), response)
             .map_err(|error| failure::from_store(&error))?;
-        self.permit_with(&self.platform.account_key, &context.condition_keys())
+        self.permit_with(&self.account_key()?, &context.condition_keys())
+    }
+
+    /// The key that seals what the caller's account stores.
+    fn account_key(&self) -> Result<Arn, Failure> {
+        let account = self.caller.session().account();
+        match self.platform.store.account_key(account) {
+            Ok(Some(key)) => Ok(key),
+            // Who acts is of an account that is there.
+            Ok(None) => Err(Failure::Internal),
+            Err(error) => Err(failure::from_store(&error)),
+        }
     }
 
     fn read(&self, response: ResponseId) -> Result<responses::ReadPermits, Failure> {
@@ -150,7 +163,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
         Command::Sts(request) => sts::dispatch(trip, request),
         Command::Ec2(request) => ec2::dispatch(trip, request).await,
         Command::Iam(request) => iam::dispatch(trip, request).await,
-        Command::Organizations(request) => Err(unserved(request.name())),
+        Command::Organizations(request) => organizations::dispatch(trip, request).await,
         Command::Converse(converse) => bedrock::converse(trip, *converse).await,
         Command::ConverseStream(converse) => bedrock::converse_stream(trip, *converse).await,
         Command::InvokeModel(invoke) => bedrock::invoke(trip, *invoke).await,

@@ -8,8 +8,8 @@ mod inference;
 pub(crate) mod models;
 pub(crate) mod paging;
 pub(crate) mod responses;
-pub(crate) mod usage;
 pub(crate) mod sts;
+pub(crate) mod usage;
 
 use std::sync::Arc;
 

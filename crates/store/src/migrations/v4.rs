@@ -118,7 +118,10 @@ mod tests {
             .unwrap();
         connection.execute_batch(STATEMENTS).unwrap();
         let told = |query: &str| -> String { connection.query_row(query, [], |row| row.get(0)).unwrap() };
-        assert_eq!(told("SELECT parent_id FROM organisation_node WHERE kind = 'ACCOUNT'"), "r-0123");
+        assert_eq!(
+            told("SELECT parent_id FROM organisation_node WHERE kind = 'ACCOUNT'"),
+            "r-0123"
+        );
         assert_eq!(
             told("SELECT email FROM member_account"),
             "management@o-0123456789abcdef.invalid"

@@ -127,7 +127,9 @@ impl Store {
             let mut random = [0; 8];
             entropy.fill(&mut random)?;
             let account = AccountId::from_random(u64::from_be_bytes(random));
-            let taken = whole.as_ref().is_some_and(|whole| whole.account(account).is_some());
+            let taken = whole
+                .as_ref()
+                .is_some_and(|whole| whole.account(account).is_some());
             if !taken {
                 return Ok(account);
             }
@@ -224,13 +226,7 @@ fn found(
     let trust = trust_policy(organisation.names().management);
     transaction.execute(
         "INSERT INTO iam_role VALUES (?1, ?2, ?3, lower(?3), '/', ?4, NULL, 3600, NULL, NULL, ?5)",
-        params![
-            role,
-            account.as_str(),
-            new.role.as_str(),
-            trust,
-            micros(now)
-        ],
+        params![role, account.as_str(), new.role.as_str(), trust, micros(now)],
     )?;
     transaction.execute(
         "INSERT INTO iam_role_attachment VALUES (?1, ?2, ?3)",

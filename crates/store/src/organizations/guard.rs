@@ -46,11 +46,7 @@ impl Store {
 
     fn guard_of(&self, account: AccountId) -> Result<Guard, StoreError> {
         let before = {
-            let cached = self
-                .organisation
-                .0
-                .read()
-                .unwrap_or_else(PoisonError::into_inner);
+            let cached = self.organisation.0.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(known) = cached.guards.get(&account) {
                 return Ok(known.clone());
             }

@@ -21,7 +21,9 @@ pub use accounts::{AccountCreation, CreationFailure, CreationOutcome, NewAccount
 pub use error::{Constraint, InvalidInput, OrganisationError};
 pub use kinds::PolicyType;
 pub use names::{NameError, NodeId, NodeKind, OrganisationNames, PolicyId};
-pub use organisation::{AccountState, JoinedMethod, MemberAccount, Organisation, OrganisationPolicy, Tags, Unit};
+pub use organisation::{
+    AccountState, JoinedMethod, MemberAccount, Organisation, OrganisationPolicy, Tags, Unit,
+};
 pub use policies::{NewPolicy, PolicyChange};
 
 use std::collections::HashMap;
@@ -72,7 +74,11 @@ impl Store {
         let found = self.database.read(load::load)?;
         let Some(found) = found else { return Ok(None) };
         let found = Arc::new(found.map_err(|damage| self.database.damaged(damage))?);
-        let mut cached = self.organisation.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut cached = self
+            .organisation
+            .0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         if cached.generation == before {
             cached.organisation = Some(Arc::clone(&found));
         }
@@ -139,7 +145,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if that cannot be said.
     pub fn account_key(&self, account: AccountId) -> Result<Option<Arn>, StoreError> {
-        Ok(self.whole_organisation()?.and_then(|whole| whole.key(account).cloned()))
+        Ok(self
+            .whole_organisation()?
+            .and_then(|whole| whole.key(account).cloned()))
     }
 
     /// Whether long-lived credentials of the account's users may exist: a service control policy that is attached to the

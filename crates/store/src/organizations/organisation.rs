@@ -268,10 +268,17 @@ impl Organisation {
         let lineage = self.lineage(node);
         let levels: Vec<Vec<&str>> = lineage
             .iter()
-            .map(|node| self.attached(node, kind).map(|policy| policy.content.as_str()).collect())
+            .map(|node| {
+                self.attached(node, kind)
+                    .map(|policy| policy.content.as_str())
+                    .collect()
+            })
             .collect();
         let content = effective(&levels)?;
-        let attached = lineage.iter().filter_map(|node| self.attached.get(*node)).flatten();
+        let attached = lineage
+            .iter()
+            .filter_map(|node| self.attached.get(*node))
+            .flatten();
         let times = attached.filter_map(|(id, at)| {
             let policy = self.policies.get(id).filter(|_| id.policy_type() == kind)?;
             Some(policy.updated_at.max(*at))

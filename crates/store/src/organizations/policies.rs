@@ -298,9 +298,7 @@ fn of_customer<'a>(
     organisation: &'a Organisation,
     id: &PolicyId,
 ) -> Result<&'a super::OrganisationPolicy, Stopped> {
-    let policy = organisation
-        .policy(id)
-        .ok_or(OrganisationError::PolicyNotFound)?;
+    let policy = organisation.policy(id).ok_or(OrganisationError::PolicyNotFound)?;
     if id.is_managed() {
         return Err(InvalidInput::ImmutablePolicy.into());
     }
@@ -313,7 +311,9 @@ fn is_free(
     name: &str,
     own: Option<&PolicyId>,
 ) -> Result<(), OrganisationError> {
-    let mut others = organisation.policies(kind).filter(|policy| Some(&policy.id) != own);
+    let mut others = organisation
+        .policies(kind)
+        .filter(|policy| Some(&policy.id) != own);
     if others.any(|policy| policy.name == name) {
         return Err(OrganisationError::DuplicatePolicy);
     }

@@ -24,13 +24,7 @@ impl Office {
         let directory = tempfile::tempdir().unwrap();
         let house = House::open(directory.path());
         let admin = house.session("Admin");
-        let names = house
-            .store
-            .whole_organisation()
-            .unwrap()
-            .unwrap()
-            .names()
-            .clone();
+        let names = house.store.whole_organisation().unwrap().unwrap().names().clone();
         Self {
             house,
             admin,
@@ -40,15 +34,18 @@ impl Office {
     }
 
     fn on<A: Action>(&self, node: &NodeId) -> Permit<A> {
-        self.house.permit(&self.admin, &self.names.node_arn(node).unwrap())
+        self.house
+            .permit(&self.admin, &self.names.node_arn(node).unwrap())
     }
 
     fn on_policy<A: Action>(&self, policy: &PolicyId) -> Permit<A> {
-        self.house.permit(&self.admin, &self.names.policy_arn(policy).unwrap())
+        self.house
+            .permit(&self.admin, &self.names.policy_arn(policy).unwrap())
     }
 
     fn anywhere<A: Action>(&self) -> Permit<A> {
-        self.house.permit(&self.admin, &self.names.anything_arn().unwrap())
+        self.house
+            .permit(&self.admin, &self.names.anything_arn().unwrap())
     }
 
     fn now(&self) -> Timestamp {
@@ -151,12 +148,21 @@ fn an_installation_begins_with_a_root_and_its_management_account() {
     assert_eq!(whole.names().management, first);
     assert_eq!(whole.names().id, office.house.first.organisation);
     let account = whole.account(first).unwrap();
-    assert_eq!((account.state, account.joined_method), (AccountState::Active, JoinedMethod::Invited));
+    assert_eq!(
+        (account.state, account.joined_method),
+        (AccountState::Active, JoinedMethod::Invited)
+    );
     assert_eq!(account.parent, whole.names().root);
     let store = &office.house.store;
-    assert_eq!(store.account_key(first).unwrap().as_ref(), Some(&office.house.first.account_key));
+    assert_eq!(
+        store.account_key(first).unwrap().as_ref(),
+        Some(&office.house.first.account_key)
+    );
     let facts = store.organisation_facts(first).unwrap().unwrap();
-    assert_eq!(facts.path, format!("{}/{}/", whole.names().id, whole.names().root));
+    assert_eq!(
+        facts.path,
+        format!("{}/{}/", whole.names().id, whole.names().root)
+    );
     assert_eq!(facts.management_account, first);
     assert_eq!(office.scps(first), Vec::<Vec<String>>::new(), "nothing binds it");
     assert_eq!(store.resource_control(first).unwrap().len(), 2);
@@ -166,17 +172,31 @@ fn an_installation_begins_with_a_root_and_its_management_account() {
 #[test]
 fn an_account_has_its_own_key_and_a_role_for_its_administrators() {
     let office = Office::open();
-    let (one, other) = (office.new_account("a@example.org"), office.new_account("b@example.org"));
+    let (one, other) = (
+        office.new_account("a@example.org"),
+        office.new_account("b@example.org"),
+    );
     let store = &office.house.store;
-    let keys = [one, other, office.house.first.account].map(|account| store.account_key(account).unwrap().unwrap());
+    let keys =
+        [one, other, office.house.first.account].map(|account| store.account_key(account).unwrap().unwrap());
     assert!(keys[0] != keys[1] && keys[0] != keys[2]);
     assert_eq!(keys[0].account(), one.as_str());
     assert!(store.account_is_active(one).unwrap());
     assert_eq!(office.scps(one), [["p-FullAWSAccess"], ["p-FullAWSAccess"]]);
     let role = format!("arn:aws:iam::{one}:role/OrganizationAccountAccessRole");
-    assert!(office.house.ask::<moho_iam::action::sts::AssumeRole>(&office.admin, &role).is_ok());
+    assert!(
+        office
+            .house
+            .ask::<moho_iam::action::sts::AssumeRole>(&office.admin, &role)
+            .is_ok()
+    );
     let developer = office.house.session("Developer");
-    assert!(office.house.ask::<moho_iam::action::sts::AssumeRole>(&developer, &role).is_err());
+    assert!(
+        office
+            .house
+            .ask::<moho_iam::action::sts::AssumeRole>(&developer, &role)
+            .is_err()
+    );
     assert_eq!(
         office.account("A@Example.Org"),
         CreationOutcome::Failed(CreationFailure::EmailAlreadyExists)
@@ -184,7 +204,11 @@ fn an_account_has_its_own_key_and_a_role_for_its_administrators() {
     let stranger = "000000000000".parse().unwrap();
     assert_eq!(store.account_key(stranger).unwrap(), None);
     assert_eq!(store.organisation_facts(stranger).unwrap(), None);
-    assert_eq!(store.service_control(stranger).unwrap(), [[]], "nothing allows it anything");
+    assert_eq!(
+        store.service_control(stranger).unwrap(),
+        [[]],
+        "nothing allows it anything"
+    );
 }
 
 #[test]
@@ -198,14 +222,22 @@ fn a_closed_account_can_do_nothing_and_nothing_can_be_done_with_it() {
         Err(OrganisationError::Constraint(Constraint::ManagementAccount))
     ));
     close(account).unwrap();
-    assert!(matches!(close(account), Err(OrganisationError::AccountAlreadyClosed)));
+    assert!(matches!(
+        close(account),
+        Err(OrganisationError::AccountAlreadyClosed)
+    ));
     assert!(!store.account_is_active(account).unwrap());
     assert_eq!(store.service_control(account).unwrap(), [[]]);
     assert_eq!(store.resource_control(account).unwrap(), [[]]);
     let role = format!("arn:aws:iam::{account}:role/OrganizationAccountAccessRole");
-    let refused = office.house.ask::<moho_iam::action::sts::AssumeRole>(&office.admin, &role);
+    let refused = office
+        .house
+        .ask::<moho_iam::action::sts::AssumeRole>(&office.admin, &role);
     assert!(refused.is_err(), "its roles are no way in");
-    assert_eq!(office.whole().account(account).unwrap().state, AccountState::Suspended);
+    assert_eq!(
+        office.whole().account(account).unwrap().state,
+        AccountState::Suspended
+    );
 }
 
 #[test]
@@ -213,23 +245,35 @@ fn units_are_made_renamed_and_deleted_within_their_limits() {
     let office = Office::open();
     let root = office.names.root.clone();
     let one = office.unit(&root, "one").unwrap();
-    assert!(matches!(office.unit(&root, "one"), Err(OrganisationError::DuplicateUnit)));
+    assert!(matches!(
+        office.unit(&root, "one"),
+        Err(OrganisationError::DuplicateUnit)
+    ));
     let within = office.unit(&one, "one").unwrap();
     let store = &office.house.store;
     let rename = |id: &NodeId, name| store.rename_unit(&office.on(id), Some(name));
     rename(&within, "two").unwrap();
     assert_eq!(office.whole().unit(&within).unwrap().name, "two");
     let beside = office.unit(&root, "three").unwrap();
-    assert!(matches!(rename(&beside, "one"), Err(OrganisationError::DuplicateUnit)));
+    assert!(matches!(
+        rename(&beside, "one"),
+        Err(OrganisationError::DuplicateUnit)
+    ));
     rename(&beside, "three").unwrap();
     let delete = |id: &NodeId| store.delete_unit(&office.on(id));
     assert!(matches!(delete(&one), Err(OrganisationError::UnitNotEmpty)));
     delete(&within).unwrap();
     assert!(matches!(delete(&within), Err(OrganisationError::UnitNotFound)));
     delete(&one).unwrap();
-    assert!(matches!(office.unit(&one, "x"), Err(OrganisationError::ParentNotFound)));
+    assert!(matches!(
+        office.unit(&one, "x"),
+        Err(OrganisationError::ParentNotFound)
+    ));
     let account = NodeId::from(office.house.first.account);
-    assert!(matches!(office.unit(&account, "x"), Err(OrganisationError::ParentNotFound)));
+    assert!(matches!(
+        office.unit(&account, "x"),
+        Err(OrganisationError::ParentNotFound)
+    ));
     let mut deep = root;
     for depth in 0..5 {
         deep = office.unit(&deep, &format!("deep {depth}")).unwrap();
@@ -244,7 +288,10 @@ fn units_are_made_renamed_and_deleted_within_their_limits() {
 fn what_an_account_is_bound_by_follows_it_from_unit_to_unit() {
     let office = Office::open();
     let (root, account) = (office.names.root.clone(), office.new_account("a@example.org"));
-    let (one, other) = (office.unit(&root, "one").unwrap(), office.unit(&root, "other").unwrap());
+    let (one, other) = (
+        office.unit(&root, "one").unwrap(),
+        office.unit(&root, "other").unwrap(),
+    );
     let deny = office
         .policy(PolicyType::ServiceControl, "no models", DENY_BEDROCK)
         .unwrap();
@@ -298,7 +345,11 @@ fn policies_are_attached_and_detached_within_their_limits() {
         Err(OrganisationError::InvalidInput(InvalidInput::NonDetachablePolicy))
     ));
     let made: Vec<PolicyId> = (0..5)
-        .map(|n| office.policy(PolicyType::ServiceControl, &format!("{n}"), DENY_BEDROCK).unwrap())
+        .map(|n| {
+            office
+                .policy(PolicyType::ServiceControl, &format!("{n}"), DENY_BEDROCK)
+                .unwrap()
+        })
         .collect();
     for id in &made[..4] {
         office.attach(id, &unit).unwrap();
@@ -312,7 +363,10 @@ fn policies_are_attached_and_detached_within_their_limits() {
         Err(OrganisationError::DuplicatePolicyAttachment)
     ));
     office.detach(&full, &unit).unwrap();
-    assert!(matches!(office.detach(&full, &unit), Err(OrganisationError::PolicyNotAttached)));
+    assert!(matches!(
+        office.detach(&full, &unit),
+        Err(OrganisationError::PolicyNotAttached)
+    ));
     assert!(matches!(
         office.attach(&policy("p-s0000000000"), &unit),
         Err(OrganisationError::PolicyNotFound)
@@ -345,19 +399,36 @@ fn types_of_policies_are_used_once_they_are_enabled() {
     let (root, account) = (office.names.root.clone(), office.new_account("a@example.org"));
     let tags = r#"{"tags":{"a":{"tag_key":{"@@assign":"A"}}}}"#;
     let id = office.policy(PolicyType::Tag, "tags", tags).unwrap();
-    assert!(matches!(office.attach(&id, &root), Err(OrganisationError::PolicyTypeNotEnabled)));
+    assert!(matches!(
+        office.attach(&id, &root),
+        Err(OrganisationError::PolicyTypeNotEnabled)
+    ));
     let store = &office.house.store;
     let enable = |kind| store.enable_policy_type(&office.on(&root), kind, office.now());
     enable(PolicyType::Tag).unwrap();
-    assert!(matches!(enable(PolicyType::Tag), Err(OrganisationError::PolicyTypeAlreadyEnabled)));
+    assert!(matches!(
+        enable(PolicyType::Tag),
+        Err(OrganisationError::PolicyTypeAlreadyEnabled)
+    ));
     office.attach(&id, &root).unwrap();
-    let effective = |kind| office.whole().effective(&account.into(), kind).map(|(text, _)| text);
-    assert_eq!(effective(PolicyType::Tag).unwrap(), r#"{"tags":{"a":{"tag_key":"A"}}}"#);
+    let effective = |kind| {
+        office
+            .whole()
+            .effective(&account.into(), kind)
+            .map(|(text, _)| text)
+    };
+    assert_eq!(
+        effective(PolicyType::Tag).unwrap(),
+        r#"{"tags":{"a":{"tag_key":"A"}}}"#
+    );
     assert_eq!(effective(PolicyType::AiServicesOptOut), None);
     let disable = |kind| store.disable_policy_type(&office.on(&root), kind);
     disable(PolicyType::Tag).unwrap();
     assert_eq!(effective(PolicyType::Tag), None);
-    assert!(matches!(disable(PolicyType::Tag), Err(OrganisationError::PolicyTypeNotEnabled)));
+    assert!(matches!(
+        disable(PolicyType::Tag),
+        Err(OrganisationError::PolicyTypeNotEnabled)
+    ));
     disable(PolicyType::ServiceControl).unwrap();
     assert_eq!(office.scps(account), Vec::<Vec<String>>::new());
     enable(PolicyType::ServiceControl).unwrap();
@@ -383,8 +454,13 @@ fn long_lived_credentials_exist_where_a_policy_on_the_way_names_them() {
     assert!(store.long_lived_credentials_allowed(account).unwrap());
     assert!(!store.long_lived_credentials_allowed(first).unwrap());
     office.attach(&id, &first.into()).unwrap();
-    assert!(store.long_lived_credentials_allowed(first).unwrap(), "the management account too");
-    store.close_account(&office.on(&account.into()), office.now()).unwrap();
+    assert!(
+        store.long_lived_credentials_allowed(first).unwrap(),
+        "the management account too"
+    );
+    store
+        .close_account(&office.on(&account.into()), office.now())
+        .unwrap();
     assert_eq!(allowed(), [first]);
     let change = PolicyChange {
         content: Some(DENY_BEDROCK.to_owned()),
@@ -402,7 +478,9 @@ fn tags_are_kept_within_their_limits() {
     let (root, store) = (office.names.root.clone(), &office.house.store);
     let tag = |tags: &Tags| store.tag_in_organisation(&office.on(&root), tags);
     let tags = |pairs: &[(&str, &str)]| -> Tags {
-        let pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let pairs = pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         pairs.collect()
     };
     tag(&tags(&[("a", "1"), ("b", "")])).unwrap();
@@ -418,7 +496,10 @@ fn tags_are_kept_within_their_limits() {
         Err(OrganisationError::InvalidInput(InvalidInput::SystemTag))
     ));
     let many: Tags = (0..50).map(|n| (n.to_string(), String::new())).collect();
-    assert!(matches!(tag(&many), Err(OrganisationError::Constraint(Constraint::Tags))));
+    assert!(matches!(
+        tag(&many),
+        Err(OrganisationError::Constraint(Constraint::Tags))
+    ));
     assert_eq!(told(), tags(&[("b", "")]), "refused as a whole");
     let managed = policy("p-FullAWSAccess");
     assert!(matches!(
@@ -448,7 +529,10 @@ fn a_tree_that_was_altered_is_refused() {
         behind(copy.path()).execute_batch(alteration).unwrap();
         let house = House::open(copy.path());
         let told = house.store.service_control(house.first.account);
-        assert!(matches!(told, Err(StoreError::Corrupt { .. })), "{alteration}: {told:?}");
+        assert!(
+            matches!(told, Err(StoreError::Corrupt { .. })),
+            "{alteration}: {told:?}"
+        );
     }
 }
 
@@ -508,12 +592,8 @@ fn try_deed(office: &Office, number: usize, deed: &Deed) {
             let from = whole.parent(&account.into()).cloned().unwrap();
             office.shift(account, &from, &holders[to % holders.len()])
         }
-        Deed::Attach(at, node) => {
-            office.attach(&policies[at % policies.len()], &nodes[node % nodes.len()])
-        }
-        Deed::Detach(at, node) => {
-            office.detach(&policies[at % policies.len()], &nodes[node % nodes.len()])
-        }
+        Deed::Attach(at, node) => office.attach(&policies[at % policies.len()], &nodes[node % nodes.len()]),
+        Deed::Detach(at, node) => office.detach(&policies[at % policies.len()], &nodes[node % nodes.len()]),
         Deed::Close(account) => {
             let account = accounts[account % accounts.len()];
             store.close_account(&office.on(&account.into()), office.now())

@@ -283,5 +283,6 @@ actions! {
         ModifyVpcEndpoint,
         DeleteVpcEndpoints,
         DescribeVpcEndpointServices,
+        CreateTags,
     }
 }

@@ -445,6 +445,13 @@ fn only_users_with_their_own_credentials_make_more_of_themselves() {
         federating(&user, true, false).err(),
         Some(IssueError::WithoutLeave)
     );
+    let assuming = house.issue(&eve, &role("B"), |_| {}).err();
+    assert_eq!(
+        assuming,
+        Some(IssueError::SessionCredentials {
+            operation: "AssumeRole"
+        })
+    );
     for caller in [&role_session, &own, &eve] {
         let error = |operation| Some(IssueError::SessionCredentials { operation });
         assert_eq!(session_token(caller, None).err(), error("GetSessionToken"));

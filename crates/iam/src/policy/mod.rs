@@ -144,6 +144,18 @@ impl PolicyDocument {
         })
     }
 
+    /// This document and, after its statements, those of `other`, as one. It prints as both, one after the other.
+    #[must_use]
+    pub fn followed_by(&self, other: &Self) -> Self {
+        let statements: Box<[Statement]> = self.statements.iter().chain(&other.statements).cloned().collect();
+        Self {
+            kind: self.kind,
+            text: format!("{}\n{}", self.text, other.text),
+            index: Index::over(statements.iter().map(Statement::speaks_of)),
+            statements,
+        }
+    }
+
     /// What it is attached to.
     #[must_use]
     pub fn kind(&self) -> PolicyKind {

@@ -2,10 +2,11 @@
 
 pub(crate) mod bedrock;
 pub(crate) mod chat;
+pub(crate) mod ec2;
 pub(crate) mod iam;
-pub(crate) mod identity;
 mod inference;
 pub(crate) mod models;
+pub(crate) mod organizations;
 pub(crate) mod paging;
 pub(crate) mod responses;
 pub(crate) mod sts;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use moho_terms::RequestId;
 
-pub(crate) use inference::InferencePermit;
+pub(crate) use inference::{InferencePermit, Named, Proof};
 
 use crate::quota::Entrance;
 use crate::startup::Platform;

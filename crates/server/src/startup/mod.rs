@@ -34,7 +34,9 @@ use self::watched::WatchedJournal;
 use crate::closing::Closing;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
+use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
+use crate::federation::Federation;
 use crate::handlers::paging::{PAGING_KEY, Paging};
 use crate::quota::Quotas;
 use crate::road::Strangers;
@@ -95,7 +97,8 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Arc::clone(&journal) as _,
         Arc::clone(&clock),
     );
-    let mut authenticator = Authenticator::new(&session_key, config.region.clone())?;
+    let mut authenticator =
+        Authenticator::new(&session_key, config.region.clone())?.with_credentials(Arc::clone(&store) as _);
     if let Some(fixed) = &config.static_credentials {
         let now = clock.now();
         authenticator = fixed::taken(
@@ -115,7 +118,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
-        account_key: bootstrapped.account_key,
+        organisation: bootstrapped.names(),
         attestation: kms.attestation(),
         own_uid: moho_os::own_user(),
         authenticator,
@@ -125,6 +128,12 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         journal_file,
         strangers: Strangers::default(),
         kms,
+        endpoints: Endpoints::open(
+            &config.endpoints,
+            (bootstrapped.account, config.region.clone()),
+            Arc::clone(&store),
+            clock.now(),
+        )?,
         probed_store: ProbedStore::new(Arc::clone(&store), Arc::clone(&clock)),
         store,
         engine,
@@ -134,6 +143,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         usage,
         _bookkeeper: bookkeeper,
         door: DoorSwitch::new(door),
+        federation: Federation::new(&config.federation, &clock)?,
         closing,
         clock,
         entropy,

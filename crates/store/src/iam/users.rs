@@ -1,7 +1,7 @@
 //! What roles and policies have to know of users.
 
 use moho_terms::{AccountId, Arn};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::entities::{EntityKind, PolicyEntity};
 use crate::identities;
@@ -24,6 +24,20 @@ pub(crate) fn with_arn(
 /// The ARN that the user of a unique id has now.
 pub(crate) fn arn_of(connection: &Connection, id: &str) -> rusqlite::Result<Option<String>> {
     identities::arn_of_user(connection, id)
+}
+
+/// The name that the user of a unique id has now.
+pub(crate) fn name_of(
+    connection: &Connection,
+    account: AccountId,
+    id: &str,
+) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare(
+            "SELECT name FROM iam_identity WHERE account_id = ?1 AND identity_id = ?2 AND kind = 'user'",
+        )?
+        .query_row(params![account.as_str(), id], |row| row.get(0))
+        .optional()
 }
 
 /// The users and groups of an account that have a managed policy attached.

@@ -89,6 +89,8 @@ pub struct IdentityFacts {
     pub arn: Arn,
     /// The managed policy that bounds a user.
     pub boundary: Option<Arn>,
+    /// Tags of a user.
+    pub tags: Vec<Tag>,
 }
 
 /// A row of either kind.
@@ -216,17 +218,17 @@ impl Store {
         kind: EntityKind,
         name: &str,
     ) -> Result<Option<IdentityFacts>, IamError> {
-        let found = self
-            .database
-            .read(|connection| find(connection, account, kind, name))?;
-        let facts = found.map(|found| {
+        self.database.look(|connection| {
+            let Some(found) = find(connection, account, kind, name)? else {
+                return Ok(None);
+            };
             let resource = format!("{}{}{}", kind.as_str(), found.path, found.name);
-            Ok(IdentityFacts {
+            Ok(Some(IdentityFacts {
                 arn: iam_arn(account, &resource)?,
+                tags: tags::of(connection, &found.id)?,
                 boundary: found.boundary,
-            })
-        });
-        facts.transpose()
+            }))
+        })
     }
 
     /// Makes the user that the permit names.

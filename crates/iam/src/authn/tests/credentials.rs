@@ -308,3 +308,42 @@ fn what_is_remembered_of_a_token_is_of_that_very_token() {
     ended.scope.0 = at(START + 3600).basic_date();
     assert_eq!(code(ended.sign().send(&house, START + 3600)), "expired");
 }
+
+#[test]
+fn iam_does_not_know_what_users_made_of_their_credentials() {
+    let house = authenticator(1);
+    let principals = [
+        (Principal::User(user()), "unknown-key"),
+        (
+            Principal::FederatedUser {
+                name: "eve".parse().unwrap(),
+                user: user(),
+            },
+            "unknown-key",
+        ),
+        (
+            Principal::AssumedRole {
+                role: developer(),
+                session_name: "me".parse().unwrap(),
+            },
+            "valid",
+        ),
+    ];
+    for (principal, by_iam) in principals {
+        let terms = Terms::new(Some(KEY.parse().unwrap()), at(START), Some(at(START + 60)));
+        let session = Session::new("123456789012".parse().unwrap(), principal, terms).unwrap();
+        let secret = Secret::new(SECRET.as_bytes().to_vec());
+        let token = house
+            .tokens
+            .seal(&session, &secret, &Counting(AtomicU8::new(0)))
+            .unwrap();
+        let mut draft = Draft::new(std::str::from_utf8(token.expose()).unwrap());
+        assert_eq!(code(draft.sign().send(&house, START)), "valid");
+        draft.scope.2 = "iam";
+        draft.sign();
+        let result = draft.head(&draft.headers, |head| {
+            house.authenticate(head, &[SigningName::Iam], at(START))
+        });
+        assert_eq!(code(result), by_iam);
+    }
+}

@@ -2,14 +2,14 @@
 
 use moho_iam::authz::Permit;
 use moho_iam::policy::PolicyKind;
-use moho_store::iam::AttachedPolicy;
 use moho_store::identities::{
     Attaches, DeletesPolicy, Detaches, GetsPolicy, ListsAttached, ListsPolicies, PutsPolicy,
 };
+use moho_wire::aws::ops::iam::shapes;
 use moho_wire::{Failure, Reply};
 
 use super::listing::{Answered, Wanted, page};
-use super::{act, document, done, encoded, operation};
+use super::{act, document, done, encoded, operation, shown};
 use crate::handlers::Asked;
 
 /// `PutUserPolicy`, `PutGroupPolicy`
@@ -95,10 +95,20 @@ pub(crate) async fn detach<A: Detaches>(
 pub(crate) async fn attached<A: ListsAttached>(
     asked: &Asked,
     permit: Permit<A>,
-    wanted: Wanted,
-) -> Result<Answered<AttachedPolicy>, Failure> {
-    page(asked, permit, wanted, |platform, permit, prefix, page| {
+    (prefix, marker, most): (Option<String>, Option<String>, Option<i64>),
+) -> Result<Answered<shapes::AttachedPolicy>, Failure> {
+    let wanted = Wanted {
+        filter: prefix.unwrap_or_else(|| "/".to_owned()),
+        marker,
+        most,
+    };
+    let page = page(asked, permit, wanted, |platform, permit, prefix, page| {
         platform.store.attached_identity_policies(permit, prefix, page)
     })
-    .await
+    .await?;
+    Ok(Answered {
+        items: shown::attached(page.items),
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    })
 }

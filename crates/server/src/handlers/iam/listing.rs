@@ -48,18 +48,9 @@ pub(crate) async fn page<A: Action, T: Send + 'static>(
     wanted: Wanted,
     look: impl FnOnce(&Platform, &Permit<A>, &str, Page<'_>) -> Result<Listed<T>, IamError> + Send + 'static,
 ) -> Result<Answered<T>, Failure> {
-    let (resource, filter) = (permit.resource().clone(), wanted.filter.clone());
-    let listing = Listing {
-        account: permit.session().account(),
-        operation: A::NAME,
-        filters: &[resource.as_str(), &filter],
-    };
-    let asking = Asking::of_iam(
-        &asked.platform,
-        listing,
-        wanted.marker.as_deref(),
-        wanted.most,
-    )?;
+    let listing = Listing::of_permit(&permit, &[&wanted.filter]);
+    let marker = wanted.marker.as_deref();
+    let asking = Asking::of_iam(&asked.platform, listing, marker, wanted.most)?;
     let (after, limit) = (asking.after.clone(), asking.limit);
     let listed = act(asked, move |platform| {
         let after = after.as_deref();

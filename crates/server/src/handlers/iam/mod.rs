@@ -1,14 +1,23 @@
 //! IAM's operations, once they may be: between typed requests and the store.
 
+pub(crate) mod access_keys;
+pub(crate) mod alias;
+pub(crate) mod credentials;
+pub(crate) mod groups;
+pub(crate) mod identity_policies;
 pub(crate) mod instance_profiles;
+mod listing;
 pub(crate) mod policies;
+pub(crate) mod providers;
 pub(crate) mod role_policies;
 pub(crate) mod roles;
 mod shown;
 pub(crate) mod tagged;
+pub(crate) mod users;
 
 use std::sync::Arc;
 
+use moho_iam::action::Action;
 use moho_iam::policy::{PolicyDocument, PolicyError, PolicyKind};
 use moho_store::iam::{IamCode, IamError, IdKind, unique_id};
 use moho_wire::aws::ops::Service;
@@ -49,6 +58,11 @@ pub(crate) fn refusal(code: IamCode, message: impl Into<String>) -> Failure {
         message: message.into(),
         status: code.status(),
     }
+}
+
+/// The operation that an action is for, such as `PutUserPolicy`.
+pub(super) fn operation<A: Action>() -> &'static str {
+    A::NAME.split_once(':').map_or("", |(_, operation)| operation)
 }
 
 /// The reply of an operation that says nothing.

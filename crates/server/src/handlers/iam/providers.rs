@@ -20,18 +20,18 @@ use crate::handlers::Asked;
 /// # Errors
 /// IAM's `ValidationError`.
 pub(crate) fn oidc_arn(url: &str, account: AccountId) -> Result<Arn, Failure> {
-    let invalid = || {
-        refusal(
-            IamCode::ValidationError,
-            "Invalid Open ID Connect Provider URL",
-        )
-    };
+    let invalid = || refusal(IamCode::ValidationError, "Invalid Open ID Connect Provider URL");
     let address = url.strip_prefix("https://").ok_or_else(invalid)?;
     let (authority, path) = address.split_at(address.find('/').unwrap_or(address.len()));
-    let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
+    let (host, port) = authority
+        .split_once(':')
+        .map_or((authority, None), |(host, port)| (host, Some(port)));
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     let in_path = |b: u8| plain(b) || b == b'~' || b == b'/';
-    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|number| number > 0 && number.to_string() == port);
+    let is_port = |port: &str| {
+        port.parse::<u16>()
+            .is_ok_and(|number| number > 0 && number.to_string() == port)
+    };
     let fits = !host.is_empty()
         && host.bytes().all(plain)
         && port.is_none_or(is_port)
@@ -67,12 +67,11 @@ pub(crate) async fn create_oidc(
         platform.store.create_oidc_provider(&permit, &new, now)
     })
     .await?;
-    if asked.platform.door.close() {
-        tracing::warn!(
-            "an identity provider was set: the bootstrap door is closed for good, and from now on only such a provider's \
-             tokens and sessions that live give credentials"
-        );
-    }
+    asked.platform.door.close();
+    tracing::warn!(
+        "an identity provider was set: the bootstrap door is closed for good, and from now on only such a provider's tokens \
+         and sessions that live give credentials"
+    );
     wire::CreateOpenIDConnectProviderResponse {
         open_id_connect_provider_arn: Some(provider.arn.to_string()),
         tags: shown_tags(provider.tags),
@@ -107,9 +106,11 @@ pub(crate) async fn list_oidc(
     permit: Permit<iam::ListOpenIDConnectProviders>,
 ) -> Result<Reply, Failure> {
     let arns = act(asked, move |platform| platform.store.list_oidc_providers(&permit)).await?;
-    let entries = arns.into_iter().map(|arn| shapes::OpenIDConnectProviderListEntry {
-        arn: Some(arn.to_string()),
-    });
+    let entries = arns
+        .into_iter()
+        .map(|arn| shapes::OpenIDConnectProviderListEntry {
+            arn: Some(arn.to_string()),
+        });
     wire::ListOpenIDConnectProvidersResponse {
         open_id_connect_provider_list: Some(entries.collect()),
     }
@@ -121,7 +122,10 @@ pub(crate) async fn delete_oidc(
     asked: &Asked,
     permit: Permit<iam::DeleteOpenIDConnectProvider>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| platform.store.delete_oidc_provider(&permit)).await?;
+    act(asked, move |platform| {
+        platform.store.delete_oidc_provider(&permit)
+    })
+    .await?;
     done(asked, "DeleteOpenIDConnectProvider")
 }
 
@@ -169,8 +173,12 @@ pub(crate) async fn remove_client(
 /// # Errors
 /// IAM's `InvalidInput`.
 pub(crate) fn metadata(text: &str) -> Result<SamlMetadata, Failure> {
-    SamlMetadata::parse(text)
-        .map_err(|error| refusal(IamCode::InvalidInput, format!("Could not parse metadata: {error}")))
+    SamlMetadata::parse(text).map_err(|error| {
+        refusal(
+            IamCode::InvalidInput,
+            format!("Could not parse metadata: {error}"),
+        )
+    })
 }
 
 /// `CreateSAMLProvider`
@@ -195,10 +203,7 @@ pub(crate) async fn create_saml(
 }
 
 /// `GetSAMLProvider`
-pub(crate) async fn get_saml(
-    asked: &Asked,
-    permit: Permit<iam::GetSAMLProvider>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn get_saml(asked: &Asked, permit: Permit<iam::GetSAMLProvider>) -> Result<Reply, Failure> {
     let provider = act(asked, move |platform| platform.store.get_saml_provider(&permit)).await?;
     wire::GetSAMLProviderResponse {
         saml_provider_uuid: Some(provider.id),
@@ -217,11 +222,13 @@ pub(crate) async fn list_saml(
     permit: Permit<iam::ListSAMLProviders>,
 ) -> Result<Reply, Failure> {
     let providers = act(asked, move |platform| platform.store.list_saml_providers(&permit)).await?;
-    let entries = providers.into_iter().map(|provider| shapes::SAMLProviderListEntry {
-        arn: Some(provider.arn.to_string()),
-        valid_until: provider.valid_until,
-        create_date: Some(provider.created_at),
-    });
+    let entries = providers
+        .into_iter()
+        .map(|provider| shapes::SAMLProviderListEntry {
+            arn: Some(provider.arn.to_string()),
+            valid_until: provider.valid_until,
+            create_date: Some(provider.created_at),
+        });
     wire::ListSAMLProvidersResponse {
         saml_provider_list: Some(entries.collect()),
     }
@@ -249,7 +256,10 @@ pub(crate) async fn delete_saml(
     asked: &Asked,
     permit: Permit<iam::DeleteSAMLProvider>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| platform.store.delete_saml_provider(&permit)).await?;
+    act(asked, move |platform| {
+        platform.store.delete_saml_provider(&permit)
+    })
+    .await?;
     done(asked, "DeleteSAMLProvider")
 }
 
@@ -269,7 +279,10 @@ pub(crate) async fn untag<A: RemovesTags>(
     permit: Permit<A>,
     keys: Vec<String>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| platform.store.untag_identity(&permit, &keys)).await?;
+    act(asked, move |platform| {
+        platform.store.untag_identity(&permit, &keys)
+    })
+    .await?;
     done(asked, super::operation::<A>())
 }
 
@@ -278,12 +291,17 @@ pub(crate) async fn tags<A: ListsTags>(
     asked: &Asked,
     permit: Permit<A>,
     (marker, most): (Option<String>, Option<i64>),
-) -> Result<Answered<Tag>, Failure> {
+) -> Result<Answered<shapes::Tag>, Failure> {
     let wanted = Wanted::all(marker, most);
-    page(asked, permit, wanted, |platform, permit, _, page| {
+    let page = page(asked, permit, wanted, |platform, permit, _, page| {
         platform.store.identity_tags(permit, page)
     })
-    .await
+    .await?;
+    Ok(Answered {
+        items: shown::tags(page.items),
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    })
 }
 
 #[cfg(test)]
@@ -301,7 +319,11 @@ mod tests {
             "https://token.actions.githubusercontent.com",
         ] {
             let arn = oidc_arn(good, account).unwrap();
-            assert_eq!(arn.resource(), good.replace("https://", "oidc-provider/"), "{good}");
+            assert_eq!(
+                arn.resource(),
+                good.replace("https://", "oidc-provider/"),
+                "{good}"
+            );
         }
         for bad in [
             "",

@@ -2,8 +2,8 @@
 
 use moho_iam::action::iam;
 use moho_iam::authz::Permit;
+use moho_store::iam::Tag;
 use moho_store::identities::{NewUser, User};
-use moho_store::iam::{Listed, Tag};
 use moho_terms::Arn;
 use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::iam::{shapes, users as wire};
@@ -113,7 +113,10 @@ pub(crate) async fn untag(
     permit: Permit<iam::UntagUser>,
     keys: Vec<String>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| platform.store.untag_identity(&permit, &keys)).await?;
+    act(asked, move |platform| {
+        platform.store.untag_identity(&permit, &keys)
+    })
+    .await?;
     done(asked, "UntagUser")
 }
 
@@ -154,6 +157,9 @@ pub(crate) async fn delete_boundary(
     asked: &Asked,
     permit: Permit<iam::DeleteUserPermissionsBoundary>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| platform.store.delete_user_boundary(&permit)).await?;
+    act(asked, move |platform| {
+        platform.store.delete_user_boundary(&permit)
+    })
+    .await?;
     done(asked, "DeleteUserPermissionsBoundary")
 }

@@ -6,12 +6,12 @@
 
 use moho_iam::action::Action;
 use moho_iam::authz::{Context, Permit};
-use moho_store::iam::{IamCode, Tag};
+use moho_store::iam::{EntityKind, IamCode, Tag};
 use moho_terms::Arn;
 use moho_wire::Failure;
 
 use super::super::Trip;
-use crate::handlers::iam::refusal;
+use crate::handlers::iam::{from_iam, refusal};
 use crate::road::from_store;
 
 /// A thing of the caller's account that a request names.
@@ -58,6 +58,34 @@ impl Named {
         named.tagged(&found.tags);
         if let Some(boundary) = found.role.boundary {
             named.context = named.context.with("iam:PermissionsBoundary", boundary);
+        }
+        Ok(named)
+    }
+
+    /// The user of this name.
+    pub(super) fn user(trip: &Trip<'_>, name: &str) -> Result<Self, Failure> {
+        Self::identity(trip, EntityKind::User, name)
+    }
+
+    /// The group of this name.
+    pub(super) fn group(trip: &Trip<'_>, name: &str) -> Result<Self, Failure> {
+        Self::identity(trip, EntityKind::Group, name)
+    }
+
+    fn identity(trip: &Trip<'_>, kind: EntityKind, name: &str) -> Result<Self, Failure> {
+        let account = trip.caller.session().account();
+        let found = trip.platform.store.identity_facts(account, kind, name);
+        let named = Self::new(trip, kind.as_str(), None, name)?;
+        let Some(found) = found.map_err(|error| from_iam(&error))? else {
+            return Ok(named);
+        };
+        let mut named = Self {
+            decided: found.arn,
+            ..named
+        };
+        named.tagged(&found.tags);
+        if let Some(boundary) = found.boundary {
+            named.context = named.context.with("iam:PermissionsBoundary", boundary.as_str());
         }
         Ok(named)
     }

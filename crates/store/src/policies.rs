@@ -124,7 +124,9 @@ impl Store {
                 policies.model_agreement = ModelAgreement::Accepted;
             }
             // What has to be agreed to is the model, on which it is decided apart.
-            ("bedrock", Some(("inference-profile", _))) => policies.model_agreement = ModelAgreement::Accepted,
+            ("bedrock", Some(("inference-profile", _))) => {
+                policies.model_agreement = ModelAgreement::Accepted
+            }
             ("kms", Some(("key", key))) => {
                 let policy = self.key_policy(resource, key)?;
                 policies.resource = policy.map(|document| Attached::new(resource.as_str(), document));

@@ -155,15 +155,18 @@ fn earlier(
     let Some((token, asked)) = &new.token else {
         return Ok(None);
     };
-    let select = "SELECT profile_id, asked FROM inference_profile WHERE account_id = ?1 AND client_token = ?2";
-    let found = transaction.prepare(select)?.query_row(params![account.as_str(), token], |row| {
-        let before: Vec<u8> = row.get(1)?;
-        Ok(if before == asked {
-            ProfileMade::There(term(row, 0)?)
-        } else {
-            ProfileMade::Conflict
-        })
-    });
+    let select =
+        "SELECT profile_id, asked FROM inference_profile WHERE account_id = ?1 AND client_token = ?2";
+    let found = transaction
+        .prepare(select)?
+        .query_row(params![account.as_str(), token], |row| {
+            let before: Vec<u8> = row.get(1)?;
+            Ok(if before == asked {
+                ProfileMade::There(term(row, 0)?)
+            } else {
+                ProfileMade::Conflict
+            })
+        });
     found.optional()
 }
 

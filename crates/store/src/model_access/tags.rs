@@ -39,7 +39,8 @@ impl Store {
             if !exists(connection, (account, id))? {
                 return Ok(None);
             }
-            let select = "SELECT key, value FROM inference_profile_tag WHERE account_id = ?1 AND profile_id = ?2";
+            let select =
+                "SELECT key, value FROM inference_profile_tag WHERE account_id = ?1 AND profile_id = ?2";
             let mut select = connection.prepare(select)?;
             let tags = select.query_map(params![account.as_str(), id.as_str()], |row| {
                 Ok((row.get(0)?, row.get(1)?))
@@ -49,7 +50,11 @@ impl Store {
     }
 
     /// The tags that conditions on a profile see; none if there is no such profile.
-    pub(crate) fn profile_tags(&self, profile: &Arn, id: &str) -> Result<BTreeMap<String, String>, StoreError> {
+    pub(crate) fn profile_tags(
+        &self,
+        profile: &Arn,
+        id: &str,
+    ) -> Result<BTreeMap<String, String>, StoreError> {
         let (Ok(account), Ok(id)) = (profile.account().parse(), id.parse()) else {
             return Ok(BTreeMap::new());
         };
@@ -129,7 +134,9 @@ pub(super) fn put(
 
 fn exists(connection: &Connection, (account, id): (AccountId, &ModelId)) -> rusqlite::Result<bool> {
     let count = "SELECT count(*) FROM inference_profile WHERE account_id = ?1 AND profile_id = ?2";
-    let there = connection.query_row(count, params![account.as_str(), id.as_str()], |row| counted(row, 0))?;
+    let there = connection.query_row(count, params![account.as_str(), id.as_str()], |row| {
+        counted(row, 0)
+    })?;
     Ok(there > 0)
 }
 

@@ -1,6 +1,6 @@
 //! Which API is this? Decided on the raw path, before the body is read.
 
-use moho_terms::{ModelId, ResponseId};
+use moho_terms::ResponseId;
 use percent_encoding::percent_decode_str;
 
 use crate::aws::ops::sts::{AssumeRoleWithWebIdentity, Request};

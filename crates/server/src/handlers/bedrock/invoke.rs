@@ -71,11 +71,7 @@ pub(crate) async fn streamed(
     }
 }
 
-async fn ask_llama(
-    asked: &Asked,
-    permit: &InferencePermit,
-    llama: &Llama,
-) -> Result<Answer, Failure> {
+async fn ask_llama(asked: &Asked, permit: &InferencePermit, llama: &Llama) -> Result<Answer, Failure> {
     let question = Question {
         model: permit.model(),
         words: llama_words(&llama.prompt),

@@ -19,7 +19,9 @@ fn prefixes(region: &Region) -> impl Iterator<Item = &'static str> {
         ("ap-", "apac"),
         ("ca-", "ca"),
     ];
-    let here = parts.into_iter().find(|(begins, _)| region.as_str().starts_with(begins));
+    let here = parts
+        .into_iter()
+        .find(|(begins, _)| region.as_str().starts_with(begins));
     here.map(|(_, prefix)| prefix).into_iter().chain([GLOBAL])
 }
 
@@ -48,7 +50,9 @@ pub(crate) fn random_id(entropy: &dyn Entropy) -> Result<ModelId, EntropyUnavail
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut bytes = [0; LENGTH];
     entropy.fill(&mut bytes)?;
-    let letters = bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(byte & 31)));
+    let letters = bytes
+        .iter()
+        .filter_map(|byte| ALPHABET.get(usize::from(byte & 31)));
     let id: String = letters.map(|letter| char::from(*letter)).collect();
     id.parse().map_err(|_never| EntropyUnavailable)
 }
@@ -68,9 +72,18 @@ mod tests {
     fn every_model_has_a_profile_for_its_part_of_the_world_and_for_all_of_it() {
         let model: ModelId = "provider.model-v1:0".parse().unwrap();
         for (region, expected) in [
-            ("us-east-1", &["us.provider.model-v1:0", "global.provider.model-v1:0"][..]),
-            ("us-gov-west-1", &["us-gov.provider.model-v1:0", "global.provider.model-v1:0"]),
-            ("ap-south-1", &["apac.provider.model-v1:0", "global.provider.model-v1:0"]),
+            (
+                "us-east-1",
+                &["us.provider.model-v1:0", "global.provider.model-v1:0"][..],
+            ),
+            (
+                "us-gov-west-1",
+                &["us-gov.provider.model-v1:0", "global.provider.model-v1:0"],
+            ),
+            (
+                "ap-south-1",
+                &["apac.provider.model-v1:0", "global.provider.model-v1:0"],
+            ),
             ("moho-local-1", &["global.provider.model-v1:0"]),
         ] {
             let region: Region = region.parse().unwrap();

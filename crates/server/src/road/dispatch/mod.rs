@@ -14,7 +14,8 @@ pub(super) mod web_identity;
 use moho_iam::action::{self, Action, kms, mantle};
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::{Context, Permit, Refusal, RequestFacts};
-use moho_terms::{Arn, ModelId, ResponseId};
+use moho_terms::{Arn, ResponseId};
+use moho_wire::bedrock::ModelIdentifier;
 use moho_wire::{Command, ErrorShape, Failure, Prefix, Route};
 
 use super::failure;

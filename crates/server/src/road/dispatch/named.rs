@@ -30,10 +30,7 @@ enum Reading {
 
 impl Trip<'_> {
     /// Whether the caller may do `A` on what it named; only then whether there is such a thing.
-    pub(super) fn on_named<A: Action>(
-        &self,
-        named: &ModelIdentifier,
-    ) -> Result<(Permit<A>, Named), Failure> {
+    pub(super) fn on_named<A: Action>(&self, named: &ModelIdentifier) -> Result<(Permit<A>, Named), Failure> {
         match self.read_name(named)? {
             Reading::Model(model) => {
                 let permit = self.on_model(&model, &Context::new())?;
@@ -59,7 +56,10 @@ impl Trip<'_> {
     /// Whether the caller may put a model to use; only then whether it is served at all.
     fn on_model<A: Action>(&self, model: &ModelId, context: &Context) -> Result<Permit<A>, Failure> {
         let arn = models::model_arn(self.platform, model)?;
-        let permit = self.platform.authorizer.authorize(self.caller, self.facts, &arn, context);
+        let permit = self
+            .platform
+            .authorizer
+            .authorize(self.caller, self.facts, &arn, context);
         let served = self.platform.serves(model);
         let permit = permit.map_err(|refusal| failure::from_model_refusal(&refusal, model, served))?;
         if served {
@@ -104,7 +104,7 @@ impl Trip<'_> {
     }
 
     /// The model that a profile leads to; `None` if the caller's account has no such profile here.
-    fn behind(&self, profile: &ProfileArn) -> Result<Option<ModelId>, Failure> {
+    pub(super) fn behind(&self, profile: &ProfileArn) -> Result<Option<ModelId>, Failure> {
         let (region, account) = (&self.platform.region, self.caller.session().account());
         let own = profile_names::arn(region, account, profile.kind, profile.id.as_str())?;
         if own != profile.arn {

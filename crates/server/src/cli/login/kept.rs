@@ -129,6 +129,8 @@ impl Login {
                 .ca_file
                 .as_ref()
                 .map(|path| path.to_string_lossy().into_owned()),
+            private: None,
+            socket: None,
             metrics: None,
         }
     }

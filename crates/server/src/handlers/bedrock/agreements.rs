@@ -100,11 +100,10 @@ pub(crate) fn offers(
     model: &ModelId,
 ) -> Result<Reply, Failure> {
     let platform = &asked.platform;
-    let filters = [model.as_str()];
-    let listing = offer(permit.session().account(), &filters);
+    let offered = offer(permit.session().account(), model);
     let token = platform
         .paging
-        .seal(listing, TERMS, platform.clock.now(), &*platform.entropy);
+        .seal(&offered, TERMS, platform.clock.now(), &*platform.entropy);
     let token = token.map_err(|_none| Failure::Unavailable)?;
     ListFoundationModelAgreementOffersReply {
         model_id: Some(model.to_string()),
@@ -121,12 +120,8 @@ pub(crate) fn offers(
     )
 }
 
-fn offer<'a>(account: AccountId, filters: &'a [&'a str]) -> Listing<'a> {
-    Listing {
-        account,
-        operation: OFFER,
-        filters,
-    }
+fn offer(account: AccountId, model: &ModelId) -> Listing {
+    Listing::new(account, OFFER, &[model.as_str()])
 }
 
 /// `offer-` and 13 letters and digits, always the same for a model.
@@ -167,9 +162,8 @@ pub(crate) async fn create(
     (model, token): (ModelId, &str),
 ) -> Result<Reply, Failure> {
     let platform = Arc::clone(&asked.platform);
-    let filters = [model.as_str()];
-    let listing = offer(permit.session().account(), &filters);
-    let opened = platform.paging.open(listing, token, platform.clock.now());
+    let offered = offer(permit.session().account(), &model);
+    let opened = platform.paging.open(&offered, token, platform.clock.now());
     if opened.as_deref() != Ok(TERMS) {
         return Err(Failure::Validation(
             "The provided offer token is invalid or has expired. Get one of this account for this model with \

@@ -146,16 +146,11 @@ pub(crate) fn list(
     let (platform, account) = (&asked.platform, permit.session().account());
     let kind = list.type_equals.as_deref();
     let wanted = |of: ProfileKind| kind.is_none_or(|kind| kind == of.word());
-    let filters = [kind.unwrap_or_default()];
-    let listing = Listing {
-        account,
-        operation: "bedrock:ListInferenceProfiles",
-        filters: &filters,
-    };
+    let listing = Listing::of_permit(permit, &[kind.unwrap_or_default()]);
     let now = platform.clock.now();
     let after = match &list.next_token {
         None => String::new(),
-        Some(token) => platform.paging.open(listing, token, now).map_err(|_bad| {
+        Some(token) => platform.paging.open(&listing, token, now).map_err(|_bad| {
             Failure::Validation(
                 "The provided nextToken is invalid or has expired. Begin the list again.".to_owned(),
             )
@@ -185,7 +180,7 @@ pub(crate) fn list(
     found.truncate(page);
     let next = match found.last() {
         Some((last, _)) if more => {
-            let sealed = platform.paging.seal(listing, last, now, &*platform.entropy);
+            let sealed = platform.paging.seal(&listing, last, now, &*platform.entropy);
             Some(sealed.map_err(|_none| Failure::Unavailable)?)
         }
         _ => None,

@@ -2,8 +2,8 @@
 
 mod damage;
 mod identities;
-mod iam;
 mod organizations;
+mod roles;
 
 use std::path::Path;
 use std::sync::Arc;

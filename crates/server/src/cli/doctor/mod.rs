@@ -12,6 +12,7 @@ mod finding;
 mod machine;
 mod model;
 mod processor;
+mod providers;
 mod scene;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -129,6 +130,7 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
         address::check(&scene)
     });
     findings.extend(certificate::check(&scene, &names));
+    findings.extend(providers::check(&config.federation));
     findings.extend(clock::check(
         &scene,
         matches.get_one::<String>("time-from").map(String::as_str),

@@ -134,7 +134,7 @@ def test_many_who_wait_share_one_question(unwell):
     federated, (sick, sick_role), (healthy, healthy_role) = unwell(slow)
     results = []
     threads = [
-        threading.Thread(target=lambda: results.append(federated.refused(sick_role, sick.token())[0])) for _ in range(32)
+        threading.Thread(target=lambda: results.append(federated.refused_at_once(sick_role, sick.token())[0])) for _ in range(32)
     ]
     for thread in threads:
         thread.start()

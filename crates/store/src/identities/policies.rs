@@ -73,7 +73,8 @@ pub(crate) fn user_policies(
     account: AccountId,
     name: &str,
 ) -> rusqlite::Result<Option<UserPolicies>> {
-    let Some(user) = entities::find(connection, account, EntityKind::User, name)? else {
+    let user = entities::find(connection, account, EntityKind::User, name)?;
+    let Some(user) = user.filter(|user| user.name == name) else {
         return Ok(None);
     };
     let inline = connection

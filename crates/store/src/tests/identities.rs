@@ -313,7 +313,7 @@ fn when_a_key_was_used_is_written_down_now_and_then() {
 }
 
 #[test]
-fn a_name_is_taken_whatever_its_case_but_found_only_in_its_own() {
+fn a_name_is_taken_and_found_whatever_its_case() {
     let office = Office::open();
     let store = &office.house.store;
     let made = office.user("/eng/Alice").unwrap();
@@ -325,8 +325,10 @@ fn a_name_is_taken_whatever_its_case_but_found_only_in_its_own() {
     office.group("/alice").unwrap();
     let account = office.house.first.account;
     let facts = |name| store.identity_facts(account, EntityKind::User, name).unwrap();
-    assert_eq!(facts("alice"), None);
-    assert_eq!(facts("Alice").unwrap().arn.resource(), "user/eng/Alice");
+    assert_eq!(facts("bob"), None);
+    assert_eq!(facts("alice").unwrap().arn.resource(), "user/eng/Alice");
+    // What is done is done on its own name.
+    assert!(store.get_user(&office.on("user/eng/alice")).is_err());
     // A permit for the name in another place is none for this user.
     let elsewhere = store.get_user(&office.on("user/Alice"));
     assert_eq!(says(elsewhere), "The user with name Alice cannot be found.");

@@ -173,7 +173,8 @@ impl FirstRow {
 
 /// The one organisation and the account that founded it, which manages it.
 fn find(connection: &Connection) -> rusqlite::Result<Option<FirstRow>> {
-    let select = "SELECT organisation_id, account.account_id, account.region, kms_key.region, kms_key.key_id, node_id
+    let select =
+        "SELECT organisation_id, account.account_id, account.region, kms_key.region, kms_key.key_id, node_id
         FROM organisation, organisation_management
         JOIN organisation_node ON kind = 'ROOT'
         JOIN account ON account.account_id = organisation_management.account_id

@@ -11,6 +11,7 @@ mod event_stream;
 mod head;
 mod identity;
 mod json;
+mod organizations;
 mod policy;
 mod query;
 mod sealed;
@@ -23,6 +24,7 @@ pub use event_stream::event_stream;
 pub use head::http_head;
 pub use identity::identity;
 pub use json::{json_commands, json_is_taken};
+pub use organizations::organizations;
 pub use policy::policy;
 pub use query::query_forms;
 pub use sealed::{journal, sealed_object};
@@ -50,6 +52,7 @@ pub const TARGETS: &[Target] = &[
     target("identity", identity, 100_000),
     target("journal", journal, 40_000),
     target("json_commands", json_commands, 6_000),
+    target("organizations", organizations, 20_000),
     target("policy", policy, 10_000),
     target("query_forms", query_forms, 10_000),
     target("sealed_object", sealed_object, 100_000),

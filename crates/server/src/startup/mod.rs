@@ -107,6 +107,12 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         )?;
         posture.push(fixed::posture(fixed));
     }
+    for account in store.accounts_with_long_lived_credentials()? {
+        posture.push(format!(
+            "a service control policy lets LONG-LIVED CREDENTIALS into account {account}: users there may have access keys \
+             that do not expire"
+        ));
+    }
     let closing = Closing::new();
     let days = Box::new(Arc::clone(&store));
     let quotas = Arc::new(Quotas::new(config.quotas.clone(), days, Arc::clone(&clock)));

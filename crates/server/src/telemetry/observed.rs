@@ -104,6 +104,17 @@ impl Observed {
             "Journal records that are written and not known to be on the disk.",
             self.platform.journal_file.unsynced(),
         );
+        let store = Arc::clone(&self.platform.store);
+        let lets_in = move || store.accounts_with_long_lived_credentials();
+        // Left out if it cannot be said: no number is no zero.
+        if let Ok(Ok(accounts)) = tokio::task::spawn_blocking(lets_in).await {
+            page.single(
+                "moho_long_lived_credentials_accounts",
+                Kind::Gauge,
+                "Accounts into which a service control policy lets long-lived credentials.",
+                accounts.len(),
+            );
+        }
         self.platform.telemetry.write(&mut page, &loads);
         page.finish()
     }

@@ -6,6 +6,7 @@
 //! permits of what it does, and finds in them what it is done to.
 
 mod accounts;
+mod beside;
 mod change;
 mod error;
 mod guard;
@@ -18,6 +19,7 @@ mod tags;
 mod units;
 
 pub use accounts::{AccountCreation, CreationFailure, CreationOutcome, NewAccount};
+pub use beside::long_lived_credentials_seen_in;
 pub use error::{Constraint, InvalidInput, OrganisationError};
 pub use kinds::PolicyType;
 pub use names::{NameError, NodeId, NodeKind, OrganisationNames, PolicyId};
@@ -117,7 +119,8 @@ impl Store {
         self.levels(account, PolicyType::ServiceControl)
     }
 
-    /// The resource control policies that bind what is done with an account's resources, likewise.
+    /// The resource control policies that bind what is done with an account's resources, likewise: those of the management
+    /// account nothing binds.
     ///
     /// # Errors
     /// [`StoreError`] if that cannot be said; treat it as a refusal.

@@ -4,6 +4,7 @@
 //! lock, makes no key, and writes but one file that never has a name, to see whether the disk takes it. It calls nobody,
 //! unless it is told whose clock to believe.
 
+mod accounts;
 mod address;
 mod certificate;
 mod clock;
@@ -133,6 +134,7 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     ));
     findings.extend(processor::check(surroundings().cores, config.threads));
     findings.extend(disk::check(&scene));
+    findings.extend(accounts::check(&scene));
     findings.extend(model::check(&scene));
     findings.extend(machine::check(&scene));
     Ok(findings)

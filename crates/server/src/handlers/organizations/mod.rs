@@ -38,12 +38,20 @@ async fn organisation<A: Action>(
     asked: &Asked,
     permit: Permit<A>,
 ) -> Result<(Arc<Organisation>, Permit<A>), Failure> {
-    act(asked, move |platform| Ok((platform.store.organisation(&permit)?, permit))).await
+    act(asked, move |platform| {
+        Ok((platform.store.organisation(&permit)?, permit))
+    })
+    .await
 }
 
 /// The root, unit or account that a permit is for.
 fn named<A: Action>(permit: &Permit<A>) -> Result<NodeId, Failure> {
-    let last = permit.resource().resource().rsplit('/').next().unwrap_or_default();
+    let last = permit
+        .resource()
+        .resource()
+        .rsplit('/')
+        .next()
+        .unwrap_or_default();
     last.parse().map_err(|_never| Failure::Internal)
 }
 

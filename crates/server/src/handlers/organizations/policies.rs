@@ -19,7 +19,12 @@ fn kind(name: &str) -> Result<PolicyType, Failure> {
 }
 
 fn policy_of<A: moho_iam::action::Action>(permit: &Permit<A>) -> Result<PolicyId, Failure> {
-    let last = permit.resource().resource().rsplit('/').next().unwrap_or_default();
+    let last = permit
+        .resource()
+        .resource()
+        .rsplit('/')
+        .next()
+        .unwrap_or_default();
     last.parse().map_err(|_never| Failure::Internal)
 }
 
@@ -147,7 +152,9 @@ pub(crate) async fn list(
         most: request.max_results,
     };
     // Of a type that is not served there are none.
-    let policies = PolicyType::named(&request.filter).into_iter().flat_map(|kind| whole.policies(kind));
+    let policies = PolicyType::named(&request.filter)
+        .into_iter()
+        .flat_map(|kind| whole.policies(kind));
     let all = policies.map(|policy| (policy.id.to_string(), shown::summary(&whole, policy)));
     let (policies, next_token) = page(asked, &permit, &asking, all)?;
     let reply = ops::ListPoliciesResponse {
@@ -164,7 +171,9 @@ pub(crate) async fn attach(
     target: Permit<action::AttachPolicy>,
 ) -> Result<Reply, Failure> {
     binding(asked, move |platform| {
-        platform.store.attach_policy(&policy, &target, platform.clock.now())
+        platform
+            .store
+            .attach_policy(&policy, &target, platform.clock.now())
     })
     .await?;
     done(asked, "AttachPolicy")
@@ -176,7 +185,10 @@ pub(crate) async fn detach(
     policy: Permit<action::DetachPolicy>,
     target: Permit<action::DetachPolicy>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| platform.store.detach_policy(&policy, &target)).await?;
+    act(asked, move |platform| {
+        platform.store.detach_policy(&policy, &target)
+    })
+    .await?;
     done(asked, "DetachPolicy")
 }
 
@@ -230,7 +242,8 @@ pub(crate) async fn targets(
         most: request.max_results,
     };
     let targets = whole.targets(&id).into_iter();
-    let all = targets.map(|(node, name): (&NodeId, &str)| (node.to_string(), shown::target(&whole, node, name)));
+    let all =
+        targets.map(|(node, name): (&NodeId, &str)| (node.to_string(), shown::target(&whole, node, name)));
     let (targets, next_token) = page(asked, &permit, &asking, all)?;
     let reply = ops::ListTargetsForPolicyResponse {
         targets: Some(targets),
@@ -299,9 +312,5 @@ pub(crate) async fn effective(
     let reply = ops::DescribeEffectivePolicyResponse {
         effective_policy: Some(effective),
     };
-    reply.reply(
-        Service::Organizations,
-        "DescribeEffectivePolicy",
-        &asked.request,
-    )
+    reply.reply(Service::Organizations, "DescribeEffectivePolicy", &asked.request)
 }

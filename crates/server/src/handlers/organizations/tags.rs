@@ -80,7 +80,9 @@ pub(crate) async fn list(
         token: request.next_token.as_deref(),
         most: None,
     };
-    let all = tags.into_iter().map(|(key, value)| (key.clone(), Tag { key, value }));
+    let all = tags
+        .into_iter()
+        .map(|(key, value)| (key.clone(), Tag { key, value }));
     let (tags, next_token) = page(asked, &permit, &asking, all)?;
     let reply = ops::ListTagsForResourceResponse {
         tags: Some(tags),

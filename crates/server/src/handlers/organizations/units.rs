@@ -48,11 +48,7 @@ pub(crate) async fn create(
     let reply = ops::CreateOrganizationalUnitResponse {
         organizational_unit: Some(shown::unit(&whole, &id)?),
     };
-    reply.reply(
-        Service::Organizations,
-        "CreateOrganizationalUnit",
-        &asked.request,
-    )
+    reply.reply(Service::Organizations, "CreateOrganizationalUnit", &asked.request)
 }
 
 /// `DescribeOrganizationalUnit`
@@ -85,11 +81,7 @@ pub(crate) async fn rename(
     let reply = ops::UpdateOrganizationalUnitResponse {
         organizational_unit: Some(shown::unit(&whole, &id)?),
     };
-    reply.reply(
-        Service::Organizations,
-        "UpdateOrganizationalUnit",
-        &asked.request,
-    )
+    reply.reply(Service::Organizations, "UpdateOrganizationalUnit", &asked.request)
 }
 
 /// `DeleteOrganizationalUnit`

@@ -125,11 +125,7 @@ async fn of_organization(trip: &Trip<'_>, request: organization::Request) -> Res
             accounts::describe_organization(asked, trip.own("organization", "", &Context::new())?).await
         }
         Request::CreateAccount(request) => {
-            let permit = trip.making(
-                trip.names().anything_arn(),
-                Context::new(),
-                request.tags.as_ref(),
-            )?;
+            let permit = trip.making(trip.names().anything_arn(), Context::new(), request.tags.as_ref())?;
             accounts::create(asked, permit, *request).await
         }
         Request::DescribeCreateAccountStatus(request) => {
@@ -190,9 +186,7 @@ async fn of_policies(trip: &Trip<'_>, request: policies::Request) -> Result<Repl
         Request::UpdatePolicy(request) => {
             handlers::update(asked, trip.on_policy(&request.policy_id)?, *request).await
         }
-        Request::DeletePolicy(request) => {
-            handlers::delete(asked, trip.on_policy(&request.policy_id)?).await
-        }
+        Request::DeletePolicy(request) => handlers::delete(asked, trip.on_policy(&request.policy_id)?).await,
         Request::DescribePolicy(request) => {
             handlers::describe(asked, trip.on_policy(&request.policy_id)?).await
         }
@@ -202,11 +196,13 @@ async fn of_policies(trip: &Trip<'_>, request: policies::Request) -> Result<Repl
             handlers::list(asked, permit, *request).await
         }
         Request::AttachPolicy(request) => {
-            let (policy, target) = both::<action::AttachPolicy>(trip, &request.policy_id, &request.target_id)?;
+            let (policy, target) =
+                both::<action::AttachPolicy>(trip, &request.policy_id, &request.target_id)?;
             handlers::attach(asked, policy, target).await
         }
         Request::DetachPolicy(request) => {
-            let (policy, target) = both::<action::DetachPolicy>(trip, &request.policy_id, &request.target_id)?;
+            let (policy, target) =
+                both::<action::DetachPolicy>(trip, &request.policy_id, &request.target_id)?;
             handlers::detach(asked, policy, target).await
         }
         Request::ListPoliciesForTarget(request) => {

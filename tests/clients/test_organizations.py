@@ -368,7 +368,7 @@ def test_long_lived_credentials_are_let_in_by_name_and_loudly(office, organizati
     findings = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout)["findings"]
     found = next(finding for finding in findings if finding["check"] == "credentials")
     assert found["level"] == "warning" and account in found["what"]
-    gauge = "moho_long_lived_credentials_accounts"
+    gauge = "moho_long_lived_accounts"
     assert observing.value(office, gauge) == 1
     organizations.detach_policy(PolicyId=policy, TargetId=account)
     assert observing.samples(observing.scrape(office))[(gauge,)] == 0

@@ -33,6 +33,10 @@ signing_names! {
     Sts = "sts",
     /// Identity administration.
     Iam = "iam",
+    /// Private endpoints.
+    Ec2 = "ec2",
+    /// The organisation.
+    Organizations = "organizations",
     /// Keys.
     Kms = "kms",
     /// Objects.

@@ -17,10 +17,12 @@ use crate::closing::Closing;
 use crate::door::DoorState;
 use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
+use crate::federation::Federation;
 use crate::handlers::paging::Paging;
 use crate::quota::Quotas;
 use crate::road::Strangers;
 use crate::startup::bookkeeper::Bookkeeper;
+use crate::startup::last_use::LastUse;
 use crate::startup::probed::ProbedStore;
 use crate::startup::watched::WatchedJournal;
 use crate::telemetry::Telemetry;
@@ -44,6 +46,8 @@ pub(crate) struct Platform {
     pub(crate) journal: Arc<WatchedJournal>,
     /// The same journal, to know how far it is on the disk.
     pub(crate) journal_file: Arc<FileJournal>,
+    /// When who last used what, as the journal says.
+    pub(crate) last_use: Arc<LastUse>,
     /// Those who failed to authenticate lately.
     pub(crate) strangers: Strangers,
     pub(crate) kms: Kms,
@@ -63,6 +67,8 @@ pub(crate) struct Platform {
     /// What is measured of all this.
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) door: DoorSwitch,
+    /// Whose identity tokens are taken.
+    pub(crate) federation: Federation,
     /// How far stopping has come.
     pub(crate) closing: Closing,
     pub(crate) clock: Arc<dyn Clock>,

@@ -6,7 +6,6 @@
 //! permits of what it does, and finds in them what it is done to.
 
 mod accounts;
-mod beside;
 mod change;
 mod error;
 mod guard;
@@ -19,7 +18,6 @@ mod tags;
 mod units;
 
 pub use accounts::{AccountCreation, CreationFailure, CreationOutcome, NewAccount};
-pub use beside::long_lived_credentials_seen_in;
 pub use error::{Constraint, InvalidInput, OrganisationError};
 pub use kinds::PolicyType;
 pub use names::{NameError, NodeId, NodeKind, OrganisationNames, PolicyId};
@@ -172,4 +170,10 @@ impl Store {
         let whole = self.whole_organisation()?;
         Ok(whole.map_or_else(Vec::new, |whole| whole.all_that_let_in_long_lived()))
     }
+}
+
+/// The accounts in which long-lived credentials may exist, for whoever has no store open; none if that cannot be said.
+pub(crate) fn letting_in_long_lived(connection: &rusqlite::Connection) -> rusqlite::Result<Vec<AccountId>> {
+    let whole = load::load(connection)?.and_then(Result::ok);
+    Ok(whole.map_or_else(Vec::new, |whole| whole.all_that_let_in_long_lived()))
 }

@@ -411,11 +411,24 @@ def test_it_is_said_loudly(make_moho):
     options = ("--log-format", "json", "--metrics-listen", f"127.0.0.1:{port}")
     server = make_moho(models={}, arguments=options).start()
     page = lambda: httpx2.get(f"http://127.0.0.1:{port}/metrics").text  # noqa: E731
-    assert "moho_long_lived_credentials_accounts 0\n" in page()
+    assert "moho_long_lived_accounts 0\n" in page()
     assert 'moho_long_lived_credentials{kind="access-key"} 0\n' in page()
+    assert "LONG-LIVED" not in server.log_text()
     office = Office(server)
     office.user("alice")
     office.key("alice")
     assert "the first long-lived credential was made" in server.log_text()
-    assert "moho_long_lived_credentials_accounts 1\n" in page()
+    assert "moho_long_lived_accounts 1\n" in page()
     assert 'moho_long_lived_credentials{kind="access-key"} 1\n' in page()
+    doctor = [str(serving.binary()), "doctor", "--data", str(server.data), "--json"]
+    findings = lambda: {  # noqa: E731
+        found["check"]: found["level"]
+        for found in json.loads(subprocess.run(doctor, capture_output=True, text=True, timeout=60).stdout)["findings"]
+    }
+    assert findings()["credentials"] == "warning"
+    assert server.stop() == 0
+    assert findings()["credentials"] == "warning"
+    server.start()
+    assert "LONG-LIVED CREDENTIALS work in" in server.log_text()
+    Office.shut_out(office)
+    assert findings()["credentials"] == "note"

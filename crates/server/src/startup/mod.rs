@@ -8,6 +8,7 @@ mod bootstrap;
 mod error;
 mod fixed;
 pub(crate) mod last_use;
+pub(crate) mod long_lived;
 mod platform;
 mod probed;
 pub(crate) mod watched;
@@ -117,6 +118,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         )?;
         posture.push(fixed::posture(fixed));
     }
+    posture.extend(long_lived::posture(&store.long_lived_credentials()?));
     let closing = Closing::new();
     let days = Box::new(Arc::clone(&store));
     let quotas = Arc::new(Quotas::new(config.quotas.clone(), days, Arc::clone(&clock)));

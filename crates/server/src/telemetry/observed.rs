@@ -115,6 +115,12 @@ impl Observed {
         let store = Arc::clone(&self.platform.store);
         let counted = tokio::task::spawn_blocking(move || store.long_lived_credentials()).await;
         let Ok(Ok(counted)) = counted else { return };
+        page.single(
+            "moho_long_lived_accounts",
+            Kind::Gauge,
+            "Accounts in which the organisation lets long-lived credentials be used.",
+            u64::try_from(counted.allowed_in.len()).unwrap_or(u64::MAX),
+        );
         page.family(
             KEPT,
             Kind::Gauge,

@@ -7,6 +7,7 @@
 mod address;
 mod certificate;
 mod clock;
+mod credentials;
 mod disk;
 mod finding;
 mod machine;
@@ -135,6 +136,7 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     ));
     findings.extend(processor::check(surroundings().cores, config.threads));
     findings.extend(disk::check(&scene));
+    findings.extend(credentials::check(&scene));
     findings.extend(model::check(&scene));
     findings.extend(machine::check(&scene));
     Ok(findings)

@@ -52,7 +52,7 @@ impl Rig {
             .unwrap();
         let permit = platform
             .authorizer
-            .authorize::<AssumeRole>(&caller, &facts(&self.head("/")), &role, &Context::new())
+            .authorize::<AssumeRole>(&caller, &plain_facts(&self.head("/")), &role, &Context::new())
             .unwrap();
         let grant = SessionGrant::named("me".parse().unwrap());
         let credentials = platform
@@ -83,7 +83,7 @@ impl Rig {
             authority: "moho.test".to_owned(),
             headers,
             peer: Peer::Network("192.0.2.1:1234".parse().unwrap()),
-            via: crate::net::Via::Public,
+            via: Via::Public,
             received: platform.clock.now(),
             request_id: RequestId::random(&*platform.entropy).unwrap(),
         }
@@ -114,6 +114,10 @@ impl Rig {
         }
         count
     }
+}
+
+fn plain_facts(head: &Head) -> RequestFacts {
+    RequestFacts::new(head.request_id.clone())
 }
 
 fn text(reply: Outbound) -> String {
@@ -253,7 +257,7 @@ async fn a_server_whose_journal_refuses_says_so() {
     ));
     let (policies, journal) = (Arc::clone(&platform.store), Arc::clone(&platform.journal));
     platform.authorizer = Authorizer::new(policies as _, journal as _, clock);
-    let facts = facts(&head);
+    let facts = plain_facts(&head);
     assert!(
         rig.road
             .platform

@@ -11,6 +11,7 @@ mod disk;
 mod finding;
 mod machine;
 mod model;
+mod private;
 mod processor;
 mod scene;
 
@@ -124,7 +125,9 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     let mut findings = vec![Finding::fine("settings", "they can be understood")];
     findings.extend({
         let _inside = runtime.enter();
-        address::check(&scene)
+        let mut found = address::check(&scene);
+        found.extend(private::check(&scene));
+        found
     });
     findings.extend(certificate::check(&scene, &names));
     findings.extend(clock::check(

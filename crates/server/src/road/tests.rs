@@ -50,9 +50,10 @@ impl Rig {
         let role: Arn = format!("arn:aws:iam::{}:role/Developer", platform.account)
             .parse()
             .unwrap();
+        let request = self.head("/").request_id;
         let permit = platform
             .authorizer
-            .authorize::<AssumeRole>(&caller, &plain_facts(&self.head("/")), &role, &Context::new())
+            .authorize::<AssumeRole>(&caller, &RequestFacts::new(request), &role, &Context::new())
             .unwrap();
         let grant = SessionGrant::named("me".parse().unwrap());
         let credentials = platform
@@ -83,7 +84,7 @@ impl Rig {
             authority: "moho.test".to_owned(),
             headers,
             peer: Peer::Network("192.0.2.1:1234".parse().unwrap()),
-            via: Via::Public,
+            via: crate::net::Via::Public,
             received: platform.clock.now(),
             request_id: RequestId::random(&*platform.entropy).unwrap(),
         }
@@ -114,10 +115,6 @@ impl Rig {
         }
         count
     }
-}
-
-fn plain_facts(head: &Head) -> RequestFacts {
-    RequestFacts::new(head.request_id.clone())
 }
 
 fn text(reply: Outbound) -> String {
@@ -257,7 +254,7 @@ async fn a_server_whose_journal_refuses_says_so() {
     ));
     let (policies, journal) = (Arc::clone(&platform.store), Arc::clone(&platform.journal));
     platform.authorizer = Authorizer::new(policies as _, journal as _, clock);
-    let facts = plain_facts(&head);
+    let facts = RequestFacts::new(head.request_id.clone());
     assert!(
         rig.road
             .platform

@@ -1,8 +1,8 @@
 //! Kept, lost, altered: what the store gives back, and what it says when it cannot.
 
 mod damage;
-mod identities;
 mod iam;
+mod identities;
 mod organizations;
 
 use std::path::Path;

@@ -2,9 +2,9 @@
 
 mod damage;
 mod endpoints;
-mod iam;
 mod identities;
 mod organizations;
+mod roles;
 
 use std::path::Path;
 use std::sync::Arc;

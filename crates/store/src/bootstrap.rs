@@ -11,6 +11,7 @@ use crate::database::{micros, term};
 use crate::error::StoreError;
 use crate::iam::{IdKind, unique_id};
 use crate::keys;
+use crate::organizations::{NodeId, OrganisationNames};
 
 /// What a new installation is to begin with.
 #[derive(Debug, Clone)]
@@ -69,6 +70,8 @@ impl BootstrapPlan {
 pub struct Bootstrapped {
     /// The organisation's id.
     pub organisation: String,
+    /// The root of its tree.
+    pub root: NodeId,
     /// The first account.
     pub account: AccountId,
     /// Where it is.
@@ -78,6 +81,16 @@ pub struct Bootstrapped {
 }
 
 impl Bootstrapped {
+    /// The organisation's own names. The first account manages it.
+    #[must_use]
+    pub fn names(&self) -> OrganisationNames {
+        OrganisationNames {
+            id: self.organisation.clone(),
+            management: self.account,
+            root: self.root.clone(),
+        }
+    }
+
     /// The ARN of a role of the account.
     ///
     /// # Errors
@@ -137,6 +150,7 @@ impl Store {
 
 struct FirstRow {
     organisation: String,
+    root: NodeId,
     account: AccountId,
     region: Region,
     key_region: Region,
@@ -149,6 +163,7 @@ impl FirstRow {
         let account_key = Arn::of("kms", self.key_region.as_str(), self.account.as_str(), &resource)?;
         Ok(Bootstrapped {
             organisation: self.organisation,
+            root: self.root,
             account: self.account,
             region: self.region,
             account_key,
@@ -158,8 +173,10 @@ impl FirstRow {
 
 /// The one organisation and the account that founded it, which manages it.
 fn find(connection: &Connection) -> rusqlite::Result<Option<FirstRow>> {
-    let select = "SELECT organisation_id, account.account_id, account.region, kms_key.region, kms_key.key_id
+    let select =
+        "SELECT organisation_id, account.account_id, account.region, kms_key.region, kms_key.key_id, node_id
         FROM organisation, organisation_management
+        JOIN organisation_node ON kind = 'ROOT'
         JOIN account ON account.account_id = organisation_management.account_id
         JOIN account_key ON account_key.account_id = account.account_id
         JOIN kms_key ON kms_key.key_id = account_key.key_id";
@@ -170,6 +187,7 @@ fn find(connection: &Connection) -> rusqlite::Result<Option<FirstRow>> {
             region: term(row, 2)?,
             key_region: term(row, 3)?,
             key_id: term(row, 4)?,
+            root: term(row, 5)?,
         })
     });
     row.optional()
@@ -218,7 +236,10 @@ fn agree(
     models: &[ModelId],
     now: Timestamp,
 ) -> rusqlite::Result<usize> {
-    let insert = "INSERT INTO model_agreement VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    // What the account has ended itself stays ended.
+    let insert = "INSERT INTO model_agreement (account_id, model_id, accepted_at) SELECT ?1, ?2, ?3
+        WHERE NOT EXISTS (SELECT 1 FROM model_agreement_ended WHERE account_id = ?1 AND model_id = ?2)
+        ON CONFLICT DO NOTHING";
     models.iter().try_fold(0_usize, |sum, model| {
         let added = transaction.execute(insert, params![account.as_str(), model.as_str(), micros(now)])?;
         Ok(sum.saturating_add(added))

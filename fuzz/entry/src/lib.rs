@@ -9,10 +9,12 @@ mod credentials;
 mod engine;
 mod event_stream;
 mod head;
+mod id_token;
 mod identity;
 mod json;
 mod policy;
 mod query;
+mod saml;
 mod sealed;
 mod settings;
 mod sigv4;
@@ -21,10 +23,12 @@ pub use credentials::{credentials, is_token_inside};
 pub use engine::{chat_template, gguf};
 pub use event_stream::event_stream;
 pub use head::http_head;
+pub use id_token::id_token;
 pub use identity::identity;
 pub use json::{json_commands, json_is_taken};
 pub use policy::policy;
 pub use query::query_forms;
+pub use saml::saml_metadata;
 pub use sealed::{journal, sealed_object};
 pub use settings::settings;
 pub use sigv4::sigv4;
@@ -47,11 +51,13 @@ pub const TARGETS: &[Target] = &[
     target("event_stream", event_stream, 20_000),
     target("gguf", gguf, 20_000),
     target("http_head", http_head, 4_000),
+    target("id_token", id_token, 20_000),
     target("identity", identity, 100_000),
     target("journal", journal, 40_000),
     target("json_commands", json_commands, 6_000),
     target("policy", policy, 10_000),
     target("query_forms", query_forms, 10_000),
+    target("saml_metadata", saml_metadata, 20_000),
     target("sealed_object", sealed_object, 100_000),
     target("settings", settings, 20_000),
     target("sigv4", sigv4, 20_000),

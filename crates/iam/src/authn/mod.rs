@@ -306,6 +306,12 @@ impl Authenticator {
     }
 }
 
+/// Whether a query brings a signature, as those of presigned URLs do.
+#[must_use]
+pub fn is_presigned(raw_query: &str) -> bool {
+    presigned::authenticates(raw_query)
+}
+
 /// What a request brings to prove who sends it.
 enum Proof<'a> {
     BearerKey(&'a str),

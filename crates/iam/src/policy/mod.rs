@@ -208,11 +208,6 @@ impl PolicyDocument {
             Some((number, self.statements.get(number)?))
         })
     }
-
-    /// All statements.
-    pub(crate) fn statements(&self) -> &[Statement] {
-        &self.statements
-    }
 }
 
 /// Every key that conditions and variables of a document ask about, as written, sorted, each once.

@@ -6,6 +6,7 @@ pub(crate) mod ec2;
 pub(crate) mod iam;
 mod inference;
 pub(crate) mod models;
+pub(crate) mod organizations;
 pub(crate) mod paging;
 pub(crate) mod responses;
 pub(crate) mod sts;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use moho_terms::RequestId;
 
-pub(crate) use inference::InferencePermit;
+pub(crate) use inference::{InferencePermit, Named, Proof};
 
 use crate::quota::Entrance;
 use crate::startup::Platform;

@@ -7,6 +7,7 @@ mod authenticate;
 mod dispatch;
 mod failure;
 mod health;
+mod last_used;
 mod reply;
 mod strangers;
 
@@ -15,13 +16,15 @@ use std::sync::Arc;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use moho_iam::authz::RequestFacts;
-use moho_wire::{ErrorShape, Failure, RequestHead, Route, RouteRefused};
+use moho_wire::aws::ops::sts::Request;
+use moho_wire::{Command, ErrorShape, Failure, RequestHead, Route, RouteRefused};
 
 pub(crate) use failure::{chain, from_engine_failure, from_engine_refusal, from_store};
 pub(crate) use health::answer as probe_answer;
 pub(crate) use reply::{Frames, amazon_event_stream, content, event_stream, whole};
 pub(crate) use strangers::Strangers;
 
+use self::dispatch::web_identity::{self, Bringing};
 use crate::endpoints;
 use crate::net::{Admission, Head, Inbound, Outbound, Peer, RimError, Via};
 use crate::quota::Entrance;
@@ -48,7 +51,20 @@ impl RequestRoad {
     ) -> Result<Outbound, Failure> {
         let platform = &self.platform;
         let facts = facts(platform, &inbound.head, route)?;
+        let bringing = Bringing {
+            platform,
+            peer: inbound.head.peer,
+            facts: &facts,
+            route,
+            measured: (span, entrance),
+        };
+        if authenticate::unsigned_limit(&inbound.head, route).is_some()
+            && let Some(assume) = route.unsigned_command(inbound.body.expose())?
+        {
+            return web_identity::assume(&bringing, assume).await;
+        }
         let caller = authenticate::caller(platform, inbound, route, &facts)?;
+        last_used::note(platform, &caller);
         let headers = &inbound.head.headers;
         let command = route.command(
             &|name| {
@@ -57,6 +73,12 @@ impl RequestRoad {
             },
             inbound.body.expose(),
         )?;
+        let command = match command {
+            Command::Sts(Request::AssumeRoleWithWebIdentity(assume)) => {
+                return web_identity::assume(&bringing, *assume).await;
+            }
+            command => command,
+        };
         let trip = dispatch::Trip {
             platform,
             caller: &caller,
@@ -84,12 +106,10 @@ impl crate::net::Road for RequestRoad {
         let route =
             find(head).map_err(|refused| turn_away(&refused.failure, refused.shape, route::UNKNOWN))?;
         let template = route::template(route.target());
-        facts(&self.platform, head, &route)
+        let body = facts(&self.platform, head, &route)
             .and_then(|facts| authenticate::precheck(&self.platform, head, &route, &facts))
             .map_err(|failure| turn_away(&failure, route.error_shape(), template))?;
-        Ok(Admission {
-            body: route.body_limit(),
-        })
+        Ok(Admission { body })
     }
 
     async fn handle(&self, inbound: Inbound) -> Outbound {

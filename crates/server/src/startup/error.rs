@@ -12,6 +12,7 @@ use moho_store::StoreError;
 use moho_terms::EntropyUnavailable;
 
 use crate::endpoints::EndpointError;
+use crate::federation::FederationError;
 use crate::handlers::paging::NoMarker;
 use crate::telemetry::OtlpError;
 
@@ -32,6 +33,8 @@ pub(crate) enum StartupError {
     Journal(#[from] AuditError),
     #[error("traces cannot be sent")]
     Otlp(#[from] OtlpError),
+    #[error("identity providers cannot be asked for their keys")]
+    Federation(#[from] FederationError),
     #[error("the model file {} cannot be loaded", path.display())]
     Model { path: PathBuf, source: Box<LoadError> },
     #[error("the engine cannot start")]

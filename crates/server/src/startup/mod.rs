@@ -8,6 +8,7 @@ mod bootstrap;
 mod error;
 mod fixed;
 pub(crate) mod last_use;
+pub(crate) mod long_lived;
 mod platform;
 mod probed;
 pub(crate) mod watched;
@@ -38,6 +39,7 @@ use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
 use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
+use crate::federation::Federation;
 use crate::handlers::paging::{PAGING_KEY, Paging};
 use crate::quota::Quotas;
 use crate::road::Strangers;
@@ -104,7 +106,8 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Arc::clone(&journal) as _,
         Arc::clone(&clock),
     );
-    let mut authenticator = Authenticator::new(&session_key, config.region.clone())?;
+    let mut authenticator =
+        Authenticator::new(&session_key, config.region.clone())?.with_credentials(Arc::clone(&store) as _);
     if let Some(fixed) = &config.static_credentials {
         let now = clock.now();
         authenticator = fixed::taken(
@@ -115,6 +118,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         )?;
         posture.push(fixed::posture(fixed));
     }
+    posture.extend(long_lived::posture(&store.long_lived_credentials()?));
     let closing = Closing::new();
     let days = Box::new(Arc::clone(&store));
     let quotas = Arc::new(Quotas::new(config.quotas.clone(), days, Arc::clone(&clock)));
@@ -124,7 +128,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
-        account_key: bootstrapped.account_key,
+        organisation: bootstrapped.names(),
         attestation: kms.attestation(),
         own_uid: moho_os::own_user(),
         authenticator,
@@ -150,6 +154,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         usage,
         _bookkeeper: bookkeeper,
         door: DoorSwitch::new(door),
+        federation: Federation::new(&config.federation, &clock)?,
         closing,
         clock,
         entropy,

@@ -28,7 +28,7 @@ pub(crate) fn template(target: &Target) -> &'static str {
         Target::GetModel(Prefix::Mantle, _) => "/v1/models/{id}",
         Target::GetModel(Prefix::Runtime, _) => "/openai/v1/models/{id}",
         Target::GetUsage => "/v1/organization/usage/completions",
-        // Both have the one path of all AWS query services.
+        // All have the one path of AWS's services of one address.
         Target::Query(QueryService::Sts) => "/ (sts)",
         Target::Query(QueryService::Iam) => "/ (iam)",
         Target::Query(QueryService::Ec2) => "/ (ec2)",
@@ -41,6 +41,7 @@ pub(crate) fn template(target: &Target) -> &'static str {
             Operation::CountTokens => "/model/{modelId}/count-tokens",
             Operation::ListFoundationModels => "/foundation-models",
             Operation::GetFoundationModel => "/foundation-models/{modelIdentifier}",
+            Operation::Control(operation) => operation.template(),
         },
     }
 }

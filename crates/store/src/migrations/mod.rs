@@ -26,13 +26,18 @@ const STEPS: &[&str] = &[
 /// `moho` in ASCII, in the database's header.
 const APPLICATION: i64 = 0x6d6f_686f;
 
+/// The last version known here.
+pub(crate) fn known() -> u32 {
+    u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
+}
+
 /// Brings the schema to the last version known here.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let failed = |error| StoreError::from_sqlite(path, error);
     let found: u32 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .map_err(failed)?;
-    let known = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);
+    let known = known();
     if found > known {
         return Err(StoreError::Newer {
             path: path.to_owned(),

@@ -1,8 +1,9 @@
 //! Kept, lost, altered: what the store gives back, and what it says when it cannot.
 
 mod damage;
-mod iam;
+mod identities;
 mod organizations;
+mod roles;
 
 use std::path::Path;
 use std::sync::Arc;

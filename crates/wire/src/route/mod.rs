@@ -1,10 +1,11 @@
 //! Which API is this? Decided on the raw path, before the body is read.
 
-use moho_terms::{ModelId, ResponseId};
+use moho_terms::ResponseId;
 use percent_encoding::percent_decode_str;
 
+use crate::aws::ops::sts::{AssumeRoleWithWebIdentity, Request};
 use crate::aws::{JsonService, QueryService};
-use crate::bedrock::{Called, Operation};
+use crate::bedrock::{Called, ControlOperation, ModelIdentifier, Operation};
 use crate::openai::chat::CreateChat;
 use crate::openai::fields::unsupported;
 use crate::openai::guardrail;
@@ -17,6 +18,10 @@ use crate::{Command, ErrorShape, Failure};
 const INFERENCE_LIMIT: usize = 8 << 20;
 /// The most bytes of an AWS control plane's request: policies are its largest values.
 const QUERY_LIMIT: usize = 256 << 10;
+/// The most bytes of a request of Bedrock's control plane: 200 tags are its largest.
+const CONTROL_LIMIT: usize = 128 << 10;
+/// The most bytes of a request that may come without credentials: an identity provider's token has at most 20000.
+const UNSIGNED_LIMIT: usize = 64 << 10;
 /// The most bytes of a request that needs no body.
 const BODILESS_LIMIT: usize = 16 << 10;
 
@@ -60,7 +65,7 @@ pub enum Target {
     /// `GET /models`
     ListModels(Prefix),
     /// `GET /models/{id}`
-    GetModel(Prefix, ModelId),
+    GetModel(Prefix, ModelIdentifier),
     /// `GET /organization/usage/completions`, under `/v1`
     GetUsage,
     /// `POST /` with a form, or `GET /` with the form in the query, to this AWS query service: the form's `Action` names
@@ -120,6 +125,15 @@ pub fn route(head: &RequestHead<'_>) -> Result<Route, RouteRefused> {
             raw_label = label;
             Target::Bedrock(operation)
         }
+        [first, ..] if ControlOperation::begins(first) => {
+            let found = ControlOperation::find(head.method, &labels);
+            let (operation, label) = found.ok_or(RouteRefused {
+                failure: Failure::NoSuchPath,
+                shape: ErrorShape::RestJson,
+            })?;
+            raw_label = label;
+            Target::Bedrock(Operation::Control(operation))
+        }
         _ => {
             let shape = if signed_for(head).is_some() {
                 ErrorShape::RestJson
@@ -169,7 +183,7 @@ fn openai_target(method: &str, rest: &[&str], prefix: Prefix) -> Result<Target, 
         (["chat", "completions"], "POST") => Ok(Target::CreateChat(prefix)),
         (["chat", "completions"], _) => Err(Failure::MethodNotAllowed("POST")),
         (["models"], "GET") => Ok(Target::ListModels(prefix)),
-        (["models", id], "GET") => match label(id).and_then(|id| id.parse().ok()) {
+        (["models", id], "GET") => match label(id).and_then(|id| ModelIdentifier::parse(&id).ok()) {
             Some(id) => Ok(Target::GetModel(prefix, id)),
             None => Err(Failure::ModelNotFound(None)),
         },
@@ -290,6 +304,19 @@ fn parameter(raw_query: &str, wanted: &str) -> Option<String> {
         .find_map(|(_, value)| label(value))
 }
 
+/// What STS calls the operation that needs no credentials.
+const WEB_IDENTITY: &str = "AssumeRoleWithWebIdentity";
+
+/// Whether the form, in the body or in the query, is for that operation: as much as has to be known of a stranger's.
+fn asks_for_web_identity(raw_query: &str, body: &[u8]) -> bool {
+    let form = match (std::str::from_utf8(body), body) {
+        (_, []) => raw_query,
+        (Ok(form), _) => form,
+        (Err(_), _) => return false,
+    };
+    parameter(form, "Action").is_some_and(|action| action == WEB_IDENTITY)
+}
+
 fn scoped_to(credential: &str) -> Option<&str> {
     let mut scope = credential.rsplit('/');
     (scope.next()? == "aws4_request").then(|| scope.next()).flatten()
@@ -387,6 +414,30 @@ impl Route {
             | Target::Bedrock(Operation::ListFoundationModels | Operation::GetFoundationModel) => {
                 BODILESS_LIMIT
             }
+            Target::Bedrock(Operation::Control(_)) => CONTROL_LIMIT,
+        }
+    }
+
+    /// The most bytes of a body that may come without credentials here, as it may bring an identity provider's token;
+    /// `None` where nothing comes without credentials.
+    #[must_use]
+    pub fn unsigned_limit(&self) -> Option<usize> {
+        let action = parameter(&self.raw_query, "Action");
+        let may_be = action.is_none_or(|action| action == WEB_IDENTITY);
+        (may_be && self.target == Target::Query(QueryService::Sts)).then_some(UNSIGNED_LIMIT)
+    }
+
+    /// The one request that comes without credentials; `None` if the form is any other.
+    ///
+    /// # Errors
+    /// A [`Failure`] that says which field of it is wrong.
+    pub fn unsigned_command(&self, body: &[u8]) -> Result<Option<AssumeRoleWithWebIdentity>, Failure> {
+        if self.unsigned_limit().is_none() || !asks_for_web_identity(&self.raw_query, body) {
+            return Ok(None);
+        }
+        match QueryService::Sts.command(&self.raw_query, body)? {
+            Command::Sts(Request::AssumeRoleWithWebIdentity(assume)) => Ok(Some(*assume)),
+            _ => Ok(None),
         }
     }
 
@@ -436,3 +487,5 @@ impl Route {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tried;

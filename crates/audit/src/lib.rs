@@ -14,6 +14,7 @@ mod flusher;
 #[doc(hidden)]
 pub mod hostile_input;
 mod journal;
+mod replay;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -21,4 +22,5 @@ mod verify;
 
 pub use error::AuditError;
 pub use journal::{FileJournal, Recovery};
+pub use replay::{Past, replay};
 pub use verify::{Verified, verify};

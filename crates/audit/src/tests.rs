@@ -14,7 +14,7 @@ use crate::journal::Writer;
 use crate::segment::{Segment, Syncer, Tail};
 use crate::{AuditError, FileJournal, Recovery, verify};
 
-fn entry(second: u64) -> Entry {
+pub(crate) fn entry(second: u64) -> Entry {
     Entry {
         time: Timestamp::from_unix_seconds(1_795_312_800 + second),
         request_id: "00112233-4455-4677-8899-aabbccddeeff".parse().unwrap(),

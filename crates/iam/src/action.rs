@@ -88,6 +88,8 @@ actions! {
         ListModels,
         /// Describe one model.
         GetModel,
+        /// Read how much the account's principals took of which models.
+        GetUsage,
         /// Use a bearer key at all.
         CallWithBearerToken,
     }
@@ -281,5 +283,6 @@ actions! {
         ModifyVpcEndpoint,
         DeleteVpcEndpoints,
         DescribeVpcEndpointServices,
+        CreateTags,
     }
 }

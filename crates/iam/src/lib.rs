@@ -11,7 +11,10 @@ pub mod authz;
 pub mod bootstrap;
 mod hex;
 pub mod managed;
+pub mod oidc;
+pub mod organisation;
 pub mod policy;
+pub mod saml;
 mod session;
 mod verified;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use moho_iam::action::{Action, kms};
+use moho_iam::action::{Action, kms, organizations};
 use moho_iam::authz::Permit;
 use moho_iam::bootstrap::{Attestation, Door};
 use moho_os::LockedBytes;
@@ -62,6 +62,21 @@ impl Kms {
     pub fn bootstrap_key(
         &self,
         _door: &Door,
+        account: AccountId,
+        region: &Region,
+        now: Timestamp,
+    ) -> Result<KeyRecord, KmsError> {
+        self.new_key(account, region.clone(), now)
+    }
+
+    /// A new key for an account that the caller may create, with the default key policy. It is not yet kept, as for
+    /// [`Self::bootstrap_key`].
+    ///
+    /// # Errors
+    /// [`KmsError`] if there is no randomness.
+    pub fn key_for_account(
+        &self,
+        _permit: &Permit<organizations::CreateAccount>,
         account: AccountId,
         region: &Region,
         now: Timestamp,

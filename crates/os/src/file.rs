@@ -39,6 +39,14 @@ pub enum PrivateFileError {
         /// The only right size.
         expected: u64,
     },
+    /// It is longer than such a file can be.
+    #[error("`{}` has more than {most} bytes: it is not what moho wrote", .path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The largest right size.
+        most: u64,
+    },
     /// It was there already, so it was not created.
     #[error("`{}` exists already", .0.display())]
     Exists(PathBuf),
@@ -75,6 +83,29 @@ pub fn read_private(path: &Path, size: usize) -> Result<Zeroizing<Vec<u8>>, Priv
     Ok(bytes)
 }
 
+/// Reads a file of at most `most` bytes that is regular, owned by this process's user and closed to all others.
+///
+/// # Errors
+/// [`PrivateFileError`]; the file is not read unless it passes every check.
+pub fn read_private_within(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
+    let (file, found) = open_closed(path)?;
+    if found > most as u64 {
+        return Err(PrivateFileError::TooLong {
+            path: path.to_owned(),
+            most: most as u64,
+        });
+    }
+    // Large enough that the buffer does not move and leave a copy behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(most));
+    file.take(most as u64)
+        .read_to_end(&mut bytes)
+        .map_err(|source| PrivateFileError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+    Ok(bytes)
+}
+
 /// Makes every check of [`read_private`] and reads nothing.
 ///
 /// # Errors
@@ -85,6 +116,20 @@ pub fn check_private(path: &Path, size: usize) -> Result<(), PrivateFileError> {
 
 /// Opens a file that passes every check.
 fn open_private(path: &Path, size: usize) -> Result<File, PrivateFileError> {
+    let (file, found) = open_closed(path)?;
+    let expected = size as u64;
+    if found != expected {
+        return Err(PrivateFileError::WrongSize {
+            path: path.to_owned(),
+            found,
+            expected,
+        });
+    }
+    Ok(file)
+}
+
+/// Opens a regular file of this user's that is closed to all others; with its size.
+fn open_closed(path: &Path) -> Result<(File, u64), PrivateFileError> {
     // NONBLOCK: a pipe in the file's place must not make the process wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -107,15 +152,7 @@ fn open_private(path: &Path, size: usize) -> Result<File, PrivateFileError> {
             mode,
         });
     }
-    let (found, expected) = (u64::try_from(status.st_size).unwrap_or(0), size as u64);
-    if found != expected {
-        return Err(PrivateFileError::WrongSize {
-            path: path.to_owned(),
-            found,
-            expected,
-        });
-    }
-    Ok(file)
+    Ok((file, u64::try_from(status.st_size).unwrap_or(0)))
 }
 
 /// Creates a file of mode 0600, whole or not at all: it is written and synced under a name of its own, then linked to
@@ -140,13 +177,38 @@ pub fn create_private(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError>
         }
         done => done.and(removed).map_err(failed)?,
     }
-    let directory = path
+    sync_folder_of(path).map_err(failed)
+}
+
+/// Puts a file of mode 0600 in the place of `path`, whole or not at all, whether there was one or not: it is written and
+/// synced under a name of its own, then renamed; then the directory is synced.
+///
+/// # Errors
+/// [`PrivateFileError::Io`] if the disk fails.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError> {
+    let failed = |source| PrivateFileError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let (draft, mut file) = create_draft(path)?;
+    let replaced = file
+        .write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&draft, path));
+    if let Err(error) = replaced {
+        // What went wrong first is what is told.
+        drop(std::fs::remove_file(&draft));
+        return Err(failed(error));
+    }
+    sync_folder_of(path).map_err(failed)
+}
+
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or_else(|| Path::new("."));
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(failed)
+    File::open(folder).and_then(|folder| folder.sync_all())
 }
 
 /// A new, empty file of mode 0600 beside `path`, with a name that no other draft has.
@@ -207,19 +269,35 @@ impl Drop for FileLock {
 /// # Errors
 /// [`LockError::Held`] if another process has the lock.
 pub fn lock_file_exclusive(path: &Path) -> Result<FileLock, LockError> {
-    let failed = |source| LockError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file =
-        rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).map_err(|errno| failed(errno.into()))?;
-    let file = File::from(file);
+    let file = open_lock(path)?;
     match file.try_lock() {
         Ok(()) => Ok(FileLock { file }),
         Err(std::fs::TryLockError::WouldBlock) => Err(LockError::Held(path.to_owned())),
-        Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
+        Err(std::fs::TryLockError::Error(source)) => Err(not_locked(path)(source)),
     }
+}
+
+/// Locks `path`, creating it if absent, once nobody else has it locked.
+///
+/// # Errors
+/// [`LockError::Io`] if the disk or the kernel fails.
+pub fn lock_file_in_turn(path: &Path) -> Result<FileLock, LockError> {
+    let file = open_lock(path)?;
+    file.lock().map_err(not_locked(path))?;
+    Ok(FileLock { file })
+}
+
+fn open_lock(path: &Path) -> Result<File, LockError> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR);
+    opened
+        .map(File::from)
+        .map_err(|errno| not_locked(path)(errno.into()))
+}
+
+fn not_locked(path: &Path) -> impl FnOnce(io::Error) -> LockError {
+    let path = path.to_owned();
+    move |source| LockError::Io { path, source }
 }
 
 #[cfg(test)]
@@ -248,6 +326,51 @@ mod tests {
             1,
             "no drafts are left"
         );
+    }
+
+    #[test]
+    fn what_is_replaced_is_private_and_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("login");
+        std::fs::write(&path, "open to all").unwrap();
+        assert!(matches!(
+            read_private_within(&path, 100),
+            Err(PrivateFileError::Open { .. })
+        ));
+        replace_private(&path, b"1234").unwrap();
+        assert_eq!(read_private_within(&path, 4).unwrap().as_slice(), b"1234");
+        assert!(matches!(
+            read_private_within(&path, 3),
+            Err(PrivateFileError::TooLong { .. })
+        ));
+        assert_eq!(
+            std::fs::read_dir(directory.path()).unwrap().count(),
+            1,
+            "no drafts are left"
+        );
+        let folder = directory.path().join("folder");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("file"), "").unwrap();
+        assert!(replace_private(&folder, b"1234").is_err());
+        assert_eq!(
+            std::fs::read_dir(directory.path()).unwrap().count(),
+            2,
+            "no drafts are left"
+        );
+    }
+
+    #[test]
+    fn whoever_waits_for_a_lock_gets_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let held = lock_file_in_turn(&path).unwrap();
+        assert!(matches!(lock_file_exclusive(&path), Err(LockError::Held(_))));
+        let waiting = std::thread::spawn({
+            let path = path.clone();
+            move || lock_file_in_turn(&path).map(drop)
+        });
+        drop(held);
+        waiting.join().unwrap().unwrap();
     }
 
     #[test]

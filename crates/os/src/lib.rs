@@ -1,7 +1,7 @@
 //! Named, tiny system calls.
 //!
 //! What the other crates want from the kernel has a name here: memory that is neither swapped nor dumped
-//! ([`LockedBytes`]), files that only this user reads ([`read_private`], [`create_private`]), one process per directory
+//! ([`LockedBytes`]), files that only this user reads ([`read_private`], [`create_private`], [`replace_private`]), one process per directory
 //! ([`lock_file_exclusive`]), a process that cannot be looked into ([`harden_process`]), shows no secret
 //! among its arguments ([`blot_out_argument`]) and may have
 //! as many connections as the system allows ([`raise_open_files`]), and
@@ -19,7 +19,8 @@ pub use allowance::{Allowance, Bounded};
 pub use arguments::{BlotError, blot_out_argument};
 pub use disk::{Room, room, try_writing};
 pub use file::{
-    FileLock, LockError, PrivateFileError, check_private, create_private, lock_file_exclusive, read_private,
+    FileLock, LockError, PrivateFileError, check_private, create_private, lock_file_exclusive,
+    lock_file_in_turn, read_private, read_private_within, replace_private,
 };
 pub use memory::{LockedBytes, MemoryError, Residence};
 pub use process::{

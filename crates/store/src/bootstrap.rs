@@ -11,6 +11,7 @@ use crate::database::{micros, term};
 use crate::error::StoreError;
 use crate::iam::{IdKind, unique_id};
 use crate::keys;
+use crate::organizations::{NodeId, OrganisationNames};
 
 /// What a new installation is to begin with.
 #[derive(Debug, Clone)]
@@ -69,6 +70,8 @@ impl BootstrapPlan {
 pub struct Bootstrapped {
     /// The organisation's id.
     pub organisation: String,
+    /// The root of its tree.
+    pub root: NodeId,
     /// The first account.
     pub account: AccountId,
     /// Where it is.
@@ -78,6 +81,16 @@ pub struct Bootstrapped {
 }
 
 impl Bootstrapped {
+    /// The organisation's own names. The first account manages it.
+    #[must_use]
+    pub fn names(&self) -> OrganisationNames {
+        OrganisationNames {
+            id: self.organisation.clone(),
+            management: self.account,
+            root: self.root.clone(),
+        }
+    }
+
     /// The ARN of a role of the account.
     ///
     /// # Errors
@@ -120,6 +133,7 @@ impl Store {
             Ok((row, changed))
         })?;
         if changed > 0 {
+            self.organisation.forget();
             self.policies.forget();
         }
         row.bootstrapped()
@@ -136,6 +150,7 @@ impl Store {
 
 struct FirstRow {
     organisation: String,
+    root: NodeId,
     account: AccountId,
     region: Region,
     key_region: Region,
@@ -148,6 +163,7 @@ impl FirstRow {
         let account_key = Arn::of("kms", self.key_region.as_str(), self.account.as_str(), &resource)?;
         Ok(Bootstrapped {
             organisation: self.organisation,
+            root: self.root,
             account: self.account,
             region: self.region,
             account_key,
@@ -155,13 +171,15 @@ impl FirstRow {
     }
 }
 
-/// The one organisation and its first account.
+/// The one organisation and the account that founded it, which manages it.
 fn find(connection: &Connection) -> rusqlite::Result<Option<FirstRow>> {
-    let select = "SELECT organisation_id, account.account_id, account.region, kms_key.region, kms_key.key_id
-        FROM organisation, account
+    let select =
+        "SELECT organisation_id, account.account_id, account.region, kms_key.region, kms_key.key_id, node_id
+        FROM organisation, organisation_management
+        JOIN organisation_node ON kind = 'ROOT'
+        JOIN account ON account.account_id = organisation_management.account_id
         JOIN account_key ON account_key.account_id = account.account_id
-        JOIN kms_key ON kms_key.key_id = account_key.key_id
-        ORDER BY account.created_at, account.account_id LIMIT 1";
+        JOIN kms_key ON kms_key.key_id = account_key.key_id";
     let row = connection.query_row(select, [], |row| {
         Ok(FirstRow {
             organisation: row.get(0)?,
@@ -169,6 +187,7 @@ fn find(connection: &Connection) -> rusqlite::Result<Option<FirstRow>> {
             region: term(row, 2)?,
             key_region: term(row, 3)?,
             key_id: term(row, 4)?,
+            root: term(row, 5)?,
         })
     });
     row.optional()
@@ -194,6 +213,8 @@ fn found(
         "INSERT INTO account_key VALUES (?1, ?2)",
         params![account, key.key_id.as_str()],
     )?;
+    // With it come the root, and what is attached to root and account from the start.
+    transaction.execute("INSERT INTO organisation_management VALUES (1, ?1)", [account])?;
     let trust = trust_policy(plan.account);
     for (planned, id) in ROLES.iter().zip(&plan.role_ids) {
         let (role, policy, document) = planned;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use moho_kms::{ContextError, KmsError};
-use moho_terms::ArnError;
+use moho_terms::{ArnError, EntropyUnavailable};
 use rusqlite::ErrorCode;
 
 /// Something cannot be kept, found or opened. No variant holds content.
@@ -80,6 +80,9 @@ pub enum StoreError {
     /// An encryption context could not be made.
     #[error(transparent)]
     Context(#[from] ContextError),
+    /// No random bytes.
+    #[error(transparent)]
+    Entropy(#[from] EntropyUnavailable),
     /// A name could not be made.
     #[error(transparent)]
     Name(#[from] ArnError),

@@ -9,32 +9,36 @@
 
 mod bootstrap;
 mod database;
+mod endpoints;
 mod error;
 pub mod iam;
-mod identity;
+pub mod identities;
 mod keys;
 mod migrations;
 mod model_access;
+pub mod organizations;
 mod policies;
 mod responses;
 #[cfg(test)]
 mod tests;
 
 pub use bootstrap::{BootstrapPlan, Bootstrapped};
+pub use endpoints::{ConfiguredEndpoint, EndpointCreated, EndpointRecord, NewEndpoint};
 pub use error::StoreError;
-pub use identity::NewIdentityProvider;
 pub use model_access::{QuotaCounter, UsageBucket, UsageFilter, UsageGroup, UsageOf, UsageRow, UsageSum};
 pub use responses::response_context;
 
 use std::path::Path;
 
 use database::Database;
+use organizations::OrganisationCache;
 use policies::PolicyCache;
 
 /// Everything that is kept, in one directory. One process at a time has it open.
 pub struct Store {
     database: Database,
     policies: PolicyCache,
+    organisation: OrganisationCache,
 }
 
 impl Store {
@@ -46,6 +50,7 @@ impl Store {
         Ok(Self {
             database: Database::open(directory)?,
             policies: PolicyCache::default(),
+            organisation: OrganisationCache::default(),
         })
     }
 

@@ -1,13 +1,12 @@
 //! The policies that bear on a request, for `iam`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use moho_iam::RoleSession;
-use moho_iam::action::{Action, sts};
 use moho_iam::authz::{
-    Attached, ModelAgreement, Policies, PolicySource, PolicyUnavailable, PrincipalFacts, PrincipalPolicies,
+    Attached, ModelAgreement, Policies, PolicySource, PolicyUnavailable, PrincipalPolicies,
 };
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_terms::{AccountId, Arn, KeyId, ModelId, RoleName};
@@ -15,8 +14,10 @@ use rusqlite::params;
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::iam::sources as iam;
 use crate::keys;
+
+/// How many things of a kind are remembered before all of that kind is forgotten.
+const MOST: usize = 1 << 16;
 
 /// Parsed policies. Only what exists is remembered, so that questions about absent things cost no memory; every change
 /// of metadata forgets it all.
@@ -24,18 +25,24 @@ use crate::keys;
 pub(crate) struct PolicyCache(RwLock<Cached>);
 
 #[derive(Default)]
-struct Cached {
+pub(crate) struct Cached {
     /// Counts the changes: what was read before one must not be remembered after it.
     generation: u64,
-    roles: HashMap<(AccountId, RoleName), Arc<Role>>,
+    /// Roles as resources, by their names.
+    pub(crate) roles: HashMap<(AccountId, RoleName), Arc<TrustedRole>>,
+    /// Roles and users as principals, by their unique ids.
+    pub(crate) principals: HashMap<String, Arc<PrincipalPolicies>>,
+    /// The same with the managed policies that narrow a session.
+    pub(crate) narrowed: HashMap<(String, Vec<Arn>), Arc<PrincipalPolicies>>,
     keys: HashMap<Arn, Arc<PolicyDocument>>,
     agreements: HashMap<(AccountId, ModelId), ()>,
 }
 
-/// A role's policies.
-struct Role {
-    trust: Arc<PolicyDocument>,
-    principal: Arc<PrincipalPolicies>,
+/// A role as a resource: what can be assumed.
+pub(crate) struct TrustedRole {
+    pub(crate) arn: Arn,
+    pub(crate) trust: Arc<PolicyDocument>,
+    pub(crate) tags: BTreeMap<String, String>,
 }
 
 impl PolicyCache {
@@ -49,7 +56,7 @@ impl PolicyCache {
     }
 
     /// What is remembered under `key`, or what `load` finds, which is then remembered.
-    fn get<K: Hash + Eq, V: Clone>(
+    pub(crate) fn get<K: Hash + Eq, V: Clone>(
         &self,
         key: K,
         shelf: impl Fn(&mut Cached) -> &mut HashMap<K, V>,
@@ -67,7 +74,11 @@ impl PolicyCache {
         if let Some(found) = &found {
             let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
             if cached.generation == before {
-                shelf(&mut cached).insert(key, found.clone());
+                let shelf = shelf(&mut cached);
+                if shelf.len() >= MOST {
+                    shelf.clear();
+                }
+                shelf.insert(key, found.clone());
             }
         }
         Ok(found)
@@ -93,20 +104,31 @@ impl Store {
         action: &str,
         resource: &Arn,
     ) -> Result<Policies, StoreError> {
-        let mut policies = Policies::default();
-        if let Some(name) = session.role()
-            && let Some(role) = self.role(session.account(), name)?
-        {
-            policies.principal = Arc::clone(&role.principal);
-        }
-        let of_resource = match (resource.service(), resource.resource().split_once('/')) {
-            ("iam", Some(("role", name))) if action == sts::AssumeRole::NAME => {
-                self.trust_policy(resource, name)?
-            }
-            ("kms", Some(("key", key))) => self.key_policy(resource, key)?,
-            _ => None,
+        let mut policies = Policies {
+            principal: self.principal(session)?,
+            ..Policies::default()
         };
-        policies.resource = of_resource.map(|document| Attached::new(resource.as_str(), document));
+        let mut tags = BTreeMap::new();
+        match (resource.service(), resource.resource().split_once('/')) {
+            ("iam", Some(("role", _))) => {
+                if let Some(role) = self.trusted_role(resource)? {
+                    tags.clone_from(&role.tags);
+                    if action.starts_with("sts:") {
+                        policies.resource = Some(Attached::new(resource.as_str(), Arc::clone(&role.trust)));
+                    }
+                }
+            }
+            ("iam", Some((kind, _))) => tags = self.iam_tags(kind, resource)?,
+            ("kms", Some(("key", key))) => {
+                let policy = self.key_policy(resource, key)?;
+                policies.resource = policy.map(|document| Attached::new(resource.as_str(), document));
+            }
+            _ => {}
+        }
+        self.guard_resource(&mut policies, resource)?;
+        if !tags.is_empty() {
+            Arc::make_mut(&mut policies.resource_facts).tags = tags;
+        }
         if let ("bedrock", Some(("foundation-model", model))) =
             (resource.service(), resource.resource().split_once('/'))
         {
@@ -121,54 +143,6 @@ impl Store {
             };
         }
         Ok(policies)
-    }
-
-    fn trust_policy(&self, role: &Arn, name: &str) -> Result<Option<Arc<PolicyDocument>>, StoreError> {
-        let (Ok(account), Ok(name)) = (role.account().parse(), name.parse()) else {
-            return Ok(None);
-        };
-        Ok(self.role(account, &name)?.map(|role| Arc::clone(&role.trust)))
-    }
-
-    fn role(&self, account: AccountId, name: &RoleName) -> Result<Option<Arc<Role>>, StoreError> {
-        self.policies.get(
-            (account, name.clone()),
-            |cached| &mut cached.roles,
-            |cached| &cached.roles,
-            |(account, name)| self.load_role(*account, name),
-        )
-    }
-
-    fn load_role(&self, account: AccountId, name: &RoleName) -> Result<Option<Arc<Role>>, StoreError> {
-        let found = self.database.read(|connection| {
-            let Some(role) = iam::role(connection, account, name.as_str())? else {
-                return Ok(None);
-            };
-            let trust = iam::trust_policy(connection, &role)?;
-            let permissions = iam::permissions(connection, &role)?;
-            let named = permissions.into_iter().map(|document| (String::new(), document));
-            Ok(Some((trust, named.collect::<Vec<_>>())))
-        })?;
-        let Some((trust, permissions)) = found else {
-            return Ok(None);
-        };
-        let trust = self.parse(PolicyKind::Trust, &trust)?;
-        let identity = permissions.iter().map(|(policy, text)| {
-            let document = self.parse(PolicyKind::Identity, text)?;
-            Ok(Attached::new(format!("role/{name}/inline:{policy}"), document))
-        });
-        let principal = PrincipalPolicies {
-            identity: identity.collect::<Result<_, StoreError>>()?,
-            facts: PrincipalFacts {
-                exists: true,
-                ..PrincipalFacts::default()
-            },
-            ..PrincipalPolicies::default()
-        };
-        Ok(Some(Arc::new(Role {
-            trust,
-            principal: Arc::new(principal),
-        })))
     }
 
     fn key_policy(&self, arn: &Arn, key: &str) -> Result<Option<Arc<PolicyDocument>>, StoreError> {
@@ -212,7 +186,7 @@ impl Store {
     }
 
     /// Parses a stored document. It was parsed before it was stored, so one that does not parse was altered.
-    fn parse(&self, kind: PolicyKind, text: &str) -> Result<Arc<PolicyDocument>, StoreError> {
+    pub(crate) fn parse(&self, kind: PolicyKind, text: &str) -> Result<Arc<PolicyDocument>, StoreError> {
         PolicyDocument::parse(kind, text)
             .map(Arc::new)
             .map_err(|error| self.database.damaged(error))

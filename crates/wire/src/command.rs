@@ -6,6 +6,7 @@ use crate::aws::ops;
 use crate::bedrock::{Converse, CountTokens, InvokeModel, ListFoundationModels, ModelIdentifier};
 use crate::openai::chat::CreateChat;
 use crate::openai::responses::{CreateResponse, ListInputItems};
+use crate::openai::usage::GetUsage;
 
 /// A request, parsed. Handlers see nothing rawer than this.
 pub enum Command {
@@ -23,6 +24,8 @@ pub enum Command {
     ListModels,
     /// `GET /models/{id}`
     GetModel(ModelId),
+    /// `GET /organization/usage/completions`
+    GetUsage(Box<GetUsage>),
     /// An operation of STS
     Sts(ops::sts::Request),
     /// An operation of IAM

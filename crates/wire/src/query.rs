@@ -11,8 +11,15 @@ use crate::Failure;
 /// Pairs in one query.
 const MAX_PAIRS: usize = 10_000;
 
-/// Names that may be given many times in a URL: lists, of which nothing is read.
-const LISTS: [&str; 2] = ["include", "include[]"];
+/// Names that may be given many times in a URL, with or without `[]`: lists, whose order says nothing.
+const LISTS: [&str; 6] = [
+    "include",
+    "group_by",
+    "models",
+    "user_ids",
+    "project_ids",
+    "api_key_ids",
+];
 
 /// Decoded pairs, by name.
 pub(crate) struct Query {
@@ -23,7 +30,9 @@ impl Query {
     /// Decodes the query of a URL, where `+` is a plus, as it is in what SigV4 signs: what is done is what was signed.
     /// A signature says nothing about the order of parameters, so a name that has one value is given once.
     pub(crate) fn of_url(raw: &str) -> Result<Self, Failure> {
-        Self::parse(raw.as_bytes(), decode, |name| LISTS.contains(&name))
+        Self::parse(raw.as_bytes(), decode, |name| {
+            LISTS.contains(&name.strip_suffix("[]").unwrap_or(name))
+        })
     }
 
     /// Decodes a form, where `+` is a space. Of two pairs with one name the first counts, as it does at AWS.
@@ -75,6 +84,19 @@ impl Query {
     }
 }
 
+/// All values of a list in a URL's query, in their order, whether or not its name has `[]`.
+pub(crate) fn every(raw: &str, list: &str) -> Result<Vec<String>, Failure> {
+    let mut values = Vec::new();
+    for pair in raw.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = decode(name.as_bytes())?;
+        if name.strip_suffix("[]").unwrap_or(&name) == list {
+            values.push(decode(value.as_bytes())?);
+        }
+    }
+    Ok(values)
+}
+
 fn decode(raw: &[u8]) -> Result<String, Failure> {
     match percent_decode(raw).decode_utf8() {
         Ok(text) => Ok(text.into_owned()),
@@ -112,5 +134,7 @@ mod tests {
         let form = Query::of_form(b"a=1&a=2").ok().unwrap();
         assert_eq!(form.get("a"), Some("1"));
         assert!(Query::of_url("include[]=a&include[]=b&include=c&include=d").is_ok());
+        let listed = every("models=a&models%5B%5D=b&model=c&models[]=%2Bd", "models").unwrap();
+        assert_eq!(listed, ["a", "b", "+d"]);
     }
 }

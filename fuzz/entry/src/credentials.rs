@@ -2,23 +2,30 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use moho_iam::authn::hostile_input::token_contents;
+use moho_iam::authn::hostile_input::{long_term_key, token_contents};
 use moho_iam::authn::{Authenticator, HttpHead, SigningName};
 use moho_terms::{Secret, Timestamp};
 
-/// The bytes as a bearer key, as the text within one, as a session token, and as the inside of one.
+/// The bytes as a bearer key of either kind, as the text within one, as a session token, and as the inside of one.
 pub fn credentials(data: &[u8]) {
     let text = super::text(data);
     let encoded = STANDARD.encode(data);
     for authorization in [
         format!("Bearer {text}"),
         format!("Bearer bedrock-api-key-{encoded}"),
+        format!("Bearer ABSK{encoded}"),
         text.to_string(),
     ] {
         nobody_gets_in(&[("authorization", &authorization)], "");
     }
     let query = format!("X-Amz-Security-Token={encoded}&{}", text.trim_start_matches('?'));
     nobody_gets_in(&[], &query);
+    for key in [text.to_string(), format!("ABSK{encoded}")] {
+        if let Some((id, secret)) = long_term_key(&key) {
+            let inside = STANDARD.encode(format!("{id}:{secret}"));
+            assert_eq!(key, format!("ABSK{inside}"), "a key is its id and its secret");
+        }
+    }
     if let Some(printed) = token_contents(data) {
         assert_eq!(
             token_contents(&printed).as_ref(),
@@ -65,4 +72,10 @@ pub(crate) fn refused(head: &HttpHead<'_>) {
         refused.is_some_and(|error| !error.to_string().is_empty()),
         "nobody is authenticated"
     );
+}
+
+/// Whether the bytes are the inside of a session token.
+#[must_use]
+pub fn is_token_inside(data: &[u8]) -> bool {
+    token_contents(data).is_some()
 }

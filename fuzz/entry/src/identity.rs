@@ -3,9 +3,10 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use moho_iam::SessionTags;
 use moho_terms::{
     AccessKeyId, AccountId, Arn, KeyId, ModelId, Region, RequestId, ResponseId, RoleName, SessionName,
-    Timestamp,
+    SourceIdentity, Timestamp, UserName,
 };
 
 /// The text as every kind of name.
@@ -28,9 +29,28 @@ pub fn identity(data: &[u8]) {
     prints_back::<ResponseId>(&text);
     prints_back::<RoleName>(&text);
     prints_back::<SessionName>(&text);
+    prints_back::<SourceIdentity>(&text);
+    prints_back::<UserName>(&text);
+    session_tags(&text);
     if let Ok(time) = Timestamp::parse_iso8601_basic(&text) {
         assert_eq!(time.iso8601_basic(), text);
         assert_eq!(time.basic_date().as_str(), text.get(..8).unwrap_or_default());
+    }
+}
+
+/// The lines as tags (`key=value`) and as keys of those to keep (`*key`): what is taken is taken again.
+fn session_tags(text: &str) {
+    let kept = text.lines().filter_map(|line| line.strip_prefix('*'));
+    let tags = text.lines().filter_map(|line| line.split_once('='));
+    let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+    if let Ok(tags) = SessionTags::parse(tags.map(owned), kept.map(str::to_owned)) {
+        assert!(tags.all().len() <= 50 && tags.transitive().len() <= tags.all().len());
+        let again = SessionTags::parse(tags.all().clone(), tags.transitive().clone());
+        assert_eq!(again.as_ref(), Ok(&tags), "tags print back");
+        assert!(
+            tags.transitive().is_empty() || tags.clone().following(&tags).is_err(),
+            "a tag that is kept cannot be given again"
+        );
     }
 }
 

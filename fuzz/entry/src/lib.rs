@@ -9,6 +9,7 @@ mod credentials;
 mod engine;
 mod event_stream;
 mod head;
+mod id_token;
 mod identity;
 mod json;
 mod policy;
@@ -17,10 +18,11 @@ mod sealed;
 mod settings;
 mod sigv4;
 
-pub use credentials::credentials;
+pub use credentials::{credentials, is_token_inside};
 pub use engine::{chat_template, gguf};
 pub use event_stream::event_stream;
 pub use head::http_head;
+pub use id_token::id_token;
 pub use identity::identity;
 pub use json::{json_commands, json_is_taken};
 pub use policy::policy;
@@ -47,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     target("event_stream", event_stream, 20_000),
     target("gguf", gguf, 20_000),
     target("http_head", http_head, 4_000),
+    target("id_token", id_token, 20_000),
     target("identity", identity, 100_000),
     target("journal", journal, 40_000),
     target("json_commands", json_commands, 6_000),

@@ -96,7 +96,7 @@ fn narrows(request: &AccessRequest<'_>, document: &Arc<PolicyDocument>) {
     let mut with = open.clone();
     let mut endpoint = None;
     match document.kind() {
-        PolicyKind::Identity => principal.identity = vec![attached()],
+        PolicyKind::Identity | PolicyKind::Inline => principal.identity = vec![attached()],
         PolicyKind::Boundary => principal.boundary = Some(attached()),
         PolicyKind::Session => principal.session_managed = vec![attached()],
         PolicyKind::ServiceControl => principal.service_control = vec![vec![attached()]],

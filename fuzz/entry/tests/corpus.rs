@@ -61,6 +61,25 @@ fn every_target_has_a_corpus_and_a_file_and_no_corpus_is_without_a_target() {
 }
 
 #[test]
+fn the_insides_of_tokens_are_taken() {
+    let folder = std::fs::read_dir(root().join("corpus/credentials")).unwrap();
+    let mut inside: Vec<String> = folder
+        .map(|entry| entry.unwrap())
+        .filter(|entry| moho_fuzz::is_token_inside(&std::fs::read(entry.path()).unwrap()))
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    inside.sort();
+    assert_eq!(
+        inside,
+        [
+            "token-inside",
+            "token-inside-of-a-guest",
+            "token-inside-with-policy"
+        ]
+    );
+}
+
+#[test]
 fn the_bodies_are_taken_but_for_those_that_are_meant_to_be_refused() {
     let mut refused = Vec::new();
     for entry in std::fs::read_dir(root().join("corpus/json_commands")).unwrap() {

@@ -123,7 +123,7 @@ proptest! {
     #[test]
     fn names_print_as_they_were_read(
         account in "[0-9]{12}", region in "[a-z0-9-]{1,32}", name in "[A-Za-z0-9+=,.@_-]{2,64}",
-        key in "ASIA[A-Z2-7]{16}", id in "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+        key in "A[KS]IA[A-Z2-7]{16}", id in "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
         response in "resp_[0-9a-f]{48}", model in "[a-z0-9][a-z0-9.-]{0,20}[a-z0-9]", seconds in 0_u64..253_402_300_800,
     ) {
         prints_back!(account.clone(), AccountId);

@@ -3,6 +3,7 @@
 use moho_terms::{Region, Timestamp};
 
 use super::SigningName;
+use crate::oidc::TokenError;
 
 /// Why authentication failed. The texts are the ones AWS sends.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +36,9 @@ pub enum AuthnError {
         "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
     )]
     BadSignature,
+    /// An identity provider's token proves nothing.
+    #[error(transparent)]
+    WebIdentity(#[from] TokenError),
     /// The credentials, or the bearer key, have ended.
     #[error("The security token included in the request is expired")]
     Expired {
@@ -66,6 +70,7 @@ impl AuthnError {
             Self::UnknownKey => "unknown-key",
             Self::WrongScope(_) | Self::WrongService(_) | Self::WrongRegion { .. } => "wrong-scope",
             Self::BadSignature => "bad-signature",
+            Self::WebIdentity(error) => error.code(),
             Self::Expired { .. } => "expired",
             Self::Unavailable(_) => "unavailable",
             Self::Skewed { .. } => "skewed",

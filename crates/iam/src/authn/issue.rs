@@ -205,6 +205,10 @@ impl Authenticator {
     ) -> Result<TemporaryCredentials, IssueError> {
         let caller = permit.session();
         let account = account_of(role, permit.resource())?;
+        if matches!(caller.principal(), Principal::FederatedUser { .. }) {
+            let operation = "AssumeRole";
+            return Err(IssueError::SessionCredentials { operation });
+        }
         let seconds = role_seconds(grant.duration_seconds, caller.principal(), role)?;
         let tags = tags_after(caller, grant.tags)?;
         let source_identity = source_identity_after(caller, grant.source_identity)?;

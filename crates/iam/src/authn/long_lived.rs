@@ -240,7 +240,7 @@ pub(super) fn parse(key: &str) -> Option<(String, Zeroizing<String>)> {
 }
 
 /// What is kept of a key: it has 256 random bits, so that nobody finds it by trying.
-fn kept(id: &str, secret: &str) -> [u8; 32] {
+pub(super) fn kept(id: &str, secret: &str) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in ["moho long-term bearer key\0", id, "\0", secret] {
         context.update(part.as_bytes());

@@ -259,6 +259,9 @@ impl Authenticator {
     ) -> Result<Authenticated, AuthnError> {
         let (presented, service) = claim.present(head, (&self.region, services), now)?;
         let (session, proof) = presented.check(self, now)?;
+        if service == SigningName::Iam && session.is_users_temporary() {
+            return Err(AuthnError::UnknownKey);
+        }
         Ok(Authenticated::by_signature(
             session,
             Scheme::SigV4 { service },
@@ -301,6 +304,12 @@ impl Authenticator {
             &proof,
         ))
     }
+}
+
+/// Whether a query brings a signature, as those of presigned URLs do.
+#[must_use]
+pub fn is_presigned(raw_query: &str) -> bool {
+    presigned::authenticates(raw_query)
 }
 
 /// What a request brings to prove who sends it.

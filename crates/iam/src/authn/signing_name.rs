@@ -33,6 +33,8 @@ signing_names! {
     Sts = "sts",
     /// Identity administration.
     Iam = "iam",
+    /// Private endpoints.
+    Ec2 = "ec2",
     /// Keys.
     Kms = "kms",
     /// Objects.

@@ -75,8 +75,12 @@ mod tests {
     #[test]
     fn only_a_policy_that_says_so_lets_in_long_lived_credentials() {
         let lets = |members: &str| lets_in_long_lived_credentials(&statement(members));
-        assert!(lets(r#""Effect":"Allow","Action":"iam:CreateAccessKey","Resource":"*""#));
-        assert!(lets(r#""Effect":"Allow","Action":["s3:*","IAM:createaccesskey"],"Resource":"*""#));
+        assert!(lets(
+            r#""Effect":"Allow","Action":"iam:CreateAccessKey","Resource":"*""#
+        ));
+        assert!(lets(
+            r#""Effect":"Allow","Action":["s3:*","IAM:createaccesskey"],"Resource":"*""#
+        ));
         assert!(lets_in_long_lived_credentials(
             r#"{"Statement":{"Effect":"Allow","Action":"iam:CreateAccessKey"}}"#
         ));

@@ -217,7 +217,11 @@ mod tests {
             r#"{"tags":{"costcenter":{"tag_key":"CostCenter","tag_value":["Production","Development"]},"project":{"tag_key":"Project"}}}"#
         );
         let own = r#"{"tags":{"costcenter":{"tag_key":{"@@assign":"costCENTER"}}}}"#;
-        assert!(effective(&[vec![ROOT], vec![own]]).unwrap().contains(r#""costCENTER""#));
+        assert!(
+            effective(&[vec![ROOT], vec![own]])
+                .unwrap()
+                .contains(r#""costCENTER""#)
+        );
         assert_eq!(effective(&[vec![], vec![]]), None);
     }
 
@@ -237,7 +241,11 @@ mod tests {
         // The other policies of the same level are bound by the levels above only.
         assert!(effective(&[vec![opt_out, in_again]]).unwrap().contains("optIn"));
         let outer = r#"{"services":{"@@operators_allowed_for_child_policies":["@@none"]}}"#;
-        assert_eq!(effective(&[vec![outer], vec![in_again]]), None, "it holds for what is within");
+        assert_eq!(
+            effective(&[vec![outer], vec![in_again]]),
+            None,
+            "it holds for what is within"
+        );
     }
 
     #[test]

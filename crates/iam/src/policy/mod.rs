@@ -29,6 +29,8 @@ use grammar::RawDocument;
 pub enum PolicyKind {
     /// Attached to a role: no `Principal`. At most 6144 bytes.
     Identity,
+    /// Written into a role, user or group itself: no `Principal`. At most 10240 bytes, together with its others.
+    Inline,
     /// Narrows one session: no `Principal`. At most 2048 bytes.
     Session,
     /// The most that a role can ever be allowed: no `Principal`. At most 6144 bytes.
@@ -80,7 +82,7 @@ impl PolicyKind {
         match self {
             Self::Identity | Self::Boundary => 6144,
             Self::Session => 2048,
-            Self::ServiceControl | Self::ResourceControl => 10_240,
+            Self::Inline | Self::ServiceControl | Self::ResourceControl => 10_240,
             Self::Resource | Self::Endpoint => 20_480,
             Self::Trust => 4096,
             Self::Key => 32_768,
@@ -90,7 +92,7 @@ impl PolicyKind {
     /// Whether statements say whom they speak of.
     fn names_principals(self) -> bool {
         match self {
-            Self::Identity | Self::Session | Self::Boundary | Self::ServiceControl => false,
+            Self::Identity | Self::Inline | Self::Session | Self::Boundary | Self::ServiceControl => false,
             Self::ResourceControl | Self::Resource | Self::Trust | Self::Key | Self::Endpoint => true,
         }
     }
@@ -140,6 +142,18 @@ impl PolicyDocument {
             index: Index::over(statements.iter().map(Statement::speaks_of)),
             statements: statements.into(),
         })
+    }
+
+    /// This document and, after its statements, those of `other`, as one. It prints as both, one after the other.
+    #[must_use]
+    pub fn followed_by(&self, other: &Self) -> Self {
+        let statements: Box<[Statement]> = self.statements.iter().chain(&other.statements).cloned().collect();
+        Self {
+            kind: self.kind,
+            text: format!("{}\n{}", self.text, other.text),
+            index: Index::over(statements.iter().map(Statement::speaks_of)),
+            statements,
+        }
     }
 
     /// What it is attached to.

@@ -237,6 +237,15 @@ impl Session {
         self.terms.access_key_id.is_some() && self.terms.expires_at.is_some()
     }
 
+    /// Whether a user made the credentials of its own, with `GetSessionToken` or `GetFederationToken`. IAM does not know
+    /// those, as nobody can have proven a second factor with them.
+    pub(crate) fn is_users_temporary(&self) -> bool {
+        match &self.principal {
+            Principal::User(_) | Principal::FederatedUser { .. } => self.is_temporary(),
+            Principal::AssumedRole { .. } | Principal::WebIdentity(_) | Principal::Bootstrap => false,
+        }
+    }
+
     /// The inline policy that the session was narrowed by when it was issued.
     #[must_use]
     pub fn session_policy(&self) -> Option<&PolicyDocument> {

@@ -130,7 +130,7 @@ async fn ask(data: &Path, wish: &Wish) -> Result<TemporaryCredentials, Failure> 
 /// All that can be printed. Wiped afterwards, as far as it is ours.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Printed {
+pub(super) struct Printed {
     access_key_id: String,
     #[serde(serialize_with = "as_text")]
     secret_access_key: Zeroizing<String>,
@@ -147,7 +147,7 @@ struct Printed {
 /// What AWS's tools expect of a `credential_process`.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct ForProcess<'a> {
+pub(super) struct ForProcess<'a> {
     version: u8,
     access_key_id: &'a str,
     secret_access_key: &'a str,
@@ -156,7 +156,11 @@ struct ForProcess<'a> {
 }
 
 impl Printed {
-    fn of(credentials: &TemporaryCredentials, endpoint: &Endpoint, now: Timestamp) -> anyhow::Result<Self> {
+    pub(super) fn of(
+        credentials: &TemporaryCredentials,
+        endpoint: &Endpoint,
+        now: Timestamp,
+    ) -> anyhow::Result<Self> {
         let region: Region = endpoint.region.parse().context("endpoint.json holds no region")?;
         let lasting = credentials
             .expires_at
@@ -177,7 +181,7 @@ impl Printed {
         })
     }
 
-    fn for_process(&self) -> ForProcess<'_> {
+    pub(super) fn for_process(&self) -> ForProcess<'_> {
         ForProcess {
             version: 1,
             access_key_id: &self.access_key_id,
@@ -189,17 +193,30 @@ impl Printed {
 
     /// Lines for a POSIX shell: the AWS CLI and SDKs, the OpenAI SDK, curl.
     fn lines(&self) -> String {
-        let openai = format!("{}/v1", self.endpoint);
-        let mut pairs: Vec<(&str, &str)> = vec![
-            ("AWS_ACCESS_KEY_ID", &self.access_key_id),
+        let credentials = [
+            ("AWS_ACCESS_KEY_ID", self.access_key_id.as_str()),
             ("AWS_SECRET_ACCESS_KEY", &self.secret_access_key),
             ("AWS_SESSION_TOKEN", &self.session_token),
-            ("AWS_REGION", &self.region),
+        ];
+        self.exports(&credentials)
+    }
+
+    /// The same with the profile of a login in the place of AWS's credentials.
+    pub(super) fn profile_lines(&self, profile: &str) -> String {
+        let unset = "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN";
+        format!("{unset}\n{}", self.exports(&[("AWS_PROFILE", profile)]))
+    }
+
+    fn exports(&self, credentials: &[(&str, &str)]) -> String {
+        let openai = format!("{}/v1", self.endpoint);
+        let mut pairs = credentials.to_vec();
+        pairs.extend([
+            ("AWS_REGION", self.region.as_str()),
             ("AWS_DEFAULT_REGION", &self.region),
             ("AWS_ENDPOINT_URL", &self.endpoint),
             ("OPENAI_BASE_URL", &openai),
             ("OPENAI_API_KEY", &self.bearer_token),
-        ];
+        ]);
         if let Some(ca) = self.ca_file.as_deref() {
             pairs.extend([
                 ("AWS_CA_BUNDLE", ca),
@@ -230,7 +247,7 @@ fn as_text<S: Serializer>(secret: &Zeroizing<String>, serializer: S) -> Result<S
     serializer.serialize_str(secret)
 }
 
-fn json(value: &impl Serialize) -> anyhow::Result<String> {
+pub(super) fn json(value: &impl Serialize) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(value)?)
 }
 

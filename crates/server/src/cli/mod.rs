@@ -5,6 +5,7 @@ mod doctor;
 mod journal;
 mod listeners;
 mod loading;
+mod login;
 mod posture;
 mod serve;
 mod sts;
@@ -88,6 +89,8 @@ pub fn run<R: Road>(
     let result = match matches.subcommand() {
         Some(("serve", serving)) => serve::run(serving, open),
         Some(("credentials", asked)) => credentials::run(asked),
+        Some(("login", asked)) => login::run(asked),
+        Some(("credential-process", asked)) => login::run_process(asked),
         Some(("doctor", asked)) => doctor::run(asked),
         Some(("journal", journal)) => journal::run(journal),
         Some(("version", asked)) => version::run(asked),
@@ -129,7 +132,7 @@ fn command() -> Command {
                     "Serves models over the OpenAI and AWS APIs on one TLS port, until it is told to stop (SIGTERM or Ctrl-C; \
                      twice to stop at once).\n\nThe first start creates what is missing in the data directory: keys, a certificate \
                      authority (`ca.pem`, for clients to trust), an organisation, an account and its roles. As long as no identity \
-                     provider is set, `moho credentials` gets the first credentials from the bootstrap door.\n\nEvery flag has \
+                     provider is set, `moho credentials` gets the first credentials from the bootstrap door; afterwards people come in by `moho login`.\n\nEvery flag has \
                      a variable and a key in the settings file; a flag is stronger than a variable, and a variable than the \
                      file. It ends with 0 when it was told to stop, 2 if settings are wrong, 3 if something is in the way \
                      (`moho doctor` says what), 5 if the journal is damaged.",
@@ -143,6 +146,8 @@ fn command() -> Command {
                 .args(Typed::args()),
         )
         .subcommand(credentials::command().arg(config()).args(data()))
+        .subcommand(login::command())
+        .subcommand(login::process_command())
         .subcommand(doctor::command().arg(config()).args(Typed::args()))
         .subcommand(
             Command::new("journal").about("Looks at the journal").subcommand_required(true).arg_required_else_help(true).subcommand(

@@ -57,19 +57,7 @@ impl Sts {
             ("RoleSessionName", session),
             ("DurationSeconds", &*seconds),
         ];
-        let reply = self.call("AssumeRole", &parameters).await?;
-        let text = |name: &str| element(&reply, name).with_context(|| format!("the reply has no {name}"));
-        let secret = |name: &str| text(name).map(|value| Secret::new(value.as_bytes().to_vec()));
-        Ok(TemporaryCredentials {
-            access_key_id: text("AccessKeyId")?.parse()?,
-            secret_access_key: secret("SecretAccessKey")?,
-            session_token: secret("SessionToken")?,
-            expires_at: moment(&text("Expiration")?)?,
-            principal_arn: text("Arn")?.parse()?,
-            user_id: text("AssumedRoleId")?.to_string(),
-            packed_percent: None,
-            source_identity: None,
-        })
+        credentials(&self.call("AssumeRole", &parameters).await?)
     }
 
     async fn call(
@@ -77,12 +65,9 @@ impl Sts {
         action: &str,
         parameters: &[(&str, &str)],
     ) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-        let form = parameters
-            .iter()
-            .map(|(name, value)| format!("&{name}={}", encoded(value)));
-        let form = form.fold(format!("Action={action}&Version={VERSION}"), |form, part| {
-            form + &part
-        });
+        let mut all = vec![("Action", action), ("Version", VERSION)];
+        all.extend_from_slice(parameters);
+        let form = form(&all);
         let exchanging = tokio::time::timeout(PATIENCE, self.exchange(form));
         let (status, body) = exchanging.await.context("the door does not answer in time")??;
         if status.is_success() {
@@ -127,8 +112,24 @@ impl Sts {
     }
 }
 
+/// The credentials in a reply to one of the requests that assume roles.
+pub(super) fn credentials(reply: &[u8]) -> anyhow::Result<TemporaryCredentials> {
+    let text = |name: &str| element(reply, name).with_context(|| format!("the reply has no {name}"));
+    let secret = |name: &str| text(name).map(|value| Secret::new(value.as_bytes().to_vec()));
+    Ok(TemporaryCredentials {
+        access_key_id: text("AccessKeyId")?.parse()?,
+        secret_access_key: secret("SecretAccessKey")?,
+        session_token: secret("SessionToken")?,
+        expires_at: moment(&text("Expiration")?)?,
+        principal_arn: text("Arn")?.parse()?,
+        user_id: text("AssumedRoleId")?.to_string(),
+        packed_percent: None,
+        source_identity: None,
+    })
+}
+
 /// The text of the first element of this name.
-fn element(xml: &[u8], name: &str) -> Option<Zeroizing<String>> {
+pub(super) fn element(xml: &[u8], name: &str) -> Option<Zeroizing<String>> {
     let mut reader = Reader::from_reader(xml);
     let mut found: Option<Zeroizing<String>> = None;
     let mut buffer = Zeroizing::new(Vec::new());
@@ -165,6 +166,15 @@ fn character(reference: &BytesRef<'_>) -> Option<char> {
 fn moment(text: &str) -> anyhow::Result<Timestamp> {
     let bare: String = text.chars().filter(|c| !matches!(c, '-' | ':')).collect();
     Ok(Timestamp::parse_iso8601_basic(&bare)?)
+}
+
+/// Names and values as a form.
+pub(super) fn form(pairs: &[(&str, &str)]) -> String {
+    let pairs: Vec<String> = pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={}", encoded(value)))
+        .collect();
+    pairs.join("&")
 }
 
 /// Percent-encoded for a form: everything but RFC 3986's unreserved characters.

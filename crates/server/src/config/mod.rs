@@ -21,6 +21,7 @@ use moho_terms::{ModelId, Region};
 
 use crate::net::Limits;
 use crate::net::tls::HostName;
+use crate::outbound::{HttpsUrl, Origin};
 use crate::quota::Quota;
 use crate::system::LogFormat;
 
@@ -62,8 +63,21 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Where traces go; nowhere unless told.
     pub otlp: Option<OtlpConfig>,
+    /// Whose identity tokens are taken.
+    pub federation: FederationConfig,
     /// Credentials that somebody chose, for tools that can send no others; none unless told.
     pub static_credentials: Option<FixedCredentials>,
+}
+
+/// Whose identity tokens are taken, and who is asked for the keys to check them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FederationConfig {
+    /// OpenID Connect issuers, to the letter.
+    pub issuers: Vec<HttpsUrl>,
+    /// Further hosts that they may keep their keys on.
+    pub key_hosts: Vec<Origin>,
+    /// Authorities to trust for all these, in PEM; without it, the system's.
+    pub ca: Option<PathBuf>,
 }
 
 /// Where traces go, by OTLP over HTTP.

@@ -10,10 +10,12 @@ use moho_terms::{ModelId, Region};
 
 use super::typed::{Entry, Typed};
 use super::{
-    Config, ConfigError, EndpointConfig, LogConfig, ModelFile, OtlpConfig, Place, Surroundings, TlsConfig,
+    Config, ConfigError, EndpointConfig, FederationConfig, LogConfig, ModelFile, OtlpConfig, Place,
+    Surroundings, TlsConfig,
 };
 use crate::net::Limits;
 use crate::net::tls::HostName;
+use crate::outbound::{HttpsUrl, Origin};
 use crate::system::LogFormat;
 
 impl Config {
@@ -64,6 +66,11 @@ impl Config {
             })?
             .flatten(),
             otlp: otlp(typed)?,
+            federation: FederationConfig {
+                issuers: list(typed, "federation.issuers", |text| text.parse::<HttpsUrl>())?,
+                key_hosts: list(typed, "federation.key_hosts", |text| text.parse::<Origin>())?,
+                ca: one(typed, "federation.ca", path)?,
+            },
             static_credentials: super::fixed::resolve(
                 typed,
                 listen.iter().chain(private_addresses(&endpoints)),

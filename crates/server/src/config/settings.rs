@@ -237,6 +237,32 @@ pub const SETTINGS: &[Setting] = &[
         "1",
         "Share of the traces to record that begin here, from 0 to 1; a request that names its trace follows its caller",
     ),
+    many(
+        [
+            "federation.issuers",
+            "federation-issuer",
+            "MOHO_FEDERATION_ISSUERS",
+        ],
+        "URL",
+        "none",
+        "OpenID Connect issuer whose identity tokens are taken, to the letter: https://login.example.com/realm; moho fetches its keys from there",
+    ),
+    many(
+        [
+            "federation.key_hosts",
+            "federation-key-host",
+            "MOHO_FEDERATION_KEY_HOSTS",
+        ],
+        "HOST[:PORT]",
+        "none",
+        "Further host that these issuers may keep their keys on (`jwks_uri`); nobody else is ever asked for any",
+    ),
+    one(
+        ["federation.ca", "federation-ca", "MOHO_FEDERATION_CA"],
+        "FILE",
+        "the system's",
+        "Authorities to trust for the certificates of issuers and key hosts, in PEM",
+    ),
     one(
         [
             STATIC_CREDENTIALS,

@@ -238,6 +238,7 @@ fn heading(key: &str) -> &'static str {
         Some("bootstrap") => "First start",
         Some("limits") => "What clients may take",
         Some("tls") => "Certificate",
+        Some("federation") => "Identity providers",
         Some("log") => "Log",
         Some("dev") => "Development only",
         Some(_) => "Observers",

@@ -2,12 +2,15 @@
 
 pub(crate) mod bedrock;
 pub(crate) mod chat;
-pub(crate) mod identity;
+pub(crate) mod ec2;
+pub(crate) mod iam;
 mod inference;
 pub(crate) mod models;
+pub(crate) mod organizations;
 pub(crate) mod paging;
 pub(crate) mod responses;
 pub(crate) mod sts;
+pub(crate) mod usage;
 
 use std::sync::Arc;
 
@@ -15,6 +18,7 @@ use moho_terms::RequestId;
 
 pub(crate) use inference::InferencePermit;
 
+use crate::quota::Entrance;
 use crate::startup::Platform;
 use crate::telemetry::RequestSpan;
 
@@ -24,4 +28,6 @@ pub(crate) struct Asked {
     pub(crate) request: RequestId,
     /// What is measured of it.
     pub(crate) span: RequestSpan,
+    /// What the quotas know of it.
+    pub(crate) entrance: Arc<Entrance>,
 }

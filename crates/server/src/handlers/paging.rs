@@ -6,7 +6,12 @@
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use moho_iam::action::Action;
+use moho_iam::authz::Permit;
 use moho_terms::{AccountId, Entropy, EntropyUnavailable, Secret, Timestamp};
+use moho_wire::Failure;
+
+use crate::startup::Platform;
 
 /// What the paging key is derived for.
 pub(crate) const PAGING_KEY: &str = "server/paging/1";
@@ -18,16 +23,9 @@ const LONGEST: usize = 4096;
 /// Seals and opens markers.
 pub(crate) struct Paging(LessSafeKey);
 
-/// The list that a marker is of.
-#[derive(Clone, Copy)]
-pub(crate) struct Listing<'a> {
-    /// Whose.
-    pub(crate) account: AccountId,
-    /// Such as `iam:ListRoles`.
-    pub(crate) operation: &'a str,
-    /// What else makes it this list: path prefixes, names, scopes, in the operation's order.
-    pub(crate) filters: &'a [&'a str],
-}
+/// The list that a marker is of: no two lists are the same.
+#[derive(Clone)]
+pub(crate) struct Listing(Vec<u8>);
 
 /// Text that is no marker of this list, or is one no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +53,7 @@ impl Paging {
     /// A marker after `last` in `listing`, made `now`.
     pub(crate) fn seal(
         &self,
-        listing: Listing<'_>,
+        listing: &Listing,
         last: &str,
         now: Timestamp,
         entropy: &dyn Entropy,
@@ -63,7 +61,7 @@ impl Paging {
         let mut nonce = [0; NONCE_LEN];
         entropy.fill(&mut nonce)?;
         let mut bytes = [&now.unix_seconds().to_be_bytes(), last.as_bytes()].concat();
-        let bound = Aad::from(listing.bytes());
+        let bound = Aad::from(listing.0.as_slice());
         let sealing = Nonce::assume_unique_for_key(nonce);
         self.0
             .seal_in_place_append_tag(sealing, bound, &mut bytes)
@@ -72,19 +70,14 @@ impl Paging {
     }
 
     /// After what `listing` goes on.
-    pub(crate) fn open(
-        &self,
-        listing: Listing<'_>,
-        marker: &str,
-        now: Timestamp,
-    ) -> Result<String, BadMarker> {
+    pub(crate) fn open(&self, listing: &Listing, marker: &str, now: Timestamp) -> Result<String, BadMarker> {
         if marker.len() > LONGEST {
             return Err(BadMarker);
         }
         let bytes = URL_SAFE_NO_PAD.decode(marker).map_err(|_other| BadMarker)?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>().ok_or(BadMarker)?;
         let mut sealed = sealed.to_vec();
-        let bound = Aad::from(listing.bytes());
+        let bound = Aad::from(listing.0.as_slice());
         let opened = self
             .0
             .open_in_place(Nonce::assume_unique_for_key(*nonce), bound, &mut sealed)
@@ -97,16 +90,83 @@ impl Paging {
     }
 }
 
-impl Listing<'_> {
-    /// No two lists have the same: each part is preceded by its length.
-    fn bytes(&self) -> Vec<u8> {
-        let parts = [self.account.as_str(), self.operation];
-        let parts = parts.iter().chain(self.filters);
-        parts.fold(Vec::new(), |mut all, part| {
+/// How many things a page has that nobody asked a number for.
+const USUAL: usize = 100;
+/// How many a page has at most.
+const MOST: usize = 1000;
+
+/// One page of a list of IAM's, as a request asks for it.
+pub(crate) struct Asking {
+    listing: Listing,
+    /// After what it begins.
+    pub(crate) after: Option<String>,
+    /// How many things it has at most.
+    pub(crate) limit: usize,
+}
+
+impl Asking {
+    /// The page that `marker` and `most` ask for.
+    ///
+    /// # Errors
+    /// IAM's `ValidationError` if the marker is not one of this list.
+    pub(crate) fn of_iam(
+        platform: &Platform,
+        listing: Listing,
+        marker: Option<&str>,
+        most: Option<i64>,
+    ) -> Result<Self, Failure> {
+        let open = |marker| platform.paging.open(&listing, marker, platform.clock.now());
+        let after = marker
+            .map(open)
+            .transpose()
+            .map_err(|BadMarker| Failure::Service {
+                code: "ValidationError",
+                message: "Invalid Marker.".to_owned(),
+                status: 400,
+            })?;
+        let limit = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(USUAL);
+        Ok(Self {
+            listing,
+            after,
+            limit: limit.clamp(1, MOST),
+        })
+    }
+
+    /// Whether there is more after `last`, and where it goes on: `IsTruncated` and `Marker`.
+    pub(crate) fn next(
+        &self,
+        platform: &Platform,
+        last: Option<&str>,
+    ) -> Result<(Option<bool>, Option<String>), Failure> {
+        let now = platform.clock.now();
+        let seal = |last| platform.paging.seal(&self.listing, last, now, &*platform.entropy);
+        let marker = last
+            .map(seal)
+            .transpose()
+            .map_err(|NoMarker| Failure::Unavailable)?;
+        Ok((Some(marker.is_some()), marker))
+    }
+}
+
+impl Listing {
+    /// A list of `account`'s, by an operation such as `iam:ListRoles`; `parts` is what else makes it this list: of what it
+    /// is, path prefixes, scopes.
+    pub(crate) fn new(account: AccountId, operation: &str, parts: &[&str]) -> Self {
+        let whose = [account.as_str(), operation];
+        let all = whose.iter().chain(parts);
+        // Each part is preceded by its length.
+        Self(all.fold(Vec::new(), |mut all, part| {
             all.extend_from_slice(&part.len().to_be_bytes());
             all.extend_from_slice(part.as_bytes());
             all
-        })
+        }))
+    }
+
+    /// The list that a permit is for: of its caller's account, its action and its resource.
+    pub(crate) fn of_permit<A: Action>(permit: &Permit<A>, filters: &[&str]) -> Self {
+        let resource = [permit.resource().as_str()];
+        let parts: Vec<&str> = resource.iter().chain(filters).copied().collect();
+        Self::new(permit.session().account(), A::NAME, &parts)
     }
 }
 
@@ -121,35 +181,33 @@ mod tests {
         Paging::new(&Secret::new(vec![7; 32])).unwrap()
     }
 
-    fn listing<'a>(account: &str, operation: &'a str, filters: &'a [&'a str]) -> Listing<'a> {
-        Listing {
-            account: account.parse().unwrap(),
-            operation,
-            filters,
-        }
+    fn listing(account: &str, operation: &str, parts: &[&str]) -> Listing {
+        Listing::new(account.parse().unwrap(), operation, parts)
     }
 
-    const NOW: Timestamp = Timestamp::from_unix_seconds(1_795_305_600);
+    fn now() -> Timestamp {
+        Timestamp::from_unix_seconds(1_795_305_600)
+    }
 
     #[test]
     fn a_marker_is_good_for_its_own_list_and_a_day() {
         let (paging, entropy) = (paging(), SystemEntropy::default());
         let list = listing("123456789012", "iam:ListRoles", &["/a/", "b"]);
-        let marker = paging.seal(list, "admin", NOW, &entropy).unwrap();
-        assert_eq!(paging.open(list, &marker, NOW), Ok("admin".to_owned()));
-        let later = NOW.plus_seconds(LIFE);
-        assert!(paging.open(list, &marker, later).is_ok());
-        assert_eq!(paging.open(list, &marker, later.plus_seconds(1)), Err(BadMarker));
+        let marker = paging.seal(&list, "admin", now(), &entropy).unwrap();
+        assert_eq!(paging.open(&list, &marker, now()), Ok("admin".to_owned()));
+        let later = now().plus_seconds(LIFE);
+        assert!(paging.open(&list, &marker, later).is_ok());
+        assert_eq!(paging.open(&list, &marker, later.plus_seconds(1)), Err(BadMarker));
         for other in [
             listing("123456789013", "iam:ListRoles", &["/a/", "b"]),
             listing("123456789012", "iam:ListUsers", &["/a/", "b"]),
             listing("123456789012", "iam:ListRoles", &["/a/b"]),
             listing("123456789012", "iam:ListRoles", &["/a/", "b", ""]),
         ] {
-            assert_eq!(paging.open(other, &marker, NOW), Err(BadMarker));
+            assert_eq!(paging.open(&other, &marker, now()), Err(BadMarker));
         }
         let another = Paging::new(&Secret::new(vec![8; 32])).unwrap();
-        assert_eq!(another.open(list, &marker, NOW), Err(BadMarker));
+        assert_eq!(another.open(&list, &marker, now()), Err(BadMarker));
         assert!(!marker.contains("admin"));
     }
 
@@ -158,11 +216,11 @@ mod tests {
         fn nothing_else_is_a_marker(text in "\\PC{0,80}", at in 0_usize..60, other in "[A-Za-z0-9_-]") {
             let paging = paging();
             let list = listing("123456789012", "iam:ListRoles", &[]);
-            prop_assert_eq!(paging.open(list, &text, NOW), Err(BadMarker));
-            let marker = paging.seal(list, "some role", NOW, &SystemEntropy::default()).unwrap();
+            prop_assert_eq!(paging.open(&list, &text, now()), Err(BadMarker));
+            let marker = paging.seal(&list, "some role", now(), &SystemEntropy::default()).unwrap();
             let altered: String = marker.chars().enumerate()
                 .map(|(i, c)| if i == at { other.chars().next().unwrap() } else { c }).collect();
-            prop_assert!(altered == marker || paging.open(list, &altered, NOW) == Err(BadMarker));
+            prop_assert!(altered == marker || paging.open(&list, &altered, now()) == Err(BadMarker));
         }
     }
 }

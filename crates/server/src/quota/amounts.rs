@@ -108,9 +108,10 @@ impl Caps {
         self.input.or(self.output).or(self.tokens).is_some()
     }
 
-    /// The most tokens that one answer may have.
-    pub(super) fn longest_answer(self) -> Option<u64> {
-        self.output.into_iter().chain(self.tokens).min()
+    /// The most tokens that the answer to a prompt of so many may have.
+    pub(super) fn longest_answer(self, prompt: u64) -> Option<u64> {
+        let both = self.tokens.map(|tokens| tokens.saturating_sub(prompt));
+        self.output.into_iter().chain(both).min()
     }
 }
 

@@ -36,11 +36,11 @@ impl Reservation {
         self.applied.iter().any(|applied| applied.limits.limit_tokens())
     }
 
-    /// The most tokens that all answers together may have by any limit.
-    pub(crate) fn longest_answer(&self) -> Option<u64> {
+    /// The most tokens that all answers to a prompt of so many may have by any limit; `None` if there is none.
+    pub(crate) fn longest_answer(&self, prompt: u64) -> Option<u64> {
         let caps = |limits: &Limits| [limits.minute, limits.day];
         let caps = self.applied.iter().flat_map(|applied| caps(&applied.limits));
-        caps.filter_map(super::Caps::longest_answer).min()
+        caps.filter_map(|caps| caps.longest_answer(prompt)).min()
     }
 
     /// Sets tokens aside.

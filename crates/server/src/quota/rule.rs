@@ -34,7 +34,7 @@ pub(crate) struct Asker {
     pub(crate) principal: Arn,
     /// What does not change when a role of the same name is made again: `AROA…`, `AIDA…`.
     pub(crate) principal_id: String,
-    /// The tags of the role or user, and those that its session has beside them.
+    /// The principal's tags as policies see them (`aws:PrincipalTag/…`): keys without regard to case.
     pub(crate) tags: Vec<(String, String)>,
 }
 
@@ -54,7 +54,10 @@ impl Quota {
             parts.push(asker.principal.to_string());
         }
         if let Some(tag) = &self.tag {
-            let (_, value) = asker.tags.iter().find(|(key, _)| *key == tag.key)?;
+            let (_, value) = asker
+                .tags
+                .iter()
+                .find(|(key, _)| key.eq_ignore_ascii_case(&tag.key))?;
             if tag.value.as_ref().is_some_and(|wanted| wanted != value) {
                 return None;
             }

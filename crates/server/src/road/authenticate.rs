@@ -33,22 +33,42 @@ pub(super) fn caller(
     }
 }
 
-/// Turns strangers away before a byte of their body is read: whoever has no credentials of ours can hold no memory.
+/// Turns strangers away before a byte of their body is read: whoever has no credentials of ours can hold no memory,
+/// except for the little that an identity provider's token takes. It is told how long the body may be.
 pub(super) fn precheck(
     platform: &Platform,
     head: &Head,
     route: &Route,
     facts: &RequestFacts,
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
+    if let Some(limit) = unsigned_limit(head, route) {
+        return Ok(limit);
+    }
     match head.peer {
-        Peer::Door { .. } => Ok(()),
+        Peer::Door { .. } => Ok(route.body_limit()),
         Peer::Network(_) | Peer::Local { .. } => signed(head, &[0; 32], |signed| {
             platform
                 .authenticator
                 .precheck(signed, &services(route), head.received)
         })
+        .map(|()| route.body_limit())
         .map_err(|error| refused(platform, (head.peer, facts), &error)),
     }
+}
+
+/// The longest body of a request that brings no credentials, if it may bring an identity provider's token.
+pub(super) fn unsigned_limit(head: &Head, route: &Route) -> Option<usize> {
+    let from_a_socket = matches!(head.peer, Peer::Door { .. });
+    let signed = head.headers.contains_key(http::header::AUTHORIZATION)
+        || moho_iam::authn::is_presigned(&head.raw_query);
+    route.unsigned_limit().filter(|_| !from_a_socket && !signed)
+}
+
+/// Whether so many of this peer's proofs failed just now that no more are looked at.
+pub(super) fn has_failed_too_often(platform: &Platform, peer: Peer) -> bool {
+    platform
+        .strangers
+        .has_failed_too_often(Sharer::of(peer), platform.clock.now())
 }
 
 fn services(route: &Route) -> Vec<SigningName> {
@@ -111,7 +131,11 @@ fn through_the_door(platform: &Platform, uid: u32, facts: &RequestFacts) -> Resu
     })
 }
 
-fn refused(platform: &Platform, (peer, facts): (Peer, &RequestFacts), error: &AuthnError) -> Failure {
+pub(super) fn refused(
+    platform: &Platform,
+    (peer, facts): (Peer, &RequestFacts),
+    error: &AuthnError,
+) -> Failure {
     platform.telemetry.authentication_failed(error);
     if !platform
         .strangers

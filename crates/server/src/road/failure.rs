@@ -5,10 +5,12 @@
 use moho_engine::{Failure as EngineFailure, PromptFault, Refusal as EngineRefusal};
 use moho_iam::authn::AuthnError;
 use moho_iam::authz::{Reason, Refusal};
+use moho_iam::oidc::TokenError;
 use moho_store::StoreError;
 use moho_terms::ModelId;
 use moho_wire::{ErrorShape, Failure};
 
+use crate::endpoints::EndpointError;
 use crate::net::RimError;
 
 /// Seconds after which what is full is worth another try.
@@ -75,9 +77,33 @@ pub(super) fn from_authn(error: &AuthnError) -> Failure {
             served: served.clone(),
         },
         AuthnError::BadSignature => Failure::BadSignature,
+        AuthnError::WebIdentity(error) => from_token(error),
         AuthnError::Expired { at } => Failure::ExpiredCredentials { ended: *at },
         AuthnError::Skewed { .. } => Failure::Skewed(error.to_string()),
         AuthnError::Unavailable(_) => unavailable(error),
+    }
+}
+
+/// What STS says of an identity provider's token that proves nothing.
+fn from_token(error: &TokenError) -> Failure {
+    let (code, status) = match error {
+        TokenError::NoProvider => return Failure::AccessDenied(error.to_string()),
+        TokenError::Expired { .. } => ("ExpiredTokenException", 400),
+        TokenError::Unreachable => ("IDPCommunicationError", 400),
+        TokenError::NotYet(_) => ("IDPRejectedClaim", 403),
+        TokenError::UnknownIssuer
+        | TokenError::Malformed(_)
+        | TokenError::Algorithm
+        | TokenError::NoKey
+        | TokenError::Signature
+        | TokenError::Claim(_)
+        | TokenError::Issuer
+        | TokenError::Audience => ("InvalidIdentityToken", 400),
+    };
+    Failure::Service {
+        code,
+        message: error.to_string(),
+        status,
     }
 }
 
@@ -176,6 +202,10 @@ pub(crate) fn from_engine_failure(failure: EngineFailure) -> Failure {
 }
 
 pub(crate) fn from_store(error: &StoreError) -> Failure {
+    unavailable(error)
+}
+
+pub(super) fn from_endpoints(error: &EndpointError) -> Failure {
     unavailable(error)
 }
 

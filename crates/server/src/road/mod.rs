@@ -15,14 +15,18 @@ use std::sync::Arc;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use moho_iam::authz::RequestFacts;
-use moho_wire::{Failure, RequestHead, Route, RouteRefused};
+use moho_wire::aws::ops::sts::Request;
+use moho_wire::{Command, ErrorShape, Failure, RequestHead, Route, RouteRefused};
 
 pub(crate) use failure::{chain, from_engine_failure, from_engine_refusal, from_store};
 pub(crate) use health::answer as probe_answer;
 pub(crate) use reply::{Frames, amazon_event_stream, content, event_stream, whole};
 pub(crate) use strangers::Strangers;
 
-use crate::net::{Admission, Head, Inbound, Outbound, RimError};
+use self::dispatch::web_identity::{self, Bringing};
+use crate::endpoints;
+use crate::net::{Admission, Head, Inbound, Outbound, Peer, RimError, Via};
+use crate::quota::Entrance;
 use crate::startup::Platform;
 use crate::telemetry::{RequestSpan, route};
 
@@ -42,10 +46,22 @@ impl RequestRoad {
         &self,
         inbound: &Inbound,
         route: &Route,
-        span: &RequestSpan,
+        (span, entrance): (&RequestSpan, &Arc<Entrance>),
     ) -> Result<Outbound, Failure> {
         let platform = &self.platform;
-        let facts = facts(&inbound.head);
+        let facts = facts(platform, &inbound.head, route)?;
+        let bringing = Bringing {
+            platform,
+            peer: inbound.head.peer,
+            facts: &facts,
+            route,
+            measured: (span, entrance),
+        };
+        if authenticate::unsigned_limit(&inbound.head, route).is_some()
+            && let Some(assume) = route.unsigned_command(inbound.body.expose())?
+        {
+            return web_identity::assume(&bringing, assume).await;
+        }
         let caller = authenticate::caller(platform, inbound, route, &facts)?;
         let headers = &inbound.head.headers;
         let command = route.command(
@@ -55,12 +71,19 @@ impl RequestRoad {
             },
             inbound.body.expose(),
         )?;
+        let command = match command {
+            Command::Sts(Request::AssumeRoleWithWebIdentity(assume)) => {
+                return web_identity::assume(&bringing, *assume).await;
+            }
+            command => command,
+        };
         let trip = dispatch::Trip {
             platform,
             caller: &caller,
             facts: &facts,
             route,
             span,
+            entrance,
         };
         dispatch::dispatch(&trip, command).await
     }
@@ -81,11 +104,10 @@ impl crate::net::Road for RequestRoad {
         let route =
             find(head).map_err(|refused| turn_away(&refused.failure, refused.shape, route::UNKNOWN))?;
         let template = route::template(route.target());
-        authenticate::precheck(&self.platform, head, &route, &facts(head))
+        let body = facts(&self.platform, head, &route)
+            .and_then(|facts| authenticate::precheck(&self.platform, head, &route, &facts))
             .map_err(|failure| turn_away(&failure, route.error_shape(), template))?;
-        Ok(Admission {
-            body: route.body_limit(),
-        })
+        Ok(Admission { body })
     }
 
     async fn handle(&self, inbound: Inbound) -> Outbound {
@@ -101,10 +123,14 @@ impl crate::net::Road for RequestRoad {
         };
         let shape = route.error_shape();
         let span = RequestSpan::begin(telemetry, head, route::template(route.target()));
-        let reply = match self.travel(&inbound, &route, &span).await {
+        let entrance = Arc::default();
+        let mut reply = match self.travel(&inbound, &route, (&span, &entrance)).await {
             Ok(outbound) => outbound,
             Err(failure) => reply::failure(&failure, shape, head),
         };
+        if shape == ErrorShape::OpenAi {
+            reply::say_what_is_left(&mut reply, entrance.standing());
+        }
         span.replied(reply.status);
         reply
     }
@@ -146,19 +172,27 @@ fn header<'a>(head: &'a Head, name: &str) -> Option<&'a str> {
     head.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn facts(head: &Head) -> RequestFacts {
-    use crate::net::Peer;
+/// What is known of a request beside who asks for what. One that came by a private endpoint of which nothing can be said
+/// goes no further.
+fn facts(platform: &Platform, head: &Head, route: &Route) -> Result<RequestFacts, Failure> {
     let agent = head.headers.get("user-agent");
-    RequestFacts {
+    let endpoint = match &head.via {
+        Via::Endpoint(listener) => {
+            let service = endpoints::of_request(&head.raw_path, route);
+            let found = platform.endpoints.facts(listener, service);
+            Some(found.map_err(|error| failure::from_endpoints(&error))?)
+        }
+        Via::Public | Via::Plain | Via::Door => None,
+    };
+    Ok(RequestFacts {
         source_ip: match head.peer {
             Peer::Network(address) => Some(address.ip()),
             Peer::Local { .. } | Peer::Door { .. } => None,
         },
         user_agent_sha256: agent.map(|agent| authenticate::sha256(agent.as_bytes())),
         user_agent: agent.and_then(|agent| agent.to_str().ok()).map(str::to_owned),
-        endpoint: None,
-        // There is no listener without TLS; the door is a socket of this machine's.
-        secure_transport: matches!(head.peer, Peer::Network(_)),
+        endpoint,
+        secure_transport: head.via.is_secure(),
         ..RequestFacts::new(head.request_id.clone())
-    }
+    })
 }

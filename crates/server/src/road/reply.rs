@@ -4,10 +4,12 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use moho_terms::ContentBytes;
+use moho_wire::openai::rate_limit::{self, RateLimit};
 use moho_wire::{ErrorShape, Failure, Reply};
 use tokio::sync::mpsc;
 
 use crate::net::{Body, Head, Outbound, Piece, reply_bytes};
+use crate::quota::{Left, Standing};
 
 /// Frames of a stream that the rim may hold before the handler waits for the client.
 const FRAMES_IN_FLIGHT: usize = 16;
@@ -117,6 +119,21 @@ pub(crate) fn whole(reply: Reply) -> Outbound {
 /// A refusal in the protocol's own words.
 pub(super) fn failure(failure: &Failure, shape: ErrorShape, head: &Head) -> Outbound {
     whole(failure.reply(shape, &head.request_id))
+}
+
+/// Says how much is left of the caller's quotas, in OpenAI's headers.
+pub(super) fn say_what_is_left(reply: &mut Outbound, standing: Standing) {
+    let limit = |left: Left| RateLimit {
+        limit: left.limit,
+        remaining: left.remaining,
+        reset: left.reset,
+    };
+    let headers = rate_limit::headers(standing.requests.map(limit), standing.tokens.map(limit));
+    for (name, value) in headers {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            reply.headers.push((HeaderName::from_static(name), value));
+        }
+    }
 }
 
 #[cfg(test)]

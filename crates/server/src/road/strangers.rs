@@ -47,6 +47,13 @@ impl Strangers {
         }
         gets
     }
+
+    /// Whether this peer's failures of the present second have used up its entries.
+    pub(super) fn has_failed_too_often(&self, source: Sharer, now: Timestamp) -> bool {
+        let second = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = second.entries.get(&source);
+        second.second == now.unix_seconds() && entries.is_some_and(|entries| *entries >= EACH)
+    }
 }
 
 impl Second {
@@ -79,6 +86,14 @@ mod tests {
                 .count()
         };
         assert_eq!(entries([192, 0, 2, 1], 1), 20);
+        let too_often = |address: [u8; 4], second: u64| {
+            strangers.has_failed_too_often(
+                Sharer::Network(address.into()),
+                Timestamp::from_unix_seconds(second),
+            )
+        };
+        assert!(too_often([192, 0, 2, 1], 1));
+        assert!(!too_often([192, 0, 2, 2], 1) && !too_often([192, 0, 2, 1], 2));
         assert_eq!(entries([192, 0, 2, 2], 1), 20, "another's failures are told");
         let others: usize = (3..50).map(|last| entries([192, 0, 2, last], 1)).sum();
         assert_eq!(others, 160);

@@ -50,9 +50,10 @@ impl Rig {
         let role: Arn = format!("arn:aws:iam::{}:role/Developer", platform.account)
             .parse()
             .unwrap();
+        let request = self.head("/").request_id;
         let permit = platform
             .authorizer
-            .authorize::<AssumeRole>(&caller, &facts(&self.head("/")), &role, &Context::new())
+            .authorize::<AssumeRole>(&caller, &RequestFacts::new(request), &role, &Context::new())
             .unwrap();
         let grant = SessionGrant::named("me".parse().unwrap());
         let credentials = platform
@@ -253,7 +254,7 @@ async fn a_server_whose_journal_refuses_says_so() {
     ));
     let (policies, journal) = (Arc::clone(&platform.store), Arc::clone(&platform.journal));
     platform.authorizer = Authorizer::new(policies as _, journal as _, clock);
-    let facts = facts(&head);
+    let facts = RequestFacts::new(head.request_id.clone());
     assert!(
         rig.road
             .platform

@@ -11,6 +11,9 @@ use moho_os::LockError;
 use moho_store::StoreError;
 use moho_terms::EntropyUnavailable;
 
+use crate::endpoints::EndpointError;
+use crate::federation::FederationError;
+use crate::handlers::paging::NoMarker;
 use crate::telemetry::OtlpError;
 
 /// Why the platform cannot be opened.
@@ -30,6 +33,8 @@ pub(crate) enum StartupError {
     Journal(#[from] AuditError),
     #[error("traces cannot be sent")]
     Otlp(#[from] OtlpError),
+    #[error("identity providers cannot be asked for their keys")]
+    Federation(#[from] FederationError),
     #[error("the model file {} cannot be loaded", path.display())]
     Model { path: PathBuf, source: Box<LoadError> },
     #[error("the engine cannot start")]
@@ -38,6 +43,10 @@ pub(crate) enum StartupError {
     Thread(#[source] io::Error),
     #[error("the session key cannot be used")]
     SessionKey(#[from] SessionKeyError),
+    #[error("the paging key cannot be used")]
+    Paging(#[from] NoMarker),
+    #[error("the private endpoints cannot be served")]
+    Endpoints(#[from] EndpointError),
     #[error(transparent)]
     Entropy(#[from] EntropyUnavailable),
     #[error("the data directory has no account, and none can be made")]

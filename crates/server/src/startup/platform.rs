@@ -8,13 +8,17 @@ use moho_iam::authz::Authorizer;
 use moho_iam::bootstrap::Attestation;
 use moho_kms::Kms;
 use moho_store::Store;
-use moho_terms::{AccountId, Arn, Clock, Entropy, ModelId, Region};
+use moho_store::organizations::OrganisationNames;
+use moho_terms::{AccountId, Clock, Entropy, ModelId, Region};
 use moho_wire::openai::models::Model;
 use tokio::sync::watch;
 
 use crate::closing::Closing;
 use crate::door::DoorState;
+use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
+use crate::federation::Federation;
+use crate::handlers::paging::Paging;
 use crate::quota::Quotas;
 use crate::road::Strangers;
 use crate::startup::bookkeeper::Bookkeeper;
@@ -26,15 +30,17 @@ use crate::usage::UsageLog;
 /// Everything a request may need.
 pub(crate) struct Platform {
     pub(crate) region: Region,
-    /// The account that the bootstrap made.
+    /// The account that manages the organisation. The bootstrap made it, and its door leads into it.
     pub(crate) account: AccountId,
-    /// That account's KmsKey.
-    pub(crate) account_key: Arn,
+    /// The organisation's own names.
+    pub(crate) organisation: OrganisationNames,
     pub(crate) attestation: Attestation,
     /// The user this process runs as, whom the bootstrap door admits.
     pub(crate) own_uid: u32,
     pub(crate) authenticator: Authenticator,
     pub(crate) authorizer: Authorizer,
+    /// Makes and reads the markers of lists.
+    pub(crate) paging: Paging,
     /// Where the authorizer writes, to know whether it can.
     pub(crate) journal: Arc<WatchedJournal>,
     /// The same journal, to know how far it is on the disk.
@@ -43,6 +49,8 @@ pub(crate) struct Platform {
     pub(crate) strangers: Strangers,
     pub(crate) kms: Kms,
     pub(crate) store: Arc<Store>,
+    /// By which private endpoints requests come in.
+    pub(crate) endpoints: Endpoints,
     /// The same store, for probes.
     pub(crate) probed_store: ProbedStore,
     pub(crate) engine: EngineLink,
@@ -56,6 +64,8 @@ pub(crate) struct Platform {
     /// What is measured of all this.
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) door: DoorSwitch,
+    /// Whose identity tokens are taken.
+    pub(crate) federation: Federation,
     /// How far stopping has come.
     pub(crate) closing: Closing,
     pub(crate) clock: Arc<dyn Clock>,

@@ -61,7 +61,15 @@ impl HttpMeters {
             requests: Mutex::new(BTreeMap::new()),
             times: Mutex::new(BTreeMap::new()),
             auth_failures: Words::new(&super::AUTH_FAILURES),
-            rejections: Words::new(&["body_memory", "engine_queue", "peer_requests", "requests"]),
+            rejections: Words::new(&[
+                "body_memory",
+                "engine_queue",
+                "peer_requests",
+                "quota_requests",
+                "quota_sequences",
+                "quota_tokens",
+                "requests",
+            ]),
             stream_aborts: Words::new(&["client", "server"]),
         }
     }

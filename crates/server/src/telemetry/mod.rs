@@ -137,6 +137,11 @@ impl Telemetry {
         self.http.auth_failures.add(DOOR_CLOSED);
     }
 
+    /// A request was refused, as a quota is used up: of what, in a fixed word.
+    pub(crate) fn quota_was_hit(&self, kind: &'static str) {
+        self.http.rejections.add(kind);
+    }
+
     /// A request was refused by the rim; if it was asked to come again, that is counted.
     pub(crate) fn had_no_room(&self, error: RimError) {
         let kind = match error {

@@ -1,7 +1,7 @@
 //! A request's address as a telemetry label: the template it was routed by, never what was sent.
 
 use http::Method;
-use moho_wire::aws::QueryService;
+use moho_wire::aws::{JsonService, QueryService};
 use moho_wire::bedrock::Operation;
 use moho_wire::{Prefix, Target};
 
@@ -27,10 +27,12 @@ pub(crate) fn template(target: &Target) -> &'static str {
         Target::ListModels(Prefix::Runtime) => "/openai/v1/models",
         Target::GetModel(Prefix::Mantle, _) => "/v1/models/{id}",
         Target::GetModel(Prefix::Runtime, _) => "/openai/v1/models/{id}",
-        // Both have the one path of all AWS query services.
+        Target::GetUsage => "/v1/organization/usage/completions",
+        // All have the one path of AWS's services of one address.
         Target::Query(QueryService::Sts) => "/ (sts)",
         Target::Query(QueryService::Iam) => "/ (iam)",
         Target::Query(QueryService::Ec2) => "/ (ec2)",
+        Target::Json(JsonService::Organizations) => "/ (organizations)",
         Target::Bedrock(operation) => match operation {
             Operation::Converse => "/model/{modelId}/converse",
             Operation::ConverseStream => "/model/{modelId}/converse-stream",

@@ -268,7 +268,7 @@ pub(crate) fn attachments(connection: &Connection, role_id: &str) -> rusqlite::R
 }
 
 /// The bytes that count against a quota.
-fn weight(document: &str) -> usize {
+pub(crate) fn weight(document: &str) -> usize {
     document
         .bytes()
         .filter(|byte| !byte.is_ascii_whitespace())

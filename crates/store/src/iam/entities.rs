@@ -16,6 +16,18 @@ pub enum EntityKind {
     User,
 }
 
+impl EntityKind {
+    /// `group`, `role` or `user`, as in ARNs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Group => "group",
+            Self::Role => "role",
+            Self::User => "user",
+        }
+    }
+}
+
 /// Somebody who has a managed policy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PolicyEntity {

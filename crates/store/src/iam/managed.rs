@@ -13,6 +13,7 @@ use super::tags::{self, Tag};
 use super::{IamCode, IamError, Listed, Page, attached, entities, trust};
 use crate::Store;
 use crate::database::{micros, time};
+use crate::error::StoreError;
 
 /// How many managed policies an account may have.
 pub(crate) const POLICIES: u32 = 5000;
@@ -106,6 +107,21 @@ pub(crate) enum Named {
 }
 
 impl Store {
+    /// The tags of the managed policy of this ARN, for whoever has yet to ask whether its caller may see it; none if there is
+    /// no such policy.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn policy_tags(&self, arn: &Arn) -> Result<Vec<Tag>, StoreError> {
+        let Ok(account) = arn.account().parse::<AccountId>() else {
+            return Ok(Vec::new());
+        };
+        self.database.read(|connection| {
+            let found = find_arn(connection, account, arn.as_str())?;
+            found.map_or(Ok(Vec::new()), |policy| tags::of(connection, &policy.id))
+        })
+    }
+
     /// Makes the managed policy that the permit is for.
     ///
     /// # Errors

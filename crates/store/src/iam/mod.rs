@@ -3,20 +3,22 @@
 //! Each method takes the permit for what it does; the permit's resource says which role or policy of which account. What a
 //! method returns is committed. Refusals carry AWS's code and sentence ([`IamError`]).
 
-mod attached;
+mod account;
+pub(crate) mod attached;
 mod entities;
-mod error;
+pub(crate) mod error;
 mod linked;
-mod managed;
-mod names;
+pub(crate) mod managed;
+pub(crate) mod names;
+mod principals;
 mod profiles;
 mod roles;
-pub(crate) mod sources;
-mod tags;
-mod trust;
+pub(crate) mod tags;
+pub(crate) mod trust;
 mod users;
 mod versions;
 
+pub use account::{AccountCounts, IdentityDetails, PolicyDetails, RoleDetails, quotas};
 pub use attached::AttachedPolicy;
 pub use entities::{EntityFilter, EntityKind, PolicyEntity};
 pub use error::{IamCode, IamError};

@@ -16,6 +16,14 @@ pub enum IdKind {
     Policy,
     /// An instance profile.
     InstanceProfile,
+    /// A user.
+    User,
+    /// A group.
+    Group,
+    /// A service-specific credential.
+    ServiceCredential,
+    /// A SAML provider.
+    SamlProvider,
 }
 
 impl IdKind {
@@ -24,6 +32,10 @@ impl IdKind {
             Self::Role => "AROA",
             Self::Policy => "ANPA",
             Self::InstanceProfile => "AIPA",
+            Self::User => "AIDA",
+            Self::Group => "AGPA",
+            Self::ServiceCredential => "ACCA",
+            Self::SamlProvider => "ASPA",
         }
     }
 }

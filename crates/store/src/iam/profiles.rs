@@ -12,6 +12,7 @@ use super::tags::{self, Tag};
 use super::{IamCode, IamError, Listed, Page, attached, trust};
 use crate::Store;
 use crate::database::{micros, time};
+use crate::error::StoreError;
 
 /// How many instance profiles an account may have.
 pub(crate) const PROFILES: u32 = 5000;
@@ -44,6 +45,24 @@ struct Profile {
 }
 
 impl Store {
+    /// Path, name and tags of the instance profile of this name, for whoever has yet to ask whether its caller may see it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn instance_profile_place(
+        &self,
+        account: AccountId,
+        name: &str,
+    ) -> Result<Option<(String, String, Vec<Tag>)>, StoreError> {
+        self.database.read(|connection| {
+            let Some(found) = find(connection, account, name)? else {
+                return Ok(None);
+            };
+            let tags = tags::of(connection, &found.shown.id)?;
+            Ok(Some((found.shown.path, found.shown.name, tags)))
+        })
+    }
+
     /// Makes the instance profile that the permit is for.
     ///
     /// # Errors

@@ -375,7 +375,7 @@ pub(crate) fn modifiable(connection: &Connection, subject: &Subject<'_>) -> Foun
     Ok(role)
 }
 
-fn list(
+pub(crate) fn list(
     connection: &Connection,
     account: AccountId,
     prefix: &str,

@@ -96,3 +96,36 @@ END;
 INSERT INTO organisation_management
     SELECT 1, account_id FROM account ORDER BY created_at, account_id LIMIT 1;
 ";
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::super::{v1, v2, v3};
+    use super::STATEMENTS;
+
+    #[test]
+    fn an_installation_of_before_becomes_an_organisation_of_one_account() {
+        let connection = Connection::open_in_memory().unwrap();
+        for earlier in [v1::STATEMENTS, v2::STATEMENTS, v3::STATEMENTS] {
+            connection.execute_batch(earlier).unwrap();
+        }
+        connection
+            .execute_batch(
+                "INSERT INTO organisation VALUES (1, 'o-0123456789abcdef', 1);
+                 INSERT INTO account VALUES ('123456789012', 'moho-local-1', 1);",
+            )
+            .unwrap();
+        connection.execute_batch(STATEMENTS).unwrap();
+        let told = |query: &str| -> String { connection.query_row(query, [], |row| row.get(0)).unwrap() };
+        assert_eq!(
+            told("SELECT parent_id FROM organisation_node WHERE kind = 'ACCOUNT'"),
+            "r-0123"
+        );
+        assert_eq!(
+            told("SELECT email FROM member_account"),
+            "management@o-0123456789abcdef.invalid"
+        );
+        assert_eq!(told("SELECT count(*) || '' FROM organisation_attachment"), "4");
+    }
+}

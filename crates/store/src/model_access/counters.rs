@@ -1,6 +1,6 @@
 //! Counters of quotas for days. They are numbers under names that tell nothing.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, params};
 
 use crate::Store;
 use crate::database::{counted, integer};
@@ -8,6 +8,11 @@ use crate::error::StoreError;
 
 /// Counters of one day: far beyond the principals there can be. One has about 60 bytes on the disk.
 const COUNTERS: u64 = 1_000_000;
+
+const UPDATE: &str =
+    "UPDATE quota_counter SET requests = ?3, input = ?4, output = ?5 WHERE day = ?1 AND counter = ?2";
+const INSERT: &str =
+    "INSERT INTO quota_counter (day, counter, requests, input, output) VALUES (?1, ?2, ?3, ?4, ?5)";
 
 /// What one counter of a day says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +36,7 @@ impl Store {
         self.database.read(|connection| {
             let select = "SELECT requests, input, output FROM quota_counter WHERE day = ?1 AND counter = ?2";
             connection
-                .prepare_cached(select)?
+                .prepare(select)?
                 .query_row(params![integer(day), counter], |row| {
                     Ok(QuotaCounter {
                         counter,
@@ -54,12 +59,17 @@ impl Store {
             transaction.execute("DELETE FROM quota_counter WHERE day < ?1", [day])?;
             let count = "SELECT count(*) FROM (SELECT 1 FROM quota_counter WHERE day = ?1 LIMIT ?2)";
             let mut there = transaction.query_row(count, [day, integer(COUNTERS)], |row| counted(row, 0))?;
+            let mut update = transaction.prepare(UPDATE)?;
+            let mut insert = transaction.prepare(INSERT)?;
             for counter in counters {
-                if update(transaction, day, counter)? == 0 {
+                let [requests, input, output] =
+                    [counter.requests, counter.input, counter.output].map(integer);
+                let values = params![day, counter.counter, requests, input, output];
+                if update.execute(values)? == 0 {
                     if there >= COUNTERS {
                         return Ok(false);
                     }
-                    insert(transaction, day, counter)?;
+                    insert.execute(values)?;
                     there = there.saturating_add(1);
                 }
             }
@@ -67,24 +77,4 @@ impl Store {
         })?;
         put.then_some(()).ok_or(StoreError::Full("counters of quotas"))
     }
-}
-
-fn update(transaction: &Transaction<'_>, day: i64, counter: &QuotaCounter) -> rusqlite::Result<usize> {
-    let [requests, input, output] = numbers(counter);
-    transaction
-        .prepare_cached(
-            "UPDATE quota_counter SET requests = ?3, input = ?4, output = ?5 WHERE day = ?1 AND counter = ?2",
-        )?
-        .execute(params![day, counter.counter, requests, input, output])
-}
-
-fn insert(transaction: &Transaction<'_>, day: i64, counter: &QuotaCounter) -> rusqlite::Result<usize> {
-    let [requests, input, output] = numbers(counter);
-    transaction
-        .prepare_cached("INSERT INTO quota_counter VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![day, counter.counter, requests, input, output])
-}
-
-fn numbers(counter: &QuotaCounter) -> [i64; 3] {
-    [counter.requests, counter.input, counter.output].map(integer)
 }

@@ -6,7 +6,7 @@ use moho_iam::action::mantle::GetUsage;
 use moho_iam::authz::Permit;
 use moho_terms::{AccountId, Timestamp};
 use rusqlite::types::Value;
-use rusqlite::{Row, Transaction, params, params_from_iter};
+use rusqlite::{Row, Statement, params, params_from_iter};
 
 use crate::Store;
 use crate::database::{counted, integer};
@@ -15,6 +15,13 @@ use crate::error::StoreError;
 /// The lengths of the times in which usage is kept, and for how long each, in seconds: minutes for two days, hours for
 /// 62, days for two years.
 const KEPT: [(u64, u64); 3] = [(60, 2 * 86_400), (3600, 62 * 86_400), (86_400, 731 * 86_400)];
+
+const ADD: &str = "INSERT INTO usage
+        (width, at, account, principal, model, profile, requests, input, cached, output)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+    ON CONFLICT (account, width, at, principal, model, profile) DO UPDATE SET
+        requests = requests + excluded.requests, input = input + excluded.input,
+        cached = cached + excluded.cached, output = output + excluded.output";
 
 /// Whose usage, and of what.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,14 +114,16 @@ impl Store {
     /// [`StoreError`]; then nothing was added.
     pub fn add_usage(&self, rows: &[UsageRow], now: Timestamp) -> Result<(), StoreError> {
         self.database.write(|transaction| {
+            let mut insert = transaction.prepare(ADD)?;
             for (width, kept) in KEPT {
                 for row in rows {
-                    add(transaction, width, row)?;
+                    add(&mut insert, width, row)?;
                 }
                 let oldest = integer(now.unix_seconds().saturating_sub(kept));
-                transaction
-                    .prepare_cached("DELETE FROM usage WHERE width = ?1 AND at < ?2")?
-                    .execute([integer(width), oldest])?;
+                transaction.execute(
+                    "DELETE FROM usage WHERE width = ?1 AND at < ?2",
+                    [integer(width), oldest],
+                )?;
             }
             Ok(())
         })
@@ -141,18 +150,12 @@ impl Store {
     }
 }
 
-fn add(transaction: &Transaction<'_>, width: u64, row: &UsageRow) -> rusqlite::Result<usize> {
-    let insert =
-        "INSERT INTO usage (width, at, account, principal, model, profile, requests, input, cached, output)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-        ON CONFLICT (account, width, at, principal, model, profile) DO UPDATE SET
-            requests = requests + excluded.requests, input = input + excluded.input,
-            cached = cached + excluded.cached, output = output + excluded.output";
+fn add(insert: &mut Statement<'_>, width: u64, row: &UsageRow) -> rusqlite::Result<usize> {
     let at = row
         .at
         .saturating_sub(row.at.checked_rem(width).unwrap_or_default());
     let of = &row.of;
-    transaction.prepare_cached(insert)?.execute(params![
+    insert.execute(params![
         integer(width),
         integer(at),
         of.account.as_str(),

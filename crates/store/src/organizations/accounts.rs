@@ -2,7 +2,6 @@
 
 use moho_iam::action::organizations;
 use moho_iam::authz::Permit;
-use moho_iam::policy::builtin;
 use moho_kms::{KeyRecord, Kms};
 use moho_terms::{AccountId, Entropy, Region, RoleName, Timestamp};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
@@ -15,10 +14,14 @@ use super::{
 };
 use crate::Store;
 use crate::database::{micros, term, time};
+use crate::iam::{IdKind, unique_id};
 use crate::keys;
 
 /// Accounts in an organisation, closed ones among them.
 const ACCOUNTS: usize = 10_000;
+
+/// What the role of a new account may do: everything.
+const ADMINISTRATOR: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 
 /// An account that is to be.
 #[derive(Debug, Clone)]
@@ -95,12 +98,13 @@ impl Store {
         let account = self.unused_account(entropy)?;
         let key = kms.key_for_account(permit, account, &new.region, now)?;
         let id = names::new_request(entropy)?;
+        let role = unique_id(IdKind::Role, entropy)?;
         self.change_organisation(|organisation, transaction| {
             check_tags(&new.tags)?;
             let outcome = match would_fail(organisation, new) {
                 Some(failure) => CreationOutcome::Failed(failure),
                 None => {
-                    found(organisation, transaction, (new, &key), now)?;
+                    found(organisation, transaction, (new, &key, &role), now)?;
                     CreationOutcome::Created(account)
                 }
             };
@@ -123,7 +127,9 @@ impl Store {
             let mut random = [0; 8];
             entropy.fill(&mut random)?;
             let account = AccountId::from_random(u64::from_be_bytes(random));
-            let taken = whole.as_ref().is_some_and(|whole| whole.account(account).is_some());
+            let taken = whole
+                .as_ref()
+                .is_some_and(|whole| whole.account(account).is_some());
             if !taken {
                 return Ok(account);
             }
@@ -194,7 +200,7 @@ fn would_fail(organisation: &Organisation, new: &NewAccount) -> Option<CreationF
 fn found(
     organisation: &Organisation,
     transaction: &Transaction<'_>,
-    (new, key): (&NewAccount, &KeyRecord),
+    (new, key, role): (&NewAccount, &KeyRecord, &str),
     now: Timestamp,
 ) -> Result<(), Stopped> {
     let (account, node) = (key.account, NodeId::from(key.account));
@@ -217,13 +223,23 @@ fn found(
     )?;
     attach_defaults(organisation, transaction, &node, now)?;
     put_tags(transaction, node.as_str(), &Tags::new(), &new.tags)?;
-    crate::bootstrap::put_role(
-        transaction,
-        (account, organisation.names().management),
-        (new.role.as_str(), "AdministratorAccess", builtin::ADMINISTRATOR),
-        now,
+    let trust = trust_policy(organisation.names().management);
+    transaction.execute(
+        "INSERT INTO iam_role VALUES (?1, ?2, ?3, lower(?3), '/', ?4, NULL, 3600, NULL, NULL, ?5)",
+        params![role, account.as_str(), new.role.as_str(), trust, micros(now)],
+    )?;
+    transaction.execute(
+        "INSERT INTO iam_role_attachment VALUES (?1, ?2, ?3)",
+        params![role, ADMINISTRATOR, account.as_str()],
     )?;
     Ok(())
+}
+
+/// The management account is trusted: its identity policies say who in it may assume the role.
+fn trust_policy(management: AccountId) -> String {
+    format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{management}:root"}},"Action":"sts:AssumeRole"}}]}}"#
+    )
 }
 
 fn put_creation(transaction: &Transaction<'_>, creation: &AccountCreation) -> Result<(), Stopped> {

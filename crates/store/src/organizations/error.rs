@@ -1,7 +1,7 @@
 //! Why an organisation cannot be changed or read: AWS Organizations' own errors.
 
-use moho_terms::{ArnError, EntropyUnavailable};
 use moho_kms::KmsError;
+use moho_terms::{ArnError, EntropyUnavailable};
 
 use crate::error::StoreError;
 
@@ -68,7 +68,9 @@ pub enum OrganisationError {
     #[error("The specified policy type is already enabled.")]
     PolicyTypeAlreadyEnabled,
     /// `PolicyTypeNotEnabledException`
-    #[error("This operation can be performed only for enabled policy types. Enable the type for the root first.")]
+    #[error(
+        "This operation can be performed only for enabled policy types. Enable the type for the root first."
+    )]
     PolicyTypeNotEnabled,
     /// `MalformedPolicyDocumentException`: what is wrong, for who wrote it.
     #[error("The provided policy document does not meet the requirements of the specified policy type: {0}")]
@@ -77,7 +79,9 @@ pub enum OrganisationError {
     #[error("We can't find an create account request with the CreateAccountRequestId that you specified.")]
     CreateAccountStatusNotFound,
     /// `EffectivePolicyNotFoundException`
-    #[error("No effective policy of this type exists for the target: none is attached between the root and it.")]
+    #[error(
+        "No effective policy of this type exists for the target: none is attached between the root and it."
+    )]
     EffectivePolicyNotFound,
     /// `ConstraintViolationException`
     #[error("{0}")]

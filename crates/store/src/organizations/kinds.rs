@@ -140,7 +140,9 @@ mod tests {
     fn every_type_has_a_name_and_a_letter_of_its_own() {
         for kind in PolicyType::ALL {
             assert_eq!(PolicyType::named(kind.as_str()), Some(kind));
-            let letters = PolicyType::ALL.iter().filter(|other| other.letter() == kind.letter());
+            let letters = PolicyType::ALL
+                .iter()
+                .filter(|other| other.letter() == kind.letter());
             assert_eq!(letters.count(), 1);
         }
         assert_eq!(PolicyType::named("BACKUP_POLICY"), None);
@@ -148,7 +150,8 @@ mod tests {
 
     #[test]
     fn content_is_checked_by_its_type() {
-        let scp = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"bedrock:*","Resource":"*"}]}"#;
+        let scp =
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"bedrock:*","Resource":"*"}]}"#;
         let rcp = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"sts:*","Resource":"*"}]}"#;
         let tags = r#"{"tags":{"a":{"tag_key":{"@@assign":"A"}}}}"#;
         let services = r#"{"services":{"default":{"opt_out_policy":{"@@assign":"optOut"}}}}"#;

@@ -8,7 +8,9 @@ use moho_terms::{AccountId, Arn, KeyId, Region, Timestamp};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::organisation::{AccountState, JoinedMethod, MemberAccount, Organisation, OrganisationPolicy, Unit};
+use super::organisation::{
+    AccountState, JoinedMethod, MemberAccount, Organisation, OrganisationPolicy, Unit,
+};
 use super::{NodeId, OrganisationNames, PolicyId, PolicyType, Tags};
 use crate::database::{term, time};
 
@@ -74,7 +76,7 @@ fn units(connection: &Connection) -> rusqlite::Result<BTreeMap<NodeId, Unit>> {
 }
 
 fn accounts(connection: &Connection) -> rusqlite::Result<BTreeMap<AccountId, MemberAccount>> {
-    let select = "SELECT node_id, name, email, joined_method, joined_at, state, parent_id, kms_key.region, kms_key.key_id
+    let select = "SELECT node_id, name, email, joined_method, joined_at, member_account.state, parent_id, kms_key.region, kms_key.key_id
         FROM organisation_node
         JOIN member_account ON member_account.account_id = node_id
         JOIN account_key ON account_key.account_id = node_id
@@ -142,7 +144,8 @@ fn policies(
 }
 
 fn attached(connection: &Connection) -> rusqlite::Result<HashMap<NodeId, Vec<(PolicyId, Timestamp)>>> {
-    let select = "SELECT node_id, policy_id, attached_at FROM organisation_attachment ORDER BY attached_at, policy_id";
+    let select =
+        "SELECT node_id, policy_id, attached_at FROM organisation_attachment ORDER BY attached_at, policy_id";
     let mut attached: HashMap<NodeId, Vec<(PolicyId, Timestamp)>> = HashMap::new();
     for (node, policy) in rows(connection, select, |row| {
         Ok((term(row, 0)?, (term(row, 1)?, time(row, 2)?)))
@@ -156,10 +159,7 @@ fn enabled(connection: &Connection) -> rusqlite::Result<BTreeSet<PolicyType>> {
     let names = rows(connection, "SELECT type FROM organisation_policy_type", |row| {
         row.get::<_, String>(0)
     })?;
-    Ok(names
-        .iter()
-        .filter_map(|name| PolicyType::named(name))
-        .collect())
+    Ok(names.iter().filter_map(|name| PolicyType::named(name)).collect())
 }
 
 fn tags(connection: &Connection) -> rusqlite::Result<HashMap<String, Tags>> {

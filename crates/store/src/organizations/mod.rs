@@ -8,23 +8,25 @@
 mod accounts;
 mod change;
 mod error;
+mod guard;
 mod kinds;
 mod load;
 mod names;
 mod organisation;
 mod policies;
 mod tags;
-#[cfg(test)]
-mod tests;
 mod units;
 
 pub use accounts::{AccountCreation, CreationFailure, CreationOutcome, NewAccount};
 pub use error::{Constraint, InvalidInput, OrganisationError};
 pub use kinds::PolicyType;
 pub use names::{NameError, NodeId, NodeKind, OrganisationNames, PolicyId};
-pub use organisation::{AccountState, JoinedMethod, MemberAccount, Organisation, OrganisationPolicy, Tags, Unit};
+pub use organisation::{
+    AccountState, JoinedMethod, MemberAccount, Organisation, OrganisationPolicy, Tags, Unit,
+};
 pub use policies::{NewPolicy, PolicyChange};
 
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use moho_iam::action::Action;
@@ -33,6 +35,7 @@ use moho_terms::{AccountId, Arn};
 
 use crate::Store;
 use crate::error::StoreError;
+use guard::Guard;
 
 /// The organisation as it was last read, until something changes it.
 #[derive(Default)]
@@ -43,6 +46,8 @@ struct Cached {
     /// Counts the changes: what was read before one must not be remembered after it.
     generation: u64,
     organisation: Option<Arc<Organisation>>,
+    /// What bears on resources, by the account they are of.
+    guards: HashMap<AccountId, Guard>,
 }
 
 impl OrganisationCache {
@@ -51,7 +56,7 @@ impl OrganisationCache {
         let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
         *cached = Cached {
             generation: cached.generation.wrapping_add(1),
-            organisation: None,
+            ..Cached::default()
         };
     }
 }
@@ -69,7 +74,11 @@ impl Store {
         let found = self.database.read(load::load)?;
         let Some(found) = found else { return Ok(None) };
         let found = Arc::new(found.map_err(|damage| self.database.damaged(damage))?);
-        let mut cached = self.organisation.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut cached = self
+            .organisation
+            .0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         if cached.generation == before {
             cached.organisation = Some(Arc::clone(&found));
         }
@@ -136,7 +145,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if that cannot be said.
     pub fn account_key(&self, account: AccountId) -> Result<Option<Arn>, StoreError> {
-        Ok(self.whole_organisation()?.and_then(|whole| whole.key(account).cloned()))
+        Ok(self
+            .whole_organisation()?
+            .and_then(|whole| whole.key(account).cloned()))
     }
 
     /// Whether long-lived credentials of the account's users may exist: a service control policy that is attached to the

@@ -84,9 +84,7 @@ impl FromStr for NodeId {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let plain = |part: &str, least: usize| {
             (least..=32).contains(&part.len())
-                && part
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         };
         let fits = if let Some(rest) = text.strip_prefix("ou-") {
             rest.split_once('-')
@@ -99,7 +97,9 @@ impl FromStr for NodeId {
         if fits {
             Ok(Self(text.to_owned()))
         } else {
-            Err(NameError("a root, organizational unit or account has an id of its kind"))
+            Err(NameError(
+                "a root, organizational unit or account has an id of its kind",
+            ))
         }
     }
 }
@@ -299,7 +299,16 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_refused() {
-        for text in ["", "r-", "r-ABCD", "ou-0123", "ou-0123-short", "12345678901", "r-0123/x", "x-0123"] {
+        for text in [
+            "",
+            "r-",
+            "r-ABCD",
+            "ou-0123",
+            "ou-0123-short",
+            "12345678901",
+            "r-0123/x",
+            "x-0123",
+        ] {
             assert!(text.parse::<NodeId>().is_err(), "{text}");
         }
         for text in ["", "p-", "p-short", "p-0123456é89", "q-0123456789"] {

@@ -268,10 +268,17 @@ impl Organisation {
         let lineage = self.lineage(node);
         let levels: Vec<Vec<&str>> = lineage
             .iter()
-            .map(|node| self.attached(node, kind).map(|policy| policy.content.as_str()).collect())
+            .map(|node| {
+                self.attached(node, kind)
+                    .map(|policy| policy.content.as_str())
+                    .collect()
+            })
             .collect();
         let content = effective(&levels)?;
-        let attached = lineage.iter().filter_map(|node| self.attached.get(*node)).flatten();
+        let attached = lineage
+            .iter()
+            .filter_map(|node| self.attached.get(*node))
+            .flatten();
         let times = attached.filter_map(|(id, at)| {
             let policy = self.policies.get(id).filter(|_| id.policy_type() == kind)?;
             Some(policy.updated_at.max(*at))
@@ -303,17 +310,16 @@ impl Organisation {
         if !self.is_active(account) {
             return vec![Vec::new()];
         }
-        if kind == PolicyType::ServiceControl && account == self.names.management {
+        let exempt = kind == PolicyType::ServiceControl && account == self.names.management;
+        if exempt || !self.enabled.contains(&kind) {
             return Vec::new();
         }
         let node = NodeId::from(account);
         let level = |node: &&NodeId| {
             let attached = self.attached(node, kind);
             let documents = attached.filter_map(|policy| {
-                Some(Attached {
-                    source: policy.arn.as_str().into(),
-                    document: Arc::clone(policy.document.as_ref()?),
-                })
+                let document = Arc::clone(policy.document.as_ref()?);
+                Some(Attached::new(policy.arn.as_str(), document))
             });
             documents.collect()
         };

@@ -221,6 +221,45 @@ impl Store {
                 "INSERT INTO organisation_policy_type VALUES (?1, ?2)",
                 params![kind.as_str(), micros(now)],
             )?;
+            if let Some(everything) = kind.full_access() {
+                transaction.execute(
+                    "INSERT INTO organisation_attachment SELECT ?1, node_id, ?2 FROM organisation_node",
+                    params![everything, micros(now)],
+                )?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Store {
+    /// Takes a type of policies out of use for the root that the permit is for: what is attached of it is detached
+    /// everywhere, and binds nobody.
+    ///
+    /// # Errors
+    /// [`OrganisationError`]; then it is as it was.
+    pub fn disable_policy_type(
+        &self,
+        permit: &Permit<organizations::DisablePolicyType>,
+        kind: PolicyType,
+    ) -> Result<(), OrganisationError> {
+        let root = OrganisationNames::named::<NodeId>(permit.resource());
+        self.change_organisation(|organisation, transaction| {
+            if root.as_ref() != Some(&organisation.names().root) {
+                return Err(OrganisationError::RootNotFound.into());
+            }
+            if !organisation.enabled().any(|enabled| enabled == kind) {
+                return Err(OrganisationError::PolicyTypeNotEnabled.into());
+            }
+            transaction.execute(
+                "DELETE FROM organisation_attachment WHERE policy_id IN
+                    (SELECT policy_id FROM organisation_policy WHERE type = ?1)",
+                [kind.as_str()],
+            )?;
+            transaction.execute(
+                "DELETE FROM organisation_policy_type WHERE type = ?1",
+                [kind.as_str()],
+            )?;
             Ok(())
         })
     }
@@ -259,9 +298,7 @@ fn of_customer<'a>(
     organisation: &'a Organisation,
     id: &PolicyId,
 ) -> Result<&'a super::OrganisationPolicy, Stopped> {
-    let policy = organisation
-        .policy(id)
-        .ok_or(OrganisationError::PolicyNotFound)?;
+    let policy = organisation.policy(id).ok_or(OrganisationError::PolicyNotFound)?;
     if id.is_managed() {
         return Err(InvalidInput::ImmutablePolicy.into());
     }
@@ -274,7 +311,9 @@ fn is_free(
     name: &str,
     own: Option<&PolicyId>,
 ) -> Result<(), OrganisationError> {
-    let mut others = organisation.policies(kind).filter(|policy| Some(&policy.id) != own);
+    let mut others = organisation
+        .policies(kind)
+        .filter(|policy| Some(&policy.id) != own);
     if others.any(|policy| policy.name == name) {
         return Err(OrganisationError::DuplicatePolicy);
     }

@@ -45,7 +45,8 @@ impl Store {
                 return Err(Constraint::Depth.into());
             }
             check_tags(tags)?;
-            let id = NodeId::new_unit(&organisation.names().root, entropy).map_err(OrganisationError::from)?;
+            let id =
+                NodeId::new_unit(&organisation.names().root, entropy).map_err(OrganisationError::from)?;
             transaction.execute(
                 "INSERT INTO organisation_node VALUES (?1, 'ORGANIZATIONAL_UNIT', ?2, ?3)",
                 params![id.as_str(), parent.as_str(), name],
@@ -104,10 +105,7 @@ impl Store {
                 organisation.tags(id.as_str()).unwrap_or(&Tags::new()),
                 &Tags::new(),
             )?;
-            transaction.execute(
-                "DELETE FROM organisation_node WHERE node_id = ?1",
-                [id.as_str()],
-            )?;
+            transaction.execute("DELETE FROM organisation_node WHERE node_id = ?1", [id.as_str()])?;
             Ok(())
         })
     }

@@ -1,6 +1,8 @@
 //! Kept, lost, altered: what the store gives back, and what it says when it cannot.
 
 mod damage;
+mod identities;
+mod organizations;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +21,8 @@ use moho_terms::{
 };
 use rusqlite::Connection;
 
-use crate::{BootstrapPlan, Bootstrapped, NewIdentityProvider, Store, StoreError};
+use crate::identities::NewOidcProvider;
+use crate::{BootstrapPlan, Bootstrapped, Store, StoreError};
 
 /// Time, randomness and a journal that forgets.
 #[derive(Default)]
@@ -472,23 +475,16 @@ fn an_identity_provider_closes_the_door_for_good() {
     let admin = house.session("Admin");
     let arn = format!("arn:aws:iam::{}:oidc-provider/example.org", house.first.account);
     let permit: Permit<iam::CreateOpenIDConnectProvider> = house.ask(&admin, &arn).unwrap();
-    let provider = NewIdentityProvider {
+    let provider = NewOidcProvider {
         url: "https://example.org".to_owned(),
         client_ids: vec!["one".to_owned(), "two".to_owned()],
-        thumbprints: Vec::new(),
+        ..NewOidcProvider::default()
     };
-    assert!(
-        house
-            .store
-            .create_identity_provider(&permit, &provider, house.world.now())
-            .unwrap()
-    );
-    assert!(
-        !house
-            .store
-            .create_identity_provider(&permit, &provider, house.world.now())
-            .unwrap()
-    );
+    let now = house.world.now();
+    let created = house.store.create_oidc_provider(&permit, &provider, now);
+    assert_eq!(created.unwrap().client_ids, provider.client_ids);
+    let again = house.store.create_oidc_provider(&permit, &provider, now);
+    assert!(again.is_err());
     assert_eq!(house.store.identity_provider().unwrap(), IdentityProvider::Set);
     drop(house);
 

@@ -1,4 +1,4 @@
-//! The OpenAI protocols: Responses, Chat Completions, Models.
+//! The OpenAI protocols: Responses, Chat Completions, Models, usage.
 
 pub mod chat;
 mod delta;
@@ -7,10 +7,12 @@ mod finish;
 pub(crate) mod guardrail;
 pub mod models;
 pub(crate) mod padding;
+pub mod rate_limit;
 pub mod responses;
 pub(crate) mod sampling;
 mod settings;
 mod turn;
+pub mod usage;
 
 pub use delta::{Delta, TokenLogprob, refuse_unsendable};
 pub use finish::{Ending, Usage};

@@ -3,12 +3,14 @@
 use moho_terms::{ModelId, ResponseId};
 use percent_encoding::percent_decode_str;
 
+use crate::aws::ops::sts::{AssumeRoleWithWebIdentity, Request};
 use crate::aws::{JsonService, QueryService};
 use crate::bedrock::{Called, Operation};
 use crate::openai::chat::CreateChat;
 use crate::openai::fields::unsupported;
 use crate::openai::guardrail;
 use crate::openai::responses::{CreateResponse, ListInputItems};
+use crate::openai::usage::GetUsage;
 use crate::query::Query;
 use crate::{Command, ErrorShape, Failure};
 
@@ -16,6 +18,8 @@ use crate::{Command, ErrorShape, Failure};
 const INFERENCE_LIMIT: usize = 8 << 20;
 /// The most bytes of an AWS control plane's request: policies are its largest values.
 const QUERY_LIMIT: usize = 256 << 10;
+/// The most bytes of a request that may come without credentials: an identity provider's token has at most 20000.
+const UNSIGNED_LIMIT: usize = 64 << 10;
 /// The most bytes of a request that needs no body.
 const BODILESS_LIMIT: usize = 16 << 10;
 
@@ -60,6 +64,8 @@ pub enum Target {
     ListModels(Prefix),
     /// `GET /models/{id}`
     GetModel(Prefix, ModelId),
+    /// `GET /organization/usage/completions`, under `/v1`
+    GetUsage,
     /// `POST /` with a form, or `GET /` with the form in the query, to this AWS query service: the form's `Action` names
     /// the operation.
     Query(QueryService),
@@ -171,6 +177,10 @@ fn openai_target(method: &str, rest: &[&str], prefix: Prefix) -> Result<Target, 
             None => Err(Failure::ModelNotFound(None)),
         },
         (["models"] | ["models", _], _) => Err(Failure::MethodNotAllowed("GET")),
+        (["organization", "usage", "completions"], method) if prefix == Prefix::Mantle => match method {
+            "GET" => Ok(Target::GetUsage),
+            _ => Err(Failure::MethodNotAllowed("GET")),
+        },
         _ => Err(Failure::NoSuchPath),
     }
 }
@@ -283,6 +293,19 @@ fn parameter(raw_query: &str, wanted: &str) -> Option<String> {
         .find_map(|(_, value)| label(value))
 }
 
+/// What STS calls the operation that needs no credentials.
+const WEB_IDENTITY: &str = "AssumeRoleWithWebIdentity";
+
+/// Whether the form, in the body or in the query, is for that operation: as much as has to be known of a stranger's.
+fn asks_for_web_identity(raw_query: &str, body: &[u8]) -> bool {
+    let form = match (std::str::from_utf8(body), body) {
+        (_, []) => raw_query,
+        (Ok(form), _) => form,
+        (Err(_), _) => return false,
+    };
+    parameter(form, "Action").is_some_and(|action| action == WEB_IDENTITY)
+}
+
 fn scoped_to(credential: &str) -> Option<&str> {
     let mut scope = credential.rsplit('/');
     (scope.next()? == "aws4_request").then(|| scope.next()).flatten()
@@ -306,6 +329,7 @@ impl Target {
             | Self::CreateChat(prefix)
             | Self::ListModels(prefix)
             | Self::GetModel(prefix, _) => Family::OpenAi(*prefix),
+            Self::GetUsage => Family::OpenAi(Prefix::Mantle),
             Self::Query(service) => Family::Query(*service),
             Self::Json(service) => Family::Json(*service),
             Self::Bedrock(_) => Family::Bedrock,
@@ -375,9 +399,33 @@ impl Route {
             | Target::ListInputItems(..)
             | Target::ListModels(_)
             | Target::GetModel(..)
+            | Target::GetUsage
             | Target::Bedrock(Operation::ListFoundationModels | Operation::GetFoundationModel) => {
                 BODILESS_LIMIT
             }
+        }
+    }
+
+    /// The most bytes of a body that may come without credentials here, as it may bring an identity provider's token;
+    /// `None` where nothing comes without credentials.
+    #[must_use]
+    pub fn unsigned_limit(&self) -> Option<usize> {
+        let action = parameter(&self.raw_query, "Action");
+        let may_be = action.is_none_or(|action| action == WEB_IDENTITY);
+        (may_be && self.target == Target::Query(QueryService::Sts)).then_some(UNSIGNED_LIMIT)
+    }
+
+    /// The one request that comes without credentials; `None` if the form is any other.
+    ///
+    /// # Errors
+    /// A [`Failure`] that says which field of it is wrong.
+    pub fn unsigned_command(&self, body: &[u8]) -> Result<Option<AssumeRoleWithWebIdentity>, Failure> {
+        if self.unsigned_limit().is_none() || !asks_for_web_identity(&self.raw_query, body) {
+            return Ok(None);
+        }
+        match QueryService::Sts.command(&self.raw_query, body)? {
+            Command::Sts(Request::AssumeRoleWithWebIdentity(assume)) => Ok(Some(*assume)),
+            _ => Ok(None),
         }
     }
 
@@ -410,6 +458,7 @@ impl Route {
             }
             Target::ListModels(_) => Ok(Command::ListModels),
             Target::GetModel(_, id) => Ok(Command::GetModel(id.clone())),
+            Target::GetUsage => GetUsage::parse(&self.raw_query).map(|get| Command::GetUsage(Box::new(get))),
             Target::Query(service) => service.command(&self.raw_query, body),
             Target::Json(service) => service.command(headers, body),
             Target::Bedrock(operation) => operation.command(&Called {

@@ -1,6 +1,7 @@
 //! Every rule of a signature and of a bearer key, broken one at a time.
 
 mod bearer_keys;
+mod credentials;
 mod presigned;
 mod properties;
 mod validity;
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use moho_terms::{Entropy, EntropyUnavailable};
+use moho_terms::{AccessKeyId, Entropy, EntropyUnavailable};
 use proptest::prelude::*;
 
 use super::canonical::CanonicalRequest;

@@ -5,7 +5,7 @@ use moho_iam::authz::Permit;
 use moho_wire::Failure;
 use moho_wire::bedrock::{CountInput, CountTokens};
 
-use super::super::inference::{Asking, Words, isolation, prompt};
+use super::super::inference::{Asking, Words, admit_count, isolation, prompt};
 use super::{Asked, llama_words, worded};
 use crate::net::Outbound;
 use crate::road;
@@ -16,6 +16,7 @@ pub(crate) async fn count(
     permit: &Permit<bedrock::CountTokens>,
     count: &CountTokens,
 ) -> Result<Outbound, Failure> {
+    admit_count(asked, permit, count.model.model()).await?;
     let words = match &count.input {
         CountInput::Turns(turns) => Words::Turns(turns.iter().collect()),
         CountInput::Llama(prompt) => llama_words(prompt),

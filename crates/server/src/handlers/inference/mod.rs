@@ -1,5 +1,6 @@
 //! Asking the engine: from a parsed request to the events of its sequences, for every API that generates text.
 
+mod admission;
 mod answer;
 mod sampling;
 
@@ -9,16 +10,19 @@ use moho_engine::{
 };
 use moho_iam::action::{bedrock, mantle};
 use moho_iam::authz::Permit;
-use moho_terms::{AccountId, Content, ModelId};
+use moho_terms::{AccountId, Arn, Content, ModelId};
 use moho_wire::Failure;
 use moho_wire::openai::{OutputFormat, Role, Sampling, Turn};
 
+pub(super) use admission::admit_count;
 pub(super) use answer::{Answer, Piece};
 
+use self::admission::{Admitted, admit, asker};
 use self::answer::until_closing;
 use self::sampling::sampling;
 use super::Asked;
 use crate::engine_link::Sequence;
+use crate::quota::Asker;
 use crate::road::{from_engine_failure, from_engine_refusal};
 
 /// Proof that the caller may ask a model, whichever API's action said so.
@@ -38,6 +42,20 @@ impl InferencePermit {
             Self::Invoke(permit) => permit.session().account(),
             Self::Stream(permit) => permit.session().account(),
         }
+    }
+
+    /// Who asks.
+    fn asker(&self) -> Asker {
+        match self {
+            Self::Mantle(permit) => asker(permit),
+            Self::Invoke(permit) => asker(permit),
+            Self::Stream(permit) => asker(permit),
+        }
+    }
+
+    /// The inference profile that was named, if one was.
+    fn profile(&self) -> Option<&Arn> {
+        None
     }
 }
 
@@ -71,10 +89,11 @@ pub(super) async fn ask(
     permit: &InferencePermit,
     question: &Question<'_>,
 ) -> Result<Answer, Asking> {
+    let mut admitted = admit(asked, permit, question).await?;
     let mut sequences = Vec::new();
     // One after the other, so that a prompt that is not taken is read once, and no more than one copy of it waits.
     for choice in 0..question.choices {
-        sequences.push(begin(asked, permit, question, choice).await?);
+        sequences.push(begin(asked, permit, question, (choice, &mut admitted)).await?);
     }
     Ok(Answer::of(sequences, asked.platform.closing.clone()))
 }
@@ -84,7 +103,7 @@ async fn begin(
     asked: &Asked,
     permit: &InferencePermit,
     question: &Question<'_>,
-    choice: u32,
+    (choice, admitted): (u32, &mut Admitted),
 ) -> Result<Sequence, Asking> {
     let platform = &asked.platform;
     let start = StartSequence {
@@ -96,7 +115,7 @@ async fn begin(
         sampling: sampling(question.sampling, choice).map_err(Asking::Failed)?,
         bias: question.logit_bias.to_vec(),
         logprobs: question.logprobs,
-        max_tokens: question.max_tokens,
+        max_tokens: admitted.max_tokens,
         stop: question.stop.iter().map(|stop| copy(stop)).collect(),
         output: format(question.format),
         isolation: isolation(permit.account()),
@@ -107,7 +126,7 @@ async fn begin(
     };
     let mut sequence = platform
         .engine
-        .start_sequence(Box::new(start), &asked.span)
+        .start_sequence(Box::new(start), &asked.span, Some(admitted.bill(choice)))
         .map_err(|_gone| Asking::Failed(Failure::Unavailable))?;
     match until_closing(&platform.closing, sequence.next())
         .await

@@ -5,6 +5,7 @@
 mod asking;
 mod assume;
 mod user;
+mod web_identity;
 
 use moho_iam::action::sts;
 use moho_iam::authn::{IssueError, TemporaryCredentials};
@@ -20,6 +21,7 @@ use moho_wire::{Failure, Reply};
 pub(crate) use asking::Asking;
 pub(crate) use assume::assume_role;
 pub(crate) use user::{Federating, get_federation_token, get_session_token};
+pub(crate) use web_identity::assume_role_with_web_identity;
 
 use super::Asked;
 

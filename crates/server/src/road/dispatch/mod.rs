@@ -3,18 +3,22 @@
 //! The handlers ask for the permits; this is the only place that gets them.
 
 mod bedrock;
+mod ec2;
 mod iam;
+mod organizations;
 mod sts;
+pub(super) mod web_identity;
 
 use moho_iam::action::{self, Action, kms, mantle};
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::{Context, Permit, Refusal, RequestFacts};
 use moho_terms::{Arn, ModelId, ResponseId};
-use moho_wire::{Command, Failure, Prefix, Route};
+use moho_wire::{Command, ErrorShape, Failure, Prefix, Route};
 
 use super::failure;
-use crate::handlers::{Asked, InferencePermit, chat, models, responses};
+use crate::handlers::{Asked, InferencePermit, chat, models, responses, usage};
 use crate::net::Outbound;
+use crate::quota::Entrance;
 use crate::startup::Platform;
 use crate::telemetry::RequestSpan;
 
@@ -25,6 +29,7 @@ pub(super) struct Trip<'a> {
     pub(super) facts: &'a RequestFacts,
     pub(super) route: &'a Route,
     pub(super) span: &'a RequestSpan,
+    pub(super) entrance: &'a std::sync::Arc<Entrance>,
 }
 
 impl Trip<'_> {
@@ -36,7 +41,20 @@ impl Trip<'_> {
         self.platform
             .authorizer
             .authorize(self.caller, self.facts, resource, context)
-            .map_err(|refusal| failure::from_refusal(&refusal))
+            .map_err(|refusal| self.refused(&refusal))
+    }
+
+    /// A refusal, with why it was refused sealed behind it where AWS's clients look for that: in EC2's errors.
+    fn refused(&self, refusal: &Refusal) -> Failure {
+        match (self.route.error_shape(), refusal) {
+            (ErrorShape::Ec2, Refusal::AccessDenied { message, detail, .. }) => {
+                let why = sts::encoded(self, detail);
+                Failure::AccessDenied(format!(
+                    "You are not authorized to perform this operation. {message}{why}"
+                ))
+            }
+            (_, refusal) => failure::from_refusal(refusal),
+        }
     }
 
     fn prefix(&self) -> Prefix {
@@ -87,7 +105,18 @@ impl Trip<'_> {
     fn key<A: Action>(&self, response: &ResponseId) -> Result<Permit<A>, Failure> {
         let context = moho_store::response_context(self.caller.session().account(), response)
             .map_err(|error| failure::from_store(&error))?;
-        self.permit_with(&self.platform.account_key, &context.condition_keys())
+        self.permit_with(&self.account_key()?, &context.condition_keys())
+    }
+
+    /// The key that seals what the caller's account stores.
+    fn account_key(&self) -> Result<Arn, Failure> {
+        let account = self.caller.session().account();
+        match self.platform.store.account_key(account) {
+            Ok(Some(key)) => Ok(key),
+            // Who acts is of an account that is there.
+            Ok(None) => Err(Failure::Internal),
+            Err(error) => Err(failure::from_store(&error)),
+        }
     }
 
     fn read(&self, response: ResponseId) -> Result<responses::ReadPermits, Failure> {
@@ -103,6 +132,7 @@ impl Trip<'_> {
             platform: std::sync::Arc::clone(self.platform),
             request: self.facts.request_id.clone(),
             span: self.span.clone(),
+            entrance: std::sync::Arc::clone(self.entrance),
         }
     }
 }
@@ -126,8 +156,14 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
         }
         Command::ListModels => list_models(trip),
         Command::GetModel(id) => get_model(trip, &id),
+        Command::GetUsage(get) => {
+            let permit = trip.permit::<mantle::GetUsage>(&trip.arn("bedrock-mantle", "project/default")?)?;
+            usage::get(&asked, permit, *get).await
+        }
         Command::Sts(request) => sts::dispatch(trip, request),
+        Command::Ec2(request) => ec2::dispatch(trip, request).await,
         Command::Iam(request) => iam::dispatch(trip, request).await,
+        Command::Organizations(request) => organizations::dispatch(trip, request).await,
         Command::Converse(converse) => bedrock::converse(trip, *converse).await,
         Command::ConverseStream(converse) => bedrock::converse_stream(trip, *converse).await,
         Command::InvokeModel(invoke) => bedrock::invoke(trip, *invoke).await,

@@ -5,7 +5,7 @@
 
 use moho_iam::action::{Action, sts};
 use moho_iam::authn::{SessionGrant, source_identity_after, tags_after};
-use moho_iam::authz::{Context, Layer, Permit, Reason, Refusal};
+use moho_iam::authz::{Context, DenialDetail, Layer, Permit, Reason, Refusal};
 use moho_terms::Arn;
 use moho_wire::Failure;
 use moho_wire::aws::ops::sts::{AssumeRole, GetFederationToken, Request};
@@ -117,6 +117,30 @@ impl Trip<'_> {
     }
 }
 
+/// The longest text of a denial that is sealed: encoded, it stays within what `DecodeAuthorizationMessage` takes.
+const LONGEST_DETAIL: usize = 7000;
+
+/// Why something was denied, so that only `DecodeAuthorizationMessage` of the same account tells it. What was asked about
+/// the request is left out if it is too much.
+pub(super) fn encoded(trip: &Trip<'_>, detail: &DenialDetail) -> String {
+    let mut text = detail.to_json();
+    if text.len() > LONGEST_DETAIL {
+        let mut shorter = detail.clone();
+        shorter.context.conditions.items.clear();
+        text = shorter.to_json();
+    }
+    let platform = trip.platform;
+    let account = trip.caller.session().account();
+    let encoded = platform
+        .authenticator
+        .encode_authorization_message(account, &text, &*platform.entropy);
+    // Without randomness the denial stands, without its reasons.
+    encoded.map_or_else(
+        |_none| String::new(),
+        |encoded| format!(" Encoded authorization failure message: {encoded}"),
+    )
+}
+
 /// Whether a role that does not exist would be refused for another reason. What denies the caller whatever the role is
 /// does not depend on it.
 fn depends_on_the_role(reason: Reason) -> bool {
@@ -125,6 +149,6 @@ fn depends_on_the_role(reason: Reason) -> bool {
         Reason::ExplicitDeny(layer) => {
             matches!(layer, Layer::Trust | Layer::Resource | Layer::ResourceControl)
         }
-        Reason::ModelAccess => false,
+        Reason::ModelAccess | Reason::PrincipalGone => false,
     }
 }

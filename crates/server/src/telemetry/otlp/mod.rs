@@ -6,8 +6,6 @@
 mod collector;
 mod protobuf;
 
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +18,7 @@ use super::meter::Counter;
 use super::page::{Kind, Page};
 use super::trace::Span;
 use crate::config::OtlpConfig;
+use crate::outbound::AuthoritiesError;
 
 /// Spans that wait; each takes about a kilobyte.
 const QUEUE: usize = 2048;
@@ -31,14 +30,10 @@ const LAST: Duration = Duration::from_secs(5);
 /// Why spans cannot be sent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OtlpError {
-    #[error("the file of authorities {} cannot be read: `otlp.ca` names it", path.display())]
-    Authorities { path: PathBuf, source: io::Error },
-    #[error("there is no authority to trust for the collector's certificate: name a file with `otlp.ca`")]
-    NoAuthorities,
+    #[error("the collector's certificate cannot be checked: `otlp.ca` names the authorities to trust")]
+    Authorities(#[from] AuthoritiesError),
     #[error("no certificate can be for the host in `otlp.endpoint`")]
     Name,
-    #[error("TLS to the collector cannot be set up")]
-    Tls(#[source] rustls::Error),
 }
 
 /// How long things wait.

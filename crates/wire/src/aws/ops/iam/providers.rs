@@ -2,7 +2,7 @@
 //!
 //! Made from AWS's published model: one request per operation, one shape per reply.
 
-use moho_terms::{Secret, Timestamp};
+use moho_terms::Timestamp;
 
 use super::shapes::{OpenIDConnectProviderListEntry, SAMLPrivateKey, SAMLProviderListEntry, Tag};
 use crate::aws::declare::{operations, request, shape};
@@ -49,8 +49,6 @@ request! { CreateSAMLProvider {
     saml_metadata_document: String = "SAMLMetadataDocument",
     name: String = "Name",
     tags: Option<Vec<Tag>> = "Tags",
-    assertion_encryption_mode: Option<String> = "AssertionEncryptionMode",
-    add_private_key: Option<Secret> = "AddPrivateKey",
 } }
 request! { #[derive(Debug, Clone, PartialEq)] GetSAMLProvider {
     saml_provider_arn: String = "SAMLProviderArn",
@@ -59,9 +57,6 @@ request! { #[derive(Debug, Clone, PartialEq)] ListSAMLProviders {} }
 request! { UpdateSAMLProvider {
     saml_metadata_document: Option<String> = "SAMLMetadataDocument",
     saml_provider_arn: String = "SAMLProviderArn",
-    assertion_encryption_mode: Option<String> = "AssertionEncryptionMode",
-    add_private_key: Option<Secret> = "AddPrivateKey",
-    remove_private_key: Option<String> = "RemovePrivateKey",
 } }
 request! { #[derive(Debug, Clone, PartialEq)] DeleteSAMLProvider {
     saml_provider_arn: String = "SAMLProviderArn",

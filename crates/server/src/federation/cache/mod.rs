@@ -1,0 +1,234 @@
+//! An issuer's keys as they were last seen: when they are good as they are, when they are asked for again, who waits.
+//!
+//! Young keys are used as they are. Older ones are used too, and asked for again meanwhile; still older ones only if
+//! their issuer cannot be reached; and after a day none. One task asks at a time, whoever waits for it, and it goes on
+//! when they leave.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use moho_iam::oidc::KeySet;
+use moho_terms::{Clock, Timestamp};
+use tokio::sync::watch;
+
+use super::Unreachable;
+
+/// Seconds for which keys are used without asking for newer ones.
+const YOUNG: u64 = 600;
+/// Seconds for which nobody waits for newer ones.
+const RIPE: u64 = 3_600;
+/// Seconds for which they are used while their issuer cannot be reached.
+const OLDEST: u64 = 86_400;
+/// Seconds between the end of one try and the next one.
+const PAUSE: u64 = 10;
+/// How many requests wait for one issuer.
+const MOST_WAITING: usize = 256;
+
+/// One try to get the keys.
+pub(super) type Fetching = Pin<Box<dyn Future<Output = Result<KeySet, Unreachable>> + Send>>;
+/// What begins one.
+type Fetch = Box<dyn Fn() -> Fetching + Send + Sync>;
+
+/// Keys, and which in a row of them.
+#[derive(Clone)]
+pub(super) struct Kept {
+    pub(super) keys: Arc<KeySet>,
+    number: u64,
+    since: Timestamp,
+}
+
+/// The keys of one issuer.
+pub(super) struct IssuerKeys {
+    fetch: Fetch,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    issuer: String,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    /// How many tries have ended.
+    ended: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    kept: Option<Kept>,
+    /// When the last try ended, and badly if so.
+    last: Option<(Timestamp, Result<(), Unreachable>)>,
+    asking: bool,
+}
+
+/// What there is for somebody who needs keys.
+enum Answer {
+    Keys(Kept),
+    Failed(Unreachable),
+    /// A try is under way.
+    Wait(watch::Receiver<u64>),
+}
+
+impl IssuerKeys {
+    pub(super) fn new(issuer: String, fetch: Fetch, clock: Arc<dyn Clock>) -> Self {
+        let shared = Shared {
+            issuer,
+            clock,
+            state: Mutex::new(State::default()),
+            ended: watch::Sender::new(0),
+        };
+        Self {
+            fetch,
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Keys that are good to use now.
+    pub(super) async fn keys(&self) -> Result<Kept, Unreachable> {
+        match self.answer() {
+            Answer::Keys(kept) => Ok(kept),
+            Answer::Failed(why) => Err(why),
+            Answer::Wait(ending) => {
+                self.wait(ending).await?;
+                let state = self.shared.state();
+                let now = self.shared.clock.now();
+                match (&state.kept, state.last) {
+                    (Some(kept), _) if kept.age(now) < OLDEST => Ok(kept.clone()),
+                    (_, Some((_, Err(why)))) => Err(why),
+                    (_, _) => Err(Unreachable::Answer),
+                }
+            }
+        }
+    }
+
+    /// Keys that are newer than `seen`, asked for if nobody did just now; `None` if there are none.
+    pub(super) async fn newer(&self, seen: &Kept) -> Result<Option<Kept>, Unreachable> {
+        let ending = {
+            let mut state = self.shared.state();
+            if let Some(newer) = state.newer(seen) {
+                return Ok(Some(newer));
+            }
+            if !state.asking && state.pauses(self.shared.clock.now()) {
+                return match state.last {
+                    Some((_, Err(why))) => Err(why),
+                    Some((_, Ok(()))) | None => Ok(None),
+                };
+            }
+            self.ask(&mut state)
+        };
+        self.wait(ending).await?;
+        let state = self.shared.state();
+        match (state.newer(seen), state.last) {
+            (Some(newer), _) => Ok(Some(newer)),
+            (None, Some((_, Err(why)))) => Err(why),
+            (None, _) => Ok(None),
+        }
+    }
+
+    fn answer(&self) -> Answer {
+        let mut state = self.shared.state();
+        let now = self.shared.clock.now();
+        let age = state.kept.as_ref().map_or(u64::MAX, |kept| kept.age(now));
+        let kept = state.kept.clone().filter(|_| age < OLDEST);
+        match (kept, state.pauses(now)) {
+            (Some(kept), _) if age < YOUNG => Answer::Keys(kept),
+            (Some(kept), true) => Answer::Keys(kept),
+            (Some(kept), false) if age < RIPE => {
+                drop(self.ask(&mut state));
+                Answer::Keys(kept)
+            }
+            (None, true) if !state.asking => match state.last {
+                Some((_, Err(why))) => Answer::Failed(why),
+                Some((_, Ok(()))) | None => Answer::Wait(self.ask(&mut state)),
+            },
+            (Some(_) | None, _) => Answer::Wait(self.ask(&mut state)),
+        }
+    }
+
+    /// Begins a try unless one is under way; its end is told to the receiver.
+    fn ask(&self, state: &mut State) -> watch::Receiver<u64> {
+        let ending = self.shared.ended.subscribe();
+        if !state.asking {
+            state.asking = true;
+            let trying = Trying(Arc::clone(&self.shared));
+            let fetching = (self.fetch)();
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "it ends within seconds, changes nothing but these keys, and others wait for it than who began it"
+            )]
+            drop(tokio::spawn(async move { trying.end(fetching.await) }));
+        }
+        ending
+    }
+
+    async fn wait(&self, mut ending: watch::Receiver<u64>) -> Result<(), Unreachable> {
+        if self.shared.ended.receiver_count() > MOST_WAITING {
+            return Err(Unreachable::Crowded);
+        }
+        ending.changed().await.map_err(|_gone| Unreachable::Answer)
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether the last try is so recent that there is no next one yet.
+    fn pauses(&self, now: Timestamp) -> bool {
+        self.last
+            .is_some_and(|(ended, _)| ended.abs_diff_seconds(now) < PAUSE)
+    }
+
+    fn newer(&self, seen: &Kept) -> Option<Kept> {
+        self.kept.clone().filter(|kept| kept.number > seen.number)
+    }
+}
+
+impl Kept {
+    fn age(&self, now: Timestamp) -> u64 {
+        self.since.abs_diff_seconds(now)
+    }
+}
+
+/// A try that is under way, until it is dropped.
+struct Trying(Arc<Shared>);
+
+impl Trying {
+    fn end(self, fetched: Result<KeySet, Unreachable>) {
+        let now = self.0.clock.now();
+        let mut state = self.0.state();
+        let was_well = !matches!(state.last, Some((_, Err(_))));
+        let issuer = self.0.issuer.as_str();
+        match &fetched {
+            Err(why) if was_well => {
+                tracing::warn!(issuer, %why, "the keys of an identity provider are not to be had");
+            }
+            Ok(_) if !was_well => {
+                tracing::info!(issuer, "the keys of an identity provider are to be had again")
+            }
+            Ok(_) | Err(_) => {}
+        }
+        state.last = Some((now, fetched.as_ref().map(|_keys| ()).map_err(|why| *why)));
+        if let Ok(keys) = fetched {
+            let number = state.kept.as_ref().map_or(0, |kept| kept.number);
+            state.kept = Some(Kept {
+                keys: Arc::new(keys),
+                number: number.saturating_add(1),
+                since: now,
+            });
+        }
+    }
+}
+
+impl Drop for Trying {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.asking = false;
+        self.0.ended.send_modify(|ended| *ended = ended.wrapping_add(1));
+    }
+}
+
+#[cfg(test)]
+mod tests;

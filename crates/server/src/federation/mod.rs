@@ -1,0 +1,100 @@
+//! Who other people's identity providers say the caller is: tokens in, proofs out, and their keys fetched and kept.
+//!
+//! The only issuers that are ever asked are those that the settings name; nothing in a token, and nothing in a
+//! provider's answer, leads anywhere else. Each issuer is asked by one task at a time, within bounds of time and bytes,
+//! and nobody but those who bring its tokens waits for it.
+
+mod cache;
+mod fetch;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use moho_iam::oidc::{IdToken, SignedToken, TokenError};
+use moho_terms::Clock;
+
+use self::cache::IssuerKeys;
+use self::fetch::Source;
+use crate::config::FederationConfig;
+use crate::outbound::{AuthoritiesError, connector};
+
+/// Why federation cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FederationError {
+    #[error("the providers' certificates cannot be checked: `federation.ca` names the authorities to trust")]
+    Authorities(#[from] AuthoritiesError),
+    #[error("no certificate can be for the host of {issuer} in `federation.issuers`")]
+    Name { issuer: String },
+}
+
+/// Why an issuer's keys are not to be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unreachable {
+    #[error("it cannot be connected to")]
+    Connect,
+    #[error("it does not answer in time")]
+    Slow,
+    #[error("it does not answer as such a provider does")]
+    Answer,
+    #[error("its answer is too long")]
+    Long,
+    #[error("its description is not of this issuer")]
+    Issuer,
+    #[error("its keys are on a host that the settings do not name")]
+    Elsewhere,
+    #[error("its keys cannot be read")]
+    Keys,
+    #[error("too many requests wait for it")]
+    Crowded,
+}
+
+/// The issuers whose tokens are taken.
+pub(crate) struct Federation {
+    issuers: BTreeMap<String, IssuerKeys>,
+}
+
+impl Federation {
+    /// The issuers of the settings. Nobody is asked for anything yet.
+    pub(crate) fn new(config: &FederationConfig, clock: &Arc<dyn Clock>) -> Result<Self, FederationError> {
+        let mut issuers = BTreeMap::new();
+        if config.issuers.is_empty() {
+            return Ok(Self { issuers });
+        }
+        let tls = connector(config.ca.as_deref())?;
+        for issuer in &config.issuers {
+            let source = Source::new(issuer, &config.key_hosts, &tls);
+            let source = source.map_err(|_no_name| FederationError::Name {
+                issuer: issuer.to_string(),
+            })?;
+            let source = Arc::new(source);
+            let fetch = move || {
+                let source = Arc::clone(&source);
+                Box::pin(async move { source.fetch().await }) as cache::Fetching
+            };
+            let keys = IssuerKeys::new(issuer.to_string(), Box::new(fetch), Arc::clone(clock));
+            issuers.insert(issuer.to_string(), keys);
+        }
+        Ok(Self { issuers })
+    }
+
+    /// Checks a token's signature by its issuer's keys. A key that is not known yet is asked for, but not often.
+    ///
+    /// # Errors
+    /// [`TokenError`]: the token proves nothing, now or ever.
+    pub(crate) async fn check(&self, token: &IdToken<'_>) -> Result<SignedToken, TokenError> {
+        let issuer = self.issuers.get(token.issuer());
+        let issuer = issuer.ok_or(TokenError::UnknownIssuer)?;
+        let away = |why: Unreachable| {
+            tracing::debug!(%why, "a token could not be checked");
+            TokenError::Unreachable
+        };
+        let keys = issuer.keys().await.map_err(away)?;
+        match token.check_signature(&keys.keys) {
+            Err(TokenError::NoKey) => {
+                let newer = issuer.newer(&keys).await.map_err(away)?;
+                token.check_signature(&newer.ok_or(TokenError::NoKey)?.keys)
+            }
+            checked => checked,
+        }
+    }
+}

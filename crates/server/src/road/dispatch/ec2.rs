@@ -1,0 +1,100 @@
+//! EC2's operations: which action each takes, and on what.
+//!
+//! Decided on the ARN that a thing would have in the caller's own account, so that another account's looks as absent as what
+//! is nowhere.
+
+use moho_iam::action::{Action, ec2};
+use moho_iam::authz::{Context, Permit, Refusal};
+use moho_terms::{Arn, EndpointId};
+use moho_wire::aws::ops::ec2::{CreateVpcEndpoint, DeleteVpcEndpoints, ModifyVpcEndpoint, Request};
+use moho_wire::{Failure, Reply};
+
+use super::Trip;
+use crate::handlers::ec2 as handlers;
+use crate::net::Outbound;
+use crate::road::{failure, from_store, reply};
+
+pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbound, Failure> {
+    let asked = trip.asked();
+    match request {
+        Request::CreateVpcEndpoint(create) => create_endpoint(trip, *create).await,
+        Request::DescribeVpcEndpoints(describe) => {
+            let permit = permit::<ec2::DescribeVpcEndpoints>(trip, &trip.arn("ec2", "*")?, &Context::new())?;
+            handlers::describe(&asked, permit, *describe).await
+        }
+        Request::ModifyVpcEndpoint(modify) => modify_endpoint(trip, *modify).await,
+        Request::DeleteVpcEndpoints(delete) => delete_endpoints(trip, *delete).await,
+        Request::DescribeVpcEndpointServices(describe) => {
+            let everything = trip.arn("ec2", "*")?;
+            let permit = permit::<ec2::DescribeVpcEndpointServices>(trip, &everything, &Context::new())?;
+            handlers::describe_services(&asked, &permit, *describe)
+        }
+    }
+    .map(reply::whole)
+}
+
+async fn create_endpoint(trip: &Trip<'_>, create: CreateVpcEndpoint) -> Result<Reply, Failure> {
+    let creating = handlers::Creating::of(create, &trip.platform.region)?;
+    let context = creating.context();
+    let network = trip.arn("ec2", &format!("vpc/{}", creating.vpc))?;
+    let network = permit::<ec2::CreateVpcEndpoint>(trip, &network, &context)?;
+    // It has no id yet.
+    let endpoint = trip.arn("ec2", "vpc-endpoint/*")?;
+    let made = permit::<ec2::CreateVpcEndpoint>(trip, &endpoint, &context)?;
+    let tagging = if creating.is_tagged() {
+        Some(permit::<ec2::CreateTags>(trip, &endpoint, &context)?)
+    } else {
+        None
+    };
+    handlers::create(&trip.asked(), made, network, tagging, creating).await
+}
+
+async fn modify_endpoint(trip: &Trip<'_>, modify: ModifyVpcEndpoint) -> Result<Reply, Failure> {
+    let mut ids = handlers::ids(std::slice::from_ref(&modify.vpc_endpoint_id))?;
+    let id = ids.pop().ok_or(Failure::Internal)?;
+    let permit = of_endpoint::<ec2::ModifyVpcEndpoint>(trip, &id)?;
+    handlers::modify(&trip.asked(), permit, id, modify).await
+}
+
+async fn delete_endpoints(trip: &Trip<'_>, delete: DeleteVpcEndpoints) -> Result<Reply, Failure> {
+    let mut permits = Vec::new();
+    for id in handlers::ids(&delete.vpc_endpoint_ids)? {
+        let permit = of_endpoint::<ec2::DeleteVpcEndpoints>(trip, &id)?;
+        permits.push((id, permit));
+    }
+    handlers::delete(&trip.asked(), permits, delete.dry_run).await
+}
+
+/// Leave to do something with one endpoint; its tags can be asked about.
+fn of_endpoint<A: Action>(trip: &Trip<'_>, id: &EndpointId) -> Result<Permit<A>, Failure> {
+    let account = trip.caller.session().account();
+    let tags = trip
+        .platform
+        .store
+        .endpoint_tags(account, id)
+        .map_err(|error| from_store(&error))?;
+    let mut context = Context::new();
+    for (key, value) in tags {
+        for prefix in ["aws:ResourceTag", "ec2:ResourceTag"] {
+            context = context.with(&format!("{prefix}/{key}"), value.as_str());
+        }
+    }
+    permit(trip, &trip.arn("ec2", &format!("vpc-endpoint/{id}"))?, &context)
+}
+
+fn permit<A: Action>(trip: &Trip<'_>, resource: &Arn, context: &Context) -> Result<Permit<A>, Failure> {
+    trip.platform
+        .authorizer
+        .authorize(trip.caller, trip.facts, resource, context)
+        .map_err(|refusal| denied(&refusal))
+}
+
+/// EC2's sentence comes first; tools look for it.
+fn denied(refusal: &Refusal) -> Failure {
+    match refusal {
+        Refusal::AccessDenied { message, .. } => Failure::AccessDenied(format!(
+            "You are not authorized to perform this operation. {message}"
+        )),
+        Refusal::JournalUnavailable(_) | Refusal::PolicyUnavailable(_) => failure::from_refusal(refusal),
+    }
+}

@@ -1,0 +1,239 @@
+//! Roles and users as those who act: every policy that binds them, found by their unique ids.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use moho_iam::authz::{Attached, PrincipalFacts, PrincipalPolicies};
+use moho_iam::policy::PolicyKind;
+use moho_iam::{Principal, RoleSession as Session};
+use moho_terms::{AccountId, Arn};
+use rusqlite::Connection;
+
+use super::roles;
+use super::{attached, managed, tags, trust, users};
+use crate::Store;
+use crate::error::StoreError;
+use crate::identities;
+use crate::policies::TrustedRole;
+
+/// What stands where a managed policy is missing: it allows nothing.
+const NOTHING: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","NotAction":"*","Resource":"*"}]}"#;
+
+/// A principal's policies as they are kept: where each is from, and what it says.
+#[derive(Default)]
+pub(crate) struct Kept {
+    identity: Vec<(String, String)>,
+    boundary: Option<(String, Option<String>)>,
+    tags: BTreeMap<String, String>,
+    service_linked: bool,
+}
+
+impl Store {
+    /// All policies of whoever a session is of. A role or user that was deleted, even if it was made again since, has none.
+    pub(crate) fn principal(&self, session: &Session) -> Result<Arc<PrincipalPolicies>, StoreError> {
+        let account = session.account();
+        let found = match session.principal() {
+            Principal::AssumedRole { role, .. } => self.principal_of(account, &role.id)?,
+            Principal::User(user) | Principal::FederatedUser { user, .. } => {
+                self.principal_of(account, &user.id)?
+            }
+            Principal::WebIdentity(_) | Principal::Bootstrap => {
+                let mut guarded = PrincipalPolicies::default();
+                self.guard_principal(&mut guarded, account)?;
+                return Ok(Arc::new(guarded));
+            }
+        };
+        let Some((id, found)) = found else {
+            return Ok(Arc::default());
+        };
+        if session.session_policy_arns().is_empty() {
+            return Ok(found);
+        }
+        let narrowed = self.policies.get(
+            (id, session.session_policy_arns().to_vec()),
+            |cached| &mut cached.narrowed,
+            |cached| &cached.narrowed,
+            |(_, arns)| self.narrowed(account, &found, arns).map(Some),
+        )?;
+        Ok(narrowed.unwrap_or_default())
+    }
+
+    /// The policies of the role or user of a unique id, with that id.
+    #[expect(clippy::type_complexity, reason = "an id and what it is of")]
+    pub(crate) fn principal_of(
+        &self,
+        account: AccountId,
+        id: &str,
+    ) -> Result<Option<(String, Arc<PrincipalPolicies>)>, StoreError> {
+        let found = self.policies.get(
+            id.to_owned(),
+            |cached| &mut cached.principals,
+            |cached| &cached.principals,
+            |id| self.load_principal(account, id),
+        )?;
+        Ok(found.map(|found| (id.to_owned(), found)))
+    }
+
+    fn load_principal(
+        &self,
+        account: AccountId,
+        id: &str,
+    ) -> Result<Option<Arc<PrincipalPolicies>>, StoreError> {
+        let is_role = id.starts_with("AROA");
+        let kept = self.database.read(|connection| {
+            if is_role {
+                of_role(connection, account, id)
+            } else {
+                of_user(connection, account, id)
+            }
+        })?;
+        let Some(kept) = kept else { return Ok(None) };
+        let exists = is_role || self.long_lived_credentials_allowed(account)?;
+        let mut principal = PrincipalPolicies {
+            identity: self.attached(kept.identity)?,
+            boundary: kept
+                .boundary
+                .map(|(arn, text)| self.bound(arn, text))
+                .transpose()?,
+            facts: PrincipalFacts {
+                exists,
+                tags: kept.tags,
+                service_linked: kept.service_linked,
+                ..PrincipalFacts::default()
+            },
+            ..PrincipalPolicies::default()
+        };
+        self.guard_principal(&mut principal, account)?;
+        Ok(Some(Arc::new(principal)))
+    }
+
+    fn attached(&self, kept: Vec<(String, String)>) -> Result<Vec<Attached>, StoreError> {
+        let documents = kept.into_iter().map(|(source, text)| {
+            let document = self.parse(PolicyKind::Inline, &text)?;
+            Ok(Attached::new(source, document))
+        });
+        documents.collect()
+    }
+
+    fn bound(&self, arn: String, text: Option<String>) -> Result<Attached, StoreError> {
+        let document = self.parse(PolicyKind::Boundary, text.as_deref().unwrap_or(NOTHING))?;
+        Ok(Attached::new(arn, document))
+    }
+
+    /// A managed policy that was deleted narrows a session to nothing.
+    fn narrowed(
+        &self,
+        account: AccountId,
+        principal: &PrincipalPolicies,
+        arns: &[Arn],
+    ) -> Result<Arc<PrincipalPolicies>, StoreError> {
+        let mut narrowed = principal.clone();
+        for arn in arns {
+            let text = self
+                .database
+                .read(|connection| managed::document(connection, account, arn.as_str()))?;
+            let document = self.parse(PolicyKind::Identity, text.as_deref().unwrap_or(NOTHING))?;
+            narrowed
+                .session_managed
+                .push(Attached::new(arn.as_str(), document));
+        }
+        Ok(Arc::new(narrowed))
+    }
+
+    /// The role of this very ARN, as something that can be assumed.
+    pub(crate) fn trusted_role(&self, arn: &Arn) -> Result<Option<Arc<TrustedRole>>, StoreError> {
+        let (_path, name) = trust::path_and_name(arn, "role");
+        let (Ok(account), Ok(name)) = (arn.account().parse::<AccountId>(), name.parse()) else {
+            return Ok(None);
+        };
+        let found = self.policies.get(
+            (account, name),
+            |cached| &mut cached.roles,
+            |cached| &cached.roles,
+            |(account, name)| {
+                let Some(found) = self.role_by_name(*account, name.as_str())? else {
+                    return Ok(None);
+                };
+                let trusted = TrustedRole {
+                    trust: self.parse(PolicyKind::Trust, &found.role.trust_policy)?,
+                    arn: found.role.arn()?,
+                    tags: found.tags.into_iter().collect(),
+                };
+                Ok(Some(Arc::new(trusted)))
+            },
+        )?;
+        Ok(found.filter(|role| role.arn == *arn))
+    }
+
+    /// The tags of something else of IAM's.
+    pub(crate) fn iam_tags(&self, kind: &str, arn: &Arn) -> Result<BTreeMap<String, String>, StoreError> {
+        let Ok(account) = arn.account().parse::<AccountId>() else {
+            return Ok(BTreeMap::new());
+        };
+        let (_path, name) = trust::path_and_name(arn, kind);
+        let tags = match kind {
+            "policy" => self.policy_tags(arn)?,
+            "instance-profile" => {
+                let found = self.instance_profile_place(account, name)?;
+                found.map(|(_, _, tags)| tags).unwrap_or_default()
+            }
+            "user" => self.database.read(|connection| {
+                let id = users::with_arn(connection, account, arn)?;
+                id.map_or(Ok(Vec::new()), |id| tags::of(connection, &id))
+            })?,
+            "oidc-provider" | "saml-provider" => self
+                .database
+                .read(|connection| tags::of(connection, arn.as_str()))?,
+            _ => Vec::new(),
+        };
+        Ok(tags.into_iter().collect())
+    }
+}
+
+fn of_role(connection: &Connection, account: AccountId, id: &str) -> rusqlite::Result<Option<Kept>> {
+    let Some(role) = roles::find_id(connection, account, id)? else {
+        return Ok(None);
+    };
+    let inline = attached::inline(connection, &role.id)?.into_iter();
+    let named = inline.map(|(name, document)| (format!("role/{}/inline:{name}", role.name), document));
+    let mut kept = Kept {
+        identity: named.collect(),
+        tags: tags::of(connection, &role.id)?.into_iter().collect(),
+        service_linked: role.service.is_some(),
+        boundary: None,
+    };
+    for arn in attached::attachments(connection, &role.id)? {
+        let document = managed::document(connection, account, &arn)?;
+        kept.identity.extend(document.map(|document| (arn, document)));
+    }
+    if let Some(arn) = role.boundary {
+        let document = managed::document(connection, account, &arn)?;
+        kept.boundary = Some((arn, document));
+    }
+    Ok(Some(kept))
+}
+
+fn of_user(connection: &Connection, account: AccountId, id: &str) -> rusqlite::Result<Option<Kept>> {
+    let Some(name) = users::name_of(connection, account, id)? else {
+        return Ok(None);
+    };
+    let Some(user) = identities::user_policies(connection, account, &name)? else {
+        return Ok(None);
+    };
+    let mut kept = Kept {
+        identity: user.inline,
+        tags: user.tags,
+        ..Kept::default()
+    };
+    for arn in user.managed {
+        let document = managed::document(connection, account, &arn)?;
+        kept.identity.extend(document.map(|document| (arn, document)));
+    }
+    if let Some(arn) = user.boundary {
+        let arn = arn.as_str().to_owned();
+        let document = managed::document(connection, account, &arn)?;
+        kept.boundary = Some((arn, document));
+    }
+    Ok(Some(kept))
+}

@@ -1,0 +1,91 @@
+"""Sessions as boto3's users get them: roles that a test makes, and clients with a session's credentials."""
+
+import json
+from dataclasses import dataclass
+
+import boto3
+import botocore.exceptions
+from botocore.config import Config
+
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+
+
+def document(*statements) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def client(moho, service, credentials=None, **more):
+    """A boto3 client of the administrator's, or with credentials as STS gives them."""
+    if credentials is None:
+        return moho.boto3(service, "Admin")
+    return boto3.client(
+        service,
+        endpoint_url=moho.url,
+        verify=str(moho.authority),
+        region_name=moho.credentials().region,
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials.get("SessionToken"),
+        config=Config(retries={"total_max_attempts": 1}, proxies={}, **more),
+    )
+
+
+@dataclass
+class Denied:
+    code: str
+    message: str
+    status: int
+
+
+def refused(call, *arguments, **parameters) -> Denied:
+    """The error that a call ends with."""
+    try:
+        answer = call(*arguments, **parameters)
+    except botocore.exceptions.ClientError as error:
+        told = error.response["Error"]
+        return Denied(told["Code"], told["Message"], error.response["ResponseMetadata"]["HTTPStatusCode"])
+    raise AssertionError(f"not refused: {answer}")
+
+
+class Account:
+    """The first account, in which a test makes roles under names of its own."""
+
+    def __init__(self, moho, prefix: str):
+        self.moho = moho
+        self.prefix = prefix
+        self.number = client(moho, "sts").get_caller_identity()["Account"]
+        self.iam = client(moho, "iam")
+        self.made: list[str] = []
+
+    def arn(self, name: str) -> str:
+        return f"arn:aws:iam::{self.number}:role/{self.prefix}{name}"
+
+    def trust(self, *actions: str, **more) -> str:
+        principal = {"AWS": f"arn:aws:iam::{self.number}:root"}
+        return document({"Effect": "Allow", "Principal": principal, "Action": list(actions or ["sts:AssumeRole"]), **more})
+
+    def role(self, name: str, trust: str | None = None, allowed=(EVERYTHING,), **more) -> str:
+        """Makes a role that may do what it is allowed, and gives its ARN."""
+        name = self.prefix + name
+        made = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust or self.trust(), **more)
+        self.made.append(name)
+        if allowed:
+            self.iam.put_role_policy(RoleName=name, PolicyName="allowed", PolicyDocument=document(*allowed))
+        return made["Role"]["Arn"]
+
+    def assume(self, name: str, credentials=None, session="probe", **more) -> dict:
+        arn = name if name.startswith("arn:") else self.arn(name)
+        return client(self.moho, "sts", credentials).assume_role(RoleArn=arn, RoleSessionName=session, **more)
+
+    def session(self, name: str, credentials=None, **more) -> dict:
+        return self.assume(name, credentials, **more)["Credentials"]
+
+    def remove(self, name: str) -> None:
+        for policy in self.iam.list_role_policies(RoleName=name)["PolicyNames"]:
+            self.iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        self.iam.delete_role(RoleName=name)
+        self.made.remove(name)
+
+    def clear(self) -> None:
+        for name in list(self.made):
+            self.remove(name)

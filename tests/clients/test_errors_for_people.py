@@ -49,7 +49,7 @@ def test_missing_model_access_names_the_operation_and_the_grant(moho):
     with pytest.raises(openai.PermissionDeniedError) as refused:
         asked(moho.openai(), UNGRANTED)
     sentence = "You don't have access to the model with the specified model ID."
-    message = told(refused.value, "bedrock-mantle:CreateInference", "CreateFoundationModelAgreement", f"--bootstrap-grant {UNGRANTED}")
+    message = told(refused.value, "bedrock-mantle:CreateInference", "CreateFoundationModelAgreement", f"--model-id {UNGRANTED}")
     assert message.startswith(sentence)
     with pytest.raises(botocore.exceptions.ClientError) as refused:
         moho.boto3("bedrock-runtime").converse(modelId=UNGRANTED, messages=[{"role": "user", "content": [{"text": "Hi!"}]}])

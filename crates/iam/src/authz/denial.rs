@@ -93,9 +93,9 @@ fn no_model_access(request: &AccessRequest<'_>) -> String {
     let resource = request.resource.to_string();
     let model = resource.split_once(MODEL).map_or("ID", |(_, model)| model);
     format!(
-        "{NO_MODEL_ACCESS} {} on {resource} takes the account's agreement to the model, besides a policy. AWS's operation \
-         for that, CreateFoundationModelAgreement, is not served yet: the operator grants it by starting moho with \
-         --bootstrap-grant {model}.",
+        "{NO_MODEL_ACCESS} {} on {resource} takes the account's agreement to the model, besides a policy. Accept it: `aws \
+         bedrock list-foundation-model-agreement-offers --model-id {model}`, and its offerToken to `aws bedrock \
+         create-foundation-model-agreement` (bedrock:CreateFoundationModelAgreement).",
         request.action
     )
 }

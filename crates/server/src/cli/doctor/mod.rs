@@ -7,10 +7,12 @@
 mod address;
 mod certificate;
 mod clock;
+mod credentials;
 mod disk;
 mod finding;
 mod machine;
 mod model;
+mod private;
 mod processor;
 mod providers;
 mod scene;
@@ -127,7 +129,9 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     findings.extend(config.static_credentials.as_ref().map(fixed_credentials));
     findings.extend({
         let _inside = runtime.enter();
-        address::check(&scene)
+        let mut found = address::check(&scene);
+        found.extend(private::check(&scene));
+        found
     });
     findings.extend(certificate::check(&scene, &names));
     findings.extend(providers::check(&config.federation));
@@ -137,6 +141,7 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     ));
     findings.extend(processor::check(surroundings().cores, config.threads));
     findings.extend(disk::check(&scene));
+    findings.extend(credentials::check(&scene));
     findings.extend(model::check(&scene));
     findings.extend(machine::check(&scene));
     Ok(findings)

@@ -155,10 +155,9 @@ pub(super) fn find(
         format!("SELECT {COLUMNS} FROM iam_identity WHERE account_id = ?1 AND kind = ?2 AND folded = ?3");
     connection
         .prepare(&select)?
-        .query_row(
-            params![account.as_str(), kind.as_str(), folded(name)],
-            |row| Identity::read(row, account),
-        )
+        .query_row(params![account.as_str(), kind.as_str(), folded(name)], |row| {
+            Identity::read(row, account)
+        })
         .optional()
 }
 

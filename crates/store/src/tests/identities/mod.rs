@@ -4,6 +4,7 @@ mod credentials;
 mod providers;
 
 use moho_iam::action::organizations as organisation;
+use moho_iam::authn::CredentialSource as _;
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_terms::AccessKeyId;
 
@@ -369,4 +370,3 @@ fn a_permit_is_for_the_callers_own_account_only() {
         Err(IamError::Store(StoreError::OtherPermit))
     ));
 }
-

@@ -1,9 +1,10 @@
 //! Kept, lost, altered: what the store gives back, and what it says when it cannot.
 
 mod damage;
-mod iam;
+mod endpoints;
 mod identities;
 mod organizations;
+mod roles;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -244,6 +244,8 @@ def test_only_the_management_account_administers(office, organizations, root):
         (member.describe_account, {"AccountId": account}),
         (member.describe_account, {"AccountId": "000000000000"}),
         (member.describe_policy, {"PolicyId": "p-FullAWSAccess"}),
+        (member.list_targets_for_policy, {"PolicyId": "p-FullAWSAccess"}),
+        (member.attach_policy, {"PolicyId": "p-FullAWSAccess", "TargetId": account}),
         (member.create_policy, {"Name": "x", "Type": "SERVICE_CONTROL_POLICY", "Description": "", "Content": document(DENY_BEDROCK)}),
         (member.detach_policy, {"PolicyId": "p-s00000000000", "TargetId": account}),
         (member.move_account, {"AccountId": account, "SourceParentId": root, "DestinationParentId": root}),

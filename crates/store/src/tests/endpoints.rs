@@ -39,7 +39,9 @@ impl House {
 
     fn make(&self, new: &NewEndpoint) -> EndpointCreated {
         let permit = self.of_ec2::<ec2::CreateVpcEndpoint>();
-        self.store.create_endpoint(&permit, new, self.world.now()).unwrap()
+        self.store
+            .create_endpoint(&permit, new, self.world.now())
+            .unwrap()
     }
 }
 

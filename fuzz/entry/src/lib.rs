@@ -14,6 +14,7 @@ mod identity;
 mod json;
 mod policy;
 mod query;
+mod saml;
 mod sealed;
 mod settings;
 mod sigv4;
@@ -27,6 +28,7 @@ pub use identity::identity;
 pub use json::{json_commands, json_is_taken};
 pub use policy::policy;
 pub use query::query_forms;
+pub use saml::saml_metadata;
 pub use sealed::{journal, sealed_object};
 pub use settings::settings;
 pub use sigv4::sigv4;
@@ -55,6 +57,7 @@ pub const TARGETS: &[Target] = &[
     target("json_commands", json_commands, 6_000),
     target("policy", policy, 10_000),
     target("query_forms", query_forms, 10_000),
+    target("saml_metadata", saml_metadata, 20_000),
     target("sealed_object", sealed_object, 100_000),
     target("settings", settings, 20_000),
     target("sigv4", sigv4, 20_000),

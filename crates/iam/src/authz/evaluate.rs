@@ -231,10 +231,13 @@ impl Verdicts {
     /// account alone leaves it to the account's own policies. Across accounts both must.
     fn not_granted(&self, question: &Question<'_>) -> Option<Layer> {
         let within = question.within_account();
-        // Whoever is nobody yet has no policies: the role's alone decide.
-        let nobody_yet = question.kind() == Some(CallerKind::WebIdentity);
-        let resource_must_allow = !within || nobody_yet || resource_decides(question);
-        let identity_must_allow = !nobody_yet && (!within || self.resource < Named::AsRole);
+        if question.kind() == Some(CallerKind::WebIdentity) {
+            // Whoever is nobody yet has no policies: those of a role in its provider's account decide alone.
+            let granted = within && self.resource == Named::Directly;
+            return (!granted).then(|| resource_layer(question.action.as_written()));
+        }
+        let resource_must_allow = !within || resource_decides(question);
+        let identity_must_allow = !within || self.resource < Named::AsRole;
         if resource_must_allow && self.resource == Named::Not {
             Some(resource_layer(question.action.as_written()))
         } else if identity_must_allow && !self.identity {
@@ -247,11 +250,13 @@ impl Verdicts {
     /// The layer that narrows the caller and does not allow the request. Within an account, what a resource grants a
     /// session or user itself is narrowed by nothing.
     fn narrowed_away(&self, question: &Question<'_>) -> Option<Layer> {
-        if question.within_account() && self.resource == Named::Directly {
+        if beyond_credentials(question) {
+            Some(Layer::Session)
+        } else if question.within_account() && self.resource == Named::Directly {
             None
         } else if !self.boundary {
             Some(Layer::Boundary)
-        } else if !self.session || beyond_credentials(question) {
+        } else if !self.session {
             Some(Layer::Session)
         } else {
             None
@@ -259,25 +264,32 @@ impl Verdicts {
     }
 }
 
-/// Temporary credentials of users, who have proved no second factor, administer no identities.
+/// What no policy can give: temporary credentials of users, who have proved no second factor, administer no identities, and
+/// whoever is nobody yet can only become a session of a role.
 fn beyond_credentials(question: &Question<'_>) -> bool {
+    use action::sts::{AssumeRole, AssumeRoleWithWebIdentity, SetSourceIdentity, TagSession};
     let action = question.action.as_written();
-    let own = match question.kind() {
-        Some(CallerKind::UserSession) => action == action::sts::AssumeRole::NAME,
-        Some(CallerKind::FederatedUser) => false,
-        Some(
-            CallerKind::RoleSession | CallerKind::User | CallerKind::WebIdentity | CallerKind::Bootstrap,
-        )
-        | None => return false,
-    };
-    !own && (action.starts_with("iam:") || action.starts_with("sts:"))
+    let administers = action.starts_with("iam:") || action.starts_with("sts:");
+    match question.kind() {
+        Some(CallerKind::UserSession) => {
+            administers && ![AssumeRole::NAME, TagSession::NAME, SetSourceIdentity::NAME].contains(&action)
+        }
+        Some(CallerKind::FederatedUser) => administers,
+        Some(CallerKind::WebIdentity) => ![
+            AssumeRoleWithWebIdentity::NAME,
+            TagSession::NAME,
+            SetSourceIdentity::NAME,
+        ]
+        .contains(&action),
+        Some(CallerKind::RoleSession | CallerKind::User | CallerKind::Bootstrap) | None => false,
+    }
 }
 
 /// Roles are assumed and keys used only by whom their own policy names.
 fn resource_decides(question: &Question<'_>) -> bool {
     let resource = || question.resource.splitn(6, ':').nth(5).unwrap_or("");
     match question.action.as_written().split_once(':') {
-        Some(("sts", action)) => action.starts_with("AssumeRole"),
+        Some(("sts", action)) => action.starts_with("AssumeRole") || resource().starts_with("role/"),
         Some(("kms", _)) => resource().starts_with("key/"),
         Some(_) | None => false,
     }

@@ -132,11 +132,6 @@ impl Pattern {
         self.matches(text, Case::Sensitive, &NoVariables)
     }
 
-    /// Whether it fits everything.
-    pub(crate) fn is_anything(&self) -> bool {
-        self.0 == Form::Anything
-    }
-
     /// Tells the key of every variable.
     pub(crate) fn for_each_key<'a>(&'a self, tell: &mut impl FnMut(&'a Key)) {
         let Form::Parts(parts) = &self.0 else {

@@ -77,7 +77,8 @@ impl PrincipalPattern {
         })
     }
 
-    /// How it names `caller`. Whoever is known to an identity provider only is named by that provider only.
+    /// How it names `caller`. Whoever is known to an identity provider only is named directly by that provider only; `*`
+    /// speaks of it too, but grants it nothing.
     pub(crate) fn names(&self, caller: &Caller<'_>) -> Named {
         let nobody_yet = caller.kind == CallerKind::WebIdentity;
         match self {
@@ -89,8 +90,9 @@ impl PrincipalPattern {
                 }
             }
             Self::Federated(_) | Self::Service => Named::Not,
-            _ if nobody_yet => Named::Not,
+            Self::Anyone if nobody_yet => Named::ByAccount,
             Self::Anyone => Named::Directly,
+            _ if nobody_yet => Named::Not,
             Self::Account(account) if *account == caller.account => Named::ByAccount,
             Self::Arn(arn) if arn.as_str() == caller.arn => Named::Directly,
             Self::Arn(arn) if arn.as_str() == &*caller.of_arn => Named::AsRole,
@@ -104,7 +106,10 @@ impl PrincipalPattern {
 /// and the session itself are listed, and a user only if its account is.
 pub(crate) fn leaves_out(list: &[PrincipalPattern], caller: &Caller<'_>) -> bool {
     let listed = |wanted: Named| list.iter().any(|pattern| pattern.names(caller) == wanted);
-    if caller.kind == CallerKind::WebIdentity || list.contains(&PrincipalPattern::Anyone) {
+    if list.contains(&PrincipalPattern::Anyone) {
+        return true;
+    }
+    if caller.kind == CallerKind::WebIdentity {
         return listed(Named::Directly);
     }
     let is_of_another = *caller.of_arn != *caller.arn;

@@ -7,6 +7,7 @@ mod authenticate;
 mod dispatch;
 mod failure;
 mod health;
+mod last_used;
 mod reply;
 mod strangers;
 
@@ -63,6 +64,7 @@ impl RequestRoad {
             return web_identity::assume(&bringing, assume).await;
         }
         let caller = authenticate::caller(platform, inbound, route, &facts)?;
+        last_used::note(platform, &caller);
         let headers = &inbound.head.headers;
         let command = route.command(
             &|name| {

@@ -50,12 +50,24 @@ use crate::net::{Head, RimError};
 /// That the bootstrap door is closed, in the journal's word.
 const DOOR_CLOSED: &str = "door-closed";
 /// Why authentications fail, in the words of the journal.
-const AUTH_FAILURES: [&str; 9] = [
+const AUTH_FAILURES: [&str; 21] = [
     "missing",
     "malformed",
     "unknown-key",
     "wrong-scope",
     "bad-signature",
+    "web-identity/malformed",
+    "web-identity/unknown-issuer",
+    "web-identity/unreachable",
+    "web-identity/no-provider",
+    "web-identity/algorithm",
+    "web-identity/no-key",
+    "web-identity/bad-signature",
+    "web-identity/claim",
+    "web-identity/issuer",
+    "web-identity/audience",
+    "web-identity/expired",
+    "web-identity/not-yet",
     "unavailable",
     "expired",
     "skewed",

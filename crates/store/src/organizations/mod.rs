@@ -170,3 +170,9 @@ impl Store {
         Ok(whole.map_or_else(Vec::new, |whole| whole.all_that_let_in_long_lived()))
     }
 }
+
+/// The accounts in which long-lived credentials may exist, for whoever has no store open; none if that cannot be said.
+pub(crate) fn letting_in_long_lived(connection: &rusqlite::Connection) -> rusqlite::Result<Vec<AccountId>> {
+    let whole = load::load(connection)?.and_then(Result::ok);
+    Ok(whole.map_or_else(Vec::new, |whole| whole.all_that_let_in_long_lived()))
+}

@@ -192,10 +192,23 @@ fn keys_stop_working_the_moment_the_policy_goes() {
     assert!(store.access_key(&key).unwrap().is_none());
     assert!(store.bedrock_key("BedrockAPIKey-1-at-1").unwrap().is_none());
     let counted = store.long_lived_credentials().unwrap();
-    assert_eq!(
-        (counted.users, counted.access_keys, counted.service_credentials),
-        (1, 1, 1)
-    );
+    let there = LongLivedCredentials {
+        allowed_in: Vec::new(),
+        users: 1,
+        access_keys: 1,
+        service_credentials: 1,
+    };
+    assert_eq!(counted, there);
+    let (directory, data) = (office.directory.path().join("store"), office.directory);
+    let seen = || LongLivedCredentials::of_directory(&directory).unwrap();
+    assert_eq!(seen(), Some(there.clone()), "beside the store that is open");
+    drop((office.house, office.admin));
+    let files = || std::fs::read_dir(&directory).unwrap().count();
+    let before = files();
+    assert_eq!(seen(), Some(there));
+    assert_eq!(files(), before, "looking leaves no trace");
+    drop(data);
+    assert_eq!(seen(), None);
 }
 
 #[test]

@@ -487,3 +487,5 @@ impl Route {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tried;

@@ -88,7 +88,7 @@ fn allowed(
     session_policy: Option<&PolicyDocument>,
     (action, resource): (&str, &str),
 ) -> bool {
-    decide(&session("R", session_policy), action, resource, policies).decision == Decision::Allow
+    decided(&session("R", session_policy), action, resource, policies).decision == Decision::Allow
 }
 
 proptest! {
@@ -132,7 +132,7 @@ proptest! {
 
     #[test]
     fn a_decision_is_explained(policies in any_policies(), request in any_request()) {
-        let response = decide(&session("R", None), request.0, request.1, &policies);
+        let response = decided(&session("R", None), request.0, request.1, &policies);
         let effects: Vec<_> = response.diagnostics.determining.iter().map(|statement| statement.effect).collect();
         match response.decision {
             Decision::Allow => prop_assert!(!effects.is_empty() && !effects.contains(&crate::policy::Effect::Deny)),

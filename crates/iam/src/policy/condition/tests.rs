@@ -5,13 +5,43 @@ use proptest::prelude::*;
 
 fn holds(operator: &str, policy: &[&str], request: Option<&[&str]>) -> bool {
     let values: Vec<String> = policy.iter().map(|v| (*v).to_owned()).collect();
-    let condition = Condition::parse(operator, "aws:Key", &values).unwrap();
+    let condition = Condition::parse(operator, "aws:Key", &values, true).unwrap();
     let mut context = Context::new().with("aws:other", "here");
     if let Some(request) = request {
         context.set("AWS:KEY", request.iter().map(|v| (*v).to_owned()).collect());
     }
     condition.holds(&context)
 }
+
+/// Every operator but `Null`.
+const OPERATORS: [&str; 26] = [
+    "StringEquals",
+    "StringNotEquals",
+    "StringEqualsIgnoreCase",
+    "StringNotEqualsIgnoreCase",
+    "StringLike",
+    "StringNotLike",
+    "NumericEquals",
+    "NumericNotEquals",
+    "NumericLessThan",
+    "NumericLessThanEquals",
+    "NumericGreaterThan",
+    "NumericGreaterThanEquals",
+    "DateEquals",
+    "DateNotEquals",
+    "DateLessThan",
+    "DateLessThanEquals",
+    "DateGreaterThan",
+    "DateGreaterThanEquals",
+    "Bool",
+    "BinaryEquals",
+    "IpAddress",
+    "NotIpAddress",
+    "ArnEquals",
+    "ArnLike",
+    "ArnNotEquals",
+    "ArnNotLike",
+];
 
 #[test]
 fn each_operator_holds_and_does_not() {
@@ -42,7 +72,16 @@ fn each_operator_holds_and_does_not() {
             "arn:aws:iam::2:role/x",
             "arn:aws:iam::1:role/x",
         ),
+        (
+            "ArnEquals",
+            "arn:aws:iam::1:role/x",
+            "arn:aws:iam::1:role/x",
+            "arn:aws:iam::1:role/y",
+        ),
+        ("ArnLike", "*", "arn:aws:iam::1:role/x", "no arn"),
         ("Bool", "true", "TRUE", "false"),
+        ("BinaryEquals", "QmluYXJ5", "QmluYXJ5", "QmluYXJ6"),
+        ("BinaryEquals", "YQ==", "YQ", "!"),
         ("NumericEquals", "5", "5.0", "6"),
         ("NumericNotEquals", "5", "6", "5"),
         ("NumericLessThan", "5", "4", "5"),
@@ -84,6 +123,29 @@ fn each_operator_holds_and_does_not() {
 
 #[test]
 fn an_absent_key_fails_what_is_positive_only() {
+    let value = |operator: &str| match operator {
+        "Bool" => "true",
+        "BinaryEquals" => "YQ==",
+        operator if operator.starts_with("Arn") => "arn:aws:iam::1:role/x",
+        operator if operator.starts_with("Date") => "2026-11-22",
+        operator if operator.contains("Ip") => "10.0.0.0/8",
+        operator if operator.starts_with("Numeric") => "1",
+        _ => "a",
+    };
+    for operator in OPERATORS {
+        let (holds_for, negated) = (
+            |o: &str| holds(o, &[value(operator)], None),
+            operator.contains("Not"),
+        );
+        assert_eq!(holds_for(operator), negated, "{operator}");
+        assert!(holds_for(&format!("{operator}IfExists")), "{operator}");
+        assert!(holds_for(&format!("ForAllValues:{operator}")), "{operator}");
+        assert!(!holds_for(&format!("ForAnyValue:{operator}")), "{operator}");
+        assert!(
+            holds_for(&format!("ForAnyValue:{operator}IfExists")),
+            "{operator}"
+        );
+    }
     assert!(!holds("StringEquals", &["a"], None));
     assert!(holds("StringNotEquals", &["a"], None));
     assert!(holds("StringEqualsIfExists", &["a"], None));
@@ -117,7 +179,16 @@ fn what_cannot_be_evaluated_is_refused() {
         ("StringEqual", "a"),
         ("stringequals", "a"),
         ("ForSomeValues:StringEquals", "a"),
-        ("BinaryEquals", "a"),
+        ("BinaryEquals", "a b"),
+        ("BinaryNotEquals", "YQ=="),
+        ("BoolNotEquals", "true"),
+        ("StringEqualsifexists", "a"),
+        ("ForAllValues:ForAnyValue:StringEquals", "a"),
+        ("StringEqualsIfExistsIfExists", "a"),
+        ("ForAnyValue:Null", "true"),
+        ("StringEquals", "a\u{202e}b"),
+        ("StringEquals", "a\u{200b}b"),
+        ("StringEquals", "a\u{0}b"),
         ("NullIfExists", "true"),
         ("Bool", "yes"),
         ("NumericEquals", "NaN"),
@@ -129,11 +200,88 @@ fn what_cannot_be_evaluated_is_refused() {
         ("StringLike", "${open"),
     ] {
         assert!(
-            Condition::parse(operator, "aws:k", &[value.to_owned()]).is_err(),
+            Condition::parse(operator, "aws:k", &[value.to_owned()], true).is_err(),
             "{operator} {value}"
         );
     }
-    assert!(Condition::parse("StringEquals", "", &[]).is_err());
+    assert!(Condition::parse("StringEquals", "", &[], true).is_err());
+}
+
+/// Keys that no request has had yet are as good as others: they are absent.
+#[test]
+fn every_key_of_every_service_can_be_asked_about() {
+    for key in [
+        "aws:MultiFactorAuthAge",
+        "aws:CalledVia",
+        "aws:CalledViaFirst",
+        "aws:Referer",
+        "aws:SourceArn",
+        "aws:SourceOrgPaths",
+        "aws:PrincipalServiceNamesList",
+        "aws:PrincipalTag/cost center",
+        "aws:RequestTag/\u{4f60}",
+        "bedrock:GuardrailIdentifier",
+        "bedrock:ServiceTier",
+        "bedrock:InferenceProfileArn",
+        "bedrock:PromptRouterArn",
+        "kms:EncryptionContext:a key/with=signs",
+        "kms:EncryptionContextKeys",
+        "kms:ViaService",
+        "kms:GrantOperations",
+        "kms:GrantConstraintType",
+        "kms:RecipientAttestation:PCR4",
+        "kms:RecipientAttestation:ImageSha384",
+        "s3:x-amz-server-side-encryption-aws-kms-key-id",
+        "s3:ExistingObjectTag/x",
+        "sts:ExternalId",
+        "sts:TransitiveTagKeys",
+        "idp.example.com/tenant:sub",
+    ] {
+        for (operator, absent) in [
+            ("StringEquals", false),
+            ("StringNotEquals", true),
+            ("StringEqualsIfExists", true),
+        ] {
+            let values = ["v".to_owned()];
+            let condition = Condition::parse(operator, key, &values, true).unwrap();
+            assert_eq!(condition.holds(&Context::new()), absent, "{operator} {key}");
+            let here = Context::new().with(&key.to_ascii_uppercase(), "v");
+            assert_eq!(
+                condition.holds(&here),
+                operator != "StringNotEquals",
+                "{operator} {key}"
+            );
+        }
+    }
+    for key in ["", "a*", "a?", "a\u{200b}", "a\nb", "a\"b"] {
+        assert!(
+            Condition::parse("StringEquals", key, &[], true).is_err(),
+            "{key:?}"
+        );
+    }
+}
+
+#[test]
+fn a_variable_has_one_value_or_none() {
+    let condition =
+        |value: &str| Condition::parse("StringEquals", "aws:Key", &[value.to_owned()], true).unwrap();
+    let mut context = Context::new().with("aws:Key", "a").with("aws:one", "a");
+    context.set("aws:many", vec!["a".to_owned(), "b".to_owned()]);
+    assert!(condition("${aws:ONE}").holds(&context));
+    assert!(!condition("${aws:many}").holds(&context));
+    assert!(condition("${aws:many, 'a'}").holds(&context));
+    assert!(!condition("${aws:none}").holds(&context));
+    let old = Condition::parse("StringEquals", "aws:Key", &["${aws:one}".to_owned()], false).unwrap();
+    assert!(!old.holds(&context));
+    assert!(old.holds(&Context::new().with("aws:Key", "${aws:one}")));
+    let arn = ["${aws:role}".to_owned()];
+    let same = Condition::parse("ArnEquals", "aws:Key", &arn, true).unwrap();
+    let context = |role: &str| {
+        let own = "arn:aws:iam::1:role/x";
+        Context::new().with("aws:Key", own).with("aws:role", role)
+    };
+    assert!(same.holds(&context("arn:aws:iam::1:role/x")));
+    assert!(!same.holds(&context("arn:aws:iam::1:role/*")));
 }
 
 proptest! {

@@ -174,6 +174,8 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn profile() -> Profile {
@@ -211,6 +213,22 @@ mod tests {
             appended,
             format!("[profile moho2]\nregion = a\n\n[profile moho]\n{OURS}")
         );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_file_says_it_is_kept(
+            lines in proptest::collection::vec(r"(\[(profile )?(moho|z|default)\]|[a-z_ ]{0,6}= ?[a-z]{0,4}|#? ?[\PC]{0,8})", 0..12),
+        ) {
+            let before = lines.join("\n");
+            let after = profile().within(&before, &login());
+            prop_assert_eq!(&profile().within(&after, &login()), &after, "once is enough");
+            let own = |line: &&str| setting(line).is_some_and(|(name, _)| OWN.contains(&name));
+            let mut kept = after.lines();
+            for line in before.lines().filter(|line| !own(line) && !line.is_empty()) {
+                prop_assert!(kept.any(|other| other == line), "{}", line);
+            }
+        }
     }
 
     #[test]

@@ -35,6 +35,11 @@ impl Named {
         arn(trip, kind, prefix.unwrap_or("/"), "").map(Self::of)
     }
 
+    /// Everything of the caller's account, as AWS decides on what has no resource of its own.
+    pub(super) fn everything(trip: &Trip<'_>) -> Result<Self, Failure> {
+        arn(trip, "*", "", "").map(Self::of)
+    }
+
     /// By its ARN.
     pub(super) fn of(arn: Arn) -> Self {
         Self {

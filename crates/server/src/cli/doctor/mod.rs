@@ -13,6 +13,7 @@ mod finding;
 mod machine;
 mod model;
 mod processor;
+mod quotas;
 mod scene;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -138,6 +139,7 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     findings.extend(disk::check(&scene));
     findings.extend(credentials::check(&scene));
     findings.extend(model::check(&scene));
+    findings.extend(quotas::check(config));
     findings.extend(machine::check(&scene));
     Ok(findings)
 }

@@ -4,7 +4,8 @@ use super::page::{Kind, Page};
 use crate::usage::{Series, Taken};
 
 /// The kinds of tokens that are told apart, by OpenTelemetry's words.
-const TOKENS: [(&str, fn(&Taken) -> u64); 2] = [("input", |taken| taken.input), ("output", |taken| taken.output)];
+const TOKENS: [(&str, fn(&Taken) -> u64); 2] =
+    [("input", |taken| taken.input), ("output", |taken| taken.output)];
 
 /// Writes the families of usage.
 pub(super) fn write(page: &mut Page, series: &[Series]) {

@@ -2,6 +2,7 @@
 
 mod damage;
 mod identities;
+mod model_access;
 mod organizations;
 mod roles;
 

@@ -15,22 +15,31 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
         let mut models = config.models.iter();
         if !config.models.is_empty() && !models.any(|model| fits(pattern, model.id.as_str())) {
             findings.push(
-                Finding::warning(QUOTAS, format!("the quota for {selects} fits no model that is named"))
-                    .why("it limits nobody")
-                    .cure("correct its `model`, or leave it out for all models together"),
+                Finding::warning(
+                    QUOTAS,
+                    format!("the quota for {selects} fits no model that is named"),
+                )
+                .why("it limits nobody")
+                .cure("correct its `model`, or leave it out for all models together"),
             );
         }
         if quota.limits.let_nobody_in() {
             findings.push(
-                Finding::note(QUOTAS, format!("the quota for {selects} lets nobody in: one of its numbers is 0"))
-                    .why("each request that it is for is refused")
-                    .cure("raise it, unless that is what it is for"),
+                Finding::note(
+                    QUOTAS,
+                    format!("the quota for {selects} lets nobody in: one of its numbers is 0"),
+                )
+                .why("each request that it is for is refused")
+                .cure("raise it, unless that is what it is for"),
             );
         }
     }
     if findings.is_empty() && !config.quotas.is_empty() {
         let count = config.quotas.len();
-        findings.push(Finding::fine(QUOTAS, format!("{count} of them, each for models that are named")));
+        findings.push(Finding::fine(
+            QUOTAS,
+            format!("{count} of them, each for models that are named"),
+        ));
     }
     findings
 }
@@ -48,7 +57,10 @@ mod tests {
             data_home: Some("/nonexistent".into()),
         };
         let config = Config::resolve(&Typed::from_file(&file).unwrap(), &surroundings).unwrap();
-        check(&config).into_iter().map(|finding| (finding.level, finding.what)).collect()
+        check(&config)
+            .into_iter()
+            .map(|finding| (finding.level, finding.what))
+            .collect()
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod disk;
 mod finding;
 mod machine;
 mod model;
+mod private;
 mod processor;
 mod quotas;
 mod scene;
@@ -128,7 +129,9 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     findings.extend(config.static_credentials.as_ref().map(fixed_credentials));
     findings.extend({
         let _inside = runtime.enter();
-        address::check(&scene)
+        let mut found = address::check(&scene);
+        found.extend(private::check(&scene));
+        found
     });
     findings.extend(certificate::check(&scene, &names));
     findings.extend(clock::check(

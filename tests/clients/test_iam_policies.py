@@ -139,8 +139,9 @@ def test_the_policies_of_aws_are_there_and_nobody_changes_them(account, name):
 
 
 def test_another_accounts_policies_look_alike_whether_or_not_they_are_there(account):
-    said = {refused("AccessDenied", account.iam.get_policy, PolicyArn=f"arn:aws:iam::999999999999:policy/{name}") for name in ["a", "b"]}
-    assert said == {"Policy is outside your own account."}
+    other = "arn:aws:iam::999999999999:policy/"
+    said = {refused("AccessDenied", account.iam.get_policy, PolicyArn=other + name).replace(other + name, "ARN") for name in ["a", "b"]}
+    assert len(said) == 1
     refused("NoSuchEntity", account.iam.get_policy, PolicyArn="arn:aws:iam::aws:policy/NoSuchPolicy")
 
 

@@ -73,12 +73,10 @@ impl RequestRoad {
             },
             inbound.body.expose(),
         )?;
-        let command = match command {
-            Command::Sts(Request::AssumeRoleWithWebIdentity(assume)) => {
-                return web_identity::assume(&bringing, *assume).await;
-            }
-            command => command,
-        };
+        // Whatever else vouches for the caller: what counts is the token.
+        if let Command::Sts(Request::AssumeRoleWithWebIdentity(assume)) = command {
+            return web_identity::assume(&bringing, *assume).await;
+        }
         let trip = dispatch::Trip {
             platform,
             caller: &caller,

@@ -132,6 +132,8 @@ impl LastUse {
         whose: &str,
         since: Timestamp,
     ) -> Result<Vec<LastAccess>, IamError> {
+        // The journal has whole seconds.
+        let since = Timestamp::from_unix_seconds(since.unix_seconds());
         let principal = format!("{}/{}", permit.session().account(), whose.to_ascii_lowercase());
         let mut all = self.store.last_accesses(permit, &principal, since)?;
         let gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);

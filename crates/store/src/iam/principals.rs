@@ -40,6 +40,12 @@ impl Store {
         let account = session.account();
         let found = match session.principal() {
             Principal::AssumedRole { role, .. } => self.principal_of(account, &role.id)?,
+            // Users are nobody where the organisation does not let long-lived credentials in, whatever they made of theirs.
+            Principal::User(_) | Principal::FederatedUser { .. }
+                if !self.long_lived_credentials_allowed(account)? =>
+            {
+                None
+            }
             Principal::User(user) | Principal::FederatedUser { user, .. } => {
                 self.principal_of(account, &user.id)?
             }

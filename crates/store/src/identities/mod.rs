@@ -28,7 +28,7 @@ pub use survey::LongLivedCredentials;
 pub use tags::{ListsTags, RemovesTags, SetsTags};
 
 pub(crate) use entities::{arn_of_user, user_with_arn};
-pub(crate) use policies::{UserPolicies, user_policies};
+pub(crate) use policies::user_policies;
 
 use moho_terms::{AccountId, Arn, Entropy};
 use rusqlite::Connection;

@@ -117,7 +117,8 @@ impl Store {
         self.levels(account, PolicyType::ServiceControl)
     }
 
-    /// The resource control policies that bind what is done with an account's resources, likewise.
+    /// The resource control policies that bind what is done with an account's resources, likewise: those of the management
+    /// account nothing binds.
     ///
     /// # Errors
     /// [`StoreError`] if that cannot be said; treat it as a refusal.

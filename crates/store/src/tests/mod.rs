@@ -1,7 +1,9 @@
 //! Kept, lost, altered: what the store gives back, and what it says when it cannot.
 
 mod damage;
+mod endpoints;
 mod identities;
+mod model_access;
 mod organizations;
 mod roles;
 

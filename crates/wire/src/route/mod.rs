@@ -435,9 +435,11 @@ impl Route {
         if self.unsigned_limit().is_none() || !asks_for_web_identity(&self.raw_query, body) {
             return Ok(None);
         }
-        match QueryService::Sts.command(&self.raw_query, body)? {
-            Command::Sts(Request::AssumeRoleWithWebIdentity(assume)) => Ok(Some(*assume)),
-            _ => Ok(None),
+        let command = QueryService::Sts.command(&self.raw_query, body)?;
+        if let Command::Sts(Request::AssumeRoleWithWebIdentity(assume)) = command {
+            Ok(Some(*assume))
+        } else {
+            Ok(None)
         }
     }
 

@@ -12,7 +12,10 @@ mod disk;
 mod finding;
 mod machine;
 mod model;
+mod private;
 mod processor;
+mod providers;
+mod quotas;
 mod scene;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -127,9 +130,12 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     findings.extend(config.static_credentials.as_ref().map(fixed_credentials));
     findings.extend({
         let _inside = runtime.enter();
-        address::check(&scene)
+        let mut found = address::check(&scene);
+        found.extend(private::check(&scene));
+        found
     });
     findings.extend(certificate::check(&scene, &names));
+    findings.extend(providers::check(&config.federation));
     findings.extend(clock::check(
         &scene,
         matches.get_one::<String>("time-from").map(String::as_str),
@@ -138,6 +144,7 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     findings.extend(disk::check(&scene));
     findings.extend(credentials::check(&scene));
     findings.extend(model::check(&scene));
+    findings.extend(quotas::check(config));
     findings.extend(machine::check(&scene));
     Ok(findings)
 }

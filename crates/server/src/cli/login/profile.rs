@@ -1,7 +1,7 @@
 //! The profile in AWS's settings file: one section is written, everything else stays as it is.
 
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 
@@ -29,7 +29,7 @@ pub(super) struct Profile {
 
 impl Profile {
     /// The profile `name`, for which AWS's tools run `program`.
-    pub(super) fn named(name: &str, program: PathBuf) -> Self {
+    pub(super) fn named(name: &str, program: &Path) -> Self {
         let program = quoted(&program.to_string_lossy());
         Self {
             process: format!("{program} credential-process --profile {name}"),
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     fn profile() -> Profile {
-        Profile::named("moho", PathBuf::from("/opt/my tools/moho"))
+        Profile::named("moho", Path::new("/opt/my tools/moho"))
     }
 
     fn login() -> Login {

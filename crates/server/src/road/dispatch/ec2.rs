@@ -46,7 +46,7 @@ async fn create_endpoint(trip: &Trip<'_>, create: CreateVpcEndpoint) -> Result<R
     } else {
         None
     };
-    handlers::create(&trip.asked(), made, network, tagging, creating).await
+    handlers::create(&trip.asked(), made, (&network, tagging.as_ref()), creating).await
 }
 
 async fn modify_endpoint(trip: &Trip<'_>, modify: ModifyVpcEndpoint) -> Result<Reply, Failure> {
@@ -86,15 +86,27 @@ fn permit<A: Action>(trip: &Trip<'_>, resource: &Arn, context: &Context) -> Resu
     trip.platform
         .authorizer
         .authorize(trip.caller, trip.facts, resource, context)
-        .map_err(|refusal| denied(&refusal))
+        .map_err(|refusal| denied(trip, &refusal))
 }
 
-/// EC2's sentence comes first; tools look for it.
-fn denied(refusal: &Refusal) -> Failure {
-    match refusal {
-        Refusal::AccessDenied { message, .. } => Failure::AccessDenied(format!(
-            "You are not authorized to perform this operation. {message}"
+/// EC2's sentences, which tools look for: the first, and the last, with why in a form that only those can read who may
+/// (`sts:DecodeAuthorizationMessage`).
+fn denied(trip: &Trip<'_>, refusal: &Refusal) -> Failure {
+    let (message, detail) = match refusal {
+        Refusal::AccessDenied { message, detail, .. } => (message, detail.to_json()),
+        Refusal::JournalUnavailable(_) | Refusal::PolicyUnavailable(_) => {
+            return failure::from_refusal(refusal);
+        }
+    };
+    let platform = trip.platform;
+    let account = trip.caller.session().account();
+    let sealed = platform
+        .authenticator
+        .encode_authorization_message(account, &detail, &*platform.entropy);
+    match sealed {
+        Ok(sealed) => Failure::AccessDenied(format!(
+            "You are not authorized to perform this operation. {message} Encoded authorization failure message: {sealed}"
         )),
-        Refusal::JournalUnavailable(_) | Refusal::PolicyUnavailable(_) => failure::from_refusal(refusal),
+        Err(_no_entropy) => Failure::Unavailable,
     }
 }

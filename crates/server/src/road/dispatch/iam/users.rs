@@ -122,15 +122,12 @@ async fn create(trip: &Trip<'_>, request: requests::CreateUser) -> Result<Outbou
 
 /// Renaming takes leave for the old name and for the new one.
 async fn update(trip: &Trip<'_>, request: requests::UpdateUser) -> Result<Outbound, Failure> {
-    let old = Named::user(trip, &request.user_name)?;
-    let permit = old.permit::<iam::UpdateUser>(trip)?;
-    let name = request.new_user_name.as_deref().unwrap_or(&request.user_name);
-    let kept = permit.resource().resource().strip_prefix("user");
-    let kept = kept
-        .and_then(|rest| rest.rsplit_once('/'))
-        .map(|(path, _)| format!("{path}/"));
-    let path = request.new_path.or(kept);
-    let onto = Named::new(trip, "user", path.as_deref(), name)?.permit(trip)?;
+    let permit = Named::user(trip, &request.user_name)?.permit::<iam::UpdateUser>(trip)?;
+    let kept = permit.resource().resource().strip_prefix("user").unwrap_or("");
+    let (path, name) = kept.rsplit_once('/').unwrap_or(("", kept));
+    let path = request.new_path.unwrap_or_else(|| format!("{path}/"));
+    let name = request.new_user_name.as_deref().unwrap_or(name);
+    let onto = Named::new(trip, "user", Some(&path), name)?.permit(trip)?;
     let changed = handlers::users::update(&trip.asked(), permit, onto).await;
     changed.map(reply::whole)
 }

@@ -104,7 +104,7 @@ def test_a_session_of_ones_own_is_unknown_to_iam(office, bob):
     office.role("r")
     assert office.assume("r", session)
     told = refused(own.get_session_token)
-    assert (told.code, told.status) == ("AccessDenied", 403)
+    assert (told.code, told.message) == ("AccessDenied", "Cannot call GetSessionToken with session credentials")
     assert refused(sts.get_session_token, SerialNumber="arn:aws:iam::1:mfa/bob", TokenCode="123456").code == "ValidationError"
 
 

@@ -46,7 +46,7 @@ async fn create_endpoint(trip: &Trip<'_>, create: CreateVpcEndpoint) -> Result<R
     } else {
         None
     };
-    handlers::create(&trip.asked(), made, network, tagging, creating).await
+    handlers::create(&trip.asked(), made, (&network, tagging.as_ref()), creating).await
 }
 
 async fn modify_endpoint(trip: &Trip<'_>, modify: ModifyVpcEndpoint) -> Result<Reply, Failure> {

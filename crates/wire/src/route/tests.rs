@@ -24,7 +24,7 @@ fn at<'a>(method: &'a str, raw_path: &'a str) -> RequestHead<'a> {
 #[test]
 fn every_route_is_found_under_both_prefixes() {
     let id: ResponseId = ID.parse().unwrap();
-    let model: ModelId = "smollm2-135m-instruct".parse().unwrap();
+    let model: moho_terms::ModelId = "smollm2-135m-instruct".parse().unwrap();
     for (prefix, root) in [(Prefix::Mantle, "/v1"), (Prefix::Runtime, "/openai/v1")] {
         for (method, path, target) in [
             ("POST", "/responses".to_owned(), Target::CreateResponse(prefix)),

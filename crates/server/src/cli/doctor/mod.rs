@@ -14,6 +14,8 @@ mod machine;
 mod model;
 mod private;
 mod processor;
+mod providers;
+mod quotas;
 mod scene;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -133,6 +135,7 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
         found
     });
     findings.extend(certificate::check(&scene, &names));
+    findings.extend(providers::check(&config.federation));
     findings.extend(clock::check(
         &scene,
         matches.get_one::<String>("time-from").map(String::as_str),
@@ -141,6 +144,7 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     findings.extend(disk::check(&scene));
     findings.extend(credentials::check(&scene));
     findings.extend(model::check(&scene));
+    findings.extend(quotas::check(config));
     findings.extend(machine::check(&scene));
     Ok(findings)
 }

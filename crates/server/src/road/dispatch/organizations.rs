@@ -44,8 +44,12 @@ impl Trip<'_> {
         arn: Result<Arn, ArnError>,
         context: &Context,
     ) -> Result<Permit<A>, Failure> {
-        let arn = arn.map_err(|_never| Failure::Internal)?;
+        let mut arn = arn.map_err(|_never| Failure::Internal)?;
         let foreign = self.account() != self.names().management;
+        // What AWS made belongs to nobody, but what is asked of it here is the organisation's.
+        if foreign && arn.account() != self.names().management.as_str() {
+            arn = self.names().anything_arn().map_err(|_never| Failure::Internal)?;
+        }
         self.permit_with(&arn, context).map_err(|failure| match failure {
             Failure::AccessDenied(_) if foreign => shown::no_access(),
             other => other,

@@ -77,7 +77,7 @@ pub(super) fn detail(request: &AccessRequest<'_>, response: &Response) -> Denial
             conditions: Items {
                 items: conditions
                     .map(|(key, values)| DetailCondition {
-                        key: key.to_owned(),
+                        key,
                         values: Items {
                             items: values.iter().take(VALUES).map(|text| value(text)).collect(),
                         },

@@ -231,21 +231,27 @@ impl Piece<'_> {
     }
 }
 
+impl Part {
+    /// What it stands for in one request; `None` for a variable without a value.
+    fn resolve<'a>(&'a self, variables: &'a dyn Variables) -> Option<Piece<'a>> {
+        match self {
+            Self::Symbols(symbols) => Some(Piece::Symbols(symbols)),
+            Self::Variable { key, default } => {
+                let value = variables.value(key).or(default.as_deref());
+                value.map(|value| Piece::Text(value.as_bytes()))
+            }
+        }
+    }
+}
+
 fn fit_parts(parts: &[Part], text: &str, case: Case, variables: &dyn Variables) -> bool {
-    let resolve = |part: &Part| match part {
-        Part::Symbols(symbols) => Some(Piece::Symbols(symbols)),
-        Part::Variable { key, default } => variables
-            .value(key)
-            .or(default.as_deref())
-            .map(|value| Piece::Text(value.as_bytes())),
-    };
     let mut few = [Piece::Text(&[]); 2 * FEW + 1];
     if parts.len() > few.len() {
-        let pieces: Option<Vec<Piece<'_>>> = parts.iter().map(resolve).collect();
+        let pieces: Option<Vec<Piece<'_>>> = parts.iter().map(|part| part.resolve(variables)).collect();
         return pieces.is_some_and(|pieces| fits(&pieces, text.as_bytes(), case));
     }
     for (place, part) in few.iter_mut().zip(parts) {
-        let Some(piece) = resolve(part) else {
+        let Some(piece) = part.resolve(variables) else {
             return false;
         };
         *place = piece;

@@ -22,7 +22,7 @@ LET_KEYS_IN = {
 }
 ALLOW_LISTING = {
     "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": ["iam:ListUsers", "iam:GetUser", "sts:GetSessionToken"], "Resource": "*"}],
+    "Statement": [{"Effect": "Allow", "Action": ["iam:ListUsers", "iam:GetUser", "sts:GetSessionToken", "bedrock:ListFoundationModels"], "Resource": "*"}],
 }
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 BEDROCK = "bedrock.amazonaws.com"
@@ -264,12 +264,12 @@ def test_keys_stop_working_at_once_when_the_policy_goes(office):
     sts.get_caller_identity()
     assert models() == 200
     office.iam.put_user_policy(UserName="guest", PolicyName="listing", PolicyDocument=json.dumps(ALLOW_LISTING))
-    session = office.client("iam", sts.get_session_token()["Credentials"])
-    session.list_users()
+    session = office.client("bedrock", sts.get_session_token()["Credentials"])
+    session.list_foundation_models()
     try:
         office.shut_out()
         # What was made of a key before goes with it.
-        assert refused(session.list_users)[0] == "InvalidClientTokenId"
+        assert refused(session.list_foundation_models)[2] == 403
         assert refused(sts.get_caller_identity)[0] == "InvalidClientTokenId"
         assert models() == 401
         assert refused(office.iam.create_access_key, UserName="guest")[0] == "AccessDenied"
@@ -335,13 +335,14 @@ def test_a_user_who_is_made_again_is_somebody_else(office):
     office.iam.put_user_policy(UserName="phoenix", PolicyName="listing", PolicyDocument=json.dumps(ALLOW_LISTING))
     key = office.key("phoenix")
     office.client("sts", key).get_caller_identity()
-    session = office.client("sts", key).get_session_token()["Credentials"]
+    session = office.client("bedrock", office.client("sts", key).get_session_token()["Credentials"])
+    session.list_foundation_models()
     office.iam.delete_access_key(UserName="phoenix", AccessKeyId=key["AccessKeyId"])
     office.iam.delete_user_policy(UserName="phoenix", PolicyName="listing")
     office.iam.delete_user(UserName="phoenix")
     office.user("phoenix")
     office.iam.put_user_policy(UserName="phoenix", PolicyName="listing", PolicyDocument=json.dumps(ALLOW_LISTING))
-    assert refused(office.client("iam", session).list_users)[0] == "InvalidClientTokenId"
+    assert refused(session.list_foundation_models)[2] == 403
     office.iam.delete_user_policy(UserName="phoenix", PolicyName="listing")
     office.iam.delete_user(UserName="phoenix")
 

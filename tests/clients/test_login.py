@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import httpx2
+import jwt
 import pytest
 from openai import OpenAI
 
@@ -107,8 +108,6 @@ class Home:
 
 
 def token_ends(token: str) -> int:
-    import jwt
-
     return jwt.decode(token, options={"verify_signature": False})["exp"]
 
 

@@ -14,6 +14,7 @@ mod machine;
 mod model;
 mod private;
 mod processor;
+mod providers;
 mod quotas;
 mod scene;
 
@@ -134,6 +135,7 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
         found
     });
     findings.extend(certificate::check(&scene, &names));
+    findings.extend(providers::check(&config.federation));
     findings.extend(clock::check(
         &scene,
         matches.get_one::<String>("time-from").map(String::as_str),

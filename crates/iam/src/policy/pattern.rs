@@ -179,11 +179,11 @@ const SHORT: usize = 256;
 
 /// Where `piece` is first in `text`.
 fn find(text: &str, piece: &str) -> Option<usize> {
-    if text.len() > SHORT || piece.is_empty() {
+    let (Some(first), true) = (piece.as_bytes().first(), text.len() <= SHORT) else {
         return text.find(piece);
-    }
+    };
     let mut windows = text.as_bytes().windows(piece.len());
-    windows.position(|window| window == piece.as_bytes())
+    windows.position(|window| window.first() == Some(first) && window == piece.as_bytes())
 }
 
 /// The inside of `${…}`: `*`, `?` and `$` are themselves; else a key, perhaps with `, 'default'`.

@@ -4,12 +4,15 @@ A network is a namespace of the kernel's. Where this user may make one, as root 
 user namespace, which any user may be root of. There is no third way, and no test is left out: without either it fails.
 """
 
+import contextlib
+import json
 import os
 import shutil
 import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +23,7 @@ from serving import Moho
 ENDPOINT, FOREIGN, SOCKET = "vpce-0a1b2c3d4e5f60718", "vpce-0f00d00d00d00d00d", "vpce-0a1b2c3d"
 VPC, FOREIGN_VPC = "vpc-0a1b2c3d4e5f60718", "vpc-0f00d00d"
 NOBODY = "999999999999"
-SERVER, CLIENT = "10.77.0.1", "10.77.0.2"
+SERVER, CLIENT, ELSEWHERE, PORT = "10.77.0.1", "10.77.0.2", "10.78.0.1", 8443
 
 
 def openssl(*arguments: str) -> None:
@@ -129,10 +132,14 @@ class Networks:
             run("ip", "address", "add", f"{address}/24", "dev", name)
             run("ip", "link", "set", name, "up")
         # Packets to anywhere else have a way to leave by, so that they would be seen.
-        self.on_server("ip", "link", "add", "world", "type", "dummy")
-        self.on_server("ip", "address", "add", "10.78.0.1/24", "dev", "world")
+        self.on_server("ip", "link", "add", "world", "type", "veth", "peer", "name", "beyond", "netns", str(self.client))
+        self.on_client("ip", "link", "set", "beyond", "up")
+        # Nobody answers there, so nobody is searched for first.
+        self.on_server("ip", "link", "set", "world", "arp", "off")
+        self.on_server("ip", "address", "add", f"{ELSEWHERE}/24", "dev", "world")
         self.on_server("ip", "link", "set", "world", "up")
         self.on_server("ip", "route", "add", "default", "dev", "world")
+        self.on_client("ip", "route", "add", f"{ELSEWHERE}/32", "via", SERVER)
 
     def _hold(self, command: list[str]) -> int:
         """A process that does nothing but be in a new network: its id."""
@@ -158,8 +165,24 @@ class Networks:
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def python_on_client(self, script: str, *arguments: str) -> str:
-        return self.on_client(sys.executable, "-c", script, *arguments)
+    def ask(self, script: str, **said) -> dict:
+        """Runs a script on the client's side; what it is told and what it answers is JSON."""
+        return json.loads(self.on_client(sys.executable, "-c", script, json.dumps(said)))
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[list[dict]]:
+        """Every packet of the server's network, in a list that is filled once this ends."""
+        script = str(Path(__file__).with_name("packets.py"))
+        watcher = subprocess.Popen(
+            [*self.inside(self.server), sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        seen: list[dict] = []
+        try:
+            assert watcher.stdout.readline() == "watching\n"
+            yield seen
+        finally:
+            said, _ = watcher.communicate(timeout=60)
+            seen += [json.loads(line) for line in said.splitlines()]
 
     def close(self) -> None:
         for holder in reversed(self.holders):
@@ -175,3 +198,63 @@ def until_ready(server: PrivateMoho, seconds: float = 120) -> PrivateMoho:
         assert server.process.poll() is None and time.monotonic() < deadline, server.log_text()[-4000:]
         time.sleep(0.02)
     return server
+
+
+@contextlib.contextmanager
+def isolated(networks: Networks, folder: Path, *arguments: str) -> Iterator[PrivateMoho]:
+    """A server in a network of its own, whose only way in is a private endpoint."""
+    clients = ClientAuthority.make(folder / "clients")
+    file = folder / "moho.toml"
+    endpoints = {ENDPOINT: (f"{SERVER}:{PORT}", VPC, []), SOCKET: (f"unix:{folder}/private.sock", VPC, [])}
+    file.write_text(settings(clients, endpoints, None))
+    within = networks.inside(networks.server)
+    url = f"https://{SERVER}:{PORT}"
+    server = PrivateMoho(folder / "data", file=file, clients=clients, url=url, within=within, arguments=arguments)
+    try:
+        yield until_ready(server)
+    finally:
+        server.end()
+
+
+def known_to(server: PrivateMoho, role: str = "Developer") -> dict:
+    """What a script on the client's side has to know."""
+    found = server.credentials(role)
+    return {
+        "url": server.private_url,
+        "ca": str(server.authority),
+        "certificate": [str(server.clients.certificate), str(server.clients.key)],
+        "credentials": {
+            "aws_access_key_id": found.access_key_id,
+            "aws_secret_access_key": found.secret_access_key,
+            "aws_session_token": found.session_token,
+            "region_name": found.region,
+        },
+        "bearer": found.bearer_token,
+    }
+
+
+WORK = """
+import json, sys
+import boto3, httpx2, ssl
+from botocore.config import Config
+told = json.loads(sys.argv[1])
+def client(service):
+    config = Config(client_cert=tuple(told["certificate"]), proxies={}, retries={"total_max_attempts": 1})
+    return boto3.client(service, endpoint_url=told["url"], verify=told["ca"], config=config, **told["credentials"])
+answer = client("bedrock-runtime").converse(
+    modelId=told["model"], messages=[{"role": "user", "content": [{"text": "Hello"}]}], inferenceConfig={"maxTokens": 8}
+)
+trust = ssl.create_default_context(cafile=told["ca"])
+trust.load_cert_chain(*told["certificate"])
+with httpx2.Client(base_url=told["url"], verify=trust, headers={"Authorization": "Bearer " + told["bearer"]}, trust_env=False, timeout=120) as http:
+    asked = {"model": told["model"], "input": "Hello", "max_output_tokens": 16}
+    made = http.post("/v1/responses", json=asked).json()
+    stored = http.get("/v1/responses/" + made["id"]).json()
+    streamed = http.post("/v1/responses", json=asked | {"stream": True}).text
+print(json.dumps({
+    "tokens": answer["usage"]["outputTokens"],
+    "who": client("sts").get_caller_identity()["Arn"],
+    "stored": stored["id"] == made["id"],
+    "streamed": "event: response." in streamed,
+}))
+"""

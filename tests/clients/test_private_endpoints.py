@@ -1,6 +1,7 @@
 """Private endpoints: listeners for clients with a certificate, their policies, and EC2's operations on them."""
 
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -13,7 +14,25 @@ from botocore.exceptions import ClientError
 
 import journal
 import serving
-from private import ENDPOINT, FOREIGN, FOREIGN_VPC, NOBODY, SOCKET, VPC, ClientAuthority, PrivateMoho, settings
+from private import (
+    CLIENT,
+    ELSEWHERE,
+    ENDPOINT,
+    FOREIGN,
+    FOREIGN_VPC,
+    NOBODY,
+    PORT,
+    SERVER,
+    SOCKET,
+    VPC,
+    WORK,
+    ClientAuthority,
+    Networks,
+    PrivateMoho,
+    isolated,
+    known_to,
+    settings,
+)
 from serving import MODEL, Credentials, free_port
 
 SERVICE = "com.amazonaws.us-east-1.{}"
@@ -291,6 +310,12 @@ def test_who_may_not_is_told_so_in_ec2s_words(server):
         status, code, message = refused(call, **named)
         assert (status, code) == (403, "UnauthorizedOperation")
         assert message.startswith("You are not authorized to perform this operation. User: arn:aws:sts::")
+    sealed = message.split("Encoded authorization failure message: ")[1]
+    opened = server.boto3("sts", "Admin").decode_authorization_message(EncodedMessage=sealed)["DecodedMessage"]
+    why = json.loads(opened)
+    assert why["allowed"] is False and why["context"]["action"] == "ec2:CreateVpcEndpoint"
+    with pytest.raises(ClientError):
+        server.boto3("sts", "Developer").decode_authorization_message(EncodedMessage=sealed)
     # Whether there is one makes no difference to who may not know.
     there, absent = (refused(ec2.modify_vpc_endpoint, VpcEndpointId=one, ResetPolicy=True) for one in (ENDPOINT, "vpce-11111111"))
     assert there[:2] == absent[:2]
@@ -387,3 +412,99 @@ def test_settings_that_cannot_be_end_the_start(tmp_path, clients):
     way = started(settings(clients, {ENDPOINT: (f"unix:{blocked}", VPC, [])}, None))
     assert way.returncode == 3 and "is no socket" in way.stderr and blocked.read_text() == "somebody's"
     assert not folder.exists(), "nothing was made before all of it was checked"
+
+
+SCAN = """
+import errno, json, socket, sys
+told = json.loads(sys.argv[1])
+found = {}
+for address, ports in told["ports"].items():
+    for port in range(*ports):
+        line = socket.socket()
+        line.settimeout(30)
+        result = line.connect_ex((address, port))
+        line.close()
+        if result != errno.ECONNREFUSED:
+            found[f"{address}:{port}"] = errno.errorcode.get(result, "open") if result else "open"
+print(json.dumps(found))
+"""
+
+
+def listening(server) -> set[str]:
+    """Every socket of the process that anybody could send something to, as the kernel has it."""
+    proc = f"/proc/{server.pid}"
+    own = set()
+    for file in os.listdir(f"{proc}/fd"):
+        target = os.readlink(f"{proc}/fd/{file}")
+        own.add(target.removeprefix("socket:[").removesuffix("]"))
+    found = set()
+    for table in ("tcp", "tcp6", "udp", "udp6", "raw", "raw6"):
+        with open(f"{proc}/net/{table}") as lines:
+            for line in list(lines)[1:]:
+                words = line.split()
+                if table[:3] != "tcp" or words[3] == "0A":
+                    address, port = words[1].split(":")
+                    dotted = ".".join(str(byte) for byte in reversed(bytes.fromhex(address)[:4]))
+                    found.add(f"{table} {dotted}:{int(port, 16)}")
+    with open(f"{proc}/net/unix") as lines:
+        for line in list(lines)[1:]:
+            words = line.split()
+            # Flag 10000: it accepts connections. Of the others, only this process's own ends matter.
+            if words[3] == "00010000" and words[6] in own:
+                found.add(f"unix {words[7] if len(words) > 7 else ''}")
+    return found
+
+
+def test_no_other_way_leads_in(tmp_path):
+    networks = Networks()
+    try:
+        with isolated(networks, tmp_path) as server:
+            assert listening(server) == {
+                f"tcp {SERVER}:{PORT}",
+                # It has the name that it was bound to, which the file has no more.
+                f"unix {tmp_path}/private.sock.new",
+                f"unix {server.data}/bootstrap.new",
+            }
+            published = json.loads((server.data / "endpoint.json").read_text())
+            assert (published["url"], published["private"]) == (f"https://{SERVER}:{PORT}", ENDPOINT)
+            done = networks.ask(WORK, model=MODEL, **known_to(server))
+            assert done["tokens"] > 0 and done["stored"] and done["streamed"] and ":assumed-role/Developer/" in done["who"]
+            # Every port of the one address, and some of another that the server has.
+            found = networks.ask(SCAN, ports={SERVER: (1, 65536), ELSEWHERE: (8000, 9000)})
+            assert found == {f"{SERVER}:{PORT}": "open"}
+            # Who is there without a certificate hears nothing.
+            curl = ["curl", "-sS", "--max-time", "20", "--cacert", str(server.authority), f"https://{SERVER}:{PORT}/healthz"]
+            with pytest.raises(AssertionError, match="curl"):
+                networks.on_client(*curl)
+            shown = ["--cert", str(server.clients.certificate), "--key", str(server.clients.key)]
+            assert '"status":"ok"' in networks.on_client(*curl, *shown)
+            [entry, *_] = [one for one in journal.verified_entries(server.data) if one["endpoint"] == ENDPOINT]
+            assert entry["source_ip"] == CLIENT
+            assert server.stop() == 0
+        assert not (tmp_path / "private.sock").exists()
+    finally:
+        networks.close()
+
+
+def test_one_peer_is_held_to_its_share_at_a_private_endpoint_too(tmp_path, clients):
+    """Connections without a request lose their seats, whichever listener they sit at, and a user is one peer."""
+    file, port = tmp_path / "moho.toml", free_port()
+    endpoints = {ENDPOINT: (f"127.0.0.1:{port}", VPC, []), SOCKET: (f"unix:{tmp_path}/private.sock", VPC, [])}
+    file.write_text(settings(clients, endpoints, None) + "[limits]\nconnections = 8\nconnections_per_peer = 4\n")
+    server = PrivateMoho(tmp_path / "data", file=file, clients=clients, url=f"https://127.0.0.1:{port}", models={})
+    try:
+        server.start()
+        idle = []
+        for _ in range(12):
+            line = socket.socket(socket.AF_UNIX)
+            line.connect(str(tmp_path / "private.sock"))
+            line.settimeout(30)
+            idle.append(line)
+        # All but the last four have lost their seats to the next, and hear so.
+        ended = [line for line in idle[:8] if line.recv(1) == b""]
+        assert len(ended) == 8
+        assert server.healthy(), "the network's peers are not this user"
+        for line in idle:
+            line.close()
+    finally:
+        server.end()

@@ -59,7 +59,8 @@ def test_how_long_a_session_lasts(moho, account):
 
 
 def test_an_absent_role_looks_like_one_that_refuses(moho, account):
-    foreign = {"Effect": "Allow", "Principal": {"AWS": "210987654321"}, "Action": "sts:AssumeRole"}
+    someone = {"AWS": f"arn:aws:iam::{account.number}:role/Developer"}
+    foreign = {"Effect": "Allow", "Principal": someone, "Action": "sts:AssumeRole"}
     denying = {"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}
     account.role("refuses", document(foreign))
     account.role("denies", document(foreign, denying))

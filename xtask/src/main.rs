@@ -9,6 +9,7 @@ mod cargo;
 mod check;
 mod demo_model;
 mod fuzz;
+mod oidc_provider;
 mod packages;
 mod places;
 mod proc;

@@ -32,11 +32,17 @@ const NEEDS: &[Need] = &[
     },
 ];
 
-/// What only the tests need: the service manager's own checker of units.
-const TEST_NEEDS: &[Need] = &[Need {
-    package: "systemd",
-    present: || process::succeeds(Command::new("systemd-analyze").arg("--version")),
-}];
+/// What only the tests need: the service manager's own checker of units, and what makes networks of the tests' own.
+const TEST_NEEDS: &[Need] = &[
+    Need {
+        package: "systemd",
+        present: || process::succeeds(Command::new("systemd-analyze").arg("--version")),
+    },
+    Need {
+        package: "iproute2",
+        present: || process::succeeds(Command::new("ip").arg("-V")),
+    },
+];
 
 /// Installs what is missing, or says exactly what to install.
 pub(crate) fn bring() -> Result<()> {

@@ -8,7 +8,7 @@ use crate::cargo::{self, cargo};
 use crate::check::{self, Parts};
 use crate::places::Places;
 use crate::python::Environment;
-use crate::{demo_model, packages, process, promtool};
+use crate::{demo_model, oidc_provider, packages, process, promtool};
 
 /// What `cargo xtask test` takes.
 #[derive(clap::Args)]
@@ -72,6 +72,9 @@ pub(crate) fn clients(places: &Places, model: &Path, suite: Suite) -> Result<()>
         .current_dir(places.checkout());
     let mut programs = vec![environment.programs()];
     programs.extend(promtool::bring(places)?);
+    let provider = oidc_provider::bring(places)?;
+    programs.push(provider.programs);
+    pytest.env("MOHO_OIDC_PROVIDER", provider.modules);
     pytest.env("PATH", first_on_path(&programs)?);
     pytest.env("PYTHONDONTWRITEBYTECODE", "1");
     cargo::clean(&mut pytest);

@@ -236,7 +236,10 @@ fn agree(
     models: &[ModelId],
     now: Timestamp,
 ) -> rusqlite::Result<usize> {
-    let insert = "INSERT INTO model_agreement VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    // What the account has ended itself stays ended.
+    let insert = "INSERT INTO model_agreement (account_id, model_id, accepted_at) SELECT ?1, ?2, ?3
+        WHERE NOT EXISTS (SELECT 1 FROM model_agreement_ended WHERE account_id = ?1 AND model_id = ?2)
+        ON CONFLICT DO NOTHING";
     models.iter().try_fold(0_usize, |sum, model| {
         let added = transaction.execute(insert, params![account.as_str(), model.as_str(), micros(now)])?;
         Ok(sum.saturating_add(added))

@@ -25,7 +25,10 @@ mod tests;
 pub use bootstrap::{BootstrapPlan, Bootstrapped};
 pub use endpoints::{ConfiguredEndpoint, EndpointCreated, EndpointRecord, NewEndpoint};
 pub use error::StoreError;
-pub use model_access::{QuotaCounter, UsageBucket, UsageFilter, UsageGroup, UsageOf, UsageRow, UsageSum};
+pub use model_access::{
+    InferenceProfile, NewInferenceProfile, ProfileMade, QuotaCounter, Tagged, UsageBucket, UsageFilter,
+    UsageGroup, UsageOf, UsageRow, UsageSum, use_case_context,
+};
 pub use responses::response_context;
 
 use std::path::Path;

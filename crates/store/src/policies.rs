@@ -119,6 +119,14 @@ impl Store {
                 }
             }
             ("iam", Some((kind, _))) => tags = self.iam_tags(kind, resource)?,
+            ("bedrock", Some(("application-inference-profile", id))) => {
+                tags = self.profile_tags(resource, id)?;
+                policies.model_agreement = ModelAgreement::Accepted;
+            }
+            // What has to be agreed to is the model, on which it is decided apart.
+            ("bedrock", Some(("inference-profile", _))) => {
+                policies.model_agreement = ModelAgreement::Accepted
+            }
             ("kms", Some(("key", key))) => {
                 let policy = self.key_policy(resource, key)?;
                 policies.resource = policy.map(|document| Attached::new(resource.as_str(), document));

@@ -1,6 +1,6 @@
 //! What a client can ask: one variant per API, already checked.
 
-use moho_terms::{ModelId, ResponseId};
+use moho_terms::ResponseId;
 
 use crate::aws::ops;
 use crate::bedrock::{Converse, CountTokens, InvokeModel, ListFoundationModels, ModelIdentifier};
@@ -23,7 +23,7 @@ pub enum Command {
     /// `GET /models`
     ListModels,
     /// `GET /models/{id}`
-    GetModel(ModelId),
+    GetModel(ModelIdentifier),
     /// `GET /organization/usage/completions`
     GetUsage(Box<GetUsage>),
     /// An operation of STS
@@ -34,6 +34,8 @@ pub enum Command {
     Organizations(ops::organizations::Request),
     /// An operation of EC2
     Ec2(ops::ec2::Request),
+    /// An operation of Bedrock's control plane
+    BedrockControl(ops::bedrock::Request),
     /// Bedrock `Converse`
     Converse(Box<Converse>),
     /// Bedrock `ConverseStream`

@@ -12,8 +12,10 @@ mod head;
 mod id_token;
 mod identity;
 mod json;
+mod organizations;
 mod policy;
 mod query;
+mod saml;
 mod sealed;
 mod settings;
 mod sigv4;
@@ -25,8 +27,10 @@ pub use head::http_head;
 pub use id_token::id_token;
 pub use identity::identity;
 pub use json::{json_commands, json_is_taken};
+pub use organizations::organizations;
 pub use policy::policy;
 pub use query::query_forms;
+pub use saml::saml_metadata;
 pub use sealed::{journal, sealed_object};
 pub use settings::settings;
 pub use sigv4::sigv4;
@@ -53,8 +57,10 @@ pub const TARGETS: &[Target] = &[
     target("identity", identity, 100_000),
     target("journal", journal, 40_000),
     target("json_commands", json_commands, 6_000),
+    target("organizations", organizations, 20_000),
     target("policy", policy, 10_000),
     target("query_forms", query_forms, 10_000),
+    target("saml_metadata", saml_metadata, 20_000),
     target("sealed_object", sealed_object, 100_000),
     target("settings", settings, 20_000),
     target("sigv4", sigv4, 20_000),

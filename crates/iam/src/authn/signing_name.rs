@@ -35,6 +35,8 @@ signing_names! {
     Iam = "iam",
     /// Private endpoints.
     Ec2 = "ec2",
+    /// The organisation.
+    Organizations = "organizations",
     /// Keys.
     Kms = "kms",
     /// Objects.

@@ -69,7 +69,6 @@ pub(crate) const fn hash(text: &str) -> u64 {
 pub(crate) const HASH_OF_NOTHING: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// The hash of a text with one byte more, which is in lower case.
-#[expect(clippy::cast_lossless, reason = "`From` is not const")]
 pub(crate) const fn hash_on(sum: u64, byte: u8) -> u64 {
     (sum ^ byte as u64).wrapping_mul(0x0100_0000_01b3)
 }

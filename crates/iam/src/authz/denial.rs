@@ -46,7 +46,8 @@ pub(super) fn detail(request: &AccessRequest<'_>, response: &Response) -> Denial
     let value = |value: &str| DetailValue {
         value: value.chars().take(CHARACTERS).collect(),
     };
-    let conditions = request.context.beginning_with("").take(KEYS);
+    let mut conditions: Vec<_> = request.context.beginning_with("").collect();
+    conditions.sort_by(|(key, _), (other, _)| key.cmp(other));
     let denying = response.diagnostics.determining.iter();
     DenialDetail {
         allowed: false,
@@ -76,8 +77,10 @@ pub(super) fn detail(request: &AccessRequest<'_>, response: &Response) -> Denial
             resource: request.resource.to_string(),
             conditions: Items {
                 items: conditions
+                    .into_iter()
+                    .take(KEYS)
                     .map(|(key, values)| DetailCondition {
-                        key: key.to_owned(),
+                        key,
                         values: Items {
                             items: values.iter().take(VALUES).map(|text| value(text)).collect(),
                         },
@@ -93,9 +96,9 @@ fn no_model_access(request: &AccessRequest<'_>) -> String {
     let resource = request.resource.to_string();
     let model = resource.split_once(MODEL).map_or("ID", |(_, model)| model);
     format!(
-        "{NO_MODEL_ACCESS} {} on {resource} takes the account's agreement to the model, besides a policy. AWS's operation \
-         for that, CreateFoundationModelAgreement, is not served yet: the operator grants it by starting moho with \
-         --bootstrap-grant {model}.",
+        "{NO_MODEL_ACCESS} {} on {resource} takes the account's agreement to the model, besides a policy. Accept it: `aws \
+         bedrock list-foundation-model-agreement-offers --model-id {model}`, and its offerToken to `aws bedrock \
+         create-foundation-model-agreement` (bedrock:CreateFoundationModelAgreement).",
         request.action
     )
 }

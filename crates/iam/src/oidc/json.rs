@@ -13,7 +13,7 @@ pub(super) enum Json {
     Bool(bool),
     Number(f64),
     Text(String),
-    List(Vec<Json>),
+    List(Vec<Self>),
     Object(Members),
 }
 

@@ -83,7 +83,7 @@ pub fn condition_key(provider: &Arn, claim: &str) -> String {
 /// can be called so.
 #[must_use]
 pub fn provider_arn(account: AccountId, issuer: &str) -> Option<Arn> {
-    let address = issuer.strip_prefix("https://")?.trim_end_matches('/');
+    let address = issuer.strip_prefix("https://")?;
     Arn::of("iam", "", account.as_str(), &format!("oidc-provider/{address}")).ok()
 }
 

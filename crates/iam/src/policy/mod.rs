@@ -181,6 +181,16 @@ impl PolicyDocument {
         keys.into_values().collect()
     }
 
+    /// Whether a statement allows `action`, on whatever, under whatever circumstances.
+    #[must_use]
+    pub fn may_allow(&self, action: &str) -> bool {
+        let action = ActionName::new(action);
+        let allows = |statement: &Statement| {
+            statement.effect() == Effect::Allow && statement.speaks_of_action(&action)
+        };
+        self.statements.iter().any(allows)
+    }
+
     /// Where a statement, counted from 0, begins and ends.
     pub(crate) fn place_of(&self, statement: usize) -> (TextPosition, TextPosition) {
         let range = places::statements(&self.text).into_iter().nth(statement);

@@ -231,9 +231,9 @@ impl Piece<'_> {
     }
 }
 
-fn fit_parts(parts: &[Part], text: &str, case: Case, variables: &dyn Variables) -> bool {
-    let resolve = |part| match part {
-        &Part::Symbols(ref symbols) => Some(Piece::Symbols(symbols)),
+fn fit_parts<'a>(parts: &'a [Part], text: &str, case: Case, variables: &'a dyn Variables) -> bool {
+    let resolve = |part: &'a Part| match part {
+        Part::Symbols(symbols) => Some(Piece::Symbols(symbols)),
         Part::Variable { key, default } => variables
             .value(key)
             .or(default.as_deref())

@@ -104,6 +104,11 @@ impl Statement {
         }
     }
 
+    /// Whether `action` is among those that it speaks of.
+    pub(super) fn speaks_of_action(&self, action: &super::ActionName<'_>) -> bool {
+        self.actions.includes(|pattern| pattern.matches(action))
+    }
+
     pub(crate) fn effect(&self) -> Effect {
         self.effect
     }

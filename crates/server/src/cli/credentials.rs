@@ -3,13 +3,13 @@
 //! It speaks the real STS protocol, unsigned, over the door's socket: `GetCallerIdentity` to learn the account, then
 //! `AssumeRole`. The bearer key is then made here, as AWS's own generator makes it; the server never hands one out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command};
 use moho_iam::authn::TemporaryCredentials;
-use moho_terms::{Clock, Region, RoleName, Secret, SessionName, Timestamp};
+use moho_terms::{Clock, EndpointId, Region, RoleName, Secret, SessionName, Timestamp};
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -142,6 +142,12 @@ pub(super) struct Printed {
     region: String,
     endpoint: String,
     ca_file: Option<String>,
+    /// The private endpoint that `endpoint` is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    private: Option<EndpointId>,
+    /// The socket to connect to, where there is no address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    socket: Option<PathBuf>,
 }
 
 /// What AWS's tools expect of a `credential_process`.
@@ -178,6 +184,8 @@ impl Printed {
             region: endpoint.region.clone(),
             endpoint: endpoint.url.clone(),
             ca_file: endpoint.ca.clone(),
+            private: endpoint.private.clone(),
+            socket: endpoint.socket.clone(),
         })
     }
 
@@ -224,7 +232,16 @@ impl Printed {
                 ("CURL_CA_BUNDLE", ca),
             ]);
         }
-        let head = format!("# until {}; secret until then", self.expiration);
+        let mut head = format!("# until {}; secret until then", self.expiration);
+        if let Some(private) = &self.private {
+            head.push_str(&format!(
+                "; {private} is a private endpoint: clients need a certificate"
+            ));
+        }
+        if let Some(socket) = &self.socket {
+            let path = socket.display().to_string().replace(char::is_control, "?");
+            head.push_str(&format!(", and connect to {path}"));
+        }
         let exports = pairs
             .iter()
             .map(|(name, value)| format!("export {name}={}", quoted(value)));
@@ -297,6 +314,23 @@ mod tests {
             "\nexport OPENAI_BASE_URL=https://127.0.0.1:8443/v1\nexport OPENAI_API_KEY=bedrock-api-key-"
         ));
         assert_eq!(quoted("$(x)"), "'$(x)'");
+    }
+
+    #[test]
+    fn a_private_endpoint_is_told_in_a_comment() {
+        let private = Printed {
+            private: Some("vpce-0a1b2c3d".parse().unwrap()),
+            socket: Some("/run/moho/a\nrm -rf".into()),
+            ..printed()
+        };
+        let lines = private.lines();
+        let first = lines.lines().next().unwrap();
+        assert!(
+            first.starts_with('#') && first.contains("vpce-0a1b2c3d"),
+            "{first}"
+        );
+        assert!(first.ends_with("/run/moho/a?rm -rf"), "{first}");
+        assert!(!json(&printed()).unwrap().contains("Socket"));
     }
 
     #[test]

@@ -28,6 +28,13 @@ pub(super) fn say_posture<R>(config: &Config, listening: &Listening, opened: &Op
     say_listeners(config, listening, opened.attestation);
     say_certificate(config);
     say_development(config, opened);
+    for issuer in &config.federation.issuers {
+        tracing::info!(
+            posture = "provider",
+            %issuer,
+            "identity tokens of this issuer are taken, and its keys are asked for: {issuer}"
+        );
+    }
     say_engine(config);
     if opened.models.is_empty() {
         tracing::warn!(

@@ -77,6 +77,11 @@ impl Federation {
         Ok(Self { issuers })
     }
 
+    /// Whether tokens of this issuer are taken.
+    pub(crate) fn takes(&self, issuer: &str) -> bool {
+        self.issuers.contains_key(issuer)
+    }
+
     /// Checks a token's signature by its issuer's keys. A key that is not known yet is asked for, but not often.
     ///
     /// # Errors

@@ -19,10 +19,10 @@ pub(crate) async fn create(
 ) -> Result<Outbound, Failure> {
     if !create.stream {
         let answers = (create.choices, create.max_tokens);
-        refuse_unsendable(&asked, &create.model, answers, create.logprobs)?;
+        refuse_unsendable(&asked, permit.model(), answers, create.logprobs)?;
     }
     let answer = ask_for(&asked, &permit, &create).await.map_err(blamed)?;
-    let head = head(&asked, &create);
+    let head = head(&asked, permit.model(), &create);
     if create.stream {
         let stream = ChatStream::new(head);
         return Ok(event_stream(|frames| speak(asked, answer, stream, frames)));
@@ -54,7 +54,7 @@ pub(super) async fn ask_for(
     create: &CreateChat,
 ) -> Result<Answer, Failure> {
     let question = Question {
-        model: &create.model,
+        model: permit.model(),
         words: Words::Turns(create.messages.iter().collect()),
         choices: create.choices,
         sampling: create.sampling,
@@ -68,10 +68,10 @@ pub(super) async fn ask_for(
 }
 
 /// What the completion says of itself.
-pub(super) fn head(asked: &Asked, create: &CreateChat) -> ChatHead {
+pub(super) fn head(asked: &Asked, model: &ModelId, create: &CreateChat) -> ChatHead {
     let head = ChatHead::new(&asked.request, create, asked.platform.clock.now());
     let cards = asked.platform.engine.models();
-    match cards.iter().find(|card| card.id == create.model) {
+    match cards.iter().find(|card| card.id == *model) {
         Some(card) => head.with_fingerprint(fingerprint(card)),
         None => head,
     }

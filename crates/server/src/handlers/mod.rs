@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use moho_terms::RequestId;
 
-pub(crate) use inference::InferencePermit;
+pub(crate) use inference::{InferencePermit, Named, Proof};
 
 use crate::quota::Entrance;
 use crate::startup::Platform;

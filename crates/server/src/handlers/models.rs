@@ -4,6 +4,7 @@ use moho_iam::action::{bedrock, mantle};
 use moho_iam::authz::Permit;
 use moho_terms::{AccountId, Arn, ModelId};
 use moho_wire::Failure;
+use moho_wire::bedrock::ModelIdentifier;
 use moho_wire::openai::models::{self, Model};
 
 use crate::net::Outbound;
@@ -45,13 +46,17 @@ pub(crate) fn list(platform: &Platform, permit: &ListPermit) -> Result<Outbound,
     Ok(content(models::list(&agreed(platform, permit.account())?)))
 }
 
-/// `GET /models/{id}`: one that the account did not agree to looks like none.
-pub(crate) fn get(platform: &Platform, permit: &GetPermit, id: &ModelId) -> Result<Outbound, Failure> {
+/// `GET /models/{id}`: one that the account did not agree to looks like none. It keeps the name by which it was asked for.
+pub(crate) fn get(
+    platform: &Platform,
+    permit: &GetPermit,
+    (named, id): (&ModelIdentifier, &ModelId),
+) -> Result<Outbound, Failure> {
     let agreed = agreed(platform, permit.account())?;
     let model = agreed.iter().find(|model| model.id == *id);
     model
-        .map(|model| content(models::one(model)))
-        .ok_or_else(|| Failure::ModelNotFound(Some(id.clone())))
+        .map(|model| content(models::one(named.as_str(), model)))
+        .ok_or_else(|| Failure::ModelNotFound(Some(named.id().clone())))
 }
 
 /// How policies and Bedrock's catalogue name a model.

@@ -54,7 +54,7 @@ pub(crate) async fn create(
 ) -> Result<Outbound, Failure> {
     refuse_unsendable(
         &asked,
-        &create.model,
+        permits.inference.model(),
         (1, create.max_output_tokens),
         create.logprobs,
     )?;
@@ -120,7 +120,7 @@ async fn ask_what_fits(
             .chain(newest(earlier, count))
             .chain(&create.input);
         let question = Question {
-            model: &create.model,
+            model: permit.model(),
             words: Words::Turns(turns.collect()),
             choices: 1,
             sampling: create.sampling,

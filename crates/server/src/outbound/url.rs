@@ -118,6 +118,8 @@ impl FromStr for Origin {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -136,6 +138,21 @@ mod tests {
             (url.origin().host.as_str(), url.origin().port, url.path()),
             ("::1", 8443, "/")
         );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_leads_where_other_parsers_say(text in "https://[a-z0-9.:/\\[\\]@?#%~-]{0,40}") {
+            if let Ok(url) = text.parse::<HttpsUrl>() {
+                let other: Uri = text.parse().unwrap();
+                let host = other.host().unwrap().trim_matches(['[', ']']);
+                let same_address = host.parse::<Ipv6Addr>().map(|address| address.to_string());
+                prop_assert_eq!(&url.origin().host, &same_address.unwrap_or_else(|_name| host.to_owned()));
+                prop_assert_eq!(url.origin().port, other.port_u16().unwrap_or(443));
+                prop_assert_eq!(url.path(), other.path());
+                prop_assert_eq!(other.query(), None);
+            }
+        }
     }
 
     #[test]

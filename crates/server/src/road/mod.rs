@@ -7,6 +7,7 @@ mod authenticate;
 mod dispatch;
 mod failure;
 mod health;
+mod last_used;
 mod reply;
 mod strangers;
 
@@ -63,6 +64,7 @@ impl RequestRoad {
             return web_identity::assume(&bringing, assume).await;
         }
         let caller = authenticate::caller(platform, inbound, route, &facts)?;
+        last_used::note(platform, &caller);
         let headers = &inbound.head.headers;
         let command = route.command(
             &|name| {
@@ -71,12 +73,10 @@ impl RequestRoad {
             },
             inbound.body.expose(),
         )?;
-        let command = match command {
-            Command::Sts(Request::AssumeRoleWithWebIdentity(assume)) => {
-                return web_identity::assume(&bringing, *assume).await;
-            }
-            command => command,
-        };
+        // Whatever else vouches for the caller: what counts is the token.
+        if let Command::Sts(Request::AssumeRoleWithWebIdentity(assume)) = command {
+            return web_identity::assume(&bringing, *assume).await;
+        }
         let trip = dispatch::Trip {
             platform,
             caller: &caller,

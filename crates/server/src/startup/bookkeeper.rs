@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::quota::Quotas;
 use crate::road::chain;
+use crate::startup::last_use::LastUse;
 use crate::usage::UsageLog;
 
 /// How long what was used may be in memory only. Quotas do not rely on it.
@@ -25,7 +26,11 @@ impl Bookkeeper {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(crate) fn start(quotas: Arc<Quotas>, usage: Arc<UsageLog>) -> io::Result<Self> {
+    pub(crate) fn start(
+        quotas: Arc<Quotas>,
+        usage: Arc<UsageLog>,
+        last_use: Arc<LastUse>,
+    ) -> io::Result<Self> {
         let (stop, stopped) = channel::<()>();
         let thread = std::thread::Builder::new()
             .name("bookkeeper".to_owned())
@@ -33,6 +38,7 @@ impl Bookkeeper {
                 loop {
                     let goes_on = stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout);
                     write_down(&quotas, &usage);
+                    last_use.keep_or_say();
                     if !goes_on {
                         return;
                     }

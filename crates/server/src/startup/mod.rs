@@ -7,6 +7,8 @@ mod bookkeeper;
 mod bootstrap;
 mod error;
 mod fixed;
+pub(crate) mod last_use;
+pub(crate) mod long_lived;
 mod platform;
 mod probed;
 pub(crate) mod watched;
@@ -29,6 +31,7 @@ pub(crate) use error::StartupError;
 pub(crate) use platform::{DoorSwitch, Platform};
 
 use self::bookkeeper::Bookkeeper;
+use self::last_use::LastUse;
 use self::probed::ProbedStore;
 use self::watched::WatchedJournal;
 use crate::closing::Closing;
@@ -91,7 +94,13 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Ok(_open) => DoorState::Open,
         Err(_closed) => DoorState::Closed,
     };
-    let (journal_file, journal) = WatchedJournal::over(journal, &clock);
+    let last_use = Arc::new(LastUse::open(
+        Arc::clone(&store),
+        config.region.clone(),
+        &config.data.join("journal"),
+        recovery.records,
+    )?);
+    let (journal_file, journal) = WatchedJournal::over(journal, &clock, &last_use);
     let authorizer = Authorizer::new(
         Arc::clone(&store) as _,
         Arc::clone(&journal) as _,
@@ -109,12 +118,13 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         )?;
         posture.push(fixed::posture(fixed));
     }
+    posture.extend(long_lived::posture(&store.long_lived_credentials()?));
     let closing = Closing::new();
     let days = Box::new(Arc::clone(&store));
     let quotas = Arc::new(Quotas::new(config.quotas.clone(), days, Arc::clone(&clock)));
     let usage = Arc::new(UsageLog::new(Arc::clone(&store), Arc::clone(&clock)));
-    let bookkeeper =
-        Bookkeeper::start(Arc::clone(&quotas), Arc::clone(&usage)).map_err(StartupError::Thread)?;
+    let bookkeeper = Bookkeeper::start(Arc::clone(&quotas), Arc::clone(&usage), Arc::clone(&last_use))
+        .map_err(StartupError::Thread)?;
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
@@ -126,6 +136,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         paging,
         journal,
         journal_file,
+        last_use,
         strangers: Strangers::default(),
         kms,
         endpoints: Endpoints::open(

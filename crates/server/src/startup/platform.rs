@@ -22,6 +22,7 @@ use crate::handlers::paging::Paging;
 use crate::quota::Quotas;
 use crate::road::Strangers;
 use crate::startup::bookkeeper::Bookkeeper;
+use crate::startup::last_use::LastUse;
 use crate::startup::probed::ProbedStore;
 use crate::startup::watched::WatchedJournal;
 use crate::telemetry::Telemetry;
@@ -45,6 +46,8 @@ pub(crate) struct Platform {
     pub(crate) journal: Arc<WatchedJournal>,
     /// The same journal, to know how far it is on the disk.
     pub(crate) journal_file: Arc<FileJournal>,
+    /// When who last used what, as the journal says.
+    pub(crate) last_use: Arc<LastUse>,
     /// Those who failed to authenticate lately.
     pub(crate) strangers: Strangers,
     pub(crate) kms: Kms,

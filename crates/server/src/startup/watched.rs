@@ -8,6 +8,8 @@ use moho_audit::{AuditError, FileJournal};
 use moho_iam::authz::{Entry, Journal, JournalUnavailable, Position};
 use moho_terms::Clock;
 
+use super::last_use::LastUse;
+
 /// Seconds for which a refusal counts, unless an entry is taken before; afterwards the next request has to try.
 const REFUSAL: u64 = 30;
 /// No refusal since the last entry.
@@ -21,6 +23,8 @@ pub(crate) struct WatchedJournal {
     clock: Arc<dyn Clock>,
     /// The second of the last refusal.
     refused: AtomicU64,
+    /// Who hears of every entry.
+    last_use: Option<Arc<LastUse>>,
 }
 
 impl WatchedJournal {
@@ -29,14 +33,23 @@ impl WatchedJournal {
             journal,
             clock,
             refused: AtomicU64::new(NEVER),
+            last_use: None,
         }
     }
 
     /// A journal file, and what watches it.
-    pub(super) fn over(file: FileJournal, clock: &Arc<dyn Clock>) -> (Arc<FileJournal>, Arc<Self>) {
+    pub(super) fn over(
+        file: FileJournal,
+        clock: &Arc<dyn Clock>,
+        last_use: &Arc<LastUse>,
+    ) -> (Arc<FileJournal>, Arc<Self>) {
         let file = Arc::new(file);
         let held = Box::new(Held(Arc::clone(&file)));
-        (file, Arc::new(Self::new(held, Arc::clone(clock))))
+        let watched = Self {
+            last_use: Some(Arc::clone(last_use)),
+            ..Self::new(held, Arc::clone(clock))
+        };
+        (file, Arc::new(watched))
     }
 
     /// Whether it takes entries, as far as is known.
@@ -58,6 +71,9 @@ impl Journal for WatchedJournal {
             Err(_unavailable) => self.clock.now().unix_seconds(),
         };
         self.refused.store(refused, Ordering::Relaxed);
+        if let (Ok(position), Some(last_use)) = (&recorded, &self.last_use) {
+            last_use.written(entry, *position);
+        }
         recorded
     }
 }
@@ -108,7 +124,7 @@ pub(crate) mod tests {
         }
     }
 
-    fn entry() -> Entry {
+    pub(crate) fn entry() -> Entry {
         Entry {
             time: Timestamp::from_unix_seconds(1),
             request_id: moho_terms::RequestId::random(&crate::system::SystemEntropy::default()).unwrap(),

@@ -1,7 +1,7 @@
 //! What operators see: metrics, traces and the access log. Counts, durations, sizes and ids; never what was said.
 //!
 //! INVARIANT: nothing here can name a tenant's words. No code of this folder takes `Content`, its labels are words of
-//! ours, route templates, status codes and the ids of served models, and a span's values have a closed type.
+//! ours, route templates, status codes, the ids of served models, and the numbers and drawn ids of accounts and principals, and a span's values have a closed type.
 
 mod access;
 mod allowance;
@@ -19,6 +19,7 @@ mod process;
 pub(crate) mod route;
 mod span;
 mod trace;
+mod usage_page;
 mod watch;
 
 use std::sync::Arc;
@@ -49,12 +50,24 @@ use crate::net::{Head, RimError};
 /// That the bootstrap door is closed, in the journal's word.
 const DOOR_CLOSED: &str = "door-closed";
 /// Why authentications fail, in the words of the journal.
-const AUTH_FAILURES: [&str; 9] = [
+const AUTH_FAILURES: [&str; 21] = [
     "missing",
     "malformed",
     "unknown-key",
     "wrong-scope",
     "bad-signature",
+    "web-identity/malformed",
+    "web-identity/unknown-issuer",
+    "web-identity/unreachable",
+    "web-identity/no-provider",
+    "web-identity/algorithm",
+    "web-identity/no-key",
+    "web-identity/bad-signature",
+    "web-identity/claim",
+    "web-identity/issuer",
+    "web-identity/audience",
+    "web-identity/expired",
+    "web-identity/not-yet",
     "unavailable",
     "expired",
     "skewed",

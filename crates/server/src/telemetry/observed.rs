@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use super::Telemetry;
 use super::page::{Kind, Page};
+use super::usage_page;
 use crate::road::probe_answer;
 use crate::startup::Platform;
 
@@ -104,8 +105,36 @@ impl Observed {
             "Journal records that are written and not known to be on the disk.",
             self.platform.journal_file.unsynced(),
         );
+        self.long_lived(&mut page).await;
         self.platform.telemetry.write(&mut page, &loads);
+        usage_page::write(&mut page, &self.platform.usage.series());
         page.finish()
+    }
+
+    /// How many credentials there are that do not end; left out if the store cannot say.
+    async fn long_lived(&self, page: &mut Page) {
+        const KEPT: &str = "moho_long_lived_credentials";
+        let store = Arc::clone(&self.platform.store);
+        let counted = tokio::task::spawn_blocking(move || store.long_lived_credentials()).await;
+        let Ok(Ok(counted)) = counted else { return };
+        page.single(
+            "moho_long_lived_accounts",
+            Kind::Gauge,
+            "Accounts in which the organisation lets long-lived credentials be used.",
+            u64::try_from(counted.allowed_in.len()).unwrap_or(u64::MAX),
+        );
+        page.family(
+            KEPT,
+            Kind::Gauge,
+            "Users and their long-lived credentials that are kept, whether or not they may be used.",
+        );
+        for (kind, count) in [
+            ("user", counted.users),
+            ("access-key", counted.access_keys),
+            ("service-specific", counted.service_credentials),
+        ] {
+            page.sample(KEPT, &[("kind", kind)], count);
+        }
     }
 }
 

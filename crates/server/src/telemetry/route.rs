@@ -41,6 +41,7 @@ pub(crate) fn template(target: &Target) -> &'static str {
             Operation::CountTokens => "/model/{modelId}/count-tokens",
             Operation::ListFoundationModels => "/foundation-models",
             Operation::GetFoundationModel => "/foundation-models/{modelIdentifier}",
+            Operation::Control(operation) => operation.template(),
         },
     }
 }

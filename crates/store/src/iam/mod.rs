@@ -3,10 +3,13 @@
 //! Each method takes the permit for what it does; the permit's resource says which role or policy of which account. What a
 //! method returns is committed. Refusals carry AWS's code and sentence ([`IamError`]).
 
+mod access_jobs;
 mod account;
+mod attachable;
 pub(crate) mod attached;
 mod entities;
 pub(crate) mod error;
+mod last_access;
 mod linked;
 pub(crate) mod managed;
 pub(crate) mod names;
@@ -18,12 +21,15 @@ pub(crate) mod trust;
 mod users;
 mod versions;
 
+pub use access_jobs::{AccessJob, AskedAbout};
 pub use account::{AccountCounts, IdentityDetails, PolicyDetails, RoleDetails, quotas};
 pub use attached::AttachedPolicy;
 pub use entities::{EntityFilter, EntityKind, PolicyEntity};
 pub use error::{IamCode, IamError};
+pub use last_access::{Access, LastAccess, TellsLastUse};
 pub use managed::{ManagedPolicy, NewPolicy, PolicyFilter, PolicyVersion, TaggedPolicy};
 pub use names::{IdKind, Listed, Page, unique_id};
+pub use principals::Examines;
 pub use profiles::InstanceProfile;
 pub use roles::{ChangesRole, NewRole, Role, RoleChange, TaggedRole};
 pub use tags::Tag;

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use moho_iam::authz::{Attached, PrincipalFacts, PrincipalPolicies};
+use moho_iam::action::{Action, iam};
+use moho_iam::authz::{Attached, Permit, PrincipalFacts, PrincipalPolicies};
 use moho_iam::policy::PolicyKind;
 use moho_iam::{Principal, RoleSession as Session};
 use moho_terms::{AccountId, Arn};
 use rusqlite::Connection;
 
-use super::roles;
-use super::{attached, managed, tags, trust, users};
+use super::{IamCode, IamError, attached, managed, roles, tags, trust, users};
 use crate::Store;
 use crate::error::StoreError;
 use crate::identities;
@@ -19,6 +19,11 @@ use crate::policies::TrustedRole;
 /// What stands where a managed policy is missing: it allows nothing.
 const NOTHING: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","NotAction":"*","Resource":"*"}]}"#;
+
+/// Actions that look into the policies of one principal.
+pub trait Examines: Action {}
+impl Examines for iam::SimulatePrincipalPolicy {}
+impl Examines for iam::GetContextKeysForPrincipalPolicy {}
 
 /// A principal's policies as they are kept: where each is from, and what it says.
 #[derive(Default)]
@@ -35,6 +40,12 @@ impl Store {
         let account = session.account();
         let found = match session.principal() {
             Principal::AssumedRole { role, .. } => self.principal_of(account, &role.id)?,
+            // Users are nobody where the organisation does not let long-lived credentials in, whatever they made of theirs.
+            Principal::User(_) | Principal::FederatedUser { .. }
+                if !self.long_lived_credentials_allowed(account)? =>
+            {
+                None
+            }
             Principal::User(user) | Principal::FederatedUser { user, .. } => {
                 self.principal_of(account, &user.id)?
             }
@@ -139,6 +150,55 @@ impl Store {
                 .push(Attached::new(arn.as_str(), document));
         }
         Ok(Arc::new(narrowed))
+    }
+
+    /// The policies of the role, user or group that the permit is for.
+    ///
+    /// # Errors
+    /// [`IamError`]: `NoSuchEntity`.
+    pub fn policies_of<A: Examines>(&self, permit: &Permit<A>) -> Result<Arc<PrincipalPolicies>, IamError> {
+        let (account, arn) = (permit.session().account(), permit.resource());
+        let kind = arn.resource().split('/').next().unwrap_or("");
+        let (_path, name) = trust::path_and_name(arn, kind);
+        let absent =
+            || IamCode::NoSuchEntity.because(format!("The {kind} with name {name} cannot be found."));
+        if arn.service() != "iam" || arn.account() != account.as_str() {
+            return Err(absent());
+        }
+        self.principal_at(account, arn)?.ok_or_else(absent)
+    }
+
+    /// The policies of the role, user or group of this very ARN.
+    pub(crate) fn principal_at(
+        &self,
+        account: AccountId,
+        arn: &Arn,
+    ) -> Result<Option<Arc<PrincipalPolicies>>, StoreError> {
+        let id = match arn.resource().split('/').next() {
+            Some("role") => self.role_facts(arn)?.map(|role| role.id),
+            Some("user") => self
+                .database
+                .read(|connection| users::with_arn(connection, account, arn))?,
+            Some("group") => return self.policies_of_group(account, arn),
+            _ => None,
+        };
+        let Some(id) = id else { return Ok(None) };
+        Ok(self.principal_of(account, &id)?.map(|(_, policies)| policies))
+    }
+
+    fn policies_of_group(
+        &self,
+        account: AccountId,
+        arn: &Arn,
+    ) -> Result<Option<Arc<PrincipalPolicies>>, StoreError> {
+        let kept = self
+            .database
+            .read(|connection| users::policies_of_group(connection, account, arn))?;
+        let Some(identity) = kept else { return Ok(None) };
+        Ok(Some(Arc::new(PrincipalPolicies {
+            identity: self.attached(identity)?,
+            ..PrincipalPolicies::default()
+        })))
     }
 
     /// The role of this very ARN, as something that can be assumed.

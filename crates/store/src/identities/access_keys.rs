@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{count, entities, over_quota, refused};
 use crate::Store;
-use crate::database::{micros, term, time};
+use crate::database::{Stopped, micros, term, time};
 use crate::error::StoreError;
 use crate::iam::error::Found;
 use crate::iam::{EntityKind, IamCode, IamError};
@@ -171,7 +171,11 @@ impl Store {
         key: &str,
     ) -> Result<Option<LastUse>, IamError> {
         self.database.look(|connection| {
-            let user = entities::required(connection, permit, EntityKind::User)?;
+            let user = match entities::required(connection, permit, EntityKind::User) {
+                // The permit is for all users where nobody has the key.
+                Err(Stopped::Refused(_)) => return no_key(key),
+                user => user?,
+            };
             let found = connection
                 .prepare(
                     "SELECT used_at, used_service, used_region FROM access_key WHERE user_id = ?1 AND access_key_id = ?2",

@@ -144,22 +144,20 @@ impl Identity {
     }
 }
 
-/// The identity of this name in exactly this case.
+/// The identity of this name, whatever the case.
 pub(super) fn find(
     connection: &Connection,
     account: AccountId,
     kind: EntityKind,
     name: &str,
 ) -> rusqlite::Result<Option<Identity>> {
-    let select = format!(
-        "SELECT {COLUMNS} FROM iam_identity WHERE account_id = ?1 AND kind = ?2 AND folded = ?3 AND name = ?4"
-    );
+    let select =
+        format!("SELECT {COLUMNS} FROM iam_identity WHERE account_id = ?1 AND kind = ?2 AND folded = ?3");
     connection
         .prepare(&select)?
-        .query_row(
-            params![account.as_str(), kind.as_str(), folded(name), name],
-            |row| Identity::read(row, account),
-        )
+        .query_row(params![account.as_str(), kind.as_str(), folded(name)], |row| {
+            Identity::read(row, account)
+        })
         .optional()
 }
 
@@ -171,7 +169,7 @@ pub(super) fn required<A: Action>(
 ) -> Found<Identity> {
     let named = subject(permit, kind.as_str())?;
     match find(connection, named.account, kind, named.name)? {
-        Some(found) if found.path == named.path => Ok(found),
+        Some(found) if (found.path.as_str(), found.name.as_str()) == (named.path, named.name) => Ok(found),
         _ => absent(kind, named.name),
     }
 }
@@ -192,7 +190,8 @@ pub(crate) fn user_with_arn(
 ) -> rusqlite::Result<Option<String>> {
     let (path, name) = path_and_name(arn, "user");
     let found = find(connection, account, EntityKind::User, name)?;
-    Ok(found.filter(|user| user.path == path).map(|user| user.id))
+    let same = |user: &Identity| (user.path.as_str(), user.name.as_str()) == (path, name);
+    Ok(found.filter(same).map(|user| user.id))
 }
 
 /// The ARN that the user of this id has now.

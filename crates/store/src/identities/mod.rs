@@ -15,6 +15,7 @@ mod policies;
 mod saml;
 mod service_credentials;
 mod source;
+mod survey;
 mod tags;
 
 pub use access_keys::{AccessKey, LastUse};
@@ -23,11 +24,11 @@ pub use oidc::{NewOidcProvider, OidcProvider};
 pub use policies::{Attaches, DeletesPolicy, Detaches, GetsPolicy, ListsAttached, ListsPolicies, PutsPolicy};
 pub use saml::SamlProvider;
 pub use service_credentials::ServiceCredential;
-pub use source::LongLivedCredentials;
+pub use survey::LongLivedCredentials;
 pub use tags::{ListsTags, RemovesTags, SetsTags};
 
 pub(crate) use entities::{arn_of_user, user_with_arn};
-pub(crate) use policies::{UserPolicies, user_policies};
+pub(crate) use policies::user_policies;
 
 use moho_terms::{AccountId, Arn, Entropy};
 use rusqlite::Connection;

@@ -52,10 +52,6 @@ on_both! {
 
 /// What bears on a user: the policies of its own and of its groups, its boundary and its tags.
 pub(crate) struct UserPolicies {
-    /// `AIDA…`
-    pub(crate) id: String,
-    /// Where the user is: begins and ends with `/`.
-    pub(crate) path: String,
     /// Inline policies: `user/NAME/inline:POLICY` or `group/NAME/inline:POLICY`, and the document.
     pub(crate) inline: Vec<(String, String)>,
     /// The ARNs of managed policies, each once.
@@ -73,7 +69,8 @@ pub(crate) fn user_policies(
     account: AccountId,
     name: &str,
 ) -> rusqlite::Result<Option<UserPolicies>> {
-    let Some(user) = entities::find(connection, account, EntityKind::User, name)? else {
+    let user = entities::find(connection, account, EntityKind::User, name)?;
+    let Some(user) = user.filter(|user| user.name == name) else {
         return Ok(None);
     };
     let inline = connection
@@ -95,8 +92,6 @@ pub(crate) fn user_policies(
         .collect::<rusqlite::Result<_>>()?;
     Ok(Some(UserPolicies {
         tags: tags::of(connection, &user.id)?.into_iter().collect(),
-        id: user.id,
-        path: user.path,
         inline,
         managed,
         boundary: user.boundary,

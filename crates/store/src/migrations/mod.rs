@@ -26,13 +26,18 @@ const STEPS: &[&str] = &[
 /// `moho` in ASCII, in the database's header.
 const APPLICATION: i64 = 0x6d6f_686f;
 
+/// The last version known here.
+pub(crate) fn known() -> u32 {
+    u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
+}
+
 /// Brings the schema to the last version known here.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let failed = |error| StoreError::from_sqlite(path, error);
     let found: u32 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .map_err(failed)?;
-    let known = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);
+    let known = known();
     if found > known {
         return Err(StoreError::Newer {
             path: path.to_owned(),
@@ -69,4 +74,62 @@ fn apply(connection: &mut Connection, statements: &str, version: u32) -> rusqlit
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", version)?;
     transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_roles_of_version_1_keep_their_policies_and_get_ids_of_their_own() {
+        let mut sqlite = Connection::open_in_memory().unwrap();
+        sqlite.pragma_update(None, "foreign_keys", true).unwrap();
+        apply(&mut sqlite, v1::STATEMENTS, 1).unwrap();
+        let before = "INSERT INTO account VALUES ('123456789012', 'moho-local-1', 5);
+            INSERT INTO role VALUES ('123456789012', 'Admin', 'trust a', 7);
+            INSERT INTO role VALUES ('123456789012', 'Developer', 'trust d', 8);
+            INSERT INTO role_policy VALUES ('123456789012', 'Admin', 'All', 'document a');
+            INSERT INTO role_policy VALUES ('123456789012', 'Developer', 'Some', 'document d');
+            INSERT INTO role_policy VALUES ('123456789012', 'Developer', 'More', 'document e');";
+        sqlite.execute_batch(before).unwrap();
+        migrate(&mut sqlite, Path::new("memory")).unwrap();
+
+        let select =
+            "SELECT role_id, name, folded || path || trust_policy || max_session_seconds || created_at,
+                (SELECT group_concat(name || '=' || document, ';' ORDER BY name) FROM iam_role_policy
+                 WHERE iam_role_policy.role_id = iam_role.role_id)
+            FROM iam_role ORDER BY name";
+        let rows: Vec<(String, String, String, String)> = sqlite
+            .prepare(select)
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+            .unwrap()
+            .collect::<rusqlite::Result<_>>()
+            .unwrap();
+        let [admin, developer] = rows.as_slice() else {
+            panic!("{rows:?}")
+        };
+        assert_eq!(admin.2, "admin/trust a36007");
+        assert_eq!(admin.3, "All=document a");
+        assert_eq!(developer.2, "developer/trust d36008");
+        assert_eq!(developer.3, "More=document e;Some=document d");
+        for (id, ..) in &rows {
+            let letters = id.strip_prefix("AROA").unwrap();
+            assert_eq!(letters.len(), 17, "{id}");
+            assert!(
+                letters
+                    .bytes()
+                    .all(|b| b.is_ascii_uppercase() || (b'2'..=b'7').contains(&b))
+            );
+        }
+        assert_ne!(admin.0, developer.0);
+        let left: u32 = sqlite
+            .query_row(
+                "SELECT count(*) FROM sqlite_schema WHERE name IN ('role', 'role_policy')",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(left, 0);
+    }
 }

@@ -98,6 +98,14 @@ CREATE TABLE iam_role_deletion (
     deleted_at INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE iam_access_job (
+    job_id     TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL REFERENCES account,
+    arn        TEXT NOT NULL,
+    asked_at   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX iam_access_job_of ON iam_access_job (account_id, asked_at);
+
 CREATE TABLE iam_last_access (
     principal TEXT NOT NULL,
     service   TEXT NOT NULL,

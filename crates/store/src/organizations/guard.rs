@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use moho_iam::authz::{Attached, Policies, PrincipalPolicies, ResourceFacts};
 use moho_terms::{AccountId, Arn};
 
+use super::Tags;
 use crate::Store;
 use crate::error::StoreError;
 
@@ -41,7 +42,23 @@ impl Store {
         let guard = self.guard_of(owner)?;
         policies.resource_control = guard.control;
         policies.resource_facts = guard.facts;
+        if resource.service() == "organizations"
+            && let Some(tags) = self.tags_of(resource)?
+        {
+            let facts = ResourceFacts {
+                tags,
+                ..(*policies.resource_facts).clone()
+            };
+            policies.resource_facts = Arc::new(facts);
+        }
         Ok(())
+    }
+
+    /// The tags of something of the organisation's own.
+    fn tags_of(&self, resource: &Arn) -> Result<Option<Tags>, StoreError> {
+        let id = resource.resource().rsplit('/').next().unwrap_or_default();
+        let whole = self.whole_organisation()?;
+        Ok(whole.and_then(|whole| whole.tags(id).cloned()))
     }
 
     fn guard_of(&self, account: AccountId) -> Result<Guard, StoreError> {

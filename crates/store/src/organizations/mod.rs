@@ -117,7 +117,8 @@ impl Store {
         self.levels(account, PolicyType::ServiceControl)
     }
 
-    /// The resource control policies that bind what is done with an account's resources, likewise.
+    /// The resource control policies that bind what is done with an account's resources, likewise: those of the management
+    /// account nothing binds.
     ///
     /// # Errors
     /// [`StoreError`] if that cannot be said; treat it as a refusal.
@@ -169,4 +170,10 @@ impl Store {
         let whole = self.whole_organisation()?;
         Ok(whole.map_or_else(Vec::new, |whole| whole.all_that_let_in_long_lived()))
     }
+}
+
+/// The accounts in which long-lived credentials may exist, for whoever has no store open; none if that cannot be said.
+pub(crate) fn letting_in_long_lived(connection: &rusqlite::Connection) -> rusqlite::Result<Vec<AccountId>> {
+    let whole = load::load(connection)?.and_then(Result::ok);
+    Ok(whole.map_or_else(Vec::new, |whole| whole.all_that_let_in_long_lived()))
 }

@@ -310,8 +310,7 @@ impl Organisation {
         if !self.is_active(account) {
             return vec![Vec::new()];
         }
-        let exempt = kind == PolicyType::ServiceControl && account == self.names.management;
-        if exempt || !self.enabled.contains(&kind) {
+        if account == self.names.management || !self.enabled.contains(&kind) {
             return Vec::new();
         }
         let node = NodeId::from(account);

@@ -1,8 +1,11 @@
 //! Kept, lost, altered: what the store gives back, and what it says when it cannot.
 
 mod damage;
+mod endpoints;
 mod identities;
+mod model_access;
 mod organizations;
+mod roles;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -87,6 +90,10 @@ impl House {
 
     /// A session of a role of the first account.
     fn session(&self, role: &str) -> Authenticated {
+        self.narrowed_session(role, moho_iam::Narrowing::default())
+    }
+
+    fn narrowed_session(&self, role: &str, narrowing: moho_iam::Narrowing) -> Authenticated {
         let now = self.world.now();
         let authenticator = Authenticator::new(&Secret::new(vec![1; 32]), region()).unwrap();
         let guest = door().admit(7, 7, self.first.account, now).unwrap();
@@ -95,7 +102,10 @@ impl House {
             .authorizer
             .authorize(&guest, &self.facts(), &role, &Context::new())
             .unwrap();
-        let grant = SessionGrant::named("me".parse().unwrap());
+        let grant = SessionGrant {
+            narrowing,
+            ..SessionGrant::named("me".parse().unwrap())
+        };
         let facts = self.store.role_facts(&role).unwrap().unwrap();
         let credentials = authenticator
             .issue(&permit, &facts, grant, (now, &*self.world))

@@ -35,11 +35,15 @@ pub(crate) static EC2: LazyLock<Result<ServiceModel, ModelError>> =
 
 /// Names of models, whose patterns list AWS's own providers. moho's names are its own, and are checked by
 /// [`ModelIdentifier`](crate::bedrock::ModelIdentifier).
-const OURS: [&str; 4] = [
+const OURS: [&str; 8] = [
+    "BedrockModelId",
     "ConversationalModelId",
     "FoundationModelVersionIdentifier",
     "GetFoundationModelIdentifier",
+    "InferenceProfileIdentifier",
+    "InferenceProfileModelSourceArn",
     "InvokeModelIdentifier",
+    "TaggableResourcesArn",
 ];
 
 /// A service's operations and shapes.
@@ -64,9 +68,25 @@ pub(crate) struct Metadata {
     pub(crate) protocol: String,
 }
 
+/// How an operation answers.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Http {
+    /// The status of its reply.
+    pub(crate) response_code: u16,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { response_code: 200 }
+    }
+}
+
 /// One operation: the shapes of its request and reply.
 #[derive(serde::Deserialize)]
 pub(crate) struct Operation {
+    #[serde(default)]
+    pub(crate) http: Http,
     pub(crate) input: Option<ShapeRef>,
     pub(crate) output: Option<OutputRef>,
 }

@@ -5,6 +5,7 @@ use moho_terms::ContentBytes;
 use super::document::{Document, Members};
 use super::model::{self, ServiceModel};
 pub(crate) use super::rest_in::RestRequest;
+use super::rest_in::Strings;
 use super::{field_list, rest_in, rest_out, validate};
 use crate::{Failure, Reply};
 
@@ -35,6 +36,14 @@ impl RestService {
         model.as_ref().map_err(|_unsuitable| Failure::Internal)
     }
 
+    /// What the strings of its requests are: those of the runtime are prompts.
+    fn strings(self) -> Strings {
+        match self {
+            Self::Bedrock => Strings::Plain,
+            Self::BedrockRuntime => Strings::OfTenants,
+        }
+    }
+
     /// Reads and validates a request of `operation`.
     ///
     /// # Errors
@@ -47,7 +56,7 @@ impl RestService {
             .get(operation)
             .and_then(|operation| operation.input.as_ref())
             .ok_or(Failure::Internal)?;
-        let input = rest_in::read(model, &shape.shape, request)?;
+        let input = rest_in::read(model, &shape.shape, request, self.strings())?;
         validate::validate(model, Some(&shape.shape), &input)?;
         let called = field_list::Called {
             service: self.name(),

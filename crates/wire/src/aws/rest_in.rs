@@ -33,11 +33,9 @@ pub(super) fn read(
     model: &ServiceModel,
     shape: &str,
     request: &RestRequest<'_, '_>,
+    strings: Strings,
 ) -> Result<Document, Failure> {
-    let reader = Reader {
-        model,
-        strings: Strings::OfTenants,
-    };
+    let reader = Reader { model, strings };
     let shape = reader.shape(shape)?;
     let body = reader.body(shape, request.body)?;
     let Document::Structure(mut members) = body else {

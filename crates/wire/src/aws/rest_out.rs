@@ -30,6 +30,7 @@ pub(super) fn reply(model: &ServiceModel, operation: &str, document: Document) -
         return Err(Failure::Internal);
     };
     let mut reply = Reply::json(ContentBytes::new(Vec::new()));
+    reply.status = operation.http.response_code;
     for (name, used) in shape.members.iter() {
         let Some(location) = used.location else { continue };
         let Some(at) = members.iter().position(|(member, _)| member == name) else {

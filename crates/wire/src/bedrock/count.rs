@@ -38,7 +38,7 @@ impl CountTokens {
             }
             None => {
                 let body: ContentBytes = input.require::<Members>("invokeModel")?.require("body")?;
-                match InvokeBody::read(model.model(), &body, false)? {
+                match InvokeBody::read(&model, &body, false)? {
                     InvokeBody::Llama(llama) => CountInput::Llama(llama.prompt),
                     InvokeBody::Chat(chat) => CountInput::Turns(chat.messages),
                 }

@@ -1,6 +1,6 @@
 //! `InvokeModel` and `InvokeModelWithResponseStream`: the model's own body, which is Llama's or OpenAI's chat.
 
-use moho_terms::{Content, ContentBytes, ModelId};
+use moho_terms::{Content, ContentBytes};
 
 use super::llama::malformed;
 use super::{ModelIdentifier, ReplyTerms, terms};
@@ -66,7 +66,7 @@ impl InvokeModel {
         let body: Option<ContentBytes> = members.take("body")?;
         let body = body.ok_or_else(|| malformed("the body is empty"))?;
         Ok(Self {
-            body: InvokeBody::read(model.model(), &body, stream)?,
+            body: InvokeBody::read(&model, &body, stream)?,
             model,
             terms,
         })
@@ -93,7 +93,7 @@ fn content_type(given: Option<&Content>, what: &str) -> Result<(), Failure> {
 
 impl InvokeBody {
     /// Reads a body for the model of the path.
-    pub(super) fn read(model: &ModelId, body: &ContentBytes, stream: bool) -> Result<Self, Failure> {
+    pub(super) fn read(model: &ModelIdentifier, body: &ContentBytes, stream: bool) -> Result<Self, Failure> {
         let json = json::parse(body.expose()).map_err(|error| malformed(&error.to_string()))?;
         let body = match (json.get("messages").is_some(), json.get("prompt").is_some()) {
             _ if !matches!(json, Json::Object(_)) => Err(malformed("#: expected type: JSONObject")),
@@ -131,10 +131,10 @@ fn refuse_unserved(chat: &Fields<'_>) -> Result<(), Failure> {
 }
 
 /// The body of a chat, with the model of the path and the operation's decision whether to stream put in.
-fn chat(model: &ModelId, json: Json, stream: bool) -> Result<InvokeBody, Failure> {
+fn chat(model: &ModelIdentifier, json: Json, stream: bool) -> Result<InvokeBody, Failure> {
     let named = json.get("model").is_none_or(|named| match named {
         Json::Null => true,
-        Json::String(named) => named.expose() == model.as_str(),
+        Json::String(named) => named.expose() == model.as_str() || named.expose() == model.id().as_str(),
         Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => false,
     });
     if !named {

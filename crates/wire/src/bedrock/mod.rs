@@ -5,6 +5,7 @@
 //! Streams are AWS event streams: each frame is checked by two CRCs, and a failure is a frame of its own kind.
 
 mod answer;
+mod control;
 mod conversation;
 mod converse;
 mod converse_out;
@@ -19,10 +20,11 @@ mod operation;
 mod terms;
 
 pub use answer::{Latency, ReplyTerms};
+pub use control::ControlOperation;
 pub use converse::Converse;
 pub use converse_out::{ConverseDraft, ConverseStream};
 pub use count::{CountInput, CountTokens};
-pub use identifier::ModelIdentifier;
+pub use identifier::{ModelIdentifier, ProfileArn, ProfileKind, profile_not_found};
 pub use invoke::{InvokeBody, InvokeModel, Llama, LlamaPrompt};
 pub use invoke_out::{ChatChunks, LlamaDraft, LlamaStream, chat_completion};
 pub use models::{FoundationModel, ListFoundationModels};

@@ -1,7 +1,9 @@
 //! Which of Bedrock's operations a path names, and what it asks for.
 
-use super::{Converse, CountTokens, InvokeModel, ListFoundationModels, ModelIdentifier};
+use super::{ControlOperation, Converse, CountTokens, InvokeModel, ListFoundationModels, ModelIdentifier};
+use crate::aws::declare::Operations as _;
 use crate::aws::document::Members;
+use crate::aws::ops;
 use crate::aws::rest::{RestRequest, RestService};
 use crate::query::Query;
 use crate::route::Headers;
@@ -24,6 +26,8 @@ pub enum Operation {
     ListFoundationModels,
     /// `GET /foundation-models/{modelIdentifier}`
     GetFoundationModel,
+    /// Another one of `bedrock`
+    Control(ControlOperation),
 }
 
 impl Operation {
@@ -38,6 +42,7 @@ impl Operation {
             Self::CountTokens => "CountTokens",
             Self::ListFoundationModels => "ListFoundationModels",
             Self::GetFoundationModel => "GetFoundationModel",
+            Self::Control(operation) => operation.name(),
         }
     }
 }
@@ -86,7 +91,7 @@ impl Operation {
             | Self::InvokeModel
             | Self::InvokeModelWithResponseStream
             | Self::CountTokens => RestService::BedrockRuntime,
-            Self::ListFoundationModels | Self::GetFoundationModel => RestService::Bedrock,
+            Self::ListFoundationModels | Self::GetFoundationModel | Self::Control(_) => RestService::Bedrock,
         }
     }
 
@@ -106,6 +111,9 @@ impl Operation {
                 body: called.body,
             },
         )?;
+        if let Self::Control(operation) = self {
+            return ops::bedrock::Request::read(operation.name(), &mut members).map(Command::BedrockControl);
+        }
         if self == Self::ListFoundationModels {
             return ListFoundationModels::read(&mut members).map(Command::ListFoundationModels);
         }
@@ -113,7 +121,7 @@ impl Operation {
         let invoke =
             |members: &mut Members, stream| InvokeModel::read(model.clone(), members, stream).map(Box::new);
         match self {
-            Self::ListFoundationModels => Err(Failure::Internal),
+            Self::ListFoundationModels | Self::Control(_) => Err(Failure::Internal),
             Self::GetFoundationModel => Ok(Command::GetFoundationModel(model)),
             Self::Converse => Converse::read(model, &mut members).map(|c| Command::Converse(Box::new(c))),
             Self::ConverseStream => {

@@ -15,11 +15,11 @@ pub struct Model {
     pub owned_by: String,
 }
 
-/// The reply to `GET /models/{id}`.
+/// The reply to `GET /models/{id}`, under the name by which it was asked for: its id or ARN, or an inference profile's.
 #[must_use]
-pub fn one(model: &Model) -> ContentBytes {
+pub fn one(named: &str, model: &Model) -> ContentBytes {
     let mut w = Writer::new();
-    write(&mut w, model);
+    write(&mut w, named, model);
     w.finish()
 }
 
@@ -30,14 +30,14 @@ pub fn list(models: &[Model]) -> ContentBytes {
     w.object(|w| {
         w.text("object", "list");
         w.key("data")
-            .array(|w| models.iter().for_each(|model| write(w, model)));
+            .array(|w| models.iter().for_each(|model| write(w, model.id.as_str(), model)));
     });
     w.finish()
 }
 
-fn write(w: &mut Writer, model: &Model) {
+fn write(w: &mut Writer, named: &str, model: &Model) {
     w.object(|w| {
-        w.text("id", model.id.as_str());
+        w.text("id", named);
         w.text("object", "model");
         w.number("created", model.created.unix_seconds());
         w.text("owned_by", &model.owned_by);

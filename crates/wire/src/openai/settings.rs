@@ -1,9 +1,10 @@
 //! What a caller can set about the model, its tools and the form of an answer: the part both OpenAI APIs share.
 
-use moho_terms::{Content, ModelId};
+use moho_terms::Content;
 
 use super::fields::{Fields, invalid, unsupported, wrong_type};
 use crate::Failure;
+use crate::bedrock::ModelIdentifier;
 use crate::json::{Json, Writer};
 
 /// The form of the answer.
@@ -22,9 +23,9 @@ pub enum OutputFormat {
 }
 
 /// The `model` of a request. A name no model can have is answered like that of a model that does not exist.
-pub(crate) fn model(request: &Fields<'_>) -> Result<ModelId, Failure> {
+pub(crate) fn model(request: &Fields<'_>) -> Result<ModelIdentifier, Failure> {
     let name = request.required_text("model")?;
-    name.parse().map_err(|_unsuitable| Failure::ModelNotFound(None))
+    ModelIdentifier::parse(name).map_err(|_unsuitable| Failure::ModelNotFound(None))
 }
 
 /// Reads `{type, …}`; the name, schema and so on are in the same object or, in Chat, in `json_schema`.

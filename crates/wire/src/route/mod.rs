@@ -1,11 +1,11 @@
 //! Which API is this? Decided on the raw path, before the body is read.
 
-use moho_terms::{ModelId, ResponseId};
+use moho_terms::ResponseId;
 use percent_encoding::percent_decode_str;
 
 use crate::aws::ops::sts::{AssumeRoleWithWebIdentity, Request};
 use crate::aws::{JsonService, QueryService};
-use crate::bedrock::{Called, Operation};
+use crate::bedrock::{Called, ControlOperation, ModelIdentifier, Operation};
 use crate::openai::chat::CreateChat;
 use crate::openai::fields::unsupported;
 use crate::openai::guardrail;
@@ -18,6 +18,8 @@ use crate::{Command, ErrorShape, Failure};
 const INFERENCE_LIMIT: usize = 8 << 20;
 /// The most bytes of an AWS control plane's request: policies are its largest values.
 const QUERY_LIMIT: usize = 256 << 10;
+/// The most bytes of a request of Bedrock's control plane: 200 tags are its largest.
+const CONTROL_LIMIT: usize = 128 << 10;
 /// The most bytes of a request that may come without credentials: an identity provider's token has at most 20000.
 const UNSIGNED_LIMIT: usize = 64 << 10;
 /// The most bytes of a request that needs no body.
@@ -63,7 +65,7 @@ pub enum Target {
     /// `GET /models`
     ListModels(Prefix),
     /// `GET /models/{id}`
-    GetModel(Prefix, ModelId),
+    GetModel(Prefix, ModelIdentifier),
     /// `GET /organization/usage/completions`, under `/v1`
     GetUsage,
     /// `POST /` with a form, or `GET /` with the form in the query, to this AWS query service: the form's `Action` names
@@ -123,6 +125,15 @@ pub fn route(head: &RequestHead<'_>) -> Result<Route, RouteRefused> {
             raw_label = label;
             Target::Bedrock(operation)
         }
+        [first, ..] if ControlOperation::begins(first) => {
+            let found = ControlOperation::find(head.method, &labels);
+            let (operation, label) = found.ok_or(RouteRefused {
+                failure: Failure::NoSuchPath,
+                shape: ErrorShape::RestJson,
+            })?;
+            raw_label = label;
+            Target::Bedrock(Operation::Control(operation))
+        }
         _ => {
             let shape = if signed_for(head).is_some() {
                 ErrorShape::RestJson
@@ -172,7 +183,7 @@ fn openai_target(method: &str, rest: &[&str], prefix: Prefix) -> Result<Target, 
         (["chat", "completions"], "POST") => Ok(Target::CreateChat(prefix)),
         (["chat", "completions"], _) => Err(Failure::MethodNotAllowed("POST")),
         (["models"], "GET") => Ok(Target::ListModels(prefix)),
-        (["models", id], "GET") => match label(id).and_then(|id| id.parse().ok()) {
+        (["models", id], "GET") => match label(id).and_then(|id| ModelIdentifier::parse(&id).ok()) {
             Some(id) => Ok(Target::GetModel(prefix, id)),
             None => Err(Failure::ModelNotFound(None)),
         },
@@ -403,6 +414,7 @@ impl Route {
             | Target::Bedrock(Operation::ListFoundationModels | Operation::GetFoundationModel) => {
                 BODILESS_LIMIT
             }
+            Target::Bedrock(Operation::Control(_)) => CONTROL_LIMIT,
         }
     }
 
@@ -423,9 +435,11 @@ impl Route {
         if self.unsigned_limit().is_none() || !asks_for_web_identity(&self.raw_query, body) {
             return Ok(None);
         }
-        match QueryService::Sts.command(&self.raw_query, body)? {
-            Command::Sts(Request::AssumeRoleWithWebIdentity(assume)) => Ok(Some(*assume)),
-            _ => Ok(None),
+        let command = QueryService::Sts.command(&self.raw_query, body)?;
+        if let Command::Sts(Request::AssumeRoleWithWebIdentity(assume)) = command {
+            Ok(Some(*assume))
+        } else {
+            Ok(None)
         }
     }
 
@@ -475,3 +489,5 @@ impl Route {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tried;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::aws::ops;
+use crate::aws::ops::sts;
 use crate::json::Json;
 
 const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=ASIAABCDEFGHIJKLMNOP/20261122/moho-local-1/sts/aws4_request, \
@@ -24,7 +24,7 @@ fn at<'a>(method: &'a str, raw_path: &'a str) -> RequestHead<'a> {
 #[test]
 fn every_route_is_found_under_both_prefixes() {
     let id: ResponseId = ID.parse().unwrap();
-    let model: ModelId = "smollm2-135m-instruct".parse().unwrap();
+    let model: moho_terms::ModelId = "smollm2-135m-instruct".parse().unwrap();
     for (prefix, root) in [(Prefix::Mantle, "/v1"), (Prefix::Runtime, "/openai/v1")] {
         for (method, path, target) in [
             ("POST", "/responses".to_owned(), Target::CreateResponse(prefix)),
@@ -49,7 +49,7 @@ fn every_route_is_found_under_both_prefixes() {
             (
                 "GET",
                 "/models/smollm2%2D135m-instruct".to_owned(),
-                Target::GetModel(prefix, model.clone()),
+                Target::GetModel(prefix, ModelIdentifier::Id(model.clone())),
             ),
         ] {
             let found = route(&at(method, &format!("{root}{path}"))).ok().unwrap();
@@ -171,7 +171,8 @@ fn every_operation_of_bedrock_has_the_path_of_the_service_model() {
             let label = "arn%3Aaws%3Abedrock%3Ar%3A%3Afoundation-model%2Fm";
             let path = part("requestUri")
                 .replace("{modelId}", label)
-                .replace("{modelIdentifier}", label);
+                .replace("{modelIdentifier}", label)
+                .replace("{inferenceProfileIdentifier}", label);
             let route = route(&at(&part("method"), &path)).ok().unwrap();
             let Target::Bedrock(operation) = route.target() else {
                 panic!("another API")
@@ -182,13 +183,13 @@ fn every_operation_of_bedrock_has_the_path_of_the_service_model() {
                 (ErrorShape::RestJson, &["bedrock"][..])
             );
             assert_eq!(route.target().prefix(), None);
-            assert_eq!(route.body_limit() == INFERENCE_LIMIT, part("method") == "POST");
+            assert_eq!(route.body_limit() == INFERENCE_LIMIT, path.starts_with("/model/"));
             found.push(*operation);
         }
     }
     found.sort_unstable();
     found.dedup();
-    assert_eq!(found.len(), 7);
+    assert_eq!(found.len(), 20);
 }
 
 #[test]
@@ -379,7 +380,7 @@ fn a_query_means_what_sigv4_signs_of_it() {
             ..at(method, "/")
         };
         match route(&head).ok().unwrap().command(&|_| Vec::new(), body) {
-            Ok(Command::Sts(ops::sts::Request::AssumeRole(assume))) => Ok(assume.role_session_name),
+            Ok(Command::Sts(sts::Request::AssumeRole(assume))) => Ok(assume.role_session_name),
             Ok(_) => panic!("another command"),
             Err(failure) => Err(failure),
         }

@@ -122,8 +122,8 @@ fn denials_say_what_to_do_next() {
     assert_eq!(
         next(Reason::ModelAccess),
         "You don't have access to the model with the specified model ID. bedrock:InvokeModel on \
-         arn:aws:bedrock:r::foundation-model/m takes the account's agreement to the model, besides a policy. AWS's operation \
-         for that, CreateFoundationModelAgreement, is not served yet: the operator grants it by starting moho with \
-         --bootstrap-grant m."
+         arn:aws:bedrock:r::foundation-model/m takes the account's agreement to the model, besides a policy. Accept it: `aws \
+         bedrock list-foundation-model-agreement-offers --model-id m`, and its offerToken to `aws bedrock \
+         create-foundation-model-agreement` (bedrock:CreateFoundationModelAgreement)."
     );
 }

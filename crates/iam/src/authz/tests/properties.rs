@@ -118,7 +118,7 @@ proptest! {
             level.push(of_resource(PolicyKind::ResourceControl, "Deny", r#""*""#));
         }
         let both = |document: &Option<Arc<PolicyDocument>>, other: Arc<PolicyDocument>| {
-            Some(document.as_ref().map_or(Arc::clone(&other), |document| Arc::new(document.followed_by(&other))))
+            Some(document.as_ref().map_or_else(|| Arc::clone(&other), |document| Arc::new(document.followed_by(&other))))
         };
         denied[3].boundary = both(&policies.boundary, deny(PolicyKind::Boundary));
         denied[4].resource = both(&policies.resource, to_somebody(PolicyKind::Key));

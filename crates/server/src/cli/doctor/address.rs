@@ -15,20 +15,22 @@ const LISTENING: &str = "0A";
 pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for address in &scene.config.listen {
-        findings.push(match take(*address) {
-            Ok(_given_back) => Finding::fine(CHECK, format!("{address} is free")),
-            Err(error) => refused(scene, &error),
-        });
+        findings.push(taken(scene, *address, ""));
         findings.extend(exposed(*address));
     }
     if let Some(address) = scene.config.metrics {
-        findings.push(match take(address) {
-            Ok(_given_back) => Finding::fine(CHECK, format!("{address} is free, for metrics")),
-            Err(error) => refused(scene, &error),
-        });
+        findings.push(taken(scene, address, ", for metrics"));
         findings.extend(seen(address));
     }
     findings
+}
+
+/// Whether an address can be had, and what for.
+pub(super) fn taken(scene: &Scene<'_>, address: SocketAddr, purpose: &str) -> Finding {
+    match take(address) {
+        Ok(_given_back) => Finding::fine(CHECK, format!("{address} is free{purpose}")),
+        Err(error) => refused(scene, &error),
+    }
 }
 
 fn refused(scene: &Scene<'_>, error: &BindError) -> Finding {

@@ -7,14 +7,19 @@
 mod address;
 mod certificate;
 mod clock;
+mod credentials;
 mod disk;
 mod finding;
 mod machine;
 mod model;
+mod private;
 mod processor;
+mod providers;
+mod quotas;
 mod scene;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use moho_iam::authn::FixedCredentials;
 use moho_terms::Clock;
 use serde::Serialize;
 
@@ -122,20 +127,36 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::InTheWay, error))?;
     let mut findings = vec![Finding::fine("settings", "they can be understood")];
+    findings.extend(config.static_credentials.as_ref().map(fixed_credentials));
     findings.extend({
         let _inside = runtime.enter();
-        address::check(&scene)
+        let mut found = address::check(&scene);
+        found.extend(private::check(&scene));
+        found
     });
     findings.extend(certificate::check(&scene, &names));
+    findings.extend(providers::check(&config.federation));
     findings.extend(clock::check(
         &scene,
         matches.get_one::<String>("time-from").map(String::as_str),
     ));
     findings.extend(processor::check(surroundings().cores, config.threads));
     findings.extend(disk::check(&scene));
+    findings.extend(credentials::check(&scene));
     findings.extend(model::check(&scene));
+    findings.extend(quotas::check(config));
     findings.extend(machine::check(&scene));
     Ok(findings)
+}
+
+fn fixed_credentials(fixed: &FixedCredentials) -> Finding {
+    let what = format!(
+        "fixed credentials are taken: {} acts as Admin of account {}",
+        fixed.id, fixed.account
+    );
+    Finding::warning("credentials", what)
+        .why("whoever on this machine knows them may do everything in that account, without end")
+        .cure("leave out `dev.static_credentials` wherever temporary credentials can be sent")
 }
 
 fn print(findings: &[Finding], json: bool, worst: Level) -> Result<(), Failure> {
@@ -155,6 +176,18 @@ fn print(findings: &[Finding], json: bool, worst: Level) -> Result<(), Failure> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fixed_credentials_are_a_warning_that_keeps_the_secret() {
+        let config = config(&[("dev.static_credentials", "test:zanzibar:123456789012")]);
+        let finding = fixed_credentials(config.static_credentials.as_ref().unwrap());
+        assert_eq!((finding.check, finding.level), ("credentials", Level::Warning));
+        let line = finding.line();
+        assert!(
+            line.contains("123456789012") && !line.contains("zanzibar"),
+            "{line}"
+        );
+    }
 
     /// Settings as a file would say them.
     pub(super) fn config(settings: &[(&str, &str)]) -> Config {

@@ -20,7 +20,6 @@ use crate::cli::sts::form;
 use crate::system::SystemEntropy;
 
 /// Whether somebody sits before this machine: a browser of its own, or a screen that is not another machine's.
-#[expect(clippy::disallowed_methods, reason = "the environment tells of screens")]
 pub(super) fn is_likely() -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let elsewhere = set("SSH_CONNECTION") || set("SSH_TTY");

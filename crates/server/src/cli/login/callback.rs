@@ -131,6 +131,8 @@ impl Arrived {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -155,6 +157,15 @@ mod tests {
             "GET /callback?code=a",
         ] {
             assert_eq!(Arrived::read(line), None, "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics_and_what_is_read_was_said(line in "(GET /callback\\?)?\\PC{0,60}( HTTP/1.1)?", code in "[a-zA-Z0-9._~-]{0,20}") {
+            drop(Arrived::read(&line));
+            let said = Arrived::read(&format!("GET /callback?state=s&code={code} HTTP/1.1"));
+            prop_assert_eq!(said.and_then(|said| said.code), Some(code));
         }
     }
 

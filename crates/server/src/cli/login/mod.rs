@@ -164,7 +164,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let _turn = logins.lock(&name).map_err(Failure::of(Exit::InTheWay))?;
     let earlier = logins.read(&name).map_err(Failure::of(Exit::InTheWay))?;
     let wish = wish::of(matches, earlier.as_ref()).map_err(Failure::of(Exit::Usage))?;
-    let profile = Profile::named(&name, logins.program().map_err(Failure::of(Exit::InTheWay))?);
+    let profile = Profile::named(&name, &logins.program().map_err(Failure::of(Exit::InTheWay))?);
     // Before anybody logs in for nothing.
     profile
         .check(&logins.aws_config().map_err(Failure::of(Exit::InTheWay))?)

@@ -1,7 +1,7 @@
 //! The profile in AWS's settings file: one section is written, everything else stays as it is.
 
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 
@@ -29,7 +29,7 @@ pub(super) struct Profile {
 
 impl Profile {
     /// The profile `name`, for which AWS's tools run `program`.
-    pub(super) fn named(name: &str, program: PathBuf) -> Self {
+    pub(super) fn named(name: &str, program: &Path) -> Self {
         let program = quoted(&program.to_string_lossy());
         Self {
             process: format!("{program} credential-process --profile {name}"),
@@ -174,10 +174,12 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn profile() -> Profile {
-        Profile::named("moho", PathBuf::from("/opt/my tools/moho"))
+        Profile::named("moho", Path::new("/opt/my tools/moho"))
     }
 
     fn login() -> Login {
@@ -211,6 +213,22 @@ mod tests {
             appended,
             format!("[profile moho2]\nregion = a\n\n[profile moho]\n{OURS}")
         );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_file_says_it_is_kept(
+            lines in proptest::collection::vec(r"(\[(profile )?(moho|z|default)\]|[a-z_ ]{0,6}= ?[a-z]{0,4}|#? ?[\PC]{0,8})", 0..12),
+        ) {
+            let before = lines.join("\n");
+            let after = profile().within(&before, &login());
+            prop_assert_eq!(&profile().within(&after, &login()), &after, "once is enough");
+            let own = |line: &&str| setting(line).is_some_and(|(name, _)| OWN.contains(&name));
+            let mut kept = after.lines();
+            for line in before.lines().filter(|line| !own(line) && !line.is_empty()) {
+                prop_assert!(kept.any(|other| other == line), "{}", line);
+            }
+        }
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(crate) async fn streamed(
 
 async fn begin(asked: &Asked, permit: &InferencePermit, converse: &Converse) -> Result<Answer, Failure> {
     let question = Question {
-        model: converse.model.model(),
+        model: permit.model(),
         words: Words::Turns(converse.turns.iter().collect()),
         choices: 1,
         sampling: converse.sampling,

@@ -2,6 +2,7 @@
 
 use moho_iam::action::bedrock;
 use moho_iam::authz::Permit;
+use moho_terms::ModelId;
 use moho_wire::Failure;
 use moho_wire::bedrock::{CountInput, CountTokens};
 
@@ -14,15 +15,14 @@ use crate::road;
 pub(crate) async fn count(
     asked: &Asked,
     permit: &Permit<bedrock::CountTokens>,
-    count: &CountTokens,
+    (model, count): (&ModelId, &CountTokens),
 ) -> Result<Outbound, Failure> {
-    admit_count(asked, permit, count.model.model()).await?;
+    admit_count(asked, permit, model).await?;
     let words = match &count.input {
         CountInput::Turns(turns) => Words::Turns(turns.iter().collect()),
         CountInput::Llama(prompt) => llama_words(prompt),
     };
     let engine = &asked.platform.engine;
-    let model = count.model.model();
     let isolation = isolation(permit.session().account());
     let tokens = match engine.count(model.clone(), prompt(&words), isolation).await {
         Ok(Ok(tokens)) => tokens,

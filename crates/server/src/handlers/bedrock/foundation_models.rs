@@ -7,32 +7,29 @@ use moho_wire::Failure;
 use moho_wire::bedrock::{FoundationModel, ListFoundationModels};
 use moho_wire::openai::models::Model;
 
-use super::super::models::{agreed, model_arn};
+use super::super::models::model_arn;
 use crate::net::Outbound;
 use crate::road;
 use crate::startup::Platform;
 
-/// `GET /foundation-models`: those the account agreed to use.
+/// `GET /foundation-models`: all there are, for whom may see them, whether or not the account agreed to use them yet.
 pub(crate) fn list(
     platform: &Platform,
-    permit: &Permit<bedrock::ListFoundationModels>,
+    _permit: &Permit<bedrock::ListFoundationModels>,
     list: &ListFoundationModels,
 ) -> Result<Outbound, Failure> {
-    let models: Result<Vec<_>, _> = agreed(platform, permit.session().account())?
-        .iter()
-        .map(|model| described(platform, model))
-        .collect();
+    let models = platform.models.iter().map(|model| described(platform, model));
+    let models: Result<Vec<_>, _> = models.collect();
     list.reply(&models?).map(road::whole)
 }
 
-/// `GET /foundation-models/{modelIdentifier}`: one that the account did not agree to looks like none.
+/// `GET /foundation-models/{modelIdentifier}`
 pub(crate) fn get(
     platform: &Platform,
-    permit: &Permit<bedrock::GetFoundationModel>,
+    _permit: &Permit<bedrock::GetFoundationModel>,
     id: &ModelId,
 ) -> Result<Outbound, Failure> {
-    let agreed = agreed(platform, permit.session().account())?;
-    let model = agreed.iter().find(|model| model.id == *id);
+    let model = platform.models.iter().find(|model| model.id == *id);
     let model = model.ok_or_else(|| Failure::ModelNotFound(Some(id.clone())))?;
     described(platform, model)?.reply().map(road::whole)
 }

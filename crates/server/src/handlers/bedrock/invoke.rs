@@ -1,6 +1,6 @@
 //! `InvokeModel` and `InvokeModelWithResponseStream`: the body is the model's own, which is Llama's or OpenAI's chat.
 
-use moho_terms::{ContentBytes, Entropy, ModelId};
+use moho_terms::{ContentBytes, Entropy};
 use moho_wire::Failure;
 use moho_wire::bedrock::{
     ChatChunks, InvokeBody, InvokeModel, Latency, Llama, LlamaDraft, LlamaStream, chat_completion,
@@ -23,7 +23,7 @@ pub(crate) async fn whole(
     let watch = Stopwatch::start();
     match invoke.body {
         InvokeBody::Llama(llama) => {
-            let mut answer = ask_llama(&asked, &permit, invoke.model.model(), &llama).await?;
+            let mut answer = ask_llama(&asked, &permit, &llama).await?;
             let mut draft = LlamaDraft::new(invoke.terms);
             loop {
                 match answer.next().await.map_err(worded)? {
@@ -36,7 +36,7 @@ pub(crate) async fn whole(
         }
         InvokeBody::Chat(create) => {
             let answer = chat::ask_for(&asked, &permit, &create).await;
-            let draft = ChatDraft::new(chat::head(&asked, &create));
+            let draft = ChatDraft::new(chat::head(&asked, permit.model(), &create));
             let (completion, usage) = chat::read(answer.map_err(worded)?, draft).await.map_err(worded)?;
             chat_completion(&invoke.terms, completion, usage, watch.stop()).map(road::whole)
         }
@@ -52,7 +52,7 @@ pub(crate) async fn streamed(
     let watch = Stopwatch::start();
     match invoke.body {
         InvokeBody::Llama(llama) => {
-            let answer = ask_llama(&asked, &permit, invoke.model.model(), &llama).await?;
+            let answer = ask_llama(&asked, &permit, &llama).await?;
             let stream = LlamaStream::new(invoke.terms);
             Ok(amazon_event_stream(stream.head(), |frames| {
                 speak(asked, answer, stream, watch, frames)
@@ -61,7 +61,7 @@ pub(crate) async fn streamed(
         InvokeBody::Chat(create) => {
             let answer = chat::ask_for(&asked, &permit, &create).await.map_err(worded)?;
             let speech = ChatSpeech {
-                stream: ChatStream::new(chat::head(&asked, &create)),
+                stream: ChatStream::new(chat::head(&asked, permit.model(), &create)),
                 chunks: ChatChunks::new(invoke.terms),
             };
             Ok(amazon_event_stream(speech.chunks.head(), |frames| {
@@ -71,14 +71,9 @@ pub(crate) async fn streamed(
     }
 }
 
-async fn ask_llama(
-    asked: &Asked,
-    permit: &InferencePermit,
-    model: &ModelId,
-    llama: &Llama,
-) -> Result<Answer, Failure> {
+async fn ask_llama(asked: &Asked, permit: &InferencePermit, llama: &Llama) -> Result<Answer, Failure> {
     let question = Question {
-        model,
+        model: permit.model(),
         words: llama_words(&llama.prompt),
         choices: 1,
         sampling: llama.sampling,

@@ -1,12 +1,17 @@
-//! Bedrock's runtime and its list of models. Nothing is kept.
+//! Bedrock's runtime, of which nothing is kept, its list of models, and who may use which under which names.
 //!
 //! A request that cannot be served ends in an error of HTTP; once the first frame of a stream is sent, it ends in an
 //! exception frame or is broken off, and never as if all had been said.
 
+pub(crate) mod agreements;
 pub(crate) mod converse;
 pub(crate) mod count_tokens;
 pub(crate) mod foundation_models;
 pub(crate) mod invoke;
+pub(crate) mod profile_names;
+pub(crate) mod profile_tags;
+pub(crate) mod profiles;
+pub(crate) mod use_case;
 
 use moho_terms::{ContentBytes, Entropy};
 use moho_wire::Failure;
@@ -123,4 +128,13 @@ async fn speak(
             Some(Err(failure)) => Err(failure),
         };
     }
+}
+
+/// Runs what waits for the disk where it may wait.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(Failure::Internal))
 }

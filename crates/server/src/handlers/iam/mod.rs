@@ -1,6 +1,7 @@
 //! IAM's operations, once they may be: between typed requests and the store.
 
 pub(crate) mod access_keys;
+pub(crate) mod account;
 pub(crate) mod alias;
 pub(crate) mod credentials;
 pub(crate) mod groups;
@@ -11,7 +12,9 @@ pub(crate) mod policies;
 pub(crate) mod providers;
 pub(crate) mod role_policies;
 pub(crate) mod roles;
+pub(crate) mod service_use;
 mod shown;
+pub(crate) mod simulation;
 pub(crate) mod tagged;
 pub(crate) mod users;
 

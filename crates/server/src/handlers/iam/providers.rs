@@ -62,6 +62,7 @@ pub(crate) async fn create_oidc(
     permit: Permit<iam::CreateOpenIDConnectProvider>,
     new: NewOidcProvider,
 ) -> Result<Reply, Failure> {
+    let taken = asked.platform.federation.takes(&new.url);
     let provider = act(asked, move |platform| {
         let now = platform.clock.now();
         platform.store.create_oidc_provider(&permit, &new, now)
@@ -72,6 +73,11 @@ pub(crate) async fn create_oidc(
         "an identity provider was set: the bootstrap door is closed for good, and from now on only such a provider's tokens \
          and sessions that live give credentials"
     );
+    if !taken {
+        tracing::warn!(
+            "an identity provider was set whose issuer `federation.issuers` does not name: nobody gets credentials by its tokens"
+        );
+    }
     wire::CreateOpenIDConnectProviderResponse {
         open_id_connect_provider_arn: Some(provider.arn.to_string()),
         tags: shown_tags(provider.tags),

@@ -50,11 +50,16 @@ fn seconds(asked: Option<i64>) -> Option<u32> {
 
 /// `GetRole`
 pub(crate) async fn get(asked: &Asked, permit: Permit<iam::GetRole>) -> Result<Reply, Failure> {
-    let found = act(asked, move |platform| platform.store.get_role(&permit)).await?;
-    ops::GetRoleResponse {
-        role: Some(shown::role(found.role, Some(found.tags))?),
-    }
-    .reply(Service::Iam, "GetRole", &asked.request)
+    let (found, uses) = act(asked, move |platform| {
+        let found = platform.store.get_role(&permit)?;
+        let whose = format!("role/{}", found.role.name);
+        let uses = platform.last_use.of(&permit, &whose, found.role.created_at)?;
+        Ok((found, uses))
+    })
+    .await?;
+    let mut role = shown::role(found.role, Some(found.tags))?;
+    role.role_last_used = Some(shown::last_used(uses));
+    ops::GetRoleResponse { role: Some(role) }.reply(Service::Iam, "GetRole", &asked.request)
 }
 
 /// `ListRoles`

@@ -96,3 +96,12 @@ pub(super) fn inline((name, document): (String, String)) -> shapes::PolicyDetail
         policy_document: Some(encoded(&document)),
     }
 }
+
+/// When a role was last used for anything; empty if it never was.
+pub(super) fn last_used(uses: Vec<kept::LastAccess>) -> shapes::RoleLastUsed {
+    let last = uses.into_iter().max_by_key(|last| last.at);
+    last.map_or_else(shapes::RoleLastUsed::default, |last| shapes::RoleLastUsed {
+        last_used_date: Some(last.at),
+        region: Some(last.region),
+    })
+}

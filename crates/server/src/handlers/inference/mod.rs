@@ -25,8 +25,14 @@ use crate::engine_link::Sequence;
 use crate::quota::Asker;
 use crate::road::{from_engine_failure, from_engine_refusal};
 
-/// Proof that the caller may ask a model, whichever API's action said so.
-pub(crate) enum InferencePermit {
+/// Proof that the caller may ask a model, and by which name it asked.
+pub(crate) struct InferencePermit {
+    proof: Proof,
+    named: Named,
+}
+
+/// The action that said so.
+pub(crate) enum Proof {
     /// `/v1`
     Mantle(Permit<mantle::CreateInference>),
     /// `/openai/v1` and Bedrock's own operations, answered whole
@@ -35,27 +41,44 @@ pub(crate) enum InferencePermit {
     Stream(Permit<bedrock::InvokeModelWithResponseStream>),
 }
 
+/// A model, however it was named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) model: ModelId,
+    /// The inference profile by which it was named.
+    pub(crate) profile: Option<Arn>,
+}
+
 impl InferencePermit {
+    pub(crate) fn new(proof: Proof, named: Named) -> Self {
+        Self { proof, named }
+    }
+
+    /// The model that may be asked.
+    pub(super) fn model(&self) -> &ModelId {
+        &self.named.model
+    }
+
     fn account(&self) -> AccountId {
-        match self {
-            Self::Mantle(permit) => permit.session().account(),
-            Self::Invoke(permit) => permit.session().account(),
-            Self::Stream(permit) => permit.session().account(),
+        match &self.proof {
+            Proof::Mantle(permit) => permit.session().account(),
+            Proof::Invoke(permit) => permit.session().account(),
+            Proof::Stream(permit) => permit.session().account(),
         }
     }
 
     /// Who asks.
     fn asker(&self) -> Asker {
-        match self {
-            Self::Mantle(permit) => asker(permit),
-            Self::Invoke(permit) => asker(permit),
-            Self::Stream(permit) => asker(permit),
+        match &self.proof {
+            Proof::Mantle(permit) => asker(permit),
+            Proof::Invoke(permit) => asker(permit),
+            Proof::Stream(permit) => asker(permit),
         }
     }
 
     /// The inference profile that was named, if one was.
     fn profile(&self) -> Option<&Arn> {
-        None
+        self.named.profile.as_ref()
     }
 }
 

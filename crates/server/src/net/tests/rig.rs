@@ -1,6 +1,7 @@
 //! A server on a free port, a road that mirrors, and clients of both protocol versions.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,10 +20,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::closing::Closing;
-use crate::net::tls::{Certificates, Identity};
+use crate::net::tls::{Certificates, Identity, PrivateAcceptor, TlsError};
 use crate::net::{
     Admission, Body, Entrance, Head, Inbound, Limits, Listener, Outbound, Peer, Piece, RimError, RimSettings,
-    Road, Server,
+    Road, Server, Via,
 };
 use crate::system::{SystemClock, SystemEntropy};
 
@@ -47,6 +48,28 @@ pub(super) fn reply(status: StatusCode, body: Body) -> Outbound {
 
 fn words(text: String) -> Outbound {
     reply(StatusCode::OK, Body::Full(Bytes::from(text)))
+}
+
+fn who(peer: Peer) -> String {
+    match peer {
+        Peer::Network(_) => "network".to_owned(),
+        Peer::Local { uid } => format!("user {uid}"),
+        Peer::Door { uid } => format!("door {uid}"),
+    }
+}
+
+fn way_in(via: &Via) -> String {
+    let name = match via {
+        Via::Public => "public".to_owned(),
+        Via::Endpoint(id) => id.to_string(),
+        Via::Plain => "plain".to_owned(),
+        Via::Door => "door".to_owned(),
+    };
+    if via.is_secure() {
+        name
+    } else {
+        format!("{name}, insecure")
+    }
 }
 
 impl Road for Arc<Mirror> {
@@ -81,6 +104,7 @@ impl Road for Arc<Mirror> {
                 }));
                 reply(StatusCode::OK, Body::Stream(receiver))
             }
+            "/seen" => words(format!("{} via {}", who(head.peer), way_in(&head.via))),
             _ => words(format!(
                 "{} {} ? {} @ {} host={} {}",
                 head.method,
@@ -88,11 +112,7 @@ impl Road for Arc<Mirror> {
                 head.raw_query,
                 head.authority,
                 head.headers.get("host").map_or("", |host| host.to_str().unwrap()),
-                match head.peer {
-                    Peer::Network(_) => "network".to_owned(),
-                    Peer::Local { uid } => format!("user {uid}"),
-                    Peer::Door { uid } => format!("door {uid}"),
-                }
+                who(head.peer)
             )),
         }
     }
@@ -130,6 +150,7 @@ pub(super) struct Rig {
     pub(super) pieces: mpsc::UnboundedSender<Bytes>,
     pub(super) left: mpsc::UnboundedReceiver<()>,
     roots: Arc<rustls::RootCertStore>,
+    certificates: Arc<Certificates>,
     _folder: tempfile::TempDir,
 }
 
@@ -162,15 +183,29 @@ impl Rig {
         let server = Server::new(Arc::new(mirror), settings);
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
-        server.listen(listener, Entrance::public(certificates.acceptor().unwrap()));
+        server.listen(
+            listener,
+            Entrance::public(Arc::clone(&certificates).acceptor().unwrap()),
+        );
         Self {
             server,
             address,
             pieces,
             left: leaving,
             roots: Arc::new(roots),
+            certificates,
             _folder: folder,
         }
+    }
+
+    /// Whom the server's clients trust.
+    pub(super) fn roots(&self) -> Arc<rustls::RootCertStore> {
+        Arc::clone(&self.roots)
+    }
+
+    /// What accepts those with a certificate of an authority in a file.
+    pub(super) fn private_acceptor(&self, client_ca: &Path) -> Result<PrivateAcceptor, TlsError> {
+        Arc::clone(&self.certificates).private_acceptor(client_ca)
     }
 
     /// A TLS connection that offers one protocol.

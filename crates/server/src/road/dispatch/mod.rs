@@ -3,8 +3,10 @@
 //! The handlers ask for the permits; this is the only place that gets them.
 
 mod bedrock;
+mod bedrock_control;
 mod ec2;
 mod iam;
+mod named;
 mod organizations;
 mod sts;
 pub(super) mod web_identity;
@@ -12,11 +14,12 @@ pub(super) mod web_identity;
 use moho_iam::action::{self, Action, kms, mantle};
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::{Context, Permit, Refusal, RequestFacts};
-use moho_terms::{Arn, ModelId, ResponseId};
+use moho_terms::{Arn, ResponseId};
+use moho_wire::bedrock::ModelIdentifier;
 use moho_wire::{Command, ErrorShape, Failure, Prefix, Route};
 
 use super::failure;
-use crate::handlers::{Asked, InferencePermit, chat, models, responses, usage};
+use crate::handlers::{Asked, InferencePermit, Named, Proof, chat, models, responses, usage};
 use crate::net::Outbound;
 use crate::quota::Entrance;
 use crate::startup::Platform;
@@ -75,30 +78,13 @@ impl Trip<'_> {
         self.arn("bedrock-mantle", &format!("response/{response}"))
     }
 
-    fn inference(&self, model: &ModelId, stream: bool) -> Result<InferencePermit, Failure> {
-        match (self.prefix(), stream) {
-            (Prefix::Mantle, _) => self.on_model(model).map(InferencePermit::Mantle),
-            (Prefix::Runtime, false) => self.on_model(model).map(InferencePermit::Invoke),
-            (Prefix::Runtime, true) => self.on_model(model).map(InferencePermit::Stream),
-        }
-    }
-
-    /// Whether the caller may put a model to use; only then whether it is served at all.
-    fn on_model<A: Action>(&self, model: &ModelId) -> Result<Permit<A>, Failure> {
-        let permit = self.decide(&models::model_arn(self.platform, model)?);
-        let served = self.platform.serves(model);
-        let permit = permit.map_err(|refusal| failure::from_model_refusal(&refusal, model, served))?;
-        if served {
-            Ok(permit)
-        } else {
-            Err(Failure::ModelNotFound(Some(model.clone())))
-        }
-    }
-
-    fn decide<A: Action>(&self, resource: &Arn) -> Result<Permit<A>, Refusal> {
-        self.platform
-            .authorizer
-            .authorize(self.caller, self.facts, resource, &Context::new())
+    fn inference(&self, named: &ModelIdentifier, stream: bool) -> Result<InferencePermit, Failure> {
+        let (proof, named) = match (self.prefix(), stream) {
+            (Prefix::Mantle, _) => proven(Proof::Mantle, self.on_named(named)?),
+            (Prefix::Runtime, false) => proven(Proof::Invoke, self.on_named(named)?),
+            (Prefix::Runtime, true) => proven(Proof::Stream, self.on_named(named)?),
+        };
+        Ok(InferencePermit::new(proof, named))
     }
 
     /// The use of the account's key for one stored response, bound to it by the encryption context.
@@ -164,6 +150,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
         Command::Ec2(request) => ec2::dispatch(trip, request).await,
         Command::Iam(request) => iam::dispatch(trip, request).await,
         Command::Organizations(request) => organizations::dispatch(trip, request).await,
+        Command::BedrockControl(request) => bedrock_control::dispatch(trip, request).await,
         Command::Converse(converse) => bedrock::converse(trip, *converse).await,
         Command::ConverseStream(converse) => bedrock::converse_stream(trip, *converse).await,
         Command::InvokeModel(invoke) => bedrock::invoke(trip, *invoke).await,
@@ -216,13 +203,15 @@ fn list_models(trip: &Trip<'_>) -> Result<Outbound, Failure> {
     models::list(trip.platform, &permit)
 }
 
-fn get_model(trip: &Trip<'_>, id: &ModelId) -> Result<Outbound, Failure> {
-    let arn = models::model_arn(trip.platform, id)?;
-    let permit = match trip.prefix() {
-        Prefix::Mantle => models::GetPermit::Mantle(trip.permit::<mantle::GetModel>(&arn)?),
-        Prefix::Runtime => {
-            models::GetPermit::Bedrock(trip.permit::<action::bedrock::GetFoundationModel>(&arn)?)
-        }
+fn get_model(trip: &Trip<'_>, named: &ModelIdentifier) -> Result<Outbound, Failure> {
+    let (permit, resolved) = match trip.prefix() {
+        Prefix::Mantle => proven(models::GetPermit::Mantle, trip.on_named(named)?),
+        Prefix::Runtime => proven(models::GetPermit::Bedrock, trip.on_named(named)?),
     };
-    models::get(trip.platform, &permit, id)
+    models::get(trip.platform, &permit, (named, &resolved.model))
+}
+
+/// A permit by the name of its API, with what it is for.
+fn proven<A, P>(proof: impl FnOnce(Permit<A>) -> P, (permit, named): (Permit<A>, Named)) -> (P, Named) {
+    (proof(permit), named)
 }

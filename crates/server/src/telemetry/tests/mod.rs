@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
+use moho_iam::oidc::TokenError;
 use moho_terms::{ModelId, RequestId, Timestamp};
 
 use super::*;
@@ -133,6 +134,21 @@ fn every_word_of_the_journal_is_counted_from_the_start() {
             now: Timestamp::from_unix_seconds(2),
             allowed_seconds: 1,
         },
+        AuthnError::WebIdentity(TokenError::Malformed("x")),
+        AuthnError::WebIdentity(TokenError::UnknownIssuer),
+        AuthnError::WebIdentity(TokenError::Unreachable),
+        AuthnError::WebIdentity(TokenError::NoProvider),
+        AuthnError::WebIdentity(TokenError::Algorithm),
+        AuthnError::WebIdentity(TokenError::NoKey),
+        AuthnError::WebIdentity(TokenError::Signature),
+        AuthnError::WebIdentity(TokenError::Claim("x")),
+        AuthnError::WebIdentity(TokenError::Issuer),
+        AuthnError::WebIdentity(TokenError::Audience),
+        AuthnError::WebIdentity(TokenError::NotYet("x")),
+        AuthnError::WebIdentity(TokenError::Expired {
+            now: Timestamp::from_unix_seconds(2),
+            ended: Timestamp::from_unix_seconds(1),
+        }),
     ] {
         assert!(AUTH_FAILURES.contains(&error.code()), "{error}");
     }

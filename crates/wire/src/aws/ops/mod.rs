@@ -1,5 +1,6 @@
 //! Typed requests and replies of the AWS operations moho serves.
 
+pub mod bedrock;
 pub mod ec2;
 pub mod iam;
 pub mod organizations;
@@ -10,6 +11,7 @@ use moho_terms::RequestId;
 use super::declare::Operations as _;
 use super::document::{Document, Members};
 use super::json::JsonService;
+use super::rest::RestService;
 use super::{QueryService, query_out};
 use crate::{Command, Failure, Reply};
 
@@ -24,6 +26,8 @@ pub enum Service {
     Organizations,
     /// Elastic Compute Cloud.
     Ec2,
+    /// Bedrock's control plane.
+    Bedrock,
 }
 
 impl Service {
@@ -47,6 +51,7 @@ impl Service {
             Self::Iam => QueryService::Iam,
             Self::Organizations => return JsonService::Organizations.reply(operation, document),
             Self::Ec2 => QueryService::Ec2,
+            Self::Bedrock => return RestService::Bedrock.reply(operation, document),
         };
         query_out::reply(service.model()?, operation, &document, request)
     }

@@ -243,7 +243,7 @@ fn models_are_named_by_id_or_arn_in_one_label() {
     };
     let arn = "arn%3Aaws%3Abedrock%3Amoho-local-1%3A%3Afoundation-model%2Fa.b-v1%3A0";
     let model = named(arn).ok().unwrap();
-    assert_eq!(model.model().as_str(), "a.b-v1:0");
+    assert_eq!(model.id().as_str(), "a.b-v1:0");
     assert!(matches!(&model, ModelIdentifier::Arn { arn, .. } if arn.region() == "moho-local-1"));
     let region = "moho-local-1".parse().unwrap();
     assert_eq!(model.within(&region).map(|m| m.as_str()), Ok("a.b-v1:0"));
@@ -253,6 +253,13 @@ fn models_are_named_by_id_or_arn_in_one_label() {
         named("smollm2%2D135m").ok().unwrap(),
         ModelIdentifier::Id("smollm2-135m".parse().unwrap())
     );
+    let profile = named("arn:aws:bedrock:r:123456789012:application-inference-profile%2Fabc")
+        .ok()
+        .unwrap();
+    assert!(
+        matches!(&profile, ModelIdentifier::Profile(profile) if profile.kind == ProfileKind::Application)
+    );
+    assert!(profile.within(&region).is_err(), "it is no model");
     for nobody in ["a%2Fb", "a%252Fb", "%ff", "a b", "%00", "arn:aws:bedrock"] {
         assert_eq!(
             refusal(named(nobody)),
@@ -262,7 +269,7 @@ fn models_are_named_by_id_or_arn_in_one_label() {
     }
     for nothing in [
         "arn:aws:bedrock:r:123456789012:custom-model%2Fx",
-        "arn:aws:bedrock:r::inference-profile%2Fx",
+        "arn:aws:bedrock:r:123456789012:prompt-router%2Fx",
         "arn:aws:s3:::foundation-model%2Fx",
         "arn:aws:bedrock:r:123456789012:foundation-model%2Fx",
     ] {

@@ -1,8 +1,9 @@
 //! `POST /chat/completions`: what is asked.
 
-use moho_terms::{Content, ModelId};
+use moho_terms::Content;
 
 use crate::Failure;
+use crate::bedrock::ModelIdentifier;
 use crate::json::Json;
 use crate::openai::fields::{self, Fields, invalid, unsupported, wrong_type};
 use crate::openai::{OutputFormat, Role, Sampling, Turn, guardrail, sampling, settings};
@@ -16,8 +17,8 @@ const STOP_BYTES: usize = 1024;
 
 /// A parsed `POST /chat/completions`.
 pub struct CreateChat {
-    /// The model asked for.
-    pub model: ModelId,
+    /// The model asked for, or an inference profile.
+    pub model: ModelIdentifier,
     /// The conversation.
     pub messages: Vec<Turn>,
     /// Whether to answer with chunks.

@@ -1,9 +1,10 @@
 //! A chat completion, whole or in chunks.
 
-use moho_terms::{Content, ContentBytes, Entropy, ModelId, RequestId, Timestamp};
+use moho_terms::{Content, ContentBytes, Entropy, RequestId, Timestamp};
 
 use super::CreateChat;
 use crate::Failure;
+use crate::bedrock::ModelIdentifier;
 use crate::json::Writer;
 use crate::openai::delta::{Logprobs, WrittenDelta, bounded, write_list};
 use crate::openai::{Delta, Ending, Usage};
@@ -11,7 +12,7 @@ use crate::openai::{Delta, Ending, Usage};
 /// What a completion says of itself, whole or in each of its chunks.
 pub struct ChatHead {
     id: String,
-    model: ModelId,
+    model: ModelIdentifier,
     created: Timestamp,
     fingerprint: Option<String>,
     choices: u32,

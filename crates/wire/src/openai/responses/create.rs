@@ -1,9 +1,10 @@
 //! `POST /responses`: what is asked.
 
-use moho_terms::{Content, ModelId, ResponseId};
+use moho_terms::{Content, ResponseId};
 
 use super::Echo;
 use crate::Failure;
+use crate::bedrock::ModelIdentifier;
 use crate::json::Json;
 use crate::openai::fields::{self, Fields, invalid, unsupported, wrong_type};
 use crate::openai::{OutputFormat, Role, Sampling, Turn, guardrail, sampling, settings};
@@ -43,8 +44,8 @@ pub enum Truncation {
 
 /// A parsed `POST /responses`.
 pub struct CreateResponse {
-    /// The model asked for.
-    pub model: ModelId,
+    /// The model asked for, or an inference profile.
+    pub model: ModelIdentifier,
     /// The system's words for this request only; they are not inherited by follow-ups.
     pub instructions: Option<Content>,
     /// The new turns.

@@ -1,8 +1,9 @@
 //! The settings of a request, as its response object repeats them: effective values, nulls explicit.
 
-use moho_terms::{ContentBytes, ModelId};
+use moho_terms::ContentBytes;
 
 use crate::Failure;
+use crate::bedrock::ModelIdentifier;
 use crate::json::{Json, Writer};
 use crate::openai::fields::{Fields, invalid, wrong_type};
 
@@ -29,7 +30,11 @@ impl Echo {
     }
 
     /// Writes the settings of `request`, which [`super::CreateResponse::parse`] has checked, and checks the rest.
-    pub(super) fn of(request: &Fields<'_>, model: &ModelId, tools: &[Fields<'_>]) -> Result<Self, Failure> {
+    pub(super) fn of(
+        request: &Fields<'_>,
+        model: &ModelIdentifier,
+        tools: &[Fields<'_>],
+    ) -> Result<Self, Failure> {
         let mut w = Writer::new();
         w.text("model", model.as_str());
         w.text_or_null("previous_response_id", request.text("previous_response_id")?);

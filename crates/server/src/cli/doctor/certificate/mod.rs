@@ -122,6 +122,11 @@ fn open_key(key: &Path) -> Option<Finding> {
     })
 }
 
+/// When a certificate begins and ends; `None` if it is no X.509 certificate.
+pub(super) fn lifetime(der: &CertificateDer<'_>) -> Option<(Timestamp, Timestamp)> {
+    Certificate::read(der).map(|read| (read.not_before, read.not_after))
+}
+
 fn in_time(list: &[CertificateDer<'_>], now: Timestamp) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (number, der) in (1..).zip(list) {

@@ -10,7 +10,7 @@ use super::named::Named;
 use super::users::user;
 use crate::handlers::iam as handlers;
 use crate::net::Outbound;
-use crate::road::{from_store, reply};
+use crate::road::reply;
 
 pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbound, Failure> {
     use handlers::{access_keys, credentials};
@@ -34,7 +34,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbou
             access_keys::delete(asked, user.permit(trip)?, request.access_key_id).await
         }
         Request::GetAccessKeyLastUsed(request) => {
-            let user = owner(trip, &request.access_key_id)?;
+            let user = Named::owner_of_key(trip, &request.access_key_id)?;
             access_keys::last_used(asked, user.permit(trip)?, request.access_key_id).await
         }
         Request::CreateServiceSpecificCredential(request) => {
@@ -64,16 +64,6 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbou
         }
     };
     replied.map(reply::whole)
-}
-
-/// The user whose access key this is; of one that nobody here has, all users.
-fn owner(trip: &Trip<'_>, key: &str) -> Result<Named, Failure> {
-    let account = trip.caller.session().account();
-    let found = trip.platform.store.access_key_owner(account, key);
-    match found.map_err(|error| from_store(&error))? {
-        Some(name) => Named::user(trip, &name),
-        None => Named::all(trip, "user", Some("/*")),
-    }
 }
 
 async fn create(

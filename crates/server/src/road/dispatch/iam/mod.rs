@@ -1,5 +1,6 @@
 //! IAM's operations: which action each takes, and on what.
 
+mod account;
 mod credentials;
 mod groups;
 mod named;
@@ -11,7 +12,7 @@ mod users;
 use moho_wire::Failure;
 use moho_wire::aws::ops::iam::Request;
 
-use super::{Trip, unserved};
+use super::Trip;
 use crate::net::Outbound;
 
 pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbound, Failure> {
@@ -21,7 +22,8 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbou
         Request::RolePolicies(request) => roles::policies(trip, request).await,
         Request::Policies(request) => policies::dispatch(trip, request).await,
         Request::InstanceProfiles(request) => roles::instance_profiles(trip, request).await,
-        Request::Simulation(_) | Request::Account(_) => Err(unserved(request.name())),
+        Request::Simulation(request) => account::simulation(trip, request).await,
+        Request::Account(request) => account::dispatch(trip, request).await,
         Request::Users(request) => users::dispatch(trip, request).await,
         Request::UserPolicies(request) => users::policies(trip, request).await,
         Request::Groups(request) => groups::dispatch(trip, request).await,

@@ -1,8 +1,9 @@
 //! What an IAM request names, as it is decided on.
 //!
 //! A request names a role without its path, but policies may speak of paths. So where the role is, is looked up first; the
-//! decision is made on that, and on the bare name if there is no such role. Who is denied hears of the bare name only, in the
-//! same words either way: nobody learns by asking what is there.
+//! decision is made on that, and on the bare name if there is no such role. Whoever is denied what is there is answered as if
+//! it were not: by the decision on the bare name, which may well be that there is nothing of that name. Nobody learns by
+//! asking what is there.
 
 use moho_iam::action::Action;
 use moho_iam::authz::{Context, Permit};
@@ -20,6 +21,8 @@ pub(super) struct Named {
     decided: Arn,
     /// What the caller said.
     said: Arn,
+    /// What is answered if there is nothing of this name.
+    absent: Failure,
     context: Context,
 }
 
@@ -35,9 +38,15 @@ impl Named {
         arn(trip, kind, prefix.unwrap_or("/"), "").map(Self::of)
     }
 
+    /// Everything of the caller's account, as AWS decides on what has no resource of its own.
+    pub(super) fn everything(trip: &Trip<'_>) -> Result<Self, Failure> {
+        arn(trip, "*", "", "").map(Self::of)
+    }
+
     /// By its ARN.
     pub(super) fn of(arn: Arn) -> Self {
         Self {
+            absent: absent(&arn),
             said: arn.clone(),
             decided: arn,
             context: Context::new(),
@@ -70,6 +79,22 @@ impl Named {
     /// The group of this name.
     pub(super) fn group(trip: &Trip<'_>, name: &str) -> Result<Self, Failure> {
         Self::identity(trip, EntityKind::Group, name)
+    }
+
+    /// The user who has this access key; all users, if nobody of the account has it.
+    pub(super) fn owner_of_key(trip: &Trip<'_>, key: &str) -> Result<Self, Failure> {
+        let account = trip.caller.session().account();
+        let found = trip.platform.store.access_key_owner(account, key);
+        let owner = match found.map_err(|error| from_store(&error))? {
+            Some(name) => Self::user(trip, &name)?,
+            None => Self::all(trip, "user", Some("/*"))?,
+        };
+        let message = format!("The Access Key with id {key} cannot be found.");
+        Ok(Self {
+            said: Self::all(trip, "user", Some("/*"))?.said,
+            absent: refusal(IamCode::NoSuchEntity, message),
+            ..owner
+        })
     }
 
     fn identity(trip: &Trip<'_>, kind: EntityKind, name: &str) -> Result<Self, Failure> {
@@ -146,14 +171,32 @@ impl Named {
 
     /// Leave to do `A` on it.
     pub(super) fn permit<A: Action>(&self, trip: &Trip<'_>) -> Result<Permit<A>, Failure> {
-        trip.permit_with(&self.decided, &self.context)
-            .map_err(|failure| match failure {
-                Failure::AccessDenied(message) => {
-                    Failure::AccessDenied(message.replace(self.decided.as_str(), self.said.as_str()))
-                }
-                other => other,
-            })
+        match trip.permit_with(&self.decided, &self.context) {
+            Err(Failure::AccessDenied(_)) if self.decided != self.said => Err(self.as_if_absent::<A>(trip)),
+            decided => decided,
+        }
     }
+
+    /// What whoever may not see it is answered: what they would be if there were nothing of this name. The permit that this
+    /// may take is for nothing, and goes.
+    fn as_if_absent<A: Action>(&self, trip: &Trip<'_>) -> Failure {
+        match trip.permit_with::<A>(&self.said, &self.context) {
+            Ok(_for_nothing) => self.absent.clone(),
+            Err(failure) => failure,
+        }
+    }
+}
+
+/// That there is nothing of this name.
+fn absent(arn: &Arn) -> Failure {
+    let resource = arn.resource();
+    let name = resource.rsplit('/').next().unwrap_or("");
+    let message = match resource.split_once('/') {
+        Some(("instance-profile", _)) => format!("Instance Profile {name} cannot be found."),
+        Some((kind, _)) => format!("The {kind} with name {name} cannot be found."),
+        None => format!("{arn} cannot be found."),
+    };
+    refusal(IamCode::NoSuchEntity, message)
 }
 
 /// The ARN of a managed policy.

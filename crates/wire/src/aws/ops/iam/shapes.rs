@@ -37,7 +37,6 @@ shape! { #[derive(Debug, Clone, PartialEq)] AttachedPolicy {
 both! { #[derive(Debug, Clone, PartialEq)] ContextEntry {
     context_key_name: Option<String> = "ContextKeyName",
     context_key_values: Option<Vec<String>> = "ContextKeyValues",
-    context_key_type: Option<String> = "ContextKeyType",
 } }
 shape! { #[derive(Debug, Clone, PartialEq)] DeletionTaskFailureReasonType {
     reason: Option<String> = "Reason",
@@ -137,7 +136,6 @@ shape! { #[derive(Debug, Clone, PartialEq)] PolicyGroup {
     group_id: Option<String> = "GroupId",
 } }
 both! { #[derive(Debug, Clone, PartialEq)] PolicyIdentifier {
-    policy_type: Option<String> = "PolicyType",
     policy_arn: Option<String> = "PolicyArn",
     inline_policy_identifier: Option<InlinePolicyIdentifierType> = "InlinePolicyIdentifier",
 } }

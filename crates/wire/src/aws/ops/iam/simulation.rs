@@ -16,7 +16,6 @@ request! { #[derive(Debug, Clone, PartialEq)] SimulatePrincipalPolicy {
     resource_owner: Option<String> = "ResourceOwner",
     caller_arn: Option<String> = "CallerArn",
     context_entries: Option<Vec<ContextEntry>> = "ContextEntries",
-    resource_handling_option: Option<String> = "ResourceHandlingOption",
     max_items: Option<i64> = "MaxItems",
     marker: Option<String> = "Marker",
 } }
@@ -30,7 +29,6 @@ request! { #[derive(Debug, Clone, PartialEq)] SimulateCustomPolicy {
     resource_owner: Option<String> = "ResourceOwner",
     caller_arn: Option<String> = "CallerArn",
     context_entries: Option<Vec<ContextEntry>> = "ContextEntries",
-    resource_handling_option: Option<String> = "ResourceHandlingOption",
     max_items: Option<i64> = "MaxItems",
     marker: Option<String> = "Marker",
 } }

@@ -1,16 +1,16 @@
 //! The organisation: a tree whatever is done to it, and what it says of accounts.
 
+mod policies;
+mod tree;
+
 use moho_iam::action::organizations as action;
 use moho_terms::AccountId;
-use proptest::prelude::*;
 
 use super::*;
 use crate::organizations::*;
 
 const DENY_BEDROCK: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"bedrock:*","Resource":"*"}]}"#;
-const LET_KEYS_IN: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:CreateAccessKey","Resource":"*"}]}"#;
-
 /// The house with its administrator at work.
 struct Office {
     house: House,
@@ -165,7 +165,7 @@ fn an_installation_begins_with_a_root_and_its_management_account() {
     );
     assert_eq!(facts.management_account, first);
     assert_eq!(office.scps(first), Vec::<Vec<String>>::new(), "nothing binds it");
-    assert_eq!(store.resource_control(first).unwrap().len(), 2);
+    assert_eq!(store.resource_control(first).unwrap(), Vec::<Vec<_>>::new());
     assert!(!store.long_lived_credentials_allowed(first).unwrap());
 }
 
@@ -331,184 +331,6 @@ fn what_an_account_is_bound_by_follows_it_from_unit_to_unit() {
 }
 
 #[test]
-fn policies_are_attached_and_detached_within_their_limits() {
-    let office = Office::open();
-    let root = office.names.root.clone();
-    let unit = office.unit(&root, "one").unwrap();
-    let full = policy("p-FullAWSAccess");
-    assert!(matches!(
-        office.detach(&full, &unit),
-        Err(OrganisationError::Constraint(Constraint::LastAttachment))
-    ));
-    assert!(matches!(
-        office.detach(&policy("p-RCPFullAWSAccess"), &unit),
-        Err(OrganisationError::InvalidInput(InvalidInput::NonDetachablePolicy))
-    ));
-    let made: Vec<PolicyId> = (0..5)
-        .map(|n| {
-            office
-                .policy(PolicyType::ServiceControl, &format!("{n}"), DENY_BEDROCK)
-                .unwrap()
-        })
-        .collect();
-    for id in &made[..4] {
-        office.attach(id, &unit).unwrap();
-    }
-    assert!(matches!(
-        office.attach(&made[4], &unit),
-        Err(OrganisationError::Constraint(Constraint::Attachments))
-    ));
-    assert!(matches!(
-        office.attach(&made[0], &unit),
-        Err(OrganisationError::DuplicatePolicyAttachment)
-    ));
-    office.detach(&full, &unit).unwrap();
-    assert!(matches!(
-        office.detach(&full, &unit),
-        Err(OrganisationError::PolicyNotAttached)
-    ));
-    assert!(matches!(
-        office.attach(&policy("p-s0000000000"), &unit),
-        Err(OrganisationError::PolicyNotFound)
-    ));
-    assert!(matches!(
-        office.attach(&made[4], &"r-zzzz".parse().unwrap()),
-        Err(OrganisationError::TargetNotFound)
-    ));
-    let store = &office.house.store;
-    let delete = |id: &PolicyId| store.delete_organisation_policy(&office.on_policy(id));
-    assert!(matches!(delete(&made[0]), Err(OrganisationError::PolicyInUse)));
-    assert!(matches!(
-        delete(&full),
-        Err(OrganisationError::InvalidInput(InvalidInput::ImmutablePolicy))
-    ));
-    delete(&made[4]).unwrap();
-    assert!(matches!(
-        office.policy(PolicyType::ServiceControl, "0", DENY_BEDROCK),
-        Err(OrganisationError::DuplicatePolicy)
-    ));
-    assert!(matches!(
-        office.policy(PolicyType::ServiceControl, "bad", "{}"),
-        Err(OrganisationError::MalformedPolicyDocument(_))
-    ));
-}
-
-#[test]
-fn types_of_policies_are_used_once_they_are_enabled() {
-    let office = Office::open();
-    let (root, account) = (office.names.root.clone(), office.new_account("a@example.org"));
-    let tags = r#"{"tags":{"a":{"tag_key":{"@@assign":"A"}}}}"#;
-    let id = office.policy(PolicyType::Tag, "tags", tags).unwrap();
-    assert!(matches!(
-        office.attach(&id, &root),
-        Err(OrganisationError::PolicyTypeNotEnabled)
-    ));
-    let store = &office.house.store;
-    let enable = |kind| store.enable_policy_type(&office.on(&root), kind, office.now());
-    enable(PolicyType::Tag).unwrap();
-    assert!(matches!(
-        enable(PolicyType::Tag),
-        Err(OrganisationError::PolicyTypeAlreadyEnabled)
-    ));
-    office.attach(&id, &root).unwrap();
-    let effective = |kind| {
-        office
-            .whole()
-            .effective(&account.into(), kind)
-            .map(|(text, _)| text)
-    };
-    assert_eq!(
-        effective(PolicyType::Tag).unwrap(),
-        r#"{"tags":{"a":{"tag_key":"A"}}}"#
-    );
-    assert_eq!(effective(PolicyType::AiServicesOptOut), None);
-    let disable = |kind| store.disable_policy_type(&office.on(&root), kind);
-    disable(PolicyType::Tag).unwrap();
-    assert_eq!(effective(PolicyType::Tag), None);
-    assert!(matches!(
-        disable(PolicyType::Tag),
-        Err(OrganisationError::PolicyTypeNotEnabled)
-    ));
-    disable(PolicyType::ServiceControl).unwrap();
-    assert_eq!(office.scps(account), Vec::<Vec<String>>::new());
-    enable(PolicyType::ServiceControl).unwrap();
-    assert_eq!(office.scps(account), [["p-FullAWSAccess"], ["p-FullAWSAccess"]]);
-}
-
-#[test]
-fn long_lived_credentials_exist_where_a_policy_on_the_way_names_them() {
-    let office = Office::open();
-    let (root, first) = (office.names.root.clone(), office.house.first.account);
-    let account = office.new_account("a@example.org");
-    let unit = office.unit(&root, "one").unwrap();
-    let id = office
-        .policy(PolicyType::ServiceControl, "keys", LET_KEYS_IN)
-        .unwrap();
-    let store = &office.house.store;
-    let allowed = || store.accounts_with_long_lived_credentials().unwrap();
-    assert_eq!(allowed(), []);
-    office.attach(&id, &unit).unwrap();
-    assert_eq!(allowed(), []);
-    office.shift(account, &root, &unit).unwrap();
-    assert_eq!(allowed(), [account]);
-    assert!(store.long_lived_credentials_allowed(account).unwrap());
-    assert!(!store.long_lived_credentials_allowed(first).unwrap());
-    office.attach(&id, &first.into()).unwrap();
-    assert!(
-        store.long_lived_credentials_allowed(first).unwrap(),
-        "the management account too"
-    );
-    store
-        .close_account(&office.on(&account.into()), office.now())
-        .unwrap();
-    assert_eq!(allowed(), [first]);
-    let change = PolicyChange {
-        content: Some(DENY_BEDROCK.to_owned()),
-        ..PolicyChange::default()
-    };
-    store
-        .update_organisation_policy(&office.on_policy(&id), &change, office.now())
-        .unwrap();
-    assert_eq!(allowed(), []);
-}
-
-#[test]
-fn tags_are_kept_within_their_limits() {
-    let office = Office::open();
-    let (root, store) = (office.names.root.clone(), &office.house.store);
-    let tag = |tags: &Tags| store.tag_in_organisation(&office.on(&root), tags);
-    let tags = |pairs: &[(&str, &str)]| -> Tags {
-        let pairs = pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        pairs.collect()
-    };
-    tag(&tags(&[("a", "1"), ("b", "")])).unwrap();
-    tag(&tags(&[("a", "2")])).unwrap();
-    let told = || store.tags_in_organisation(&office.on(&root)).unwrap();
-    assert_eq!(told(), tags(&[("a", "2"), ("b", "")]));
-    store
-        .untag_in_organisation(&office.on(&root), &["a".to_owned(), "absent".to_owned()])
-        .unwrap();
-    assert_eq!(told(), tags(&[("b", "")]));
-    assert!(matches!(
-        tag(&tags(&[("AWS:x", "")])),
-        Err(OrganisationError::InvalidInput(InvalidInput::SystemTag))
-    ));
-    let many: Tags = (0..50).map(|n| (n.to_string(), String::new())).collect();
-    assert!(matches!(
-        tag(&many),
-        Err(OrganisationError::Constraint(Constraint::Tags))
-    ));
-    assert_eq!(told(), tags(&[("b", "")]), "refused as a whole");
-    let managed = policy("p-FullAWSAccess");
-    assert!(matches!(
-        store.tags_in_organisation(&office.on_policy(&managed)),
-        Err(OrganisationError::TargetNotFound)
-    ));
-}
-
-#[test]
 fn a_tree_that_was_altered_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     drop(House::open(directory.path()));
@@ -533,113 +355,5 @@ fn a_tree_that_was_altered_is_refused() {
             matches!(told, Err(StoreError::Corrupt { .. })),
             "{alteration}: {told:?}"
         );
-    }
-}
-
-/// Something that an administrator may try.
-#[derive(Debug, Clone)]
-enum Deed {
-    Unit(usize),
-    Delete(usize),
-    Account,
-    Shift(usize, usize),
-    Attach(usize, usize),
-    Detach(usize, usize),
-    Close(usize),
-}
-
-fn deed() -> impl Strategy<Value = Deed> {
-    let at = 0..8_usize;
-    prop_oneof![
-        at.clone().prop_map(Deed::Unit),
-        at.clone().prop_map(Deed::Delete),
-        Just(Deed::Account),
-        (at.clone(), at.clone()).prop_map(|(a, b)| Deed::Shift(a, b)),
-        (at.clone(), at.clone()).prop_map(|(a, b)| Deed::Attach(a, b)),
-        (at.clone(), at.clone()).prop_map(|(a, b)| Deed::Detach(a, b)),
-        at.prop_map(Deed::Close),
-    ]
-}
-
-/// Does it, if it may be done.
-fn try_deed(office: &Office, number: usize, deed: &Deed) {
-    let whole = office.whole();
-    let accounts: Vec<AccountId> = whole.accounts().map(|account| account.id).collect();
-    let mut holders = vec![office.names.root.clone()];
-    let mut at = 0;
-    while let Some(holder) = holders.get(at).cloned() {
-        holders.extend(whole.units_of(&holder).map(|(id, _)| id.clone()));
-        at += 1;
-    }
-    let mut nodes = holders.clone();
-    nodes.extend(accounts.iter().map(|account| NodeId::from(*account)));
-    let policies: Vec<PolicyId> = whole
-        .policies(PolicyType::ServiceControl)
-        .map(|policy| policy.id.clone())
-        .collect();
-    let store = &office.house.store;
-    let _may_be_refused = match *deed {
-        Deed::Unit(at) => office
-            .unit(&holders[at % holders.len()], &format!("unit {number}"))
-            .map(drop),
-        Deed::Delete(at) => store.delete_unit(&office.on(&holders[at % holders.len()])),
-        Deed::Account => {
-            office.account(&format!("{number}@example.org"));
-            Ok(())
-        }
-        Deed::Shift(account, to) => {
-            let account = accounts[account % accounts.len()];
-            let from = whole.parent(&account.into()).cloned().unwrap();
-            office.shift(account, &from, &holders[to % holders.len()])
-        }
-        Deed::Attach(at, node) => office.attach(&policies[at % policies.len()], &nodes[node % nodes.len()]),
-        Deed::Detach(at, node) => office.detach(&policies[at % policies.len()], &nodes[node % nodes.len()]),
-        Deed::Close(account) => {
-            let account = accounts[account % accounts.len()];
-            store.close_account(&office.on(&account.into()), office.now())
-        }
-    };
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 40, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whatever_is_done_it_stays_a_tree_and_every_account_has_one_parent(
-        deeds in proptest::collection::vec(deed(), 1..14),
-    ) {
-        let office = Office::open();
-        for name in ["one", "two"] {
-            office.policy(PolicyType::ServiceControl, name, DENY_BEDROCK).unwrap();
-        }
-        for (number, deed) in deeds.iter().enumerate() {
-            try_deed(&office, number, deed);
-        }
-        // Reading it anew refuses what goes in circles.
-        office.house.store.organisation.forget();
-        let whole = office.whole();
-        let mut held = 0;
-        let mut holders = vec![office.names.root.clone()];
-        while let Some(holder) = holders.pop() {
-            prop_assert!(whole.lineage(&holder).len() <= 6);
-            prop_assert!(whole.attached(&holder, PolicyType::ServiceControl).count() >= 1);
-            held += whole.accounts_of(&holder).count();
-            holders.extend(whole.units_of(&holder).map(|(id, _)| id.clone()));
-        }
-        prop_assert_eq!(held, whole.accounts().count(), "each is found once, from the root down");
-        for account in whole.accounts() {
-            let node = NodeId::from(account.id);
-            let lineage = whole.lineage(&node);
-            prop_assert_eq!(lineage.first().copied(), Some(&office.names.root));
-            let attached = whole.attached(&node, PolicyType::ServiceControl).count();
-            prop_assert!((1..=5).contains(&attached));
-            let levels = office.house.store.service_control(account.id).unwrap();
-            let expected = match (account.state, account.id == office.names.management) {
-                (AccountState::Suspended, _) => 1,
-                (AccountState::Active, true) => 0,
-                (AccountState::Active, false) => lineage.len(),
-            };
-            prop_assert_eq!(levels.len(), expected);
-        }
     }
 }

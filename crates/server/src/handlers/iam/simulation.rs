@@ -1,0 +1,384 @@
+//! What would be decided, and what policies ask about.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use moho_iam::action::iam;
+use moho_iam::authz::{Attached, Context, Permit, PrincipalPolicies, Simulated, Simulation, simulate};
+use moho_iam::policy::{PolicyDocument, PolicyKind};
+use moho_store::iam::IamCode;
+use moho_terms::{AccountId, Arn};
+use moho_wire::aws::ops::Service;
+use moho_wire::aws::ops::iam::{shapes, simulation as ops};
+use moho_wire::{Failure, Reply};
+
+use super::{act, refusal};
+use crate::handlers::Asked;
+use crate::handlers::paging::{Asking, Listing};
+
+/// How much work one request may ask for: decisions times 256 bytes of policies.
+const MOST_WORK: usize = 2_000_000;
+
+/// What is to be tried, whoever's policies they are.
+struct Trial {
+    identity: Vec<Attached>,
+    boundary: Option<Attached>,
+    service_control: Vec<Vec<Attached>>,
+    resource_policy: Option<Attached>,
+    caller: Option<Arn>,
+    owner: Option<AccountId>,
+    context: Context,
+    actions: Vec<String>,
+    resources: Vec<String>,
+}
+
+/// `SimulateCustomPolicy`
+pub(crate) async fn custom(
+    asked: &Asked,
+    permit: Permit<iam::SimulateCustomPolicy>,
+    request: ops::SimulateCustomPolicy,
+) -> Result<Reply, Failure> {
+    let levels = request.ordered_organization_policy_input_list.unwrap_or_default();
+    let trial = Trial {
+        identity: inputs(PolicyKind::Inline, "PolicyInputList", request.policy_input_list)?,
+        boundary: boundary(request.permissions_boundary_policy_input_list)?,
+        service_control: organization(levels)?,
+        resource_policy: resource_policy(request.resource_policy)?,
+        caller: request.caller_arn.map(|arn| parsed(&arn)).transpose()?,
+        owner: owner(request.resource_owner)?,
+        context: context(request.context_entries)?,
+        actions: request.action_names,
+        resources: resources(request.resource_arns),
+    };
+    let page = Page {
+        marker: request.marker,
+        most: request.max_items,
+        listing: Listing::of_permit(&permit, &[]),
+    };
+    tried(asked, trial, page, "SimulateCustomPolicy").await
+}
+
+/// `SimulatePrincipalPolicy`
+pub(crate) async fn principal(
+    asked: &Asked,
+    permit: Permit<iam::SimulatePrincipalPolicy>,
+    request: ops::SimulatePrincipalPolicy,
+) -> Result<Reply, Failure> {
+    let source = permit.resource().clone();
+    let listing = Listing::of_permit(&permit, &[]);
+    let found = act(asked, move |platform| platform.store.policies_of(&permit)).await?;
+    let excluded = request.policy_exclusion_list.unwrap_or_default();
+    let kept = found
+        .identity
+        .iter()
+        .filter(|policy| !is_excluded(policy, &excluded));
+    let mut identity: Vec<Attached> = kept.cloned().collect();
+    let more = request.policy_input_list.unwrap_or_default();
+    identity.extend(inputs(PolicyKind::Inline, "PolicyInputList", more)?);
+    let given = boundary(request.permissions_boundary_policy_input_list)?;
+    let caller = request.caller_arn.map(|arn| parsed(&arn)).transpose()?;
+    let trial = Trial {
+        identity,
+        boundary: given.or_else(|| found.boundary.clone()),
+        service_control: guards(&found, &source),
+        resource_policy: resource_policy(request.resource_policy)?,
+        caller: Some(caller.unwrap_or(source)),
+        owner: owner(request.resource_owner)?,
+        context: context(request.context_entries)?,
+        actions: request.action_names,
+        resources: resources(request.resource_arns),
+    };
+    let page = Page {
+        marker: request.marker,
+        most: request.max_items,
+        listing,
+    };
+    tried(asked, trial, page, "SimulatePrincipalPolicy").await
+}
+
+/// The guard policies that bind a principal: none bind service-linked roles and the account that manages the organisation.
+fn guards(policies: &PrincipalPolicies, source: &Arn) -> Vec<Vec<Attached>> {
+    let facts = &policies.facts;
+    let managing = facts
+        .organisation
+        .as_ref()
+        .is_some_and(|organisation| organisation.management_account.as_str() == source.account());
+    if managing || facts.service_linked {
+        Vec::new()
+    } else {
+        policies.service_control.clone()
+    }
+}
+
+fn is_excluded(policy: &Attached, excluded: &[shapes::PolicyIdentifier]) -> bool {
+    let source = policy.source.as_str();
+    excluded.iter().any(|named| {
+        let inline = named.inline_policy_identifier.as_ref().map(|inline| {
+            let kind = inline.attachment_type.to_ascii_lowercase();
+            format!("{kind}/{}/inline:{}", inline.attachment_name, inline.policy_name)
+        });
+        named.policy_arn.as_deref() == Some(source) || inline.as_deref() == Some(source)
+    })
+}
+
+struct Page {
+    listing: Listing,
+    marker: Option<String>,
+    most: Option<i64>,
+}
+
+/// Tries each action on each resource; those pairs are what the pages are of.
+async fn tried(asked: &Asked, trial: Trial, page: Page, operation: &str) -> Result<Reply, Failure> {
+    let asking = Asking::of_iam(&asked.platform, page.listing, page.marker.as_deref(), page.most)?;
+    let start = asking
+        .after
+        .as_deref()
+        .and_then(|after| after.parse().ok())
+        .unwrap_or(0_usize);
+    check(&trial, asking.limit)?;
+    let limit = asking.limit;
+    let (results, all) = act(asked, move |_platform| Ok(results(&trial, start, limit))).await?;
+    let end = start.saturating_add(results.len());
+    let last = (end < all).then(|| end.to_string());
+    let (is_truncated, marker) = asking.next(&asked.platform, last.as_deref())?;
+    ops::SimulatePolicyResponse {
+        evaluation_results: Some(results),
+        is_truncated,
+        marker,
+    }
+    .reply(Service::Iam, operation, &asked.request)
+}
+
+fn check(trial: &Trial, limit: usize) -> Result<(), Failure> {
+    let is_action = |name: &&String| {
+        name.split_once(':').is_some_and(|(service, action)| {
+            let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            !service.is_empty() && !action.is_empty() && plain(service) && plain(action)
+        })
+    };
+    if !trial.actions.iter().all(|name| is_action(&name)) {
+        return Err(invalid("Each action name is service:Action, without wildcards."));
+    }
+    let levels = trial.service_control.iter().flatten();
+    let single = trial.boundary.iter().chain(&trial.resource_policy);
+    let documents = trial.identity.iter().chain(levels).chain(single);
+    let bytes: usize = documents.map(|policy| policy.document.as_str().len()).sum();
+    let decisions = trial
+        .actions
+        .len()
+        .saturating_mul(trial.resources.len())
+        .min(limit);
+    if decisions.saturating_mul(bytes / 256 + 1) > MOST_WORK {
+        return Err(invalid(
+            "The simulation is too large: ask for fewer actions, resources or policies at once.",
+        ));
+    }
+    Ok(())
+}
+
+fn results(trial: &Trial, start: usize, limit: usize) -> (Vec<shapes::EvaluationResult>, usize) {
+    let simulation = Simulation {
+        identity: &trial.identity,
+        boundary: trial.boundary.as_ref(),
+        service_control: &trial.service_control,
+        resource: trial.resource_policy.as_ref(),
+        caller: trial.caller.as_ref(),
+        resource_owner: trial.owner,
+        context: &trial.context,
+    };
+    let resources = &trial.resources;
+    let pairs = trial
+        .actions
+        .iter()
+        .flat_map(|action| resources.iter().map(move |resource| (action, resource)));
+    let all = trial.actions.len().saturating_mul(resources.len());
+    let results = pairs
+        .skip(start)
+        .take(limit)
+        .map(|(action, resource)| told(action, resource, &simulate(&simulation, action, resource)));
+    (results.collect(), all)
+}
+
+fn told(action: &str, resource: &str, simulated: &Simulated) -> shapes::EvaluationResult {
+    let statements = |simulated: &Simulated| {
+        let matched = simulated.matched.iter().map(|matched| {
+            let (id, kind) = source(matched.source.as_str());
+            let place = |place: moho_iam::authz::TextPosition| shapes::Position {
+                line: Some(i64::from(place.line)),
+                column: Some(i64::from(place.column)),
+            };
+            shapes::Statement {
+                source_policy_id: Some(id),
+                source_policy_type: Some(kind.to_owned()),
+                start_position: Some(place(matched.start)),
+                end_position: Some(place(matched.end)),
+            }
+        });
+        matched.collect::<Vec<_>>()
+    };
+    let boundary = simulated
+        .allowed_by_boundary
+        .map(|allowed| shapes::PermissionsBoundaryDecisionDetail {
+            allowed_by_permissions_boundary: Some(allowed),
+        });
+    let decision = simulated.decision.as_str().to_owned();
+    shapes::EvaluationResult {
+        eval_action_name: Some(action.to_owned()),
+        eval_resource_name: Some(resource.to_owned()),
+        eval_decision: Some(decision.clone()),
+        matched_statements: Some(statements(simulated)),
+        missing_context_values: Some(simulated.missing_context.clone()),
+        organizations_decision_detail: simulated.allowed_by_organisation.map(|allowed| {
+            shapes::OrganizationsDecisionDetail {
+                allowed_by_organizations: Some(allowed),
+            }
+        }),
+        permissions_boundary_decision_detail: boundary.clone(),
+        eval_decision_details: None,
+        resource_specific_results: Some(vec![shapes::ResourceSpecificResult {
+            eval_resource_name: Some(resource.to_owned()),
+            eval_resource_decision: Some(decision),
+            matched_statements: Some(statements(simulated)),
+            missing_context_values: Some(simulated.missing_context.clone()),
+            eval_decision_details: None,
+            permissions_boundary_decision_detail: boundary,
+        }]),
+    }
+}
+
+/// A policy's name and the kind of its source, as AWS tells them.
+fn source(id: &str) -> (String, &'static str) {
+    if let Some((owner, name)) = id.split_once("/inline:") {
+        let kind = match owner.split('/').next() {
+            Some("role") => "role",
+            Some("group") => "group",
+            _ => "user",
+        };
+        return (name.to_owned(), kind);
+    }
+    let name = id.rsplit('/').next().unwrap_or(id).to_owned();
+    if id.starts_with("arn:aws:iam::aws:") {
+        (name, "aws-managed")
+    } else if id.starts_with("arn:") {
+        (name, "user-managed")
+    } else if id == RESOURCE_POLICY {
+        (name, "resource")
+    } else {
+        (name, "none")
+    }
+}
+
+const RESOURCE_POLICY: &str = "ResourcePolicy";
+
+/// `GetContextKeysForCustomPolicy`; the permit says that it may be asked.
+pub(crate) fn keys_of_custom(
+    asked: &Asked,
+    _permit: &Permit<iam::GetContextKeysForCustomPolicy>,
+    request: ops::GetContextKeysForCustomPolicy,
+) -> Result<Reply, Failure> {
+    let policies = inputs(PolicyKind::Inline, "PolicyInputList", request.policy_input_list)?;
+    keys(asked, &policies, "GetContextKeysForCustomPolicy")
+}
+
+/// `GetContextKeysForPrincipalPolicy`
+pub(crate) async fn keys_of_principal(
+    asked: &Asked,
+    permit: Permit<iam::GetContextKeysForPrincipalPolicy>,
+    request: ops::GetContextKeysForPrincipalPolicy,
+) -> Result<Reply, Failure> {
+    let found = act(asked, move |platform| platform.store.policies_of(&permit)).await?;
+    let more = request.policy_input_list.unwrap_or_default();
+    let mut policies = inputs(PolicyKind::Inline, "PolicyInputList", more)?;
+    policies.extend(found.identity.iter().cloned());
+    keys(asked, &policies, "GetContextKeysForPrincipalPolicy")
+}
+
+fn keys(asked: &Asked, policies: &[Attached], operation: &str) -> Result<Reply, Failure> {
+    let mut keys = BTreeMap::new();
+    for key in policies.iter().flat_map(|policy| policy.document.context_keys()) {
+        keys.entry(key.to_ascii_lowercase()).or_insert(key);
+    }
+    ops::GetContextKeysForPolicyResponse {
+        context_key_names: Some(keys.into_values().collect()),
+    }
+    .reply(Service::Iam, operation, &asked.request)
+}
+
+/// Policies that a request brings, under the names that AWS gives them.
+fn inputs(kind: PolicyKind, list: &str, texts: Vec<String>) -> Result<Vec<Attached>, Failure> {
+    let numbered = (1_usize..).zip(texts);
+    let parsed = numbered.map(|(number, text)| {
+        let document = PolicyDocument::parse(kind, &text)
+            .map_err(|error| invalid(format!("{list}.{number}: {error}")))?;
+        Ok(Attached::new(format!("{list}.{number}"), Arc::new(document)))
+    });
+    parsed.collect()
+}
+
+fn boundary(texts: Option<Vec<String>>) -> Result<Option<Attached>, Failure> {
+    let texts = texts.unwrap_or_default();
+    if texts.len() > 1 {
+        return Err(invalid("There is one permissions boundary at most."));
+    }
+    let mut given = inputs(PolicyKind::Boundary, "PermissionsBoundaryPolicyInputList", texts)?;
+    Ok(given.pop())
+}
+
+fn organization(levels: Vec<shapes::OrderedOrganizationPolicyType>) -> Result<Vec<Vec<Attached>>, Failure> {
+    let numbered = (1_usize..).zip(levels);
+    let parsed = numbered.map(|(number, level)| {
+        let texts = level.service_control_policy_input_list.unwrap_or_default();
+        let list = format!("OrderedOrganizationPolicyInputList.{number}");
+        inputs(PolicyKind::ServiceControl, &list, texts)
+    });
+    parsed.collect()
+}
+
+fn resource_policy(text: Option<String>) -> Result<Option<Attached>, Failure> {
+    let parse = |text: String| {
+        let document = PolicyDocument::parse(PolicyKind::Resource, &text)
+            .map_err(|error| invalid(format!("{RESOURCE_POLICY}: {error}")))?;
+        Ok(Attached::new(RESOURCE_POLICY, Arc::new(document)))
+    };
+    text.map(parse).transpose()
+}
+
+fn resources(asked: Option<Vec<String>>) -> Vec<String> {
+    asked
+        .filter(|resources| !resources.is_empty())
+        .unwrap_or_else(|| vec!["*".to_owned()])
+}
+
+/// An account's id, or the ARN of its root.
+fn owner(text: Option<String>) -> Result<Option<AccountId>, Failure> {
+    let parse = |text: String| {
+        let account = text.parse().ok();
+        let of_arn = || text.parse::<Arn>().ok()?.account().parse().ok();
+        account
+            .or_else(of_arn)
+            .ok_or_else(|| invalid(format!("Invalid ResourceOwner: {text}")))
+    };
+    text.map(parse).transpose()
+}
+
+fn parsed(text: &str) -> Result<Arn, Failure> {
+    text.parse()
+        .map_err(|_invalid| invalid(format!("ARN {text} is not valid.")))
+}
+
+fn context(entries: Option<Vec<shapes::ContextEntry>>) -> Result<Context, Failure> {
+    let mut context = Context::new();
+    for entry in entries.unwrap_or_default() {
+        let (Some(key), Some(values)) = (entry.context_key_name, entry.context_key_values) else {
+            return Err(invalid(
+                "A context entry has a ContextKeyName and ContextKeyValues.",
+            ));
+        };
+        context.set(&key, values);
+    }
+    Ok(context)
+}
+
+fn invalid(message: impl Into<String>) -> Failure {
+    refusal(IamCode::InvalidInput, message)
+}

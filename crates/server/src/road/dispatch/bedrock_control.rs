@@ -1,0 +1,193 @@
+//! Who may use which models, and under which names: which action each operation takes, and on what.
+
+use std::str::FromStr;
+
+use moho_iam::action::bedrock::{self as action, CreateInferenceProfile, TagResource, UntagResource};
+use moho_iam::action::{Action, kms};
+use moho_iam::authz::{Context, Permit};
+use moho_terms::{Arn, ModelId};
+use moho_wire::Failure;
+use moho_wire::aws::ops::bedrock::{self as ops, Request};
+use moho_wire::bedrock::{ModelIdentifier, ProfileArn, ProfileKind, profile_not_found};
+
+use super::{Trip, failure};
+use crate::handlers::bedrock::{agreements, profile_names, profile_tags, profiles, use_case};
+use crate::net::Outbound;
+use crate::road;
+
+pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbound, Failure> {
+    let asked = trip.asked();
+    match request {
+        Request::GetFoundationModelAvailability(get) => {
+            let (permit, model) =
+                trip.on_model_id::<action::GetFoundationModelAvailability>(&get.model_id)?;
+            let endpoint = trip.facts.endpoint.as_deref();
+            agreements::availability(&asked, &permit, (&model, endpoint)).map(road::whole)
+        }
+        Request::ListFoundationModelAgreementOffers(list) => {
+            let (permit, model) =
+                trip.on_model_id::<action::ListFoundationModelAgreementOffers>(&list.model_id)?;
+            agreements::offers(&asked, &permit, &model).map(road::whole)
+        }
+        Request::CreateFoundationModelAgreement(create) => {
+            let (permit, model) = trip.on_model_id(&create.model_id)?;
+            agreements::create(&asked, permit, (model, &create.offer_token))
+                .await
+                .map(road::whole)
+        }
+        Request::DeleteFoundationModelAgreement(delete) => {
+            let (permit, model) = trip.on_model_id(&delete.model_id)?;
+            agreements::delete(&asked, permit, model).await.map(road::whole)
+        }
+        Request::PutUseCaseForModelAccess(put) => {
+            let permit = trip.permit(&trip.arn("bedrock", "*")?)?;
+            let key = trip.use_case_key::<kms::GenerateDataKey>()?;
+            use_case::put(&asked, (permit, key), put.form_data)
+                .await
+                .map(road::whole)
+        }
+        Request::GetUseCaseForModelAccess(_) => {
+            let permit = trip.permit(&trip.arn("bedrock", "*")?)?;
+            let key = trip.use_case_key::<kms::Decrypt>()?;
+            use_case::get(&asked, (permit, key)).await.map(road::whole)
+        }
+        Request::CreateInferenceProfile(_)
+        | Request::GetInferenceProfile(_)
+        | Request::ListInferenceProfiles(_)
+        | Request::DeleteInferenceProfile(_) => of_profiles(trip, request).await,
+        Request::TagResource(_) | Request::UntagResource(_) | Request::ListTagsForResource(_) => {
+            of_tags(trip, request).await
+        }
+    }
+}
+
+async fn of_profiles(trip: &Trip<'_>, request: Request) -> Result<Outbound, Failure> {
+    let asked = trip.asked();
+    match request {
+        Request::CreateInferenceProfile(create) => {
+            let (permit, model) = trip.may_create(&create)?;
+            profiles::create(&asked, permit, (*create, model))
+                .await
+                .map(road::whole)
+        }
+        Request::GetInferenceProfile(get) => {
+            let profile = trip.profile(&get.inference_profile_identifier)?;
+            let permit = trip.permit::<action::GetInferenceProfile>(&profile.arn)?;
+            profiles::get(&asked, &permit, &profile).map(road::whole)
+        }
+        Request::ListInferenceProfiles(list) => {
+            let permit = trip.permit::<action::ListInferenceProfiles>(&trip.arn("bedrock", "*")?)?;
+            profiles::list(&asked, &permit, &list).map(road::whole)
+        }
+        Request::DeleteInferenceProfile(delete) => {
+            let profile = trip.profile(&delete.inference_profile_identifier)?;
+            let permit = trip.permit::<action::DeleteInferenceProfile>(&profile.arn)?;
+            profiles::delete(&asked, permit, profile).await.map(road::whole)
+        }
+        _ => Err(Failure::Internal),
+    }
+}
+
+async fn of_tags(trip: &Trip<'_>, request: Request) -> Result<Outbound, Failure> {
+    let asked = trip.asked();
+    match request {
+        Request::TagResource(tag) => {
+            let arn = taggable(&tag.resource_arn)?;
+            let context = profile_tags::requested(&tag.tags)?;
+            let permit = trip.permit_with::<TagResource>(&arn, &context)?;
+            profile_tags::tag(&asked, permit, tag.tags).await.map(road::whole)
+        }
+        Request::UntagResource(untag) => {
+            let arn = taggable(&untag.resource_arn)?;
+            let mut context = Context::new();
+            context.set("aws:TagKeys", untag.tag_keys.clone());
+            let permit = trip.permit_with::<UntagResource>(&arn, &context)?;
+            profile_tags::untag(&asked, permit, untag.tag_keys)
+                .await
+                .map(road::whole)
+        }
+        Request::ListTagsForResource(list) => {
+            let permit = trip.permit(&taggable(&list.resource_arn)?)?;
+            profile_tags::list(&asked, &permit).map(road::whole)
+        }
+        _ => Err(Failure::Internal),
+    }
+}
+
+fn taggable(arn: &str) -> Result<Arn, Failure> {
+    Arn::from_str(arn).map_err(|_not_one| {
+        Failure::Validation(
+            "The provided resource ARN is invalid. Name an inference profile by its ARN.".to_owned(),
+        )
+    })
+}
+
+impl Trip<'_> {
+    fn on_model_id<A: Action>(&self, id: &str) -> Result<(Permit<A>, ModelId), Failure> {
+        self.on_foundation_model(&ModelIdentifier::parse(id)?)
+    }
+
+    /// The use of the account's key for what it says it uses models for.
+    fn use_case_key<A: Action>(&self) -> Result<Permit<A>, Failure> {
+        let context = moho_store::use_case_context(self.caller.session().account())
+            .map_err(|error| failure::from_store(&error))?;
+        self.permit_with(&self.account_key()?, &context.condition_keys())
+    }
+
+    /// The profile that an id or ARN names. What has the form of none is decided as one of the system's.
+    fn profile(&self, identifier: &str) -> Result<ProfileArn, Failure> {
+        let invalid =
+            || Failure::Validation("The provided inference profile identifier is invalid.".to_owned());
+        match ModelIdentifier::parse(identifier) {
+            Ok(ModelIdentifier::Profile(profile)) => Ok(profile),
+            Ok(ModelIdentifier::Id(id)) => match self.profile_of_id(&id)? {
+                Some(profile) => Ok(profile),
+                None => {
+                    let account = self.caller.session().account();
+                    let kind = ProfileKind::System;
+                    let arn = profile_names::arn(&self.platform.region, account, kind, id.as_str())?;
+                    Ok(ProfileArn { arn, kind, id })
+                }
+            },
+            Ok(ModelIdentifier::Arn { .. }) | Err(_) => Err(invalid()),
+        }
+    }
+
+    /// Whether the caller may make such a profile, from what it names, with such tags; and the model it leads to.
+    fn may_create(
+        &self,
+        create: &ops::CreateInferenceProfile,
+    ) -> Result<(Permit<CreateInferenceProfile>, ModelId), Failure> {
+        let tags = create.tags.as_deref().unwrap_or_default();
+        let context = profile_tags::requested(tags)?;
+        let any = self.arn("bedrock", "application-inference-profile/*")?;
+        let permit = self.permit_with::<CreateInferenceProfile>(&any, &context)?;
+        if !tags.is_empty() {
+            self.permit_with::<TagResource>(&any, &context)?;
+        }
+        let source = create.model_source.copy_from.as_deref().unwrap_or_default();
+        let source = ModelIdentifier::parse(source)?;
+        let arn = Arn::from_str(source.as_str());
+        let arn = arn.map_err(|_an_id| {
+            Failure::Validation("copyFrom takes the ARN of a model or a profile.".to_owned())
+        })?;
+        self.permit_with::<CreateInferenceProfile>(&arn, &context)?;
+        let model = match &source {
+            ModelIdentifier::Profile(profile) if profile.kind == ProfileKind::System => {
+                self.behind(profile)?.ok_or_else(profile_not_found)?
+            }
+            ModelIdentifier::Profile(_) => {
+                let message = "A profile is copied from a model or from a system-defined profile.";
+                return Err(Failure::Validation(message.to_owned()));
+            }
+            ModelIdentifier::Id(_) | ModelIdentifier::Arn { .. } => {
+                source.within(&self.platform.region)?.clone()
+            }
+        };
+        if self.platform.serves(&model) {
+            Ok((permit, model))
+        } else {
+            Err(source.unknown())
+        }
+    }
+}

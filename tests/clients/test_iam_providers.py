@@ -1,0 +1,150 @@
+"""Identity providers with boto3: OpenID Connect and SAML, as an administrator sets them up."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from serving import Moho
+
+METADATA = """<?xml version="1.0" encoding="UTF-8"?>
+<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" xmlns:ds="http://www.w3.org/2000/09/xmldsig#"
+    entityID="https://idp.example.org" validUntil="2031-01-02T03:04:05Z">
+  <md:IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">
+    <md:KeyDescriptor use="signing"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>
+      {certificate}
+    </ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>
+    <md:SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="https://idp.example.org/sso"/>
+  </md:IDPSSODescriptor>
+</md:EntityDescriptor>
+""".format(certificate="MAAw" * 200)
+URL = "https://idp.example.org/realms/one"
+THUMBPRINT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture(scope="module")
+def iam(tmp_path_factory):
+    """The administrator of a server; sessions are made before the first provider closes the door."""
+    server = Moho(tmp_path_factory.mktemp("providers") / "data", models={})
+    try:
+        server.start()
+        admin = server.boto3("iam", "Admin")
+        admin.account = server.boto3("sts", "Admin").get_caller_identity()["Account"]
+        admin.developer = server.boto3("iam", "Developer")
+        yield admin
+        server.assert_unharmed()
+    finally:
+        server.end()
+
+
+def refused(call, **arguments):
+    with pytest.raises(ClientError) as failure:
+        call(**arguments)
+    return failure.value.response["Error"]["Code"], failure.value.response["Error"]["Message"]
+
+
+def test_an_openid_connect_provider(iam):
+    arn = f"arn:aws:iam::{iam.account}:oidc-provider/idp.example.org/realms/one"
+    made = iam.create_open_id_connect_provider(
+        Url=URL, ClientIDList=["one", "two"], ThumbprintList=[THUMBPRINT.upper()], Tags=[{"Key": "a", "Value": "1"}]
+    )
+    assert made["OpenIDConnectProviderArn"] == arn and made["Tags"] == [{"Key": "a", "Value": "1"}]
+    found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+    assert found["Url"] == URL.removeprefix("https://")
+    assert found["ClientIDList"] == ["one", "two"] and found["ThumbprintList"] == [THUMBPRINT]
+    assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == [{"Arn": arn}]
+    assert refused(iam.create_open_id_connect_provider, Url=URL)[0] == "EntityAlreadyExists"
+
+    iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID="three")
+    iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID="three")
+    iam.remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID="one")
+    iam.remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID="never")
+    assert iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"] == ["two", "three"]
+    for number in range(98):
+        iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID=f"client-{number}")
+    one_more = refused(iam.add_client_id_to_open_id_connect_provider, OpenIDConnectProviderArn=arn, ClientID="one-more")
+    assert one_more[0] == "LimitExceeded"
+
+    iam.tag_open_id_connect_provider(OpenIDConnectProviderArn=arn, Tags=[{"Key": "b", "Value": "2"}])
+    iam.untag_open_id_connect_provider(OpenIDConnectProviderArn=arn, TagKeys=["a"])
+    assert iam.list_open_id_connect_provider_tags(OpenIDConnectProviderArn=arn)["Tags"] == [{"Key": "b", "Value": "2"}]
+    thumbprints = iam.update_open_id_connect_provider_thumbprint
+    thumbprints(OpenIDConnectProviderArn=arn, ThumbprintList=[THUMBPRINT[::-1]])
+    assert refused(thumbprints, OpenIDConnectProviderArn=arn, ThumbprintList=["z" * 40])[0] == "InvalidInput"
+    six = [f"{number:040x}" for number in range(6)]
+    assert refused(thumbprints, OpenIDConnectProviderArn=arn, ThumbprintList=six)[0] == "InvalidInput"
+
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+    code, message = refused(iam.get_open_id_connect_provider, OpenIDConnectProviderArn=arn)
+    assert (code, message) == ("NoSuchEntity", f"OpenIDConnect Provider not found for arn {arn}")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://idp.example.org",
+        "https://user@idp.example.org",
+        "https://idp.example.org?x=1",
+        "https://idp.example.org#x",
+        "https://idp.example.org:99999",
+        "https://idp.example.org/../x",
+        "https://idp.example.org/*",
+        "https://\u0456dp.example.org",
+    ],
+)
+def test_an_issuer_has_a_plain_address(iam, url):
+    assert refused(iam.create_open_id_connect_provider, Url=url)[0] == "ValidationError"
+
+
+def test_a_saml_provider(iam):
+    arn = f"arn:aws:iam::{iam.account}:saml-provider/corporate"
+    made = iam.create_saml_provider(Name="corporate", SAMLMetadataDocument=METADATA, Tags=[{"Key": "a", "Value": "1"}])
+    assert made["SAMLProviderArn"] == arn
+    found = iam.get_saml_provider(SAMLProviderArn=arn)
+    assert found["SAMLMetadataDocument"] == METADATA and found["ValidUntil"].year == 2031
+    [listed] = iam.list_saml_providers()["SAMLProviderList"]
+    assert (listed["Arn"], listed["ValidUntil"]) == (arn, found["ValidUntil"])
+    assert refused(iam.create_saml_provider, Name="corporate", SAMLMetadataDocument=METADATA)[0] == "EntityAlreadyExists"
+    other = METADATA.replace(' validUntil="2031-01-02T03:04:05Z"', "")
+    assert iam.update_saml_provider(SAMLProviderArn=arn, SAMLMetadataDocument=other)["SAMLProviderArn"] == arn
+    assert "ValidUntil" not in iam.get_saml_provider(SAMLProviderArn=arn)
+    iam.tag_saml_provider(SAMLProviderArn=arn, Tags=[{"Key": "b", "Value": "2"}])
+    iam.untag_saml_provider(SAMLProviderArn=arn, TagKeys=["a"])
+    assert iam.list_saml_provider_tags(SAMLProviderArn=arn)["Tags"] == [{"Key": "b", "Value": "2"}]
+    iam.delete_saml_provider(SAMLProviderArn=arn)
+    assert refused(iam.get_saml_provider, SAMLProviderArn=arn)[0] == "NoSuchEntity"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<md:EntityDescriptor", '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><md:EntityDescriptor'),
+        ("https://idp.example.org/sso", "&a;"),
+        ("SAML:2.0:protocol", "SAML:1.1:protocol"),
+        ("SAML:2.0:metadata", "SAML:1.0:metadata"),
+        ("MAAw", "<!-- -->"),
+        ("</md:EntityDescriptor>", ""),
+        ('entityID="https://idp.example.org"', ""),
+    ],
+)
+def test_what_is_no_metadata_is_refused(iam, old, new):
+    assert old in METADATA
+    code, message = refused(iam.create_saml_provider, Name="broken", SAMLMetadataDocument=METADATA.replace(old, new, 1))
+    assert code == "InvalidInput" and message.startswith("Could not parse metadata")
+    assert "passwd" not in message
+
+
+def test_private_keys_are_refused_by_name(iam):
+    code, message = refused(
+        iam.create_saml_provider, Name="encrypted", SAMLMetadataDocument=METADATA, AssertionEncryptionMode="Required"
+    )
+    assert code == "ValidationError" and "AssertionEncryptionMode" in message
+
+
+def test_another_accounts_provider_looks_like_none(iam):
+    """Whoever may not read a provider learns nothing of whether it is there."""
+    own = f"arn:aws:iam::{iam.account}:oidc-provider/unseen.example.org"
+    iam.create_open_id_connect_provider(Url="https://unseen.example.org")
+    absent = own.replace("unseen", "absent")
+    seen = refused(iam.developer.get_open_id_connect_provider, OpenIDConnectProviderArn=own)
+    unseen = refused(iam.developer.get_open_id_connect_provider, OpenIDConnectProviderArn=absent)
+    assert seen[0] == "AccessDenied" and (seen[0], seen[1].replace("unseen", "absent")) == unseen
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=own)

@@ -405,42 +405,52 @@ impl<'q, 'm, 'a> Evaluation<'q, 'm, 'a> {
             return allowed;
         };
         let before = self.matched.as_ref().map_or(0, |matched| matched.len());
-        for (position, statement) in document.candidates(self.place) {
-            // What is allowed already need not be allowed again, unless somebody wants to know.
-            let known = allowed == Named::Directly && statement.effect() == Effect::Allow;
-            if known && self.matched.is_none() {
-                continue;
-            }
-            let named = statement.applies(self.question);
-            if named == Named::Not {
-                continue;
-            }
-            let found = Matched {
-                layer,
-                source,
-                document,
-                position,
-                statement,
-            };
-            match statement.effect() {
-                Effect::Allow => {
-                    allowed = allowed.max(named);
-                    if matches!(layer, Layer::Identity | Layer::Resource | Layer::Trust) {
-                        self.granted.get_or_insert(found);
-                    }
+        for list in document.candidates(self.place) {
+            for number in list {
+                let position = usize::try_from(*number).unwrap_or(usize::MAX);
+                if let Some(statement) = document.statement(position) {
+                    let found = Matched {
+                        layer,
+                        source,
+                        document,
+                        position,
+                        statement,
+                    };
+                    self.consider(&found, &mut allowed);
                 }
-                Effect::Deny => {
-                    self.denied.get_or_insert(found);
-                }
-            }
-            if let Some(matched) = self.matched.as_mut() {
-                matched.push(found);
             }
         }
         if let Some(matched) = self.matched.as_mut() {
             in_order(matched, before);
         }
         allowed
+    }
+
+    /// Whether a statement applies, and what follows from that.
+    fn consider(&mut self, found: &Matched<'a>, allowed: &mut Named) {
+        let effect = found.statement.effect();
+        // What is allowed already need not be allowed again, unless somebody wants to know.
+        if *allowed == Named::Directly && effect == Effect::Allow && self.matched.is_none() {
+            return;
+        }
+        let named = found.statement.applies(self.question);
+        if named == Named::Not {
+            return;
+        }
+        match effect {
+            Effect::Allow => {
+                *allowed = named.max(*allowed);
+                if matches!(found.layer, Layer::Identity | Layer::Resource | Layer::Trust) {
+                    self.granted.get_or_insert(*found);
+                }
+            }
+            Effect::Deny => {
+                self.denied.get_or_insert(*found);
+            }
+        }
+        if let Some(matched) = self.matched.as_mut() {
+            matched.push(*found);
+        }
     }
 }
 

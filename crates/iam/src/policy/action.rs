@@ -199,18 +199,20 @@ impl Index {
     }
 
     /// The numbers of the statements that may speak of an action. One that names it in several ways comes several times.
-    pub(super) fn candidates(&self, place: Place) -> impl Iterator<Item = u32> + '_ {
-        let lists: [&[u32]; 4] = [
+    pub(super) fn candidates(&self, place: Place) -> [&[u32]; 4] {
+        [
             &self.any,
             listed(&self.services, place.service),
             listed(&self.initials, place.initial),
             listed(&self.actions, place.whole),
-        ];
-        lists.into_iter().flatten().copied()
+        ]
     }
 }
 
 fn listed(lists: &Lists, hash: u64) -> &[u32] {
+    if lists.is_empty() {
+        return &[];
+    }
     let found = lists.binary_search_by_key(&hash, |(hash, _)| *hash);
     found
         .ok()
@@ -280,7 +282,7 @@ mod tests {
         let index = Index::over(lists.iter().map(|list| Some(list.as_slice())).chain([None]));
         let found = |action: &str| {
             let name = ActionName::new(action);
-            let mut found: Vec<u32> = index.candidates(name.place()).collect();
+            let mut found: Vec<u32> = index.candidates(name.place()).concat();
             found.sort_unstable();
             found.dedup();
             found

@@ -179,11 +179,11 @@ const SHORT: usize = 256;
 
 /// Where `piece` is first in `text`.
 fn find(text: &str, piece: &str) -> Option<usize> {
-    if text.len() > SHORT || piece.is_empty() {
+    let (Some(first), true) = (piece.as_bytes().first(), text.len() <= SHORT) else {
         return text.find(piece);
-    }
+    };
     let mut windows = text.as_bytes().windows(piece.len());
-    windows.position(|window| window == piece.as_bytes())
+    windows.position(|window| window.first() == Some(first) && window == piece.as_bytes())
 }
 
 /// The inside of `${…}`: `*`, `?` and `$` are themselves; else a key, perhaps with `, 'default'`.
@@ -231,27 +231,21 @@ impl Piece<'_> {
     }
 }
 
-impl Part {
-    /// What it stands for in one request; `None` for a variable without a value.
-    fn resolve<'a>(&'a self, variables: &'a dyn Variables) -> Option<Piece<'a>> {
-        match self {
-            Self::Symbols(symbols) => Some(Piece::Symbols(symbols)),
-            Self::Variable { key, default } => {
-                let value = variables.value(key).or(default.as_deref());
-                value.map(|value| Piece::Text(value.as_bytes()))
-            }
-        }
-    }
-}
-
-fn fit_parts(parts: &[Part], text: &str, case: Case, variables: &dyn Variables) -> bool {
+fn fit_parts<'a>(parts: &'a [Part], text: &str, case: Case, variables: &'a dyn Variables) -> bool {
+    let resolve = |part: &'a Part| match part {
+        Part::Symbols(symbols) => Some(Piece::Symbols(symbols)),
+        Part::Variable { key, default } => variables
+            .value(key)
+            .or(default.as_deref())
+            .map(|value| Piece::Text(value.as_bytes())),
+    };
     let mut few = [Piece::Text(&[]); 2 * FEW + 1];
     if parts.len() > few.len() {
-        let pieces: Option<Vec<Piece<'_>>> = parts.iter().map(|part| part.resolve(variables)).collect();
+        let pieces: Option<Vec<Piece<'_>>> = parts.iter().map(resolve).collect();
         return pieces.is_some_and(|pieces| fits(&pieces, text.as_bytes(), case));
     }
     for (place, part) in few.iter_mut().zip(parts) {
-        let Some(piece) = part.resolve(variables) else {
+        let Some(piece) = resolve(part) else {
             return false;
         };
         *place = piece;

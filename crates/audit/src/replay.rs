@@ -115,7 +115,7 @@ mod tests {
         let path = directory.path().join("journal-00000000000000000001.jsonl");
         let text = std::fs::read_to_string(&path).unwrap();
         let altered = text.replacen("Developer", "Developes", 1);
-        std::fs::write(&path, &altered[..altered.len() - 3]).unwrap();
+        std::fs::write(&path, &altered.as_bytes()[..altered.len() - 3]).unwrap();
         assert_eq!(told(0), all[1..4]);
     }
 

@@ -71,7 +71,6 @@ impl Store {
     }
 
     /// The policies of the role or user of a unique id, with that id.
-    #[expect(clippy::type_complexity, reason = "an id and what it is of")]
     pub(crate) fn principal_of(
         &self,
         account: AccountId,
@@ -105,7 +104,7 @@ impl Store {
             identity: self.attached(kept.identity)?,
             boundary: kept
                 .boundary
-                .map(|(arn, text)| self.bound(arn, text))
+                .map(|(arn, text)| self.bound(arn, text.as_deref()))
                 .transpose()?,
             facts: PrincipalFacts {
                 exists,
@@ -127,8 +126,8 @@ impl Store {
         documents.collect()
     }
 
-    fn bound(&self, arn: String, text: Option<String>) -> Result<Attached, StoreError> {
-        let document = self.parse(PolicyKind::Boundary, text.as_deref().unwrap_or(NOTHING))?;
+    fn bound(&self, arn: String, text: Option<&str>) -> Result<Attached, StoreError> {
+        let document = self.parse(PolicyKind::Boundary, text.unwrap_or(NOTHING))?;
         Ok(Attached::new(arn, document))
     }
 

@@ -16,15 +16,15 @@ pub(crate) mod watched;
 use std::path::Path;
 use std::sync::Arc;
 
-use moho_audit::FileJournal;
+use moho_audit::{FileJournal, Recovery};
 use moho_engine::{Engine, LoadedModel};
 use moho_iam::authn::Authenticator;
 use moho_iam::authz::Authorizer;
-use moho_iam::bootstrap::Door;
+use moho_iam::bootstrap::{Attestation, Door};
 use moho_kms::{Kms, RootKey};
 use moho_os::{FileLock, Residence};
 use moho_store::Store;
-use moho_terms::{Clock, Entropy};
+use moho_terms::{AccountId, Clock, Entropy, Secret, Timestamp};
 use moho_wire::openai::models::Model;
 
 pub(crate) use error::StartupError;
@@ -63,37 +63,59 @@ pub(crate) struct Started {
 /// Hears how far loading a model has come: model, bytes done, bytes in all.
 pub(crate) type Progress<'a> = &'a mut dyn FnMut(&ModelFile, u64, u64);
 
+/// What everything else stands on: the data directory, ours alone, and what is kept in it.
+struct Ground {
+    lock: FileLock,
+    root: RootKey,
+    store: Arc<Store>,
+    journal: FileJournal,
+    recovery: Recovery,
+}
+
+impl Ground {
+    fn open(config: &Config, entropy: &dyn Entropy) -> Result<Self, StartupError> {
+        make_private(&config.data)?;
+        let lock = moho_os::lock_file_exclusive(&config.data.join("lock"));
+        let lock = lock.map_err(|source| StartupError::Lock {
+            path: config.data.clone(),
+            source,
+        })?;
+        let root = RootKey::development(&config.data.join(ROOT_KEY), entropy)?;
+        let store = Arc::new(Store::open(&config.data.join("store"))?);
+        let (journal, recovery) = FileJournal::open(&config.data.join("journal"))?;
+        if recovery.cut_bytes > 0 {
+            tracing::warn!(
+                bytes = recovery.cut_bytes,
+                "the journal ended in the middle of an entry, which was cut off"
+            );
+        }
+        Ok(Self {
+            lock,
+            root,
+            store,
+            journal,
+            recovery,
+        })
+    }
+}
+
 /// Opens everything in the data directory, making what is not there yet.
 pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, StartupError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
-    make_private(&config.data)?;
-    let lock =
-        moho_os::lock_file_exclusive(&config.data.join("lock")).map_err(|source| StartupError::Lock {
-            path: config.data.clone(),
-            source,
-        })?;
-
-    let root = RootKey::development(&config.data.join(ROOT_KEY), &*entropy)?;
+    let Ground {
+        lock,
+        root,
+        store,
+        journal,
+        recovery,
+    } = Ground::open(config, &*entropy)?;
     let mut posture = posture(root.residence());
     let session_key = root.derive(SESSION_KEY)?;
     let paging = Paging::new(&root.derive(PAGING_KEY)?)?;
-    let store = Arc::new(Store::open(&config.data.join("store"))?);
-    let (journal, recovery) = FileJournal::open(&config.data.join("journal"))?;
-    if recovery.cut_bytes > 0 {
-        tracing::warn!(
-            bytes = recovery.cut_bytes,
-            "the journal ended in the middle of an entry, which was cut off"
-        );
-    }
     let kms = Kms::new(root, Arc::clone(&store) as _, Arc::clone(&entropy));
     let bootstrapped = bootstrap::ensure(&store, &kms, config, (&*clock, &*entropy))?;
     let (models, engine) = load(config, &entropy, &*clock, progress)?;
-
-    let door = match Door::open(kms.attestation(), store.identity_provider()?) {
-        Ok(_open) => DoorState::Open,
-        Err(_closed) => DoorState::Closed,
-    };
     let last_use = Arc::new(LastUse::open(
         Arc::clone(&store),
         config.region.clone(),
@@ -106,19 +128,11 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         Arc::clone(&journal) as _,
         Arc::clone(&clock),
     );
-    let mut authenticator =
-        Authenticator::new(&session_key, config.region.clone())?.with_credentials(Arc::clone(&store) as _);
-    if let Some(fixed) = &config.static_credentials {
-        let now = clock.now();
-        authenticator = fixed::taken(
-            authenticator,
-            fixed,
-            (&store, kms.attestation()),
-            (bootstrapped.account, now),
-        )?;
-        posture.push(fixed::posture(fixed));
-    }
+    let whose = (kms.attestation(), bootstrapped.account, clock.now());
+    let authenticator = authenticator(config, &session_key, &store, whose)?;
+    posture.extend(config.static_credentials.as_ref().map(fixed::posture));
     posture.extend(long_lived::posture(&store.long_lived_credentials()?));
+    let door = door(kms.attestation(), &store)?;
     let closing = Closing::new();
     let (quotas, usage, bookkeeper) = counting(config, (&store, &clock), &last_use)?;
     let platform = Platform {
@@ -135,12 +149,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         last_use,
         strangers: Strangers::default(),
         kms,
-        endpoints: Endpoints::open(
-            &config.endpoints,
-            (bootstrapped.account, config.region.clone()),
-            Arc::clone(&store),
-            clock.now(),
-        )?,
+        endpoints: endpoints(config, bootstrapped.account, &store, &*clock)?,
         probed_store: ProbedStore::new(Arc::clone(&store), Arc::clone(&clock)),
         store,
         engine,
@@ -160,6 +169,44 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         lock,
         posture,
     })
+}
+
+/// Whether the bootstrap door may open.
+fn door(attestation: Attestation, store: &Store) -> Result<DoorState, StartupError> {
+    Ok(match Door::open(attestation, store.identity_provider()?) {
+        Ok(_open) => DoorState::Open,
+        Err(_closed) => DoorState::Closed,
+    })
+}
+
+/// Whose proofs are taken: sessions, what is kept in the store, and fixed credentials on a developer's machine.
+fn authenticator(
+    config: &Config,
+    session_key: &Secret,
+    store: &Arc<Store>,
+    (attestation, account, now): (Attestation, AccountId, Timestamp),
+) -> Result<Authenticator, StartupError> {
+    let authenticator =
+        Authenticator::new(session_key, config.region.clone())?.with_credentials(Arc::clone(store) as _);
+    match &config.static_credentials {
+        Some(fixed) => fixed::taken(authenticator, fixed, (store, attestation), (account, now)),
+        None => Ok(authenticator),
+    }
+}
+
+fn endpoints(
+    config: &Config,
+    account: AccountId,
+    store: &Arc<Store>,
+    clock: &dyn Clock,
+) -> Result<Endpoints, StartupError> {
+    let place = (account, config.region.clone());
+    Ok(Endpoints::open(
+        &config.endpoints,
+        place,
+        Arc::clone(store),
+        clock.now(),
+    )?)
 }
 
 /// What counts against quotas, what notes usage, and who writes both down.

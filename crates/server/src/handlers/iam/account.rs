@@ -273,6 +273,6 @@ fn policy(details: PolicyDetails) -> shapes::ManagedPolicyDetail {
         description: None,
         create_date: policy.create_date,
         update_date: policy.update_date,
-        policy_version_list: Some(versions.map(|version| shown::version(version, true)).collect()),
+        policy_version_list: Some(versions.map(|version| shown::version(&version, true)).collect()),
     }
 }

@@ -45,12 +45,7 @@ pub(crate) async fn act<T: Send + 'static>(
 pub(crate) fn from_iam(error: &IamError) -> Failure {
     match error {
         IamError::Store(error) => from_store(error),
-        refused => {
-            let IamError::Refused { code, message } = refused else {
-                return Failure::Internal;
-            };
-            refusal(*code, message.clone())
-        }
+        IamError::Refused { code, message } => refusal(*code, message.clone()),
     }
 }
 

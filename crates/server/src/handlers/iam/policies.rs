@@ -117,7 +117,7 @@ pub(crate) async fn create_version(
     })
     .await?;
     ops::CreatePolicyVersionResponse {
-        policy_version: Some(shown::version(made, false)),
+        policy_version: Some(shown::version(&made, false)),
     }
     .reply(Service::Iam, "CreatePolicyVersion", &asked.request)
 }
@@ -134,7 +134,7 @@ pub(crate) async fn get_version(
     })
     .await?;
     ops::GetPolicyVersionResponse {
-        policy_version: Some(shown::version(found, true)),
+        policy_version: Some(shown::version(&found, true)),
     }
     .reply(Service::Iam, "GetPolicyVersion", &asked.request)
 }
@@ -169,7 +169,7 @@ pub(crate) async fn list_versions(
     let (is_truncated, marker) = page.next(&asked.platform, listed.last.as_deref())?;
     let versions = listed.items.into_iter();
     ops::ListPolicyVersionsResponse {
-        versions: Some(versions.map(|version| shown::version(version, false)).collect()),
+        versions: Some(versions.map(|version| shown::version(&version, false)).collect()),
         is_truncated,
         marker,
     }

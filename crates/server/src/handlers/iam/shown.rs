@@ -56,7 +56,7 @@ pub(super) fn policy(policy: kept::ManagedPolicy, tags: Option<Vec<kept::Tag>>) 
 }
 
 /// A version of a managed policy; only some replies have its document.
-pub(super) fn version(version: kept::PolicyVersion, with_document: bool) -> shapes::PolicyVersion {
+pub(super) fn version(version: &kept::PolicyVersion, with_document: bool) -> shapes::PolicyVersion {
     shapes::PolicyVersion {
         document: with_document.then(|| encoded(&version.document)),
         version_id: Some(version_id(version.version)),

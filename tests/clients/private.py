@@ -132,7 +132,10 @@ class Networks:
             run("ip", "address", "add", f"{address}/24", "dev", name)
             run("ip", "link", "set", name, "up")
         # Packets to anywhere else have a way to leave by, so that they would be seen.
-        self.on_server("ip", "link", "add", "world", "type", "dummy")
+        self.on_server("ip", "link", "add", "world", "type", "veth", "peer", "name", "beyond", "netns", str(self.client))
+        self.on_client("ip", "link", "set", "beyond", "up")
+        # Nobody answers there, so nobody is searched for first.
+        self.on_server("ip", "link", "set", "world", "arp", "off")
         self.on_server("ip", "address", "add", f"{ELSEWHERE}/24", "dev", "world")
         self.on_server("ip", "link", "set", "world", "up")
         self.on_server("ip", "route", "add", "default", "dev", "world")

@@ -45,7 +45,7 @@ def told_aws(error: botocore.exceptions.ClientError, code: str, *words: str) -> 
     return message
 
 
-def test_missing_model_access_names_the_operation_and_the_grant(moho):
+def test_missing_model_access_names_the_operations_that_give_it(moho):
     with pytest.raises(openai.PermissionDeniedError) as refused:
         asked(moho.openai(), UNGRANTED)
     sentence = "You don't have access to the model with the specified model ID."
@@ -53,7 +53,7 @@ def test_missing_model_access_names_the_operation_and_the_grant(moho):
     assert message.startswith(sentence)
     with pytest.raises(botocore.exceptions.ClientError) as refused:
         moho.boto3("bedrock-runtime").converse(modelId=UNGRANTED, messages=[{"role": "user", "content": [{"text": "Hi!"}]}])
-    message = told_aws(refused.value, "AccessDeniedException", "bedrock:InvokeModel", f"--bootstrap-grant {UNGRANTED}")
+    message = told_aws(refused.value, "AccessDeniedException", "bedrock:InvokeModel", f"--model-id {UNGRANTED}")
     assert message.startswith(sentence)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
+import httpx2
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
@@ -142,9 +143,11 @@ class World:
         self.key = self.iam.create_access_key(UserName=TREASURE)["AccessKey"]["AccessKeyId"]
 
     def treasures(self) -> str:
-        """All of it, as the administrator sees it."""
+        """All of it, as the administrator sees it, but for when roles were last used."""
         found = self.iam.get_account_authorization_details()
         found.pop("ResponseMetadata")
+        for role in found["RoleDetailList"]:
+            role.pop("RoleLastUsed", None)
         return json.dumps(found, default=str, sort_keys=True)
 
     def client(self, service: str, credentials: Credentials | None, url: str | None = None):
@@ -193,6 +196,8 @@ class Asking:
 
     def __init__(self, world: World, name: str = TREASURE):
         self.world, self.name = world, name
+        profile = f"application-inference-profile/{name}aaaa"
+        self.profile = f"arn:aws:bedrock:{world.admin.region}:{world.account}:{profile}"
 
     def said(self, member: str, shape) -> object:
         account, name = self.world.account, self.name
@@ -214,7 +219,8 @@ class Asking:
             "ThumbprintList": ["0" * 40],
             "AccessKeyId": self.world.key if name == TREASURE else "AKIA" + "Q" * 16,
             "ServiceName": "bedrock.amazonaws.com",
-            "AWSServiceName": "bedrock.amazonaws.com",
+            "AWSServiceName": "cloudtrail.amazonaws.com",
+            "formData": b'{"companyName": "treasure"}',
             "VersionId": "v1",
             "ActionNames": ["iam:GetRole"],
             "WebIdentityToken": "a.b.c",
@@ -237,7 +243,11 @@ class Asking:
             "VpcEndpointIds": ["vpce-11111111"],
             "modelId": MODEL,
             "modelIdentifier": MODEL,
+            "copyFrom": f"arn:aws:bedrock:{self.world.admin.region}::foundation-model/{MODEL}",
+            "inferenceProfileIdentifier": self.profile,
+            "resourceARN": self.profile,
             "body": json.dumps({"prompt": "Hi!", "max_gen_len": 1}),
+            "messages": [{"role": "user", "content": [{"text": "Hi!"}]}],
             "input": {"converse": {"messages": [{"role": "user", "content": [{"text": "Hi!"}]}]}},
         }
         if member in fixed:
@@ -271,17 +281,16 @@ class Asking:
             return {}
         asked = {name: self.said(name, shape.members[name]) for name in shape.required_members}
         # What the model does not demand, but the operation does.
-        for name in ("UserName",):
-            if name in shape.members and name not in asked:
-                asked[name] = self.name
-        if operation in ("CountTokens", "GetFoundationModel", "ModifyVpcEndpoint", "UpdateSAMLProvider", "CreateVpcEndpoint"):
-            more = {
-                "ModifyVpcEndpoint": {"ResetPolicy": True},
-                "UpdateSAMLProvider": {"SAMLMetadataDocument": "<x/>" * 300},
-                "CreateVpcEndpoint": {"ServiceName": f"com.amazonaws.{self.world.admin.region}.sts", "VpcEndpointType": "Interface"},
-            }
-            asked |= more.get(operation, {})
-        return asked
+        for name in ("UserName", "messages", "body"):
+            if name in shape.members:
+                asked[name] = self.said(name, shape.members[name])
+        more = {
+            "ModifyVpcEndpoint": {"ResetPolicy": True},
+            "UpdateSAMLProvider": {"SAMLMetadataDocument": "<x/>" * 300},
+            "CreateVpcEndpoint": {"ServiceName": f"com.amazonaws.{self.world.admin.region}.sts", "VpcEndpointType": "Interface"},
+            "UpdateAssumeRolePolicy": {"PolicyDocument": self.world.own_trust},
+        }
+        return asked | more.get(operation, {})
 
 
 def asked(client, operation: str, parameters: dict) -> Answer:
@@ -295,6 +304,11 @@ def asked(client, operation: str, parameters: dict) -> Answer:
     if "stream" in found or hasattr(found.get("body"), "close"):
         (found.get("stream") or found["body"]).close()
     return Answer(about["HTTPStatusCode"], None, "", json.dumps(found, default=str), about.get("RequestId", ""))
+
+
+def table(rows: list) -> str:
+    """One finding a line."""
+    return "\n" + "\n".join(map(str, rows))
 
 
 def try_all(world: World, credentials: Credentials | None, url: str | None = None):
@@ -328,7 +342,7 @@ def test_strangers_get_nothing_from_any_operation(world):
         if answer.refusal not in expected:
             wrong.append((service, operation, answer.refusal, answer.message))
         ids.add(answer.request_id)
-    assert wrong == []
+    assert not wrong, table(wrong)
     assert_nothing_granted(world, ids)
 
 
@@ -343,7 +357,7 @@ def test_a_role_without_policies_may_do_nothing(world):
             wrong.append((service, operation, answer.refusal, answer.message))
         else:
             denied[answer.request_id] = operation
-    assert wrong == []
+    assert not wrong, table(wrong)
     assert_nothing_granted(world, set(denied))
     outcomes = {}
     for entry in journal.verified_entries(world.server.data):
@@ -361,7 +375,7 @@ def test_an_endpoint_for_another_account_lets_nothing_through(world):
             wrong.append((service, operation, answer.refusal, answer.message))
         else:
             denied[answer.request_id] = operation
-    assert wrong == []
+    assert not wrong, table(wrong)
     entries = [entry for entry in journal.verified_entries(world.server.data) if entry["request_id"] in denied]
     assert {(entry["outcome"], entry["reason"], entry["endpoint"]) for entry in entries} == {
         ("deny", "explicit-deny/endpoint", FOREIGN)
@@ -372,14 +386,16 @@ def test_an_endpoint_for_another_account_lets_nothing_through(world):
 def test_the_administrator_of_another_account_sees_and_changes_nothing(world):
     """It may do everything, in its own account: what it is shown is its own, and the first account stays as it is."""
     before = world.treasures()
+    # What nobody knows who has not seen a treasure.
+    secrets = set(re.findall(r"A(?:IDA|GPA|ROA|NPA|IPA)[A-Z2-7]{17}", before))
+    assert len(secrets) > 5
     seen = []
     for service, operation, _spoken, answer in try_all(world, world.stranger):
-        if answer.status == 200 and (world.account in answer.text or world.key in answer.text):
+        if any(secret in answer.text for secret in secrets):
             seen.append((service, operation, answer.text[:300]))
         if operation in ("AssumeRole", "GetPolicy", "GetOpenIDConnectProvider", "GetSAMLProvider", "ListPolicyVersions"):
             assert answer.status in (400, 403, 404), (operation, answer)
-    # The organisation shows its members who manages it.
-    assert [found for found in seen if found[1] not in ("DescribeOrganization",)] == []
+    assert not seen, table(seen)
     assert world.treasures() == before
 
 
@@ -407,7 +423,7 @@ def test_what_is_not_there_looks_like_what_may_not_be_seen(world, caller):
         plain = lambda answer: (answer.refusal, re.sub(f"{ILLUSION}|AKIA{'Q' * 16}", TREASURE, answer.message.replace(world.key, TREASURE)))  # noqa: E731
         if plain(first) != plain(second):
             told_apart.append((operation, first.refusal, first.message, second.refusal, second.message))
-    assert told_apart == []
+    assert not told_apart, table(told_apart)
     assert compared > 20
     assert world.iam.get_user(UserName=TREASURE) and world.iam.get_role(RoleName=TREASURE)
 
@@ -420,13 +436,12 @@ def names_something_secret(client, operation: str) -> bool:
 
 
 def openai(world: World, headers: dict[str, str], url: str | None = None):
-    import httpx2
-
     base = url or world.server.url
     trust = world.server.clients.shown_to(world.server.authority)
     with httpx2.Client(base_url=base, verify=trust, headers=headers, timeout=60, trust_env=False) as http:
         for method, path in openai_routes():
             concrete = path.replace("{id}", RESPONSE).replace("{model}", MODEL)
+            concrete += "?start_time=1" if "/usage/" in path else ""
             rest = path.split("/v1/", 1)[1]
             body = BODIES.get(f"{method} {rest}")
             assert body is not None or method != "POST", f"say what to send to {path}"
@@ -451,7 +466,7 @@ def test_every_route_of_openai_wants_leave(world, url):
     for route, answer in openai(world, bearer, None if url == "public" else world.foreign_url):
         assert answer.status_code == 403, (route, answer.status_code, answer.text)
         error = answer.json()["error"]
-        assert error["code"] in ("access_denied", "permission_denied", "unauthorized", "insufficient_permissions", None), (route, error)
+        assert error["code"] == "access_denied", (route, error)
         denied.add(answer.headers["x-request-id"])
     assert_nothing_granted(world, denied)
     entries = [entry for entry in journal.verified_entries(world.server.data) if entry["request_id"] in denied]

@@ -22,7 +22,7 @@ LET_KEYS_IN = {
 }
 ALLOW_LISTING = {
     "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": ["iam:ListUsers", "iam:GetUser"], "Resource": "*"}],
+    "Statement": [{"Effect": "Allow", "Action": ["iam:ListUsers", "iam:GetUser", "sts:GetSessionToken", "bedrock:ListFoundationModels"], "Resource": "*"}],
 }
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 BEDROCK = "bedrock.amazonaws.com"
@@ -164,14 +164,14 @@ def test_inline_and_attached_policies(office, kind):
     assert call("get_{}_policy", PolicyName="own")["PolicyDocument"] == ALLOW_LISTING
     malformed = refused(getattr(office.iam, f"put_{kind}_policy"), **named, PolicyName="bad", PolicyDocument="{")
     assert malformed[0] == "MalformedPolicyDocument"
-    long = json.dumps(ALLOW_LISTING).replace('"*"', '"' + "arn:aws:s3:::" + "x" * 2000 + '"')
+    long = json.dumps(ALLOW_LISTING).replace('"*"', '"' + "arn:aws:s3:::" + "x" * 1300 + '"')
     for number in range(3):
         try:
             call("put_{}_policy", PolicyName=f"long-{number}", PolicyDocument=long)
         except ClientError as refusal:
             assert refusal.response["Error"]["Code"] == "LimitExceeded"
     names = call("list_{}_policies")["PolicyNames"]
-    assert len(names) == {"user": 1, "group": 3}[kind]
+    assert len(names) == {"user": 2, "group": 4}[kind]
     call("attach_{}_policy", PolicyArn=READ_ONLY)
     call("attach_{}_policy", PolicyArn=READ_ONLY)
     attached = call("list_attached_{}_policies")["AttachedPolicies"]
@@ -263,13 +263,13 @@ def test_keys_stop_working_at_once_when_the_policy_goes(office):
     models = lambda: office.server.http(bearer).get("/v1/models").status_code  # noqa: E731
     sts.get_caller_identity()
     assert models() == 200
-    session = office.client("iam", sts.get_session_token()["Credentials"])
     office.iam.put_user_policy(UserName="guest", PolicyName="listing", PolicyDocument=json.dumps(ALLOW_LISTING))
-    session.list_users()
+    session = office.client("bedrock", sts.get_session_token()["Credentials"])
+    session.list_foundation_models()
     try:
         office.shut_out()
         # What was made of a key before goes with it.
-        assert refused(session.list_users)[0] == "AccessDenied"
+        assert refused(session.list_foundation_models)[2] == 403
         assert refused(sts.get_caller_identity)[0] == "InvalidClientTokenId"
         assert models() == 401
         assert refused(office.iam.create_access_key, UserName="guest")[0] == "AccessDenied"
@@ -335,13 +335,14 @@ def test_a_user_who_is_made_again_is_somebody_else(office):
     office.iam.put_user_policy(UserName="phoenix", PolicyName="listing", PolicyDocument=json.dumps(ALLOW_LISTING))
     key = office.key("phoenix")
     office.client("sts", key).get_caller_identity()
-    session = office.client("sts", key).get_session_token()["Credentials"]
+    session = office.client("bedrock", office.client("sts", key).get_session_token()["Credentials"])
+    session.list_foundation_models()
     office.iam.delete_access_key(UserName="phoenix", AccessKeyId=key["AccessKeyId"])
     office.iam.delete_user_policy(UserName="phoenix", PolicyName="listing")
     office.iam.delete_user(UserName="phoenix")
     office.user("phoenix")
     office.iam.put_user_policy(UserName="phoenix", PolicyName="listing", PolicyDocument=json.dumps(ALLOW_LISTING))
-    assert refused(office.client("iam", session).list_users)[0] == "AccessDenied"
+    assert refused(session.list_foundation_models)[2] == 403
     office.iam.delete_user_policy(UserName="phoenix", PolicyName="listing")
     office.iam.delete_user(UserName="phoenix")
 

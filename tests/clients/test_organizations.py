@@ -4,6 +4,7 @@ The server is this file's own, since what binds accounts would bind those of oth
 """
 
 import json
+import re
 import subprocess
 
 import httpx2
@@ -243,6 +244,8 @@ def test_only_the_management_account_administers(office, organizations, root):
         (member.describe_account, {"AccountId": account}),
         (member.describe_account, {"AccountId": "000000000000"}),
         (member.describe_policy, {"PolicyId": "p-FullAWSAccess"}),
+        (member.list_targets_for_policy, {"PolicyId": "p-FullAWSAccess"}),
+        (member.attach_policy, {"PolicyId": "p-FullAWSAccess", "TargetId": account}),
         (member.create_policy, {"Name": "x", "Type": "SERVICE_CONTROL_POLICY", "Description": "", "Content": document(DENY_BEDROCK)}),
         (member.detach_policy, {"PolicyId": "p-s00000000000", "TargetId": account}),
         (member.move_account, {"AccountId": account, "SourceParentId": root, "DestinationParentId": root}),
@@ -255,30 +258,41 @@ def test_only_the_management_account_administers(office, organizations, root):
     refused(developer.describe_organization, "AccessDeniedException")
 
 
+def agree(office, credentials):
+    """Accepts the model's agreement for an account, as its administrator does."""
+    control = bedrock.client(office, "bedrock", credentials=credentials)
+    [offer] = control.list_foundation_model_agreement_offers(modelId=MODEL)["offers"]
+    control.create_foundation_model_agreement(modelId=MODEL, offerToken=offer["offerToken"])
+
+
 def test_accounts_do_not_share_what_they_store(office, organizations):
     account = create_account(organizations, "neighbour")
-    own = office.credentials("Admin")
-    stored = ask(office, own)
-    assert stored.status_code == 200, stored.text
-    response = stored.json()["id"]
-    foreign = within(office, account)
+    own, foreign = office.credentials("Admin"), within(office, account)
     # The role may do everything in its account, but the account has not agreed to use the model.
     assert ask(office, foreign).status_code == 403
-    for method, path in [("GET", f"/v1/responses/{response}"), ("DELETE", f"/v1/responses/{response}"), ("GET", f"/v1/responses/{response}/input_items")]:
-        hidden = mantle(office, foreign, method, path)
-        assert hidden.status_code == 404, hidden.text
-    absent = mantle(office, foreign, "GET", f"/v1/responses/resp_{'0' * 48}")
-    seen = mantle(office, foreign, "GET", f"/v1/responses/{response}")
-    assert absent.json()["error"]["code"] == seen.json()["error"]["code"]
-    assert mantle(office, own, "GET", f"/v1/responses/{response}").status_code == 200
+    agree(office, foreign)
+    stored = {}
+    for credentials in (own, foreign):
+        answer = ask(office, credentials)
+        assert answer.status_code == 200, answer.text
+        stored[credentials.access_key_id] = answer.json()["id"]
+    for reader in (own, foreign):
+        for owner, response in stored.items():
+            found = mantle(office, reader, "GET", f"/v1/responses/{response}")
+            if owner == reader.access_key_id:
+                assert found.status_code == 200, found.text
+                continue
+            absent = mantle(office, reader, "GET", f"/v1/responses/resp_{'0' * 48}")
+            assert found.status_code == absent.status_code == 404
+            assert found.json()["error"]["code"] == absent.json()["error"]["code"]
+            for method, path in [("DELETE", ""), ("GET", "/input_items")]:
+                assert mantle(office, reader, method, f"/v1/responses/{response}{path}").status_code == 404
+            body = {"model": MODEL, "input": "And?", "previous_response_id": response, "max_output_tokens": 16}
+            assert mantle(office, reader, "POST", "/v1/responses", body).status_code == 400
     # Each account's entries in the journal name its own key.
-    keys = set()
-    for file in sorted((office.data / "journal").iterdir()):
-        for line in file.read_bytes().splitlines():
-            for part in line.split(b'"'):
-                if part.startswith(b"arn:aws:kms:") and b":key/" in part:
-                    keys.add((part.split(b":")[4].decode(), part))
-    accounts = [key_account for key_account, _ in keys]
+    found = b"".join(file.read_bytes() for file in sorted((office.data / "journal").iterdir()))
+    keys = set(re.findall(rb"arn:aws:kms:[a-z0-9-]+:(\d{12}):key/([0-9a-f-]{36})", found))
+    accounts = [key_account.decode() for key_account, _ in keys]
     assert account in accounts and len(accounts) == len(set(accounts)), keys
 
 

@@ -70,5 +70,6 @@ def test_doctor_calls_nobody(networks, tmp_path):
     with isolated(networks, tmp_path) as server, networks.watched() as seen:
         command = [*server.within, server.command()[len(server.within)], "doctor", "--data", str(server.data), "--config", str(server.file)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        assert "private endpoint" in done.stdout, done.stdout + done.stderr
+        said = done.stdout + done.stderr
+        assert f"{SERVER}:{PORT} is in use by the moho" in said and "there is no public listener" in said, said
     assert left(seen) == []

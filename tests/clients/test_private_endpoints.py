@@ -310,6 +310,12 @@ def test_who_may_not_is_told_so_in_ec2s_words(server):
         status, code, message = refused(call, **named)
         assert (status, code) == (403, "UnauthorizedOperation")
         assert message.startswith("You are not authorized to perform this operation. User: arn:aws:sts::")
+    sealed = message.split("Encoded authorization failure message: ")[1]
+    opened = server.boto3("sts", "Admin").decode_authorization_message(EncodedMessage=sealed)["DecodedMessage"]
+    why = json.loads(opened)
+    assert why["allowed"] is False and why["context"]["action"] == "ec2:CreateVpcEndpoint"
+    with pytest.raises(ClientError):
+        server.boto3("sts", "Developer").decode_authorization_message(EncodedMessage=sealed)
     # Whether there is one makes no difference to who may not know.
     there, absent = (refused(ec2.modify_vpc_endpoint, VpcEndpointId=one, ResetPolicy=True) for one in (ENDPOINT, "vpce-11111111"))
     assert there[:2] == absent[:2]

@@ -7,7 +7,7 @@ use moho_iam::authz::{
     evaluate, simulate,
 };
 use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
-use moho_iam::policy::{PolicyDocument, PolicyKind, builtin};
+use moho_iam::policy::{PolicyDocument, PolicyKind, builtin, exchange_principals};
 use moho_terms::{AccountId, Arn, Timestamp};
 
 const KINDS: [PolicyKind; 9] = [
@@ -25,6 +25,8 @@ const KINDS: [PolicyKind; 9] = [
 /// The text as a document of every kind.
 pub fn policy(data: &[u8]) {
     let text = super::text(data);
+    let same = exchange_principals(&text, |_, _| None);
+    assert_eq!(same, text, "no principal was exchanged");
     for kind in KINDS {
         match PolicyDocument::parse(kind, &text) {
             Ok(document) => {

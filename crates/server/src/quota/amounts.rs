@@ -132,6 +132,12 @@ impl Limits {
         self.minute.is_empty() && self.day.is_empty() && self.sequences.is_none()
     }
 
+    /// Whether no request can ever be let in.
+    pub(crate) fn let_nobody_in(&self) -> bool {
+        let caps = [self.minute, self.day].map(|caps| Measure::ALL.map(|measure| caps.of(measure)));
+        caps.concat().contains(&Some(0)) || self.sequences == Some(0)
+    }
+
     pub(super) fn limit_tokens(&self) -> bool {
         self.minute.limit_tokens() || self.day.limit_tokens()
     }

@@ -1,7 +1,7 @@
 //! What operators see: metrics, traces and the access log. Counts, durations, sizes and ids; never what was said.
 //!
 //! INVARIANT: nothing here can name a tenant's words. No code of this folder takes `Content`, its labels are words of
-//! ours, route templates, status codes and the ids of served models, and a span's values have a closed type.
+//! ours, route templates, status codes, the ids of served models, and the numbers and drawn ids of accounts and principals, and a span's values have a closed type.
 
 mod access;
 mod allowance;
@@ -19,6 +19,7 @@ mod process;
 pub(crate) mod route;
 mod span;
 mod trace;
+mod usage_page;
 mod watch;
 
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use super::Telemetry;
 use super::page::{Kind, Page};
+use super::usage_page;
 use crate::road::probe_answer;
 use crate::startup::Platform;
 
@@ -106,6 +107,7 @@ impl Observed {
         );
         self.long_lived(&mut page).await;
         self.platform.telemetry.write(&mut page, &loads);
+        usage_page::write(&mut page, &self.platform.usage.series());
         page.finish()
     }
 

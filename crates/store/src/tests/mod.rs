@@ -3,6 +3,7 @@
 mod damage;
 mod endpoints;
 mod identities;
+mod model_access;
 mod organizations;
 mod roles;
 

@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::aws::ops;
 use crate::json::Json;
 
 const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=ASIAABCDEFGHIJKLMNOP/20261122/moho-local-1/sts/aws4_request, \
@@ -24,7 +23,7 @@ fn at<'a>(method: &'a str, raw_path: &'a str) -> RequestHead<'a> {
 #[test]
 fn every_route_is_found_under_both_prefixes() {
     let id: ResponseId = ID.parse().unwrap();
-    let model: ModelId = "smollm2-135m-instruct".parse().unwrap();
+    let model: moho_terms::ModelId = "smollm2-135m-instruct".parse().unwrap();
     for (prefix, root) in [(Prefix::Mantle, "/v1"), (Prefix::Runtime, "/openai/v1")] {
         for (method, path, target) in [
             ("POST", "/responses".to_owned(), Target::CreateResponse(prefix)),
@@ -380,7 +379,7 @@ fn a_query_means_what_sigv4_signs_of_it() {
             ..at(method, "/")
         };
         match route(&head).ok().unwrap().command(&|_| Vec::new(), body) {
-            Ok(Command::Sts(ops::sts::Request::AssumeRole(assume))) => Ok(assume.role_session_name),
+            Ok(Command::Sts(Request::AssumeRole(assume))) => Ok(assume.role_session_name),
             Ok(_) => panic!("another command"),
             Err(failure) => Err(failure),
         }

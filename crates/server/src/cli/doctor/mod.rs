@@ -15,6 +15,7 @@ mod model;
 mod private;
 mod processor;
 mod providers;
+mod quotas;
 mod scene;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -143,6 +144,7 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     findings.extend(disk::check(&scene));
     findings.extend(credentials::check(&scene));
     findings.extend(model::check(&scene));
+    findings.extend(quotas::check(config));
     findings.extend(machine::check(&scene));
     Ok(findings)
 }

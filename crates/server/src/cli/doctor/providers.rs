@@ -9,16 +9,21 @@ pub(super) fn check(federation: &FederationConfig) -> Option<Finding> {
     let issuers: Vec<&str> = federation.issuers.iter().map(|issuer| issuer.as_str()).collect();
     if issuers.is_empty() {
         return (!federation.key_hosts.is_empty() || federation.ca.is_some()).then(|| {
-            Finding::warning("providers", "no identity provider is named, but where its keys are or who vouches for it")
-                .why("no identity token is taken")
-                .cure("name the issuer with `federation.issuers`")
+            Finding::warning(
+                "providers",
+                "no identity provider is named, but where its keys are or who vouches for it",
+            )
+            .why("no identity token is taken")
+            .cure("name the issuer with `federation.issuers`")
         });
     }
     Some(match connector(federation.ca.as_deref()) {
         Ok(_connector) => Finding::fine("providers", format!("tokens of {} are taken", issuers.join(", "))),
         Err(error) => Finding::fault("providers", chain(&error))
             .why("moho cannot start, as it could not check whose keys it gets")
-            .cure("name a file of authorities with `federation.ca`, or install the system's (ca-certificates)"),
+            .cure(
+                "name a file of authorities with `federation.ca`, or install the system's (ca-certificates)",
+            ),
     })
 }
 

@@ -152,8 +152,7 @@ fn tags(specifications: Vec<TagSpecification>) -> Result<BTreeMap<String, String
 pub(crate) async fn create(
     asked: &Asked,
     permit: Permit<ec2::CreateVpcEndpoint>,
-    _network: Permit<ec2::CreateVpcEndpoint>,
-    _tagging: Option<Permit<ec2::CreateTags>>,
+    (_network, _tagging): (&Permit<ec2::CreateVpcEndpoint>, Option<&Permit<ec2::CreateTags>>),
     creating: Creating,
 ) -> Result<Reply, Failure> {
     let platform = std::sync::Arc::clone(&asked.platform);

@@ -1,15 +1,16 @@
 //! Identity providers: which action each operation takes, and on what.
 
 use moho_iam::action::iam;
-use moho_store::iam::IamCode;
-use moho_store::identities::NewOidcProvider;
+use moho_store::iam::{IamCode, Tag};
+use moho_store::identities::{NewOidcProvider, RemovesTags, SetsTags};
 use moho_terms::Arn;
-use moho_wire::Failure;
 use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::iam::providers::{
-    CreateOpenIDConnectProvider, CreateSAMLProvider, ListOpenIDConnectProviderTagsResponse,
-    ListSAMLProviderTagsResponse, Request, UpdateSAMLProvider,
+    CreateOpenIDConnectProvider, CreateSAMLProvider, ListOpenIDConnectProviderTags,
+    ListOpenIDConnectProviderTagsResponse, ListSAMLProviderTags, ListSAMLProviderTagsResponse, Request,
+    UpdateSAMLProvider,
 };
+use moho_wire::{Failure, Reply};
 
 use super::super::Trip;
 use super::named::Named;
@@ -63,12 +64,23 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbou
         Request::DeleteSAMLProvider(request) => {
             providers::delete_saml(asked, provider(&request.saml_provider_arn)?.permit(trip)?).await
         }
-        Request::TagOpenIDConnectProvider(_)
-        | Request::UntagOpenIDConnectProvider(_)
-        | Request::ListOpenIDConnectProviderTags(_)
-        | Request::TagSAMLProvider(_)
-        | Request::UntagSAMLProvider(_)
-        | Request::ListSAMLProviderTags(_) => return tagging(trip, request).await,
+        Request::TagOpenIDConnectProvider(request) => {
+            let (arn, tags) = (request.open_id_connect_provider_arn, pairs(Some(request.tags)));
+            tag::<iam::TagOpenIDConnectProvider>(trip, &arn, tags).await
+        }
+        Request::UntagOpenIDConnectProvider(request) => {
+            let (arn, keys) = (request.open_id_connect_provider_arn, request.tag_keys);
+            untag::<iam::UntagOpenIDConnectProvider>(trip, &arn, keys).await
+        }
+        Request::ListOpenIDConnectProviderTags(request) => oidc_tags(trip, *request).await,
+        Request::TagSAMLProvider(request) => {
+            let tags = pairs(Some(request.tags));
+            tag::<iam::TagSAMLProvider>(trip, &request.saml_provider_arn, tags).await
+        }
+        Request::UntagSAMLProvider(request) => {
+            untag::<iam::UntagSAMLProvider>(trip, &request.saml_provider_arn, request.tag_keys).await
+        }
+        Request::ListSAMLProviderTags(request) => saml_tags(trip, *request).await,
     };
     replied.map(reply::whole)
 }
@@ -122,57 +134,37 @@ async fn update_saml(trip: &Trip<'_>, request: UpdateSAMLProvider) -> Result<Out
     changed.map(reply::whole)
 }
 
-async fn tagging(trip: &Trip<'_>, request: Request) -> Result<Outbound, Failure> {
+async fn tag<A: SetsTags>(trip: &Trip<'_>, arn: &str, tags: Vec<Tag>) -> Result<Reply, Failure> {
+    let permit = provider(arn)?.requesting(&tags).permit::<A>(trip)?;
+    providers::tag(&trip.asked(), permit, tags).await
+}
+
+async fn untag<A: RemovesTags>(trip: &Trip<'_>, arn: &str, keys: Vec<String>) -> Result<Reply, Failure> {
+    let permit = provider(arn)?.untagging(&keys).permit::<A>(trip)?;
+    providers::untag(&trip.asked(), permit, keys).await
+}
+
+async fn oidc_tags(trip: &Trip<'_>, request: ListOpenIDConnectProviderTags) -> Result<Reply, Failure> {
     let asked = &trip.asked();
-    let replied = match request {
-        Request::TagOpenIDConnectProvider(request) => {
-            let tags = pairs(Some(request.tags));
-            let provider = provider(&request.open_id_connect_provider_arn)?.requesting(&tags);
-            providers::tag(
-                asked,
-                provider.permit::<iam::TagOpenIDConnectProvider>(trip)?,
-                tags,
-            )
-            .await
-        }
-        Request::UntagOpenIDConnectProvider(request) => {
-            let provider = provider(&request.open_id_connect_provider_arn)?.untagging(&request.tag_keys);
-            let permit = provider.permit::<iam::UntagOpenIDConnectProvider>(trip)?;
-            providers::untag(asked, permit, request.tag_keys).await
-        }
-        Request::ListOpenIDConnectProviderTags(request) => {
-            let permit = provider(&request.open_id_connect_provider_arn)?
-                .permit::<iam::ListOpenIDConnectProviderTags>(trip)?;
-            let page = providers::tags(asked, permit, (request.marker, request.max_items)).await?;
-            ListOpenIDConnectProviderTagsResponse {
-                tags: Some(page.items),
-                is_truncated: page.is_truncated,
-                marker: page.marker,
-            }
-            .reply(Service::Iam, "ListOpenIDConnectProviderTags", &asked.request)
-        }
-        Request::TagSAMLProvider(request) => {
-            let tags = pairs(Some(request.tags));
-            let provider = provider(&request.saml_provider_arn)?.requesting(&tags);
-            providers::tag(asked, provider.permit::<iam::TagSAMLProvider>(trip)?, tags).await
-        }
-        Request::UntagSAMLProvider(request) => {
-            let provider = provider(&request.saml_provider_arn)?.untagging(&request.tag_keys);
-            let permit = provider.permit::<iam::UntagSAMLProvider>(trip)?;
-            providers::untag(asked, permit, request.tag_keys).await
-        }
-        Request::ListSAMLProviderTags(request) => {
-            let permit = provider(&request.saml_provider_arn)?.permit::<iam::ListSAMLProviderTags>(trip)?;
-            let page = providers::tags(asked, permit, (request.marker, request.max_items)).await?;
-            ListSAMLProviderTagsResponse {
-                tags: Some(page.items),
-                is_truncated: page.is_truncated,
-                marker: page.marker,
-            }
-            .reply(Service::Iam, "ListSAMLProviderTags", &asked.request)
-        }
-        // The others are providers' own.
-        _ => Err(Failure::Internal),
-    };
-    replied.map(reply::whole)
+    let provider = provider(&request.open_id_connect_provider_arn)?;
+    let permit = provider.permit::<iam::ListOpenIDConnectProviderTags>(trip)?;
+    let page = providers::tags(asked, permit, (request.marker, request.max_items)).await?;
+    ListOpenIDConnectProviderTagsResponse {
+        tags: Some(page.items),
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    }
+    .reply(Service::Iam, "ListOpenIDConnectProviderTags", &asked.request)
+}
+
+async fn saml_tags(trip: &Trip<'_>, request: ListSAMLProviderTags) -> Result<Reply, Failure> {
+    let asked = &trip.asked();
+    let permit = provider(&request.saml_provider_arn)?.permit::<iam::ListSAMLProviderTags>(trip)?;
+    let page = providers::tags(asked, permit, (request.marker, request.max_items)).await?;
+    ListSAMLProviderTagsResponse {
+        tags: Some(page.items),
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    }
+    .reply(Service::Iam, "ListSAMLProviderTags", &asked.request)
 }

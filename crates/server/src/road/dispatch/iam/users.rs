@@ -5,14 +5,14 @@ use moho_iam::action::iam;
 use moho_store::iam::IamCode;
 use moho_store::identities::NewUser;
 use moho_terms::Arn;
-use moho_wire::Failure;
 use moho_wire::aws::ops::Service;
-use moho_wire::aws::ops::iam::{user_policies, users as requests};
+use moho_wire::aws::ops::iam::{user_policies as policy_requests, users as requests};
+use moho_wire::{Failure, Reply};
 
 use super::super::Trip;
 use super::named::Named;
 use crate::handlers::iam::tagged::pairs;
-use crate::handlers::iam::{self as handlers, refusal};
+use crate::handlers::iam::{self as handlers, identity_policies as acts, refusal};
 use crate::net::Outbound;
 use crate::road::reply;
 
@@ -132,44 +132,27 @@ async fn update(trip: &Trip<'_>, request: requests::UpdateUser) -> Result<Outbou
     changed.map(reply::whole)
 }
 
-pub(super) async fn policies(trip: &Trip<'_>, request: user_policies::Request) -> Result<Outbound, Failure> {
-    use handlers::identity_policies as acts;
-    use user_policies::{
-        GetUserPolicyResponse, ListAttachedUserPoliciesResponse, ListUserPoliciesResponse, Request,
-    };
+pub(super) async fn policies(
+    trip: &Trip<'_>,
+    request: policy_requests::Request,
+) -> Result<Outbound, Failure> {
+    use policy_requests::Request;
     let asked = &trip.asked();
     let user = |name: &str| Named::user(trip, name);
+    let attached = |name: &str, policy: &str| Ok::<_, Failure>(user(name)?.with(POLICY_ARN, Some(policy)));
     let replied = match request {
         Request::PutUserPolicy(request) => {
             let permit = user(&request.user_name)?.permit::<iam::PutUserPolicy>(trip)?;
             acts::put(asked, permit, request.policy_name, &request.policy_document).await
         }
-        Request::GetUserPolicy(request) => {
-            let permit = user(&request.user_name)?.permit::<iam::GetUserPolicy>(trip)?;
-            let document = acts::get(asked, permit, request.policy_name.clone()).await?;
-            GetUserPolicyResponse {
-                user_name: Some(request.user_name),
-                policy_name: Some(request.policy_name),
-                policy_document: Some(document),
-            }
-            .reply(Service::Iam, "GetUserPolicy", &asked.request)
-        }
-        Request::ListUserPolicies(request) => {
-            let permit = user(&request.user_name)?.permit::<iam::ListUserPolicies>(trip)?;
-            let page = acts::list(asked, permit, (request.marker, request.max_items)).await?;
-            ListUserPoliciesResponse {
-                policy_names: Some(page.items),
-                is_truncated: page.is_truncated,
-                marker: page.marker,
-            }
-            .reply(Service::Iam, "ListUserPolicies", &asked.request)
-        }
+        Request::GetUserPolicy(request) => get_policy(trip, *request).await,
+        Request::ListUserPolicies(request) => list_policies(trip, *request).await,
         Request::DeleteUserPolicy(request) => {
             let permit = user(&request.user_name)?.permit::<iam::DeleteUserPolicy>(trip)?;
             acts::delete(asked, permit, request.policy_name).await
         }
         Request::AttachUserPolicy(request) => {
-            let user = user(&request.user_name)?.with(POLICY_ARN, Some(&request.policy_arn));
+            let user = attached(&request.user_name, &request.policy_arn)?;
             acts::attach(
                 asked,
                 user.permit::<iam::AttachUserPolicy>(trip)?,
@@ -178,7 +161,7 @@ pub(super) async fn policies(trip: &Trip<'_>, request: user_policies::Request) -
             .await
         }
         Request::DetachUserPolicy(request) => {
-            let user = user(&request.user_name)?.with(POLICY_ARN, Some(&request.policy_arn));
+            let user = attached(&request.user_name, &request.policy_arn)?;
             acts::detach(
                 asked,
                 user.permit::<iam::DetachUserPolicy>(trip)?,
@@ -186,17 +169,50 @@ pub(super) async fn policies(trip: &Trip<'_>, request: user_policies::Request) -
             )
             .await
         }
-        Request::ListAttachedUserPolicies(request) => {
-            let permit = user(&request.user_name)?.permit::<iam::ListAttachedUserPolicies>(trip)?;
-            let wanted = (request.path_prefix, request.marker, request.max_items);
-            let page = acts::attached(asked, permit, wanted).await?;
-            ListAttachedUserPoliciesResponse {
-                attached_policies: Some(page.items),
-                is_truncated: page.is_truncated,
-                marker: page.marker,
-            }
-            .reply(Service::Iam, "ListAttachedUserPolicies", &asked.request)
-        }
+        Request::ListAttachedUserPolicies(request) => list_attached(trip, *request).await,
     };
     replied.map(reply::whole)
+}
+
+async fn get_policy(trip: &Trip<'_>, request: policy_requests::GetUserPolicy) -> Result<Reply, Failure> {
+    let asked = &trip.asked();
+    let permit = Named::user(trip, &request.user_name)?.permit::<iam::GetUserPolicy>(trip)?;
+    let document = acts::get(asked, permit, request.policy_name.clone()).await?;
+    policy_requests::GetUserPolicyResponse {
+        user_name: Some(request.user_name),
+        policy_name: Some(request.policy_name),
+        policy_document: Some(document),
+    }
+    .reply(Service::Iam, "GetUserPolicy", &asked.request)
+}
+
+async fn list_policies(
+    trip: &Trip<'_>,
+    request: policy_requests::ListUserPolicies,
+) -> Result<Reply, Failure> {
+    let asked = &trip.asked();
+    let permit = Named::user(trip, &request.user_name)?.permit::<iam::ListUserPolicies>(trip)?;
+    let page = acts::list(asked, permit, (request.marker, request.max_items)).await?;
+    policy_requests::ListUserPoliciesResponse {
+        policy_names: Some(page.items),
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    }
+    .reply(Service::Iam, "ListUserPolicies", &asked.request)
+}
+
+async fn list_attached(
+    trip: &Trip<'_>,
+    request: policy_requests::ListAttachedUserPolicies,
+) -> Result<Reply, Failure> {
+    let asked = &trip.asked();
+    let permit = Named::user(trip, &request.user_name)?.permit::<iam::ListAttachedUserPolicies>(trip)?;
+    let wanted = (request.path_prefix, request.marker, request.max_items);
+    let page = acts::attached(asked, permit, wanted).await?;
+    policy_requests::ListAttachedUserPoliciesResponse {
+        attached_policies: Some(page.items),
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    }
+    .reply(Service::Iam, "ListAttachedUserPolicies", &asked.request)
 }

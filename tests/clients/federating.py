@@ -57,14 +57,24 @@ class Federated:
             config=Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1}, proxies={}),
         )
 
-    def assume(self, role: str, token: str, **more) -> dict:
+    def assume_at_once(self, role: str, token: str, **more) -> dict:
         asked = {"RoleArn": role, "RoleSessionName": "probe", "WebIdentityToken": token} | more
         return self.stranger().assume_role_with_web_identity(**asked)
+
+    def assume(self, role: str, token: str, **more) -> dict:
+        """A session; tests that together fail more often than one address may within a second have to wait."""
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return self.assume_at_once(role, token, **more)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "Throttling" or time.monotonic() > deadline:
+                    raise
 
     def refused_at_once(self, role: str, token: str, **more) -> tuple[str, int, str]:
         """Code, status and words of a refusal."""
         try:
-            self.assume(role, token, **more)
+            self.assume_at_once(role, token, **more)
         except ClientError as error:
             said = error.response
             return said["Error"]["Code"], said["ResponseMetadata"]["HTTPStatusCode"], said["Error"]["Message"]

@@ -126,7 +126,8 @@ class Moho:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise RuntimeError(f"moho ended with {self.process.returncode}:\n{self.log_text()[-4000:]}")
-            if self.healthy():
+            # The door's client reads where the server is, which is written down last.
+            if self.healthy() and (self.data / "endpoint.json").exists():
                 return self
             time.sleep(0.02)
         raise RuntimeError(f"moho is not ready after {START_SECONDS} s:\n{self.log_text()[-4000:]}")

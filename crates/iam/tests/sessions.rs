@@ -13,7 +13,7 @@ use moho_iam::authn::{
 };
 use moho_iam::authz::{
     Attached, Authorizer, Context, Entry, Journal, JournalUnavailable, Permit, Policies, PolicySource,
-    PolicyUnavailable, Position, PrincipalFacts, PrincipalPolicies, RequestFacts,
+    PolicyUnavailable, Position, PrincipalFacts, PrincipalPolicies, Refusal, RequestFacts,
 };
 use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
 use moho_iam::policy::{PolicyDocument, PolicyKind};
@@ -159,10 +159,13 @@ impl House {
     }
 
     fn permit<A: Action>(&self, caller: &Authenticated, resource: &Arn) -> Permit<A> {
+        self.try_permit(caller, resource).unwrap()
+    }
+
+    fn try_permit<A: Action>(&self, caller: &Authenticated, resource: &Arn) -> Result<Permit<A>, Refusal> {
         let facts = RequestFacts::new(RequestId::random(&*self.world).unwrap());
         self.authorizer
             .authorize(caller, &facts, resource, &Context::new())
-            .unwrap()
     }
 
     /// Issues what `change` makes of a plain grant, with leave for tags and a source identity.
@@ -445,21 +448,19 @@ fn only_users_with_their_own_credentials_make_more_of_themselves() {
         federating(&user, true, false).err(),
         Some(IssueError::WithoutLeave)
     );
-    let assuming = house.issue(&eve, &role("B"), |_| {}).err();
+    let error = |operation| Some(IssueError::SessionCredentials { operation });
+    assert_eq!(session_token(&role_session, None).err(), error("GetSessionToken"));
     assert_eq!(
-        assuming,
-        Some(IssueError::SessionCredentials {
-            operation: "AssumeRole"
-        })
+        federating(&role_session, false, false).err(),
+        error("GetFederationToken")
     );
-    for caller in [&role_session, &own, &eve] {
-        let error = |operation| Some(IssueError::SessionCredentials { operation });
-        assert_eq!(session_token(caller, None).err(), error("GetSessionToken"));
-        assert_eq!(
-            federating(caller, false, false).err(),
-            error("GetFederationToken")
-        );
+    // Credentials that a user made of its own do not even get so far.
+    for caller in [&own, &eve] {
+        let user = caller.session().principal_arn();
+        assert!(house.try_permit::<sts::GetSessionToken>(caller, user).is_err());
+        assert!(house.try_permit::<sts::GetFederationToken>(caller, user).is_err());
     }
+    assert!(house.try_permit::<sts::AssumeRole>(&eve, &role("B").arn).is_err());
 }
 
 #[test]

@@ -2,11 +2,6 @@
 //!
 //! The kernel shows the arguments as they stand in the process's own memory, so overwriting them there is enough. That
 //! goes through `/proc/self/mem`, which needs no `unsafe`; it is closed once the process is hardened.
-#![expect(
-    clippy::disallowed_types,
-    clippy::disallowed_methods,
-    reason = "the kernel's own files about this process"
-)]
 
 use std::fs::{self, OpenOptions};
 use std::io;

@@ -365,10 +365,7 @@ mod tests {
         let path = directory.path().join("lock");
         let held = lock_file_in_turn(&path).unwrap();
         assert!(matches!(lock_file_exclusive(&path), Err(LockError::Held(_))));
-        let waiting = std::thread::spawn({
-            let path = path.clone();
-            move || lock_file_in_turn(&path).map(drop)
-        });
+        let waiting = std::thread::spawn(move || lock_file_in_turn(&path).map(drop));
         drop(held);
         waiting.join().unwrap().unwrap();
     }

@@ -1,6 +1,4 @@
 //! A process blots a secret out of its arguments: in a process of its own, as it is gone for all of it.
-#![expect(clippy::unwrap_used, reason = "a test ends when something unexpected happens")]
-#![expect(clippy::disallowed_methods, reason = "what the kernel shows of this process")]
 
 use moho_os::blot_out_argument;
 

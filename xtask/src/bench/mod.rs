@@ -5,6 +5,7 @@
 
 mod engine;
 mod machine;
+mod policy;
 mod report;
 mod road;
 
@@ -31,6 +32,8 @@ pub(crate) struct Options {
 enum Bench {
     /// The engine beside llama.cpp, same file, same threads.
     Engine,
+    /// Decisions beside a plain reading of the same policies, and a request's way from its signature to the journal.
+    Policy,
     /// What the whole road adds to the engine called directly.
     Road,
 }
@@ -41,6 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     packages::bring()?;
     let report = match options.name {
         Bench::Engine => engine::measure(&places, options.pairs)?,
+        Bench::Policy => policy::measure(&places, options.pairs)?,
         Bench::Road => road::measure(&places, options.pairs)?,
     };
     report.print(options.json)

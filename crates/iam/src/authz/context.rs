@@ -36,7 +36,7 @@ impl Key {
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         self.hash.cmp(&other.hash).then_with(|| {
             let lower = |key: &'_ Self| key.name.bytes().map(|byte| byte.to_ascii_lowercase()).collect();
-            if self.name.eq_ignore_ascii_case(&other.name) {
+            if self.name == other.name || self.name.eq_ignore_ascii_case(&other.name) {
                 std::cmp::Ordering::Equal
             } else {
                 let (own, others): (Vec<u8>, Vec<u8>) = (lower(self), lower(other));
@@ -56,14 +56,21 @@ impl Eq for Key {}
 
 /// FNV-1a of the text in lower case.
 pub(crate) const fn hash(text: &str) -> u64 {
-    let bytes = text.as_bytes();
-    let mut sum = 0xcbf2_9ce4_8422_2325_u64;
-    let mut rest = bytes;
+    let mut sum = HASH_OF_NOTHING;
+    let mut rest = text.as_bytes();
     while let [byte, after @ ..] = rest {
-        sum = (sum ^ byte.to_ascii_lowercase() as u64).wrapping_mul(0x0100_0000_01b3);
+        sum = hash_on(sum, byte.to_ascii_lowercase());
         rest = after;
     }
     sum
+}
+
+/// The hash of no text.
+pub(crate) const HASH_OF_NOTHING: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// The hash of a text with one byte more, which is in lower case.
+pub(crate) const fn hash_on(sum: u64, byte: u8) -> u64 {
+    (sum ^ byte as u64).wrapping_mul(0x0100_0000_01b3)
 }
 
 /// One key with its values.

@@ -46,7 +46,8 @@ pub(super) fn detail(request: &AccessRequest<'_>, response: &Response) -> Denial
     let value = |value: &str| DetailValue {
         value: value.chars().take(CHARACTERS).collect(),
     };
-    let conditions = request.context.beginning_with("").take(KEYS);
+    let mut conditions: Vec<_> = request.context.beginning_with("").collect();
+    conditions.sort_by(|(key, _), (other, _)| key.cmp(other));
     let denying = response.diagnostics.determining.iter();
     DenialDetail {
         allowed: false,
@@ -76,8 +77,10 @@ pub(super) fn detail(request: &AccessRequest<'_>, response: &Response) -> Denial
             resource: request.resource.to_string(),
             conditions: Items {
                 items: conditions
+                    .into_iter()
+                    .take(KEYS)
                     .map(|(key, values)| DetailCondition {
-                        key: key.to_owned(),
+                        key,
                         values: Items {
                             items: values.iter().take(VALUES).map(|text| value(text)).collect(),
                         },

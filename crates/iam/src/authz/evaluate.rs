@@ -22,7 +22,8 @@ const SESSION: &str = "session";
 #[must_use]
 pub fn evaluate(request: &AccessRequest<'_>, policies: &Policies) -> Response {
     let mut matched = Vec::new();
-    let verdict = Layers::of(request, policies).decide(&question(request, policies), Some(&mut matched));
+    let question = question(request, policies);
+    let verdict = Layers::of(request, policies, &question).decide(&question, Some(&mut matched));
     Response {
         decision: verdict.decision,
         diagnostics: Diagnostics {
@@ -37,7 +38,8 @@ pub fn evaluate(request: &AccessRequest<'_>, policies: &Policies) -> Response {
 /// memory.
 #[must_use]
 pub fn decide<'a>(request: &AccessRequest<'a>, policies: &'a Policies) -> Verdict<'a> {
-    Layers::of(request, policies).decide(&question(request, policies), None)
+    let question = question(request, policies);
+    Layers::of(request, policies, &question).decide(&question, None)
 }
 
 /// A decision with one statement that made it.
@@ -128,26 +130,24 @@ pub(super) struct Layers<'a> {
 
 impl<'a> Layers<'a> {
     /// Guard policies bind neither service-linked roles nor the account that manages the organisation.
-    fn of(request: &AccessRequest<'a>, policies: &'a Policies) -> Self {
+    fn of(request: &AccessRequest<'a>, policies: &'a Policies, question: &Question<'_>) -> Self {
         let principal = &policies.principal;
         let facts = &principal.facts;
         let account = request.principal.account();
-        let kind = Caller::of(request.principal).kind;
-        let nobody_yet = kind == CallerKind::WebIdentity;
+        let nobody_yet = question.kind() == Some(CallerKind::WebIdentity);
+        let bootstrap = question.kind() == Some(CallerKind::Bootstrap);
         let managing = facts
             .organisation
             .as_ref()
             .is_some_and(|organisation| organisation.management_account == account);
         let bound = !(managing || facts.service_linked || nobody_yet);
-        let owner = request.resource.account().parse().ok();
-        let owner = owner.or(policies.resource_facts.account);
         let of_manager = policies
             .resource_facts
             .organisation
             .as_ref()
-            .is_some_and(|organisation| Some(organisation.management_account) == owner);
+            .is_some_and(|organisation| Some(organisation.management_account) == question.owner);
         Self {
-            exists: facts.exists || nobody_yet || kind == CallerKind::Bootstrap,
+            exists: facts.exists || nobody_yet || bootstrap,
             service_control: if bound { &principal.service_control } else { &[] },
             resource_control: if facts.service_linked || of_manager {
                 &[]
@@ -405,42 +405,52 @@ impl<'q, 'm, 'a> Evaluation<'q, 'm, 'a> {
             return allowed;
         };
         let before = self.matched.as_ref().map_or(0, |matched| matched.len());
-        for (position, statement) in document.candidates(self.place) {
-            // What is allowed already need not be allowed again, unless somebody wants to know.
-            let known = allowed == Named::Directly && statement.effect() == Effect::Allow;
-            if known && self.matched.is_none() {
-                continue;
-            }
-            let named = statement.applies(self.question);
-            if named == Named::Not {
-                continue;
-            }
-            let found = Matched {
-                layer,
-                source,
-                document,
-                position,
-                statement,
-            };
-            match statement.effect() {
-                Effect::Allow => {
-                    allowed = allowed.max(named);
-                    if matches!(layer, Layer::Identity | Layer::Resource | Layer::Trust) {
-                        self.granted.get_or_insert(found);
-                    }
+        for list in document.candidates(self.place) {
+            for number in list {
+                let position = usize::try_from(*number).unwrap_or(usize::MAX);
+                if let Some(statement) = document.statement(position) {
+                    let found = Matched {
+                        layer,
+                        source,
+                        document,
+                        position,
+                        statement,
+                    };
+                    self.consider(&found, &mut allowed);
                 }
-                Effect::Deny => {
-                    self.denied.get_or_insert(found);
-                }
-            }
-            if let Some(matched) = self.matched.as_mut() {
-                matched.push(found);
             }
         }
         if let Some(matched) = self.matched.as_mut() {
             in_order(matched, before);
         }
         allowed
+    }
+
+    /// Whether a statement applies, and what follows from that.
+    fn consider(&mut self, found: &Matched<'a>, allowed: &mut Named) {
+        let effect = found.statement.effect();
+        // What is allowed already need not be allowed again, unless somebody wants to know.
+        if *allowed == Named::Directly && effect == Effect::Allow && self.matched.is_none() {
+            return;
+        }
+        let named = found.statement.applies(self.question);
+        if named == Named::Not {
+            return;
+        }
+        match effect {
+            Effect::Allow => {
+                *allowed = named.max(*allowed);
+                if matches!(found.layer, Layer::Identity | Layer::Resource | Layer::Trust) {
+                    self.granted.get_or_insert(*found);
+                }
+            }
+            Effect::Deny => {
+                self.denied.get_or_insert(*found);
+            }
+        }
+        if let Some(matched) = self.matched.as_mut() {
+            matched.push(*found);
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub use facts::{EndpointFacts, OrganisationFacts, PrincipalFacts, RequestFacts, 
 pub use journal::{Entry, Journal, JournalUnavailable, Outcome, Position};
 pub use simulate::{MatchedStatement, Simulated, SimulatedDecision, Simulation, TextPosition, simulate};
 
-pub(crate) use context::{Key, hash as key_hash};
+pub(crate) use context::{HASH_OF_NOTHING, Key, hash as key_hash, hash_on};
 pub(crate) use question::{Caller, CallerKind, Question};
 
 #[cfg(test)]

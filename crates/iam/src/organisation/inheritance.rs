@@ -72,12 +72,14 @@ fn check(value: &Json, depth: u32) -> Result<(), ManagementPolicyError> {
 fn check_allowed(value: &Json) -> Result<(), ManagementPolicyError> {
     let known = ["@@all", "@@none", ASSIGN, APPEND, REMOVE];
     let named = |item: &Json| item.text().is_some_and(|name| known.contains(&name));
-    match value {
-        Json::List(items) if items.iter().all(named) => Ok(()),
-        _ => Err(ManagementPolicyError(
-            "@@operators_allowed_for_child_policies lists operators, @@all or @@none",
-        )),
+    if let Json::List(items) = value
+        && items.iter().all(named)
+    {
+        return Ok(());
     }
+    Err(ManagementPolicyError(
+        "@@operators_allowed_for_child_policies lists operators, @@all or @@none",
+    ))
 }
 
 /// What the policies come to, as JSON without operators. `levels` are the root's policies, those of each organisational

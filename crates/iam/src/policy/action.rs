@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::pattern::Pattern;
-use crate::authz::key_hash;
+use crate::authz::{HASH_OF_NOTHING, hash_on, key_hash};
 
 /// An action that is asked about, in lower case.
 pub(crate) struct ActionName<'a> {
     /// Room for every action there is; a longer one, which a simulation may ask about, has memory of its own.
     short: [u8; ActionName::SHORT],
-    length: usize,
-    long: Option<String>,
+    long: Option<Box<[u8]>>,
     written: &'a str,
 }
 
@@ -25,14 +24,9 @@ impl<'a> ActionName<'a> {
                 place.make_ascii_lowercase();
                 None
             }
-            None => Some(written.to_ascii_lowercase()),
+            None => Some(written.to_ascii_lowercase().into_bytes().into()),
         };
-        Self {
-            short,
-            length: written.len(),
-            long,
-            written,
-        }
+        Self { short, long, written }
     }
 
     /// As it was written.
@@ -40,26 +34,33 @@ impl<'a> ActionName<'a> {
         self.written
     }
 
-    fn lower(&self) -> &str {
+    fn lower(&self) -> &[u8] {
         match &self.long {
             Some(long) => long,
-            // INVARIANT: it was UTF-8 before ASCII letters of it were made small.
-            None => self
-                .short
-                .get(..self.length)
-                .and_then(|bytes| std::str::from_utf8(bytes).ok())
-                .unwrap_or(""),
+            None => self.short.get(..self.written.len()).unwrap_or_default(),
         }
     }
 
-    /// Where to look it up: the hashes of the service and of the whole.
+    /// Where to look it up: the hashes of the service, of that and the first letter, and of the whole.
     pub(crate) fn place(&self) -> Place {
-        let lower = self.lower();
-        let service = lower.split_once(':').map_or(lower, |(service, _)| service);
-        Place {
-            service: key_hash(service),
-            whole: key_hash(lower),
+        let mut place = Place {
+            service: 0,
+            initial: 0,
+            whole: HASH_OF_NOTHING,
+        };
+        let mut after_colon = false;
+        for byte in self.lower() {
+            let before = place.whole;
+            place.whole = hash_on(before, *byte);
+            if after_colon && place.initial == 0 {
+                place.initial = place.whole;
+            }
+            if *byte == b':' && !after_colon {
+                place.service = before;
+                after_colon = true;
+            }
         }
+        place
     }
 }
 
@@ -67,6 +68,7 @@ impl<'a> ActionName<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     service: u64,
+    initial: u64,
     whole: u64,
 }
 
@@ -77,8 +79,10 @@ pub(super) enum ActionPattern {
     Any,
     /// `kms:Decrypt`.
     Exactly(Box<str>),
-    /// `kms:*`, `kms:Re*`.
-    Within { service: Box<str>, whole: Pattern },
+    /// `kms:*`, `kms:Re*`: what stands before the star.
+    Beginning(Box<str>),
+    /// Wildcards elsewhere.
+    Wild { written: Box<str>, pattern: Pattern },
 }
 
 impl ActionPattern {
@@ -96,42 +100,72 @@ impl ActionPattern {
             return Err(MALFORMED);
         }
         let lower = text.to_ascii_lowercase();
-        Ok(if name.contains(['*', '?']) {
-            Self::Within {
-                service: service.to_ascii_lowercase().into(),
-                whole: Pattern::plain(&lower, true).ok_or(MALFORMED)?,
-            }
-        } else {
-            Self::Exactly(lower.into())
+        let wild = |text: &str| text.contains(['*', '?']);
+        Ok(match lower.strip_suffix('*') {
+            None if !wild(&lower) => Self::Exactly(lower.into()),
+            Some(beginning) if !wild(beginning) => Self::Beginning(beginning.into()),
+            Some(_) | None => Self::Wild {
+                pattern: Pattern::plain(&lower, true).ok_or(MALFORMED)?,
+                written: lower.into(),
+            },
         })
     }
 
     pub(super) fn matches(&self, action: &ActionName<'_>) -> bool {
         match self {
             Self::Any => true,
-            Self::Exactly(name) => **name == *action.lower(),
-            Self::Within { whole, .. } => whole.fits(action.lower()),
+            Self::Exactly(name) => *name.as_bytes() == *action.lower(),
+            Self::Beginning(beginning) => action.lower().starts_with(beginning.as_bytes()),
+            Self::Wild { pattern, .. } => {
+                std::str::from_utf8(action.lower()).is_ok_and(|action| pattern.fits(action))
+            }
+        }
+    }
+
+    /// Where an index has it.
+    fn shelf(&self) -> Shelf {
+        let text = match self {
+            Self::Any => return Shelf::Any,
+            Self::Exactly(name) => return Shelf::Whole(key_hash(name)),
+            Self::Beginning(text) | Self::Wild { written: text, .. } => text,
+        };
+        let (service, name) = text.split_once(':').unwrap_or((text, ""));
+        match name.chars().next() {
+            Some('*' | '?') | None => Shelf::Service(key_hash(service)),
+            Some(initial) => Shelf::Initial(key_hash(&format!("{service}:{initial}"))),
         }
     }
 }
+
+/// Where an index has an entry.
+enum Shelf {
+    Any,
+    Service(u64),
+    Initial(u64),
+    Whole(u64),
+}
+
+/// Numbers of statements, by a hash.
+type Lists = Box<[(u64, Box<[u32]>)]>;
 
 /// Which statements of a document may speak of an action. A hash that two actions share only makes more of them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Index {
     /// Those that may speak of any action.
     any: Box<[u32]>,
-    /// Those that speak of some actions of a service, by the hash of its name.
-    services: Box<[(u64, Box<[u32]>)]>,
-    /// Those that speak of single actions, by the hash of their names.
-    actions: Box<[(u64, Box<[u32]>)]>,
+    /// Those that may speak of any action of a service.
+    services: Lists,
+    /// Those that speak of actions of a service that begin with some letter.
+    initials: Lists,
+    /// Those that speak of single actions.
+    actions: Lists,
 }
 
 impl Index {
     /// The index over statements with these patterns; `None` for one that may speak of any action.
     pub(super) fn over<'a>(statements: impl Iterator<Item = Option<&'a [ActionPattern]>>) -> Self {
         let mut any = Vec::new();
-        let mut services: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
-        let mut actions: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+        let [mut services, mut initials, mut actions]: [BTreeMap<u64, Vec<u32>>; 3] = Default::default();
         for (number, patterns) in (0_u32..).zip(statements) {
             let patterns = match patterns {
                 Some(patterns) if !patterns.contains(&ActionPattern::Any) => patterns,
@@ -141,42 +175,49 @@ impl Index {
                 }
             };
             for pattern in patterns {
-                let list = match pattern {
-                    ActionPattern::Any => continue,
-                    ActionPattern::Within { service, .. } => services.entry(key_hash(service)).or_default(),
-                    ActionPattern::Exactly(name) => actions.entry(key_hash(name)).or_default(),
+                let list = match pattern.shelf() {
+                    Shelf::Any => continue,
+                    Shelf::Service(hash) => services.entry(hash).or_default(),
+                    Shelf::Initial(hash) => initials.entry(hash).or_default(),
+                    Shelf::Whole(hash) => actions.entry(hash).or_default(),
                 };
                 if list.last() != Some(&number) {
                     list.push(number);
                 }
             }
         }
-        let boxed = |lists: BTreeMap<u64, Vec<u32>>| {
+        let boxed = |lists: BTreeMap<u64, Vec<u32>>| -> Lists {
             let lists = lists.into_iter();
             lists.map(|(hash, list)| (hash, list.into())).collect()
         };
         Self {
             any: any.into(),
             services: boxed(services),
+            initials: boxed(initials),
             actions: boxed(actions),
         }
     }
 
-    /// The numbers of the statements that may speak of an action. One that names it both alone and among others of its
-    /// service comes twice.
-    pub(super) fn candidates(&self, place: Place) -> impl Iterator<Item = u32> + '_ {
-        let lists = [
-            Some(&self.any),
+    /// The numbers of the statements that may speak of an action. One that names it in several ways comes several times.
+    pub(super) fn candidates(&self, place: Place) -> [&[u32]; 4] {
+        [
+            &self.any,
             listed(&self.services, place.service),
+            listed(&self.initials, place.initial),
             listed(&self.actions, place.whole),
-        ];
-        lists.into_iter().flatten().flat_map(|list| list.iter().copied())
+        ]
     }
 }
 
-fn listed(lists: &[(u64, Box<[u32]>)], hash: u64) -> Option<&Box<[u32]>> {
-    let at = lists.binary_search_by_key(&hash, |(hash, _)| *hash).ok()?;
-    lists.get(at).map(|(_, list)| list)
+fn listed(lists: &Lists, hash: u64) -> &[u32] {
+    if lists.is_empty() {
+        return &[];
+    }
+    let found = lists.binary_search_by_key(&hash, |(hash, _)| *hash);
+    found
+        .ok()
+        .and_then(|at| lists.get(at))
+        .map_or(&[], |(_, list)| list)
 }
 
 #[cfg(test)]
@@ -241,7 +282,7 @@ mod tests {
         let index = Index::over(lists.iter().map(|list| Some(list.as_slice())).chain([None]));
         let found = |action: &str| {
             let name = ActionName::new(action);
-            let mut found: Vec<u32> = index.candidates(name.place()).collect();
+            let mut found: Vec<u32> = index.candidates(name.place()).concat();
             found.sort_unstable();
             found.dedup();
             found

@@ -201,12 +201,14 @@ impl PolicyDocument {
         )
     }
 
-    /// The statements that may speak of an action, with their numbers from 0. Some may come twice.
-    pub(crate) fn candidates(&self, place: Place) -> impl Iterator<Item = (usize, &Statement)> {
-        self.index.candidates(place).filter_map(|number| {
-            let number = usize::try_from(number).ok()?;
-            Some((number, self.statements.get(number)?))
-        })
+    /// The numbers, from 0, of the statements that may speak of an action. Some may come several times.
+    pub(crate) fn candidates(&self, place: Place) -> [&[u32]; 4] {
+        self.index.candidates(place)
+    }
+
+    /// A statement by its number, from 0.
+    pub(crate) fn statement(&self, number: usize) -> Option<&Statement> {
+        self.statements.get(number)
     }
 }
 

@@ -166,12 +166,24 @@ fn between_stars(pieces: &[Box<str>], text: &str) -> bool {
         return false;
     };
     for piece in middle {
-        match rest.find(&**piece) {
+        match find(rest, piece) {
             Some(at) => rest = rest.get(at.saturating_add(piece.len())..).unwrap_or(""),
             None => return false,
         }
     }
     true
+}
+
+/// Texts up to which looking at every place costs less than preparing a search that is linear.
+const SHORT: usize = 256;
+
+/// Where `piece` is first in `text`.
+fn find(text: &str, piece: &str) -> Option<usize> {
+    let (Some(first), true) = (piece.as_bytes().first(), text.len() <= SHORT) else {
+        return text.find(piece);
+    };
+    let mut windows = text.as_bytes().windows(piece.len());
+    windows.position(|window| window.first() == Some(first) && window == piece.as_bytes())
 }
 
 /// The inside of `${…}`: `*`, `?` and `$` are themselves; else a key, perhaps with `, 'default'`.
@@ -219,9 +231,9 @@ impl Piece<'_> {
     }
 }
 
-fn fit_parts(parts: &[Part], text: &str, case: Case, variables: &dyn Variables) -> bool {
-    let resolve = |part| match part {
-        &Part::Symbols(ref symbols) => Some(Piece::Symbols(symbols)),
+fn fit_parts<'a>(parts: &'a [Part], text: &str, case: Case, variables: &'a dyn Variables) -> bool {
+    let resolve = |part: &'a Part| match part {
+        Part::Symbols(symbols) => Some(Piece::Symbols(symbols)),
         Part::Variable { key, default } => variables
             .value(key)
             .or(default.as_deref())

@@ -289,6 +289,7 @@ async fn all_quotas_hold_and_none_is_charged_for_what_another_refuses() {
     assert_eq!(hit(enter("Two").await).limit, 3);
 }
 
+#[expect(clippy::disallowed_methods, reason = "each of the crowd is waited for")]
 #[tokio::test]
 async fn a_crowd_never_passes_a_limit() {
     let caps = Caps {

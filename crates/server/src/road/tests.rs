@@ -84,7 +84,7 @@ impl Rig {
             authority: "moho.test".to_owned(),
             headers,
             peer: Peer::Network("192.0.2.1:1234".parse().unwrap()),
-            via: crate::net::Via::Public,
+            via: Via::Public,
             received: platform.clock.now(),
             request_id: RequestId::random(&*platform.entropy).unwrap(),
         }

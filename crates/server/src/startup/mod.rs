@@ -120,11 +120,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     }
     posture.extend(long_lived::posture(&store.long_lived_credentials()?));
     let closing = Closing::new();
-    let days = Box::new(Arc::clone(&store));
-    let quotas = Arc::new(Quotas::new(config.quotas.clone(), days, Arc::clone(&clock)));
-    let usage = Arc::new(UsageLog::new(Arc::clone(&store), Arc::clone(&clock)));
-    let bookkeeper = Bookkeeper::start(Arc::clone(&quotas), Arc::clone(&usage), Arc::clone(&last_use))
-        .map_err(StartupError::Thread)?;
+    let (quotas, usage, bookkeeper) = counting(config, (&store, &clock), &last_use)?;
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
@@ -164,6 +160,20 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         lock,
         posture,
     })
+}
+
+/// What counts against quotas, what notes usage, and who writes both down.
+fn counting(
+    config: &Config,
+    (store, clock): (&Arc<Store>, &Arc<dyn Clock>),
+    last_use: &Arc<LastUse>,
+) -> Result<(Arc<Quotas>, Arc<UsageLog>, Bookkeeper), StartupError> {
+    let days = Box::new(Arc::clone(store));
+    let quotas = Arc::new(Quotas::new(config.quotas.clone(), days, Arc::clone(clock)));
+    let usage = Arc::new(UsageLog::new(Arc::clone(store), Arc::clone(clock)));
+    let bookkeeper = Bookkeeper::start(Arc::clone(&quotas), Arc::clone(&usage), Arc::clone(last_use))
+        .map_err(StartupError::Thread)?;
+    Ok((quotas, usage, bookkeeper))
 }
 
 fn telemetry(

@@ -3,9 +3,11 @@
 use super::page::{Kind, Page};
 use crate::usage::{Series, Taken};
 
-/// The kinds of tokens that are told apart, by OpenTelemetry's words.
-const TOKENS: [(&str, fn(&Taken) -> u64); 2] =
-    [("input", |taken| taken.input), ("output", |taken| taken.output)];
+/// A kind of tokens, by OpenTelemetry's word, and how many of it were taken.
+type TokenKind = (&'static str, fn(&Taken) -> u64);
+
+/// The kinds of tokens that are told apart.
+const TOKENS: [TokenKind; 2] = [("input", |taken| taken.input), ("output", |taken| taken.output)];
 
 /// Writes the families of usage.
 pub(super) fn write(page: &mut Page, series: &[Series]) {

@@ -15,6 +15,8 @@ use crate::Store;
 use crate::database::{micros, time};
 use crate::error::StoreError;
 
+pub(crate) use super::attachable::{document, not_found, path_of, require_attachable, require_boundary};
+
 /// How many managed policies an account may have.
 pub(crate) const POLICIES: u32 = 5000;
 
@@ -273,63 +275,6 @@ impl Store {
     }
 }
 
-/// The document of a managed policy that holds; `None` if the account has none of this ARN.
-pub(crate) fn document(
-    connection: &Connection,
-    account: AccountId,
-    arn: &str,
-) -> rusqlite::Result<Option<String>> {
-    if let Some(policy) = aws::find(arn) {
-        return Ok(Some(policy.document.to_owned()));
-    }
-    let Some(policy) = find_arn(connection, account, arn)? else {
-        return Ok(None);
-    };
-    connection
-        .prepare("SELECT document FROM iam_policy_version WHERE policy_id = ?1 AND version = ?2")?
-        .query_row(params![policy.id, policy.default_version], |row| row.get(0))
-        .optional()
-}
-
-/// Goes on only with a policy that can be attached in this account.
-///
-/// # Errors
-/// `NoSuchEntity`, `PolicyNotAttachable`.
-pub(crate) fn require_attachable(connection: &Connection, account: AccountId, arn: &str) -> Found<()> {
-    match aws::find(arn) {
-        Some(policy) if policy.attachable => return Ok(()),
-        Some(_) => {
-            let message = format!("Cannot attach a Service Role Policy to a Customer Role: {arn}");
-            return Err(IamCode::PolicyNotAttachable.because(message).into());
-        }
-        None => {}
-    }
-    if find_arn(connection, account, arn)?.is_some() {
-        return Ok(());
-    }
-    let message = format!("Policy {arn} does not exist or is not attachable.");
-    Err(IamCode::NoSuchEntity.because(message).into())
-}
-
-/// Goes on only with a policy that can be a boundary in this account.
-///
-/// # Errors
-/// `NoSuchEntity`, `PolicyNotAttachable`.
-pub(crate) fn require_boundary(connection: &Connection, account: AccountId, arn: &str) -> Found<()> {
-    require_attachable(connection, account, arn)
-}
-
-pub(crate) fn not_found(arn: &str) -> IamError {
-    IamCode::NoSuchEntity.because(format!("Policy {arn} was not found."))
-}
-
-/// The path in a managed policy's ARN, with both its slashes.
-pub(crate) fn path_of(arn: &str) -> &str {
-    let rest = arn.split_once(":policy").map_or("", |(_, rest)| rest);
-    let end = rest.rfind('/').map_or(0, |at| at.saturating_add(1));
-    rest.get(..end).unwrap_or("")
-}
-
 /// The policy that a permit is for, AWS's or the account's own.
 ///
 /// # Errors
@@ -362,7 +307,8 @@ fn own(connection: &Connection, account: AccountId, arn: &Arn) -> Found<ManagedP
     found.ok_or_else(|| not_found(arn.as_str()).into())
 }
 
-fn find_arn(
+/// The policy of the account with this very ARN.
+pub(crate) fn find_arn(
     connection: &Connection,
     account: AccountId,
     arn: &str,

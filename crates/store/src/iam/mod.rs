@@ -5,6 +5,7 @@
 
 mod access_jobs;
 mod account;
+mod attachable;
 pub(crate) mod attached;
 mod entities;
 pub(crate) mod error;

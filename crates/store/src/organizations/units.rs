@@ -125,7 +125,7 @@ impl Store {
         };
         let (account, source, destination) = (named(account)?, named(source)?, named(destination)?);
         self.change_organisation(|organisation, transaction| {
-            let here = account.account().and(organisation.parent(&account));
+            let here = account.account().and_then(|_| organisation.parent(&account));
             let here = here.ok_or(OrganisationError::AccountNotFound)?;
             if !organisation.can_hold(&destination) {
                 return Err(OrganisationError::DestinationParentNotFound.into());

@@ -62,7 +62,7 @@ fn a_network_has_one_endpoint_for_a_service() {
     assert_eq!(house.make(&other), EndpointCreated::TokenReused);
     assert_eq!(house.make(&new(&house, STS, None)), EndpointCreated::Conflict);
     let listed = house.store.endpoints(&house.of_ec2()).unwrap();
-    assert_eq!(listed, [made.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&made));
     let found = house
         .store
         .endpoint_for(house.first.account, &vpc(), STS)

@@ -62,17 +62,19 @@ impl JsonService {
     /// [`Failure::UnknownOperation`]; [`Failure::Invalid`] if it is not what the protocol says, an error of the service's
     /// own if the model or the field list says no.
     pub(crate) fn command(self, headers: &Headers<'_>, body: &[u8]) -> Result<Command, Failure> {
-        let (operation, input) = self.request(headers, body).map_err(|failure| match failure {
-            Failure::Validation(sentence) => self.refused(sentence),
-            other => other,
+        let (operation, input) = self.request(headers, body).map_err(|failure| {
+            if let Failure::Validation(sentence) = &failure {
+                return self.refused(sentence);
+            }
+            failure
         })?;
         ops::json_command(self, operation, input)
     }
 
     /// How the service says that a request breaks its model's constraints.
-    fn refused(self, sentence: String) -> Failure {
+    fn refused(self, sentence: &str) -> Failure {
         match self {
-            Self::Organizations => organizations_refuses(&sentence),
+            Self::Organizations => organizations_refuses(sentence),
         }
     }
 

@@ -160,7 +160,7 @@ mod tests {
     fn every_operation_of_the_model_has_its_row() {
         let model = RestService::Bedrock.model().unwrap();
         for (operation, name, method, template) in ControlOperation::TABLE {
-            let labels: Vec<&str> = template[1..].split('/').collect();
+            let labels: Vec<&str> = template.trim_start_matches('/').split('/').collect();
             let label = if labels.len() > 1 { labels[1] } else { "" };
             assert_eq!(ControlOperation::find(method, &labels), Some((operation, label)));
             assert_eq!(ControlOperation::find("PATCH", &labels), None);

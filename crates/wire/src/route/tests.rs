@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::aws::ops;
 use crate::json::Json;
 
 const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=ASIAABCDEFGHIJKLMNOP/20261122/moho-local-1/sts/aws4_request, \
@@ -380,7 +379,7 @@ fn a_query_means_what_sigv4_signs_of_it() {
             ..at(method, "/")
         };
         match route(&head).ok().unwrap().command(&|_| Vec::new(), body) {
-            Ok(Command::Sts(ops::sts::Request::AssumeRole(assume))) => Ok(assume.role_session_name),
+            Ok(Command::Sts(Request::AssumeRole(assume))) => Ok(assume.role_session_name),
             Ok(_) => panic!("another command"),
             Err(failure) => Err(failure),
         }

@@ -47,25 +47,33 @@ fn maybe(kind: PolicyKind) -> impl Strategy<Value = Option<Arc<PolicyDocument>>>
     proptest::option::of(any_document(kind))
 }
 
+fn any_levels(kind: PolicyKind) -> impl Strategy<Value = Vec<Vec<Arc<PolicyDocument>>>> {
+    proptest::collection::vec(proptest::collection::vec(any_document(kind), 0..2), 0..2)
+}
+
 fn any_policies() -> impl Strategy<Value = Given> {
+    let everybody = || Just(of_resource(PolicyKind::ResourceControl, "Allow", r#""*""#));
     (
         proptest::collection::vec(any_document(PolicyKind::Identity), 0..3),
         maybe(PolicyKind::Key),
         maybe(PolicyKind::Boundary),
-        proptest::collection::vec(
-            proptest::collection::vec(any_document(PolicyKind::ServiceControl), 0..2),
-            0..2,
-        ),
+        any_levels(PolicyKind::ServiceControl),
+        proptest::collection::vec(proptest::collection::vec(everybody(), 0..2), 0..2),
         maybe(PolicyKind::Endpoint),
+        proptest::collection::vec(any_document(PolicyKind::Identity), 0..2),
     )
         .prop_map(
-            |(identity, resource, boundary, service_control, endpoint)| Given {
-                identity,
-                resource,
-                boundary,
-                service_control,
-                endpoint,
-                ..Given::default()
+            |(identity, resource, boundary, service_control, resource_control, endpoint, session_managed)| {
+                Given {
+                    identity,
+                    resource,
+                    boundary,
+                    service_control,
+                    resource_control,
+                    endpoint,
+                    session_managed,
+                    ..Given::default()
+                }
             },
         )
 }
@@ -97,28 +105,84 @@ proptest! {
     #[test]
     fn adding_a_deny_never_allows_more(
         policies in any_policies(), request in any_request(), statement in any_statement("Deny", false),
+        with_principal in any_statement("Deny", true),
     ) {
-        let mut denied = policies.clone();
-        denied.identity.push(document(PolicyKind::Identity, &statement));
-        prop_assert!(allowed(&policies, None, request) || !allowed(&denied, None, request));
-        let mut denied = policies.clone();
-        for level in &mut denied.service_control {
-            level.push(document(PolicyKind::ServiceControl, &statement));
+        let deny = |kind| document(kind, &statement);
+        let to_somebody = |kind| document(kind, &with_principal);
+        let mut denied = vec![policies.clone(); 7];
+        denied[0].identity.push(deny(PolicyKind::Identity));
+        for level in &mut denied[1].service_control {
+            level.push(deny(PolicyKind::ServiceControl));
         }
-        prop_assert!(allowed(&policies, None, request) || !allowed(&denied, None, request));
+        for level in &mut denied[2].resource_control {
+            level.push(of_resource(PolicyKind::ResourceControl, "Deny", r#""*""#));
+        }
+        let both = |document: &Option<Arc<PolicyDocument>>, other: Arc<PolicyDocument>| {
+            Some(document.as_ref().map_or_else(|| Arc::clone(&other), |document| Arc::new(document.followed_by(&other))))
+        };
+        denied[3].boundary = both(&policies.boundary, deny(PolicyKind::Boundary));
+        denied[4].resource = both(&policies.resource, to_somebody(PolicyKind::Key));
+        denied[5].endpoint = both(&policies.endpoint, to_somebody(PolicyKind::Endpoint));
+        denied[6].session_managed.push(deny(PolicyKind::Identity));
+        for denied in denied {
+            prop_assert!(allowed(&policies, None, request) || !allowed(&denied, None, request));
+        }
+    }
+
+    /// Without one of its statements that allow, no policy allows more. Policies that narrow keep at least one statement,
+    /// as none at all would not be that policy.
+    #[test]
+    fn taking_an_allow_away_never_allows_more(
+        statements in proptest::collection::vec(any_statement("Allow", true), 2..5),
+        which in any::<proptest::sample::Index>(), policies in any_policies(), request in any_request(),
+    ) {
+        let mut fewer = statements.clone();
+        fewer.remove(which.index(fewer.len()));
+        let without = |list: &[String]| -> Vec<String> {
+            list.iter().map(|text| {
+                let (before, _) = text.split_once(r#","Principal""#).unwrap();
+                format!("{before}}}")
+            }).collect()
+        };
+        let given = |layer: usize, list: &[String]| {
+            let (named, plain) = (list.join(","), without(list).join(","));
+            let mut given = policies.clone();
+            match layer {
+                0 => given.identity = vec![document(PolicyKind::Identity, &plain)],
+                1 => given.resource = Some(document(PolicyKind::Key, &named)),
+                2 => given.boundary = Some(document(PolicyKind::Boundary, &plain)),
+                3 => given.service_control = vec![vec![document(PolicyKind::ServiceControl, &plain)]],
+                4 => given.endpoint = Some(document(PolicyKind::Endpoint, &named)),
+                _ => given.session_managed = vec![document(PolicyKind::Identity, &plain)],
+            }
+            allowed(&given, None, request)
+        };
+        for layer in 0..6 {
+            prop_assert!(given(layer, &statements) || !given(layer, &fewer), "layer {}", layer);
+        }
     }
 
     #[test]
     fn a_session_policy_never_widens(
         policies in any_policies(), request in any_request(), narrowing in any_document(PolicyKind::Session),
     ) {
-        prop_assert!(allowed(&policies, None, request) || !allowed(&policies, Some(&narrowing), request));
+        // Session policies count together, so one widens what others of the same session leave.
+        let free = Given { session_managed: vec![], ..policies.clone() };
+        prop_assert!(allowed(&free, None, request) || !allowed(&free, Some(&narrowing), request));
+        prop_assert!(allowed(&free, None, request) || !allowed(&policies, Some(&narrowing), request));
     }
 
     #[test]
     fn boundary_endpoint_and_guard_policies_never_widen(policies in any_policies(), request in any_request()) {
-        let free = Given { boundary: None, endpoint: None, service_control: vec![], ..policies.clone() };
-        prop_assert!(allowed(&free, None, request) || !allowed(&policies, None, request));
+        for free in [
+            Given { boundary: None, ..policies.clone() },
+            Given { endpoint: None, ..policies.clone() },
+            Given { service_control: vec![], ..policies.clone() },
+            Given { resource_control: vec![], ..policies.clone() },
+            Given { session_managed: vec![], ..policies.clone() },
+        ] {
+            prop_assert!(allowed(&free, None, request) || !allowed(&policies, None, request));
+        }
     }
 
     #[test]

@@ -261,11 +261,11 @@ impl Expected {
         match self {
             Self::Text(pattern, case) => pattern.matches(value, *case, context),
             Self::Arn(patterns) => {
-                // Each of the six parts is compared for itself: a star never crosses a colon.
-                let mut parts = value.splitn(6, ':');
-                patterns.iter().all(|pattern| {
-                    let part = parts.next();
-                    part.is_some_and(|part| pattern.matches(part, Case::Sensitive, context))
+                arn_parts(value).is_some_and(|parts| {
+                    // Each of the six parts is compared for itself: a star never crosses a colon. The last ones tell ARNs
+                    // apart best.
+                    let mut pairs = patterns.iter().zip(parts).rev();
+                    pairs.all(|(pattern, part)| pattern.matches(part, Case::Sensitive, context))
                 })
             }
             Self::Bool(expected) => value::truth(value) == Some(*expected),
@@ -291,6 +291,16 @@ impl Order {
             Self::GreaterOrEqual => actual >= expected,
         }
     }
+}
+
+/// What an ARN consists of; the last part may have colons of its own.
+fn arn_parts(text: &str) -> Option<[&str; 6]> {
+    let mut parts = [""; 6];
+    let mut rest = text.splitn(6, ':');
+    for place in &mut parts {
+        *place = rest.next()?;
+    }
+    Some(parts)
 }
 
 fn arn_patterns(text: &str, variables: bool) -> Option<[Pattern; 6]> {

@@ -8,7 +8,7 @@ use moho_iam::action::bedrock::{
 };
 use moho_iam::authz::Permit;
 use moho_store::{InferenceProfile, NewInferenceProfile, ProfileMade};
-use moho_terms::{AccountId, ModelId, Secret, Timestamp};
+use moho_terms::{AccountId, ModelId, Secret};
 use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::bedrock::{
     self as ops, CreateInferenceProfileReply, InferenceProfileModel, InferenceProfileSummary,
@@ -116,8 +116,10 @@ pub(crate) fn get(
     profile: &ProfileArn,
 ) -> Result<Reply, Failure> {
     let (platform, account) = (&asked.platform, permit.session().account());
+    if !is_own(platform, account, profile)? {
+        return Err(profile_not_found());
+    }
     let summary = match profile.kind {
-        _ if !is_own(platform, account, profile)? => None,
         ProfileKind::System => {
             let model = profile_names::system_model(&platform.region, &profile.id);
             let served = model.filter(|model| platform.serves(model));
@@ -259,7 +261,7 @@ fn of_the_system(
             name,
             description: Some(description),
             model: model.clone(),
-            created: served.map_or(Timestamp::from_unix_seconds(0), |served| served.created),
+            created: served.map_or_else(|| platform.clock.now(), |served| served.created),
         },
     )
 }

@@ -44,9 +44,9 @@ pub(super) async fn admit(
 ) -> Result<Admitted, Asking> {
     let (platform, entrance, model) = (&asked.platform, &asked.entrance, question.model);
     let asker = permit.asker();
-    let refused = |refused| {
+    let refused = |refused: NotAdmitted| {
         entrance.stands(platform.quotas.standing(&asker, model));
-        refuse(asked, model, refused)
+        refuse(asked, model, &refused)
     };
     let demand = (entrance.request(), question.choices);
     let mut reservation = platform
@@ -95,7 +95,7 @@ pub(in crate::handlers) async fn admit_count<A: Action>(
     let quotas = &asked.platform.quotas;
     match quotas.enter(&asker, model, (asked.entrance.request(), 0)).await {
         Ok(_counted) => Ok(()),
-        Err(refused) => Err(refuse(asked, model, refused).into()),
+        Err(refused) => Err(refuse(asked, model, &refused).into()),
     }
 }
 
@@ -133,7 +133,7 @@ fn longest_answer(
     room.min(u32::try_from(each).unwrap_or(u32::MAX))
 }
 
-fn refuse(asked: &Asked, model: &ModelId, refused: NotAdmitted) -> Asking {
+fn refuse(asked: &Asked, model: &ModelId, refused: &NotAdmitted) -> Asking {
     Asking::Failed(match refused {
         NotAdmitted::Hit(hit) => {
             asked.platform.telemetry.quota_was_hit(match hit.of {
@@ -141,10 +141,10 @@ fn refuse(asked: &Asked, model: &ModelId, refused: NotAdmitted) -> Asking {
                 Limited::Amount(Measure::Input | Measure::Output | Measure::Tokens) => "quota_tokens",
                 Limited::Sequences => "quota_sequences",
             });
-            Failure::Quota(Box::new(told(hit, model)))
+            Failure::Quota(Box::new(told(*hit, model)))
         }
         NotAdmitted::Full | NotAdmitted::Book(_) => {
-            tracing::error!(error = %chain(&refused), "a request was refused, as its quotas cannot be kept");
+            tracing::error!(error = %chain(refused), "a request was refused, as its quotas cannot be kept");
             Failure::Unavailable
         }
     })

@@ -210,7 +210,7 @@ pub(super) fn from_organisation(error: &OrganisationError) -> Failure {
             tracing::error!(error = %crate::road::chain(error), "an account could not be made");
             return Failure::Unavailable;
         }
-        _ => {
+        E::OtherPermit | E::Name(_) | _ => {
             tracing::error!(error = %crate::road::chain(error), "the organization failed by a fault of ours");
             return Failure::Internal;
         }

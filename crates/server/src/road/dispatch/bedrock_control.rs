@@ -6,9 +6,9 @@ use moho_iam::action::bedrock::{self as action, CreateInferenceProfile, TagResou
 use moho_iam::action::{Action, kms};
 use moho_iam::authz::{Context, Permit};
 use moho_terms::{Arn, ModelId};
-use moho_wire::Failure;
 use moho_wire::aws::ops::bedrock::{self as ops, Request};
 use moho_wire::bedrock::{ModelIdentifier, ProfileArn, ProfileKind, profile_not_found};
+use moho_wire::{Failure, Reply};
 
 use super::{Trip, failure};
 use crate::handlers::bedrock::{agreements, profile_names, profile_tags, profiles, use_case};
@@ -16,102 +16,81 @@ use crate::net::Outbound;
 use crate::road;
 
 pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbound, Failure> {
-    let asked = trip.asked();
-    match request {
-        Request::GetFoundationModelAvailability(get) => {
-            let (permit, model) =
-                trip.on_model_id::<action::GetFoundationModelAvailability>(&get.model_id)?;
-            let endpoint = trip.facts.endpoint.as_deref();
-            agreements::availability(&asked, &permit, (&model, endpoint)).map(road::whole)
-        }
-        Request::ListFoundationModelAgreementOffers(list) => {
-            let (permit, model) =
-                trip.on_model_id::<action::ListFoundationModelAgreementOffers>(&list.model_id)?;
-            agreements::offers(&asked, &permit, &model).map(road::whole)
-        }
+    let reply = match request {
+        Request::GetFoundationModelAvailability(get) => availability(trip, &get),
+        Request::ListFoundationModelAgreementOffers(list) => offers(trip, &list),
         Request::CreateFoundationModelAgreement(create) => {
             let (permit, model) = trip.on_model_id(&create.model_id)?;
-            agreements::create(&asked, permit, (model, &create.offer_token))
-                .await
-                .map(road::whole)
+            agreements::create(&trip.asked(), permit, (model, &create.offer_token)).await
         }
         Request::DeleteFoundationModelAgreement(delete) => {
             let (permit, model) = trip.on_model_id(&delete.model_id)?;
-            agreements::delete(&asked, permit, model).await.map(road::whole)
+            agreements::delete(&trip.asked(), permit, model).await
         }
         Request::PutUseCaseForModelAccess(put) => {
             let permit = trip.permit(&trip.arn("bedrock", "*")?)?;
             let key = trip.use_case_key::<kms::GenerateDataKey>()?;
-            use_case::put(&asked, (permit, key), put.form_data)
-                .await
-                .map(road::whole)
+            use_case::put(&trip.asked(), (permit, key), put.form_data).await
         }
         Request::GetUseCaseForModelAccess(_) => {
             let permit = trip.permit(&trip.arn("bedrock", "*")?)?;
             let key = trip.use_case_key::<kms::Decrypt>()?;
-            use_case::get(&asked, (permit, key)).await.map(road::whole)
+            use_case::get(&trip.asked(), (permit, key)).await
         }
-        Request::CreateInferenceProfile(_)
-        | Request::GetInferenceProfile(_)
-        | Request::ListInferenceProfiles(_)
-        | Request::DeleteInferenceProfile(_) => of_profiles(trip, request).await,
-        Request::TagResource(_) | Request::UntagResource(_) | Request::ListTagsForResource(_) => {
-            of_tags(trip, request).await
-        }
-    }
-}
-
-async fn of_profiles(trip: &Trip<'_>, request: Request) -> Result<Outbound, Failure> {
-    let asked = trip.asked();
-    match request {
         Request::CreateInferenceProfile(create) => {
             let (permit, model) = trip.may_create(&create)?;
-            profiles::create(&asked, permit, (*create, model))
-                .await
-                .map(road::whole)
+            profiles::create(&trip.asked(), permit, (*create, model)).await
         }
-        Request::GetInferenceProfile(get) => {
-            let profile = trip.profile(&get.inference_profile_identifier)?;
-            let permit = trip.permit::<action::GetInferenceProfile>(&profile.arn)?;
-            profiles::get(&asked, &permit, &profile).map(road::whole)
-        }
+        Request::GetInferenceProfile(get) => get_profile(trip, &get),
         Request::ListInferenceProfiles(list) => {
             let permit = trip.permit::<action::ListInferenceProfiles>(&trip.arn("bedrock", "*")?)?;
-            profiles::list(&asked, &permit, &list).map(road::whole)
+            profiles::list(&trip.asked(), &permit, &list)
         }
         Request::DeleteInferenceProfile(delete) => {
             let profile = trip.profile(&delete.inference_profile_identifier)?;
             let permit = trip.permit::<action::DeleteInferenceProfile>(&profile.arn)?;
-            profiles::delete(&asked, permit, profile).await.map(road::whole)
+            profiles::delete(&trip.asked(), permit, profile).await
         }
-        _ => Err(Failure::Internal),
-    }
-}
-
-async fn of_tags(trip: &Trip<'_>, request: Request) -> Result<Outbound, Failure> {
-    let asked = trip.asked();
-    match request {
-        Request::TagResource(tag) => {
-            let arn = taggable(&tag.resource_arn)?;
-            let context = profile_tags::requested(&tag.tags)?;
-            let permit = trip.permit_with::<TagResource>(&arn, &context)?;
-            profile_tags::tag(&asked, permit, tag.tags).await.map(road::whole)
-        }
-        Request::UntagResource(untag) => {
-            let arn = taggable(&untag.resource_arn)?;
-            let mut context = Context::new();
-            context.set("aws:TagKeys", untag.tag_keys.clone());
-            let permit = trip.permit_with::<UntagResource>(&arn, &context)?;
-            profile_tags::untag(&asked, permit, untag.tag_keys)
-                .await
-                .map(road::whole)
-        }
+        Request::TagResource(request) => tag(trip, *request).await,
+        Request::UntagResource(request) => untag(trip, *request).await,
         Request::ListTagsForResource(list) => {
             let permit = trip.permit(&taggable(&list.resource_arn)?)?;
-            profile_tags::list(&asked, &permit).map(road::whole)
+            profile_tags::list(&trip.asked(), &permit)
         }
-        _ => Err(Failure::Internal),
-    }
+    };
+    reply.map(road::whole)
+}
+
+fn availability(trip: &Trip<'_>, get: &ops::GetFoundationModelAvailability) -> Result<Reply, Failure> {
+    let (permit, model) = trip.on_model_id::<action::GetFoundationModelAvailability>(&get.model_id)?;
+    let endpoint = trip.facts.endpoint.as_deref();
+    agreements::availability(&trip.asked(), &permit, (&model, endpoint))
+}
+
+fn offers(trip: &Trip<'_>, list: &ops::ListFoundationModelAgreementOffers) -> Result<Reply, Failure> {
+    let (permit, model) = trip.on_model_id::<action::ListFoundationModelAgreementOffers>(&list.model_id)?;
+    agreements::offers(&trip.asked(), &permit, &model)
+}
+
+fn get_profile(trip: &Trip<'_>, get: &ops::GetInferenceProfile) -> Result<Reply, Failure> {
+    let profile = trip.profile(&get.inference_profile_identifier)?;
+    let permit = trip.permit::<action::GetInferenceProfile>(&profile.arn)?;
+    profiles::get(&trip.asked(), &permit, &profile)
+}
+
+async fn tag(trip: &Trip<'_>, tag: ops::TagResource) -> Result<Reply, Failure> {
+    let arn = taggable(&tag.resource_arn)?;
+    let context = profile_tags::requested(&tag.tags)?;
+    let permit = trip.permit_with::<TagResource>(&arn, &context)?;
+    profile_tags::tag(&trip.asked(), permit, tag.tags).await
+}
+
+async fn untag(trip: &Trip<'_>, untag: ops::UntagResource) -> Result<Reply, Failure> {
+    let arn = taggable(&untag.resource_arn)?;
+    let mut context = Context::new();
+    context.set("aws:TagKeys", untag.tag_keys.clone());
+    let permit = trip.permit_with::<UntagResource>(&arn, &context)?;
+    profile_tags::untag(&trip.asked(), permit, untag.tag_keys).await
 }
 
 fn taggable(arn: &str) -> Result<Arn, Failure> {

@@ -4,29 +4,31 @@
 //! is nowhere.
 
 use moho_iam::action::{Action, ec2};
-use moho_iam::authz::{Context, Permit, Refusal};
-use moho_terms::{Arn, EndpointId};
+use moho_iam::authz::{Context, Permit};
+use moho_terms::EndpointId;
 use moho_wire::aws::ops::ec2::{CreateVpcEndpoint, DeleteVpcEndpoints, ModifyVpcEndpoint, Request};
 use moho_wire::{Failure, Reply};
 
 use super::Trip;
 use crate::handlers::ec2 as handlers;
 use crate::net::Outbound;
-use crate::road::{failure, from_store, reply};
+use crate::road::{from_store, reply};
 
 pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbound, Failure> {
     let asked = trip.asked();
     match request {
         Request::CreateVpcEndpoint(create) => create_endpoint(trip, *create).await,
         Request::DescribeVpcEndpoints(describe) => {
-            let permit = permit::<ec2::DescribeVpcEndpoints>(trip, &trip.arn("ec2", "*")?, &Context::new())?;
+            let permit =
+                trip.permit_with::<ec2::DescribeVpcEndpoints>(&trip.arn("ec2", "*")?, &Context::new())?;
             handlers::describe(&asked, permit, *describe).await
         }
         Request::ModifyVpcEndpoint(modify) => modify_endpoint(trip, *modify).await,
         Request::DeleteVpcEndpoints(delete) => delete_endpoints(trip, *delete).await,
         Request::DescribeVpcEndpointServices(describe) => {
             let everything = trip.arn("ec2", "*")?;
-            let permit = permit::<ec2::DescribeVpcEndpointServices>(trip, &everything, &Context::new())?;
+            let permit =
+                trip.permit_with::<ec2::DescribeVpcEndpointServices>(&everything, &Context::new())?;
             handlers::describe_services(&asked, &permit, *describe)
         }
     }
@@ -37,12 +39,12 @@ async fn create_endpoint(trip: &Trip<'_>, create: CreateVpcEndpoint) -> Result<R
     let creating = handlers::Creating::of(create, &trip.platform.region)?;
     let context = creating.context();
     let network = trip.arn("ec2", &format!("vpc/{}", creating.vpc))?;
-    let network = permit::<ec2::CreateVpcEndpoint>(trip, &network, &context)?;
+    let network = trip.permit_with::<ec2::CreateVpcEndpoint>(&network, &context)?;
     // It has no id yet.
     let endpoint = trip.arn("ec2", "vpc-endpoint/*")?;
-    let made = permit::<ec2::CreateVpcEndpoint>(trip, &endpoint, &context)?;
+    let made = trip.permit_with::<ec2::CreateVpcEndpoint>(&endpoint, &context)?;
     let tagging = if creating.is_tagged() {
-        Some(permit::<ec2::CreateTags>(trip, &endpoint, &context)?)
+        Some(trip.permit_with::<ec2::CreateTags>(&endpoint, &context)?)
     } else {
         None
     };
@@ -79,34 +81,5 @@ fn of_endpoint<A: Action>(trip: &Trip<'_>, id: &EndpointId) -> Result<Permit<A>,
             context = context.with(&format!("{prefix}/{key}"), value.as_str());
         }
     }
-    permit(trip, &trip.arn("ec2", &format!("vpc-endpoint/{id}"))?, &context)
-}
-
-fn permit<A: Action>(trip: &Trip<'_>, resource: &Arn, context: &Context) -> Result<Permit<A>, Failure> {
-    trip.platform
-        .authorizer
-        .authorize(trip.caller, trip.facts, resource, context)
-        .map_err(|refusal| denied(trip, &refusal))
-}
-
-/// EC2's sentences, which tools look for: the first, and the last, with why in a form that only those can read who may
-/// (`sts:DecodeAuthorizationMessage`).
-fn denied(trip: &Trip<'_>, refusal: &Refusal) -> Failure {
-    let (message, detail) = match refusal {
-        Refusal::AccessDenied { message, detail, .. } => (message, detail.to_json()),
-        Refusal::JournalUnavailable(_) | Refusal::PolicyUnavailable(_) => {
-            return failure::from_refusal(refusal);
-        }
-    };
-    let platform = trip.platform;
-    let account = trip.caller.session().account();
-    let sealed = platform
-        .authenticator
-        .encode_authorization_message(account, &detail, &*platform.entropy);
-    match sealed {
-        Ok(sealed) => Failure::AccessDenied(format!(
-            "You are not authorized to perform this operation. {message} Encoded authorization failure message: {sealed}"
-        )),
-        Err(_no_entropy) => Failure::Unavailable,
-    }
+    trip.permit_with(&trip.arn("ec2", &format!("vpc-endpoint/{id}"))?, &context)
 }

@@ -50,9 +50,11 @@ impl Trip<'_> {
         if foreign && arn.account() != self.names().management.as_str() {
             arn = self.names().anything_arn().map_err(|_never| Failure::Internal)?;
         }
-        self.permit_with(&arn, context).map_err(|failure| match failure {
-            Failure::AccessDenied(_) if foreign => shown::no_access(),
-            other => other,
+        self.permit_with(&arn, context).map_err(|failure| {
+            if foreign && matches!(failure, Failure::AccessDenied(_)) {
+                return shown::no_access();
+            }
+            failure
         })
     }
 
@@ -70,6 +72,12 @@ impl Trip<'_> {
         let id = policy(id)?;
         let context = Context::new().with(POLICY_TYPE, id.policy_type().as_str());
         self.administer(self.names().policy_arn(&id), &context)
+    }
+
+    /// On all policies of a type.
+    fn on_type<A: Action>(&self, kind: &str) -> Result<Permit<A>, Failure> {
+        let context = Context::new().with(POLICY_TYPE, kind);
+        self.administer(self.names().anything_arn(), &context)
     }
 
     /// On a target of policies of a type.
@@ -195,9 +203,7 @@ async fn of_policies(trip: &Trip<'_>, request: policies::Request) -> Result<Repl
             handlers::describe(asked, trip.on_policy(&request.policy_id)?).await
         }
         Request::ListPolicies(request) => {
-            let context = Context::new().with(POLICY_TYPE, request.filter.as_str());
-            let permit = trip.administer(trip.names().anything_arn(), &context)?;
-            handlers::list(asked, permit, *request).await
+            handlers::list(asked, trip.on_type(&request.filter)?, *request).await
         }
         Request::AttachPolicy(request) => {
             let (policy, target) =

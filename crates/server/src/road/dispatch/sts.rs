@@ -24,7 +24,8 @@ pub(super) fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbound, Fa
         }
         Request::AssumeRole(assume) => assume_role(trip, *assume),
         Request::GetSessionToken(get) => {
-            let permit = trip.permit::<sts::GetSessionToken>(trip.caller.session().principal_arn())?;
+            let user = trip.caller.session().principal_arn();
+            let permit = trip.of_user::<sts::GetSessionToken>(user, &Context::new())?;
             handlers::get_session_token(&asked, &permit, &get)
         }
         Request::GetFederationToken(get) => get_federation_token(trip, *get),
@@ -82,7 +83,7 @@ fn get_federation_token(trip: &Trip<'_>, get: GetFederationToken) -> Result<moho
     let resource = format!("federated-user/{}", federating.name);
     let resource = Arn::of("sts", "", account.as_str(), &resource).map_err(|_invalid| Failure::Internal)?;
     let context = federating.context();
-    let permit = trip.permit_with::<sts::GetFederationToken>(&resource, &context)?;
+    let permit = trip.of_user::<sts::GetFederationToken>(&resource, &context)?;
     let tagging = match federating.tags.is_empty() {
         true => None,
         false => Some(trip.permit_with::<sts::TagSession>(&resource, &context)?),
@@ -104,6 +105,23 @@ impl Trip<'_> {
                 | Refusal::JournalUnavailable(_)
                 | Refusal::PolicyUnavailable(_) => failure::from_refusal(&refusal),
             })
+    }
+
+    /// Leave to make credentials of a user's own; who has temporary ones is told that they are not for that.
+    fn of_user<A: Action>(&self, resource: &Arn, context: &Context) -> Result<Permit<A>, Failure> {
+        let decided = self
+            .platform
+            .authorizer
+            .authorize(self.caller, self.facts, resource, context);
+        decided.map_err(|refusal| match &refusal {
+            Refusal::AccessDenied { .. } if self.caller.session().is_temporary() => {
+                let operation = A::NAME.trim_start_matches("sts:");
+                Failure::AccessDenied(format!("Cannot call {operation} with session credentials"))
+            }
+            Refusal::AccessDenied { .. } | Refusal::JournalUnavailable(_) | Refusal::PolicyUnavailable(_) => {
+                failure::from_refusal(&refusal)
+            }
+        })
     }
 
     /// What is said of a role that does not exist, and of one that the caller may not assume.

@@ -16,7 +16,7 @@ struct Office {
     house: House,
     admin: Authenticated,
     names: OrganisationNames,
-    directory: tempfile::TempDir,
+    _directory: tempfile::TempDir,
 }
 
 impl Office {
@@ -29,7 +29,7 @@ impl Office {
             house,
             admin,
             names,
-            directory,
+            _directory: directory,
         }
     }
 

@@ -1,0 +1,121 @@
+//! An installation in a folder of its own, as `moho serve` has one, with a session of one of its roles.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use moho_audit::FileJournal;
+use moho_iam::authn::{
+    Authenticated, Authenticator, HttpHead, SessionGrant, SigningName, TemporaryCredentials,
+};
+use moho_iam::authz::{Authorizer, Context, RequestFacts};
+use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
+use moho_kms::{Kms, RootKey};
+use moho_store::{BootstrapPlan, Bootstrapped, Store};
+use moho_terms::{Clock, Entropy, EntropyUnavailable, Region, RequestId, Secret, Timestamp};
+
+/// The region of every name here.
+pub(crate) const REGION: &str = "moho-local-1";
+/// The model that the account agreed to use.
+pub(crate) const MODEL: &str = "llama-3";
+/// The role of the session.
+const ROLE: &str = "Developer";
+const NOW: u64 = 1_795_312_800;
+
+/// A clock that stands still, and randomness of the system's.
+struct World;
+
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_seconds(NOW)
+    }
+}
+
+impl Entropy for World {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
+        aws_lc_rs::rand::fill(bytes).map_err(|_unspecified| EntropyUnavailable)
+    }
+}
+
+/// Everything between a request's head and its permit.
+pub(crate) struct House {
+    pub(crate) authenticator: Authenticator,
+    pub(crate) authorizer: Authorizer,
+    world: Arc<World>,
+    store: Arc<Store>,
+    first: Bootstrapped,
+    _folder: tempfile::TempDir,
+}
+
+impl House {
+    pub(crate) fn build() -> Result<Self> {
+        let folder = tempfile::tempdir().context("cannot make a folder")?;
+        let world = Arc::new(World);
+        let store = Arc::new(Store::open(&folder.path().join("store"))?);
+        let root = RootKey::development(&folder.path().join("root.key"), &*world)?;
+        let kms = Kms::new(root, store.clone(), world.clone());
+        let region: Region = REGION.parse()?;
+        let plan = BootstrapPlan::new(region.clone(), vec![MODEL.parse()?], &*world)?;
+        let first = store.ensure_bootstrap(&Self::door()?, &kms, &plan, world.now())?;
+        let (journal, _recovery) = FileJournal::open(&folder.path().join("journal"))?;
+        Ok(Self {
+            authenticator: Authenticator::new(&Secret::new(vec![1; 32]), region)?,
+            authorizer: Authorizer::new(store.clone(), Arc::new(journal), world.clone()),
+            world,
+            store,
+            first,
+            _folder: folder,
+        })
+    }
+
+    fn door() -> Result<Door> {
+        Ok(Door::open(Attestation::Development, IdentityProvider::None)?)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    /// A request by boto3, from an address of a network.
+    pub(crate) fn request(&self) -> Result<RequestFacts> {
+        Ok(RequestFacts {
+            source_ip: Some("10.1.2.3".parse()?),
+            user_agent_sha256: Some([7; 32]),
+            user_agent: Some("Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux".to_owned()),
+            secure_transport: true,
+            ..RequestFacts::new(RequestId::random(&*self.world)?)
+        })
+    }
+
+    /// Credentials of a session of the role.
+    pub(crate) fn credentials(&self) -> Result<TemporaryCredentials> {
+        let guest = Self::door()?.admit(7, 7, self.first.account, self.now())?;
+        let role = self.first.role(&ROLE.parse()?)?;
+        let permit = self
+            .authorizer
+            .authorize(&guest, &self.request()?, &role, &Context::new())?;
+        let Some(facts) = self.store.role_facts(&role)? else {
+            bail!("there is no role {ROLE}")
+        };
+        let grant = SessionGrant::named("bench".parse()?);
+        let issuing = (self.now(), &*self.world as &dyn Entropy);
+        Ok(self.authenticator.issue(&permit, &facts, grant, issuing)?)
+    }
+
+    /// Whoever has such credentials.
+    pub(crate) fn caller(&self) -> Result<Authenticated> {
+        let key = self
+            .credentials()?
+            .bearer_key(&REGION.parse()?, self.now(), 3600)?;
+        let authorization = format!("Bearer {}", String::from_utf8_lossy(key.expose()));
+        let head = HttpHead {
+            method: "POST",
+            raw_path: "/",
+            raw_query: "",
+            authority: "localhost",
+            headers: &[("authorization", &authorization)],
+            body_sha256: &[0; 32],
+        };
+        let services = [SigningName::BedrockMantle];
+        Ok(self.authenticator.authenticate(&head, &services, self.now())?)
+    }
+}

@@ -44,7 +44,8 @@ DENIED = {
 }
 
 # Operations that mean something to those who may not, and what they are answered. Nothing else is.
-UNSIGNED_ONES = {"AssumeRoleWithWebIdentity": {(400, "InvalidIdentityToken"), (403, "AccessDenied")}}
+# What needs no signature is asked for a token instead, and no address may ask it often.
+UNSIGNED_ONES = {"AssumeRoleWithWebIdentity": {(400, "InvalidIdentityToken"), (403, "AccessDenied"), (400, "Throttling")}}
 OPEN_TO_ALL = {"GetCallerIdentity"}
 
 

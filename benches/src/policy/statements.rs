@@ -11,6 +11,30 @@ use moho_iam::authz::{
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_terms::{AccountId, Arn};
 
+/// Guard policies, level by level.
+type Levels = Vec<Vec<Attached>>;
+
+/// What is asked: whether it is allowed, action and resource.
+#[rustfmt::skip]
+const ASKED: [(bool, &str, &str); 16] = [
+    (true, "kms:Decrypt", "arn:aws:kms:moho-local-1:111122223333:key/1"),
+    (true, "kms:GenerateDataKey", "arn:aws:kms:moho-local-1:111122223333:key/2"),
+    (true, "kms:DescribeKey", "arn:aws:kms:moho-local-1:111122223333:key/3"),
+    (false, "kms:ScheduleKeyDeletion", "arn:aws:kms:moho-local-1:111122223333:key/3"),
+    (true, "bedrock:InvokeModel", "arn:aws:bedrock:moho-local-1::foundation-model/llama-3"),
+    (false, "bedrock:InvokeModel", "arn:aws:bedrock:moho-local-1::foundation-model/qwen-3"),
+    (true, "bedrock:InvokeModelWithResponseStream", "arn:aws:bedrock:moho-local-1::foundation-model/llama-3"),
+    (true, "bedrock:ListFoundationModels", "arn:aws:bedrock:moho-local-1:111122223333:*"),
+    (true, "logs:DescribeLogGroups", "arn:aws:logs:moho-local-1:111122223333:log-group:x"),
+    (true, "logs:PutLogEvents", "arn:aws:logs:moho-local-1:111122223333:log-group/rocks/x"),
+    (false, "logs:PutLogEvents", "arn:aws:logs:moho-local-1:111122223333:log-group/sand/x"),
+    (false, "logs:DeleteLogGroup", "arn:aws:logs:moho-local-1:111122223333:log-group:x"),
+    (true, "s3:GetObject", "arn:aws:s3:::bucket/rocks/a/b/c"),
+    (false, "s3:DeleteObject", "arn:aws:s3:::bucket/rocks/a/b/c"),
+    (false, "iam:CreateUser", "arn:aws:iam::111122223333:user/x"),
+    (false, "events:ListRules", "arn:aws:events:moho-local-1:111122223333:rule/x"),
+];
+
 /// Stands for the account in all that is written here.
 const ACCOUNT: &str = "111122223333";
 
@@ -81,7 +105,7 @@ impl Written {
     }
 
     /// A boundary of five, two levels of four guard statements each on principals, one on resources.
-    fn guards(&self) -> Result<(Attached, Vec<Vec<Attached>>, Vec<Vec<Attached>>)> {
+    fn guards(&self) -> Result<(Attached, Levels, Levels)> {
         let boundary: Vec<String> = ["s3", "logs", "kms", "bedrock", "bedrock-mantle"]
             .iter()
             .map(|service| format!(r#"{{"Effect":"Allow","Action":"{service}:*","Resource":"*"}}"#))
@@ -189,74 +213,8 @@ impl Written {
 
     /// What is asked: allowed and denied, by names, by patterns, by variables.
     pub(crate) fn cases(&self, principal: &Session) -> Result<Vec<Case>> {
-        let asked = [
-            (true, "kms:Decrypt", "arn:aws:kms:moho-local-1:111122223333:key/1"),
-            (
-                true,
-                "kms:GenerateDataKey",
-                "arn:aws:kms:moho-local-1:111122223333:key/2",
-            ),
-            (
-                true,
-                "kms:DescribeKey",
-                "arn:aws:kms:moho-local-1:111122223333:key/3",
-            ),
-            (
-                false,
-                "kms:ScheduleKeyDeletion",
-                "arn:aws:kms:moho-local-1:111122223333:key/3",
-            ),
-            (
-                true,
-                "bedrock:InvokeModel",
-                "arn:aws:bedrock:moho-local-1::foundation-model/llama-3",
-            ),
-            (
-                false,
-                "bedrock:InvokeModel",
-                "arn:aws:bedrock:moho-local-1::foundation-model/qwen-3",
-            ),
-            (
-                true,
-                "bedrock:InvokeModelWithResponseStream",
-                "arn:aws:bedrock:moho-local-1::foundation-model/llama-3",
-            ),
-            (
-                true,
-                "bedrock:ListFoundationModels",
-                "arn:aws:bedrock:moho-local-1:111122223333:*",
-            ),
-            (
-                true,
-                "logs:DescribeLogGroups",
-                "arn:aws:logs:moho-local-1:111122223333:log-group:x",
-            ),
-            (
-                true,
-                "logs:PutLogEvents",
-                "arn:aws:logs:moho-local-1:111122223333:log-group/rocks/x",
-            ),
-            (
-                false,
-                "logs:PutLogEvents",
-                "arn:aws:logs:moho-local-1:111122223333:log-group/sand/x",
-            ),
-            (
-                false,
-                "logs:DeleteLogGroup",
-                "arn:aws:logs:moho-local-1:111122223333:log-group:x",
-            ),
-            (true, "s3:GetObject", "arn:aws:s3:::bucket/rocks/a/b/c"),
-            (false, "s3:DeleteObject", "arn:aws:s3:::bucket/rocks/a/b/c"),
-            (false, "iam:CreateUser", "arn:aws:iam::111122223333:user/x"),
-            (
-                false,
-                "events:ListRules",
-                "arn:aws:events:moho-local-1:111122223333:rule/x",
-            ),
-        ];
         let endpoint = self.endpoint()?;
-        let cases = asked.into_iter().map(|(allowed, action, resource)| {
+        let cases = ASKED.into_iter().map(|(allowed, action, resource)| {
             Ok(Case {
                 allowed,
                 action,

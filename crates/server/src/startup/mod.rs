@@ -19,7 +19,7 @@ use std::sync::Arc;
 use moho_audit::{FileJournal, Recovery};
 use moho_engine::{Engine, LoadedModel};
 use moho_iam::authn::Authenticator;
-use moho_iam::authz::Authorizer;
+use moho_iam::authz::{Authorizer, PolicySource};
 use moho_iam::bootstrap::{Attestation, Door};
 use moho_kms::{Kms, RootKey};
 use moho_os::{FileLock, Residence};
@@ -116,18 +116,10 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let kms = Kms::new(root, Arc::clone(&store) as _, Arc::clone(&entropy));
     let bootstrapped = bootstrap::ensure(&store, &kms, config, (&*clock, &*entropy))?;
     let (models, engine) = load(config, &entropy, &*clock, progress)?;
-    let last_use = Arc::new(LastUse::open(
-        Arc::clone(&store),
-        config.region.clone(),
-        &config.data.join("journal"),
-        recovery.records,
-    )?);
+    let last_use = last_use(config, &store, &recovery)?;
     let (journal_file, journal) = WatchedJournal::over(journal, &clock, &last_use);
-    let authorizer = Authorizer::new(
-        Arc::clone(&store) as _,
-        Arc::clone(&journal) as _,
-        Arc::clone(&clock),
-    );
+    let policies: Arc<dyn PolicySource> = Arc::clone(&store) as _;
+    let authorizer = Authorizer::new(policies, Arc::clone(&journal) as _, Arc::clone(&clock));
     let whose = (kms.attestation(), bootstrapped.account, clock.now());
     let authenticator = authenticator(config, &session_key, &store, whose)?;
     posture.extend(config.static_credentials.as_ref().map(fixed::posture));
@@ -169,6 +161,13 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         lock,
         posture,
     })
+}
+
+/// When what was used last, as far as the journal goes.
+fn last_use(config: &Config, store: &Arc<Store>, recovery: &Recovery) -> Result<Arc<LastUse>, StartupError> {
+    let (region, journal) = (config.region.clone(), config.data.join("journal"));
+    let known = LastUse::open(Arc::clone(store), region, &journal, recovery.records)?;
+    Ok(Arc::new(known))
 }
 
 /// Whether the bootstrap door may open.

@@ -5,7 +5,6 @@ use crate::database::Stopped;
 
 /// Why something of IAM's cannot be done.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum IamError {
     /// IAM says no.
     #[error("{message}")]

@@ -357,7 +357,10 @@ mod tests {
     #[test]
     fn thumbprints_are_forty_hexadecimal_digits() {
         let good = "ABCDEF0123456789abcdef0123456789ABCDEF01".to_owned();
-        assert_eq!(thumbprints(std::slice::from_ref(&good)).unwrap(), [good.to_lowercase()]);
+        assert_eq!(
+            thumbprints(std::slice::from_ref(&good)).unwrap(),
+            [good.to_lowercase()]
+        );
         for bad in ["", "abc", "zbcdef0123456789abcdef0123456789abcdef01"] {
             assert!(thumbprints(&[good.clone(), bad.to_owned()]).is_err(), "{bad}");
         }

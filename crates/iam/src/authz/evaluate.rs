@@ -3,7 +3,8 @@
 //! The order is IAM's: an explicit deny anywhere wins; then every guard (organisation, endpoint) must allow; then the
 //! identity's and the resource's policies must allow between them; then the boundary and the session policies must too,
 //! unless the resource's policy names the session itself. What no policy of a layer allows, that layer does not allow.
-//! What a request costs here is a few look-ups in the index of each document, and no memory.
+//! What a request costs here is a few look-ups in the index of each document, and no memory but for patterns with many
+//! variables and for federated users.
 
 use super::attached::{Attached, Policies, PolicySourceId};
 use super::decision::{
@@ -34,8 +35,7 @@ pub fn evaluate(request: &AccessRequest<'_>, policies: &Policies) -> Response {
     }
 }
 
-/// Decides as [`evaluate`] does, and tells one statement that decided: the first that denies, or that grants. Takes no
-/// memory.
+/// Decides as [`evaluate`] does, and tells one statement that decided: the first that denies, or that grants.
 #[must_use]
 pub fn decide<'a>(request: &AccessRequest<'a>, policies: &'a Policies) -> Verdict<'a> {
     let question = question(request, policies);

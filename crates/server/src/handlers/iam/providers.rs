@@ -47,7 +47,7 @@ pub(crate) fn oidc_arn(url: &str, account: AccountId) -> Result<Arn, Failure> {
 ///
 /// # Errors
 /// IAM's `InvalidInput`.
-pub(crate) fn thumbprints(given: Vec<String>) -> Result<Vec<String>, Failure> {
+pub(crate) fn thumbprints(given: &[String]) -> Result<Vec<String>, Failure> {
     let is_digest = |text: &String| text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit());
     if given.iter().all(is_digest) {
         Ok(given.iter().map(|text| text.to_ascii_lowercase()).collect())
@@ -357,9 +357,9 @@ mod tests {
     #[test]
     fn thumbprints_are_forty_hexadecimal_digits() {
         let good = "ABCDEF0123456789abcdef0123456789ABCDEF01".to_owned();
-        assert_eq!(thumbprints(vec![good.clone()]).unwrap(), [good.to_lowercase()]);
+        assert_eq!(thumbprints(std::slice::from_ref(&good)).unwrap(), [good.to_lowercase()]);
         for bad in ["", "abc", "zbcdef0123456789abcdef0123456789abcdef01"] {
-            assert!(thumbprints(vec![good.clone(), bad.to_owned()]).is_err(), "{bad}");
+            assert!(thumbprints(&[good.clone(), bad.to_owned()]).is_err(), "{bad}");
         }
     }
 }

@@ -48,7 +48,7 @@ fn an_oidc_provider_has_audiences_and_thumbprints_within_bounds() {
     assert_eq!((kept.client_ids.len(), kept.thumbprints.len()), (99, 1));
     assert_eq!(
         store.list_oidc_providers(&office.on("*")).unwrap(),
-        [made.arn.clone()]
+        std::slice::from_ref(&made.arn)
     );
     store.delete_oidc_provider(&office.on(resource)).unwrap();
     let gone = store.get_oidc_provider(&office.on(resource));

@@ -44,7 +44,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbou
         }
         Request::UpdateOpenIDConnectProviderThumbprint(request) => {
             let permit = provider(&request.open_id_connect_provider_arn)?.permit(trip)?;
-            let thumbprints = providers::thumbprints(request.thumbprint_list)?;
+            let thumbprints = providers::thumbprints(&request.thumbprint_list)?;
             providers::set_thumbprints(asked, permit, thumbprints).await
         }
         Request::AddClientIDToOpenIDConnectProvider(request) => {
@@ -97,7 +97,7 @@ async fn create_oidc(trip: &Trip<'_>, request: CreateOpenIDConnectProvider) -> R
     let new = NewOidcProvider {
         url: request.url,
         client_ids: request.client_id_list.unwrap_or_default(),
-        thumbprints: providers::thumbprints(request.thumbprint_list.unwrap_or_default())?,
+        thumbprints: providers::thumbprints(&request.thumbprint_list.unwrap_or_default())?,
         tags,
     };
     let made = providers::create_oidc(&trip.asked(), permit, new).await;

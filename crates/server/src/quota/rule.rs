@@ -247,8 +247,15 @@ mod tests {
         assert_eq!(only_red.key(&blue, &model("a")), None);
         assert_eq!(
             tag("Team", None).key(&red, &model("a")),
-            None,
-            "keys are compared exactly"
+            tag("Team", None).key(&also_red, &model("a")),
+            "keys have no case"
         );
+        assert!(tag("Team", None).key(&red, &model("a")).is_some());
+        assert_eq!(
+            tag("team", Some("Red")).key(&red, &model("a")),
+            None,
+            "values have"
+        );
+        assert_eq!(tag("other", None).key(&red, &model("a")), None);
     }
 }

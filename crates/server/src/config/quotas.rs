@@ -144,6 +144,10 @@ mod tests {
                 "[[quotas]]\nrequests_per_day = 3\n[[quotas]]\ntokens_per_day = 3",
                 "the 2.",
             ),
+            (
+                "[[quotas]]\ntag = \"Team=a\"\nrequests_per_day = 3\n[[quotas]]\ntag = \"team=a\"\nrequests_per_day = 3",
+                "the 2.",
+            ),
         ] {
             assert!(said(text).contains(expected), "{text}: {}", said(text));
         }

@@ -18,8 +18,12 @@ pub(crate) trait DayBook: Send + Sync {
     /// What was written of a counter on a day; nothing if nothing was.
     fn read(&self, day: u64, key: Key) -> Result<Amounts, BookUnavailable>;
 
-    /// Writes counters of one day down. When it returns, they are on the disk; of earlier days none are kept.
-    fn write(&self, day: u64, counters: &[(Key, Amounts)]) -> Result<(), BookUnavailable>;
+    /// Writes counters of one day down, and says for which there was no room. When it returns, the others are on the disk.
+    fn write(&self, day: u64, counters: &[(Key, Amounts)]) -> Result<Vec<Key>, BookUnavailable>;
+
+    /// Forgets what was written of earlier days, but for the last day before that has anything: should the clock have
+    /// been ahead for a while, what was used until then is still known.
+    fn forget(&self, day: u64) -> Result<(), BookUnavailable>;
 }
 
 impl From<StoreError> for BookUnavailable {
@@ -38,7 +42,7 @@ impl DayBook for Arc<Store> {
         }))
     }
 
-    fn write(&self, day: u64, counters: &[(Key, Amounts)]) -> Result<(), BookUnavailable> {
+    fn write(&self, day: u64, counters: &[(Key, Amounts)]) -> Result<Vec<Key>, BookUnavailable> {
         let counters = counters.iter().map(|(key, amounts)| QuotaCounter {
             counter: key.0,
             requests: amounts.requests,
@@ -46,6 +50,11 @@ impl DayBook for Arc<Store> {
             output: amounts.output,
         });
         let counters: Vec<QuotaCounter> = counters.collect();
-        Ok(self.put_quota_counters(day, &counters)?)
+        let left_out = self.put_quota_counters(day, &counters)?;
+        Ok(left_out.into_iter().map(Key).collect())
+    }
+
+    fn forget(&self, day: u64) -> Result<(), BookUnavailable> {
+        Ok(self.forget_quota_counters(day)?)
     }
 }

@@ -93,6 +93,23 @@ impl Counter {
         }
     }
 
+    /// Whether it is of a day so far ahead that the clock must have been wrong when that began: a day's end may come twice.
+    pub(super) fn is_ahead(&self, now: Timestamp) -> bool {
+        self.keeps_days && self.today > day(now).saturating_add(1)
+    }
+
+    /// Goes back to the day of `now`, of which the store says that so much was used.
+    pub(super) fn go_back(&mut self, written: Amounts, now: Timestamp) {
+        self.today = day(now);
+        self.used = written;
+        self.written = written;
+    }
+
+    /// The day that it counts, if it counts days.
+    pub(super) fn day(&self) -> Option<u64> {
+        self.keeps_days.then_some(self.today)
+    }
+
     /// The first limit that so much more, and so many sequences more, would go beyond.
     pub(super) fn hit(&self, limits: &Limits, more: Amounts, sequences: u64, now: Timestamp) -> Option<Hit> {
         let minute = self.hit_within(limits, Window::Minute, more, now);
@@ -225,9 +242,13 @@ impl Counter {
         (self.keeps_days && !promised.is_within(self.written)).then(|| (self.today, promised.plus(ahead)))
     }
 
-    /// What the store should say: what is used and set aside, and no more. From now on more has to be written first.
+    /// What the store should say: what is used, and no more. From now on more has to be written first. As long as
+    /// something runs, the store may go on saying more, so that not every handful of tokens has to be written.
     pub(super) fn settle(&mut self) -> Option<(u64, Amounts)> {
-        let exact = self.used.plus(self.held);
+        let mut exact = self.used.plus(self.held);
+        if self.runs() {
+            exact = exact.max(self.written);
+        }
         (self.keeps_days && exact != self.written).then(|| {
             self.written = exact;
             (self.today, exact)
@@ -246,11 +267,16 @@ impl Counter {
         }
     }
 
+    /// Whether something that it counts has not ended.
+    pub(super) fn runs(&self) -> bool {
+        self.sequences > 0 || self.held != Amounts::default()
+    }
+
     /// Whether nothing would be lost if it were forgotten.
     pub(super) fn is_idle(&self) -> bool {
         let minutes = [&self.requests, &self.input, &self.output];
         let quiet = minutes.into_iter().all(|minute| minute.sum() == 0);
         let kept = !self.keeps_days || self.used == self.written;
-        quiet && kept && self.sequences == 0 && self.held == Amounts::default()
+        quiet && kept && !self.runs()
     }
 }

@@ -10,6 +10,8 @@ use super::rule::Key;
 
 /// Counters at once. One has about 600 bytes.
 const COUNTERS: usize = 100_000;
+/// Of those, the ones of one account: whoever uses up its own leaves room for others.
+const OF_ONE_ACCOUNT: usize = COUNTERS / 4;
 
 /// A quota that is for a question, and the counter of who asks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +28,12 @@ pub(super) struct Demand {
 }
 
 /// Why nothing was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Untaken {
     /// A limit would be passed.
     Hit(Hit),
-    /// The counter of this name is not open.
-    Unopened(Key),
+    /// The counters of these names are not open.
+    Unopened(Vec<Key>),
     /// There are too many counters to open another.
     Full,
 }
@@ -40,10 +42,14 @@ pub(super) enum Untaken {
 #[derive(Default)]
 pub(super) struct Ledger {
     counters: HashMap<Key, Counter>,
+    /// How many there are of each account.
+    of_account: HashMap<[u8; 4], usize>,
+    /// The second in which idle ones were last looked for to make room.
+    swept: Option<u64>,
 }
 
 impl Ledger {
-    /// Opens a counter of which the store says so much, if it is not open.
+    /// Opens a counter of which the store says so much, if it is not open as of this day.
     pub(super) fn open(
         &mut self,
         key: Key,
@@ -51,18 +57,31 @@ impl Ledger {
         keeps_days: bool,
         now: Timestamp,
     ) -> Result<(), Untaken> {
-        if self.counters.contains_key(&key) {
+        if let Some(counter) = self.counters.get_mut(&key) {
+            if counter.is_ahead(now) {
+                counter.go_back(written, now);
+            }
             return Ok(());
         }
-        if self.counters.len() >= COUNTERS {
+        // Looking at all of them takes a while: not for every request of a crowd.
+        let second = now.unix_seconds();
+        if self.is_full(key) && self.swept != Some(second) {
+            self.swept = Some(second);
             self.forget_idle(now);
         }
-        if self.counters.len() >= COUNTERS {
+        if self.is_full(key) {
             return Err(Untaken::Full);
         }
+        let of_account = self.of_account.entry(key.account()).or_default();
+        *of_account = of_account.saturating_add(1);
         self.counters
             .insert(key, Counter::opened(written, keeps_days, now));
         Ok(())
+    }
+
+    fn is_full(&self, key: Key) -> bool {
+        let of_account = self.of_account.get(&key.account()).copied();
+        self.counters.len() >= COUNTERS || of_account.unwrap_or_default() >= OF_ONE_ACCOUNT
     }
 
     /// Takes from all counters, or from none. Those of quotas without limits for days need not be open.
@@ -72,10 +91,16 @@ impl Ledger {
         demand: Demand,
         now: Timestamp,
     ) -> Result<(), Untaken> {
+        let of_days = applied.iter().filter(|applied| !applied.limits.day.is_empty());
+        let unopened = of_days.map(|applied| applied.key).filter(|key| {
+            let counter = self.counters.get(key);
+            counter.is_none_or(|counter| counter.is_ahead(now))
+        });
+        let unopened: Vec<Key> = unopened.collect();
+        if !unopened.is_empty() {
+            return Err(Untaken::Unopened(unopened));
+        }
         for Applied { key, limits } in applied {
-            if !limits.day.is_empty() && !self.counters.contains_key(key) {
-                return Err(Untaken::Unopened(*key));
-            }
             self.open(*key, Amounts::default(), false, now)?;
             if let Some(counter) = self.counters.get_mut(key) {
                 counter.advance(now);
@@ -149,6 +174,22 @@ impl Ledger {
         }
     }
 
+    /// The store has no room for these: they are opened again when there is some.
+    pub(super) fn leave_out(&mut self, keys: &[Key]) {
+        for key in keys {
+            if self.counters.get(key).is_some_and(|counter| !counter.runs()) {
+                self.counters.remove(key);
+            }
+        }
+        self.forget_written(keys.iter().copied());
+        self.count_accounts();
+    }
+
+    /// The first day that is still counted.
+    pub(super) fn first_day(&self) -> Option<u64> {
+        self.counters.values().filter_map(Counter::day).min()
+    }
+
     /// The store says so now.
     pub(super) fn wrote(&mut self, day: u64, key: Key, amounts: Amounts) {
         if let Some(counter) = self.counters.get_mut(&key) {
@@ -162,6 +203,15 @@ impl Ledger {
             counter.advance(now);
             !counter.is_idle()
         });
+        self.count_accounts();
+    }
+
+    fn count_accounts(&mut self) {
+        self.of_account.clear();
+        for key in self.counters.keys() {
+            let of_account = self.of_account.entry(key.account()).or_default();
+            *of_account = of_account.saturating_add(1);
+        }
     }
 
     #[cfg(test)]

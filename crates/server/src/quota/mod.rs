@@ -39,8 +39,9 @@ pub(crate) struct Quotas {
     quotas: Vec<Quota>,
     ledger: Mutex<Ledger>,
     book: Box<dyn DayBook>,
-    /// Held while the book is written, so that what is written last is what holds.
-    writing: Mutex<()>,
+    /// Held while the book is written, so that what is written last is what holds. The day before which the book was last
+    /// told to forget.
+    writing: Mutex<Option<u64>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -85,12 +86,9 @@ impl Quotas {
             sequences: sequences.into(),
         };
         let applied: Arc<[Applied]> = self.applied(asker, model).into();
-        self.take(&applied, demand).await?;
-        let held = Demand {
-            amounts: Amounts::default(),
-            ..demand
-        };
-        Ok(Reservation::new(Arc::clone(self), applied, held))
+        let mut reservation = Reservation::new(Arc::clone(self), applied);
+        reservation.take(demand).await?;
+        Ok(reservation)
     }
 
     /// What is left for a question, of the quotas that are for it.
@@ -105,14 +103,27 @@ impl Quotas {
     /// # Errors
     /// [`BookUnavailable`]; what was written ahead still holds.
     pub(crate) fn settle(&self) -> Result<(), BookUnavailable> {
-        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut forgotten = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let counters = self.ledger().settle();
-        if let Err(unavailable) = self.write(&counters) {
-            self.ledger()
-                .forget_written(counters.iter().map(|(_, key, _)| *key));
-            return Err(unavailable);
+        let left_out = self.write(&counters).inspect_err(|_unavailable| {
+            let keys = counters.iter().map(|(_, key, _)| *key);
+            self.ledger().forget_written(keys);
+        })?;
+        let now = self.now();
+        let today = window::day(now);
+        let first = {
+            let mut ledger = self.ledger();
+            if !left_out.is_empty() {
+                ledger.leave_out(&left_out);
+            }
+            let first = ledger.first_day().map_or(today, |first| first.min(today));
+            ledger.forget_idle(now);
+            first
+        };
+        if *forgotten != Some(first) {
+            self.book.forget(first)?;
+            *forgotten = Some(first);
         }
-        self.ledger().forget_idle(self.now());
         Ok(())
     }
 
@@ -127,48 +138,42 @@ impl Quotas {
         applied.collect()
     }
 
-    /// Takes from all counters or none, and has it written down.
-    async fn take(self: &Arc<Self>, applied: &Arc<[Applied]>, demand: Demand) -> Result<(), NotAdmitted> {
-        let mut taken = Err(Untaken::Full);
+    /// Takes from all counters or none; what was taken is not written down yet.
+    async fn take(self: &Arc<Self>, applied: &[Applied], demand: Demand) -> Result<(), NotAdmitted> {
         for _try in 0..TRIES {
-            taken = self.ledger().take(applied, demand, self.now());
-            let Err(Untaken::Unopened(key)) = taken else { break };
-            self.open(key).await?;
+            let taken = self.ledger().take(applied, demand, self.now());
+            match taken {
+                Ok(()) => return Ok(()),
+                Err(Untaken::Unopened(keys)) => self.open(keys).await?,
+                Err(Untaken::Hit(hit)) => return Err(NotAdmitted::Hit(hit)),
+                Err(Untaken::Full) => break,
+            }
         }
-        match taken {
-            Ok(()) => {}
-            Err(Untaken::Hit(hit)) => return Err(NotAdmitted::Hit(hit)),
-            Err(Untaken::Full | Untaken::Unopened(_)) => return Err(NotAdmitted::Full),
-        }
+        Err(NotAdmitted::Full)
+    }
+
+    /// Has what was taken written down, if that is not yet so.
+    async fn have_written(self: &Arc<Self>, applied: &Arc<[Applied]>) -> Result<(), BookUnavailable> {
         if self.ledger().to_write(applied).is_empty() {
             return Ok(());
         }
         let (quotas, theirs) = (Arc::clone(self), Arc::clone(applied));
-        let written = blocking(move || quotas.write_ahead(&theirs)).await;
-        if written.is_err() {
-            // The request stays counted.
-            let demand = Demand {
-                amounts: Amounts {
-                    requests: 0,
-                    ..demand.amounts
-                },
-                ..demand
-            };
-            self.ledger().give_back(applied, demand);
-        }
-        Ok(written?)
+        blocking(move || quotas.write_ahead(&theirs)).await
     }
 
-    /// Opens the counter of a quota for days, as the book has it.
-    async fn open(self: &Arc<Self>, key: Key) -> Result<(), NotAdmitted> {
+    /// Opens the counters of quotas for days, as the book has them.
+    async fn open(self: &Arc<Self>, keys: Vec<Key>) -> Result<(), NotAdmitted> {
         let quotas = Arc::clone(self);
         blocking(move || {
             // Not beside a writer, whose exact numbers might be less than what is read.
             let _alone = quotas.writing.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = quotas.now();
-            let written = quotas.book.read(window::day(now), key)?;
-            let opened = quotas.ledger().open(key, written, true, now);
-            opened.map_err(|_full| NotAdmitted::Full)
+            for key in keys {
+                let now = quotas.now();
+                let written = quotas.book.read(window::day(now), key)?;
+                let opened = quotas.ledger().open(key, written, true, now);
+                opened.map_err(|_full| NotAdmitted::Full)?;
+            }
+            Ok(())
         })
         .await
     }
@@ -177,24 +182,32 @@ impl Quotas {
     fn write_ahead(&self, applied: &[Applied]) -> Result<(), BookUnavailable> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let counters = self.ledger().to_write(applied);
-        self.write(&counters)?;
+        let left_out = self.write(&counters)?;
         let mut ledger = self.ledger();
         for (day, key, amounts) in counters {
-            ledger.wrote(day, key, amounts);
+            if !left_out.contains(&key) {
+                ledger.wrote(day, key, amounts);
+            }
         }
-        Ok(())
+        if left_out.is_empty() {
+            Ok(())
+        } else {
+            Err(BookUnavailable("the day has too many counters".into()))
+        }
     }
 
-    fn write(&self, counters: &[(u64, Key, Amounts)]) -> Result<(), BookUnavailable> {
+    /// Writes counters down, and says for which there was no room.
+    fn write(&self, counters: &[(u64, Key, Amounts)]) -> Result<Vec<Key>, BookUnavailable> {
+        let mut left_out = Vec::new();
         let mut days: Vec<u64> = counters.iter().map(|(day, ..)| *day).collect();
         days.sort_unstable();
         days.dedup();
         for day in days {
             let those = counters.iter().filter(|(of, ..)| *of == day);
             let those: Vec<(Key, Amounts)> = those.map(|(_, key, amounts)| (*key, *amounts)).collect();
-            self.book.write(day, &those)?;
+            left_out.extend(self.book.write(day, &those)?);
         }
-        Ok(())
+        Ok(left_out)
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {

@@ -23,12 +23,38 @@ pub(crate) struct Standing {
 }
 
 impl Reservation {
-    pub(super) fn new(quotas: Arc<Quotas>, applied: Arc<[Applied]>, held: Demand) -> Self {
+    /// Room for nothing yet.
+    pub(super) fn new(quotas: Arc<Quotas>, applied: Arc<[Applied]>) -> Self {
         Self {
             quotas,
             applied,
-            held,
+            held: Demand::default(),
         }
+    }
+
+    /// Takes from all counters or none, and has it written down.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`]; then nothing was taken, but that a request stays counted that could not be written down.
+    pub(super) async fn take(&mut self, demand: Demand) -> Result<(), NotAdmitted> {
+        self.quotas.take(&self.applied, demand).await?;
+        // Nothing was waited for since it was taken: whoever stops waiting from here on gives it back.
+        let held = Demand {
+            amounts: Amounts {
+                requests: 0,
+                ..demand.amounts
+            },
+            ..demand
+        };
+        self.held.amounts = self.held.amounts.plus(held.amounts);
+        self.held.sequences = self.held.sequences.saturating_add(held.sequences);
+        let written = self.quotas.have_written(&self.applied).await;
+        if written.is_err() {
+            self.held.amounts = self.held.amounts.minus(held.amounts);
+            self.held.sequences = self.held.sequences.saturating_sub(held.sequences);
+            self.quotas.ledger().give_back(&self.applied, held);
+        }
+        Ok(written?)
     }
 
     /// Whether tokens are limited, so that they have to be set aside.
@@ -52,9 +78,7 @@ impl Reservation {
             amounts: tokens,
             sequences: 0,
         };
-        self.quotas.take(&self.applied, demand).await?;
-        self.held.amounts = self.held.amounts.plus(tokens);
-        Ok(())
+        self.take(demand).await
     }
 
     /// One sequence and so many of the tokens, for that sequence to pay with.

@@ -45,7 +45,7 @@ pub(crate) struct Key(pub(crate) [u8; 16]);
 impl Quota {
     /// The counter of this quota for a question, if it is for that question at all.
     pub(super) fn key(&self, asker: &Asker, model: &ModelId) -> Option<Key> {
-        let mut parts = vec!["moho quota 1".to_owned(), asker.account.to_string()];
+        let mut parts = vec!["moho quota 1".to_owned()];
         parts.extend(self.selectors().map(|selector| selector.unwrap_or_default()));
         if let Some(pattern) = &self.principal {
             if !fits(pattern, asker.principal.as_str()) {
@@ -69,7 +69,7 @@ impl Quota {
             }
             parts.push(model.to_string());
         }
-        Some(Key::of(&parts))
+        Some(Key::of(&asker.account, &parts))
     }
 
     /// Whom it is for, in words: two quotas with the same words would be one.
@@ -89,27 +89,40 @@ impl Quota {
     /// What is selected by principal, tag and model; an empty one is none.
     fn selectors(&self) -> [Option<String>; 3] {
         let tag = self.tag.as_ref().map(|tag| match &tag.value {
-            Some(value) => format!("{}={value}", tag.key),
-            None => tag.key.clone(),
+            Some(value) => format!("{}={value}", tag.key.to_ascii_lowercase()),
+            None => tag.key.to_ascii_lowercase(),
         });
         [self.principal.clone(), tag, self.model.clone()]
     }
 }
 
 impl Key {
-    fn of(parts: &[String]) -> Self {
+    /// The first bytes are the same for all counters of an account, so that they can be counted.
+    fn of(account: &AccountId, parts: &[String]) -> Self {
+        let mut key = [0; 16];
+        let of_account = digest::digest(&digest::SHA256, format!("moho quota of {account}").as_bytes());
+        let (first, rest) = key.split_at_mut(4);
+        first
+            .iter_mut()
+            .zip(of_account.as_ref())
+            .for_each(|(to, from)| *to = *from);
         let mut context = digest::Context::new(&digest::SHA256);
-        for part in parts {
+        for part in std::iter::once(&account.to_string()).chain(parts) {
             let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
             context.update(&length.to_be_bytes());
             context.update(part.as_bytes());
         }
-        let mut key = [0; 16];
         let digest = context.finish();
-        key.iter_mut()
+        rest.iter_mut()
             .zip(digest.as_ref())
             .for_each(|(to, from)| *to = *from);
         Self(key)
+    }
+
+    /// What all counters of an account begin with.
+    pub(super) fn account(self) -> [u8; 4] {
+        let [a, b, c, d, ..] = self.0;
+        [a, b, c, d]
     }
 }
 
@@ -221,10 +234,17 @@ mod tests {
         let mut other = asker("One", &[]);
         other.account = "210987654321".parse().unwrap();
         let everybody = Quota::default();
-        assert_ne!(
-            everybody.key(&asker("One", &[]), &model("a")),
-            everybody.key(&other, &model("a"))
-        );
+        let key = |asker, id| everybody.key(asker, &model(id)).unwrap();
+        let (one, others) = (key(&asker("One", &[]), "a"), key(&other, "a"));
+        assert_ne!(one, others);
+        assert_ne!(one.account(), others.account());
+        let each = Quota {
+            principal: Some("*".to_owned()),
+            ..Quota::default()
+        };
+        let same = each.key(&asker("One", &[]), &model("a")).unwrap();
+        assert_ne!(one, same);
+        assert_eq!(one.account(), same.account());
     }
 
     #[test]

@@ -23,6 +23,8 @@ const MINUTE: u64 = 60;
 /// Notes what is taken.
 pub(crate) struct UsageLog {
     gathered: Mutex<Gathered>,
+    /// Held while it is written down, so that whoever asks for that finds all on the disk afterwards.
+    settling: Mutex<()>,
     meters: UsageMeters,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
@@ -79,6 +81,7 @@ impl UsageLog {
     pub(crate) fn new(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
         Self {
             gathered: Mutex::default(),
+            settling: Mutex::default(),
             meters: UsageMeters::default(),
             store,
             clock,
@@ -117,6 +120,7 @@ impl UsageLog {
     /// # Errors
     /// [`StoreError`]; then it stays gathered.
     pub(crate) fn settle(&self) -> Result<(), StoreError> {
+        let _alone = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
         let gathered = std::mem::take(&mut *self.gathered());
         if gathered.is_empty() {
             return Ok(());
@@ -161,5 +165,60 @@ fn row(at: u64, of: &UsageOf, taken: Taken) -> UsageRow {
         input: taken.input,
         cached: taken.cached,
         output: taken.output,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use moho_terms::Timestamp;
+
+    use super::*;
+
+    /// A clock that looks, whenever it is asked, whether somebody else could settle now.
+    #[derive(Default)]
+    struct Watch {
+        log: OnceLock<std::sync::Weak<UsageLog>>,
+        open: AtomicBool,
+    }
+
+    impl Clock for Watch {
+        fn now(&self) -> Timestamp {
+            let log = self.log.get().and_then(std::sync::Weak::upgrade);
+            let open = log.is_none_or(|log| log.settling.try_lock().is_ok());
+            self.open.store(open, Ordering::Relaxed);
+            Timestamp::from_unix_seconds(1_795_312_800)
+        }
+    }
+
+    #[test]
+    fn nobody_finds_nothing_to_settle_before_all_is_on_the_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(&directory.path().join("store")).unwrap());
+        let watch = Arc::new(Watch::default());
+        let log = Arc::new(UsageLog::new(store, watch.clone()));
+        watch.log.set(Arc::downgrade(&log)).unwrap();
+        let mark = Mark {
+            log: Arc::clone(&log),
+            account: "123456789012".parse().unwrap(),
+            principal: "arn:aws:iam::123456789012:role/One".parse().unwrap(),
+            principal_id: "AROA".to_owned(),
+            model: "m".parse().unwrap(),
+            profile: None,
+        };
+        let requests = 1;
+        mark.note(Taken {
+            requests,
+            ..Taken::default()
+        });
+        assert!(watch.open.load(Ordering::Relaxed), "noting waits for nobody");
+        log.settle().unwrap();
+        assert!(
+            !watch.open.load(Ordering::Relaxed),
+            "it was asked before all was written"
+        );
+        assert!(log.gathered().is_empty());
     }
 }

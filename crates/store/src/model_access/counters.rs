@@ -1,6 +1,8 @@
 //! Counters of quotas for days. They are numbers under names that tell nothing.
 
-use rusqlite::{OptionalExtension, params};
+use std::collections::HashMap;
+
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::Store;
 use crate::database::{counted, integer};
@@ -8,6 +10,10 @@ use crate::error::StoreError;
 
 /// Counters of one day: far beyond the principals there can be. One has about 60 bytes on the disk.
 const COUNTERS: u64 = 1_000_000;
+/// Of those, the ones of one group: whoever uses up its own leaves room for others.
+const OF_ONE_GROUP: u64 = COUNTERS / 4;
+/// Bytes that begin the names of all counters of a group.
+const GROUP: usize = 4;
 
 const UPDATE: &str =
     "UPDATE quota_counter SET requests = ?3, input = ?4, output = ?5 WHERE day = ?1 AND counter = ?2";
@@ -17,7 +23,7 @@ const INSERT: &str =
 /// What one counter of a day says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaCounter {
-    /// Its name.
+    /// Its name, whose first four bytes are those of its group.
     pub counter: [u8; 16],
     /// Requests.
     pub requests: u64,
@@ -49,32 +55,103 @@ impl Store {
         })
     }
 
-    /// Sets counters of a day, and forgets those of earlier days. When it returns, they are on the disk.
+    /// Sets counters of a day, and says for which there was no room: the day would have more than a million of them, or a
+    /// group more than a quarter of that. When it returns, the others are on the disk.
     ///
     /// # Errors
-    /// [`StoreError`]; then some may be set. [`StoreError::Full`] if the day would have more than a million.
-    pub fn put_quota_counters(&self, day: u64, counters: &[QuotaCounter]) -> Result<(), StoreError> {
-        let put = self.database.write(|transaction| {
-            let day = integer(day);
-            transaction.execute("DELETE FROM quota_counter WHERE day < ?1", [day])?;
-            let count = "SELECT count(*) FROM (SELECT 1 FROM quota_counter WHERE day = ?1 LIMIT ?2)";
-            let mut there = transaction.query_row(count, [day, integer(COUNTERS)], |row| counted(row, 0))?;
+    /// [`StoreError`]; then none is set.
+    pub fn put_quota_counters(
+        &self,
+        day: u64,
+        counters: &[QuotaCounter],
+    ) -> Result<Vec<[u8; 16]>, StoreError> {
+        self.put_counters(day, counters, (COUNTERS, OF_ONE_GROUP))
+    }
+
+    pub(crate) fn put_counters(
+        &self,
+        day: u64,
+        counters: &[QuotaCounter],
+        most: (u64, u64),
+    ) -> Result<Vec<[u8; 16]>, StoreError> {
+        self.database.write(|transaction| {
+            let mut room = Room {
+                day,
+                most,
+                there: HashMap::new(),
+            };
+            let mut left_out = Vec::new();
             let mut update = transaction.prepare(UPDATE)?;
             let mut insert = transaction.prepare(INSERT)?;
             for counter in counters {
                 let [requests, input, output] =
                     [counter.requests, counter.input, counter.output].map(integer);
-                let values = params![day, counter.counter, requests, input, output];
-                if update.execute(values)? == 0 {
-                    if there >= COUNTERS {
-                        return Ok(false);
-                    }
+                let values = params![integer(day), counter.counter, requests, input, output];
+                if update.execute(values)? > 0 {
+                    continue;
+                }
+                if room.has_one(transaction, counter.counter)? {
                     insert.execute(values)?;
-                    there = there.saturating_add(1);
+                } else {
+                    left_out.push(counter.counter);
                 }
             }
-            Ok(true)
-        })?;
-        put.then_some(()).ok_or(StoreError::Full("counters of quotas"))
+            Ok(left_out)
+        })
+    }
+
+    /// Forgets the counters of earlier days, but for the last day before that has any: should the clock have been ahead
+    /// for a while, what was counted until then is still there.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then none is forgotten.
+    pub fn forget_quota_counters(&self, day: u64) -> Result<(), StoreError> {
+        self.database.write(|transaction| {
+            let delete = "DELETE FROM quota_counter
+                WHERE day < (SELECT max(day) FROM quota_counter WHERE day < ?1)";
+            transaction.execute(delete, [integer(day)]).map(|_deleted| ())
+        })
+    }
+}
+
+/// How many counters of a day there are, in all (under an empty name) and in each group that is asked for. Nobody counts
+/// them before there is a new one: that is seldom, and they are many.
+struct Room {
+    day: u64,
+    most: (u64, u64),
+    there: HashMap<Vec<u8>, u64>,
+}
+
+impl Room {
+    /// Whether there is room for a new one, which is counted then.
+    fn has_one(&mut self, transaction: &Transaction<'_>, counter: [u8; 16]) -> rusqlite::Result<bool> {
+        let group = counter.get(..GROUP).unwrap_or_default();
+        let (in_all, of_group) = self.most;
+        let both = [(&[][..], in_all), (group, of_group)];
+        for (beginning, most) in both {
+            if self.there(transaction, beginning, most)? >= most {
+                return Ok(false);
+            }
+        }
+        for (beginning, _) in both {
+            if let Some(there) = self.there.get_mut(beginning) {
+                *there = there.saturating_add(1);
+            }
+        }
+        Ok(true)
+    }
+
+    fn there(&mut self, transaction: &Transaction<'_>, beginning: &[u8], most: u64) -> rusqlite::Result<u64> {
+        if let Some(there) = self.there.get(beginning) {
+            return Ok(*there);
+        }
+        let count = "SELECT count(*) FROM (SELECT 1 FROM quota_counter
+            WHERE day = ?1 AND counter BETWEEN ?2 AND ?3 LIMIT ?4)";
+        let mut last = [u8::MAX; 16];
+        last.iter_mut().zip(beginning).for_each(|(to, from)| *to = *from);
+        let between = params![integer(self.day), beginning, last, integer(most)];
+        let there = transaction.query_row(count, between, |row| counted(row, 0))?;
+        self.there.insert(beginning.to_vec(), there);
+        Ok(there)
     }
 }

@@ -206,28 +206,68 @@ fn key_to_open(house: &House, admin: &Authenticated, context: &Context) -> Permi
         .unwrap()
 }
 
-#[test]
-fn counters_are_of_one_day_and_earlier_days_are_forgotten() {
-    let directory = tempfile::tempdir().unwrap();
-    let house = House::open(directory.path());
-    let counter = |number, requests| QuotaCounter {
+fn counter(number: u8, requests: u64) -> QuotaCounter {
+    QuotaCounter {
         counter: [number; 16],
         requests,
         input: 2,
         output: 3,
-    };
+    }
+}
+
+#[test]
+fn counters_are_of_one_day() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
     let store = &house.store;
-    store
-        .put_quota_counters(7, &[counter(1, 5), counter(2, 6)])
-        .unwrap();
+    let both = [counter(1, 5), counter(2, 6)];
+    assert!(store.put_quota_counters(7, &both).unwrap().is_empty());
     store.put_quota_counters(7, &[counter(1, 4)]).unwrap();
     assert_eq!(store.quota_counter(7, [1; 16]).unwrap(), Some(counter(1, 4)));
     assert_eq!(store.quota_counter(7, [2; 16]).unwrap(), Some(counter(2, 6)));
     assert_eq!(store.quota_counter(8, [1; 16]).unwrap(), None);
     store.put_quota_counters(8, &[counter(3, u64::MAX)]).unwrap();
-    assert_eq!(store.quota_counter(7, [1; 16]).unwrap(), None);
     let most = store.quota_counter(8, [3; 16]).unwrap().unwrap().requests;
     assert_eq!(most, i64::MAX.unsigned_abs());
+}
+
+#[test]
+fn a_clock_that_was_ahead_costs_no_counters_of_today() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let store = &house.store;
+    let kept = || [6, 7, 30].map(|day| store.quota_counter(day, [1; 16]).unwrap().is_some());
+    store.put_quota_counters(6, &[counter(1, 1)]).unwrap();
+    store.put_quota_counters(7, &[counter(1, 1)]).unwrap();
+    store.forget_quota_counters(7).unwrap();
+    assert_eq!(kept(), [true, true, false]);
+    store.put_quota_counters(30, &[counter(1, 1)]).unwrap();
+    for _ in 0..3 {
+        store.forget_quota_counters(30).unwrap();
+    }
+    assert_eq!(kept(), [false, true, true]);
+    store.forget_quota_counters(7).unwrap();
+    assert_eq!(kept(), [false, true, true]);
+}
+
+#[test]
+fn one_group_of_counters_leaves_room_for_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let in_group = |group: u8, number: u8| {
+        let mut counter = counter(number, 1);
+        counter.counter[..4].copy_from_slice(&[group; 4]);
+        counter
+    };
+    let put = |counters: &[QuotaCounter]| house.store.put_counters(7, counters, (5, 3)).unwrap();
+    let many = [1, 2, 3, 4].map(|number| in_group(u8::MAX, number));
+    assert_eq!(put(&many), [many[3].counter]);
+    assert_eq!(put(&many), [many[3].counter]);
+    let others = [1, 2, 3].map(|number| in_group(0, number));
+    assert_eq!(put(&others), [others[2].counter], "there may be five in all");
+    assert!(put(&many[..3]).is_empty(), "those that are there are set");
+    let next_day = house.store.put_counters(8, &many[3..], (5, 3)).unwrap();
+    assert!(next_day.is_empty());
 }
 
 fn row(house: &House, at: u64, principal: &str, requests: u64) -> UsageRow {

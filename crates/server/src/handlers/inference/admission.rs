@@ -1,10 +1,10 @@
 //! Whether the caller's quotas have room for a question, before the engine is asked.
 
 use moho_engine::ModelCard;
-use moho_iam::RoleSession;
+use moho_iam::Principal;
 use moho_iam::action::Action;
 use moho_iam::authz::Permit;
-use moho_terms::ModelId;
+use moho_terms::{AccountId, Arn, ModelId};
 use moho_wire::{Failure, QuotaExceeded, QuotaOf, QuotaPer};
 
 use super::{Asking, InferencePermit, Question, isolation, prompt};
@@ -180,18 +180,54 @@ pub(super) fn asker<A: Action>(permit: &Permit<A>) -> Asker {
         let key = key.strip_prefix(PRINCIPAL_TAG)?;
         Some((key.to_owned(), values.first()?.clone()))
     });
+    let of_user = federated_by(session.account(), session.principal());
+    let (principal, principal_id) = of_user.unwrap_or_else(|| {
+        let id = session.user_id().split(':').next().unwrap_or_default();
+        (session.role_arn().clone(), id.to_owned())
+    });
     Asker {
         account: session.account(),
-        principal: principal(session),
-        principal_id: session.user_id().split(':').next().unwrap_or_default().to_owned(),
+        principal,
+        principal_id,
         tags: tags.collect(),
     }
 }
 
-/// The role of a session, whose name its caller chose; or the user.
-fn principal(session: &RoleSession) -> moho_terms::Arn {
-    session.role_arn().clone()
+/// The user behind whom it named for itself in `GetFederationToken`, and its id: another name is not another quota.
+fn federated_by(account: AccountId, principal: &Principal) -> Option<(Arn, String)> {
+    match principal {
+        Principal::FederatedUser { user, .. } => Some((user.arn(account).ok()?, user.id.clone())),
+        Principal::AssumedRole { .. }
+        | Principal::User(_)
+        | Principal::WebIdentity(_)
+        | Principal::Bootstrap => None,
+    }
 }
 
 /// What begins the condition keys of a principal's tags.
 const PRINCIPAL_TAG: &str = "aws:principaltag/";
+
+#[cfg(test)]
+mod tests {
+    use moho_iam::UserRef;
+
+    use super::*;
+
+    #[test]
+    fn whoever_a_user_names_for_itself_asks_as_that_user() {
+        let account: AccountId = "123456789012".parse().unwrap();
+        let user = UserRef {
+            path: "/team/".to_owned(),
+            name: "Eve".parse().unwrap(),
+            id: "AIDAEVE".to_owned(),
+        };
+        let arn: Arn = "arn:aws:iam::123456789012:user/team/Eve".parse().unwrap();
+        for name in ["one", "two"] {
+            let (name, user) = (name.parse().unwrap(), user.clone());
+            let named = Principal::FederatedUser { name, user };
+            let expected = Some((arn.clone(), "AIDAEVE".to_owned()));
+            assert_eq!(federated_by(account, &named), expected);
+        }
+        assert_eq!(federated_by(account, &Principal::User(user)), None);
+    }
+}

@@ -1,7 +1,10 @@
 //! Quotas with a clock of the test's own: what they let in, and what they never do.
 
+mod troubles;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use super::*;
@@ -25,6 +28,10 @@ struct Paper {
     lines: Mutex<HashMap<(u64, Key), Amounts>>,
     torn: AtomicBool,
     writes: AtomicU64,
+    /// The next write waits until the other end is gone.
+    gate: Mutex<Option<mpsc::Receiver<()>>>,
+    /// Whom there is no room for.
+    without_room: Mutex<Option<Key>>,
 }
 
 impl DayBook for Arc<Paper> {
@@ -39,11 +46,25 @@ impl DayBook for Arc<Paper> {
             .unwrap_or_default())
     }
 
-    fn write(&self, day: u64, counters: &[(Key, Amounts)]) -> Result<(), BookUnavailable> {
+    fn write(&self, day: u64, counters: &[(Key, Amounts)]) -> Result<Vec<Key>, BookUnavailable> {
+        if let Some(gate) = self.gate.lock().unwrap().take() {
+            assert!(gate.recv().is_err());
+        }
         self.whole()?;
         self.writes.fetch_add(1, Ordering::Relaxed);
-        let lines = counters.iter().map(|(key, amounts)| ((day, *key), *amounts));
+        let without_room = *self.without_room.lock().unwrap();
+        let (left_out, lines): (Vec<_>, Vec<_>) =
+            counters.iter().partition(|(key, _)| Some(*key) == without_room);
+        let lines = lines.into_iter().map(|(key, amounts)| ((day, key), amounts));
         self.lines.lock().unwrap().extend(lines);
+        Ok(left_out.into_iter().map(|(key, _)| key).collect())
+    }
+
+    fn forget(&self, day: u64) -> Result<(), BookUnavailable> {
+        self.whole()?;
+        let mut lines = self.lines.lock().unwrap();
+        let last = lines.keys().map(|(day, _)| *day).filter(|of| *of < day).max();
+        lines.retain(|(day, _), _| Some(*day) >= last);
         Ok(())
     }
 }
@@ -81,6 +102,13 @@ impl House {
             paper,
             quotas: Arc::new(quotas),
         }
+    }
+
+    /// Has the next write of the book wait until the returned is dropped.
+    fn shut(&self) -> mpsc::Sender<()> {
+        let (open, gate) = mpsc::channel();
+        *self.paper.gate.lock().unwrap() = Some(gate);
+        open
     }
 
     fn later(&self, seconds: u64) {

@@ -311,6 +311,23 @@ fn a_denial_is_journaled_and_says_what_aws_says() -> Tested {
 }
 
 #[test]
+fn what_nothing_is_done_with_is_not_journaled_as_allowed() -> Tested {
+    let road = Road::new()?;
+    let developer = road.session("Developer")?;
+    let (request, model) = (road.request()?, MODEL.parse()?);
+    road.authorizer
+        .judge_absent::<mantle::CreateInference>(&developer, &request, &model, &Context::new())?;
+    let entries = road.entries();
+    let last = entries.last().ok_or("nothing journaled")?;
+    assert_eq!((last.outcome, last.reason), (Outcome::Allow, "absent"));
+    let refused =
+        road.authorizer
+            .judge_absent::<kms::CreateKey>(&developer, &request, &KEY.parse()?, &Context::new());
+    assert!(matches!(refused, Err(Refusal::AccessDenied { .. })));
+    Ok(())
+}
+
+#[test]
 fn a_bearer_key_also_needs_leave_to_be_used_with_that_service() -> Tested {
     let road = Road::new()?;
     let caller = road.session("AsksOnly")?;

@@ -19,8 +19,19 @@ use crate::keys;
 /// How many things of a kind are remembered before all of that kind is forgotten.
 const MOST: usize = 1 << 16;
 
-/// Parsed policies. Only what exists is remembered, so that questions about absent things cost no memory; every change
-/// of metadata forgets it all.
+/// The same of what callers choose the names of, so that one of them fills little memory.
+const FEW: usize = 1000;
+
+/// Things by their names, at most so many of them.
+pub(crate) struct Shelf<K, V, const MOST: usize>(HashMap<K, V>);
+
+impl<K, V, const MOST: usize> Default for Shelf<K, V, MOST> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+/// Parsed policies. Every change of metadata forgets it all.
 #[derive(Default)]
 pub(crate) struct PolicyCache(RwLock<Cached>);
 
@@ -29,13 +40,15 @@ pub(crate) struct Cached {
     /// Counts the changes: what was read before one must not be remembered after it.
     generation: u64,
     /// Roles as resources, by their names.
-    pub(crate) roles: HashMap<(AccountId, RoleName), Arc<TrustedRole>>,
+    pub(crate) roles: Shelf<(AccountId, RoleName), Arc<TrustedRole>, MOST>,
+    /// Names that no role has: asking for them again costs no more than asking for one that is there.
+    pub(crate) absent_roles: Shelf<(AccountId, RoleName), (), FEW>,
     /// Roles and users as principals, by their unique ids.
-    pub(crate) principals: HashMap<String, Arc<PrincipalPolicies>>,
+    pub(crate) principals: Shelf<String, Arc<PrincipalPolicies>, MOST>,
     /// The same with the managed policies that narrow a session.
-    pub(crate) narrowed: HashMap<(String, Vec<Arn>), Arc<PrincipalPolicies>>,
-    keys: HashMap<Arn, Arc<PolicyDocument>>,
-    agreements: HashMap<(AccountId, ModelId), ()>,
+    pub(crate) narrowed: Shelf<(String, Vec<Arn>), Arc<PrincipalPolicies>, FEW>,
+    keys: Shelf<Arn, Arc<PolicyDocument>, MOST>,
+    agreements: Shelf<(AccountId, ModelId), (), MOST>,
 }
 
 /// A role as a resource: what can be assumed.
@@ -55,17 +68,24 @@ impl PolicyCache {
         };
     }
 
-    /// What is remembered under `key`, or what `load` finds, which is then remembered.
-    pub(crate) fn get<K: Hash + Eq, V: Clone>(
+    #[cfg(test)]
+    pub(crate) fn absent_count(&self) -> usize {
+        let cached = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        cached.absent_roles.0.len()
+    }
+
+    /// What is remembered under `key`, or what `load` finds, which is then remembered. All that it is made of has to be read
+    /// by `load`: what was read before may be older than the change that the memory counts up to.
+    pub(crate) fn get<K: Hash + Eq, V: Clone, const MOST: usize>(
         &self,
         key: K,
-        shelf: impl Fn(&mut Cached) -> &mut HashMap<K, V>,
-        peek: impl Fn(&Cached) -> &HashMap<K, V>,
+        shelf: impl Fn(&mut Cached) -> &mut Shelf<K, V, MOST>,
+        peek: impl Fn(&Cached) -> &Shelf<K, V, MOST>,
         load: impl FnOnce(&K) -> Result<Option<V>, StoreError>,
     ) -> Result<Option<V>, StoreError> {
         let before = {
             let cached = self.0.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(known) = peek(&cached).get(&key) {
+            if let Some(known) = peek(&cached).0.get(&key) {
                 return Ok(Some(known.clone()));
             }
             cached.generation
@@ -74,7 +94,7 @@ impl PolicyCache {
         if let Some(found) = &found {
             let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
             if cached.generation == before {
-                let shelf = shelf(&mut cached);
+                let shelf = &mut shelf(&mut cached).0;
                 if shelf.len() >= MOST {
                     shelf.clear();
                 }
@@ -109,16 +129,22 @@ impl Store {
             ..Policies::default()
         };
         let mut tags = BTreeMap::new();
+        // Conditions on the tags of what is another account's would tell the caller what they are. STS asks for them, and
+        // answers all who may not assume a role in the same words.
+        let own = resource.account() == session.account().as_str();
         match (resource.service(), resource.resource().split_once('/')) {
             ("iam", Some(("role", _))) => {
                 if let Some(role) = self.trusted_role(resource)? {
-                    tags.clone_from(&role.tags);
-                    if action.starts_with("sts:") {
+                    let assumed = action.starts_with("sts:");
+                    if own || assumed {
+                        tags.clone_from(&role.tags);
+                    }
+                    if assumed {
                         policies.resource = Some(Attached::new(resource.as_str(), Arc::clone(&role.trust)));
                     }
                 }
             }
-            ("iam", Some((kind, _))) => tags = self.iam_tags(kind, resource)?,
+            ("iam", Some((kind, _))) if own => tags = self.iam_tags(kind, resource)?,
             ("bedrock", Some(("application-inference-profile", id))) => {
                 tags = self.profile_tags(resource, id)?;
                 policies.model_agreement = ModelAgreement::Accepted;
@@ -134,7 +160,8 @@ impl Store {
             _ => {}
         }
         self.guard_resource(&mut policies, resource)?;
-        if !tags.is_empty() {
+        // What a closed account has looks as if it were not there.
+        if !tags.is_empty() && policies.resource_facts.account.is_some() {
             Arc::make_mut(&mut policies.resource_facts).tags = tags;
         }
         if let ("bedrock", Some(("foundation-model", model))) =

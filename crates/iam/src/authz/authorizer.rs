@@ -112,13 +112,13 @@ impl Authorizer {
             now: self.clock.now(),
         };
         if let Some(bearer) = attempt.bearer_action(resource).map_err(PolicyUnavailable::new)? {
-            self.decide(&attempt, &bearer, context)?;
+            self.decide(&attempt, &bearer, (context, "allowed"))?;
         }
         let asked = Asked {
             action: A::NAME,
             resource: resource.clone(),
         };
-        let (context, position) = self.decide(&attempt, &asked, context)?;
+        let (context, position) = self.decide(&attempt, &asked, (context, "allowed"))?;
         Ok(Permit {
             session: caller.shared_session(),
             resource: asked.resource,
@@ -126,6 +126,33 @@ impl Authorizer {
             position,
             action: PhantomData,
         })
+    }
+
+    /// Decides what would be said if there were nothing of the name `resource`, and writes it down as that: an `absent` thing,
+    /// on which `A` would be allowed. There is no permit for it.
+    ///
+    /// # Errors
+    /// [`Refusal`], as of [`authorize`](Self::authorize).
+    pub fn judge_absent<A: Action>(
+        &self,
+        caller: &Authenticated,
+        request: &RequestFacts,
+        resource: &Arn,
+        context: &Context,
+    ) -> Result<(), Refusal> {
+        let attempt = Attempt {
+            caller,
+            request,
+            now: self.clock.now(),
+        };
+        if let Some(bearer) = attempt.bearer_action(resource).map_err(PolicyUnavailable::new)? {
+            self.decide(&attempt, &bearer, (context, "allowed"))?;
+        }
+        let asked = Asked {
+            action: A::NAME,
+            resource: resource.clone(),
+        };
+        self.decide(&attempt, &asked, (context, "absent")).map(|_| ())
     }
 
     /// Writes down that somebody failed to prove who they are.
@@ -163,12 +190,13 @@ impl Authorizer {
         self.journal.record(&entry)
     }
 
-    /// Decides and writes it down. Gives what conditions were asked about, and where it is written.
+    /// Decides and writes it down, what is allowed with the word for that. Gives what conditions were asked about, and where
+    /// it is written.
     fn decide(
         &self,
         attempt: &Attempt<'_>,
         asked: &Asked,
-        context: &Context,
+        (context, allowed): (&Context, &'static str),
     ) -> Result<(Context, Position), Refusal> {
         let session = attempt.caller.session();
         let policies = match self.policies.policies(session, asked.action, &asked.resource) {
@@ -192,7 +220,7 @@ impl Authorizer {
         let statement = verdict.statement();
         match verdict.decision {
             Decision::Allow => {
-                let entry = attempt.entry(asked, Outcome::Allow, "allowed", statement.as_ref());
+                let entry = attempt.entry(asked, Outcome::Allow, allowed, statement.as_ref());
                 let position = self.journal.record(&entry)?;
                 Ok((context, position))
             }

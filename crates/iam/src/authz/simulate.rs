@@ -151,8 +151,10 @@ impl<'a> Simulation<'a> {
         let mut missing = BTreeMap::new();
         for policy in self.identity.iter().chain(levels).chain(single) {
             for key in policy.document.context_keys() {
-                if self.context.get(&key).is_none() {
-                    missing.entry(key.to_ascii_lowercase()).or_insert(key);
+                if self.context.get(key).is_none() {
+                    missing
+                        .entry(key.to_ascii_lowercase())
+                        .or_insert_with(|| key.clone());
                 }
             }
         }

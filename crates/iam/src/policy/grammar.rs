@@ -9,6 +9,28 @@ use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+/// What is written as an object. Whoever reads structs out of JSON takes a list of their members for one, too: this does
+/// not.
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visit<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Visit<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Visit(PhantomData))
+    }
+}
+
 /// A document as written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
@@ -16,7 +38,7 @@ pub(super) struct RawDocument {
     pub(super) version: Option<String>,
     #[serde(rename = "Id")]
     _id: Option<String>,
-    pub(super) statement: OneOrMany<RawStatement>,
+    pub(super) statement: OneOrMany<Object<RawStatement>>,
 }
 
 /// A statement as written.
@@ -35,12 +57,22 @@ pub(super) struct RawStatement {
 }
 
 /// What a statement does with the requests it applies to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// Allows them, unless something denies.
     Allow,
     /// Denies them, whatever allows.
     Deny,
+}
+
+impl<'de> Deserialize<'de> for Effect {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "Allow" => Ok(Self::Allow),
+            "Deny" => Ok(Self::Deny),
+            _ => Err(D::Error::custom("the Effect is Allow or Deny")),
+        }
+    }
 }
 
 /// One value, or a list of them.

@@ -12,6 +12,7 @@ mod statement;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 pub use grammar::Effect;
 pub use principals::{exchange_principals, named_principals};
@@ -22,7 +23,7 @@ pub(crate) use statement::Statement;
 
 use crate::authz::TextPosition;
 use action::Index;
-use grammar::RawDocument;
+use grammar::{Object, RawDocument};
 
 /// What a document is attached to, which decides its size and whether it names principals and resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,8 +74,8 @@ pub enum PolicyError {
     Grammar(&'static str),
 }
 
-/// The most bytes of any document, with its white space.
-const MAX_BYTES: usize = 131_072;
+/// How many times what its kind may have a document may be long, with its white space.
+const WITH_WHITE_SPACE: usize = 4;
 
 impl PolicyKind {
     /// The most bytes there may be, not counting white space.
@@ -105,6 +106,10 @@ pub struct PolicyDocument {
     text: String,
     statements: Box<[Statement]>,
     index: Index,
+    /// Where its statements begin and end, once somebody asked.
+    places: OnceLock<Arc<[(TextPosition, TextPosition)]>>,
+    /// The keys it asks about, once somebody asked.
+    keys: OnceLock<Arc<[String]>>,
 }
 
 impl PolicyDocument {
@@ -115,7 +120,7 @@ impl PolicyDocument {
     /// [`PolicyError`] says what is wrong and where.
     pub fn parse(kind: PolicyKind, text: &str) -> Result<Self, PolicyError> {
         check_size(kind, text)?;
-        let raw: RawDocument = serde_json::from_str(text).map_err(|error| syntax(&error))?;
+        let Object(raw): Object<RawDocument> = serde_json::from_str(text).map_err(|error| syntax(&error))?;
         let variables = match raw.version.as_deref() {
             Some("2012-10-17") => true,
             Some("2008-10-17") | None => false,
@@ -126,7 +131,7 @@ impl PolicyDocument {
         }
         let mut statements = Vec::with_capacity(raw.statement.0.len());
         let mut sids = BTreeSet::new();
-        for raw in raw.statement.0 {
+        for Object(raw) in raw.statement.0 {
             let statement = Statement::parse(raw, kind, variables).map_err(PolicyError::Grammar)?;
             if let Some(sid) = statement.sid()
                 && !sid.is_empty()
@@ -141,6 +146,8 @@ impl PolicyDocument {
             text: text.to_owned(),
             index: Index::over(statements.iter().map(Statement::speaks_of)),
             statements: statements.into(),
+            places: OnceLock::new(),
+            keys: OnceLock::new(),
         })
     }
 
@@ -153,6 +160,8 @@ impl PolicyDocument {
             text: format!("{}\n{}", self.text, other.text),
             index: Index::over(statements.iter().map(Statement::speaks_of)),
             statements,
+            places: OnceLock::new(),
+            keys: OnceLock::new(),
         }
     }
 
@@ -170,7 +179,11 @@ impl PolicyDocument {
 
     /// Every key that conditions and variables of the document ask about, as written, sorted, each once.
     #[must_use]
-    pub fn context_keys(&self) -> Vec<String> {
+    pub fn context_keys(&self) -> &[String] {
+        self.keys.get_or_init(|| self.asked_about().into())
+    }
+
+    fn asked_about(&self) -> Vec<String> {
         let mut keys = std::collections::BTreeMap::new();
         for statement in &self.statements {
             statement.for_each_key(&mut |key| {
@@ -193,12 +206,19 @@ impl PolicyDocument {
 
     /// Where a statement, counted from 0, begins and ends.
     pub(crate) fn place_of(&self, statement: usize) -> (TextPosition, TextPosition) {
-        let range = places::statements(&self.text).into_iter().nth(statement);
-        let range = range.unwrap_or(0..self.text.len());
-        (
-            places::position(&self.text, range.start),
-            places::position(&self.text, range.end),
-        )
+        let places = self
+            .places
+            .get_or_init(|| places::of_statements(&self.text).into());
+        places
+            .get(statement)
+            .copied()
+            .unwrap_or_else(|| places::of_all(&self.text))
+    }
+
+    /// How many statements it has.
+    #[must_use]
+    pub fn statement_count(&self) -> usize {
+        self.statements.len()
     }
 
     /// The numbers, from 0, of the statements that may speak of an action. Some may come several times.
@@ -215,7 +235,7 @@ impl PolicyDocument {
 /// Every key that conditions and variables of a document ask about, as written, sorted, each once.
 #[must_use]
 pub fn context_keys(document: &PolicyDocument) -> Vec<String> {
-    document.context_keys()
+    document.context_keys().to_vec()
 }
 
 impl PartialEq for PolicyDocument {
@@ -236,7 +256,9 @@ fn check_size(kind: PolicyKind, text: &str) -> Result<(), PolicyError> {
     let limit = kind.limit();
     // A session policy travels in every request's token, white space and all.
     let counts = |byte: &u8| kind == PolicyKind::Session || !byte.is_ascii_whitespace();
-    if text.len() > MAX_BYTES || text.as_bytes().iter().filter(|byte| counts(byte)).count() > limit {
+    if text.len() > limit.saturating_mul(WITH_WHITE_SPACE)
+        || text.as_bytes().iter().filter(|byte| counts(byte)).count() > limit
+    {
         Err(PolicyError::TooLong { limit })
     } else {
         Ok(())

@@ -14,14 +14,51 @@ pub(super) fn statements(text: &str) -> Vec<Range<usize>> {
     scan.statements().unwrap_or_default()
 }
 
-/// The line and the column, both from 1, of the character at byte `at`.
-pub(super) fn position(text: &str, at: usize) -> TextPosition {
-    let before = text.get(..at).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    TextPosition {
-        line: number(before.matches('\n').count()).saturating_add(1),
-        column: number(before.get(line_start..).unwrap_or("").chars().count()).saturating_add(1),
+/// Where the statements of a document begin and end, in their order.
+pub(super) fn of_statements(text: &str) -> Vec<(TextPosition, TextPosition)> {
+    let mut walk = Walk {
+        text,
+        at: 0,
+        place: START,
+    };
+    let ranges = statements(text).into_iter();
+    ranges
+        .map(|range| (walk.to(range.start), walk.to(range.end)))
+        .collect()
+}
+
+/// Where a document begins and ends.
+pub(super) fn of_all(text: &str) -> (TextPosition, TextPosition) {
+    let mut walk = Walk {
+        text,
+        at: 0,
+        place: START,
+    };
+    (START, walk.to(text.len()))
+}
+
+const START: TextPosition = TextPosition { line: 1, column: 1 };
+
+/// Goes through a text once, forwards, and counts lines and characters.
+struct Walk<'a> {
+    text: &'a str,
+    at: usize,
+    place: TextPosition,
+}
+
+impl Walk<'_> {
+    /// The line and the column, both from 1, of the character at byte `at`.
+    fn to(&mut self, at: usize) -> TextPosition {
+        for character in self.text.get(self.at..at).unwrap_or("").chars() {
+            if character == '\n' {
+                self.place.line = self.place.line.saturating_add(1);
+                self.place.column = 1;
+            } else {
+                self.place.column = self.place.column.saturating_add(1);
+            }
+        }
+        self.at = self.at.max(at);
+        self.place
     }
 }
 
@@ -127,9 +164,12 @@ mod tests {
             .map(|range| one.get(range).unwrap())
             .collect();
         assert_eq!(found, [r#"{"x":{}}"#]);
-        let second = statements(text).pop().unwrap();
-        assert_eq!(position(text, second.start), TextPosition { line: 3, column: 3 });
-        assert_eq!(position(text, 0), TextPosition { line: 1, column: 1 });
+        let at = |line, column| TextPosition { line, column };
+        assert_eq!(
+            of_statements(text),
+            [(at(2, 31), at(2, 43)), (at(3, 3), at(3, 12))]
+        );
+        assert_eq!(of_all("{\n\u{fc}}"), (at(1, 1), at(2, 3)));
     }
 
     #[test]

@@ -67,6 +67,21 @@ fn what_is_not_a_policy_is_refused() {
             "{document}"
         );
     }
+    for document in [
+        r#"["2012-10-17",null,{"Effect":"Allow","Action":"*","Resource":"*"}]"#,
+        r#"["2012-10-17",null,[[null,"Allow","*",null,"*",null,null,null,null]]]"#,
+        r#"{"Statement":[[null,"Allow","*",null,"*",null,null,null,null]]}"#,
+        r#"{"Statement":[null,"Allow","*",null,"*",null,null,null,null]}"#,
+        r#"{"Statement":[{"Effect":{"Allow":null},"Action":"*","Resource":"*"}]}"#,
+        r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":[]}]}"#,
+        r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":[]}}]}"#,
+        r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":[["a",true]]}}]}"#,
+    ] {
+        assert!(
+            PolicyDocument::parse(PolicyKind::Identity, document).is_err(),
+            "{document}"
+        );
+    }
     let trailing = format!(r#"{{"Version":"2012-10-17","Statement":{ALLOW}}} {{}}"#);
     assert!(PolicyDocument::parse(PolicyKind::Identity, &trailing).is_err());
 }
@@ -149,6 +164,29 @@ fn sizes_are_limited_without_white_space() {
         PolicyDocument::parse(PolicyKind::Key, &endless),
         Err(PolicyError::TooLong { .. })
     ));
+}
+
+#[test]
+fn white_space_is_limited_for_each_kind() {
+    let padded = |length: usize| {
+        let rest = format!(r#""Statement":{ALLOW}}}"#);
+        format!("{{{}{rest}", " ".repeat(length - rest.len() - 1))
+    };
+    for (kind, limit) in [
+        (PolicyKind::Identity, 6144),
+        (PolicyKind::Inline, 10_240),
+        (PolicyKind::Boundary, 6144),
+        (PolicyKind::ServiceControl, 10_240),
+    ] {
+        assert!(
+            PolicyDocument::parse(kind, &padded(4 * limit)).is_ok(),
+            "{kind:?}"
+        );
+        assert_eq!(
+            PolicyDocument::parse(kind, &padded(4 * limit + 1)),
+            Err(PolicyError::TooLong { limit })
+        );
+    }
 }
 
 #[test]

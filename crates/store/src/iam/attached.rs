@@ -86,7 +86,7 @@ impl Store {
     ) -> Result<String, IamError> {
         let subject = subject(permit, "role")?;
         self.database.look(|connection| {
-            let role = required(connection, subject.account, subject.name)?;
+            let role = required(connection, &subject)?;
             let document = connection
                 .prepare("SELECT document FROM iam_role_policy WHERE role_id = ?1 AND name = ?2")?
                 .query_row(params![role.id, name], |row| row.get(0))
@@ -106,7 +106,7 @@ impl Store {
     ) -> Result<Listed<String>, IamError> {
         let subject = subject(permit, "role")?;
         self.database.look(|connection| {
-            let role = required(connection, subject.account, subject.name)?;
+            let role = required(connection, &subject)?;
             let select =
                 "SELECT name FROM iam_role_policy WHERE role_id = ?1 AND name > ?2 ORDER BY name LIMIT ?3";
             let names = connection
@@ -199,7 +199,7 @@ impl Store {
     ) -> Result<Listed<AttachedPolicy>, IamError> {
         let subject = subject(permit, "role")?;
         self.database.look(|connection| {
-            let role = required(connection, subject.account, subject.name)?;
+            let role = required(connection, &subject)?;
             let all = attachments(connection, &role.id)?.into_iter();
             let wanted = all.filter(|arn| managed::path_of(arn).starts_with(prefix));
             let mut rows: Vec<(String, AttachedPolicy)> = wanted

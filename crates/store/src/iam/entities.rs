@@ -106,20 +106,29 @@ pub(crate) fn having(
     Ok(all)
 }
 
+const COUNT_ATTACHED: &str = "SELECT
+    (SELECT count(*) FROM iam_role_attachment WHERE account_id = ?1 AND policy_arn = ?2)
+    + (SELECT count(*) FROM iam_identity_attachment WHERE account_id = ?1 AND policy_arn = ?2)";
+const COUNT_BOUNDED: &str = "SELECT
+    (SELECT count(*) FROM iam_role WHERE account_id = ?1 AND boundary = ?2)
+    + (SELECT count(*) FROM iam_identity WHERE account_id = ?1 AND boundary = ?2)";
+
 /// To how many a policy is attached.
 pub(crate) fn attached(connection: &Connection, account: AccountId, policy: &str) -> rusqlite::Result<u32> {
-    let roles: u32 = connection
-        .prepare("SELECT count(*) FROM iam_role_attachment WHERE account_id = ?1 AND policy_arn = ?2")?
-        .query_row(params![account.as_str(), policy], |row| row.get(0))?;
-    let others = users::attached_to(connection, account, policy)?.len();
-    Ok(roles.saturating_add(u32::try_from(others).unwrap_or(u32::MAX)))
+    count(connection, COUNT_ATTACHED, (account, policy))
 }
 
 /// How many a policy bounds.
 pub(crate) fn bounded(connection: &Connection, account: AccountId, policy: &str) -> rusqlite::Result<u32> {
-    let roles: u32 = connection
-        .prepare("SELECT count(*) FROM iam_role WHERE account_id = ?1 AND boundary = ?2")?
-        .query_row(params![account.as_str(), policy], |row| row.get(0))?;
-    let others = users::bounded_by(connection, account, policy)?.len();
-    Ok(roles.saturating_add(u32::try_from(others).unwrap_or(u32::MAX)))
+    count(connection, COUNT_BOUNDED, (account, policy))
+}
+
+fn count(
+    connection: &Connection,
+    query: &str,
+    (account, policy): (AccountId, &str),
+) -> rusqlite::Result<u32> {
+    connection
+        .prepare(query)?
+        .query_row(params![account.as_str(), policy], |row| row.get(0))
 }

@@ -13,6 +13,12 @@ use super::{IamCode, IamError, tags};
 use crate::Store;
 use crate::database::micros;
 
+/// How many removals are remembered of each account, the newest.
+const MOST: u32 = 1000;
+
+const FORGET: &str = "DELETE FROM iam_role_deletion WHERE account_id = ?1 AND rowid IN
+    (SELECT rowid FROM iam_role_deletion WHERE account_id = ?1 ORDER BY rowid DESC LIMIT -1 OFFSET ?2)";
+
 impl Store {
     /// Makes the role of `service` in the caller's account, under the name that the permit is for; `id` is from
     /// [`unique_id`](super::unique_id).
@@ -49,7 +55,7 @@ impl Store {
             transaction
                 .prepare("INSERT INTO iam_role_attachment VALUES (?1, ?2, ?3)")?
                 .execute(params![new.id, service.policy.arn(), subject.account.as_str()])?;
-            let role = roles::required(transaction, subject.account, subject.name)?;
+            let role = roles::required(transaction, &subject)?;
             let tags = tags::of(transaction, &role.id)?;
             Ok(TaggedRole { role, tags })
         })
@@ -67,7 +73,7 @@ impl Store {
     ) -> Result<(), IamError> {
         let subject = subject(permit, "role")?;
         self.changed(|transaction| {
-            let role = roles::required(transaction, subject.account, subject.name)?;
+            let role = roles::required(transaction, &subject)?;
             if role.service.is_none() {
                 let message = format!("The role with name {} cannot be found.", subject.name);
                 return Err(IamCode::NoSuchEntity.because(message).into());
@@ -79,6 +85,9 @@ impl Store {
             transaction
                 .prepare("INSERT INTO iam_role_deletion VALUES (?1, ?2, ?3)")?
                 .execute(params![task, subject.account.as_str(), micros(now)])?;
+            transaction
+                .prepare(FORGET)?
+                .execute(params![subject.account.as_str(), MOST])?;
             Ok(())
         })
     }

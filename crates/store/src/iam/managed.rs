@@ -304,10 +304,11 @@ fn own(connection: &Connection, account: AccountId, arn: &Arn) -> Found<ManagedP
             .into());
     }
     let found = find_arn(connection, account, arn.as_str())?;
-    found.ok_or_else(|| not_found(arn.as_str()).into())
+    let found = found.ok_or_else(|| not_found(arn.as_str()))?;
+    Ok(counted(connection, account, found)?)
 }
 
-/// The policy of the account with this very ARN.
+/// The policy of the account with this very ARN, without how many have it.
 pub(crate) fn find_arn(
     connection: &Connection,
     account: AccountId,
@@ -322,15 +323,12 @@ pub(crate) fn find_arn(
 }
 
 fn find(connection: &Connection, account: AccountId, name: &str) -> rusqlite::Result<Option<ManagedPolicy>> {
-    let found = connection
+    connection
         .prepare(&format!(
             "SELECT {COLUMNS} FROM iam_policy WHERE account_id = ?1 AND folded = ?2"
         ))?
         .query_row(params![account.as_str(), folded(name)], policy)
-        .optional()?;
-    found
-        .map(|policy| counted(connection, account, policy))
-        .transpose()
+        .optional()
 }
 
 fn policy(row: &Row<'_>) -> rusqlite::Result<ManagedPolicy> {

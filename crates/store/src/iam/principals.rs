@@ -1,15 +1,16 @@
 //! Roles and users as those who act: every policy that binds them, found by their unique ids.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use moho_iam::action::{Action, iam};
 use moho_iam::authz::{Attached, Permit, PrincipalFacts, PrincipalPolicies};
-use moho_iam::policy::PolicyKind;
+use moho_iam::policy::{PolicyDocument, PolicyError, PolicyKind};
 use moho_iam::{Principal, RoleSession as Session};
-use moho_terms::{AccountId, Arn};
+use moho_terms::{AccountId, Arn, RoleName};
 use rusqlite::Connection;
 
+use super::roles::TaggedRole;
 use super::{IamCode, IamError, attached, managed, roles, tags, trust, users};
 use crate::Store;
 use crate::error::StoreError;
@@ -17,8 +18,13 @@ use crate::identities;
 use crate::policies::TrustedRole;
 
 /// What stands where a managed policy is missing: it allows nothing.
-const NOTHING: &str =
-    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","NotAction":"*","Resource":"*"}]}"#;
+static NOTHING: LazyLock<Result<Arc<PolicyDocument>, PolicyError>> = LazyLock::new(|| {
+    let text = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","NotAction":"*","Resource":"*"}]}"#;
+    PolicyDocument::parse(PolicyKind::Boundary, text).map(Arc::new)
+});
+
+/// A principal by its unique id.
+type Identified = (String, Arc<PrincipalPolicies>);
 
 /// Actions that look into the policies of one principal.
 pub trait Examines: Action {}
@@ -38,36 +44,53 @@ impl Store {
     /// All policies of whoever a session is of. A role or user that was deleted, even if it was made again since, has none.
     pub(crate) fn principal(&self, session: &Session) -> Result<Arc<PrincipalPolicies>, StoreError> {
         let account = session.account();
-        let found = match session.principal() {
-            Principal::AssumedRole { role, .. } => self.principal_of(account, &role.id)?,
+        let id = match session.principal() {
+            Principal::AssumedRole { role, .. } => &role.id,
             // Users are nobody where the organisation does not let long-lived credentials in, whatever they made of theirs.
             Principal::User(_) | Principal::FederatedUser { .. }
                 if !self.long_lived_credentials_allowed(account)? =>
             {
-                None
+                return Ok(Arc::default());
             }
-            Principal::User(user) | Principal::FederatedUser { user, .. } => {
-                self.principal_of(account, &user.id)?
-            }
+            Principal::User(user) | Principal::FederatedUser { user, .. } => &user.id,
             Principal::WebIdentity(_) | Principal::Bootstrap => {
                 let mut guarded = PrincipalPolicies::default();
                 self.guard_principal(&mut guarded, account)?;
                 return Ok(Arc::new(guarded));
             }
         };
-        let Some((id, found)) = found else {
-            return Ok(Arc::default());
-        };
+        let whole = || self.principal_of(account, id);
         if session.session_policy_arns().is_empty() {
-            return Ok(found);
+            return Ok(whole()?.map(|(_, found)| found).unwrap_or_default());
         }
-        let narrowed = self.policies.get(
-            (id, session.session_policy_arns().to_vec()),
+        self.narrowed(account, (id, session.session_policy_arns()), whole)
+    }
+
+    /// A principal with the managed policies that narrow a session of its; it is remembered unless one of them is missing.
+    pub(crate) fn narrowed(
+        &self,
+        account: AccountId,
+        (id, arns): (&str, &[Arn]),
+        whole: impl FnOnce() -> Result<Option<Identified>, StoreError>,
+    ) -> Result<Arc<PrincipalPolicies>, StoreError> {
+        let mut incomplete = None;
+        let remembered = self.policies.get(
+            (id.to_owned(), arns.to_vec()),
             |cached| &mut cached.narrowed,
             |cached| &cached.narrowed,
-            |(_, arns)| self.narrowed(account, &found, arns).map(Some),
+            |(_, arns)| {
+                let Some((_, principal)) = whole()? else {
+                    return Ok(None);
+                };
+                let (narrowed, complete) = self.narrow(account, &principal, arns)?;
+                if complete {
+                    return Ok(Some(narrowed));
+                }
+                incomplete = Some(narrowed);
+                Ok(None)
+            },
         )?;
-        Ok(narrowed.unwrap_or_default())
+        Ok(remembered.or(incomplete).unwrap_or_default())
     }
 
     /// The policies of the role or user of a unique id, with that id.
@@ -75,7 +98,7 @@ impl Store {
         &self,
         account: AccountId,
         id: &str,
-    ) -> Result<Option<(String, Arc<PrincipalPolicies>)>, StoreError> {
+    ) -> Result<Option<Identified>, StoreError> {
         let found = self.policies.get(
             id.to_owned(),
             |cached| &mut cached.principals,
@@ -127,28 +150,44 @@ impl Store {
     }
 
     fn bound(&self, arn: String, text: Option<&str>) -> Result<Attached, StoreError> {
-        let document = self.parse(PolicyKind::Boundary, text.unwrap_or(NOTHING))?;
-        Ok(Attached::new(arn, document))
+        Ok(Attached::new(
+            arn,
+            self.parse_or_nothing(PolicyKind::Boundary, text)?,
+        ))
     }
 
-    /// A managed policy that was deleted narrows a session to nothing.
-    fn narrowed(
+    fn parse_or_nothing(
+        &self,
+        kind: PolicyKind,
+        text: Option<&str>,
+    ) -> Result<Arc<PolicyDocument>, StoreError> {
+        match (text, &*NOTHING) {
+            (Some(text), _) => self.parse(kind, text),
+            (None, Ok(nothing)) => Ok(Arc::clone(nothing)),
+            (None, Err(error)) => Err(self.database.damaged(error.clone())),
+        }
+    }
+
+    /// A managed policy that was deleted narrows a session to nothing. Says, too, whether all of them are there.
+    fn narrow(
         &self,
         account: AccountId,
         principal: &PrincipalPolicies,
         arns: &[Arn],
-    ) -> Result<Arc<PrincipalPolicies>, StoreError> {
+    ) -> Result<(Arc<PrincipalPolicies>, bool), StoreError> {
         let mut narrowed = principal.clone();
+        let mut complete = true;
         for arn in arns {
             let text = self
                 .database
                 .read(|connection| managed::document(connection, account, arn.as_str()))?;
-            let document = self.parse(PolicyKind::Identity, text.as_deref().unwrap_or(NOTHING))?;
+            complete &= text.is_some();
+            let document = self.parse_or_nothing(PolicyKind::Identity, text.as_deref())?;
             narrowed
                 .session_managed
                 .push(Attached::new(arn.as_str(), document));
         }
-        Ok(Arc::new(narrowed))
+        Ok((Arc::new(narrowed), complete))
     }
 
     /// The policies of the role, user or group that the permit is for.
@@ -211,7 +250,7 @@ impl Store {
             |cached| &mut cached.roles,
             |cached| &cached.roles,
             |(account, name)| {
-                let Some(found) = self.role_by_name(*account, name.as_str())? else {
+                let Some(found) = self.role_unless_absent(*account, name)? else {
                     return Ok(None);
                 };
                 let trusted = TrustedRole {
@@ -223,6 +262,25 @@ impl Store {
             },
         )?;
         Ok(found.filter(|role| role.arn == *arn))
+    }
+
+    /// The role of this name; that there is none is remembered.
+    fn role_unless_absent(
+        &self,
+        account: AccountId,
+        name: &RoleName,
+    ) -> Result<Option<TaggedRole>, StoreError> {
+        let mut found = None;
+        self.policies.get(
+            (account, name.clone()),
+            |cached| &mut cached.absent_roles,
+            |cached| &cached.absent_roles,
+            |(account, name)| {
+                found = self.role_by_name(*account, name.as_str())?;
+                Ok(found.is_none().then_some(()))
+            },
+        )?;
+        Ok(found)
     }
 
     /// The tags of something else of IAM's.

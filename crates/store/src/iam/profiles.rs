@@ -6,7 +6,7 @@ use moho_terms::{AccountId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 
 use super::error::Found;
-use super::names::{arn, folded, subject};
+use super::names::{Subject, arn, folded, subject};
 use super::roles::{self, Role, TaggedRole};
 use super::tags::{self, Tag};
 use super::{IamCode, IamError, Listed, Page, attached, trust};
@@ -96,7 +96,7 @@ impl Store {
                     ":now": micros(now),
                 })?;
             tags::put(transaction, id, tags)?;
-            let made = required(transaction, account, name)?;
+            let made = required(transaction, &subject)?;
             Ok(whole(transaction, account, made)?)
         })
     }
@@ -111,7 +111,7 @@ impl Store {
     ) -> Result<InstanceProfile, IamError> {
         let subject = subject(permit, "instance-profile")?;
         self.database.look(|connection| {
-            let found = required(connection, subject.account, subject.name)?;
+            let found = required(connection, &subject)?;
             Ok(whole(connection, subject.account, found)?)
         })
     }
@@ -148,7 +148,7 @@ impl Store {
     ) -> Result<Listed<InstanceProfile>, IamError> {
         let subject = subject(permit, "role")?;
         self.database.look(|connection| {
-            let role = roles::required(connection, subject.account, subject.name)?;
+            let role = roles::required(connection, &subject)?;
             let mut select = connection.prepare(&format!(
                 "SELECT {COLUMNS} FROM iam_instance_profile WHERE role_id = ?1 AND folded > ?2 ORDER BY folded LIMIT ?3"
             ))?;
@@ -167,7 +167,7 @@ impl Store {
     ) -> Result<(), IamError> {
         let subject = subject(permit, "instance-profile")?;
         self.changed(|transaction| {
-            let found = required(transaction, subject.account, subject.name)?;
+            let found = required(transaction, &subject)?;
             if found.role_id.is_some() {
                 let message = "Cannot delete entity, must remove roles from instance profile first.";
                 return Err(IamCode::DeleteConflict.because(message).into());
@@ -192,7 +192,7 @@ impl Store {
     ) -> Result<(), IamError> {
         let (profile, role) = (subject(permit, "instance-profile")?, subject(pass, "role")?);
         self.changed(|transaction| {
-            let found = required(transaction, profile.account, profile.name)?;
+            let found = required(transaction, &profile)?;
             let role = roles::modifiable(transaction, &role)?;
             attached::within(
                 "InstanceSessionsPerInstanceProfile",
@@ -214,7 +214,7 @@ impl Store {
     ) -> Result<(), IamError> {
         let subject = subject(permit, "instance-profile")?;
         self.changed(|transaction| {
-            let found = required(transaction, subject.account, subject.name)?;
+            let found = required(transaction, &subject)?;
             let there = roles::find(transaction, subject.account, role)?;
             if there.is_none_or(|role| Some(&role.id) != found.role_id.as_ref()) {
                 let message = format!("The role with name {role} cannot be found.");
@@ -271,8 +271,13 @@ fn find(connection: &Connection, account: AccountId, name: &str) -> rusqlite::Re
         .optional()
 }
 
-fn required(connection: &Connection, account: AccountId, name: &str) -> Found<Profile> {
-    find(connection, account, name)?.ok_or_else(|| {
+/// The instance profile that a permit is for. What was made anew under another path after the decision is another resource.
+fn required(connection: &Connection, subject: &Subject<'_>) -> Found<Profile> {
+    let Subject { account, path, name } = *subject;
+    let found = find(connection, account, name)?;
+    let decided =
+        found.filter(|found| (found.shown.path.as_str(), found.shown.name.as_str()) == (path, name));
+    decided.ok_or_else(|| {
         IamCode::NoSuchEntity
             .because(format!("{ABSENT} {name} cannot be found."))
             .into()

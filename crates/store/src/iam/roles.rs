@@ -150,7 +150,7 @@ impl Store {
         let subject = subject(permit, "role")?;
         self.changed(|transaction| {
             add(transaction, &subject, new, None, now)?;
-            let role = required(transaction, subject.account, subject.name)?;
+            let role = required(transaction, &subject)?;
             let tags = tags::of(transaction, &role.id)?;
             Ok(TaggedRole { role, tags })
         })
@@ -163,7 +163,7 @@ impl Store {
     pub fn get_role(&self, permit: &Permit<iam::GetRole>) -> Result<TaggedRole, IamError> {
         let subject = subject(permit, "role")?;
         self.database.look(|connection| {
-            let mut role = required(connection, subject.account, subject.name)?;
+            let mut role = required(connection, &subject)?;
             role.trust_policy = trust::current(connection, &role.id, role.trust_policy)?;
             let tags = tags::of(connection, &role.id)?;
             Ok(TaggedRole { role, tags })
@@ -203,7 +203,7 @@ impl Store {
                         max_session_seconds = coalesce(?3, max_session_seconds) WHERE role_id = ?1",
                 )?
                 .execute(params![role.id, change.description, change.max_session_seconds])?;
-            role = required(transaction, subject.account, role.name.as_str())?;
+            role = required(transaction, &subject)?;
             role.trust_policy = trust::current(transaction, &role.id, role.trust_policy)?;
             Ok(role)
         })
@@ -279,7 +279,7 @@ impl Store {
     ) -> Result<Listed<Tag>, IamError> {
         let subject = subject(permit, "role")?;
         self.database.look(|connection| {
-            let role = required(connection, subject.account, subject.name)?;
+            let role = required(connection, &subject)?;
             Ok(tags::page(connection, &role.id, page)?)
         })
     }
@@ -347,12 +347,15 @@ pub(crate) fn find_id(
         .optional()
 }
 
-/// The role of this name.
+/// The role that a permit is for. What was made anew under another path after the decision is another resource.
 ///
 /// # Errors
 /// `NoSuchEntity`.
-pub(crate) fn required(connection: &Connection, account: AccountId, name: &str) -> Found<Role> {
-    find(connection, account, name)?.ok_or_else(|| {
+pub(crate) fn required(connection: &Connection, subject: &Subject<'_>) -> Found<Role> {
+    let Subject { account, path, name } = *subject;
+    let found = find(connection, account, name)?;
+    let decided = found.filter(|role| (role.path.as_str(), role.name.as_str()) == (path, name));
+    decided.ok_or_else(|| {
         IamCode::NoSuchEntity
             .because(format!("The role with name {name} cannot be found."))
             .into()
@@ -364,7 +367,7 @@ pub(crate) fn required(connection: &Connection, account: AccountId, name: &str) 
 /// # Errors
 /// `NoSuchEntity`, `UnmodifiableEntity`.
 pub(crate) fn modifiable(connection: &Connection, subject: &Subject<'_>) -> Found<Role> {
-    let role = required(connection, subject.account, subject.name)?;
+    let role = required(connection, subject)?;
     if role.service.is_some() {
         let message = format!(
             "Cannot perform the operation on the protected role '{}' - this role is only modifiable by AWS",

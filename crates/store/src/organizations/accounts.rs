@@ -20,6 +20,9 @@ use crate::keys;
 /// Accounts in an organisation, closed ones among them.
 const ACCOUNTS: usize = 10_000;
 
+/// Of how many attempts to make an account it is remembered how they went, the newest.
+const MOST_CREATIONS: u32 = 1000;
+
 /// What the role of a new account may do: everything.
 const ADMINISTRATOR: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 
@@ -257,6 +260,12 @@ fn put_creation(transaction: &Transaction<'_>, creation: &AccountCreation) -> Re
             account,
             failure
         ],
+    )?;
+    // Their rows are numbered as they came, so the oldest of too many are those with the lowest numbers.
+    transaction.execute(
+        "DELETE FROM account_creation WHERE rowid IN
+            (SELECT rowid FROM account_creation ORDER BY rowid DESC LIMIT -1 OFFSET ?1)",
+        [MOST_CREATIONS],
     )?;
     Ok(())
 }

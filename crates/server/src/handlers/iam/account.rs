@@ -83,9 +83,13 @@ impl Section {
     ];
 }
 
+/// How many bytes of documents a page has before it ends, with the thing that came to as much.
+const MOST_BYTES: usize = 1 << 20;
+
 /// What was gathered of all sections.
 #[derive(Default)]
 struct Gathered {
+    bytes: usize,
     users: Vec<IdentityDetails>,
     groups: Vec<IdentityDetails>,
     roles: Vec<(RoleDetails, Vec<LastAccess>)>,
@@ -114,16 +118,19 @@ impl Gathered {
     ) -> Result<Option<String>, IamError> {
         let store = &platform.store;
         match section {
-            Section::Users => Ok(put(
-                &mut self.users,
-                store.identity_details(permit, EntityKind::User, page)?,
-            )),
-            Section::Groups => Ok(put(
-                &mut self.groups,
-                store.identity_details(permit, EntityKind::Group, page)?,
-            )),
+            Section::Users => {
+                let listed = store.identity_details(permit, EntityKind::User, page)?;
+                self.count(&listed.items, |user| documents(&user.inline));
+                Ok(put(&mut self.users, listed))
+            }
+            Section::Groups => {
+                let listed = store.identity_details(permit, EntityKind::Group, page)?;
+                self.count(&listed.items, |group| documents(&group.inline));
+                Ok(put(&mut self.groups, listed))
+            }
             Section::Roles => {
                 let listed = store.role_details(permit, page)?;
+                self.count(&listed.items, of_role);
                 for details in listed.items {
                     let role = &details.role.role;
                     let whose = format!("role/{}", role.name);
@@ -132,13 +139,35 @@ impl Gathered {
                 }
                 Ok(listed.last)
             }
-            Section::OwnPolicies => Ok(put(
-                &mut self.policies,
-                store.policy_details(permit, false, page)?,
-            )),
-            Section::AwsPolicies => Ok(put(&mut self.policies, store.policy_details(permit, true, page)?)),
+            Section::OwnPolicies | Section::AwsPolicies => {
+                let listed = store.policy_details(permit, section == Section::AwsPolicies, page)?;
+                self.count(&listed.items, of_policy);
+                Ok(put(&mut self.policies, listed))
+            }
         }
     }
+
+    fn count<T>(&mut self, items: &[T], bytes: impl Fn(&T) -> usize) {
+        self.bytes = items
+            .iter()
+            .fold(self.bytes, |sum, item| sum.saturating_add(bytes(item)));
+    }
+}
+
+fn documents(inline: &[(String, String)]) -> usize {
+    inline.iter().map(|(_, document)| document.len()).sum()
+}
+
+/// Each instance profile shows its role again.
+fn of_role(role: &RoleDetails) -> usize {
+    let shown = role.instance_profiles.len().saturating_add(1);
+    let trust = role.role.role.trust_policy.len();
+    documents(&role.inline).saturating_add(trust.saturating_mul(shown))
+}
+
+fn of_policy(policy: &PolicyDetails) -> usize {
+    let versions = policy.versions.iter();
+    versions.map(|version| version.document.len()).sum()
 }
 
 fn put<T>(all: &mut Vec<T>, listed: Listed<T>) -> Option<String> {
@@ -183,7 +212,8 @@ pub(crate) async fn details(
     .reply(Service::Iam, "GetAccountAuthorizationDetails", &asked.request)
 }
 
-/// A page of the wanted sections, and where it goes on: a section's mark and the last thing of it.
+/// A page of the wanted sections, and where it goes on: a section's mark and the last thing of it. It is gathered one by
+/// one, for it ends when there are many, and when they are large.
 fn gather(
     platform: &Platform,
     permit: &Permit<iam::GetAccountAuthorizationDetails>,
@@ -194,19 +224,25 @@ fn gather(
     let begun = after.and_then(|after| Some((after.chars().next()?, after.get(1..)?)));
     let mut begin = begun;
     for (section, mark) in wanted {
-        let after = match begin {
+        let mut last = match begin {
             Some((at, _)) if at != *mark => continue,
-            Some((_, after)) => Some(after).filter(|after| !after.is_empty()),
+            Some((_, after)) => Some(after.to_owned()).filter(|after| !after.is_empty()),
             None => None,
         };
         begin = None;
-        let room = limit.saturating_sub(gathered.len());
-        if room == 0 {
-            return Ok((gathered, Some(mark.to_string())));
-        }
-        let page = Page { after, limit: room };
-        if let Some(last) = gathered.add(*section, platform, permit, page)? {
-            return Ok((gathered, Some(format!("{mark}{last}"))));
+        loop {
+            if gathered.len() >= limit || gathered.bytes >= MOST_BYTES {
+                let last = last.unwrap_or_default();
+                return Ok((gathered, Some(format!("{mark}{last}"))));
+            }
+            let page = Page {
+                after: last.as_deref(),
+                limit: 1,
+            };
+            last = gathered.add(*section, platform, permit, page)?;
+            if last.is_none() {
+                break;
+            }
         }
     }
     Ok((gathered, None))
@@ -274,5 +310,21 @@ fn policy(details: PolicyDetails) -> shapes::ManagedPolicyDetail {
         create_date: policy.create_date,
         update_date: policy.update_date,
         policy_version_list: Some(versions.map(|version| shown::version(&version, true)).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_large_is_counted_as_large() {
+        let mut gathered = Gathered::default();
+        let inline = vec![
+            ("a".to_owned(), "x".repeat(600)),
+            ("b".to_owned(), "y".repeat(400)),
+        ];
+        gathered.count(&[inline.clone(), inline], |inline| documents(inline));
+        assert_eq!(gathered.bytes, 2000);
     }
 }

@@ -16,8 +16,11 @@ use super::{act, refusal};
 use crate::handlers::Asked;
 use crate::handlers::paging::{Asking, Listing};
 
-/// How much work one request may ask for: decisions times 256 bytes of policies.
+/// How much work one request may ask for: decisions times statements and 256 bytes of policies.
 const MOST_WORK: usize = 2_000_000;
+
+/// How many statements and missing keys one reply tells at most, unless a single decision has more.
+const MOST_TOLD: usize = 10_000;
 
 /// What is to be tried, whoever's policies they are.
 struct Trial {
@@ -162,13 +165,14 @@ fn check(trial: &Trial, limit: usize) -> Result<(), Failure> {
     let levels = trial.service_control.iter().flatten();
     let single = trial.boundary.iter().chain(&trial.resource_policy);
     let documents = trial.identity.iter().chain(levels).chain(single);
-    let bytes: usize = documents.map(|policy| policy.document.as_str().len()).sum();
+    let size = |policy: &Attached| policy.document.as_str().len() / 256 + policy.document.statement_count();
+    let size: usize = documents.map(size).sum();
     let decisions = trial
         .actions
         .len()
         .saturating_mul(trial.resources.len())
         .min(limit);
-    if decisions.saturating_mul(bytes / 256 + 1) > MOST_WORK {
+    if decisions.saturating_mul(size + 1) > MOST_WORK {
         return Err(invalid(
             "The simulation is too large: ask for fewer actions, resources or policies at once.",
         ));
@@ -192,11 +196,18 @@ fn results(trial: &Trial, start: usize, limit: usize) -> (Vec<shapes::Evaluation
         .iter()
         .flat_map(|action| resources.iter().map(move |resource| (action, resource)));
     let all = trial.actions.len().saturating_mul(resources.len());
-    let results = pairs
-        .skip(start)
-        .take(limit)
-        .map(|(action, resource)| told(action, resource, &simulate(&simulation, action, resource)));
-    (results.collect(), all)
+    let mut results = Vec::new();
+    let mut room = MOST_TOLD;
+    for (action, resource) in pairs.skip(start).take(limit) {
+        let simulated = simulate(&simulation, action, resource);
+        let told_here = simulated.matched.len() + simulated.missing_context.len();
+        if told_here > room && !results.is_empty() {
+            break;
+        }
+        room = room.saturating_sub(told_here);
+        results.push(told(action, resource, &simulated));
+    }
+    (results, all)
 }
 
 fn told(action: &str, resource: &str, simulated: &Simulated) -> shapes::EvaluationResult {
@@ -296,7 +307,8 @@ pub(crate) async fn keys_of_principal(
 fn keys(asked: &Asked, policies: &[Attached], operation: &str) -> Result<Reply, Failure> {
     let mut keys = BTreeMap::new();
     for key in policies.iter().flat_map(|policy| policy.document.context_keys()) {
-        keys.entry(key.to_ascii_lowercase()).or_insert(key);
+        keys.entry(key.to_ascii_lowercase())
+            .or_insert_with(|| key.clone());
     }
     ops::GetContextKeysForPolicyResponse {
         context_key_names: Some(keys.into_values().collect()),
@@ -381,4 +393,44 @@ fn context(entries: Option<Vec<shapes::ContextEntry>>) -> Result<Context, Failur
 
 fn invalid(message: impl Into<String>) -> Failure {
     refusal(IamCode::InvalidInput, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trial(statements: usize, resources: usize) -> Trial {
+        let statement = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
+        let text = format!(r#"{{"Statement":[{}]}}"#, vec![statement; statements].join(","));
+        Trial {
+            identity: inputs(PolicyKind::Inline, "PolicyInputList", vec![text]).unwrap(),
+            boundary: None,
+            service_control: Vec::new(),
+            resource_policy: None,
+            caller: None,
+            owner: None,
+            context: Context::new(),
+            actions: vec!["s3:GetObject".to_owned()],
+            resources: vec!["*".to_owned(); resources],
+        }
+    }
+
+    #[test]
+    fn a_reply_tells_so_many_statements_and_goes_on() {
+        let trial = trial(200, 120);
+        let (first, all) = results(&trial, 0, 1000);
+        assert_eq!((first.len(), all), (50, 120));
+        let (last, _) = results(&trial, 100, 1000);
+        assert_eq!(last.len(), 20);
+    }
+
+    #[test]
+    fn statements_are_counted_as_work() {
+        assert!(check(&trial(200, 1000), 1000).is_ok());
+        let mut many = trial(200, 1000);
+        let one = many.identity.pop().unwrap();
+        many.identity = vec![one; 10];
+        assert!(check(&many, 1000).is_err());
+        assert!(check(&many, 100).is_ok());
+    }
 }

@@ -47,6 +47,14 @@ impl Trip<'_> {
             .map_err(|refusal| self.refused(&refusal))
     }
 
+    /// Whether the caller would get leave for something that is not there.
+    fn judge_absent<A: Action>(&self, resource: &Arn, context: &Context) -> Result<(), Failure> {
+        self.platform
+            .authorizer
+            .judge_absent::<A>(self.caller, self.facts, resource, context)
+            .map_err(|refusal| self.refused(&refusal))
+    }
+
     /// A refusal, with why it was refused sealed behind it where AWS's clients look for that: in EC2's errors.
     fn refused(&self, refusal: &Refusal) -> Failure {
         match (self.route.error_shape(), refusal) {

@@ -159,14 +159,34 @@ pub(super) fn encoded(trip: &Trip<'_>, detail: &DenialDetail) -> String {
     )
 }
 
-/// Whether a role that does not exist would be refused for another reason. What denies the caller whatever the role is
-/// does not depend on it.
+/// Whether a role that does not exist would be refused for another reason. The policies of the caller may ask for what the
+/// role is, such as its tags, so all that they deny depends on it; what the organisation denies the caller does not.
 fn depends_on_the_role(reason: Reason) -> bool {
     match reason {
-        Reason::NotAllowed(layer) => !matches!(layer, Layer::ServiceControl | Layer::Endpoint),
-        Reason::ExplicitDeny(layer) => {
-            matches!(layer, Layer::Trust | Layer::Resource | Layer::ResourceControl)
+        Reason::NotAllowed(layer) | Reason::ExplicitDeny(layer) => {
+            !matches!(layer, Layer::ServiceControl | Layer::Endpoint)
         }
         Reason::ModelAccess | Reason::PrincipalGone => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_callers_own_policies_deny_is_said_as_if_there_were_no_role() {
+        for layer in [
+            Layer::Identity,
+            Layer::Session,
+            Layer::Boundary,
+            Layer::Trust,
+            Layer::ResourceControl,
+        ] {
+            assert!(depends_on_the_role(Reason::ExplicitDeny(layer)), "{layer:?}");
+            assert!(depends_on_the_role(Reason::NotAllowed(layer)), "{layer:?}");
+        }
+        assert!(!depends_on_the_role(Reason::ExplicitDeny(Layer::ServiceControl)));
+        assert!(!depends_on_the_role(Reason::PrincipalGone));
     }
 }

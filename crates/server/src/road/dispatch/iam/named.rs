@@ -177,11 +177,10 @@ impl Named {
         }
     }
 
-    /// What whoever may not see it is answered: what they would be if there were nothing of this name. The permit that this
-    /// may take is for nothing, and goes.
+    /// What whoever may not see it is answered: what they would be if there were nothing of this name.
     fn as_if_absent<A: Action>(&self, trip: &Trip<'_>) -> Failure {
-        match trip.permit_with::<A>(&self.said, &self.context) {
-            Ok(_for_nothing) => self.absent.clone(),
+        match trip.judge_absent::<A>(&self.said, &self.context) {
+            Ok(()) => self.absent.clone(),
             Err(failure) => failure,
         }
     }

@@ -1,10 +1,14 @@
 //! Roles and policies: kept, bound to whom they mean, and effective at once.
 
+mod remembered;
+
 use moho_iam::Narrowing;
+use moho_iam::authz::PolicySource;
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 
 use super::*;
 use crate::iam::{IamCode, IamError, IdKind, NewPolicy, NewRole, Page, PolicyFilter, unique_id};
+use crate::policies::PolicyCache;
 
 fn document(kind: PolicyKind, text: &str) -> PolicyDocument {
     PolicyDocument::parse(kind, text).unwrap()

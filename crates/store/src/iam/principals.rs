@@ -46,8 +46,16 @@ impl Store {
             {
                 None
             }
+            // After a rename the old name may be another user's: who still goes by it is neither.
             Principal::User(user) | Principal::FederatedUser { user, .. } => {
-                self.principal_of(account, &user.id)?
+                let named = format!("arn:aws:iam::{account}:user{}{}", user.path, user.name);
+                match self
+                    .database
+                    .read(|connection| users::arn_of(connection, &user.id))?
+                {
+                    Some(now) if now == named => self.principal_of(account, &user.id)?,
+                    Some(_) | None => None,
+                }
             }
             Principal::WebIdentity(_) | Principal::Bootstrap => {
                 let mut guarded = PrincipalPolicies::default();

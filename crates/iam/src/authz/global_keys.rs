@@ -119,7 +119,7 @@ fn of_credentials(context: &mut Context, caller: &Authenticated) {
     for (key, value) in [
         (
             const { Key::known("aws:TokenIssueTime") },
-            temporary.then(|| session.issued_at().to_string()),
+            session.token_issued_at().map(|at| at.to_string()),
         ),
         (
             const { Key::known("aws:MultiFactorAuthPresent") },

@@ -231,7 +231,14 @@ impl Session {
         self.terms.expires_at
     }
 
-    /// Whether the credentials are temporary ones that were issued here: then `aws:TokenIssueTime` is known.
+    /// Since when the credentials are good, for `aws:TokenIssueTime`: temporary ones, and a role's that do not end.
+    pub(crate) fn token_issued_at(&self) -> Option<Timestamp> {
+        let fixed =
+            self.terms.access_key_id.is_some() && matches!(self.principal, Principal::AssumedRole { .. });
+        (self.is_temporary() || fixed).then_some(self.terms.issued_at)
+    }
+
+    /// Whether the credentials are temporary ones that were issued here.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         self.terms.access_key_id.is_some() && self.terms.expires_at.is_some()

@@ -13,6 +13,7 @@ mod version;
 
 use std::fmt;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -172,9 +173,28 @@ fn typed(matches: &ArgMatches) -> Result<Typed, Failure> {
         moho_os::blot_out_argument(secret).map_err(|error| Failure::new(Exit::InTheWay, error))?;
     }
     match matches.get_one::<std::path::PathBuf>("config") {
-        Some(path) => Ok(typed.over(Typed::from_file(&read(path)?)?)),
+        Some(path) => Ok(typed.over(of_file(path)?)),
         None => Ok(typed),
     }
+}
+
+/// The settings of a file, which is nobody else's to read if a secret is in it.
+fn of_file(path: &Path) -> Result<Typed, Failure> {
+    let unsafe_file = |problem: &str| {
+        let said = format!("the settings file {} {problem}", path.display());
+        Failure::new(Exit::Usage, anyhow::Error::msg(said))
+    };
+    let typed = Typed::from_file(&read(path)?)?;
+    if typed.holds_secret() {
+        let mode = std::fs::metadata(path).map(|file| file.permissions().mode());
+        let mode = mode.map_err(|_gone| unsafe_file("cannot be looked at"))?;
+        if mode & 0o077 != 0 {
+            return Err(unsafe_file(
+                "holds fixed credentials, and others may read it: `chmod 600` makes it yours alone",
+            ));
+        }
+    }
+    Ok(typed)
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
@@ -228,6 +248,20 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn a_file_with_a_secret_is_nobody_else_s_to_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("moho.toml");
+        let may = |mode| {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            of_file(&file).is_ok()
+        };
+        std::fs::write(&file, "region = 'us-east-1'").unwrap();
+        assert!(may(0o644));
+        std::fs::write(&file, "[dev]\nstatic_credentials = 'test:hidden:123456789012'").unwrap();
+        assert!(may(0o600) && !may(0o640) && !may(0o604));
     }
 
     #[test]

@@ -5,15 +5,17 @@ use std::net::SocketAddr;
 use moho_iam::authn::FixedCredentials;
 use moho_terms::Secret;
 
-use super::ConfigError;
 use super::resolve::one;
 use super::settings::STATIC_CREDENTIALS;
 use super::typed::Typed;
+use super::{ConfigError, EndpointConfig, Place};
 
-/// The credentials, if nobody but this machine's own tools can send them: every one of `addresses` is a loopback one.
+/// The credentials, if nobody but this machine's own tools can send them: all `addresses` are loopback ones, and no
+/// private endpoint is a Unix socket, whose other end may be anywhere.
 pub(super) fn resolve<'a>(
     typed: &Typed,
     mut addresses: impl Iterator<Item = &'a SocketAddr>,
+    endpoints: &[EndpointConfig],
 ) -> Result<Option<FixedCredentials>, ConfigError> {
     let fixed = one(typed, STATIC_CREDENTIALS, |text| match text {
         "none" => Ok(None),
@@ -24,6 +26,13 @@ pub(super) fn resolve<'a>(
         return Err(ConfigError::Together(
             "`dev.static_credentials` is for this machine alone: every address to serve on has to be a loopback one, such as \
              127.0.0.1:8443",
+        ));
+    }
+    let is_socket = |endpoint: &EndpointConfig| matches!(endpoint.listen, Place::Socket(_));
+    if fixed.is_some() && endpoints.iter().any(is_socket) {
+        return Err(ConfigError::Together(
+            "`dev.static_credentials` is for this machine alone: no private endpoint may be a Unix socket (`unix:`), only a \
+             loopback address",
         ));
     }
     Ok(fixed)

@@ -74,6 +74,7 @@ impl Config {
             static_credentials: super::fixed::resolve(
                 typed,
                 listen.iter().chain(private_addresses(&endpoints)),
+                &endpoints,
             )?,
             listen,
             endpoints,

@@ -390,9 +390,20 @@ fn fixed_credentials_are_for_loopback_addresses_and_shown_nowhere() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn fixed_credentials_are_known_where_they_stand_and_do_not_go_with_sockets() {
     let on_the_line = typed(&["--dev-static-credentials=test:hidden:123456789012"]);
     assert_eq!(on_the_line.secret_flag(), Some("test:hidden:123456789012"));
     let in_the_file = Typed::from_file("[dev]\nstatic_credentials = 'test:hidden:123456789012'").unwrap();
     assert_eq!(in_the_file.secret_flag(), None);
+    assert!(in_the_file.holds_secret());
+    let none = Typed::from_file("[dev]\nstatic_credentials = 'none'").unwrap();
+    assert!(!none.holds_secret() && !Typed::default().holds_secret());
+    let socket = "[dev]\nstatic_credentials = 'test:hidden:123456789012'\n[tls]\ncertificate = 'a'\nkey = 'b'\n\
+        [endpoints.\"vpce-0a1b2c3d\"]\nlisten = 'unix:/run/moho/private.sock'\nvpc = 'vpc-1a1b2c3d'\nclient_ca = 'c.pem'\n";
+    let error = resolve(&Typed::from_file(socket).unwrap()).err().unwrap();
+    assert!(error.contains("unix:") && !error.contains("hidden"), "{error}");
     assert!(resolve(&in_the_file).unwrap().static_credentials.is_some());
 }

@@ -126,6 +126,12 @@ impl Typed {
         entry.values.last().filter(|_| flag).map(String::as_str)
     }
 
+    /// Whether a secret stands in these settings, so that not everybody may read the file that they are from.
+    pub(crate) fn holds_secret(&self) -> bool {
+        self.get(STATIC_CREDENTIALS)
+            .is_some_and(|entry| entry.values.iter().any(|value| value != "none"))
+    }
+
     /// The tables of a kind, in the order of their names or as they stand.
     pub(super) fn tables(&self, kind: &str) -> &[TypedTable] {
         self.tables.get(kind).map_or(&[], Vec::as_slice)

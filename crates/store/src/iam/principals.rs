@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use moho_iam::action::{Action, iam};
 use moho_iam::authz::{Attached, Permit, PrincipalFacts, PrincipalPolicies};
 use moho_iam::policy::{PolicyDocument, PolicyError, PolicyKind};
-use moho_iam::{Principal, RoleSession as Session};
+use moho_iam::{Principal, RoleSession as Session, UserRef};
 use moho_terms::{AccountId, Arn, RoleName};
 use rusqlite::Connection;
 
@@ -47,12 +47,13 @@ impl Store {
         let id = match session.principal() {
             Principal::AssumedRole { role, .. } => &role.id,
             // Users are nobody where the organisation does not let long-lived credentials in, whatever they made of theirs.
-            Principal::User(_) | Principal::FederatedUser { .. }
-                if !self.long_lived_credentials_allowed(account)? =>
-            {
-                return Ok(Arc::default());
+            // After a rename the old name may be another user's: who still goes by it is neither.
+            Principal::User(user) | Principal::FederatedUser { user, .. } => {
+                if !self.long_lived_credentials_allowed(account)? || !self.goes_by(account, user)? {
+                    return Ok(Arc::default());
+                }
+                &user.id
             }
-            Principal::User(user) | Principal::FederatedUser { user, .. } => &user.id,
             Principal::WebIdentity(_) | Principal::Bootstrap => {
                 let mut guarded = PrincipalPolicies::default();
                 self.guard_principal(&mut guarded, account)?;
@@ -64,6 +65,15 @@ impl Store {
             return Ok(whole()?.map(|(_, found)| found).unwrap_or_default());
         }
         self.narrowed(account, (id, session.session_policy_arns()), whole)
+    }
+
+    /// Whether a user still has the path and name that its session says.
+    fn goes_by(&self, account: AccountId, user: &UserRef) -> Result<bool, StoreError> {
+        let named = format!("arn:aws:iam::{account}:user{}{}", user.path, user.name);
+        let now = self
+            .database
+            .read(|connection| users::arn_of(connection, &user.id))?;
+        Ok(now.is_some_and(|now| now == named))
     }
 
     /// A principal with the managed policies that narrow a session of its; it is remembered unless one of them is missing.

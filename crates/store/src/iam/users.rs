@@ -170,6 +170,9 @@ fn group_with_arn(
     group: &Arn,
 ) -> rusqlite::Result<Option<String>> {
     let (path, name) = path_and_name(group, "group");
+    if format!("arn:aws:iam::{account}:group{path}{name}") != group.as_str() {
+        return Ok(None);
+    }
     connection
         .prepare(
             "SELECT identity_id FROM iam_identity

@@ -10,7 +10,7 @@ use crate::Store;
 use crate::database::{Stopped, micros, term, time};
 use crate::error::StoreError;
 use crate::iam::error::Found;
-use crate::iam::{EntityKind, IamCode, IamError};
+use crate::iam::{EntityKind, IamCode, IamError, Listed, Page};
 
 /// As at AWS.
 const MOST: u32 = 2;
@@ -84,15 +84,21 @@ impl Store {
     ///
     /// # Errors
     /// [`IamCode::NoSuchEntity`]
-    pub fn list_access_keys(&self, permit: &Permit<iam::ListAccessKeys>) -> Result<Vec<AccessKey>, IamError> {
+    pub fn list_access_keys(
+        &self,
+        permit: &Permit<iam::ListAccessKeys>,
+        page: Page<'_>,
+    ) -> Result<Listed<AccessKey>, IamError> {
         self.database.look(|connection| {
             let user = entities::required(connection, permit, EntityKind::User)?;
             let mut select = connection.prepare(
-                "SELECT access_key_id, active, created_at FROM access_key WHERE user_id = ?1
-                 ORDER BY created_at, access_key_id",
+                "SELECT access_key_id, active, created_at, printf('%020d %s', created_at, access_key_id) AS place
+                 FROM access_key WHERE user_id = ?1 AND place > ?2 ORDER BY place LIMIT ?3",
             )?;
-            let keys = select.query_map([&user.id], AccessKey::read)?;
-            Ok(keys.collect::<rusqlite::Result<_>>()?)
+            let keys = select.query_map(params![user.id, page.start(), page.rows()], |row| {
+                Ok((row.get(3)?, AccessKey::read(row)?))
+            })?;
+            Ok(Listed::cut(keys.collect::<rusqlite::Result<_>>()?, page.limit))
         })
     }
 

@@ -190,7 +190,10 @@ pub(crate) fn user_with_arn(
 ) -> rusqlite::Result<Option<String>> {
     let (path, name) = path_and_name(arn, "user");
     let found = find(connection, account, EntityKind::User, name)?;
-    let same = |user: &Identity| (user.path.as_str(), user.name.as_str()) == (path, name);
+    let same = |user: &Identity| {
+        let whole = format!("arn:aws:iam::{account}:user{}{}", user.path, user.name);
+        (user.path.as_str(), user.name.as_str()) == (path, name) && whole == arn.as_str()
+    };
     Ok(found.filter(same).map(|user| user.id))
 }
 

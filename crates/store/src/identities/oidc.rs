@@ -1,4 +1,4 @@
-//! OpenID Connect providers, and the door that closes for good when the first one is set.
+//! OpenID Connect providers, and the door that closes for good when the management account, into which it leads, sets one.
 
 use moho_iam::action::{Action, iam};
 use moho_iam::authz::Permit;
@@ -13,7 +13,7 @@ use crate::error::StoreError;
 use crate::iam::error::Found;
 use crate::iam::{IamCode, IamError, Tag, tags};
 
-/// Set when an identity provider is set. No statement unsets a flag: the schema forbids it.
+/// Set when the management account sets an identity provider. No statement unsets a flag: the schema forbids it.
 const DOOR_CLOSED: &str = "identity-provider-set";
 
 /// Quotas, as at AWS.
@@ -71,7 +71,8 @@ impl OidcProvider {
 }
 
 impl Store {
-    /// Sets an identity provider under the ARN that the permit is for, and closes the bootstrap door for good.
+    /// Sets an identity provider under the ARN that the permit is for. One of the management account closes the bootstrap
+    /// door for good; a member account's does not, as nobody comes by it where the door leads to.
     ///
     /// # Errors
     /// [`IamError`]: there is one already, or there are too many of something. Then the door is as it was.
@@ -89,8 +90,10 @@ impl Store {
             }
             within_quotas(transaction, account, new)?;
             transaction.execute(
-                "INSERT INTO flag (name, set_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                params![DOOR_CLOSED, micros(now)],
+                "INSERT INTO flag (name, set_at) SELECT ?1, ?2
+                 WHERE EXISTS (SELECT 1 FROM organisation_management WHERE account_id = ?3)
+                 ON CONFLICT DO NOTHING",
+                params![DOOR_CLOSED, micros(now), account.as_str()],
             )?;
             transaction.execute(
                 "INSERT INTO identity_provider (arn, account_id, url, client_ids, thumbprints, created_at)
@@ -219,7 +222,7 @@ impl Store {
         })
     }
 
-    /// Whether an identity provider is set, or ever was: then the bootstrap door stays closed.
+    /// Whether the management account has an identity provider, or ever had one: then the bootstrap door stays closed.
     ///
     /// # Errors
     /// [`StoreError`] if that cannot be said; treat the door as closed.

@@ -23,6 +23,8 @@ pub enum Tagged {
     Absent,
     /// It would have more tags than it may; nothing has changed.
     TooMany,
+    /// It would have keys that differ in case only, which conditions cannot tell apart; nothing has changed.
+    OtherCase,
 }
 
 impl Store {
@@ -77,6 +79,13 @@ impl Store {
                 return Ok(Tagged::Absent);
             }
             let before = keys(transaction, profile)?;
+            let differs = |key: &String| {
+                let same = |one: &String| one != key && one.to_lowercase() == key.to_lowercase();
+                before.iter().chain(tags.keys()).any(same)
+            };
+            if tags.keys().any(differs) {
+                return Ok(Tagged::OtherCase);
+            }
             let new = tags.keys().filter(|key| !before.contains(key)).count();
             if before.len().saturating_add(new) > usize::try_from(MOST).unwrap_or(usize::MAX) {
                 return Ok(Tagged::TooMany);

@@ -1,5 +1,7 @@
 //! Tags of roots, units, accounts and policies.
 
+use std::collections::BTreeSet;
+
 use moho_iam::action::organizations;
 use moho_iam::authz::Permit;
 use moho_terms::Arn;
@@ -81,7 +83,9 @@ pub(super) fn put_tags(
     before: &Tags,
     after: &Tags,
 ) -> Result<(), Stopped> {
-    check_tags(after)?;
+    if after.keys().any(|key| !before.contains_key(key)) {
+        check_tags(after)?;
+    }
     for key in before.keys().filter(|key| !after.contains_key(*key)) {
         transaction.execute(
             "DELETE FROM organisation_tag WHERE resource_id = ?1 AND key = ?2",
@@ -109,6 +113,11 @@ pub(super) fn check_tags(tags: &Tags) -> Result<(), Stopped> {
     }
     if tags.keys().any(is_system) {
         return Err(InvalidInput::SystemTag.into());
+    }
+    // Conditions cannot tell such keys apart.
+    let distinct: BTreeSet<String> = tags.keys().map(|key| key.to_lowercase()).collect();
+    if distinct.len() < tags.len() {
+        return Err(InvalidInput::DuplicateTagKey.into());
     }
     Ok(())
 }

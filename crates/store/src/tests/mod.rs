@@ -95,20 +95,29 @@ impl House {
 
     fn narrowed_session(&self, role: &str, narrowing: moho_iam::Narrowing) -> Authenticated {
         let now = self.world.now();
-        let authenticator = Authenticator::new(&Secret::new(vec![1; 32]), region()).unwrap();
         let guest = door().admit(7, 7, self.first.account, now).unwrap();
         let role = self.first.role(&role.parse().unwrap()).unwrap();
         let permit = self
             .authorizer
             .authorize(&guest, &self.facts(), &role, &Context::new())
             .unwrap();
+        self.assumed(&permit, narrowing)
+    }
+
+    fn assumed(
+        &self,
+        permit: &Permit<moho_iam::action::sts::AssumeRole>,
+        narrowing: moho_iam::Narrowing,
+    ) -> Authenticated {
+        let now = self.world.now();
+        let authenticator = Authenticator::new(&Secret::new(vec![1; 32]), region()).unwrap();
         let grant = SessionGrant {
             narrowing,
             ..SessionGrant::named("me".parse().unwrap())
         };
-        let facts = self.store.role_facts(&role).unwrap().unwrap();
+        let facts = self.store.role_facts(permit.resource()).unwrap().unwrap();
         let credentials = authenticator
-            .issue(&permit, &facts, grant, (now, &*self.world))
+            .issue(permit, &facts, grant, (now, &*self.world))
             .unwrap();
         let key = credentials.bearer_key(&region(), now, 3600).unwrap();
         let authorization = format!("Bearer {}", String::from_utf8_lossy(key.expose()));

@@ -107,6 +107,10 @@ fn a_profile_is_its_account_s_and_its_tags_are_seen_by_policies() {
         Tagged::Done
     );
     assert_eq!(tags(), blue);
+    // Conditions could not tell them apart.
+    let team = BTreeMap::from([("Team".to_owned(), "red".to_owned())]);
+    let kept = store.tag_inference_profile(&tag, &one, &team).unwrap();
+    assert_eq!((kept, tags()), (Tagged::OtherCase, blue.clone()));
     let many = (0..50)
         .map(|number| (number.to_string(), String::new()))
         .collect();

@@ -110,16 +110,8 @@ fn constraints_are_refused_in_the_words_of_aws() {
 #[test]
 fn what_is_not_served_is_refused_by_name() {
     for (members, name) in [
-        (
-            "PolicyArns.member.1.arn=arn:aws:iam::aws:policy/ReadOnly",
-            "PolicyArns",
-        ),
-        ("Tags.member.1.Key=k&Tags.member.1.Value=v", "Tags"),
-        ("TransitiveTagKeys.member.1=k", "TransitiveTagKeys"),
-        ("ExternalId=abc", "ExternalId"),
         ("SerialNumber=arn:aws:iam::1:mfa/x", "SerialNumber"),
         ("TokenCode=123456", "TokenCode"),
-        ("SourceIdentity=me", "SourceIdentity"),
         (
             "ProvidedContexts.member.1.ContextAssertion=abcd",
             "ProvidedContexts",

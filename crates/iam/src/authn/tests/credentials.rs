@@ -90,6 +90,7 @@ fn an_access_key_says_which_user_sent_a_request() {
     assert_eq!(session.principal_type(), Some("User"));
     assert_eq!(session.user_name().unwrap().as_str(), "bob");
     assert_eq!((session.expires_at(), session.is_temporary()), (None, false));
+    assert_eq!(session.token_issued_at(), None);
     assert_eq!(session.access_key_id().unwrap().as_str(), AKIA);
     assert_eq!(
         code(with_key(&house, AKIA, None)),
@@ -249,6 +250,7 @@ fn fixed_credentials_act_as_a_role_for_ever() {
         (caller.session().expires_at(), caller.session().is_temporary()),
         (None, false)
     );
+    assert_eq!(caller.session().token_issued_at(), Some(at(START)));
     let token = token_of(&house, KEY, None);
     assert_eq!(code(with_key(&house, "test", Some(&token))), "unknown-key");
     assert_eq!(code(with_key(&house, "tesT", None)), "unknown-key");

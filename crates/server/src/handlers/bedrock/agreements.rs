@@ -93,6 +93,17 @@ fn would_allow(
     ))
 }
 
+/// That there are offers of this type: whoever asks gets the same one, so that all of them are public.
+///
+/// # Errors
+/// [`Failure::Validation`]
+pub(crate) fn offered(kind: Option<&str>) -> Result<(), Failure> {
+    match kind {
+        None | Some("ALL" | "PUBLIC") => Ok(()),
+        Some(_) => Err(Failure::Validation("offerType is ALL or PUBLIC.".to_owned())),
+    }
+}
+
 /// `ListFoundationModelAgreementOffers`: one offer each, of a model that costs nothing.
 pub(crate) fn offers(
     asked: &Asked,

@@ -1,6 +1,6 @@
 //! Tags of inference profiles: what they are used for, as their account says it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use moho_iam::action::Action;
@@ -21,17 +21,18 @@ use crate::startup::Platform;
 /// Tags of one profile, as at AWS.
 pub(super) const MOST: usize = 50;
 
-/// Tags by their keys, each of which is given once and is not AWS's own.
+/// Tags by their keys, each of which is given once, in whatever case, and is not AWS's own.
 pub(super) fn by_key(tags: &[Tag]) -> Result<BTreeMap<String, String>, Failure> {
-    let mut by_key = BTreeMap::new();
+    let (mut by_key, mut folded) = (BTreeMap::new(), BTreeSet::new());
     for tag in tags {
         if tag.key.to_ascii_lowercase().starts_with("aws:") {
             let message = "Tag keys that begin with aws: are reserved.";
             return Err(Failure::Validation(message.to_owned()));
         }
-        if by_key.insert(tag.key.clone(), tag.value.clone()).is_some() {
-            return Err(Failure::Validation("A tag key is given twice.".to_owned()));
+        if !folded.insert(tag.key.to_lowercase()) {
+            return Err(twice());
         }
+        by_key.insert(tag.key.clone(), tag.value.clone());
     }
     Ok(by_key)
 }
@@ -66,6 +67,7 @@ pub(crate) async fn tag(
         Tagged::Done => Service::Bedrock.done("TagResource", &asked.request),
         Tagged::Absent => Err(absent()),
         Tagged::TooMany => Err(too_many()),
+        Tagged::OtherCase => Err(twice()),
     }
 }
 
@@ -125,10 +127,35 @@ fn absent() -> Failure {
     }
 }
 
+fn twice() -> Failure {
+    Failure::Validation(
+        "A tag key is given twice: keys that differ in case only are the same key.".to_owned(),
+    )
+}
+
 pub(super) fn too_many() -> Failure {
     Failure::Service {
         code: "TooManyTagsException",
         message: format!("A resource has at most {MOST} tags. Remove some first."),
         status: 400,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_differ_in_case_only_are_given_twice() {
+        let tag = |key: &str| Tag {
+            key: key.to_owned(),
+            value: "v".to_owned(),
+        };
+        assert_eq!(by_key(&[tag("Team"), tag("Cost")]).unwrap().len(), 2);
+        for keys in [["Team", "Team"], ["Team", "tEAM"]] {
+            let both = keys.map(tag);
+            assert!(matches!(by_key(&both), Err(Failure::Validation(_))), "{keys:?}");
+            assert!(requested(&both).is_err(), "{keys:?}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! An account makes an endpoint for one service, in a network of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use moho_iam::action::ec2;
 use moho_iam::authz::{Context, Permit};
@@ -110,7 +110,7 @@ pub(super) fn policy(text: &str) -> Result<PolicyDocument, Failure> {
 }
 
 fn tags(specifications: Vec<TagSpecification>) -> Result<BTreeMap<String, String>, Failure> {
-    let mut tags = BTreeMap::new();
+    let (mut tags, mut folded) = (BTreeMap::new(), BTreeSet::new());
     for specification in specifications {
         if specification.resource_type.as_deref() != Some("vpc-endpoint") {
             let kind = specification.resource_type.unwrap_or_default();
@@ -136,9 +136,12 @@ fn tags(specifications: Vec<TagSpecification>) -> Result<BTreeMap<String, String
             {
                 return invalid("Tag keys starting with 'aws:' are reserved for internal use");
             }
-            if tags.insert(key, value).is_some() {
-                return invalid("A tag key is specified twice.");
+            if !folded.insert(key.to_lowercase()) {
+                return invalid(
+                    "A tag key is specified twice: keys that differ in case only are the same key.",
+                );
             }
+            tags.insert(key, value);
         }
     }
     if tags.len() > MOST_TAGS {
@@ -295,6 +298,7 @@ mod tests {
             &[("", "1")][..],
             &[("AWS:x", "1")],
             &[("a", "1"), ("a", "2")],
+            &[("a", "1"), ("A", "2")],
             &[(&*"k".repeat(129), "1")],
             &[("k", &*"v".repeat(257))],
         ] {

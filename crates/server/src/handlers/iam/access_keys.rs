@@ -2,7 +2,6 @@
 
 use moho_iam::action::iam;
 use moho_iam::authz::Permit;
-use moho_store::iam::Listed;
 use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::iam::{credentials as wire, shapes};
 use moho_wire::{Failure, Reply};
@@ -82,12 +81,8 @@ pub(crate) async fn list(
 ) -> Result<Reply, Failure> {
     let user = named(&permit);
     let wanted = Wanted::all(list.marker, list.max_items);
-    let page = page(asked, permit, wanted, |platform, permit, _, _| {
-        // Two at most.
-        Ok(Listed {
-            items: platform.store.list_access_keys(permit)?,
-            last: None,
-        })
+    let page = page(asked, permit, wanted, |platform, permit, _, page| {
+        platform.store.list_access_keys(permit, page)
     })
     .await?;
     let keys = page.items.into_iter().map(|key| shapes::AccessKeyMetadata {

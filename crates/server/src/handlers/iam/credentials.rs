@@ -85,6 +85,19 @@ pub(crate) async fn create(
     .reply(Service::Iam, "CreateServiceSpecificCredential", &asked.request)
 }
 
+/// That a list is asked for of one user or of all.
+///
+/// # Errors
+/// [`Failure::Validation`] if both are said.
+pub(crate) fn of_one_or_all(list: &wire::ListServiceSpecificCredentials) -> Result<(), Failure> {
+    if list.all_users.is_some() && list.user_name.is_some() {
+        return Err(Failure::Validation(
+            "AllUsers cannot be specified together with UserName.".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 /// `ListServiceSpecificCredentials`
 pub(crate) async fn list(
     asked: &Asked,

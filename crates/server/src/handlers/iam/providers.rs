@@ -56,23 +56,27 @@ pub(crate) fn thumbprints(given: &[String]) -> Result<Vec<String>, Failure> {
     }
 }
 
-/// `CreateOpenIDConnectProvider`; from now on the bootstrap door is closed for good.
+/// `CreateOpenIDConnectProvider`; in the management account it closes the bootstrap door for good.
 pub(crate) async fn create_oidc(
     asked: &Asked,
     permit: Permit<iam::CreateOpenIDConnectProvider>,
     new: NewOidcProvider,
 ) -> Result<Reply, Failure> {
     let taken = asked.platform.federation.takes(&new.url);
+    let account = permit.session().account();
     let provider = act(asked, move |platform| {
         let now = platform.clock.now();
         platform.store.create_oidc_provider(&permit, &new, now)
     })
     .await?;
-    asked.platform.door.close();
-    tracing::warn!(
-        "an identity provider was set: the bootstrap door is closed for good, and from now on only such a provider's tokens \
+    // The door leads into the management account; a member account's provider gives nobody a way in there.
+    if account == asked.platform.account {
+        asked.platform.door.close();
+        tracing::warn!(
+            "an identity provider was set: the bootstrap door is closed for good, and from now on only such a provider's tokens \
          and sessions that live give credentials"
-    );
+        );
+    }
     if !taken {
         tracing::warn!(
             "an identity provider was set whose issuer `federation.issuers` does not name: nobody gets credentials by its tokens"

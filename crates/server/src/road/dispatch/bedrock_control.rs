@@ -68,6 +68,7 @@ fn availability(trip: &Trip<'_>, get: &ops::GetFoundationModelAvailability) -> R
 }
 
 fn offers(trip: &Trip<'_>, list: &ops::ListFoundationModelAgreementOffers) -> Result<Reply, Failure> {
+    agreements::offered(list.offer_type.as_deref())?;
     let (permit, model) = trip.on_model_id::<action::ListFoundationModelAgreementOffers>(&list.model_id)?;
     agreements::offers(&trip.asked(), &permit, &model)
 }

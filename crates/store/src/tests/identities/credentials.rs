@@ -112,8 +112,15 @@ fn a_user_has_two_keys_at_most_and_only_its_own() {
         says(office.key("/alice")),
         "Cannot exceed quota for AccessKeysPerUser: 2"
     );
-    let listed = store.list_access_keys(&office.on("user/alice")).unwrap();
-    assert_eq!(listed.len(), 2);
+    let listed = |after: Option<&str>, limit| {
+        let page = Page { after, limit };
+        store.list_access_keys(&office.on("user/alice"), page).unwrap()
+    };
+    let (first, whole) = (listed(None, 1), listed(None, 100));
+    assert_eq!((first.items.len(), whole.items.len()), (1, 2));
+    let rest = listed(first.last.as_deref(), 1);
+    assert_eq!([first.items, rest.items].concat(), whole.items);
+    assert_eq!((rest.last, whole.last), (None, None));
     let of_bob = store.delete_access_key(&office.on("user/bob"), one.as_str());
     assert_eq!(code(of_bob), IamCode::NoSuchEntity);
     office.credential("/alice", "one").unwrap();

@@ -135,6 +135,35 @@ impl Office {
         Ok(id)
     }
 
+    /// The user at work, by a key for Bedrock.
+    fn keyed(&self, user: &str) -> Authenticated {
+        let store = Arc::clone(&self.house.store);
+        let authenticator = Authenticator::new(&Secret::new(vec![1; 32]), region()).unwrap();
+        let authenticator = authenticator.with_credentials(store as _);
+        let permit: Permit<iam::CreateServiceSpecificCredential> = self.on(&format!("user{user}"));
+        let key = authenticator
+            .make_bedrock_key(&permit, &*self.house.world)
+            .unwrap();
+        let (world, new) = (&*self.house.world, (key.id.as_str(), &key.sha256, None));
+        let kept = self
+            .house
+            .store
+            .create_service_credential(&permit, new, world, self.now());
+        kept.unwrap();
+        let bearer = format!("Bearer {}", String::from_utf8_lossy(key.secret.expose()));
+        let head = HttpHead {
+            method: "POST",
+            raw_path: "/",
+            raw_query: "",
+            authority: "localhost",
+            headers: &[("authorization", &bearer)],
+            body_sha256: &[0; 32],
+        };
+        authenticator
+            .authenticate(&head, &[SigningName::BedrockMantle], self.now())
+            .unwrap()
+    }
+
     fn credential(&self, user: &str, alias: &str) -> Result<ServiceCredential, IamError> {
         let permit = self.on(&format!("user{user}"));
         self.house.store.create_service_credential(
@@ -195,6 +224,46 @@ fn a_user_that_is_renamed_keeps_what_it_has() {
     assert_eq!(code(onto("/x")), IamCode::NoSuchEntity);
     let case = store.update_user(&office.on("user/new/carol"), &office.on("user/new/Carol"));
     case.unwrap();
+}
+
+#[test]
+fn a_session_of_a_user_that_is_renamed_may_nothing_any_more() {
+    let office = Office::open();
+    let store = &office.house.store;
+    office.user("/alice").unwrap();
+    store
+        .attach_identity_policy(&office.on::<iam::AttachUserPolicy>("user/alice"), READ_ONLY)
+        .unwrap();
+    let session = office.keyed("/alice");
+    let policies = || store.principal(session.session()).unwrap().identity.len();
+    assert_eq!(policies(), 1);
+    let rename = |from: &str, to: &str| store.update_user(&office.on(from), &office.on(to)).unwrap();
+    rename("user/alice", "user/carol");
+    assert_eq!(policies(), 0);
+    office.user("/alice").unwrap();
+    assert_eq!(policies(), 0);
+    rename("user/alice", "user/dave");
+    rename("user/carol", "user/team/alice");
+    assert_eq!(policies(), 0);
+    rename("user/team/alice", "user/alice");
+    assert_eq!(policies(), 1);
+}
+
+#[test]
+fn an_arn_of_another_partition_or_region_is_nobody_s() {
+    let office = Office::open();
+    let account = office.house.first.account;
+    office.user("/alice").unwrap();
+    office.group("/readers").unwrap();
+    for resource in ["user/alice", "group/readers"] {
+        let found = |start: &str| {
+            let arn = format!("arn:{start}:{account}:{resource}").parse().unwrap();
+            let found = office.house.store.principal_at(account, &arn);
+            found.unwrap().is_some()
+        };
+        assert!(found("aws:iam:"), "{resource}");
+        assert!(!found("aws-cn:iam:") && !found("aws:iam:us-east-1"), "{resource}");
+    }
 }
 
 #[test]

@@ -212,6 +212,29 @@ fn an_account_has_its_own_key_and_a_role_for_its_administrators() {
 }
 
 #[test]
+fn a_member_account_s_provider_leaves_the_door_open() {
+    let office = Office::open();
+    let (house, member) = (&office.house, office.new_account("a@example.org"));
+    let role = format!("arn:aws:iam::{member}:role/OrganizationAccountAccessRole");
+    let permit = house.ask(&office.admin, &role).unwrap();
+    let at_work = house.assumed(&permit, moho_iam::Narrowing::default());
+    let set = |who, account: AccountId| {
+        let arn = format!("arn:aws:iam::{account}:oidc-provider/example.org");
+        let permit = house.ask(who, &arn).unwrap();
+        let new = NewOidcProvider {
+            url: "https://example.org".to_owned(),
+            ..Default::default()
+        };
+        let made = house.store.create_oidc_provider(&permit, &new, office.now());
+        assert_eq!(made.unwrap().arn.as_str(), arn);
+    };
+    set(&at_work, member);
+    assert_eq!(house.store.identity_provider().unwrap(), IdentityProvider::None);
+    set(&office.admin, house.first.account);
+    assert_eq!(house.store.identity_provider().unwrap(), IdentityProvider::Set);
+}
+
+#[test]
 fn a_closed_account_can_do_nothing_and_nothing_can_be_done_with_it() {
     let office = Office::open();
     let account = office.new_account("a@example.org");

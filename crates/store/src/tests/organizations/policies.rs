@@ -169,6 +169,14 @@ fn tags_are_kept_within_their_limits() {
         tag(&tags(&[("AWS:x", "")])),
         Err(OrganisationError::InvalidInput(InvalidInput::SystemTag))
     ));
+    // Conditions could not tell them apart.
+    for pairs in [&[("B", "1")][..], &[("k", "1"), ("K", "2")]] {
+        assert!(matches!(
+            tag(&tags(pairs)),
+            Err(OrganisationError::InvalidInput(InvalidInput::DuplicateTagKey))
+        ));
+    }
+    assert_eq!(told(), tags(&[("b", "")]));
     let many: Tags = (0..50).map(|n| (n.to_string(), String::new())).collect();
     assert!(matches!(
         tag(&many),

@@ -41,6 +41,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbou
             return create(trip, *request).await;
         }
         Request::ListServiceSpecificCredentials(request) => {
+            credentials::of_one_or_all(&request)?;
             let user = if request.all_users == Some(true) {
                 Named::all(trip, "user", Some("/*"))?
             } else {

@@ -405,6 +405,19 @@ def test_decisions_are_written_down(federated, played, played_role, trusted):
     assert b"workload" not in everything, "whom the token is of stays out of it"
 
 
+def test_a_request_that_asks_in_vain_is_written_down(federated, played, played_role):
+    requests, stranger = [], federated.stranger()
+    for wrong in ({"ProviderId": "www.amazon.com"}, {"RoleArn": "arn:aws:iam::123456789012:user/x/yyyyyyyyyy"}):
+        ask = {"RoleArn": played_role, "RoleSessionName": "probe", "WebIdentityToken": played.token()} | wrong
+        with pytest.raises(stranger.exceptions.ClientError) as refused:
+            stranger.assume_role_with_web_identity(**ask)
+        requests.append(refused.value.response["ResponseMetadata"]["RequestId"])
+    entries = journal.verified_entries(federated.moho.data)
+    for request in requests:
+        found = journal.of_request(entries, request)
+        assert [entry.get("reason") for entry in found] == ["web-identity/request"], found
+
+
 def test_it_says_whose_tokens_it_takes(federated, provider, played):
     said = federated.moho.log_text()
     for issuer in (provider.issuer, played.issuer):

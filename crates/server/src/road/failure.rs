@@ -91,6 +91,8 @@ fn from_token(error: &TokenError) -> Failure {
         TokenError::NoProvider | TokenError::Audience => {
             return Failure::AccessDenied(TokenError::NoProvider.to_string());
         }
+        // What is wrong with it has been told in other words.
+        TokenError::Request => ("ValidationError", 400),
         TokenError::Expired { .. } => ("ExpiredTokenException", 400),
         TokenError::Unreachable => ("IDPCommunicationError", 400),
         TokenError::NotYet(_) => ("IDPRejectedClaim", 403),
@@ -241,13 +243,24 @@ mod tests {
     #[test]
     fn a_token_does_not_tell_which_account_has_its_provider() {
         let told = |error: TokenError| from_authn(&AuthnError::WebIdentity(error));
-        let denied = Failure::AccessDenied("Not authorized to perform sts:AssumeRoleWithWebIdentity".to_owned());
+        let denied =
+            Failure::AccessDenied("Not authorized to perform sts:AssumeRoleWithWebIdentity".to_owned());
         assert_eq!(told(TokenError::NoProvider), denied);
         assert_eq!(told(TokenError::Audience), denied);
         // Looked at before the account is.
-        for error in [TokenError::UnknownIssuer, TokenError::Signature, TokenError::Claim("sub")] {
+        for error in [
+            TokenError::UnknownIssuer,
+            TokenError::Signature,
+            TokenError::Claim("sub"),
+        ] {
             assert!(
-                matches!(told(error), Failure::Service { code: "InvalidIdentityToken", .. }),
+                matches!(
+                    told(error),
+                    Failure::Service {
+                        code: "InvalidIdentityToken",
+                        ..
+                    }
+                ),
                 "{error}"
             );
         }

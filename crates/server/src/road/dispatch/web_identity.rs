@@ -57,7 +57,7 @@ pub(in crate::road) async fn assume(
             retry_after: failure::RETRY_AFTER,
         });
     }
-    let mut asking = Asking::of_web_identity(&assume)?;
+    let mut asking = Asking::of_web_identity(&assume).map_err(|failure| in_vain(bringing, failure))?;
     let text = std::str::from_utf8(assume.web_identity_token.expose());
     let text = text.map_err(|_no_text| refused(TokenError::Malformed("it is not text")))?;
     let verified = verify(platform, &asking.role, text).await?.map_err(refused)?;
@@ -79,6 +79,17 @@ pub(in crate::road) async fn assume(
         authenticate::proof_failed(platform, peer);
     }
     taken_on.map(reply::whole)
+}
+
+/// Notes a request that fails before its token is looked at, like any other that proves nothing.
+pub(in crate::road) fn in_vain(bringing: &Bringing<'_>, failure: Failure) -> Failure {
+    let whose = (bringing.peer, bringing.facts);
+    let noted = authenticate::refused(bringing.platform, whose, &TokenError::Request.into());
+    if noted == Failure::Unavailable {
+        noted
+    } else {
+        failure
+    }
 }
 
 /// Checks a token for the account of `role`. What the outer error says is no fault of the token.

@@ -283,8 +283,8 @@ ATTACKS = {
     "another shape": (another_shape, "InvalidIdentityToken", 400),
     "five parts": (lambda p: ".".join([encoded({"alg": "dir", "enc": "A256GCM"}), "", "AA", "AA", "AA"]), "InvalidIdentityToken", 400),
     "no token": (lambda p: "token", "InvalidIdentityToken", 400),
-    "audience": (lambda p: p.token(aud="somebody-else"), "InvalidIdentityToken", 400),
-    "authorized party": (lambda p: p.token(azp="somebody-else"), "InvalidIdentityToken", 400),
+    "audience": (lambda p: p.token(aud="somebody-else"), "AccessDenied", 403),
+    "authorized party": (lambda p: p.token(azp="somebody-else"), "AccessDenied", 403),
     "issuer": (lambda p: p.token(iss="https://issuer.example"), "InvalidIdentityToken", 400),
     "issuer with a slash": (lambda p: p.token(iss=p.issuer + "/"), "InvalidIdentityToken", 400),
     "no subject": (lambda p: p.token(sub=None), "InvalidIdentityToken", 400),
@@ -312,7 +312,7 @@ def test_another_issuers_key_signs_nothing(federated, provider, played, played_r
 
 
 def test_nobody_learns_what_there_is(federated, provider, played, role, trusted):
-    """No such provider there, no such role, a role of somebody else: the same words."""
+    """No such provider there, one with other client ids, no such role, a role of somebody else: the same words."""
     other = "111122223333" if federated.account != "111122223333" else "111122224444"
     token = provider.keys.sign(provider.claims("moho"))
     told = {
@@ -324,6 +324,8 @@ def test_nobody_learns_what_there_is(federated, provider, played, role, trusted)
             (f"arn:aws:iam::{other}:role/Workload", token),
             (role, provider.keys.sign(provider.claims("moho", sub="mallory"))),
             (role, played.token()),
+            (role, provider.keys.sign(provider.claims("somebody-else"))),
+            (f"arn:aws:iam::{other}:role/Workload", provider.keys.sign(provider.claims("somebody-else"))),
         ]
     }
     assert told == {("AccessDenied", 403, REFUSAL)}
@@ -401,6 +403,19 @@ def test_decisions_are_written_down(federated, played, played_role, trusted):
     assert entry["resource"] == played_role
     everything = b"".join(path.read_bytes() for path in journal.files(federated.moho.data))
     assert b"workload" not in everything, "whom the token is of stays out of it"
+
+
+def test_a_request_that_asks_in_vain_is_written_down(federated, played, played_role):
+    requests, stranger = [], federated.stranger()
+    for wrong in ({"ProviderId": "www.amazon.com"}, {"RoleArn": "arn:aws:iam::123456789012:user/x/yyyyyyyyyy"}):
+        ask = {"RoleArn": played_role, "RoleSessionName": "probe", "WebIdentityToken": played.token()} | wrong
+        with pytest.raises(stranger.exceptions.ClientError) as refused:
+            stranger.assume_role_with_web_identity(**ask)
+        requests.append(refused.value.response["ResponseMetadata"]["RequestId"])
+    entries = journal.verified_entries(federated.moho.data)
+    for request in requests:
+        found = journal.of_request(entries, request)
+        assert [entry.get("reason") for entry in found] == ["web-identity/request"], found
 
 
 def test_it_says_whose_tokens_it_takes(federated, provider, played):

@@ -24,5 +24,5 @@ pub use file::{
 };
 pub use memory::{LockedBytes, MemoryError, Residence};
 pub use process::{
-    HardenError, available_cores, harden_process, own_user, process_cpu_time, raise_open_files,
+    HardenError, available_cores, close_process, harden_process, own_user, process_cpu_time, raise_open_files,
 };

@@ -22,9 +22,8 @@ pub struct HardenError {
 /// # Errors
 /// [`HardenError`] names the step the kernel refused.
 pub fn harden_process() -> Result<(), HardenError> {
+    close_process()?;
     let failed = |step| move |source| HardenError { step, source };
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
-        .map_err(failed("forbid core dumps"))?;
     let none = Rlimit {
         current: Some(0),
         maximum: Some(0),
@@ -34,6 +33,18 @@ pub fn harden_process() -> Result<(), HardenError> {
     // The previous mask is of no interest: only this one is wanted from here on.
     let _previous: Mode = rustix::process::umask(Mode::RWXG | Mode::RWXO);
     Ok(())
+}
+
+/// The part of [`harden_process`] that no program begun from here inherits: no core dumps, no debugger and no
+/// `/proc/<pid>/mem` by the same user. For a process that starts others which are not its own, such as a browser.
+///
+/// # Errors
+/// [`HardenError`] if the kernel refused.
+pub fn close_process() -> Result<(), HardenError> {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|source| HardenError {
+        step: "forbid core dumps",
+        source,
+    })
 }
 
 /// Raises the limit on open files as far as the system allows without privileges, and says how many that is. Call it

@@ -1,6 +1,6 @@
 //! What a token says (OpenID Connect Core §2), and AWS's own claims for session tags and source identity.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use moho_terms::{SourceIdentity, Timestamp};
 
@@ -37,6 +37,11 @@ pub(super) struct Claims {
 
 impl Claims {
     pub(super) fn read(mut members: Members) -> Result<Self, TokenError> {
+        // Conditions do not tell their names apart.
+        let names: BTreeSet<String> = members.keys().map(|name| name.to_lowercase()).collect();
+        if names.len() < members.len() {
+            return Err(TokenError::Malformed("two of its claims differ in case alone"));
+        }
         let tags = tags(&mut members)?;
         let source_identity = match members.remove(SOURCE_IDENTITY) {
             None => None,
@@ -72,6 +77,15 @@ impl Claims {
             Some([text]) => Some(text),
             Some(_) | None => None,
         }
+    }
+
+    /// Whether a client is among those it is for.
+    pub(super) fn is_for(&self, client_id: &str) -> bool {
+        self.audiences.iter().any(|audience| audience == client_id)
+            && self
+                .authorized_party
+                .as_deref()
+                .is_none_or(|party| party == client_id)
     }
 
     pub(super) fn check_time(&self, now: Timestamp) -> Result<(), TokenError> {
@@ -128,8 +142,9 @@ fn asked((name, value): (String, Json)) -> Option<(String, Vec<String>)> {
         Json::Null | Json::Number(_) | Json::Object(_) => return None,
     };
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
-    // `oaud` is what we say of `aud`; a claim of that name is not it.
-    (!name.is_empty() && name != "oaud" && name.bytes().all(plain)).then_some((name, values))
+    // `oaud` is what we say of `aud`; a claim of that name, in any case, is not it.
+    (!name.is_empty() && !name.eq_ignore_ascii_case("oaud") && name.bytes().all(plain))
+        .then_some((name, values))
 }
 
 /// A name of ordinary length without control characters.

@@ -45,6 +45,9 @@ pub enum TokenError {
         /// The claim `exp`.
         ended: Timestamp,
     },
+    /// What is asked with it is not to be had, whatever it proves: nobody has looked at it.
+    #[error("The request asks for what no ID Token gives")]
+    Request,
     /// It says that it is from the future.
     #[error("Token is not valid yet: its claim {0} is in the future")]
     NotYet(&'static str),
@@ -66,6 +69,7 @@ impl TokenError {
             Self::Issuer => "web-identity/issuer",
             Self::Audience => "web-identity/audience",
             Self::Expired { .. } => "web-identity/expired",
+            Self::Request => "web-identity/request",
             Self::NotYet(_) => "web-identity/not-yet",
         }
     }

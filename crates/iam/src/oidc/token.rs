@@ -88,6 +88,12 @@ impl<'a> IdToken<'a> {
         self.claims.text(claim)
     }
 
+    /// Whether it says that it is for this client (OpenID Connect Core §3.1.3.7). Nobody has checked that.
+    #[must_use]
+    pub fn is_for(&self, client_id: &str) -> bool {
+        self.claims.is_for(client_id)
+    }
+
     /// When it says that it ends. Nobody has checked that.
     #[must_use]
     pub fn ends(&self) -> Timestamp {

@@ -71,6 +71,13 @@ pub(super) fn has_failed_too_often(platform: &Platform, peer: Peer) -> bool {
         .has_failed_too_often(Sharer::of(peer), platform.clock.now())
 }
 
+/// Counts a proof of this peer's that failed.
+pub(super) fn proof_failed(platform: &Platform, peer: Peer) {
+    platform
+        .strangers
+        .proof_failed(Sharer::of(peer), platform.clock.now());
+}
+
 fn services(route: &Route) -> Vec<SigningName> {
     let names = route.signing_names().iter();
     names.filter_map(|name| SigningName::from_scope(name)).collect()

@@ -87,7 +87,12 @@ pub(super) fn from_authn(error: &AuthnError) -> Failure {
 /// What STS says of an identity provider's token that proves nothing.
 fn from_token(error: &TokenError) -> Failure {
     let (code, status) = match error {
-        TokenError::NoProvider => return Failure::AccessDenied(error.to_string()),
+        // Alike, as the audience is looked at only where the account has such a provider.
+        TokenError::NoProvider | TokenError::Audience => {
+            return Failure::AccessDenied(TokenError::NoProvider.to_string());
+        }
+        // What is wrong with it has been told in other words.
+        TokenError::Request => ("ValidationError", 400),
         TokenError::Expired { .. } => ("ExpiredTokenException", 400),
         TokenError::Unreachable => ("IDPCommunicationError", 400),
         TokenError::NotYet(_) => ("IDPRejectedClaim", 403),
@@ -97,8 +102,7 @@ fn from_token(error: &TokenError) -> Failure {
         | TokenError::NoKey
         | TokenError::Signature
         | TokenError::Claim(_)
-        | TokenError::Issuer
-        | TokenError::Audience => ("InvalidIdentityToken", 400),
+        | TokenError::Issuer => ("InvalidIdentityToken", 400),
     };
     Failure::Service {
         code,
@@ -235,6 +239,32 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 mod tests {
     use super::*;
     use moho_iam::authz::Layer;
+
+    #[test]
+    fn a_token_does_not_tell_which_account_has_its_provider() {
+        let told = |error: TokenError| from_authn(&AuthnError::WebIdentity(error));
+        let denied =
+            Failure::AccessDenied("Not authorized to perform sts:AssumeRoleWithWebIdentity".to_owned());
+        assert_eq!(told(TokenError::NoProvider), denied);
+        assert_eq!(told(TokenError::Audience), denied);
+        // Looked at before the account is.
+        for error in [
+            TokenError::UnknownIssuer,
+            TokenError::Signature,
+            TokenError::Claim("sub"),
+        ] {
+            assert!(
+                matches!(
+                    told(error),
+                    Failure::Service {
+                        code: "InvalidIdentityToken",
+                        ..
+                    }
+                ),
+                "{error}"
+            );
+        }
+    }
 
     #[test]
     fn a_schema_is_refused_without_repeating_it() {

@@ -59,7 +59,9 @@ impl RequestRoad {
             measured: (span, entrance),
         };
         if authenticate::unsigned_limit(&inbound.head, route).is_some()
-            && let Some(assume) = route.unsigned_command(inbound.body.expose())?
+            && let Some(assume) = route
+                .unsigned_command(inbound.body.expose())
+                .map_err(|failure| web_identity::in_vain(&bringing, failure))?
         {
             return web_identity::assume(&bringing, assume).await;
         }

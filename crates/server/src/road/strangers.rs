@@ -1,4 +1,7 @@
 //! How many failed authentications get an entry of their own in the journal: a stranger must not be able to fill the disk.
+//!
+//! And, apart from that, how many web identities each peer has failed to prove: whoever shares an address with others is
+//! not slowed by what else they get wrong.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,10 +13,17 @@ use crate::net::pool::Sharer;
 /// Entries in one second for one peer, and for all of them.
 const EACH: u32 = 20;
 const ALL: u32 = 200;
+/// Proofs that fail in one second before no more of a peer's are looked at.
+const PROOFS: u32 = 20;
+/// Peers whose failed proofs are counted in one second: more than can fail so often, in some megabytes.
+const COUNTED_PEERS: usize = 1 << 16;
 
 /// Counts failed authentications, second by second.
 #[derive(Default)]
-pub(crate) struct Strangers(Mutex<Second>);
+pub(crate) struct Strangers {
+    journaled: Mutex<Second>,
+    proofs: Mutex<Proofs>,
+}
 
 #[derive(Default)]
 struct Second {
@@ -25,11 +35,18 @@ struct Second {
     counted: u64,
 }
 
+/// Failed proofs of web identities.
+#[derive(Default)]
+struct Proofs {
+    second: u64,
+    failed: HashMap<Sharer, u32>,
+}
+
 impl Strangers {
     /// Whether a failure gets an entry. One that gets none is counted; the count is logged once its second is over and
     /// somebody fails again.
     pub(super) fn gets_entry(&self, source: Sharer, now: Timestamp) -> bool {
-        let mut second = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut second = self.journaled.lock().unwrap_or_else(PoisonError::into_inner);
         if second.second != now.unix_seconds() {
             let over = std::mem::take(&mut *second);
             second.second = now.unix_seconds();
@@ -48,11 +65,26 @@ impl Strangers {
         gets
     }
 
-    /// Whether this peer's failures of the present second have used up its entries.
+    /// Counts a web identity that was not proved, or came to nothing.
+    pub(super) fn proof_failed(&self, source: Sharer, now: Timestamp) {
+        let mut proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
+        if proofs.second != now.unix_seconds() {
+            *proofs = Proofs {
+                second: now.unix_seconds(),
+                failed: HashMap::new(),
+            };
+        }
+        if proofs.failed.len() < COUNTED_PEERS || proofs.failed.contains_key(&source) {
+            let failed = proofs.failed.entry(source).or_default();
+            *failed = failed.saturating_add(1);
+        }
+    }
+
+    /// Whether so many of this peer's proofs failed in the present second that no more are looked at.
     pub(super) fn has_failed_too_often(&self, source: Sharer, now: Timestamp) -> bool {
-        let second = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let entries = second.entries.get(&source);
-        second.second == now.unix_seconds() && entries.is_some_and(|entries| *entries >= EACH)
+        let proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = proofs.failed.get(&source);
+        proofs.second == now.unix_seconds() && failed.is_some_and(|failed| *failed >= PROOFS)
     }
 }
 
@@ -86,19 +118,50 @@ mod tests {
                 .count()
         };
         assert_eq!(entries([192, 0, 2, 1], 1), 20);
-        let too_often = |address: [u8; 4], second: u64| {
-            strangers.has_failed_too_often(
-                Sharer::Network(address.into()),
-                Timestamp::from_unix_seconds(second),
-            )
-        };
-        assert!(too_often([192, 0, 2, 1], 1));
-        assert!(!too_often([192, 0, 2, 2], 1) && !too_often([192, 0, 2, 1], 2));
         assert_eq!(entries([192, 0, 2, 2], 1), 20, "another's failures are told");
         let others: usize = (3..50).map(|last| entries([192, 0, 2, last], 1)).sum();
         assert_eq!(others, 160);
-        assert_eq!(strangers.0.lock().unwrap().counted, 49 * 40 - 200);
+        assert_eq!(strangers.journaled.lock().unwrap().counted, 49 * 40 - 200);
         assert_eq!(entries([192, 0, 2, 1], 2), 20, "the next second is another");
-        assert_eq!(strangers.0.lock().unwrap().counted, 20);
+        assert_eq!(strangers.journaled.lock().unwrap().counted, 20);
+    }
+
+    #[test]
+    fn only_proofs_that_fail_slow_a_peer_and_however_many_others_fail() {
+        let strangers = Strangers::default();
+        let peer = |last: u8| Sharer::Network([192, 0, 2, last].into());
+        let now = Timestamp::from_unix_seconds(1);
+        for junk in 0..1000 {
+            strangers.gets_entry(peer(u8::try_from(junk % 200).unwrap()), now);
+        }
+        assert!(!strangers.has_failed_too_often(peer(1), now), "none was a proof");
+        for last in 1..=100 {
+            for _ in 0..PROOFS - 1 {
+                strangers.proof_failed(peer(last), now);
+            }
+            assert!(!strangers.has_failed_too_often(peer(last), now), "{last}");
+            strangers.proof_failed(peer(last), now);
+            assert!(strangers.has_failed_too_often(peer(last), now), "{last}");
+        }
+        assert!(!strangers.has_failed_too_often(peer(101), now));
+        let next = Timestamp::from_unix_seconds(2);
+        assert!(!strangers.has_failed_too_often(peer(1), next));
+        strangers.proof_failed(peer(1), next);
+        assert!(!strangers.has_failed_too_often(peer(1), next));
+        assert_eq!(strangers.proofs.lock().unwrap().failed.len(), 1, "nobody is kept");
+    }
+
+    #[test]
+    fn what_is_counted_is_bounded() {
+        let strangers = Strangers::default();
+        let now = Timestamp::from_unix_seconds(1);
+        for number in 0..u32::try_from(COUNTED_PEERS).unwrap() + 10 {
+            strangers.proof_failed(Sharer::User(number), now);
+        }
+        assert_eq!(strangers.proofs.lock().unwrap().failed.len(), COUNTED_PEERS);
+        for _ in 0..PROOFS {
+            strangers.proof_failed(Sharer::User(0), now);
+        }
+        assert!(strangers.has_failed_too_often(Sharer::User(0), now));
     }
 }

@@ -50,7 +50,7 @@ use crate::net::{Head, RimError};
 /// That the bootstrap door is closed, in the journal's word.
 const DOOR_CLOSED: &str = "door-closed";
 /// Why authentications fail, in the words of the journal.
-const AUTH_FAILURES: [&str; 21] = [
+const AUTH_FAILURES: [&str; 22] = [
     "missing",
     "malformed",
     "unknown-key",
@@ -66,6 +66,7 @@ const AUTH_FAILURES: [&str; 21] = [
     "web-identity/claim",
     "web-identity/issuer",
     "web-identity/audience",
+    "web-identity/request",
     "web-identity/expired",
     "web-identity/not-yet",
     "unavailable",

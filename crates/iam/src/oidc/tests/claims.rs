@@ -197,3 +197,48 @@ fn tags_and_source_come_in_aws_own_claims() {
         assert!(matches!(refused, Some(TokenError::Claim(_))), "{wrong}");
     }
 }
+
+#[test]
+fn claims_that_differ_in_case_alone_are_refused() {
+    for (one, value) in [
+        ("Sub", r#""mallory""#),
+        ("AUD", r#""x""#),
+        ("ISS", "7"),
+        ("EXP", "{}"),
+        ("https://aws.amazon.com/TAGS", "{}"),
+    ] {
+        let other = one.to_lowercase();
+        let mut changes = vec![(one, value)];
+        if other.starts_with("https") {
+            changes.push((other.as_str(), "{}"));
+        }
+        assert!(matches!(told(&changes), Err(TokenError::Malformed(_))), "{one}");
+    }
+    assert!(matches!(
+        told(&[("email", r#""a""#), ("eMail", r#""b""#)]),
+        Err(TokenError::Malformed(_))
+    ));
+    for spelling in ["oaud", "Oaud", "OAUD"] {
+        let verified = told(&[(spelling, r#""x""#), ("Email", r#""a""#)]).unwrap();
+        let claims = &verified.identity().claims;
+        assert!(
+            !claims.contains_key(spelling),
+            "what we say of the audience is not theirs to say"
+        );
+        assert!(claims.contains_key("Email"));
+    }
+}
+
+#[test]
+fn a_client_knows_its_own_token() {
+    let signer = Signer::ed();
+    let is_for = |changes: &[(&str, &str)], client: &str| {
+        let token = signer.token(r#"{"alg":"EdDSA"}"#, &claims(changes));
+        IdToken::parse(&token).unwrap().is_for(client)
+    };
+    assert!(is_for(&[], "moho-cli") && !is_for(&[], "other") && !is_for(&[], ""));
+    let both = [("aud", r#"["other","moho-cli"]"#)];
+    assert!(is_for(&both, "moho-cli") && is_for(&both, "other"));
+    let party = [both[0], ("azp", r#""other""#)];
+    assert!(!is_for(&party, "moho-cli") && is_for(&party, "other"));
+}

@@ -143,6 +143,11 @@ mod tests {
             (Some("state"), Some("https://other")),
         ] {
             assert!(!ours(&arrived(state, issuer)), "{state:?} {issuer:?}");
+            let declined = Arrived {
+                error: Some("access_denied".to_owned()),
+                ..arrived(state, issuer)
+            };
+            assert!(!ours(&declined), "{state:?} {issuer:?}");
         }
     }
 

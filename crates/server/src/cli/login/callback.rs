@@ -1,5 +1,9 @@
 //! Where the browser comes back to: one address of the loopback interface, for as long as one login takes.
+//!
+//! Other users of the machine see the address that the browser was started with, and with it everything that a callback
+//! needs but the right code: they could log the person in as themselves. So only sockets of the same user are heard.
 
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -7,13 +11,15 @@ use anyhow::Context;
 use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::whose;
 
 /// Bytes of a request's head: a code and a state have some hundred.
 const LONGEST: usize = 16 << 10;
 /// For one request.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Connections at once. Browsers open a few before they need them.
+/// Connections at once: for one more the oldest goes. Browsers open a few before they need them.
 const MOST: usize = 32;
 const PATH: &str = "/callback";
 
@@ -48,14 +54,22 @@ impl Callback {
     /// Waits for the first request that `is_ours`; all others are turned away.
     pub(super) async fn wait(self, is_ours: impl Fn(&Arrived) -> bool) -> anyhow::Result<Arrived> {
         let mut coming = JoinSet::new();
+        let mut held: VecDeque<AbortHandle> = VecDeque::new();
         loop {
             let (stream, arrived) = tokio::select! {
-                accepted = self.listener.accept(), if coming.len() < MOST => {
-                    let (stream, _) = accepted?;
-                    coming.spawn(async move {
+                accepted = self.listener.accept() => {
+                    let (stream, from) = accepted?;
+                    if !is_own(from, self.address)? {
+                        continue;
+                    }
+                    held.retain(|one| !one.is_finished());
+                    if held.len() >= MOST && let Some(oldest) = held.pop_front() {
+                        oldest.abort();
+                    }
+                    held.push_back(coming.spawn(async move {
                         let read = tokio::time::timeout(PATIENCE, arrive(stream)).await;
                         read.ok().flatten()
-                    });
+                    }));
                     continue;
                 }
                 Some(ended) = coming.join_next() => match ended {
@@ -80,6 +94,16 @@ impl Callback {
             }
         }
     }
+}
+
+/// Whether a connection to `to` comes from a socket of the user who runs this.
+fn is_own(from: SocketAddr, to: SocketAddr) -> anyhow::Result<bool> {
+    let (SocketAddr::V4(from), SocketAddr::V4(to)) = (from, to) else {
+        return Ok(false);
+    };
+    let owner = whose::owner(from, to)
+        .context("who comes to this port cannot be told, as /proc/net/tcp cannot be read: use --device")?;
+    Ok(owner == Some(moho_os::own_user()))
 }
 
 /// Reads one request's head: the connection, and what it brings if it is for us.
@@ -179,7 +203,10 @@ mod tests {
                 .ends_with(&format!(":{}/callback", address.port()))
         );
         let browser = async {
-            let _silent = TcpStream::connect(address).await.unwrap();
+            let mut silent = Vec::new();
+            for _ in 0..MOST * 2 {
+                silent.push(TcpStream::connect(address).await.unwrap());
+            }
             let mut answers = Vec::new();
             for target in [
                 "/favicon.ico",

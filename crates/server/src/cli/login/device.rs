@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::kept::{Token, Tokens};
 use super::provider::{OpenIdProvider, ProviderSays};
-use super::tell;
+use super::{shown, tell};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// What RFC 8628 says of who is told nothing, and of who is told to slow down.
@@ -28,7 +28,6 @@ struct Code {
 /// Shows the code, and asks until somebody has typed it in.
 pub(super) async fn log_in(provider: &OpenIdProvider, scope: &str) -> anyhow::Result<Tokens> {
     let code: Code = provider.device_code(scope).await?;
-    let shown = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
     tell(&format!(
         "moho: open {} on any device and enter the code {}",
         shown(&code.verification_uri),

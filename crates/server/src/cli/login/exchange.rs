@@ -12,6 +12,7 @@ use moho_terms::{SessionName, Timestamp};
 use zeroize::Zeroizing;
 
 use super::kept::{Login, Session, Token};
+use super::shown;
 use crate::cli::sts::{credentials, element, form};
 use crate::outbound::{HttpsUrl, Peer, connector};
 
@@ -80,11 +81,7 @@ async fn ask(login: &Login, form: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     if answer.status.is_success() {
         return Ok(body);
     }
-    let part = |name: &str| {
-        element(&body, name)
-            .map(|text| text.to_string())
-            .unwrap_or_default()
-    };
+    let part = |name: &str| element(&body, name).map(|text| shown(&text)).unwrap_or_default();
     bail!(
         "AssumeRoleWithWebIdentity was refused ({}, {}): {}",
         answer.status,

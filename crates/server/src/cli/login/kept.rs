@@ -219,10 +219,10 @@ impl Logins {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    pub(super) fn login() -> Login {
+    pub(in crate::cli::login) fn login() -> Login {
         serde_json::from_str(
             r#"{"moho": "https://127.0.0.1:8443", "ca_file": null, "region": "us-east-1", "role": "arn", "issuer": "https://i",
                 "client_id": "c", "issuer_ca": null, "scope": "openid", "duration_seconds": 3600, "session_name": null,

@@ -12,6 +12,7 @@ mod kept;
 mod process;
 mod profile;
 mod provider;
+mod whose;
 mod wish;
 
 use std::io::Write;
@@ -159,12 +160,15 @@ fn how() -> [Arg; 6] {
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    // Not more: the browser that is started inherits the rest, and some need set-user-id programs of their own.
+    moho_os::close_process().map_err(|error| Failure::new(Exit::InTheWay, error))?;
     let name = profile_name(matches)?;
     let logins = Logins::of_user().map_err(Failure::of(Exit::InTheWay))?;
     let _turn = logins.lock(&name).map_err(Failure::of(Exit::InTheWay))?;
     let earlier = logins.read(&name).map_err(Failure::of(Exit::InTheWay))?;
     let wish = wish::of(matches, earlier.as_ref()).map_err(Failure::of(Exit::Usage))?;
-    let profile = Profile::named(&name, &logins.program().map_err(Failure::of(Exit::InTheWay))?);
+    let program = logins.program().map_err(Failure::of(Exit::InTheWay))?;
+    let profile = Profile::named(&name, &program).map_err(Failure::of(Exit::InTheWay))?;
     // Before anybody logs in for nothing.
     profile
         .check(&logins.aws_config().map_err(Failure::of(Exit::InTheWay))?)
@@ -243,6 +247,15 @@ fn tell(text: &str) {
     drop(writeln!(std::io::stderr().lock(), "{text}"));
 }
 
+/// What somebody else says, as a terminal may show it.
+fn shown(text: &str) -> String {
+    let escaped = text.chars().map(|c| match c {
+        _ if c.is_control() => c.escape_default().to_string(),
+        _ => c.to_string(),
+    });
+    escaped.collect()
+}
+
 /// Prints the credentials in the form asked for.
 fn print(login: &Login, name: &str, format: &str) -> Result<(), Failure> {
     let credentials = login.credentials().map_err(Failure::of(Exit::Failed))?;
@@ -253,4 +266,17 @@ fn print(login: &Login, name: &str, format: &str) -> Result<(), Failure> {
         _ => printed.profile_lines(name),
     };
     say(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_say_moves_no_cursor() {
+        assert_eq!(
+            shown("no, \"Zoë\"\u{1b}[2J\r\n\u{9b}"),
+            "no, \"Zoë\"\\u{1b}[2J\\r\\n\\u{9b}"
+        );
+    }
 }

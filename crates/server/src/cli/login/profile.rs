@@ -21,6 +21,9 @@ const OTHERS: [&str; 7] = [
 ];
 const OWN: [&str; 4] = ["credential_process", "region", "endpoint_url", "ca_bundle"];
 
+/// What means something to a shell, between quotes or without them.
+const SHELLS: &str = "\"'\\$`;&|<>()*?[]{}#~!";
+
 /// A profile that gets its credentials from `moho credential-process`.
 pub(super) struct Profile {
     name: String,
@@ -29,12 +32,19 @@ pub(super) struct Profile {
 
 impl Profile {
     /// The profile `name`, for which AWS's tools run `program`.
-    pub(super) fn named(name: &str, program: &Path) -> Self {
-        let program = quoted(&program.to_string_lossy());
-        Self {
+    ///
+    /// # Errors
+    /// The program's path is nothing that every one of AWS's tools reads alike: some give the line to a shell.
+    pub(super) fn named(name: &str, program: &Path) -> anyhow::Result<Self> {
+        let path = plain(program)?;
+        if path.contains(|c: char| SHELLS.contains(c)) {
+            bail!("the path of this program has characters that a shell reads otherwise: {path}");
+        }
+        let program = quoted(path);
+        Ok(Self {
             process: format!("{program} credential-process --profile {name}"),
             name: name.to_owned(),
-        }
+        })
     }
 
     /// Whether the profile can be written.
@@ -163,10 +173,19 @@ fn read(file: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
 }
 
-/// A word as AWS's tools split it.
+/// A path that is one line of text.
+pub(super) fn plain(path: &Path) -> anyhow::Result<&str> {
+    let text = path.to_str().filter(|text| !text.chars().any(char::is_control));
+    text.with_context(|| {
+        let shown = path.to_string_lossy();
+        format!("`{}` is no plain text: choose another path", shown.escape_debug())
+    })
+}
+
+/// A word as AWS's tools, and shells, split it.
 fn quoted(word: &str) -> String {
-    if word.contains(|c: char| c.is_whitespace() || "\"'\\".contains(c)) {
-        format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
+    if word.contains(char::is_whitespace) {
+        format!("\"{word}\"")
     } else {
         word.to_owned()
     }
@@ -179,7 +198,7 @@ mod tests {
     use super::*;
 
     fn profile() -> Profile {
-        Profile::named("moho", Path::new("/opt/my tools/moho"))
+        Profile::named("moho", Path::new("/opt/my tools/moho")).unwrap()
     }
 
     fn login() -> Login {
@@ -189,6 +208,17 @@ mod tests {
                 "refresh_token": null, "session": null}"#,
         )
         .unwrap()
+    }
+
+    #[test]
+    fn a_program_with_a_path_for_a_shell_is_refused() {
+        let refused = |path: &str| Profile::named("moho", Path::new(path)).is_err();
+        for c in SHELLS.chars().chain("\n\r\t\0\u{7f}\u{85}".chars()) {
+            assert!(refused(&format!("/opt/a{c}b/moho")), "{c:?}");
+        }
+        let bytes = std::os::unix::ffi::OsStrExt::from_bytes(&b"/opt/\xff"[..]);
+        assert!(Profile::named("moho", Path::new::<std::ffi::OsStr>(bytes)).is_err());
+        assert!(!refused("/opt/ä-b_c.d+e@f,g:h=i%j k/moho"));
     }
 
     const OURS: &str = "credential_process = \"/opt/my tools/moho\" credential-process --profile moho\nregion = eu-1\n\

@@ -136,6 +136,9 @@ impl OpenIdProvider {
         if token.issuer() != self.issuer {
             bail!("the identity provider's ID Token is another's");
         }
+        if !token.is_for(&self.client_id) {
+            bail!("the identity provider's ID Token is for another client");
+        }
         Ok(Tokens {
             id_token,
             refresh_token: granted.refresh_token,

@@ -7,6 +7,7 @@ use clap::ArgMatches;
 use moho_terms::{Arn, Region, SessionName};
 
 use super::kept::Login;
+use super::profile::plain;
 use crate::outbound::HttpsUrl;
 
 /// A login that nobody has made yet.
@@ -62,6 +63,12 @@ fn check(login: &Login) -> anyhow::Result<()> {
     if moho.path() != "/" {
         bail!("--endpoint: expected no path, such as https://moho.example.com:8443");
     }
+    // They become lines of AWS's settings.
+    for (name, file) in [("ca-file", &login.ca_file), ("issuer-ca-file", &login.issuer_ca)] {
+        if let Some(file) = file {
+            plain(file).with_context(|| format!("--{name}"))?;
+        }
+    }
     login.issuer.parse::<HttpsUrl>().context("--issuer")?;
     login.region.parse::<Region>().context("--region")?;
     let role: Arn = login.role.parse().context("--role")?;
@@ -105,6 +112,20 @@ mod tests {
         );
         let told = wish("--issuer https://login", None).unwrap_err().to_string();
         assert!(told.starts_with("--endpoint is needed"), "{told}");
+    }
+
+    #[test]
+    fn a_file_whose_name_is_more_than_a_line_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca\ncredential_process = evil");
+        std::fs::write(&path, "").unwrap();
+        for name in ["--ca-file", "--issuer-ca-file"] {
+            let words = ["login"].into_iter().chain(WHOLE.split_whitespace());
+            let words = words.chain([name, path.to_str().unwrap()]);
+            let matches = crate::cli::login::command().try_get_matches_from(words).unwrap();
+            let error = of(&matches, None).unwrap_err().to_string();
+            assert_eq!(error, name);
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! An issuer's keys as they were last seen: when they are good as they are, when they are asked for again, who waits.
 //!
-//! Young keys are used as they are. Older ones are used too, and asked for again meanwhile; still older ones only if
-//! their issuer cannot be reached; and after a day none. One task asks at a time, whoever waits for it, and it goes on
-//! when they leave.
+//! Young keys are used as they are. Whoever needs older ones waits for newer, as their issuer may have taken one back; the
+//! old ones are used only if it cannot be reached, and after some hours not even then. One task asks at a time, whoever
+//! waits for it, and it goes on when they leave.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,13 +16,14 @@ use super::Unreachable;
 
 /// Seconds for which keys are used without asking for newer ones.
 const YOUNG: u64 = 600;
-/// Seconds for which nobody waits for newer ones.
+/// Seconds for which they are used by those who find no room to wait for newer ones.
 const RIPE: u64 = 3_600;
-/// Seconds for which they are used while their issuer cannot be reached.
-const OLDEST: u64 = 86_400;
+/// Seconds for which they are used while their issuer cannot be reached. Long enough for somebody to mend it; and no
+/// longer, as whoever has stolen a key, and can keep us from its issuer, has it until then.
+const OLDEST: u64 = 4 * 3_600;
 /// Seconds between the end of one try and the next one.
 const PAUSE: u64 = 10;
-/// How many requests wait for one issuer.
+/// How many requests wait for one issuer. Its answer ends within seconds (see `fetch`), and so does their waiting.
 const MOST_WAITING: usize = 256;
 
 /// One try to get the keys.
@@ -88,9 +89,13 @@ impl IssuerKeys {
             Answer::Keys(kept) => Ok(kept),
             Answer::Failed(why) => Err(why),
             Answer::Wait(ending) => {
-                self.wait(ending).await?;
+                let waited = self.wait(ending).await;
                 let state = self.shared.state();
                 let now = self.shared.clock.now();
+                if let Err(crowded) = waited {
+                    let kept = state.kept.clone().filter(|kept| kept.age(now) < RIPE);
+                    return kept.ok_or(crowded);
+                }
                 match (&state.kept, state.last) {
                     (Some(kept), _) if kept.age(now) < OLDEST => Ok(kept.clone()),
                     (_, Some((_, Err(why)))) => Err(why),
@@ -131,11 +136,8 @@ impl IssuerKeys {
         let kept = state.kept.clone().filter(|_| age < OLDEST);
         match (kept, state.pauses(now)) {
             (Some(kept), _) if age < YOUNG => Answer::Keys(kept),
-            (Some(kept), true) => Answer::Keys(kept),
-            (Some(kept), false) if age < RIPE => {
-                drop(self.ask(&mut state));
-                Answer::Keys(kept)
-            }
+            // The last try failed just now, or these would be young.
+            (Some(kept), true) if !state.asking => Answer::Keys(kept),
             (None, true) if !state.asking => match state.last {
                 Some((_, Err(why))) => Answer::Failed(why),
                 Some((_, Ok(()))) | None => Answer::Wait(self.ask(&mut state)),

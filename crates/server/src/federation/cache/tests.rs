@@ -72,38 +72,27 @@ impl Scene {
     fn down(&self) {
         self.up.store(0, Ordering::SeqCst);
     }
-
-    async fn idle(&self) {
-        while self.keys.shared.state().asking {
-            tokio::task::yield_now().await;
-        }
-    }
 }
 
 #[tokio::test]
-async fn young_keys_are_used_and_ripe_ones_meanwhile() {
+async fn young_keys_are_used_and_older_ones_are_not() {
     let scene = Scene::set(10);
     assert_eq!(scene.keys.keys().await.unwrap().keys.len(), 1);
     scene.pass(YOUNG - 1);
     assert_eq!(scene.keys.keys().await.unwrap().keys.len(), 1);
     assert_eq!(scene.asked(), 1);
     scene.pass(1);
-    assert_eq!(scene.keys.keys().await.unwrap().keys.len(), 1, "nobody waits");
-    scene.idle().await;
     assert_eq!(
         (scene.keys.keys().await.unwrap().keys.len(), scene.asked()),
-        (2, 2)
+        (2, 2),
+        "what the issuer took back is gone"
     );
     scene.pass(RIPE);
-    assert_eq!(
-        scene.keys.keys().await.unwrap().keys.len(),
-        3,
-        "too old to be used unasked"
-    );
+    assert_eq!(scene.keys.keys().await.unwrap().keys.len(), 3);
 }
 
 #[tokio::test]
-async fn keys_stay_good_for_a_day_without_their_issuer() {
+async fn keys_stay_good_for_hours_without_their_issuer() {
     let scene = Scene::set(100);
     scene.keys.keys().await.unwrap();
     scene.down();
@@ -159,6 +148,26 @@ async fn an_unknown_key_is_asked_for_but_not_often() {
         Err(Unreachable::Connect)
     ));
     assert!(scene.keys.keys().await.is_ok(), "what is known stays good");
+}
+
+#[tokio::test]
+async fn whoever_finds_no_room_to_wait_takes_what_is_kept() {
+    let scene = Scene::set(1);
+    scene.keys.keys().await.unwrap();
+    scene.pass(RIPE - 1);
+    let mut waiting = Vec::new();
+    for _ in 0..MOST_WAITING {
+        let mut one = Box::pin(scene.keys.keys());
+        assert!(look(&mut one).await.is_none());
+        waiting.push(one);
+    }
+    assert_eq!(scene.keys.keys().await.unwrap().keys.len(), 1, "not that old");
+    scene.pass(1);
+    assert!(matches!(scene.keys.keys().await, Err(Unreachable::Crowded)));
+    scene.answers.add_permits(1);
+    for one in waiting {
+        assert_eq!(one.await.unwrap().keys.len(), 2);
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! The one way in without credentials of ours: an identity provider's token for a session of a role.
 //!
 //! token → its issuer's signature, its time → the account's provider and its client ids → who it is → what the role's
-//! trust policy says of that. What is wrong with the token itself is told; an account without such a provider, a role
-//! that is not there and one whose trust policy refuses are denied in the same words.
+//! trust policy says of that. What is wrong with the token itself is told; an account without such a provider, a provider
+//! with other client ids, a role that is not there and one whose trust policy refuses are denied in the same words, and
+//! count alike against who tries.
 
 use std::sync::Arc;
 
@@ -44,13 +45,19 @@ pub(in crate::road) async fn assume(
         route,
         measured: (span, entrance),
     } = *bringing;
-    let mut asking = Asking::of_web_identity(&assume)?;
-    let refused = |error: TokenError| authenticate::refused(platform, (peer, facts), &error.into());
+    let refused = |error: TokenError| {
+        // An issuer that is away is not the peer's fault.
+        if error != TokenError::Unreachable {
+            authenticate::proof_failed(platform, peer);
+        }
+        authenticate::refused(platform, (peer, facts), &error.into())
+    };
     if authenticate::has_failed_too_often(platform, peer) {
         return Err(Failure::Throttled {
             retry_after: failure::RETRY_AFTER,
         });
     }
+    let mut asking = Asking::of_web_identity(&assume).map_err(|failure| in_vain(bringing, failure))?;
     let text = std::str::from_utf8(assume.web_identity_token.expose());
     let text = text.map_err(|_no_text| refused(TokenError::Malformed("it is not text")))?;
     let verified = verify(platform, &asking.role, text).await?.map_err(refused)?;
@@ -67,7 +74,22 @@ pub(in crate::road) async fn assume(
         span,
         entrance,
     };
-    take_on(&trip, asking, &web).map(reply::whole)
+    let taken_on = take_on(&trip, asking, &web);
+    if let Err(Failure::AccessDenied(_)) = &taken_on {
+        authenticate::proof_failed(platform, peer);
+    }
+    taken_on.map(reply::whole)
+}
+
+/// Notes a request that fails before its token is looked at, like any other that proves nothing.
+pub(in crate::road) fn in_vain(bringing: &Bringing<'_>, failure: Failure) -> Failure {
+    let whose = (bringing.peer, bringing.facts);
+    let noted = authenticate::refused(bringing.platform, whose, &TokenError::Request.into());
+    if noted == Failure::Unavailable {
+        noted
+    } else {
+        failure
+    }
 }
 
 /// Checks a token for the account of `role`. What the outer error says is no fault of the token.

@@ -144,6 +144,7 @@ fn every_word_of_the_journal_is_counted_from_the_start() {
         AuthnError::WebIdentity(TokenError::Claim("x")),
         AuthnError::WebIdentity(TokenError::Issuer),
         AuthnError::WebIdentity(TokenError::Audience),
+        AuthnError::WebIdentity(TokenError::Request),
         AuthnError::WebIdentity(TokenError::NotYet("x")),
         AuthnError::WebIdentity(TokenError::Expired {
             now: Timestamp::from_unix_seconds(2),

@@ -80,7 +80,7 @@ fn simulates(document: &Arc<PolicyDocument>) {
         assert!(matched.start < matched.end && matched.end.line <= lines.max(1));
     }
     for key in document.context_keys() {
-        assert!(!key.is_empty() && document.as_str().contains(&key));
+        assert!(!key.is_empty() && document.as_str().contains(key.as_str()));
     }
 }
 

@@ -1,5 +1,6 @@
 """Private endpoints: listeners for clients with a certificate, their policies, and EC2's operations on them."""
 
+import hashlib
 import json
 import os
 import socket
@@ -9,11 +10,14 @@ import subprocess
 import boto3
 import httpx2
 import pytest
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import journal
 import serving
+from federating import REFUSAL, trust
+from identity_provider import PlayedIssuer
 from private import (
     CLIENT,
     ELSEWHERE,
@@ -50,7 +54,14 @@ def strangers(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, clients):
+def issuer(tmp_path_factory):
+    played = PlayedIssuer(tmp_path_factory.mktemp("issuer"))
+    yield played
+    played.end()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, clients, issuer):
     """A server with a public listener and three private endpoints, one of which lets only another account in."""
     folder = tmp_path_factory.mktemp("private")
     public, private, foreign = free_port(), free_port(), free_port()
@@ -61,7 +72,9 @@ def server(tmp_path_factory, clients):
     }
     file = folder / "moho.toml"
     file.write_text(settings(clients, endpoints, f"127.0.0.1:{public}"))
-    made = PrivateMoho(folder / "data", file=file, clients=clients, url=f"https://127.0.0.1:{private}", arguments=("--log-format", "json"))
+    trusting = ("--federation-issuer", issuer.issuer, "--federation-ca", str(issuer.certificate.authority))
+    arguments = ("--log-format", "json", *trusting)
+    made = PrivateMoho(folder / "data", file=file, clients=clients, url=f"https://127.0.0.1:{private}", arguments=arguments)
     made.port = public
     made.foreign_url = f"https://127.0.0.1:{foreign}"
     made.socket = folder / "private.sock"
@@ -172,6 +185,26 @@ def test_principals_of_other_accounts_are_turned_away_and_written_down(server):
     assert {(entry["outcome"], entry["reason"]) for entry in entries} == {("deny", "explicit-deny/endpoint")}
 
 
+def test_a_token_becomes_a_session_by_an_endpoint_that_its_roles_account_may_pass(server, issuer):
+    iam = server.boto3("iam", "Admin")
+    asked = {"Url": issuer.issuer, "ClientIDList": ["moho"], "ThumbprintList": ["a" * 40]}
+    provider = iam.create_open_id_connect_provider(**asked)["OpenIDConnectProviderArn"]
+    role = iam.create_role(RoleName="Workload", AssumeRolePolicyDocument=trust(provider))["Role"]["Arn"]
+
+    def assume(url: str) -> dict:
+        shown = (str(server.clients.certificate), str(server.clients.key))
+        config = Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1}, proxies={}, client_cert=shown)
+        sts = boto3.client("sts", endpoint_url=url, verify=str(server.authority), region_name="us-east-1", config=config)
+        return sts.assume_role_with_web_identity(RoleArn=role, RoleSessionName="probe", WebIdentityToken=issuer.token())
+
+    assert assume(server.private_url)["AssumedRoleUser"]["Arn"].endswith(":assumed-role/Workload/probe")
+    status, code, message = refused(assume, server.foreign_url)
+    assert (status, code) == (403, "AccessDenied") and message == REFUSAL
+    [*_, last] = [entry for entry in journal.verified_entries(server.data) if entry["action"] == "sts:AssumeRoleWithWebIdentity"]
+    assert (last["endpoint"], last["reason"]) == (FOREIGN, "explicit-deny/endpoint")
+    assert last["statement"] == "RolesOfAllowedAccountsOnly"
+
+
 def test_a_unix_socket_is_an_endpoint_like_any_other(server, clients):
     def curl(*arguments: str) -> subprocess.CompletedProcess:
         base = ["curl", "-sS", "--unix-socket", str(server.socket), "--cacert", str(server.authority), *arguments]
@@ -185,6 +218,8 @@ def test_a_unix_socket_is_an_endpoint_like_any_other(server, clients):
     assert server.socket.stat().st_mode & 0o777 == 0o660
     entries = [entry for entry in journal.verified_entries(server.data) if entry.get("endpoint") == SOCKET]
     assert entries and {entry["source_ip"] for entry in entries} == {None}
+    shown = hashlib.sha256(ssl.PEM_cert_to_DER_cert(clients.certificate.read_text())).hexdigest()
+    assert {(entry["peer_uid"], entry["client_certificate_sha256"]) for entry in entries} == {(os.getuid(), shown)}
 
 
 def test_the_settings_endpoints_are_described_and_keep_what_they_are(server):

@@ -39,6 +39,8 @@ pub(crate) fn entry(second: u64) -> Entry {
         source_identity: None,
         endpoint: None,
         source_ip: Some("127.0.0.1".parse().unwrap()),
+        peer_uid: None,
+        client_certificate_sha256: None,
         user_agent_sha256: None,
         error_code: None,
     }

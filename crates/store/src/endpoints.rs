@@ -1,6 +1,6 @@
 //! Private endpoints: those that accounts made, and the policies of all.
 //!
-//! Which endpoints the settings name, and whose they are, is the caller's to know: of those, only the policy is kept here.
+//! Which endpoints the settings name is the caller's to know: of those, only the policy is kept here, and whose it is.
 
 use std::collections::BTreeMap;
 
@@ -99,7 +99,6 @@ impl Store {
             made.map(EndpointCreated::Done)
                 .ok_or(rusqlite::Error::QueryReturnedNoRows)
         })?;
-        self.policies.forget();
         Ok(created)
     }
 
@@ -141,73 +140,74 @@ impl Store {
                 params![account.as_str(), id.as_str(), policy.map(PolicyDocument::as_str)],
             )
         })?;
-        self.policies.forget();
         Ok(changed > 0)
     }
 
-    /// Changes the policy of an endpoint that the settings name and that is the permit's account's, as the caller has made
-    /// sure; `None` for the default.
+    /// Changes the policy of an endpoint that the settings give the permit's account; `None` for the default. Whether there
+    /// is one.
     ///
     /// # Errors
     /// [`StoreError`] if it cannot be kept.
     pub fn set_configured_endpoint_policy(
         &self,
-        _permit: &Permit<ec2::ModifyVpcEndpoint>,
+        permit: &Permit<ec2::ModifyVpcEndpoint>,
         id: &EndpointId,
         policy: Option<&PolicyDocument>,
-    ) -> Result<(), StoreError> {
-        self.database.write(|transaction| {
-            transaction.execute(
-                "UPDATE configured_endpoint SET policy = ?2 WHERE endpoint_id = ?1",
-                params![id.as_str(), policy.map(PolicyDocument::as_str)],
-            )
-        })?;
-        self.policies.forget();
-        Ok(())
-    }
-
-    /// Deletes an endpoint that the permit's account made. Whether there was one.
-    ///
-    /// # Errors
-    /// [`StoreError`] if it cannot be deleted.
-    pub fn delete_endpoint(
-        &self,
-        permit: &Permit<ec2::DeleteVpcEndpoints>,
-        id: &EndpointId,
     ) -> Result<bool, StoreError> {
         let account = permit.session().account();
-        let deleted = self.database.write(|transaction| {
+        let changed = self.database.write(|transaction| {
             transaction.execute(
-                "DELETE FROM vpc_endpoint WHERE account_id = ?1 AND endpoint_id = ?2",
-                params![account.as_str(), id.as_str()],
+                "UPDATE configured_endpoint SET policy = ?3 WHERE account_id = ?1 AND endpoint_id = ?2",
+                params![account.as_str(), id.as_str(), policy.map(PolicyDocument::as_str)],
             )
         })?;
-        self.policies.forget();
-        Ok(deleted > 0)
+        Ok(changed > 0)
     }
 
-    /// Notes the endpoints that the settings name, the first time they do.
+    /// Deletes endpoints that the permits' accounts made: all, or none if that fails. Of each, whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be deleted.
+    pub fn delete_endpoints(
+        &self,
+        endpoints: &[(EndpointId, Permit<ec2::DeleteVpcEndpoints>)],
+    ) -> Result<Vec<bool>, StoreError> {
+        self.database.write(|transaction| {
+            let mut delete =
+                transaction.prepare("DELETE FROM vpc_endpoint WHERE account_id = ?1 AND endpoint_id = ?2")?;
+            let each = endpoints.iter().map(|(id, permit)| {
+                let deleted = delete.execute(params![permit.session().account().as_str(), id.as_str()])?;
+                Ok(deleted > 0)
+            });
+            each.collect()
+        })
+    }
+
+    /// Notes the endpoints that the settings name, and whose they are. One that is another account's than it was begins
+    /// anew: what its former owner let through is nothing to the new one.
     ///
     /// # Errors
     /// [`StoreError`] if they cannot be kept.
     pub fn note_configured_endpoints<'a>(
         &self,
-        ids: impl Iterator<Item = &'a EndpointId>,
+        endpoints: impl Iterator<Item = (&'a EndpointId, AccountId)>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let ids: Vec<&EndpointId> = ids.collect();
+        let endpoints: Vec<_> = endpoints.collect();
         self.database.write(|transaction| {
-            for id in ids {
+            for (id, owner) in endpoints {
                 transaction.execute(
-                    "INSERT INTO configured_endpoint VALUES (?1, NULL, ?2) ON CONFLICT DO NOTHING",
-                    params![id.as_str(), micros(now)],
+                    "INSERT INTO configured_endpoint VALUES (?1, ?2, NULL, ?3) ON CONFLICT (endpoint_id) DO UPDATE
+                     SET account_id = excluded.account_id, policy = NULL, created_at = excluded.created_at
+                     WHERE account_id <> excluded.account_id",
+                    params![id.as_str(), owner.as_str(), micros(now)],
                 )?;
             }
             Ok(())
         })
     }
 
-    /// What is kept of an endpoint that the settings name.
+    /// What is kept of an endpoint that the settings name, for whose it is now.
     ///
     /// # Errors
     /// [`StoreError`] if it cannot be read.

@@ -309,10 +309,13 @@ fn unauthenticated(request: &RequestFacts, time: Timestamp, reason: &'static str
         source_identity: None,
         endpoint: request.endpoint.as_ref().map(|endpoint| endpoint.id.clone()),
         source_ip: request.source_ip,
-        user_agent_sha256: request
-            .user_agent_sha256
-            .as_ref()
-            .map(|digest| hex::encode(digest)),
+        peer_uid: request.peer_uid,
+        client_certificate_sha256: digits(request.client_certificate_sha256.as_ref()),
+        user_agent_sha256: digits(request.user_agent_sha256.as_ref()),
         error_code: None,
     }
+}
+
+fn digits(digest: Option<&[u8; 32]>) -> Option<String> {
+    digest.map(|digest| hex::encode(digest))
 }

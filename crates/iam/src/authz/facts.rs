@@ -64,6 +64,10 @@ pub struct RequestFacts {
     pub request_id: RequestId,
     /// From which address; `None` on a local socket.
     pub source_ip: Option<IpAddr>,
+    /// The user id of the process that sent it, as the kernel vouches; `None` for one from the network.
+    pub peer_uid: Option<u32>,
+    /// SHA-256 of the certificate, in DER, that its client showed and that was verified.
+    pub client_certificate_sha256: Option<[u8; 32]>,
     /// SHA-256 of its `User-Agent`, as received.
     pub user_agent_sha256: Option<[u8; 32]>,
     /// Its `User-Agent`, if that is text.
@@ -81,6 +85,8 @@ impl RequestFacts {
         Self {
             request_id,
             source_ip: None,
+            peer_uid: None,
+            client_certificate_sha256: None,
             user_agent_sha256: None,
             user_agent: None,
             endpoint: None,

@@ -53,6 +53,11 @@ pub struct Entry {
     pub endpoint: Option<String>,
     /// From which address; `None` on a local socket.
     pub source_ip: Option<IpAddr>,
+    /// The user id of the process at the other end of a local socket, as the kernel vouches; `None` for one on the
+    /// network.
+    pub peer_uid: Option<u32>,
+    /// SHA-256 of the certificate (DER) that the client showed at a private endpoint, in hexadecimal.
+    pub client_certificate_sha256: Option<String>,
     /// SHA-256 of the caller's `User-Agent`, in hexadecimal.
     pub user_agent_sha256: Option<String>,
     /// The error the caller gets, such as `AccessDenied`; `None` when allowed.

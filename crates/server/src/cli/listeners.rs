@@ -11,18 +11,24 @@ use anyhow::Context;
 use moho_iam::bootstrap::Attestation;
 use moho_terms::EndpointId;
 
-use crate::config::{Config, EndpointConfig, Place};
-use crate::net::tls::{Certificates, authorities};
+use crate::config::{Config, Place};
+use crate::net::tls::{Certificates, ClientAuthorities};
 use crate::net::{Entrance, Listener, Road, Server, SocketListener};
 
 /// Sockets that listen, but are not served yet.
 pub(super) struct Listeners {
     public: Vec<Listener>,
-    private: Vec<(EndpointConfig, Private)>,
+    private: Vec<Private>,
     plain: Option<Listener>,
 }
 
-enum Private {
+struct Private {
+    id: EndpointId,
+    clients: ClientAuthorities,
+    socket: Socket,
+}
+
+enum Socket {
     Address(Listener),
     Socket(SocketListener),
 }
@@ -44,12 +50,13 @@ impl Listeners {
         let mut private = Vec::with_capacity(config.endpoints.len());
         for endpoint in &config.endpoints {
             let named = || format!("the private endpoint {}", endpoint.id);
-            drop(authorities(&endpoint.client_ca).with_context(named)?);
+            let clients = ClientAuthorities::read(&endpoint.client_ca).with_context(named)?;
             let socket = match &endpoint.listen {
-                Place::Address(address) => Private::Address(Listener::bind(*address).with_context(named)?),
-                Place::Socket(path) => Private::Socket(SocketListener::bind(path).with_context(named)?),
+                Place::Address(address) => Socket::Address(Listener::bind(*address).with_context(named)?),
+                Place::Socket(path) => Socket::Socket(SocketListener::bind(path).with_context(named)?),
             };
-            private.push((endpoint.clone(), socket));
+            let id = endpoint.id.clone();
+            private.push(Private { id, clients, socket });
         }
         let plain = config.plain_http.map(Listener::bind).transpose();
         Ok(Self {
@@ -80,26 +87,30 @@ impl Listeners {
             private: Vec::new(),
             plain: self.plain.as_ref().map(Listener::address),
         };
+        // Whatever can fail comes before anybody is served.
         let tls = Arc::clone(certificates).acceptor()?;
+        let mut private = Vec::with_capacity(self.private.len());
+        for Private { id, clients, socket } in self.private {
+            let tls = Arc::clone(certificates).private_acceptor(&clients)?;
+            private.push((id.clone(), Entrance::private(id, tls), socket));
+        }
         for listener in self.public {
             server.listen(listener, Entrance::public(tls.clone()));
         }
-        for (endpoint, socket) in self.private {
-            let tls = Arc::clone(certificates).private_acceptor(&endpoint.client_ca)?;
-            let entrance = Entrance::private(endpoint.id.clone(), tls);
+        for (id, entrance, socket) in private {
             let place = match socket {
-                Private::Address(listener) => {
+                Socket::Address(listener) => {
                     let place = Place::Address(listener.address());
                     server.listen(listener, entrance);
                     place
                 }
-                Private::Socket(listener) => {
+                Socket::Socket(listener) => {
                     let place = Place::Socket(listener.path().to_owned());
                     server.listen_on_socket(listener, entrance);
                     place
                 }
             };
-            listening.private.push((endpoint.id, place));
+            listening.private.push((id, place));
         }
         if let Some(listener) = self.plain {
             server.listen(listener, Entrance::plain());
@@ -138,6 +149,39 @@ impl Listening {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Surroundings, Typed};
+
+    #[test]
+    fn authorities_that_cannot_be_used_are_found_before_anybody_is_served() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let _inside = runtime.enter();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clients.pem");
+        let bound = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            let settings = format!(
+                "listen = []\n[endpoints.vpce-0a1b2c3d]\nlisten = '127.0.0.1:0'\nvpc = 'vpc-0a1b2c3d'\nclient_ca = '{}'\n",
+                file.display()
+            );
+            let surroundings = Surroundings {
+                cores: 1,
+                data_home: Some(folder.path().to_owned()),
+            };
+            let config = Config::resolve(&Typed::from_file(&settings).unwrap(), &surroundings).unwrap();
+            Listeners::bind(&config).map(|bound| bound.private.len())
+        };
+        let key = rcgen::KeyPair::generate().unwrap();
+        let authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        assert_eq!(bound(&authority.self_signed(&key).unwrap().pem()).unwrap(), 1);
+        // PEM, but no certificate.
+        let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let refused = format!("{:#}", bound(nonsense).unwrap_err());
+        assert!(refused.contains("vpce-0a1b2c3d"), "{refused}");
+        assert!(
+            refused.contains("holds no usable certificate authority"),
+            "{refused}"
+        );
+    }
 
     fn listening(public: &[&str], private: &[Place], plain: Option<&str>) -> Listening {
         let id: EndpointId = "vpce-0a1b2c3d".parse().unwrap();

@@ -141,7 +141,7 @@ pub fn serve<R: Road>(server: &Server<R>, door: DoorSocket, own_uid: u32, state:
             let serving = connection::http1(
                 Arc::clone(&rim),
                 Patient::new(stream, rim.settings.limits.stall, Arc::clone(&activity)),
-                ((Peer::Door { uid }, Via::Door), activity),
+                ((Peer::Door { uid }, Via::Door, None), activity),
             );
             let mut closed = state.clone();
             rim.tasks.spawn(async move {

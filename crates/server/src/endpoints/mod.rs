@@ -8,7 +8,7 @@
 mod services;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use moho_iam::authz::{Attached, EndpointFacts};
 use moho_iam::policy::{PolicyDocument, PolicyError, PolicyKind};
@@ -56,17 +56,14 @@ pub(crate) struct Endpoints {
     configured: BTreeMap<EndpointId, Configured>,
     region: Region,
     store: Arc<Store>,
+    /// What there is to know, so that a request need not wait for the store.
     known: RwLock<Known>,
+    /// Held while that is read anew: of two changes, what was read last has to stay.
+    renewing: Mutex<()>,
 }
 
-/// What was found out, until something changes.
-#[derive(Default)]
-struct Known {
-    /// Counts the changes: what was read before one must not be remembered after it.
-    generation: u64,
-    /// By listener and service, of which there are few.
-    facts: HashMap<(EndpointId, &'static str), Arc<EndpointFacts>>,
-}
+/// By listener and service, of which there are few.
+type Known = HashMap<(EndpointId, &'static str), Arc<EndpointFacts>>;
 
 impl Endpoints {
     /// Those that the settings name; `first` owns those without an owner.
@@ -93,13 +90,18 @@ impl Endpoints {
             };
             configured.insert(endpoint.id.clone(), one);
         }
-        store.note_configured_endpoints(configured.keys(), now)?;
-        Ok(Self {
+        let owners = configured.iter().map(|(id, one)| (id, one.owner));
+        store.note_configured_endpoints(owners, now)?;
+        let opened = Self {
             configured,
             region,
             store,
             known: RwLock::default(),
-        })
+            renewing: Mutex::default(),
+        };
+        let known = opened.find_all()?;
+        *opened.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        Ok(opened)
     }
 
     /// Those that the settings name, by their ids.
@@ -123,28 +125,37 @@ impl Endpoints {
         service: &'static str,
     ) -> Result<Arc<EndpointFacts>, EndpointError> {
         let key = (listener.clone(), service);
-        let before = {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(facts) = known.facts.get(&key) {
-                return Ok(Arc::clone(facts));
-            }
-            known.generation
-        };
-        let found = Arc::new(self.find(listener, service)?);
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.generation == before {
-            known.facts.insert(key, Arc::clone(&found));
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(facts) = known.get(&key) {
+            return Ok(Arc::clone(facts));
         }
-        Ok(found)
+        drop(known);
+        self.find(listener, service).map(Arc::new)
     }
 
-    /// Forgets what was found out, after a change was committed.
-    pub(crate) fn forget(&self) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        *known = Known {
-            generation: known.generation.wrapping_add(1),
-            ..Known::default()
-        };
+    /// Reads everything anew, after a change was committed; where that fails, every request asks the store itself. To be
+    /// called where waiting for the store is no harm.
+    pub(crate) fn renew(&self) {
+        let _one_by_one = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = self.find_all().unwrap_or_else(|error| {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the private endpoints could not be read anew"
+            );
+            Known::default()
+        });
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+    }
+
+    fn find_all(&self) -> Result<Known, EndpointError> {
+        let mut all = Known::new();
+        for id in self.configured.keys() {
+            for service in SERVICES {
+                let facts = Arc::new(self.find(id, service)?);
+                all.insert((id.clone(), service), facts);
+            }
+        }
+        Ok(all)
     }
 
     fn find(&self, listener: &EndpointId, service: &str) -> Result<EndpointFacts, EndpointError> {
@@ -180,12 +191,20 @@ impl Endpoints {
     }
 }
 
-/// Denies everything to everybody whose account is none of these.
+/// Denies everything to everybody whose account is none of these. A web identity has none yet: what counts is the account
+/// of the role that it asks for. Whoever has neither is denied.
 fn guard(accounts: &[AccountId]) -> Result<PolicyDocument, PolicyError> {
     let names: Vec<String> = accounts.iter().map(|account| format!("\"{account}\"")).collect();
+    let deny = |sid: &str, nobody_yet: bool, key: &str| {
+        format!(
+            r#"{{"Sid":"{sid}","Effect":"Deny","Principal":"*","Action":"*","Resource":"*","Condition":{{"Null":{{"aws:PrincipalAccount":"{nobody_yet}"}},"StringNotEquals":{{"{key}":[{}]}}}}}}"#,
+            names.join(",")
+        )
+    };
     let text = format!(
-        r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"AllowedAccountsOnly","Effect":"Deny","Principal":"*","Action":"*","Resource":"*","Condition":{{"StringNotEquals":{{"aws:PrincipalAccount":[{}]}}}}}}]}}"#,
-        names.join(",")
+        r#"{{"Version":"2012-10-17","Statement":[{},{}]}}"#,
+        deny("AllowedAccountsOnly", false, "aws:PrincipalAccount"),
+        deny("RolesOfAllowedAccountsOnly", true, "aws:ResourceAccount"),
     );
     PolicyDocument::parse(PolicyKind::Endpoint, &text)
 }

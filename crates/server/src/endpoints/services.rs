@@ -1,7 +1,9 @@
 //! The services that a private endpoint can lead to, by AWS's names.
 
 use moho_terms::Region;
-use moho_wire::Route;
+use moho_wire::aws::{JsonService, QueryService};
+use moho_wire::bedrock::Operation;
+use moho_wire::{Prefix, Target};
 
 /// What an endpoint of the settings leads to: everything that moho serves.
 pub(crate) const EVERYTHING: &str = "moho";
@@ -22,15 +24,33 @@ pub(crate) fn service_name(region: &Region, service: &str) -> String {
     format!("com.amazonaws.{region}.{service}")
 }
 
-/// The service that a request is for.
-pub(crate) fn of_request(raw_path: &str, route: &Route) -> &'static str {
-    let signed = route.signing_names().first().copied().unwrap_or_default();
-    // Bedrock signs both of its services with one name.
-    let runtime = signed == "bedrock"
-        && ["/model/", "/openai/"]
-            .iter()
-            .any(|path| raw_path.starts_with(path));
-    let service = if runtime { "bedrock-runtime" } else { signed };
-    let known = SERVICES.iter().find(|known| **known == service);
-    known.copied().unwrap_or(EVERYTHING)
+/// The service that a request is for, as its route has it: nothing else may decide that.
+pub(crate) fn of_request(target: &Target) -> &'static str {
+    match target {
+        Target::CreateResponse(prefix)
+        | Target::GetResponse(prefix, _)
+        | Target::DeleteResponse(prefix, _)
+        | Target::ListInputItems(prefix, _)
+        | Target::CreateChat(prefix)
+        | Target::ListModels(prefix)
+        | Target::GetModel(prefix, _) => match prefix {
+            Prefix::Mantle => "bedrock-mantle",
+            Prefix::Runtime => "bedrock-runtime",
+        },
+        Target::GetUsage => "bedrock-mantle",
+        Target::Query(QueryService::Sts) => "sts",
+        Target::Query(QueryService::Iam) => "iam",
+        Target::Query(QueryService::Ec2) => "ec2",
+        Target::Json(JsonService::Organizations) => "organizations",
+        Target::Bedrock(operation) => match operation {
+            Operation::Converse
+            | Operation::ConverseStream
+            | Operation::InvokeModel
+            | Operation::InvokeModelWithResponseStream
+            | Operation::CountTokens => "bedrock-runtime",
+            Operation::ListFoundationModels | Operation::GetFoundationModel | Operation::Control(_) => {
+                "bedrock"
+            }
+        },
+    }
 }

@@ -17,8 +17,8 @@ use super::service::Rim;
 use super::tasks::Tasks;
 use super::{Limits, Peer, Road, Via};
 
-/// Who is at the other end, and by which listener it came in.
-pub(crate) type Client = (Peer, Via);
+/// Who is at the other end, by which listener it came in, and the SHA-256 of the certificate that it showed, if any.
+pub(crate) type Client = (Peer, Via, Option<[u8; 32]>);
 
 /// What a peer may send ahead on one HTTP/2 stream, and on the whole connection. Fixed: windows that adapt grow with what
 /// the peer sends, up to megabytes.

@@ -73,6 +73,8 @@ pub struct Head {
     pub peer: Peer,
     /// The listener.
     pub via: Via,
+    /// SHA-256 of the certificate, in DER, that the client showed and that was verified; private endpoints demand one.
+    pub certificate: Option<[u8; 32]>,
     /// When the head had arrived.
     pub received: Timestamp,
     /// The id in the reply's headers, the journal and the receipt.

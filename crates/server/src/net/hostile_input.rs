@@ -73,7 +73,7 @@ async fn answer(client: Vec<u8>, version_2: bool) -> Served {
     let (ours, theirs) = tokio::io::duplex(64 << 10);
     let (mut reading, mut writing) = tokio::io::split(ours);
     let peer = Peer::Network(([192, 0, 2, 1], 40_000).into());
-    let client_of = ((peer, Via::Public), Arc::new(Activity::new()));
+    let client_of = ((peer, Via::Public, None), Arc::new(Activity::new()));
     let serving = async {
         if version_2 {
             connection::http2(Arc::clone(server.rim()), theirs, client_of).await;
@@ -114,6 +114,7 @@ impl Noting {
             headers: head.headers.clone(),
             peer: head.peer,
             via: head.via.clone(),
+            certificate: head.certificate,
             received: head.received,
             request_id: head.request_id.clone(),
         };

@@ -10,8 +10,9 @@ use hyper::body::{Body, Incoming};
 use moho_terms::{ContentBytes, RequestId, Timestamp};
 use zeroize::Zeroizing;
 
+use super::connection::Client;
 use super::memory::Share;
-use super::{Head, Limits, Peer, RimError, Via};
+use super::{Head, Limits, RimError};
 
 /// The first piece of memory for a body of which nothing is known.
 const FIRST_PIECE: usize = 16 << 10;
@@ -19,7 +20,7 @@ const FIRST_PIECE: usize = 16 << 10;
 /// Reads the head, and says what is wrong with it.
 pub(crate) fn head(
     mut parts: Parts,
-    (peer, via): (Peer, Via),
+    (peer, via, certificate): Client,
     received: Timestamp,
     request_id: RequestId,
 ) -> (Head, Result<(), RimError>) {
@@ -44,6 +45,7 @@ pub(crate) fn head(
         headers: parts.headers,
         peer,
         via,
+        certificate,
         received,
         request_id,
     };

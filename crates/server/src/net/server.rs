@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
 use moho_terms::EndpointId;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
@@ -149,10 +150,9 @@ async fn serve<R: Road, S: Source>(
     Entrance { via, tls }: Entrance,
 ) {
     let limits = rim.settings.limits;
-    let client = ((peer, via), Arc::clone(&activity));
     let Some(tls) = tls else {
-        let stream = Patient::new(stream, limits.stall, activity);
-        return Box::pin(connection::http1(rim, stream, client)).await;
+        let stream = Patient::new(stream, limits.stall, Arc::clone(&activity));
+        return Box::pin(connection::http1(rim, stream, ((peer, via, None), activity))).await;
     };
     let handshake = async {
         if S::begins_plainly(&stream).await? {
@@ -169,11 +169,20 @@ async fn serve<R: Road, S: Source>(
     };
     // Scanners and broken handshakes are everyday: not worth a log line that a stranger can write.
     let Ok(Ok(Some(stream))) = shaken else { return };
+    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let certificate = shown.first().map(|certificate| sha256(certificate));
+    let client = ((peer, via, certificate), activity);
     if stream.get_ref().1.alpn_protocol() == Some(H2) {
         Box::pin(connection::http2(rim, stream, client)).await;
     } else {
         Box::pin(connection::http1(rim, stream, client)).await;
     }
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut sum = [0; 32];
+    sum.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    sum
 }
 
 async fn plainly_refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {

@@ -15,12 +15,13 @@ use moho_terms::{Clock, Entropy, RequestId};
 use crate::closing::Closing;
 
 use super::activity::{Activity, Exchange};
+use super::connection::Client;
 use super::memory::BodyMemory;
 use super::places::{Place, Places};
 use super::pool::Sharer;
 use super::reply::{self, Held, ReplyBody};
 use super::tasks::Tasks;
-use super::{Body, Head, Inbound, Limits, Outbound, Peer, RimError, Road, Via, intake};
+use super::{Body, Head, Inbound, Limits, Outbound, Peer, RimError, Road, intake};
 
 /// What the rim needs besides a road.
 pub struct RimSettings {
@@ -50,7 +51,7 @@ impl<R: Road> Rim<R> {
     pub(crate) async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        (peer, via): (Peer, Via),
+        client: Client,
         activity: Arc<Activity>,
     ) -> Result<Response<ReplyBody>, Infallible> {
         let exchange = activity.begin();
@@ -60,7 +61,7 @@ impl<R: Road> Rim<R> {
         };
         let version = request.version();
         let (parts, mut incoming) = request.into_parts();
-        let (head, verdict) = intake::head(parts, (peer, via), now, request_id.clone());
+        let (head, verdict) = intake::head(parts, client, now, request_id.clone());
         let head = Arc::new(head);
         let (reply, held) = match verdict {
             Ok(()) => self.carry(&head, &mut incoming, &exchange).await,

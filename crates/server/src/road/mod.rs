@@ -180,7 +180,7 @@ fn facts(platform: &Platform, head: &Head, route: &Route) -> Result<RequestFacts
     let agent = head.headers.get("user-agent");
     let endpoint = match &head.via {
         Via::Endpoint(listener) => {
-            let service = endpoints::of_request(&head.raw_path, route);
+            let service = endpoints::of_request(route.target());
             let found = platform.endpoints.facts(listener, service);
             Some(found.map_err(|error| failure::from_endpoints(&error))?)
         }
@@ -191,6 +191,11 @@ fn facts(platform: &Platform, head: &Head, route: &Route) -> Result<RequestFacts
             Peer::Network(address) => Some(address.ip()),
             Peer::Local { .. } | Peer::Door { .. } => None,
         },
+        peer_uid: match head.peer {
+            Peer::Local { uid } | Peer::Door { uid } => Some(uid),
+            Peer::Network(_) => None,
+        },
+        client_certificate_sha256: head.certificate,
         user_agent_sha256: agent.map(|agent| authenticate::sha256(agent.as_bytes())),
         user_agent: agent.and_then(|agent| agent.to_str().ok()).map(str::to_owned),
         endpoint,

@@ -85,6 +85,7 @@ impl Rig {
             headers,
             peer: Peer::Network("192.0.2.1:1234".parse().unwrap()),
             via: Via::Public,
+            certificate: None,
             received: platform.clock.now(),
             request_id: RequestId::random(&*platform.entropy).unwrap(),
         }
@@ -301,4 +302,18 @@ async fn whoever_asks_is_told_what_is_missing_and_no_more() {
     let mut head = rig.head("/readyz");
     head.method = Method::POST;
     assert_eq!(rig.admit(&head), Err(StatusCode::NOT_FOUND), "a probe only looks");
+}
+
+#[tokio::test]
+async fn who_stands_at_the_other_end_is_known_to_whoever_decides() {
+    let rig = Rig::open();
+    let mut head = rig.head("/v1/responses");
+    head.peer = Peer::Local { uid: 1000 };
+    head.certificate = Some([7; 32]);
+    let route = find(&head).ok().unwrap();
+    let found = facts(&rig.road.platform, &head, &route).unwrap();
+    assert_eq!((found.source_ip, found.peer_uid), (None, Some(1000)));
+    assert_eq!(found.client_certificate_sha256, Some([7; 32]));
+    let remote = facts(&rig.road.platform, &rig.head("/v1/responses"), &route).unwrap();
+    assert_eq!((remote.peer_uid, remote.client_certificate_sha256), (None, None));
 }

@@ -141,6 +141,8 @@ pub(crate) mod tests {
             source_identity: None,
             endpoint: None,
             source_ip: None,
+            peer_uid: None,
+            client_certificate_sha256: None,
             user_agent_sha256: None,
             error_code: None,
         }

@@ -1,10 +1,11 @@
 //! Version 5: private endpoints.
 
 /// Times are microseconds since 1970. What the settings say of an endpoint (its listener, network and accounts) is not kept
-/// here, only what accounts changed: a policy that is NULL is the default one.
+/// here, only what accounts changed, and which account it was: a policy that is NULL is the default one.
 pub(super) const STATEMENTS: &str = "
 CREATE TABLE configured_endpoint (
     endpoint_id TEXT PRIMARY KEY,
+    account_id  TEXT NOT NULL,
     policy      TEXT,
     created_at  INTEGER NOT NULL
 ) STRICT;

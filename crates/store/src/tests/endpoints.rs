@@ -98,9 +98,13 @@ fn policies_change_and_endpoints_go() {
     assert_eq!(kept(), None);
     let absent: EndpointId = "vpce-1a1b2c3d".parse().unwrap();
     assert!(!set(&absent, Some(&policy())));
-    let delete = house.of_ec2::<ec2::DeleteVpcEndpoints>();
-    assert!(house.store.delete_endpoint(&delete, &made.id).unwrap());
-    assert!(!house.store.delete_endpoint(&delete, &made.id).unwrap());
+    let delete = |ids: &[&EndpointId]| {
+        let with_permit = |id: &&EndpointId| ((*id).clone(), house.of_ec2::<ec2::DeleteVpcEndpoints>());
+        let endpoints: Vec<_> = ids.iter().map(with_permit).collect();
+        house.store.delete_endpoints(&endpoints).unwrap()
+    };
+    assert_eq!(delete(&[&absent, &made.id, &made.id]), [false, true, false]);
+    assert_eq!(delete(&[&made.id]), [false]);
     assert!(house.store.endpoints(&house.of_ec2()).unwrap().is_empty());
     assert!(
         matches!(house.make(&new(&house, STS, None)), EndpointCreated::Done(_)),
@@ -115,20 +119,27 @@ fn what_the_settings_name_keeps_its_policy_and_its_first_day() {
     let id: EndpointId = "vpce-0a1b2c3d".parse().unwrap();
     assert!(house.store.configured_endpoint(&id).unwrap().is_none());
     let now = house.world.now();
-    house
-        .store
-        .note_configured_endpoints([&id].into_iter(), now)
-        .unwrap();
-    let modify = house.of_ec2::<ec2::ModifyVpcEndpoint>();
-    house
-        .store
-        .set_configured_endpoint_policy(&modify, &id, Some(&policy()))
-        .unwrap();
-    let later = Timestamp::from_unix_seconds(now.unix_seconds() + 1);
-    house
-        .store
-        .note_configured_endpoints([&id].into_iter(), later)
-        .unwrap();
-    let kept = house.store.configured_endpoint(&id).unwrap().unwrap();
-    assert_eq!((kept.policy.as_deref(), kept.created), (Some(ONLY_STS), now));
+    let note = |owner: AccountId, seconds: u64| {
+        let at = Timestamp::from_unix_seconds(now.unix_seconds() + seconds);
+        let noted = house
+            .store
+            .note_configured_endpoints([(&id, owner)].into_iter(), at);
+        noted.unwrap();
+        let kept = house.store.configured_endpoint(&id).unwrap().unwrap();
+        (kept.policy, kept.created.unix_seconds() - now.unix_seconds())
+    };
+    let set = || {
+        let modify = house.of_ec2::<ec2::ModifyVpcEndpoint>();
+        let set = house
+            .store
+            .set_configured_endpoint_policy(&modify, &id, Some(&policy()));
+        set.unwrap()
+    };
+    let (ours, other) = (house.first.account, "999999999999".parse().unwrap());
+    assert_eq!(note(ours, 0), (None, 0));
+    assert!(set());
+    assert_eq!(note(ours, 1), (Some(ONLY_STS.to_owned()), 0));
+    assert_eq!(note(other, 2), (None, 2), "its former owner has no say");
+    assert!(!set(), "nor any more");
+    assert_eq!(note(ours, 3), (None, 3));
 }

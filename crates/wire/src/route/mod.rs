@@ -102,7 +102,11 @@ pub struct RouteRefused {
 /// # Errors
 /// [`RouteRefused`] for a path, method or service that is not served.
 pub fn route(head: &RequestHead<'_>) -> Result<Route, RouteRefused> {
-    let path = head.raw_path.strip_prefix('/').unwrap_or(head.raw_path);
+    // No other path than one that begins so is one: what else there is would be understood by others as they like.
+    let path = head
+        .raw_path
+        .strip_prefix('/')
+        .ok_or_else(|| no_such_path(head))?;
     let path = path.strip_suffix('/').unwrap_or(path);
     let labels: Vec<&str> = path.split('/').collect();
     let openai = |rest: &[&str], prefix| {
@@ -134,23 +138,26 @@ pub fn route(head: &RequestHead<'_>) -> Result<Route, RouteRefused> {
             raw_label = label;
             Target::Bedrock(Operation::Control(operation))
         }
-        _ => {
-            let shape = if signed_for(head).is_some() {
-                ErrorShape::RestJson
-            } else {
-                ErrorShape::OpenAi
-            };
-            return Err(RouteRefused {
-                failure: Failure::NoSuchPath,
-                shape,
-            });
-        }
+        _ => return Err(no_such_path(head)),
     };
     Ok(Route {
         target,
         raw_query: head.raw_query.to_owned(),
         raw_label: raw_label.to_owned(),
     })
+}
+
+/// What is nowhere here, in the words of whom the client seems to take us for.
+fn no_such_path(head: &RequestHead<'_>) -> RouteRefused {
+    let shape = if signed_for(head).is_some() {
+        ErrorShape::RestJson
+    } else {
+        ErrorShape::OpenAi
+    };
+    RouteRefused {
+        failure: Failure::NoSuchPath,
+        shape,
+    }
 }
 
 /// What is not served here is an operation AWS may have and moho has not, whatever the path.

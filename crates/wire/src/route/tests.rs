@@ -93,6 +93,9 @@ fn refusals_speak_the_protocol_of_the_client() {
     );
     assert_eq!(refused(&at("GET", "/v1%2Fmodels")), openai(Failure::NoSuchPath));
     assert_eq!(refused(&at("GET", "/")), openai(Failure::NoSuchPath));
+    for path in ["v1/models", "model/m/converse", "", "*"] {
+        assert_eq!(refused(&at("GET", path)), openai(Failure::NoSuchPath), "{path}");
+    }
     let bedrock = RequestHead {
         authorization: Some(SIGNED),
         ..at("POST", "/model/x/converse-later")

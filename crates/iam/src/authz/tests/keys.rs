@@ -203,6 +203,7 @@ fn a_web_identity_is_described_by_its_claims_alone() {
             ("aws:FederatedProvider", PROVIDER),
             ("aws:PrincipalArn", ""),
             ("aws:PrincipalAccount", ""),
+            ("aws:ResourceAccount", "123456789012"),
             ("aws:TokenIssueTime", ""),
             ("idp.example.com/t:sub", "s1"),
         ],
@@ -222,8 +223,15 @@ fn a_web_identity_is_described_by_its_claims_alone() {
 fn the_journal_names_the_statement_that_decided_and_the_caller_does_not_learn_it() {
     let caller = Authenticated::through_the_door(session("R", None));
     let mut given = everything();
-    let (_, entries) = asks::<kms::Decrypt>(given.policies(), &caller, &request(), OWN_KEY);
+    let local = RequestFacts {
+        peer_uid: Some(1000),
+        client_certificate_sha256: Some([0xab; 32]),
+        ..request()
+    };
+    let (_, entries) = asks::<kms::Decrypt>(given.policies(), &caller, &local, OWN_KEY);
     let allowed = entries.last().unwrap();
+    assert_eq!(allowed.peer_uid, Some(1000));
+    assert_eq!(allowed.client_certificate_sha256, Some("ab".repeat(32)));
     assert_eq!(allowed.policy.as_deref(), Some("test"));
     assert_eq!(allowed.statement.as_deref(), Some("#1"));
     given.service_control = vec![vec![deny(PolicyKind::ServiceControl, "kms:Decrypt")]];

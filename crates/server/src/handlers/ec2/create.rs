@@ -188,7 +188,7 @@ pub(crate) async fn create(
     let created = blocking(move || {
         let now = platform.clock.now();
         let created = platform.store.create_endpoint(&permit, &new, now);
-        platform.endpoints.forget();
+        platform.endpoints.renew();
         created.map_err(|error| from_store(&error))
     })
     .await?;

@@ -59,14 +59,13 @@ pub(crate) async fn modify(
     let found = blocking(move || {
         let account = permit.session().account();
         let changed = if is_configured(&platform, &permit, &id) {
-            let set = platform
+            platform
                 .store
-                .set_configured_endpoint_policy(&permit, &id, policy.as_ref());
-            set.map(|()| true)
+                .set_configured_endpoint_policy(&permit, &id, policy.as_ref())
         } else {
             platform.store.set_endpoint_policy(&permit, &id, policy.as_ref())
         };
-        platform.endpoints.forget();
+        platform.endpoints.renew();
         tracing::info!(endpoint = %id, %account, "the policy of a private endpoint was asked to be changed");
         changed.map_err(|error| from_store(&error))
     })
@@ -87,7 +86,7 @@ fn is_configured<A: moho_iam::action::Action>(
     configured.is_some_and(|endpoint| endpoint.owner == permit.session().account())
 }
 
-/// EC2 `DeleteVpcEndpoints`: each endpoint for itself; what could not be deleted is told.
+/// EC2 `DeleteVpcEndpoints`: those that are there, at once; what could not be deleted is told.
 pub(crate) async fn delete(
     asked: &Asked,
     permits: Vec<(EndpointId, Permit<ec2::DeleteVpcEndpoints>)>,
@@ -96,22 +95,22 @@ pub(crate) async fn delete(
     unless_dry(dry_run)?;
     let platform = std::sync::Arc::clone(&asked.platform);
     let unsuccessful = blocking(move || {
-        let mut unsuccessful = Vec::new();
-        for (id, permit) in permits {
-            if is_configured(&platform, &permit, &id) {
-                let said =
-                    format!("The Vpc Endpoint Id '{id}' is named by the operator's settings, and stays");
-                unsuccessful.push(item(&id, "OperationNotPermitted", said));
-                continue;
-            }
-            let deleted = platform.store.delete_endpoint(&permit, &id);
-            platform.endpoints.forget();
-            if !deleted.map_err(|error| from_store(&error))? {
-                let said = format!("The Vpc Endpoint Id '{id}' does not exist");
-                unsuccessful.push(item(&id, "InvalidVpcEndpoint.NotFound", said));
-            }
-        }
-        Ok(unsuccessful)
+        let (staying, going): (Vec<_>, Vec<_>) = permits
+            .into_iter()
+            .partition(|(id, permit)| is_configured(&platform, permit, id));
+        let deleted = platform.store.delete_endpoints(&going);
+        platform.endpoints.renew();
+        let deleted = deleted.map_err(|error| from_store(&error))?;
+        let staying = staying.iter().map(|(id, _)| {
+            let said = format!("The Vpc Endpoint Id '{id}' is named by the operator's settings, and stays");
+            item(id, "OperationNotPermitted", said)
+        });
+        let going = going.iter().zip(deleted);
+        let absent = going.filter(|(_, deleted)| !deleted).map(|((id, _), _)| {
+            let said = format!("The Vpc Endpoint Id '{id}' does not exist");
+            item(id, "InvalidVpcEndpoint.NotFound", said)
+        });
+        Ok(staying.chain(absent).collect())
     })
     .await?;
     DeleteVpcEndpointsResult {

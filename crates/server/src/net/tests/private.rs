@@ -41,22 +41,34 @@ fn clients(folder: &Path, name: &str) -> Clients {
 
 /// What a client hears over `stream`, with a certificate or without; nothing if the handshake fails on either side.
 async fn heard<S: AsyncRead + AsyncWrite + Unpin>(rig: &Rig, shown: Option<&Clients>, stream: S) -> String {
+    let connector = connector(rig, shown, rustls::DEFAULT_VERSIONS);
+    let name = ServerName::try_from("localhost").unwrap();
+    let Ok(mut stream) = connector.connect(name, stream).await else {
+        return String::new();
+    };
+    said_to(&mut stream).await
+}
+
+fn connector(
+    rig: &Rig,
+    shown: Option<&Clients>,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> TlsConnector {
     let config =
         rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
     let config = config
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(rig.roots());
-    let config = match shown {
+    TlsConnector::from(Arc::new(match shown {
         Some(clients) => config
             .with_client_auth_cert(vec![clients.certificate.clone()], clients.key.clone_key())
             .unwrap(),
         None => config.with_no_client_auth(),
-    };
-    let name = ServerName::try_from("localhost").unwrap();
-    let Ok(mut stream) = TlsConnector::from(Arc::new(config)).connect(name, stream).await else {
-        return String::new();
-    };
+    }))
+}
+
+async fn said_to<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> String {
     let request = b"GET /seen HTTP/1.1\r\nhost: moho.test\r\nconnection: close\r\n\r\n";
     // With TLS 1.3, a client learns only afterwards that its certificate, or none, was not enough.
     drop(stream.write_all(request).await);
@@ -92,13 +104,43 @@ async fn only_who_shows_a_certificate_of_the_authority_gets_a_line() {
             "{network}"
         );
         let local = heard(&rig, shown, UnixStream::connect(&path).await.unwrap()).await;
-        let expected = format!("user {uid} via vpce-1a1b2c3d");
+        let certificate = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &ours.certificate);
+        let with = format!("with {:02x?}", certificate.as_ref());
+        assert_eq!(network.contains(&with), allowed, "{network}");
+        let expected = format!("user {uid} via vpce-1a1b2c3d {with}");
         assert_eq!(local.contains(&expected), allowed, "{local}");
         assert_eq!((network.is_empty(), local.is_empty()), (!allowed, !allowed));
     }
     // Of the public listener, nobody is asked for a certificate, and none opens another way.
     let public = heard(&rig, Some(&ours), TcpStream::connect(rig.address).await.unwrap()).await;
-    assert!(public.contains("network via public"), "{public}");
+    assert!(public.contains("network via public with [00, 00"), "{public}");
+}
+
+#[tokio::test]
+async fn each_connection_shows_its_certificate_anew() {
+    let rig = Rig::start(Limits::default());
+    let folder = tempfile::tempdir().unwrap();
+    let ours = clients(folder.path(), "ours.pem");
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let private = listener.address();
+    let tls = rig.private_acceptor(&ours.authority).unwrap();
+    rig.server
+        .listen(listener, Entrance::private("vpce-0a1b2c3d".parse().unwrap(), tls));
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        for (address, anew) in [(private, true), (rig.address, false)] {
+            let connector = connector(&rig, Some(&ours), &[version]);
+            let mut shaken = Vec::new();
+            for _ in 0..2 {
+                let name = ServerName::try_from("localhost").unwrap();
+                let stream = TcpStream::connect(address).await.unwrap();
+                let mut stream = connector.connect(name, stream).await.unwrap();
+                assert!(said_to(&mut stream).await.contains("network via"));
+                shaken.push(stream.get_ref().1.handshake_kind().unwrap());
+            }
+            let resumed = shaken.contains(&rustls::HandshakeKind::Resumed);
+            assert_eq!(resumed, !anew, "{version:?} {address}: {shaken:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::closing::Closing;
-use crate::net::tls::{Certificates, Identity, PrivateAcceptor, TlsError};
+use crate::net::tls::{Certificates, ClientAuthorities, Identity, PrivateAcceptor, TlsError};
 use crate::net::{
     Admission, Body, Entrance, Head, Inbound, Limits, Listener, Outbound, Peer, Piece, RimError, RimSettings,
     Road, Server, Via,
@@ -104,7 +104,12 @@ impl Road for Arc<Mirror> {
                 }));
                 reply(StatusCode::OK, Body::Stream(receiver))
             }
-            "/seen" => words(format!("{} via {}", who(head.peer), way_in(&head.via))),
+            "/seen" => words(format!(
+                "{} via {} with {:02x?}",
+                who(head.peer),
+                way_in(&head.via),
+                head.certificate.unwrap_or_default()
+            )),
             _ => words(format!(
                 "{} {} ? {} @ {} host={} {}",
                 head.method,
@@ -205,7 +210,7 @@ impl Rig {
 
     /// What accepts those with a certificate of an authority in a file.
     pub(super) fn private_acceptor(&self, client_ca: &Path) -> Result<PrivateAcceptor, TlsError> {
-        Arc::clone(&self.certificates).private_acceptor(client_ca)
+        Arc::clone(&self.certificates).private_acceptor(&ClientAuthorities::read(client_ca)?)
     }
 
     /// A TLS connection that offers one protocol.

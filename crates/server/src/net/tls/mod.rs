@@ -11,7 +11,7 @@ use moho_terms::{Clock, Timestamp};
 use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -115,30 +115,30 @@ impl Certificates {
     /// # Errors
     /// [`TlsError::Key`]: the provider has no usable protocol version.
     pub fn acceptor(self: Arc<Self>) -> Result<TlsAcceptor, TlsError> {
-        self.accept_from(WebPkiClientVerifier::no_client_auth())
+        let config = self.server_config(WebPkiClientVerifier::no_client_auth())?;
+        Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
-    /// What accepts TLS connections of those who show a certificate of an authority in `client_ca`, and of nobody else:
-    /// without one, the handshake fails.
+    /// What accepts TLS connections of those who show a certificate of one of these authorities, and of nobody else:
+    /// without one, the handshake fails. Each connection shows it anew, as a session that was resumed would go on with one
+    /// that has expired since.
     ///
     /// # Errors
-    /// [`TlsError`]: the file holds no usable authority.
-    pub fn private_acceptor(self: Arc<Self>, client_ca: &Path) -> Result<PrivateAcceptor, TlsError> {
-        let unusable = || TlsError::Content {
-            path: client_ca.to_owned(),
-            what: "certificate authority",
-        };
-        let mut roots = RootCertStore::empty();
-        for authority in authorities(client_ca)? {
-            roots.add(authority).map_err(|_unsuitable| unusable())?;
-        }
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-        let verifier = verifier.map_err(|_no_authority| unusable())?;
-        self.accept_from(verifier).map(PrivateAcceptor)
+    /// [`TlsError::Key`]: the provider has no usable protocol version.
+    pub(crate) fn private_acceptor(
+        self: Arc<Self>,
+        clients: &ClientAuthorities,
+    ) -> Result<PrivateAcceptor, TlsError> {
+        let mut config = self.server_config(Arc::clone(&clients.0))?;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(PrivateAcceptor(TlsAcceptor::from(Arc::new(config))))
     }
 
-    fn accept_from(self: Arc<Self>, clients: Arc<dyn ClientCertVerifier>) -> Result<TlsAcceptor, TlsError> {
+    fn server_config(
+        self: Arc<Self>,
+        clients: Arc<dyn ClientCertVerifier>,
+    ) -> Result<rustls::ServerConfig, TlsError> {
         let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
             .map_err(TlsError::Key)?
@@ -147,7 +147,30 @@ impl Certificates {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         // No early data: it can be replayed.
         config.max_early_data_size = 0;
-        Ok(TlsAcceptor::from(Arc::new(config)))
+        Ok(config)
+    }
+}
+
+/// The authorities of the certificates that clients of a private endpoint have to show.
+pub(crate) struct ClientAuthorities(Arc<dyn ClientCertVerifier>);
+
+impl ClientAuthorities {
+    /// Those in a file, in PEM.
+    ///
+    /// # Errors
+    /// [`TlsError`]: it cannot be read, or holds no usable authority.
+    pub(crate) fn read(path: &Path) -> Result<Self, TlsError> {
+        let unusable = || TlsError::Content {
+            path: path.to_owned(),
+            what: "certificate authority",
+        };
+        let mut roots = RootCertStore::empty();
+        for authority in authorities(path)? {
+            roots.add(authority).map_err(|_unsuitable| unusable())?;
+        }
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        verifier.map(Self).map_err(|_no_authority| unusable())
     }
 }
 

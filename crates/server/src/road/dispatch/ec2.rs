@@ -3,6 +3,8 @@
 //! Decided on the ARN that a thing would have in the caller's own account, so that another account's looks as absent as what
 //! is nowhere.
 
+use std::sync::Arc;
+
 use moho_iam::action::{Action, ec2};
 use moho_iam::authz::{Context, Permit};
 use moho_terms::EndpointId;
@@ -54,27 +56,28 @@ async fn create_endpoint(trip: &Trip<'_>, create: CreateVpcEndpoint) -> Result<R
 async fn modify_endpoint(trip: &Trip<'_>, modify: ModifyVpcEndpoint) -> Result<Reply, Failure> {
     let mut ids = handlers::ids(std::slice::from_ref(&modify.vpc_endpoint_id))?;
     let id = ids.pop().ok_or(Failure::Internal)?;
-    let permit = of_endpoint::<ec2::ModifyVpcEndpoint>(trip, &id)?;
+    let permit = of_endpoint::<ec2::ModifyVpcEndpoint>(trip, &id).await?;
     handlers::modify(&trip.asked(), permit, id, modify).await
 }
 
 async fn delete_endpoints(trip: &Trip<'_>, delete: DeleteVpcEndpoints) -> Result<Reply, Failure> {
     let mut permits = Vec::new();
     for id in handlers::ids(&delete.vpc_endpoint_ids)? {
-        let permit = of_endpoint::<ec2::DeleteVpcEndpoints>(trip, &id)?;
+        let permit = of_endpoint::<ec2::DeleteVpcEndpoints>(trip, &id).await?;
         permits.push((id, permit));
     }
     handlers::delete(&trip.asked(), permits, delete.dry_run).await
 }
 
-/// Leave to do something with one endpoint; its tags can be asked about.
-fn of_endpoint<A: Action>(trip: &Trip<'_>, id: &EndpointId) -> Result<Permit<A>, Failure> {
+/// Leave to do something with one endpoint; its tags can be asked about, so they are all that is read before.
+async fn of_endpoint<A: Action>(trip: &Trip<'_>, id: &EndpointId) -> Result<Permit<A>, Failure> {
     let account = trip.caller.session().account();
-    let tags = trip
-        .platform
-        .store
-        .endpoint_tags(account, id)
-        .map_err(|error| from_store(&error))?;
+    let (platform, named) = (Arc::clone(trip.platform), id.clone());
+    let tags = handlers::blocking(move || {
+        let tags = platform.store.endpoint_tags(account, &named);
+        tags.map_err(|error| from_store(&error))
+    })
+    .await?;
     let mut context = Context::new();
     for (key, value) in tags {
         for prefix in ["aws:ResourceTag", "ec2:ResourceTag"] {

@@ -121,21 +121,23 @@ def test_wrong_credentials(aws, moho):
 
 
 def test_an_operation_that_is_not_served(aws):
-    assert_refused(aws("sts", "get-session-token"), "InvalidAction")
+    assert_refused(aws("iam", "get-account-password-policy"), "InvalidAction")
 
 
 def test_list_foundation_models(aws, moho):
-    [model] = printed(aws("bedrock", "list-foundation-models"))["modelSummaries"]
-    assert model["modelId"] == MODEL
+    models = printed(aws("bedrock", "list-foundation-models"))["modelSummaries"]
+    # Those that the account has not agreed to, too.
+    assert {model["modelId"] for model in models} == {MODEL, UNGRANTED}
+    [model] = [model for model in models if model["modelId"] == MODEL]
     assert model["modelArn"] == f"arn:aws:bedrock:{moho.credentials().region}::foundation-model/{MODEL}"
     assert printed(aws("bedrock", "list-foundation-models", "--by-output-modality", "IMAGE"))["modelSummaries"] == []
 
 
 def test_get_foundation_model(aws):
-    [model] = printed(aws("bedrock", "list-foundation-models"))["modelSummaries"]
-    for name in (model["modelId"], model["modelArn"]):
-        found = printed(aws("bedrock", "get-foundation-model", "--model-identifier", name))
-        assert found["modelDetails"] == model
+    for model in printed(aws("bedrock", "list-foundation-models"))["modelSummaries"]:
+        for name in (model["modelId"], model["modelArn"]):
+            found = printed(aws("bedrock", "get-foundation-model", "--model-identifier", name))
+            assert found["modelDetails"] == model
     assert_refused(aws("bedrock", "get-foundation-model", "--model-identifier", "no-such-model"), "ValidationException")
 
 

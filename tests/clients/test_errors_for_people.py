@@ -184,8 +184,8 @@ def test_responses_that_are_gone_and_unseen_are_told_alike(moho, make_moho):
 
 def test_operations_that_are_not_served_say_so(moho):
     with pytest.raises(botocore.exceptions.ClientError) as refused:
-        moho.boto3("sts").get_session_token()
-    told_aws(refused.value, "InvalidAction", "GetSessionToken", "docs/api.md")
+        moho.boto3("iam").get_account_password_policy()
+    told_aws(refused.value, "InvalidAction", "GetAccountPasswordPolicy", "docs/api.md")
 
 
 def test_no_refusal_repeats_what_was_said(moho):

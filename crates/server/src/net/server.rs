@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use moho_terms::EndpointId;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::Activity;
@@ -25,6 +25,8 @@ const H2: &[u8] = b"h2";
 /// What somebody gets who speaks plain HTTP to the TLS port.
 const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 67\r\nconnection: close\r\n\r\n\
     this port speaks HTTPS, not plain HTTP: begin the URL with https://";
+/// The most bytes that are read of what somebody sent plainly there.
+const PLAIN_REST: u64 = 64 << 10;
 
 /// What a listener is: which way in, and what a client has to show there.
 #[derive(Clone)]
@@ -187,5 +189,8 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 async fn plainly_refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     stream.write_all(SPEAK_TLS).await?;
-    stream.shutdown().await
+    stream.shutdown().await?;
+    // Closed with bytes unread, a connection is reset, and the client may never see what it was told.
+    let mut rest = stream.take(PLAIN_REST);
+    tokio::io::copy(&mut rest, &mut tokio::io::sink()).await.map(drop)
 }

@@ -76,13 +76,15 @@ def test_arns_of_something_else(moho):
         model_arn(moho, region="eu-nowhere-9"),
         model_arn(moho, partition="aws-cn"),
         model_arn(moho, account=account),
-        model_arn(moho, f"us.{MODEL}", account=account, kind="inference-profile"),
         model_arn(moho, "abcdefghijkl", account=account, kind="provisioned-model"),
         model_arn(moho, "abcdefghijkl", account=account, kind="imported-model"),
         f"arn:aws:s3:::{MODEL}",
     ):
         answer = refused(runtime.converse, modelId=name, messages=QUESTION)
         assert_refused(answer, "ResourceNotFoundException", 404, "Could not resolve the foundation model")
+    # A profile is decided on first, and another account's is denied whether it is there or not.
+    foreign = model_arn(moho, f"us.{MODEL}", account=account, kind="inference-profile")
+    assert_refused(refused(runtime.converse, modelId=foreign, messages=QUESTION), "AccessDeniedException", 403)
     for name in ("arn:aws:bedrock", "no model\tat all", "a" * 2049, "%", "../converse", "é"):
         assert_refused(refused(runtime.converse, modelId=name, messages=QUESTION), "ValidationException", 400)
 

@@ -10,9 +10,9 @@ pub(crate) enum Named {
     Not,
     /// Its account.
     ByAccount,
-    /// The role or user that its session is of: boundary and session policies still bound what is granted so.
+    /// The role or user that its session is of, or anybody: boundary and session policies still bound what is granted so.
     AsRole,
-    /// Itself: its session, or as a user, or as anybody.
+    /// Itself: its session, or as a user.
     Directly,
 }
 
@@ -77,8 +77,9 @@ impl PrincipalPattern {
         })
     }
 
-    /// How it names `caller`. Whoever is known to an identity provider only is named directly by that provider only; `*`
-    /// speaks of it too, but grants it nothing.
+    /// How it names `caller`. `*` names nobody in particular, so it grants nothing past what narrows the caller. Whoever is
+    /// known to an identity provider only is named directly by that provider only; `*` speaks of it too, but grants it
+    /// nothing.
     pub(crate) fn names(&self, caller: &Caller<'_>) -> Named {
         let nobody_yet = caller.kind == CallerKind::WebIdentity;
         match self {
@@ -91,7 +92,7 @@ impl PrincipalPattern {
             }
             Self::Federated(_) | Self::Service => Named::Not,
             Self::Anyone if nobody_yet => Named::ByAccount,
-            Self::Anyone => Named::Directly,
+            Self::Anyone => Named::AsRole,
             _ if nobody_yet => Named::Not,
             Self::Account(account) if *account == caller.account => Named::ByAccount,
             Self::Arn(arn) if arn.as_str() == caller.arn => Named::Directly,

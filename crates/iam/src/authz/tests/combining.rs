@@ -144,8 +144,8 @@ fn specified(case: &Case) -> Expected {
         named && by_identity && narrowed
     } else {
         match case.resource {
-            Of::Itself | Of::Anybody => true,
-            Of::Whole => narrowed,
+            Of::Itself => true,
+            Of::Whole | Of::Anybody => narrowed,
             Of::Account => by_identity && narrowed,
             // Roles and keys are used by nobody whom their policy does not name.
             Of::Absent | Of::Silent | Of::Provider => case.what == What::Bucket && by_identity && narrowed,

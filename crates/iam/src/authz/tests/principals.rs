@@ -39,8 +39,16 @@ fn callers_are_named_as_aws_names_them() {
     let policy = allow(PolicyKind::Session, "kms:*");
     let federated = federated_user(Some(&policy));
     for (caller, principal, expected) in [
-        (&session("R", None), r#""*""#, "itself"),
-        (&session("R", None), r#"{"AWS":"*"}"#, "itself"),
+        (&session("R", None), r#""*""#, "whole"),
+        (&session("R", None), r#"{"AWS":"*"}"#, "whole"),
+        (
+            &session("R", None),
+            r#"{"AWS":["*","arn:aws:sts::123456789012:assumed-role/R/me"]}"#,
+            "itself",
+        ),
+        (&user(), r#""*""#, "whole"),
+        (&user_session(), r#""*""#, "whole"),
+        (&federated, r#""*""#, "whole"),
         (&session("R", None), r#"{"AWS":"123456789012"}"#, "account"),
         (
             &session("R", None),
@@ -120,6 +128,28 @@ fn callers_are_named_as_aws_names_them() {
             "{} {principal}",
             caller.principal_arn()
         );
+    }
+}
+
+#[test]
+fn anybody_in_a_resources_policy_widens_no_session() {
+    let elsewhere = allow(PolicyKind::Session, "ec2:*");
+    let here = allow(PolicyKind::Session, "kms:*");
+    let given = Given {
+        identity: vec![allow(PolicyKind::Identity, "*")],
+        resource: Some(of_resource(PolicyKind::Key, "Allow", r#""*""#)),
+        ..Given::default()
+    };
+    for (caller, expected) in [
+        (session("R", None), "allow"),
+        (session("R", Some(&here)), "allow"),
+        (session("R", Some(&elsewhere)), "not-allowed/session"),
+        (federated_user(Some(&here)), "allow"),
+        (federated_user(None), "not-allowed/session"),
+        (bootstrap_with(&elsewhere), "not-allowed/session"),
+    ] {
+        let found = decided(&caller, "kms:Decrypt", OWN_KEY, &given);
+        assert_eq!(reason(&found), expected, "{}", caller.principal_arn());
     }
 }
 

@@ -129,8 +129,8 @@ impl Store {
             ..Policies::default()
         };
         let mut tags = BTreeMap::new();
-        // Conditions on the tags of what is another account's would tell the caller what they are. STS asks for them, and
-        // answers all who may not assume a role in the same words.
+        // What is another account's is not even looked up, so that it is as if it were not there. Of roles the trust policy
+        // says for whom their tags count.
         let own = resource.account() == session.account().as_str();
         match (resource.service(), resource.resource().split_once('/')) {
             ("iam", Some(("role", _))) => {
@@ -146,7 +146,9 @@ impl Store {
             }
             ("iam", Some((kind, _))) if own => tags = self.iam_tags(kind, resource)?,
             ("bedrock", Some(("application-inference-profile", id))) => {
-                tags = self.profile_tags(resource, id)?;
+                if own {
+                    tags = self.profile_tags(resource, id)?;
+                }
                 policies.model_agreement = ModelAgreement::Accepted;
             }
             // What has to be agreed to is the model, on which it is decided apart.

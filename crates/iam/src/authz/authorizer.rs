@@ -9,7 +9,7 @@ use super::decision::{AccessRequest, Decision, PolicySource, PolicyUnavailable, 
 use super::detail::DenialDetail;
 use super::facts::RequestFacts;
 use super::journal::{Entry, Journal, JournalUnavailable, Outcome, Position};
-use super::{Context, decide, denial, evaluate, global_keys};
+use super::{Context, Policies, decide, denial, evaluate, global_keys, hidden};
 use crate::action::{self, Action};
 use crate::authn::{Authenticated, AuthnError, Scheme, SigningName};
 use crate::bootstrap::DoorClosed;
@@ -19,12 +19,13 @@ use crate::session::RoleSession;
 /// Why something may not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// The policies say no.
+    /// The policies say no. All that is told of another account's resource, and of a role to be taken on, is what would be
+    /// told if it were not there; the journal has the rest.
     #[error("{message}")]
     AccessDenied {
         /// AWS's wording: who, what and which kind of policy.
         message: String,
-        /// Why, as the journal has it.
+        /// Why.
         reason: Reason,
         /// All of it, for who may know: it reaches the caller sealed, if at all.
         detail: Box<DenialDetail>,
@@ -207,16 +208,9 @@ impl Authorizer {
                 return Err(unavailable.into());
             }
         };
-        let bears = (asked.action, &asked.resource, &policies);
-        let context = global_keys::complete(context, attempt.caller, attempt.request, attempt.now, bears);
-        let request = AccessRequest {
-            principal: session,
-            action: asked.action,
-            resource: &asked.resource,
-            context: &context,
-            endpoint: attempt.request.endpoint.as_deref(),
-        };
-        let verdict = decide(&request, &policies);
+        let asked_with = context;
+        let context = attempt.context(asked, asked_with, &policies);
+        let verdict = decide(&attempt.access_request(asked, &context), &policies);
         let statement = verdict.statement();
         match verdict.decision {
             Decision::Allow => {
@@ -227,11 +221,12 @@ impl Authorizer {
             Decision::Deny(reason) => {
                 let entry = attempt.entry(asked, Outcome::Deny, denial::code(reason), statement.as_ref());
                 self.journal.record(&entry)?;
-                Err(Refusal::AccessDenied {
-                    message: denial::message(&request, reason),
-                    reason,
-                    detail: Box::new(denial::detail(&request, &evaluate(&request, &policies))),
-                })
+                if hidden::is_hidden(session, asked.action, &asked.resource, &policies) {
+                    let policies = policies.if_absent();
+                    let context = attempt.context(asked, asked_with, &policies);
+                    return Err(attempt.told(asked, (&context, &policies), reason));
+                }
+                Err(attempt.told(asked, (&context, &policies), reason))
             }
         }
     }
@@ -265,6 +260,37 @@ impl Attempt<'_> {
         let account = self.caller.session().account();
         let resource = Arn::of(service.as_str(), resource.region(), account.as_str(), "*")?;
         Ok(Some(Asked { action, resource }))
+    }
+
+    /// What conditions can ask about.
+    fn context(&self, asked: &Asked, asked_with: &Context, policies: &Policies) -> Context {
+        let bears = (asked.action, &asked.resource, policies);
+        global_keys::complete(asked_with, self.caller, self.request, self.now, bears)
+    }
+
+    fn access_request<'b>(&'b self, asked: &'b Asked, context: &'b Context) -> AccessRequest<'b> {
+        AccessRequest {
+            principal: self.caller.session(),
+            action: asked.action,
+            resource: &asked.resource,
+            context,
+            endpoint: self.request.endpoint.as_deref(),
+        }
+    }
+
+    /// What the caller is told of a refusal, by what it may know of; `reason` if that alone would not refuse.
+    fn told(&self, asked: &Asked, (context, policies): (&Context, &Policies), reason: Reason) -> Refusal {
+        let request = self.access_request(asked, context);
+        let response = evaluate(&request, policies);
+        let reason = match response.decision {
+            Decision::Deny(told) => told,
+            Decision::Allow => reason,
+        };
+        Refusal::AccessDenied {
+            message: denial::message(&request, reason),
+            reason,
+            detail: Box::new(denial::detail(&request, &response)),
+        }
     }
 
     fn entry(

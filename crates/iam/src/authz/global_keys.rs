@@ -6,6 +6,7 @@ use moho_terms::{Arn, Timestamp};
 use super::attached::Policies;
 use super::context::{Context, Key};
 use super::facts::{OrganisationFacts, RequestFacts};
+use super::hidden;
 use crate::authn::{Authenticated, Scheme};
 use crate::session::{Principal, Session, WebIdentity};
 
@@ -41,7 +42,8 @@ pub(super) fn complete(
     ];
     of_organisation(&mut context, facts.organisation.as_ref(), keys);
     of_request(&mut context, request, now);
-    of_resource(&mut context, resource, policies);
+    let counts = hidden::facts_count(session, resource, policies);
+    of_resource(&mut context, resource, policies, counts);
     if action.starts_with("kms:") {
         let account = Some(session.account().to_string());
         context.replace(const { Key::known("kms:CallerAccount") }, account);
@@ -186,7 +188,8 @@ fn of_request(context: &mut Context, request: &RequestFacts, now: Timestamp) {
     }
 }
 
-fn of_resource(context: &mut Context, resource: &Arn, policies: &Policies) {
+/// `counts` says whether more of the resource counts than its name says.
+fn of_resource(context: &mut Context, resource: &Arn, policies: &Policies, counts: bool) {
     let facts = &policies.resource_facts;
     let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let owner = named(resource.account()).or_else(|| facts.account.map(|account| account.to_string()));
@@ -195,12 +198,12 @@ fn of_resource(context: &mut Context, resource: &Arn, policies: &Policies) {
         named(resource.region()),
     );
     context.replace(const { Key::known("aws:ResourceAccount") }, owner);
-    for (key, value) in &facts.tags {
+    for (key, value) in facts.tags.iter().filter(|_| counts) {
         context.put_text(&format!("aws:ResourceTag/{key}"), value);
     }
     let keys = [
         const { Key::known("aws:ResourceOrgID") },
         const { Key::known("aws:ResourceOrgPaths") },
     ];
-    of_organisation(context, facts.organisation.as_ref(), keys);
+    of_organisation(context, facts.organisation.as_ref().filter(|_| counts), keys);
 }

@@ -9,6 +9,7 @@ mod detail;
 mod evaluate;
 mod facts;
 mod global_keys;
+mod hidden;
 mod journal;
 mod question;
 mod simulate;

@@ -21,7 +21,7 @@ pub(crate) use action::{ActionName, Place};
 pub(crate) use principal::Named;
 pub(crate) use statement::Statement;
 
-use crate::authz::TextPosition;
+use crate::authz::{Caller, TextPosition};
 use action::Index;
 use grammar::{Object, RawDocument};
 
@@ -202,6 +202,13 @@ impl PolicyDocument {
             statement.effect() == Effect::Allow && statement.speaks_of_action(&action)
         };
         self.statements.iter().any(allows)
+    }
+
+    /// Whether a statement allows `caller` something, under whatever conditions.
+    pub(crate) fn grants_something_to(&self, caller: &Caller<'_>) -> bool {
+        self.statements
+            .iter()
+            .any(|statement| statement.grants_something_to(caller))
     }
 
     /// Where a statement, counted from 0, begins and ends.

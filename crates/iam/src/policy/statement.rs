@@ -130,6 +130,11 @@ impl Statement {
         if applies { named } else { Named::Not }
     }
 
+    /// Whether it allows the caller something, under whatever conditions.
+    pub(super) fn grants_something_to(&self, caller: &Caller<'_>) -> bool {
+        self.effect == Effect::Allow && self.names(Some(caller)) != Named::Not
+    }
+
     fn names(&self, caller: Option<&Caller<'_>>) -> Named {
         let Some(principals) = &self.principals else {
             return Named::Directly;

@@ -300,7 +300,7 @@ impl Store {
         };
         let (_path, name) = trust::path_and_name(arn, kind);
         let tags = match kind {
-            "policy" => self.policy_tags(arn)?,
+            "policy" => self.policy_tags(account, arn)?,
             "instance-profile" => {
                 let found = self.instance_profile_place(account, name)?;
                 found.map(|(_, _, tags)| tags).unwrap_or_default()

@@ -100,6 +100,9 @@ fn a_profile_is_its_account_s_and_its_tags_are_seen_by_policies() {
             .clone()
     };
     assert_eq!(tags().get("team").map(String::as_str), Some("red"));
+    let outsider = door().admit(7, 7, stranger, now).unwrap();
+    let seen = store.policies(outsider.session(), "bedrock:InvokeModel", &arn);
+    assert!(seen.unwrap().resource_facts.tags.is_empty());
     let tag = house.permit::<bedrock::TagResource>(&admin, &arn);
     let blue = BTreeMap::from([("team".to_owned(), "blue".to_owned())]);
     assert_eq!(

@@ -37,7 +37,7 @@ impl Journal for World {
     }
 }
 
-fn request() -> RequestFacts {
+pub(super) fn request() -> RequestFacts {
     let request_id: RequestId = "11111111-2222-4333-8444-555555555555".parse().unwrap();
     RequestFacts {
         source_ip: Some("::ffff:192.0.2.7".parse().unwrap()),
@@ -47,7 +47,7 @@ fn request() -> RequestFacts {
     }
 }
 
-fn asks<A: Action>(
+pub(super) fn asks<A: Action>(
     policies: Policies,
     caller: &Authenticated,
     request: &RequestFacts,

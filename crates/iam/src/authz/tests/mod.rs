@@ -4,6 +4,7 @@
 mod combining;
 mod denials;
 mod given;
+mod hidden;
 mod keys;
 mod principals;
 mod properties;

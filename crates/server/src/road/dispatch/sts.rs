@@ -159,8 +159,8 @@ pub(super) fn encoded(trip: &Trip<'_>, detail: &DenialDetail) -> String {
     )
 }
 
-/// Whether a role that does not exist would be refused for another reason. The policies of the caller may ask for what the
-/// role is, such as its tags, so all that they deny depends on it; what the organisation denies the caller does not.
+/// Whether a refusal, which is told as if there were no such role, would be by another layer for one that is there. The
+/// organisation and the endpoint stop a caller before its role; who is stopped by them is told so, in either case.
 fn depends_on_the_role(reason: Reason) -> bool {
     match reason {
         Reason::NotAllowed(layer) | Reason::ExplicitDeny(layer) => {

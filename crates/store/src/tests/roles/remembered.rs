@@ -181,6 +181,23 @@ fn conditions_see_tags_of_the_callers_own_account_only() {
 }
 
 #[test]
+fn another_accounts_policy_has_no_tags_as_if_it_were_not_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let admin = house.session("Admin");
+    let policy = house.new_policy(&admin, "policy/p", allow("iam:GetRole"));
+    let tag = ("secret".to_owned(), "yes".to_owned());
+    let tagging = house.permit(&admin, &policy);
+    house
+        .store
+        .tag_policy(&tagging, std::slice::from_ref(&tag))
+        .unwrap();
+    let seen = |account| house.store.policy_tags(account, &policy).unwrap();
+    assert_eq!(seen(house.first.account), [tag]);
+    assert_eq!(seen("999999999999".parse().unwrap()), []);
+}
+
+#[test]
 fn the_newest_thousand_removals_are_remembered() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());

@@ -135,7 +135,8 @@ impl Named {
     /// The managed policy of this ARN, whoever's it is.
     pub(super) fn policy(trip: &Trip<'_>, text: &str) -> Result<Self, Failure> {
         let arn = policy_arn(text)?;
-        let tags = trip.platform.store.policy_tags(&arn);
+        let account = trip.caller.session().account();
+        let tags = trip.platform.store.policy_tags(account, &arn);
         let tags = tags.map_err(|error| from_store(&error))?;
         let mut named = Self::of(arn);
         named.tagged(&tags);

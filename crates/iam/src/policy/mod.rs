@@ -9,6 +9,7 @@ mod places;
 mod principal;
 mod principals;
 mod statement;
+mod text_pattern;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,6 +17,7 @@ use std::sync::{Arc, OnceLock};
 
 pub use grammar::Effect;
 pub use principals::{exchange_principals, named_principals};
+pub use text_pattern::TextPattern;
 
 pub(crate) use action::{ActionName, Place};
 pub(crate) use principal::Named;

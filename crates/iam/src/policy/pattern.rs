@@ -22,7 +22,7 @@ enum Symbol {
     Many,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Symbols(Box<[Symbol]>),
     Variable { key: Key, default: Option<Box<str>> },
@@ -42,10 +42,10 @@ pub(crate) trait Variables {
 }
 
 /// Text to compare with, in which `*` and `?` may be wild and variables stand for values of the request.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Pattern(Form);
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
     /// `*`.
     Anything,
@@ -87,6 +87,22 @@ impl Pattern {
         } else {
             return None;
         }))
+    }
+
+    /// A pattern without variables, in which what follows a backslash is itself. `None` if it is too long.
+    pub(super) fn escaped(text: &str) -> Option<Self> {
+        if !text.contains('\\') {
+            return Self::plain(text, true);
+        }
+        let mut symbols = Vec::new();
+        let mut bytes = text.bytes();
+        while let Some(byte) = bytes.next() {
+            symbols.push(match byte {
+                b'\\' => Symbol::Byte(bytes.next().unwrap_or(b'\\')),
+                byte => symbol(byte, true),
+            });
+        }
+        (text.len() <= LONGEST).then(|| Self(Form::Parts([Part::Symbols(symbols.into())].into())))
     }
 
     fn parse(text: &str, wild: bool) -> Option<Self> {
@@ -206,13 +222,15 @@ fn parse_variable(text: &str) -> Option<Part> {
 }
 
 fn symbols(text: &str, wild: bool) -> Box<[Symbol]> {
-    text.bytes()
-        .map(|byte| match byte {
-            b'*' if wild => Symbol::Many,
-            b'?' if wild => Symbol::One,
-            byte => Symbol::Byte(byte),
-        })
-        .collect()
+    text.bytes().map(|byte| symbol(byte, wild)).collect()
+}
+
+fn symbol(byte: u8, wild: bool) -> Symbol {
+    match byte {
+        b'*' if wild => Symbol::Many,
+        b'?' if wild => Symbol::One,
+        byte => Symbol::Byte(byte),
+    }
 }
 
 /// A part with its variable's value.

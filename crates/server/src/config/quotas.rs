@@ -1,5 +1,7 @@
 //! Quotas: whom each is for, and how much they may use.
 
+use moho_iam::policy::TextPattern;
+
 use super::ConfigError;
 use super::resolve::{each, wrong};
 use super::typed::{Typed, TypedTable};
@@ -41,7 +43,8 @@ fn quota(table: &TypedTable) -> Result<Quota, ConfigError> {
     let pattern = |key: &str| {
         let patterns = each(table.get(key), |text| {
             let fits = !text.is_empty() && text.len() <= PATTERN;
-            fits.then(|| text.to_owned())
+            fits.then(|| TextPattern::new(text))
+                .flatten()
                 .ok_or("expected a pattern of 1 to 2048 bytes")
         })?;
         Ok::<_, ConfigError>(patterns.into_iter().next())

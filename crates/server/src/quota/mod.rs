@@ -27,7 +27,7 @@ pub(crate) use book::{BookUnavailable, DayBook};
 pub(crate) use counter::{Hit, Left, Limited, Window};
 pub(crate) use entrance::Entrance;
 pub(crate) use reservation::{Reservation, Standing};
-pub(crate) use rule::{Asker, Key, Quota, Tag, fits};
+pub(crate) use rule::{Asker, Key, Quota, Tag};
 
 use self::ledger::{Applied, Demand, Ledger, Untaken};
 

@@ -2,7 +2,6 @@
 
 use super::finding::Finding;
 use crate::config::Config;
-use crate::quota::fits;
 
 const QUOTAS: &str = "quotas";
 
@@ -11,9 +10,9 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     for quota in &config.quotas {
         let selects = quota.selects();
-        let pattern = quota.model.as_deref().unwrap_or("*");
+        let fits = |id: &str| quota.model.as_ref().is_none_or(|pattern| pattern.fits(id));
         let mut models = config.models.iter();
-        if !config.models.is_empty() && !models.any(|model| fits(pattern, model.id.as_str())) {
+        if !config.models.is_empty() && !models.any(|model| fits(model.id.as_str())) {
             findings.push(
                 Finding::warning(
                     QUOTAS,

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use moho_iam::policy::TextPattern;
+
 use super::*;
 
 const DAY: u64 = 86_400;
@@ -92,7 +94,7 @@ impl House {
     fn over(limits: Limits, paper: Arc<Paper>, second: u64) -> Self {
         let clock = Arc::new(Hand(AtomicU64::new(second)));
         let quota = Quota {
-            principal: Some("*".to_owned()),
+            principal: TextPattern::new("*"),
             limits,
             ..Quota::default()
         };
@@ -296,7 +298,7 @@ async fn a_request_that_asks_again_is_counted_once() {
 async fn all_quotas_hold_and_none_is_charged_for_what_another_refuses() {
     let clock = Arc::new(Hand(AtomicU64::new(NOON)));
     let quota = |principal: Option<&str>, most| Quota {
-        principal: principal.map(str::to_owned),
+        principal: principal.and_then(TextPattern::new),
         limits: per_minute(requests(most)),
         ..Quota::default()
     };

@@ -38,7 +38,7 @@ async fn a_client_that_leaves_while_the_book_is_written_holds_nothing() {
 #[tokio::test]
 async fn any_number_of_quotas_may_be_for_a_first_question() {
     let quota = |model: String| Quota {
-        model: Some(model),
+        model: TextPattern::new(&model),
         limits: per_day(requests(5)),
         ..Quota::default()
     };

@@ -2,6 +2,7 @@
 
 pub(crate) mod access_keys;
 pub(crate) mod account;
+pub(crate) mod account_details;
 pub(crate) mod alias;
 pub(crate) mod credentials;
 pub(crate) mod groups;

@@ -17,7 +17,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: account::Request) -> Resu
     let replied = match request {
         Request::GetAccountAuthorizationDetails(request) => {
             let permit = Named::everything(trip)?.permit(trip)?;
-            handlers::account::details(asked, permit, *request).await
+            handlers::account_details::details(asked, permit, *request).await
         }
         Request::GetAccountSummary(_) => {
             let permit = Named::everything(trip)?.permit(trip)?;

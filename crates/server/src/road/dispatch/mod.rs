@@ -169,14 +169,6 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
     }
 }
 
-/// An operation of AWS's that is not served.
-fn unserved(operation: &str) -> Failure {
-    Failure::UnknownOperation {
-        operation: operation.to_owned(),
-        version: String::new(),
-    }
-}
-
 async fn create_response(
     trip: &Trip<'_>,
     create: moho_wire::openai::responses::CreateResponse,

@@ -10,7 +10,7 @@ use moho_terms::Arn;
 use moho_wire::Failure;
 use moho_wire::aws::ops::sts::{AssumeRole, GetFederationToken, Request};
 
-use super::{Trip, unserved};
+use super::Trip;
 use crate::handlers::sts::{self as handlers, Asking, Federating};
 use crate::net::Outbound;
 use crate::road::{failure, from_store, reply};
@@ -37,7 +37,8 @@ pub(super) fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbound, Fa
             let permit = trip.permit::<sts::DecodeAuthorizationMessage>(&trip.arn("sts", "*")?)?;
             handlers::decode_authorization_message(&asked, &permit, &decode)
         }
-        Request::AssumeRoleWithWebIdentity(_) => Err(unserved(request.name())),
+        // The road takes on the role by the token before it comes here: these credentials have no part in it.
+        Request::AssumeRoleWithWebIdentity(_) => Err(Failure::Internal),
     }
     .map(reply::whole)
 }

@@ -18,7 +18,6 @@ pub mod saml;
 mod session;
 mod verified;
 
-pub use session::RoleSession;
 pub use session::{
     Narrowing, NarrowingError, Principal, RoleFacts, RoleRef, Session, SessionTags, TagError, UserRef,
     WebIdentity,

@@ -17,7 +17,7 @@ use moho_iam::authz::{
 };
 use moho_iam::bootstrap::{Attestation, Door, DoorClosed, IdentityProvider};
 use moho_iam::policy::{PolicyDocument, PolicyKind, builtin};
-use moho_iam::{RoleFacts, RoleSession};
+use moho_iam::{RoleFacts, Session};
 use moho_terms::{AccountId, Arn, Clock, Entropy, EntropyUnavailable, Region, Secret, Timestamp};
 
 type Tested<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -73,7 +73,7 @@ impl Journal for World {
 impl PolicySource for World {
     fn policies(
         &self,
-        session: &RoleSession,
+        session: &Session,
         action: &str,
         resource: &Arn,
     ) -> Result<Policies, PolicyUnavailable> {

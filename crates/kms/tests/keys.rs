@@ -15,7 +15,7 @@ use moho_iam::authz::{
 };
 use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
 use moho_iam::policy::{PolicyDocument, PolicyKind, builtin};
-use moho_iam::{RoleFacts, RoleSession};
+use moho_iam::{RoleFacts, Session};
 use moho_kms::{
     EncryptionContext, KeyRecord, KeyRecords, KeyState, Kms, KmsError, RecordsUnavailable, RootKey,
     RootKeyError, SealedError, default_key_policy,
@@ -58,7 +58,7 @@ impl Journal for World {
 }
 
 impl PolicySource for World {
-    fn policies(&self, _: &RoleSession, _: &str, resource: &Arn) -> Result<Policies, PolicyUnavailable> {
+    fn policies(&self, _: &Session, _: &str, resource: &Arn) -> Result<Policies, PolicyUnavailable> {
         let parse = |kind, text: &str| {
             PolicyDocument::parse(kind, text)
                 .map(Arc::new)

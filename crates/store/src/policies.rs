@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use moho_iam::RoleSession;
+use moho_iam::Session;
 use moho_iam::authz::{
     Attached, ModelAgreement, Policies, PolicySource, PolicyUnavailable, PrincipalPolicies,
 };
@@ -108,7 +108,7 @@ impl PolicyCache {
 impl PolicySource for Store {
     fn policies(
         &self,
-        session: &RoleSession,
+        session: &Session,
         action: &str,
         resource: &Arn,
     ) -> Result<Policies, PolicyUnavailable> {
@@ -118,12 +118,7 @@ impl PolicySource for Store {
 }
 
 impl Store {
-    fn bearing_on(
-        &self,
-        session: &RoleSession,
-        action: &str,
-        resource: &Arn,
-    ) -> Result<Policies, StoreError> {
+    fn bearing_on(&self, session: &Session, action: &str, resource: &Arn) -> Result<Policies, StoreError> {
         let mut policies = Policies {
             principal: self.principal(session)?,
             ..Policies::default()

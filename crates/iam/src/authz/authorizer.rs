@@ -14,7 +14,7 @@ use crate::action::{self, Action};
 use crate::authn::{Authenticated, AuthnError, Scheme, SigningName};
 use crate::bootstrap::DoorClosed;
 use crate::hex;
-use crate::session::RoleSession;
+use crate::session::Session;
 
 /// Why something may not happen.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +43,7 @@ pub enum Refusal {
 /// Neither `Clone` nor `Default`; made by [`Authorizer::authorize`] only.
 #[derive(Debug)]
 pub struct Permit<A> {
-    session: Arc<RoleSession>,
+    session: Arc<Session>,
     resource: Arn,
     context: Context,
     position: Position,
@@ -53,7 +53,7 @@ pub struct Permit<A> {
 impl<A: Action> Permit<A> {
     /// On whose behalf.
     #[must_use]
-    pub fn session(&self) -> &RoleSession {
+    pub fn session(&self) -> &Session {
         &self.session
     }
 

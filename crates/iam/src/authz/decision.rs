@@ -8,13 +8,13 @@ use super::Context;
 use super::attached::{Policies, PolicySourceId};
 use super::facts::EndpointFacts;
 use crate::policy::Effect;
-use crate::session::RoleSession;
+use crate::session::Session;
 
 /// Who wants to do what, on what, under which circumstances.
 #[derive(Clone, Copy)]
 pub struct AccessRequest<'a> {
     /// Who.
-    pub principal: &'a RoleSession,
+    pub principal: &'a Session,
     /// What, such as `kms:Decrypt`.
     pub action: &'a str,
     /// On what.
@@ -143,7 +143,7 @@ pub trait PolicySource: Send + Sync {
     /// [`PolicyUnavailable`] if they cannot be read.
     fn policies(
         &self,
-        session: &RoleSession,
+        session: &Session,
         action: &str,
         resource: &Arn,
     ) -> Result<Policies, PolicyUnavailable>;

@@ -45,9 +45,6 @@ pub struct Session {
     terms: Terms,
 }
 
-/// The older name of [`Session`].
-pub use Session as RoleSession;
-
 /// How long whoever came through the bootstrap door may act, in seconds.
 const BOOTSTRAP_SECONDS: u64 = 900;
 

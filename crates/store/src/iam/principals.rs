@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use moho_iam::action::{Action, iam};
 use moho_iam::authz::{Attached, Permit, PrincipalFacts, PrincipalPolicies};
 use moho_iam::policy::{PolicyDocument, PolicyError, PolicyKind};
-use moho_iam::{Principal, RoleSession as Session, UserRef};
+use moho_iam::{Principal, Session, UserRef};
 use moho_terms::{AccountId, Arn, RoleName};
 use rusqlite::Connection;
 

@@ -181,7 +181,7 @@ fn saying(kind: PolicyKind, says: Says) -> Option<Arc<PolicyDocument>> {
     }
 }
 
-fn caller(who: Who, session_policy: Option<&PolicyDocument>) -> RoleSession {
+fn caller(who: Who, session_policy: Option<&PolicyDocument>) -> Session {
     match who {
         Who::RoleSession => session("R", session_policy),
         Who::User => user(),

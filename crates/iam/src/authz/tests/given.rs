@@ -6,7 +6,7 @@ use moho_terms::Timestamp;
 
 use super::super::*;
 use crate::policy::{PolicyDocument, PolicyKind, builtin};
-use crate::session::{Narrowing, Principal, RoleRef, RoleSession, Session, Terms, UserRef, WebIdentity};
+use crate::session::{Narrowing, Principal, RoleRef, Session, Terms, UserRef, WebIdentity};
 
 pub(super) const OWN: &str = "123456789012";
 pub(super) const FOREIGN: &str = "210987654321";
@@ -138,11 +138,11 @@ pub(super) fn web_identity() -> Session {
 }
 
 /// Whoever came through the bootstrap door, who may do what `policy` says.
-pub(super) fn bootstrap_with(policy: &PolicyDocument) -> RoleSession {
+pub(super) fn bootstrap_with(policy: &PolicyDocument) -> Session {
     Session::bootstrap(OWN.parse().unwrap(), policy.clone(), now()).unwrap()
 }
 
-pub(super) fn bootstrap() -> RoleSession {
+pub(super) fn bootstrap() -> Session {
     bootstrap_with(&PolicyDocument::parse(PolicyKind::Session, builtin::BOOTSTRAP).unwrap())
 }
 
@@ -218,7 +218,7 @@ impl Given {
 }
 
 /// The decision, which must be the same whether every statement is told or only the first.
-pub(super) fn decided(principal: &RoleSession, action: &str, resource: &str, given: &Given) -> Response {
+pub(super) fn decided(principal: &Session, action: &str, resource: &str, given: &Given) -> Response {
     let context = Context::new().with("aws:PrincipalAccount", principal.account().as_str());
     let endpoint = given.endpoint();
     let request = AccessRequest {

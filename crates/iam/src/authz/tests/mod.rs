@@ -20,7 +20,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::action;
 use crate::policy::{PolicyDocument, PolicyKind, builtin};
-use crate::session::RoleSession;
+use crate::session::Session;
 use given::*;
 
 const BUCKET: &str = "arn:aws:s3:::bucket";

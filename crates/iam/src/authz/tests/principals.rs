@@ -4,7 +4,7 @@ use super::*;
 
 /// How a resource's policy with this principal names a caller, seen by what else it takes: `itself` nothing, `whole` no
 /// deny of the boundary's silence, `account` the identity's policies, `not` is not enough.
-fn named(caller: &RoleSession, principal: &str) -> &'static str {
+fn named(caller: &Session, principal: &str) -> &'static str {
     let decision = |identity: bool, boundary: bool| {
         let given = Given {
             identity: if identity {
@@ -160,7 +160,7 @@ fn all_but_listed_principals_are_denied() {
         "arn:aws:sts::123456789012:assumed-role/R/me",
     );
     let ann = "arn:aws:iam::123456789012:user/team/ann";
-    let denied = |caller: &RoleSession, list: &[&str]| {
+    let denied = |caller: &Session, list: &[&str]| {
         let list: Vec<String> = list.iter().map(|arn| format!("\"{arn}\"")).collect();
         let statement = format!(
             r#"{{"Effect":"Deny","Action":"*","Resource":"*","NotPrincipal":{{"AWS":[{}]}}}}"#,
@@ -320,9 +320,8 @@ fn an_endpoint_lets_nobody_through_whom_its_policy_does_not() {
         endpoint: Some(of_resource(PolicyKind::Endpoint, effect, &aws(OWN))),
         ..Given::default()
     };
-    let asks = |caller: &RoleSession, effect| {
-        reason(&decided(caller, "sts:GetCallerIdentity", BUCKET, &given(effect)))
-    };
+    let asks =
+        |caller: &Session, effect| reason(&decided(caller, "sts:GetCallerIdentity", BUCKET, &given(effect)));
     assert_eq!(asks(&session("R", None), "Allow"), "allow");
     assert_eq!(asks(&session("R", None), "Deny"), "explicit-deny/endpoint");
     assert_eq!(asks(&web_identity(), "Allow"), "not-allowed/endpoint");

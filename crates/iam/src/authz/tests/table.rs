@@ -85,7 +85,7 @@ fn resources_for(on: &str) -> Vec<(&'static str, String)> {
     vec![("own", arn(OWN)), ("foreign", arn(FOREIGN))]
 }
 
-fn caller(who: &str) -> RoleSession {
+fn caller(who: &str) -> Session {
     let everything = allow(PolicyKind::Session, "*");
     match who {
         "user" => user(),

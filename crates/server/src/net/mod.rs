@@ -15,7 +15,7 @@ mod limits;
 mod listener;
 mod memory;
 mod patient;
-mod places;
+pub(crate) mod places;
 pub(crate) mod pool;
 mod reply;
 mod seats;

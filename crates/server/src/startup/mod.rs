@@ -151,7 +151,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         usage,
         _bookkeeper: bookkeeper,
         door: DoorSwitch::new(door),
-        federation: Federation::new(&config.federation, &clock)?,
+        federation: Federation::new(&config.federation, &config.limits, &clock)?,
         closing,
         clock,
         entropy,

@@ -106,7 +106,7 @@ impl crate::net::Road for RequestRoad {
         let route =
             find(head).map_err(|refused| turn_away(&refused.failure, refused.shape, route::UNKNOWN))?;
         let template = route::template(route.target());
-        let body = facts(&self.platform, head, &route)
+        facts(&self.platform, head, &route)
             .and_then(|facts| authenticate::precheck(&self.platform, head, &route, &facts))
             .map_err(|failure| turn_away(&failure, route.error_shape(), template))?;
         Ok(Admission { body })

@@ -153,7 +153,7 @@ pub(super) fn refused(
     platform.telemetry.authentication_failed(error);
     if !platform
         .strangers
-        .gets_entry(Sharer::of(peer), platform.clock.now())
+        .gets_entry(Sharer::of(peer), &facts.request_id, platform.clock.now())
     {
         return failure::from_authn(error);
     }

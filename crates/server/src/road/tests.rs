@@ -318,7 +318,27 @@ async fn a_stranger_does_not_fill_the_journal() {
     }
     let seconds = rig.road.platform.clock.now().unix_seconds() - began + 1;
     let most = usize::try_from(seconds * 20).unwrap();
-    assert!((20..=most).contains(&rig.failures()));
+    let failures = rig.failures();
+    assert!((20..=most).contains(&failures));
+    // Who stops tells of all the others.
+    let Rig { road, folder, _lock } = rig;
+    drop(road);
+    let file = folder
+        .path()
+        .join("moho/journal/journal-00000000000000000001.jsonl");
+    let text = std::fs::read_to_string(file).unwrap();
+    let told: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("further-failures"))
+        .collect();
+    let [told] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    let further = format!("\"further\":{{\"count\":{},\"since\":\"", 300 - failures);
+    assert!(
+        told.contains(&further) && told.contains("\"source_ip\":\"192.0.2.1\""),
+        "{told}"
+    );
 }
 
 #[tokio::test]

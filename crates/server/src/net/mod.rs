@@ -21,6 +21,7 @@ mod reply;
 mod seats;
 mod server;
 mod service;
+pub(crate) mod socket_file;
 mod streams;
 mod tasks;
 pub mod tls;

@@ -23,6 +23,7 @@ from serving import MODEL, Moho, binary
 CLIENT = "moho-cli"
 REFUSED, IN_THE_WAY, USAGE = 4, 3, 2
 PATIENCE = 60
+OPENING = r"moho: opening (http://127\.0\.0\.1:\d+/start/[\w-]{43}) \(it leads to https://\S+\)\n"
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ class Home:
         """Logs in with a browser; gives what was printed for the shell."""
         begun = self.start("--browser", *arguments)
         opening = begun.stderr.readline()
-        url = re.fullmatch(r"moho: opening (https://\S+)\n", opening)
+        url = re.fullmatch(OPENING, opening)
         assert url, opening + begun.stderr.read()
         page = Person(self.provider, name).log_in(url[1])
         assert page.text == "You are logged in. You may close this page.", page.text
@@ -255,7 +256,7 @@ def test_who_may_not_have_the_role_gets_no_profile(home, federated):
     assert begun.wait(PATIENCE) == USAGE, "a flag is given once"
     whom = [absent if part.startswith("arn:") else part for part in home.whom]
     begun = home.start("--browser", *whom)
-    url = begun.stderr.readline().removeprefix("moho: opening ").strip()
+    [url] = re.findall(OPENING, begun.stderr.readline())
     Person(home.provider, "alice").log_in(url)
     printed, said = begun.communicate(timeout=PATIENCE)
     assert begun.returncode == REFUSED and printed == ""
@@ -275,14 +276,28 @@ def test_another_tools_profile_is_left_alone(home):
 
 def test_a_browser_that_brings_something_else_is_turned_away(home):
     """Whoever sends a browser to the waiting login needs its state; who declines is told so."""
+    started = home.folder / "started"
+    program = home.folder / "browser"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {started}.new && mv {started}.new {started}\n')
+    program.chmod(0o700)
+    home.environment["BROWSER"] = str(program)
     begun = home.start("--browser", *home.whom)
-    url = begun.stderr.readline().removeprefix("moho: opening ").strip()
+    [start] = re.findall(OPENING, begun.stderr.readline())
+    deadline = time.monotonic() + PATIENCE
+    while not started.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    # What other users of the machine can see leads nowhere for them.
+    assert started.read_text() == f"{start}\n"
+    led = httpx2.get(start, trust_env=False, follow_redirects=False)
+    assert led.status_code == 302 and led.headers["cache-control"] == "no-store"
+    url = led.headers["location"]
     back = re.search(r"redirect_uri=http%3A%2F%2F127\.0\.0\.1%3A(\d+)%2Fcallback", url)
     state = re.search(r"[?&]state=([\w-]+)", url)
     assert back and state and "code_challenge_method=S256" in url
     there = f"http://127.0.0.1:{back[1]}"
     with httpx2.Client(base_url=there, trust_env=False, timeout=PATIENCE) as browser:
-        for wrong in ("/", "/callback", "/callback?code=x&state=y", "/callback?code=x"):
+        for wrong in ("/", "/start", "/start/x", "/callback", "/callback?code=x&state=y", "/callback?code=x"):
             assert browser.get(wrong).status_code == 404
         foreign = browser.get(f"/callback?code=x&state={state[1]}&iss=https%3A%2F%2Fevil.example")
         assert foreign.status_code == 404, "an answer of another provider"

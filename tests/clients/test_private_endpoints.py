@@ -351,10 +351,20 @@ def test_who_may_not_is_told_so_in_ec2s_words(server):
     assert why["allowed"] is False and why["context"]["action"] == "ec2:CreateVpcEndpoint"
     with pytest.raises(ClientError):
         server.boto3("sts", "Developer").decode_authorization_message(EncodedMessage=sealed)
-    # Whether there is one makes no difference to who may not know.
-    there, absent = (refused(ec2.modify_vpc_endpoint, VpcEndpointId=one, ResetPolicy=True) for one in (ENDPOINT, "vpce-11111111"))
-    assert there[:2] == absent[:2]
-    assert there[2].split(" Encoded")[0] == absent[2].split(" Encoded")[0].replace("vpce-11111111", ENDPOINT)
+    # Whether there is one, and whose it is, makes no difference to who may not know.
+    calls = (
+        lambda one: refused(ec2.modify_vpc_endpoint, VpcEndpointId=one, ResetPolicy=True),
+        lambda one: refused(ec2.delete_vpc_endpoints, VpcEndpointIds=[one]),
+        lambda one: refused(ec2.delete_vpc_endpoints, VpcEndpointIds=[one], DryRun=True),
+    )
+    for call in calls:
+        for one in (ENDPOINT, FOREIGN):
+            nowhere = "vpce-" + "1" * (len(one) - len("vpce-"))
+            there, absent = call(one), call(nowhere)
+            assert there[:2] == absent[:2] == (403, "UnauthorizedOperation")
+            assert there[2].split(" Encoded")[0] == absent[2].split(" Encoded")[0].replace(nowhere, one)
+        # The sealed reason of another's says no more, either.
+        assert len(there[2]) == len(absent[2])
 
 
 def test_the_services_are_those_that_are_served(server):

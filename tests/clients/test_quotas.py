@@ -275,6 +275,21 @@ def test_a_continued_response_counts_once(limited):
     assert second.headers["x-ratelimit-remaining-requests"] == "0"
 
 
+def test_a_continued_response_pays_for_the_one_question_that_is_answered(limited):
+    moho = limited({"principal": "*", "input_tokens_per_day": 100_000})
+    responses = moho.openai().responses
+    short = {"model": MODEL, "max_output_tokens": 16}
+    first = responses.create(**short, input="word " * 3000)
+    second = responses.create(**short, input="word", previous_response_id=first.id)
+    # Two, three and no more than three of the four turns fit.
+    third = responses.with_raw_response.create(
+        **short, input="word " * 5500, previous_response_id=second.id, truncation="auto"
+    )
+    said = [first.usage, second.usage, third.parse().usage]
+    assert said[2].input_tokens < 8192
+    assert int(third.headers["x-ratelimit-remaining-tokens"]) == 100_000 - sum(usage.input_tokens for usage in said)
+
+
 def test_what_is_wrong_with_the_settings_is_said(limited):
     with pytest.raises(RuntimeError, match="it limits nothing"):
         limited({"principal": "*"})

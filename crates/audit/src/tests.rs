@@ -43,6 +43,7 @@ pub(crate) fn entry(second: u64) -> Entry {
         client_certificate_sha256: None,
         user_agent_sha256: None,
         error_code: None,
+        further: None,
     }
 }
 

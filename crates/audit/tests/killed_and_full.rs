@@ -38,6 +38,7 @@ fn entry(second: u64) -> Entry {
         client_certificate_sha256: None,
         user_agent_sha256: None,
         error_code: None,
+        further: None,
     }
 }
 

@@ -39,6 +39,7 @@ pub use long_lived::{
     CredentialSource, CredentialsUnavailable, LongLivedBearer, LongLivedKey, MakesBedrockKey, NewAccessKey,
     NewBedrockKey,
 };
+pub use precheck::Prechecked;
 pub use signing_name::SigningName;
 
 use crate::session::{Principal, Session, Terms, WebIdentity};

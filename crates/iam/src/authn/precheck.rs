@@ -1,9 +1,18 @@
 //! What can be said about a caller before its body is there: enough that strangers cannot make anybody hold one.
 
-use moho_terms::Timestamp;
+use moho_terms::{AccessKeyId, Timestamp};
 
 use super::claim::SignatureClaim;
 use super::{Authenticator, AuthnError, HttpHead, Proof, SigningName};
+
+/// What a caller has shown before its body is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prechecked {
+    /// A bearer key, which proves who it is without a body.
+    Proven,
+    /// The id of an access key that there is. Whether the caller has that key, only its whole request shows.
+    Claims(AccessKeyId),
+}
 
 impl Authenticator {
     /// Whether a request may be worth its body. A bearer key is checked whole; of a signature everything but the
@@ -18,9 +27,11 @@ impl Authenticator {
         head: &HttpHead<'_>,
         services: &[SigningName],
         now: Timestamp,
-    ) -> Result<(), AuthnError> {
+    ) -> Result<Prechecked, AuthnError> {
         match Proof::of(head)? {
-            Proof::BearerKey(key) => self.by_bearer_key(key, services, now).map(drop),
+            Proof::BearerKey(key) => self
+                .by_bearer_key(key, services, now)
+                .map(|_caller| Prechecked::Proven),
             Proof::Header(authorization) => {
                 self.precheck_claim(&authorization.claim(head)?, head, services, now)
             }
@@ -34,11 +45,14 @@ impl Authenticator {
         head: &HttpHead<'_>,
         services: &[SigningName],
         now: Timestamp,
-    ) -> Result<(), AuthnError> {
+    ) -> Result<Prechecked, AuthnError> {
         claim.scope(head, (&self.region, services), now)?;
         let access_key_id = claim.credential.access_key_id;
         self.known(access_key_id, claim.session_token)?
-            .unless_ended(now)
-            .map(drop)
+            .unless_ended(now)?;
+        let known = access_key_id.parse();
+        Ok(Prechecked::Claims(
+            known.map_err(|_no_id| AuthnError::UnknownKey)?,
+        ))
     }
 }

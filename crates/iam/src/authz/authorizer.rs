@@ -318,7 +318,7 @@ impl Attempt<'_> {
 }
 
 /// What is written down of a request that nobody is known to have made.
-fn unauthenticated(request: &RequestFacts, time: Timestamp, reason: &'static str) -> Entry {
+pub(super) fn unauthenticated(request: &RequestFacts, time: Timestamp, reason: &'static str) -> Entry {
     Entry {
         time,
         request_id: request.request_id.clone(),
@@ -339,6 +339,7 @@ fn unauthenticated(request: &RequestFacts, time: Timestamp, reason: &'static str
         client_certificate_sha256: digits(request.client_certificate_sha256.as_ref()),
         user_agent_sha256: digits(request.user_agent_sha256.as_ref()),
         error_code: None,
+        further: None,
     }
 }
 

@@ -6,6 +6,9 @@ use std::net::IpAddr;
 use moho_terms::{AccessKeyId, AccountId, Arn, RequestId, Timestamp};
 use serde::{Serialize, Serializer};
 
+use super::authorizer::unauthenticated;
+use super::facts::RequestFacts;
+
 /// How it was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -62,6 +65,30 @@ pub struct Entry {
     pub user_agent_sha256: Option<String>,
     /// The error the caller gets, such as `AccessDenied`; `None` when allowed.
     pub error_code: Option<&'static str>,
+    /// What this entry stands for, if it is of several failures; not written otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub further: Option<FurtherFailures>,
+}
+
+/// Failed authentications that have no entries of their own, as they were too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct FurtherFailures {
+    /// How many.
+    pub count: u64,
+    /// When the first of them was.
+    #[serde(serialize_with = "as_text")]
+    pub since: Timestamp,
+}
+
+impl Entry {
+    /// One entry for many failures that have none; `first` is what is known of all of them, and the id of the first.
+    #[must_use]
+    pub fn of_further_failures(first: &RequestFacts, further: FurtherFailures, now: Timestamp) -> Self {
+        Self {
+            further: Some(further),
+            ..unauthenticated(first, now, "further-failures")
+        }
+    }
 }
 
 fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

@@ -3,16 +3,14 @@
 //! A Unix socket in the data directory, for the user whom moho runs as and nobody else. It only carries requests to the
 //! road, which decides; and it goes away, with its file, as soon as the road says that the door is closed.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::net::UnixListener;
 use tokio::sync::watch;
 
 use crate::net::activity::Activity;
+use crate::net::socket_file::{self, SocketFile};
 use crate::net::{Patient, Peer, Road, Server, Via, accept, connection};
 
 /// Whether the door is open, as the road sees it. Once closed, it stays so.
@@ -41,13 +39,12 @@ pub enum DoorError {
 }
 
 /// The door's socket, already there but not served yet. Its file goes when it is dropped.
-pub struct DoorSocket {
-    listener: UnixListener,
-    path: PathBuf,
-}
+pub struct DoorSocket(SocketFile);
 
 /// The longest path that fits into a socket address, its final zero aside.
 const LONGEST_PATH: usize = 107;
+/// The user whom moho runs as may connect, and nobody else.
+const MODE: u32 = 0o600;
 /// Requests at the door at once.
 const PLACES: usize = 8;
 
@@ -80,19 +77,8 @@ impl DoorSocket {
     pub fn open(data: &Path) -> Result<Self, DoorError> {
         check_path(data)?;
         let path = socket_path(data);
-        // It gets its name only once nobody else can connect to it.
-        let draft = data.join("bootstrap.new");
-        let make = || {
-            remove(&draft)?;
-            let listener = UnixListener::bind(&draft)?;
-            fs::set_permissions(&draft, fs::Permissions::from_mode(0o600))?;
-            fs::rename(&draft, &path)?;
-            Ok(listener)
-        };
-        match make() {
-            Ok(listener) => Ok(Self { listener, path }),
-            Err(source) => Err(DoorError::Open { path, source }),
-        }
+        let made = SocketFile::make(&path, &data.join("bootstrap.new"), MODE);
+        made.map(Self).map_err(|source| DoorError::Open { path, source })
     }
 
     /// Removes a socket that a killed moho left behind.
@@ -101,22 +87,7 @@ impl DoorSocket {
     /// [`DoorError`]: it is there and cannot be removed.
     pub fn remove_stale(data: &Path) -> Result<(), DoorError> {
         let path = socket_path(data);
-        remove(&path).map_err(|source| DoorError::Open { path, source })
-    }
-}
-
-impl Drop for DoorSocket {
-    fn drop(&mut self) {
-        if let Err(error) = remove(&self.path) {
-            tracing::warn!(%error, "the bootstrap door's socket could not be removed");
-        }
-    }
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
+        socket_file::remove(&path).map_err(|source| DoorError::Open { path, source })
     }
 }
 
@@ -127,16 +98,11 @@ pub fn serve<R: Road>(server: &Server<R>, door: DoorSocket, own_uid: u32, state:
     let places = Arc::new(tokio::sync::Semaphore::new(PLACES));
     let accepting = async move {
         while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-            let (stream, _) = accept::next(|| door.listener.accept()).await;
-            let Some(uid) = stream
-                .peer_cred()
-                .ok()
-                .map(|peer| peer.uid())
-                .filter(|uid| *uid == own_uid)
-            else {
+            let (stream, uid) = accept::next(|| door.0.accept()).await;
+            if uid != own_uid {
                 tracing::warn!("the bootstrap door turned a user away who is not moho's own");
                 continue;
-            };
+            }
             let activity = Arc::new(Activity::new());
             let serving = connection::http1(
                 Arc::clone(&rim),

@@ -2,7 +2,7 @@
 //!
 //! The only issuers that are ever asked are those that the settings name; nothing in a token, and nothing in a
 //! provider's answer, leads anywhere else. Each issuer is asked by one task at a time, within bounds of time and bytes,
-//! and nobody but those who bring its tokens waits for it.
+//! and nobody but those who bring its tokens waits for it, no peer with more than its share of them.
 
 mod cache;
 mod fetch;
@@ -13,9 +13,11 @@ use std::sync::Arc;
 use moho_iam::oidc::{IdToken, SignedToken, TokenError};
 use moho_terms::Clock;
 
-use self::cache::IssuerKeys;
+use self::cache::{IssuerKeys, MOST_WAITING};
 use self::fetch::Source;
 use crate::config::FederationConfig;
+use crate::net::Limits;
+use crate::net::pool::Sharer;
 use crate::outbound::{AuthoritiesError, connector};
 
 /// Why federation cannot be set up.
@@ -55,7 +57,13 @@ pub(crate) struct Federation {
 
 impl Federation {
     /// The issuers of the settings. Nobody is asked for anything yet.
-    pub(crate) fn new(config: &FederationConfig, clock: &Arc<dyn Clock>) -> Result<Self, FederationError> {
+    pub(crate) fn new(
+        config: &FederationConfig,
+        limits: &Limits,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, FederationError> {
+        // As great a share of the places to wait as of the connections.
+        let each = limits.share_per_peer(MOST_WAITING).max(1);
         let mut issuers = BTreeMap::new();
         if config.issuers.is_empty() {
             return Ok(Self { issuers });
@@ -71,7 +79,7 @@ impl Federation {
                 let source = Arc::clone(&source);
                 Box::pin(async move { source.fetch().await }) as cache::Fetching
             };
-            let keys = IssuerKeys::new(issuer.to_string(), Box::new(fetch), Arc::clone(clock));
+            let keys = IssuerKeys::new(issuer.to_string(), (Box::new(fetch), each), Arc::clone(clock));
             issuers.insert(issuer.to_string(), keys);
         }
         Ok(Self { issuers })
@@ -82,21 +90,22 @@ impl Federation {
         self.issuers.contains_key(issuer)
     }
 
-    /// Checks a token's signature by its issuer's keys. A key that is not known yet is asked for, but not often.
+    /// Checks a token that `peer` brings: its signature by its issuer's keys. A key that is not known yet is asked for, but
+    /// not often.
     ///
     /// # Errors
     /// [`TokenError`]: the token proves nothing, now or ever.
-    pub(crate) async fn check(&self, token: &IdToken<'_>) -> Result<SignedToken, TokenError> {
+    pub(crate) async fn check(&self, token: &IdToken<'_>, peer: Sharer) -> Result<SignedToken, TokenError> {
         let issuer = self.issuers.get(token.issuer());
         let issuer = issuer.ok_or(TokenError::UnknownIssuer)?;
         let away = |why: Unreachable| {
             tracing::debug!(%why, "a token could not be checked");
             TokenError::Unreachable
         };
-        let keys = issuer.keys().await.map_err(away)?;
+        let keys = issuer.keys(peer).await.map_err(away)?;
         match token.check_signature(&keys.keys) {
             Err(TokenError::NoKey) => {
-                let newer = issuer.newer(&keys).await.map_err(away)?;
+                let newer = issuer.newer(&keys, peer).await.map_err(away)?;
                 token.check_signature(&newer.ok_or(TokenError::NoKey)?.keys)
             }
             checked => checked,

@@ -17,7 +17,7 @@ use moho_wire::openai::{Role, Turn};
 
 use super::Asked;
 use super::chat::refuse_unsendable;
-use super::inference::{Answer, Asking, InferencePermit, Piece, Question, Words, ask};
+use super::inference::{Answer, Asking, InferencePermit, Piece, Question, Words, admit_search, ask, fits};
 use crate::net::Outbound;
 use crate::road::{Frames, content, event_stream, from_store};
 use crate::startup::Platform;
@@ -103,7 +103,8 @@ async fn continued(platform: &Arc<Platform>, previous: ReadPermits) -> Result<Ve
 }
 
 /// Asks the model. What does not fit is refused, or, if the caller wants it so, loses its oldest turns; never the
-/// instructions, never the new input. How many turns fit is found by halving, since each try costs a tokenization.
+/// instructions, never the new input. How many turns fit is found by counting, which takes nothing of the model: only what
+/// is answered is asked, paid and noted.
 async fn ask_what_fits(
     asked: &Asked,
     permit: &InferencePermit,
@@ -114,46 +115,52 @@ async fn ask_what_fits(
         role: Role::Developer,
         parts: vec![copy(text)],
     });
-    let ask_newest = async |count: usize| {
-        let turns = instructions
-            .iter()
-            .chain(newest(earlier, count))
-            .chain(&create.input);
-        let question = Question {
-            model: permit.model(),
-            words: Words::Turns(turns.collect()),
-            choices: 1,
-            sampling: create.sampling,
-            logit_bias: &create.logit_bias,
-            logprobs: create.logprobs,
-            max_tokens: create.max_output_tokens,
-            stop: Vec::new(),
-            format: &create.format,
-        };
-        ask(asked, permit, &question).await
-    };
-    let mut answer = ask_newest(earlier.len()).await;
-    if create.truncation == Truncation::Disabled || !matches!(answer, Err(Asking::TooLong { .. })) {
-        return Ok(answer?);
+    let told = (create, instructions.as_ref());
+    if create.truncation == Truncation::Auto && !earlier.is_empty() {
+        admit_search(asked, permit).await?;
+        let most = most_that_fit(asked, permit, told, earlier).await?;
+        drop(earlier.drain(..earlier.len().saturating_sub(most)));
     }
-    let mut halving = Halving::below(earlier.len());
+    Ok(ask(asked, permit, &question(permit, told, earlier)).await?)
+}
+
+/// What is asked: the instructions, turns from before and the new input.
+fn question<'a>(
+    permit: &'a InferencePermit,
+    (create, instructions): (&'a CreateResponse, Option<&'a Turn>),
+    earlier: &'a [Turn],
+) -> Question<'a> {
+    let turns = instructions.into_iter().chain(earlier).chain(&create.input);
+    Question {
+        model: permit.model(),
+        words: Words::Turns(turns.collect()),
+        choices: 1,
+        sampling: create.sampling,
+        logit_bias: &create.logit_bias,
+        logprobs: create.logprobs,
+        max_tokens: create.max_output_tokens,
+        stop: Vec::new(),
+        format: &create.format,
+    }
+}
+
+/// How many of the turns from before fit. None if not even without them it fits, which is then the model's to refuse.
+async fn most_that_fit(
+    asked: &Asked,
+    permit: &InferencePermit,
+    told: (&CreateResponse, Option<&Turn>),
+    earlier: &[Turn],
+) -> Result<usize, Failure> {
+    let mut halving = Halving::of(earlier.len());
     while let Some(count) = halving.next() {
-        // What was taken so far is cancelled first, or it would compute beside the next try.
-        drop(answer);
-        answer = ask_newest(count).await;
-        match &answer {
-            Ok(_) => halving.fits(count),
+        let question = question(permit, told, newest(earlier, count));
+        match fits(asked, permit, &question).await {
+            Ok(()) => halving.fits(count),
             Err(Asking::TooLong { .. }) => halving.too_long(count),
-            Err(Asking::Failed(_)) => return Ok(answer?),
+            Err(Asking::Failed(failure)) => return Err(failure),
         }
     }
-    if let (Err(_), Some(most)) = (&answer, halving.most()) {
-        answer = ask_newest(most).await;
-    }
-    let answer = answer?;
-    let dropped = earlier.len().saturating_sub(halving.most().unwrap_or(0));
-    drop(earlier.drain(..dropped));
-    Ok(answer)
+    Ok(halving.most().unwrap_or(0))
 }
 
 /// The last turns of a conversation.
@@ -161,21 +168,29 @@ fn newest(turns: &[Turn], count: usize) -> &[Turn] {
     turns.get(turns.len().saturating_sub(count)..).unwrap_or_default()
 }
 
-/// Finds the greatest count that fits: all below `low` do, none from `high` on does.
+/// Finds the greatest count that fits: all below `low` do, none from `high` on does. All are tried first, as they mostly
+/// fit, and then halves, as each try costs a tokenization.
 struct Halving {
     low: usize,
     high: usize,
+    /// The count of all, until it is tried.
+    all: Option<usize>,
 }
 
 impl Halving {
-    /// Among the counts below one that does not fit.
-    fn below(count: usize) -> Self {
-        Self { low: 0, high: count }
+    /// Among the counts up to this.
+    fn of(all: usize) -> Self {
+        Self {
+            low: 0,
+            high: all.saturating_add(1),
+            all: Some(all),
+        }
     }
 
     /// The count to try next; `None` once it is found.
-    fn next(&self) -> Option<usize> {
-        (self.low < self.high).then(|| self.low.midpoint(self.high))
+    fn next(&mut self) -> Option<usize> {
+        let all = self.all.take();
+        all.or_else(|| (self.low < self.high).then(|| self.low.midpoint(self.high)))
     }
 
     fn fits(&mut self, count: usize) {
@@ -339,8 +354,8 @@ mod tests {
     #[test]
     fn halving_finds_the_most_turns_that_fit_in_few_tries() {
         for turns in [1, 2, 3, 10, 999, 1000, 4096] {
-            for most in [None, Some(0), Some(turns / 3), Some(turns - 1)] {
-                let mut halving = Halving::below(turns);
+            for most in [None, Some(0), Some(turns / 3), Some(turns - 1), Some(turns)] {
+                let mut halving = Halving::of(turns);
                 let mut tries = 0;
                 while let Some(count) = halving.next() {
                     tries += 1;
@@ -351,7 +366,8 @@ mod tests {
                     }
                 }
                 assert_eq!(halving.most(), most, "of {turns}");
-                assert!(tries <= turns.ilog2() + 1, "{tries} tries for {turns} turns");
+                assert!(tries <= turns.ilog2() + 2, "{tries} tries for {turns} turns");
+                assert!(tries == 1 || most != Some(turns), "what fits is tried once");
             }
         }
     }

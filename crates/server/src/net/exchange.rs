@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use moho_terms::{ContentBytes, EndpointId, RequestId, Timestamp};
+use moho_terms::{AccessKeyId, ContentBytes, EndpointId, RequestId, Timestamp};
 use tokio::sync::mpsc;
 
 /// Who is at the other end of the connection, as the system (not the request) tells it.
@@ -90,10 +90,12 @@ pub struct Inbound {
 }
 
 /// What a request may send after its head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admission {
     /// The most bytes of a body that the request's route takes; [`Limits::body`](super::Limits::body) holds as well.
     pub body: usize,
+    /// The access key that the caller claims to have, which only the signature of the whole request shows.
+    pub claims: Option<AccessKeyId>,
 }
 
 /// A reply's body.
@@ -155,6 +157,10 @@ pub enum RimError {
     /// As many requests of one peer as may be in progress are: 429, worth a retry.
     #[error("too many requests at once from one address")]
     TooMany,
+    /// As much as may be is being sent by those who claim to have one access key, without proof so far: 429, worth a
+    /// retry.
+    #[error("too many large requests at once for one access key")]
+    Unproven,
     /// The server stops: 503, worth a retry, elsewhere or later.
     #[error("the server is stopping")]
     Stopping,
@@ -181,7 +187,7 @@ impl RimError {
             Self::BodyTooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBroken | Self::NoSingleHost => StatusCode::BAD_REQUEST,
             Self::Busy | Self::Full | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany | Self::Unproven => StatusCode::TOO_MANY_REQUESTS,
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -134,7 +134,10 @@ impl Noting {
 
 impl Road for Noting {
     fn admit(&self, _head: &Head) -> Result<Admission, Outbound> {
-        Ok(Admission { body: usize::MAX })
+        Ok(Admission {
+            body: usize::MAX,
+            claims: None,
+        })
     }
 
     async fn handle(&self, inbound: Inbound) -> Outbound {

@@ -4,14 +4,15 @@ use std::fs;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use rustix::net::{AddressFamily, RecvFlags, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::io::{AsyncRead, AsyncWrite, Interest};
-use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
 
 use super::Peer;
+use super::socket_file::SocketFile;
 
 /// Connections that may wait to be accepted; the system may allow fewer.
 const BACKLOG: u32 = 4096;
@@ -173,12 +174,7 @@ pub enum SocketError {
 }
 
 /// A Unix socket that already listens, but is not served yet. Its file goes when it is dropped.
-pub struct SocketListener {
-    socket: UnixListener,
-    path: PathBuf,
-    /// Device and inode of its file, which may have been replaced meanwhile.
-    file: (u64, u64),
-}
+pub struct SocketListener(SocketFile);
 
 impl SocketListener {
     /// Makes the socket, in place of one that a killed process left behind. Owner and group may connect.
@@ -187,33 +183,19 @@ impl SocketListener {
     /// [`SocketError`]: it cannot be had.
     pub fn bind(path: &Path) -> Result<Self, SocketError> {
         check_place(path)?;
-        let failed = |source| SocketError::Other {
-            path: path.to_owned(),
-            source,
-        };
         let mut draft = path.as_os_str().to_owned();
         draft.push(DRAFT);
-        let made = || {
-            remove(Path::new(&draft))?;
-            let socket = UnixListener::bind(&draft)?;
-            // It gets its name only once nobody can connect to it who may not.
-            fs::set_permissions(&draft, fs::Permissions::from_mode(MODE))?;
-            fs::rename(&draft, path)?;
-            let file = fs::symlink_metadata(path)?;
-            Ok((socket, (file.dev(), file.ino())))
-        };
-        let (socket, file) = made().map_err(failed)?;
-        Ok(Self {
-            socket,
+        let made = SocketFile::make(path, Path::new(&draft), MODE);
+        made.map(Self).map_err(|source| SocketError::Other {
             path: path.to_owned(),
-            file,
+            source,
         })
     }
 
     /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.0.path()
     }
 }
 
@@ -248,29 +230,11 @@ fn is_served(path: &Path) -> bool {
     )
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-impl Drop for SocketListener {
-    fn drop(&mut self) {
-        let ours =
-            fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.file);
-        if ours && let Err(error) = remove(&self.path) {
-            tracing::warn!(%error, "the socket of a private endpoint could not be removed");
-        }
-    }
-}
-
 impl Source for SocketListener {
     type Stream = UnixStream;
 
     async fn accept(&self) -> io::Result<(UnixStream, Peer)> {
-        let (stream, _nameless) = self.socket.accept().await?;
-        let uid = stream.peer_cred()?.uid();
+        let (stream, uid) = self.0.accept().await?;
         Ok((stream, Peer::Local { uid }))
     }
 
@@ -288,6 +252,8 @@ impl Source for SocketListener {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[tokio::test]

@@ -35,7 +35,7 @@ impl Places {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.places.give_back(self.peer, 1);
+        self.places.give_back(&self.peer, 1);
     }
 }
 

@@ -1,6 +1,7 @@
 //! An amount of something that is shared by peers: so much in all, and so much for one of them.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -28,18 +29,17 @@ impl Sharer {
     }
 }
 
-/// All that there is.
+/// All that there is, for peers or for whatever else has shares.
 #[derive(Clone)]
-pub(super) struct Pool {
+pub(super) struct Pool<K = Sharer> {
     most: usize,
     each: usize,
-    taken: Arc<Mutex<Taken>>,
+    taken: Arc<Mutex<Taken<K>>>,
 }
 
-#[derive(Default)]
-struct Taken {
+struct Taken<K> {
     all: usize,
-    peers: HashMap<Sharer, usize>,
+    peers: HashMap<K, usize>,
 }
 
 /// Why there is nothing more.
@@ -51,18 +51,21 @@ pub(super) enum Exhausted {
     All,
 }
 
-impl Pool {
+impl<K: Eq + Hash> Pool<K> {
     /// As much as `most`, of which one peer gets `each`.
     pub(super) fn new(most: usize, each: usize) -> Self {
         Self {
             most,
             each,
-            taken: Arc::default(),
+            taken: Arc::new(Mutex::new(Taken {
+                all: 0,
+                peers: HashMap::new(),
+            })),
         }
     }
 
     /// Takes `amount` more for a peer. It never waits: who waits while holding some can wait for ever.
-    pub(super) fn take(&self, peer: Sharer, amount: usize) -> Result<(), Exhausted> {
+    pub(super) fn take(&self, peer: K, amount: usize) -> Result<(), Exhausted> {
         let mut taken = self.taken();
         let own = taken.peers.get(&peer).copied().unwrap_or_default();
         let (own, all) = (own.saturating_add(amount), taken.all.saturating_add(amount));
@@ -78,12 +81,12 @@ impl Pool {
     }
 
     /// Gives back what a peer took.
-    pub(super) fn give_back(&self, peer: Sharer, amount: usize) {
+    pub(super) fn give_back(&self, peer: &K, amount: usize) {
         let mut taken = self.taken();
         taken.all = taken.all.saturating_sub(amount);
-        match taken.peers.get_mut(&peer) {
+        match taken.peers.get_mut(peer) {
             Some(own) if *own > amount => *own = own.saturating_sub(amount),
-            Some(_) | None => drop(taken.peers.remove(&peer)),
+            Some(_) | None => drop(taken.peers.remove(peer)),
         }
     }
 
@@ -94,7 +97,7 @@ impl Pool {
         (taken.all, taken.peers.len())
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
+    fn taken(&self) -> MutexGuard<'_, Taken<K>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -101,6 +101,7 @@ impl<R: Road> Rim<R> {
             Ok(admission) => admission,
             Err(reply) => return (reply, None),
         };
+        let claims = admission.claims;
         let limits = Limits {
             body: admission.body.min(self.settings.limits.body),
             ..self.settings.limits
@@ -108,8 +109,10 @@ impl<R: Road> Rim<R> {
         let taken = async {
             let place = self.place(head.peer)?;
             let work = exchange.work();
-            let share = self.memory.share(Sharer::of(head.peer));
-            let (body, share) = intake::body(incoming, &head.headers, &limits, share).await?;
+            let share = self.memory.share(Sharer::of(head.peer), claims);
+            let (body, mut share) = intake::body(incoming, &head.headers, &limits, share).await?;
+            // From here the road takes it, which looks at the signature before it waits for anything.
+            share.complete();
             let held = Held {
                 _body: share,
                 _place: place,

@@ -2,13 +2,13 @@
 
 use aws_lc_rs::digest;
 use http::HeaderName;
-use moho_iam::authn::{Authenticated, AuthnError, HttpHead, SigningName};
+use moho_iam::authn::{Authenticated, AuthnError, HttpHead, Prechecked, SigningName};
 use moho_iam::authz::{JournalUnavailable, RequestFacts};
 use moho_wire::{Failure, Route};
 
 use super::failure;
 use crate::net::pool::Sharer;
-use crate::net::{Head, Inbound, Peer};
+use crate::net::{Admission, Head, Inbound, Peer};
 use crate::startup::Platform;
 
 /// The caller of a whole request.
@@ -34,24 +34,31 @@ pub(super) fn caller(
 }
 
 /// Turns strangers away before a byte of their body is read: whoever has no credentials of ours can hold no memory,
-/// except for the little that an identity provider's token takes. It is told how long the body may be.
+/// except for the little that an identity provider's token takes. It is told how long the body may be, and by whose leave.
 pub(super) fn precheck(
     platform: &Platform,
     head: &Head,
     route: &Route,
     facts: &RequestFacts,
-) -> Result<usize, Failure> {
-    if let Some(limit) = unsigned_limit(head, route) {
-        return Ok(limit);
+) -> Result<Admission, Failure> {
+    let (body, claims) = (route.body_limit(), None);
+    if let Some(body) = unsigned_limit(head, route) {
+        return Ok(Admission { body, claims });
     }
     match head.peer {
-        Peer::Door { .. } => Ok(route.body_limit()),
+        Peer::Door { .. } => Ok(Admission { body, claims }),
         Peer::Network(_) | Peer::Local { .. } => signed(head, &[0; 32], |signed| {
             platform
                 .authenticator
                 .precheck(signed, &services(route), head.received)
         })
-        .map(|()| route.body_limit())
+        .map(|prechecked| match prechecked {
+            Prechecked::Proven => Admission { body, claims },
+            Prechecked::Claims(key) => Admission {
+                body,
+                claims: Some(key),
+            },
+        })
         .map_err(|error| refused(platform, (head.peer, facts), &error)),
     }
 }
@@ -146,7 +153,7 @@ pub(super) fn refused(
     platform.telemetry.authentication_failed(error);
     if !platform
         .strangers
-        .gets_entry(Sharer::of(peer), platform.clock.now())
+        .gets_entry(Sharer::of(peer), &facts.request_id, platform.clock.now())
     {
         return failure::from_authn(error);
     }

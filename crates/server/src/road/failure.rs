@@ -42,7 +42,7 @@ pub(super) fn from_rim(error: RimError, shape: ErrorShape) -> Failure {
             message: mended(error),
             status: error.status().as_u16(),
         },
-        RimError::TooMany => Failure::Throttled {
+        RimError::TooMany | RimError::Unproven => Failure::Throttled {
             retry_after: RETRY_AFTER,
         },
         RimError::Internal => Failure::Internal,
@@ -55,7 +55,9 @@ fn mended(error: RimError) -> String {
         RimError::BodyBroken => ": send all of it, framed as its head says",
         RimError::NoSingleHost => ": send one `Host` header, the same as in the URL",
         RimError::ExpectationFailed => ": leave that header out",
-        RimError::Busy | RimError::Full | RimError::TooMany => ": try again in a second (`retry-after`)",
+        RimError::Busy | RimError::Full | RimError::TooMany | RimError::Unproven => {
+            ": try again in a second (`retry-after`)"
+        }
         RimError::Stopping => ": try again in a second (`retry-after`), or elsewhere",
         // These say it themselves, or in their protocol's own words.
         RimError::ContentEncoding

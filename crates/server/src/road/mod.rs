@@ -10,6 +10,7 @@ mod health;
 mod last_used;
 mod reply;
 mod strangers;
+mod unentered;
 
 use std::sync::Arc;
 
@@ -106,10 +107,9 @@ impl crate::net::Road for RequestRoad {
         let route =
             find(head).map_err(|refused| turn_away(&refused.failure, refused.shape, route::UNKNOWN))?;
         let template = route::template(route.target());
-        let body = facts(&self.platform, head, &route)
+        facts(&self.platform, head, &route)
             .and_then(|facts| authenticate::precheck(&self.platform, head, &route, &facts))
-            .map_err(|failure| turn_away(&failure, route.error_shape(), template))?;
-        Ok(Admission { body })
+            .map_err(|failure| turn_away(&failure, route.error_shape(), template))
     }
 
     async fn handle(&self, inbound: Inbound) -> Outbound {

@@ -1,13 +1,15 @@
 //! How many failed authentications get an entry of their own in the journal: a stranger must not be able to fill the disk.
 //!
-//! And, apart from that, how many web identities each peer has failed to prove: whoever shares an address with others is
+//! The rest is told of together, by [`Unentered`]. And, apart from that, how many web identities each peer has failed to prove: whoever shares an address with others is
 //! not slowed by what else they get wrong.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use moho_terms::Timestamp;
+use moho_iam::authz::Journal;
+use moho_terms::{RequestId, Timestamp};
 
+use super::unentered::Unentered;
 use crate::net::pool::Sharer;
 
 /// Entries in one second for one peer, and for all of them.
@@ -22,6 +24,7 @@ const COUNTED_PEERS: usize = 1 << 16;
 #[derive(Default)]
 pub(crate) struct Strangers {
     journaled: Mutex<Second>,
+    unentered: Unentered,
     proofs: Mutex<Proofs>,
 }
 
@@ -31,8 +34,6 @@ struct Second {
     /// Entries of each peer.
     entries: HashMap<Sharer, u32>,
     written: u32,
-    /// Failures without an entry.
-    counted: u64,
 }
 
 /// Failed proofs of web identities.
@@ -43,26 +44,32 @@ struct Proofs {
 }
 
 impl Strangers {
-    /// Whether a failure gets an entry. One that gets none is counted; the count is logged once its second is over and
-    /// somebody fails again.
-    pub(super) fn gets_entry(&self, source: Sharer, now: Timestamp) -> bool {
-        let mut second = self.journaled.lock().unwrap_or_else(PoisonError::into_inner);
-        if second.second != now.unix_seconds() {
-            let over = std::mem::take(&mut *second);
-            second.second = now.unix_seconds();
-            if over.counted > 0 {
-                tracing::warn!(
-                    second = over.second,
-                    count = over.counted,
-                    "authentications failed, and were refused, too often for an entry each in the journal"
-                );
+    /// Whether the failure of a request gets an entry of its own. One that gets none is counted.
+    pub(super) fn gets_entry(&self, source: Sharer, request: &RequestId, now: Timestamp) -> bool {
+        let gets = {
+            let mut second = self.journaled.lock().unwrap_or_else(PoisonError::into_inner);
+            if second.second != now.unix_seconds() {
+                *second = Second {
+                    second: now.unix_seconds(),
+                    ..Second::default()
+                };
             }
-        }
-        let gets = second.take(source);
+            second.take(source)
+        };
         if !gets {
-            second.counted = second.counted.saturating_add(1);
+            self.unentered.count(source, request, now);
         }
         gets
+    }
+
+    /// Writes down the failures without entries of their own, once their time is over.
+    pub(crate) fn settle(&self, journal: &dyn Journal, now: Timestamp) {
+        self.unentered.settle(journal, now);
+    }
+
+    /// Writes them down a last time.
+    pub(crate) fn end(&self, journal: &dyn Journal, now: Timestamp) {
+        self.unentered.end(journal, now);
     }
 
     /// Counts a web identity that was not proved, or came to nothing.
@@ -106,6 +113,11 @@ impl Second {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::SystemEntropy;
+
+    fn request() -> RequestId {
+        RequestId::random(&SystemEntropy::default()).unwrap()
+    }
 
     #[test]
     fn nobody_writes_more_than_its_share_and_all_together_not_more_than_theirs() {
@@ -114,16 +126,14 @@ mod tests {
             let now = Timestamp::from_unix_seconds(second);
             let tries = 0..EACH * 2;
             tries
-                .filter(|_| strangers.gets_entry(Sharer::Network(address.into()), now))
+                .filter(|_| strangers.gets_entry(Sharer::Network(address.into()), &request(), now))
                 .count()
         };
         assert_eq!(entries([192, 0, 2, 1], 1), 20);
         assert_eq!(entries([192, 0, 2, 2], 1), 20, "another's failures are told");
         let others: usize = (3..50).map(|last| entries([192, 0, 2, last], 1)).sum();
         assert_eq!(others, 160);
-        assert_eq!(strangers.journaled.lock().unwrap().counted, 49 * 40 - 200);
         assert_eq!(entries([192, 0, 2, 1], 2), 20, "the next second is another");
-        assert_eq!(strangers.journaled.lock().unwrap().counted, 20);
     }
 
     #[test]
@@ -132,7 +142,7 @@ mod tests {
         let peer = |last: u8| Sharer::Network([192, 0, 2, last].into());
         let now = Timestamp::from_unix_seconds(1);
         for junk in 0..1000 {
-            strangers.gets_entry(peer(u8::try_from(junk % 200).unwrap()), now);
+            strangers.gets_entry(peer(u8::try_from(junk % 200).unwrap()), &request(), now);
         }
         assert!(!strangers.has_failed_too_often(peer(1), now), "none was a proof");
         for last in 1..=100 {

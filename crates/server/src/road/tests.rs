@@ -6,7 +6,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use moho_iam::action::sts::AssumeRole;
 use moho_iam::authn::AuthnError;
-use moho_iam::authn::SessionGrant;
+use moho_iam::authn::{SessionGrant, TemporaryCredentials};
 use moho_iam::authz::{Authorizer, Context};
 use moho_iam::bootstrap::Door;
 use moho_terms::{Arn, ContentBytes, RequestId};
@@ -39,8 +39,8 @@ impl Rig {
         }
     }
 
-    /// A bearer key of the developer's role.
-    fn key(&self) -> String {
+    /// Credentials of the developer's role.
+    fn credentials(&self) -> TemporaryCredentials {
         let platform = &self.road.platform;
         let now = platform.clock.now();
         let caller = Door::open(platform.attestation, platform.store.identity_provider().unwrap())
@@ -56,7 +56,7 @@ impl Rig {
             .authorize::<AssumeRole>(&caller, &RequestFacts::new(request), &role, &Context::new())
             .unwrap();
         let grant = SessionGrant::named("me".parse().unwrap());
-        let credentials = platform
+        platform
             .authenticator
             .issue(
                 &permit,
@@ -64,9 +64,16 @@ impl Rig {
                 grant,
                 (now, &*platform.entropy),
             )
-            .unwrap();
-        let key = credentials.bearer_key(&platform.region, now, 900).unwrap();
-        String::from_utf8(key.expose().to_vec()).unwrap()
+            .unwrap()
+    }
+
+    /// A bearer key of that role.
+    fn key(&self) -> String {
+        let platform = &self.road.platform;
+        let key = self
+            .credentials()
+            .bearer_key(&platform.region, platform.clock.now(), 900);
+        String::from_utf8(key.unwrap().expose().to_vec()).unwrap()
     }
 
     fn head(&self, path: &str) -> Head {
@@ -129,7 +136,9 @@ fn text(reply: Outbound) -> String {
 async fn strangers_are_turned_away_before_their_body() {
     let rig = Rig::open();
     let key = rig.key();
-    assert!(rig.admit(&rig.with_key(&key)).unwrap().body > 1 << 20);
+    let admitted = rig.admit(&rig.with_key(&key)).unwrap();
+    assert!(admitted.body > 1 << 20);
+    assert_eq!(admitted.claims, None, "a bearer key is a proof by itself");
     assert_eq!(rig.failures(), 0);
     let cut = key.get(..key.len() - 8).unwrap();
     for (number, stranger) in [
@@ -143,6 +152,35 @@ async fn strangers_are_turned_away_before_their_body() {
         assert_eq!(rig.admit(stranger), Err(StatusCode::UNAUTHORIZED));
         assert_eq!(rig.failures(), number + 1, "each is journaled once");
     }
+}
+
+#[tokio::test]
+async fn who_signs_only_claims_to_have_the_key_until_the_body_is_there() {
+    let rig = Rig::open();
+    let credentials = rig.credentials();
+    let mut head = rig.head("/v1/responses");
+    let (id, now, region) = (
+        &credentials.access_key_id,
+        head.received,
+        &rig.road.platform.region,
+    );
+    let value = format!(
+        "AWS4-HMAC-SHA256 Credential={id}/{}/{region}/bedrock-mantle/aws4_request, \
+         SignedHeaders=host;x-amz-date;x-amz-security-token, Signature={}",
+        now.basic_date(),
+        "0".repeat(64)
+    );
+    let token = credentials.session_token.expose();
+    head.headers.insert(AUTHORIZATION, value.parse().unwrap());
+    for (name, value) in [
+        ("host", b"moho.test".as_slice()),
+        ("x-amz-date", now.iso8601_basic().as_bytes()),
+        ("x-amz-security-token", token),
+    ] {
+        head.headers.insert(name, HeaderValue::from_bytes(value).unwrap());
+    }
+    assert_eq!(rig.admit(&head).unwrap().claims.as_ref(), Some(id));
+    assert_eq!(rig.failures(), 0);
 }
 
 #[tokio::test]
@@ -224,6 +262,7 @@ async fn what_the_rim_refuses_has_its_status_on_every_api() {
             (RimError::Full, 503),
             (RimError::Stopping, 503),
             (RimError::TooMany, 429),
+            (RimError::Unproven, 429),
         ] {
             let refused = rig.road.refuse(head, error);
             assert_eq!(refused.status.as_u16(), status);
@@ -279,7 +318,27 @@ async fn a_stranger_does_not_fill_the_journal() {
     }
     let seconds = rig.road.platform.clock.now().unix_seconds() - began + 1;
     let most = usize::try_from(seconds * 20).unwrap();
-    assert!((20..=most).contains(&rig.failures()));
+    let failures = rig.failures();
+    assert!((20..=most).contains(&failures));
+    // Who stops tells of all the others.
+    let Rig { road, folder, _lock } = rig;
+    drop(road);
+    let file = folder
+        .path()
+        .join("moho/journal/journal-00000000000000000001.jsonl");
+    let text = std::fs::read_to_string(file).unwrap();
+    let told: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("further-failures"))
+        .collect();
+    let [told] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    let further = format!("\"further\":{{\"count\":{},\"since\":\"", 300 - failures);
+    assert!(
+        told.contains(&further) && told.contains("\"source_ip\":\"192.0.2.1\""),
+        "{told}"
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A thread that writes down, every few seconds and at the end, what was used.
+//! A thread that writes down, every few seconds and at the end, what was used, and who failed to say who it is too often.
 
 use std::io;
 use std::sync::Arc;
@@ -6,13 +6,26 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use moho_iam::authz::Journal;
+use moho_terms::Clock;
+
 use crate::quota::Quotas;
-use crate::road::chain;
+use crate::road::{Strangers, chain};
 use crate::startup::last_use::LastUse;
 use crate::usage::UsageLog;
 
 /// How long what was used may be in memory only. Quotas do not rely on it.
 const INTERVAL: Duration = Duration::from_secs(5);
+
+/// What is written down, and where it is.
+pub(crate) struct Books {
+    pub(crate) quotas: Arc<Quotas>,
+    pub(crate) usage: Arc<UsageLog>,
+    pub(crate) last_use: Arc<LastUse>,
+    pub(crate) strangers: Arc<Strangers>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
 
 /// The thread. Dropping it has everything written down a last time.
 pub(crate) struct Bookkeeper {
@@ -26,21 +39,16 @@ impl Bookkeeper {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(crate) fn start(
-        quotas: Arc<Quotas>,
-        usage: Arc<UsageLog>,
-        last_use: Arc<LastUse>,
-    ) -> io::Result<Self> {
+    pub(crate) fn start(books: Books) -> io::Result<Self> {
         let (stop, stopped) = channel::<()>();
         let thread = std::thread::Builder::new()
             .name("bookkeeper".to_owned())
             .spawn(move || {
                 loop {
                     let goes_on = stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout);
-                    write_down(&quotas, &usage);
-                    last_use.keep_or_say();
+                    books.write();
                     if !goes_on {
-                        return;
+                        return books.close();
                     }
                 }
             })?;
@@ -51,10 +59,19 @@ impl Bookkeeper {
     }
 }
 
-fn write_down(quotas: &Quotas, usage: &UsageLog) {
-    usage.settle_or_say();
-    if let Err(error) = quotas.settle() {
-        tracing::error!(error = %chain(&error), "what was used of the quotas for days cannot be written down");
+impl Books {
+    fn write(&self) {
+        self.usage.settle_or_say();
+        if let Err(error) = self.quotas.settle() {
+            tracing::error!(error = %chain(&error), "what was used of the quotas for days cannot be written down");
+        }
+        self.strangers.settle(&*self.journal, self.clock.now());
+        self.last_use.keep_or_say();
+    }
+
+    /// Writes what else would wait for its time.
+    fn close(&self) {
+        self.strangers.end(&*self.journal, self.clock.now());
     }
 }
 

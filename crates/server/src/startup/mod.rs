@@ -30,7 +30,7 @@ use moho_wire::openai::models::Model;
 pub(crate) use error::StartupError;
 pub(crate) use platform::{DoorSwitch, Platform};
 
-use self::bookkeeper::Bookkeeper;
+use self::bookkeeper::{Bookkeeper, Books};
 use self::last_use::LastUse;
 use self::probed::ProbedStore;
 use self::watched::WatchedJournal;
@@ -126,7 +126,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     posture.extend(long_lived::posture(&store.long_lived_credentials()?));
     let door = door(kms.attestation(), &store)?;
     let closing = Closing::new();
-    let (quotas, usage, bookkeeper) = counting(config, (&store, &clock), &last_use)?;
+    let counting = counting(config, (&store, &clock), (&last_use, &journal))?;
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
@@ -139,7 +139,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         journal,
         journal_file,
         last_use,
-        strangers: Strangers::default(),
+        strangers: counting.strangers,
         kms,
         endpoints: endpoints(config, bootstrapped.account, &store, &*clock)?,
         probed_store: ProbedStore::new(Arc::clone(&store), Arc::clone(&clock)),
@@ -147,11 +147,11 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         engine,
         telemetry: telemetry(config, &closing, &clock, &entropy)?,
         models,
-        quotas,
-        usage,
-        _bookkeeper: bookkeeper,
+        quotas: counting.quotas,
+        usage: counting.usage,
+        _bookkeeper: counting.bookkeeper,
         door: DoorSwitch::new(door),
-        federation: Federation::new(&config.federation, &clock)?,
+        federation: Federation::new(&config.federation, &config.limits, &clock)?,
         closing,
         clock,
         entropy,
@@ -208,18 +208,37 @@ fn endpoints(
     )?)
 }
 
-/// What counts against quotas, what notes usage, and who writes both down.
+/// What counts, and who writes it down.
+struct Counting {
+    quotas: Arc<Quotas>,
+    usage: Arc<UsageLog>,
+    strangers: Arc<Strangers>,
+    bookkeeper: Bookkeeper,
+}
+
 fn counting(
     config: &Config,
     (store, clock): (&Arc<Store>, &Arc<dyn Clock>),
-    last_use: &Arc<LastUse>,
-) -> Result<(Arc<Quotas>, Arc<UsageLog>, Bookkeeper), StartupError> {
+    (last_use, journal): (&Arc<LastUse>, &Arc<WatchedJournal>),
+) -> Result<Counting, StartupError> {
     let days = Box::new(Arc::clone(store));
     let quotas = Arc::new(Quotas::new(config.quotas.clone(), days, Arc::clone(clock)));
     let usage = Arc::new(UsageLog::new(Arc::clone(store), Arc::clone(clock)));
-    let bookkeeper = Bookkeeper::start(Arc::clone(&quotas), Arc::clone(&usage), Arc::clone(last_use))
-        .map_err(StartupError::Thread)?;
-    Ok((quotas, usage, bookkeeper))
+    let strangers: Arc<Strangers> = Arc::default();
+    let books = Books {
+        quotas: Arc::clone(&quotas),
+        usage: Arc::clone(&usage),
+        last_use: Arc::clone(last_use),
+        strangers: Arc::clone(&strangers),
+        journal: Arc::clone(journal) as _,
+        clock: Arc::clone(clock),
+    };
+    Ok(Counting {
+        quotas,
+        usage,
+        strangers,
+        bookkeeper: Bookkeeper::start(books).map_err(StartupError::Thread)?,
+    })
 }
 
 fn telemetry(

@@ -49,7 +49,7 @@ pub(crate) struct Platform {
     /// When who last used what, as the journal says.
     pub(crate) last_use: Arc<LastUse>,
     /// Those who failed to authenticate lately.
-    pub(crate) strangers: Strangers,
+    pub(crate) strangers: Arc<Strangers>,
     pub(crate) kms: Kms,
     pub(crate) store: Arc<Store>,
     /// By which private endpoints requests come in.
@@ -62,7 +62,7 @@ pub(crate) struct Platform {
     pub(crate) quotas: Arc<Quotas>,
     /// How much everybody did.
     pub(crate) usage: Arc<UsageLog>,
-    /// Writes both down. Dropped with the platform, when nothing runs any more.
+    /// Writes down what these count. Dropped with the platform, when nothing runs any more.
     pub(crate) _bookkeeper: Bookkeeper,
     /// What is measured of all this.
     pub(crate) telemetry: Arc<Telemetry>,

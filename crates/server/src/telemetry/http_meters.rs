@@ -64,6 +64,7 @@ impl HttpMeters {
             rejections: Words::new(&[
                 "body_memory",
                 "engine_queue",
+                "key_bodies",
                 "peer_requests",
                 "quota_requests",
                 "quota_sequences",

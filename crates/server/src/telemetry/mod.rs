@@ -162,6 +162,7 @@ impl Telemetry {
             RimError::Busy => "body_memory",
             RimError::Full => "requests",
             RimError::TooMany => "peer_requests",
+            RimError::Unproven => "key_bodies",
             RimError::Stopping
             | RimError::BodyTooLarge { .. }
             | RimError::BodyTooSlow { .. }

@@ -414,7 +414,7 @@ fn prechecked(now: u64, before: impl FnOnce(&mut Draft)) -> &'static str {
             };
             authenticator.precheck(&head, &services, at(now))
         })
-        .map_or_else(|error| error.code(), |()| "worth its body")
+        .map_or_else(|error| error.code(), |_claims| "worth its body")
 }
 
 #[test]
@@ -469,7 +469,7 @@ fn a_bearer_key_needs_no_body() {
         })
     };
     let key = String::from_utf8(key.expose().to_vec()).unwrap();
-    assert_eq!(asked(&key, START), Ok(()));
+    assert_eq!(asked(&key, START), Ok(Prechecked::Proven));
     assert_eq!(asked(&key, START + 60), Err("expired"));
     let other = bearer::make(
         KEY,

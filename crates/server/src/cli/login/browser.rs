@@ -28,7 +28,7 @@ pub(super) fn is_likely() -> bool {
 
 /// Opens a browser, waits for it to come back, and turns what it brings into tokens.
 pub(super) async fn log_in(provider: &OpenIdProvider, scope: &str, port: u16) -> anyhow::Result<Tokens> {
-    let callback = Callback::open(port).await?;
+    let callback = Callback::open(port, &secret()?).await?;
     let (state, nonce, verifier) = (secret()?, secret()?, secret()?);
     let challenge = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()));
     let redirect = callback.address();
@@ -52,10 +52,12 @@ pub(super) async fn log_in(provider: &OpenIdProvider, scope: &str, port: u16) ->
     let endpoint = provider.authorization_endpoint()?;
     let joint = if endpoint.contains('?') { '&' } else { '?' };
     let url = format!("{endpoint}{joint}{}", form(&query));
-    tell(&format!("moho: opening {url}"));
-    open(&url);
+    // What a program is started with, every user of the machine can read: not what the provider is asked.
+    let start = callback.start();
+    tell(&format!("moho: opening {start} (it leads to {endpoint})"));
+    open(&start);
     let arrived = callback
-        .wait(|arrived| is_ours(arrived, &state, provider.issuer()))
+        .wait(&url, |arrived| is_ours(arrived, &state, provider.issuer()))
         .await?;
     let code = match arrived {
         Arrived {

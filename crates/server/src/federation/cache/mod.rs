@@ -2,7 +2,7 @@
 //!
 //! Young keys are used as they are. Whoever needs older ones waits for newer, as their issuer may have taken one back; the
 //! old ones are used only if it cannot be reached, and after some hours not even then. One task asks at a time, whoever
-//! waits for it, and it goes on when they leave.
+//! waits for it, and it goes on when they leave. No peer has more than its share of the places to wait.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,6 +13,8 @@ use moho_terms::{Clock, Timestamp};
 use tokio::sync::watch;
 
 use super::Unreachable;
+use crate::net::places::Places;
+use crate::net::pool::Sharer;
 
 /// Seconds for which keys are used without asking for newer ones.
 const YOUNG: u64 = 600;
@@ -24,7 +26,7 @@ const OLDEST: u64 = 4 * 3_600;
 /// Seconds between the end of one try and the next one.
 const PAUSE: u64 = 10;
 /// How many requests wait for one issuer. Its answer ends within seconds (see `fetch`), and so does their waiting.
-const MOST_WAITING: usize = 256;
+pub(super) const MOST_WAITING: usize = 256;
 
 /// One try to get the keys.
 pub(super) type Fetching = Pin<Box<dyn Future<Output = Result<KeySet, Unreachable>> + Send>>;
@@ -42,6 +44,8 @@ pub(super) struct Kept {
 /// The keys of one issuer.
 pub(super) struct IssuerKeys {
     fetch: Fetch,
+    /// For those who wait.
+    places: Places,
     shared: Arc<Shared>,
 }
 
@@ -70,7 +74,8 @@ enum Answer {
 }
 
 impl IssuerKeys {
-    pub(super) fn new(issuer: String, fetch: Fetch, clock: Arc<dyn Clock>) -> Self {
+    /// Keys that are fetched so, with so many of the [`MOST_WAITING`] places for one peer.
+    pub(super) fn new(issuer: String, (fetch, each): (Fetch, usize), clock: Arc<dyn Clock>) -> Self {
         let shared = Shared {
             issuer,
             clock,
@@ -79,17 +84,18 @@ impl IssuerKeys {
         };
         Self {
             fetch,
+            places: Places::new(MOST_WAITING, each),
             shared: Arc::new(shared),
         }
     }
 
-    /// Keys that are good to use now.
-    pub(super) async fn keys(&self) -> Result<Kept, Unreachable> {
+    /// Keys that are good to use now, for `peer`.
+    pub(super) async fn keys(&self, peer: Sharer) -> Result<Kept, Unreachable> {
         match self.answer() {
             Answer::Keys(kept) => Ok(kept),
             Answer::Failed(why) => Err(why),
             Answer::Wait(ending) => {
-                let waited = self.wait(ending).await;
+                let waited = self.wait(ending, peer).await;
                 let state = self.shared.state();
                 let now = self.shared.clock.now();
                 if let Err(crowded) = waited {
@@ -106,7 +112,7 @@ impl IssuerKeys {
     }
 
     /// Keys that are newer than `seen`, asked for if nobody did just now; `None` if there are none.
-    pub(super) async fn newer(&self, seen: &Kept) -> Result<Option<Kept>, Unreachable> {
+    pub(super) async fn newer(&self, seen: &Kept, peer: Sharer) -> Result<Option<Kept>, Unreachable> {
         let ending = {
             let mut state = self.shared.state();
             if let Some(newer) = state.newer(seen) {
@@ -120,7 +126,7 @@ impl IssuerKeys {
             }
             self.ask(&mut state)
         };
-        self.wait(ending).await?;
+        self.wait(ending, peer).await?;
         let state = self.shared.state();
         match (state.newer(seen), state.last) {
             (Some(newer), _) => Ok(Some(newer)),
@@ -162,10 +168,9 @@ impl IssuerKeys {
         ending
     }
 
-    async fn wait(&self, mut ending: watch::Receiver<u64>) -> Result<(), Unreachable> {
-        if self.shared.ended.receiver_count() > MOST_WAITING {
-            return Err(Unreachable::Crowded);
-        }
+    async fn wait(&self, mut ending: watch::Receiver<u64>, peer: Sharer) -> Result<(), Unreachable> {
+        let place = self.places.take(peer);
+        let _place = place.map_err(|_full| Unreachable::Crowded)?;
         ending.changed().await.map_err(|_gone| Unreachable::Answer)
     }
 }

@@ -7,6 +7,10 @@ use tokio::sync::Semaphore;
 use super::*;
 
 const ISSUER: &str = "https://issuer.example";
+/// Who asks, where it makes no difference.
+const PEER: Sharer = Sharer::User(0);
+/// How many of one peer wait.
+const EACH: usize = MOST_WAITING / 2;
 
 struct Hands(AtomicU64);
 
@@ -51,7 +55,11 @@ impl Scene {
                 }) as Fetching
             }
         };
-        let keys = IssuerKeys::new(ISSUER.to_owned(), Box::new(fetch), Arc::clone(&clock) as _);
+        let keys = IssuerKeys::new(
+            ISSUER.to_owned(),
+            (Box::new(fetch), EACH),
+            Arc::clone(&clock) as _,
+        );
         Self {
             clock,
             asked,
@@ -77,49 +85,49 @@ impl Scene {
 #[tokio::test]
 async fn young_keys_are_used_and_older_ones_are_not() {
     let scene = Scene::set(10);
-    assert_eq!(scene.keys.keys().await.unwrap().keys.len(), 1);
+    assert_eq!(scene.keys.keys(PEER).await.unwrap().keys.len(), 1);
     scene.pass(YOUNG - 1);
-    assert_eq!(scene.keys.keys().await.unwrap().keys.len(), 1);
+    assert_eq!(scene.keys.keys(PEER).await.unwrap().keys.len(), 1);
     assert_eq!(scene.asked(), 1);
     scene.pass(1);
     assert_eq!(
-        (scene.keys.keys().await.unwrap().keys.len(), scene.asked()),
+        (scene.keys.keys(PEER).await.unwrap().keys.len(), scene.asked()),
         (2, 2),
         "what the issuer took back is gone"
     );
     scene.pass(RIPE);
-    assert_eq!(scene.keys.keys().await.unwrap().keys.len(), 3);
+    assert_eq!(scene.keys.keys(PEER).await.unwrap().keys.len(), 3);
 }
 
 #[tokio::test]
 async fn keys_stay_good_for_hours_without_their_issuer() {
     let scene = Scene::set(100);
-    scene.keys.keys().await.unwrap();
+    scene.keys.keys(PEER).await.unwrap();
     scene.down();
     scene.pass(RIPE);
-    assert_eq!(scene.keys.keys().await.unwrap().keys.len(), 1);
+    assert_eq!(scene.keys.keys(PEER).await.unwrap().keys.len(), 1);
     assert_eq!(scene.asked(), 2);
-    assert_eq!(scene.keys.keys().await.unwrap().keys.len(), 1);
+    assert_eq!(scene.keys.keys(PEER).await.unwrap().keys.len(), 1);
     assert_eq!(scene.asked(), 2, "not asked again so soon");
     scene.pass(OLDEST - RIPE - 1);
-    assert!(scene.keys.keys().await.is_ok());
+    assert!(scene.keys.keys(PEER).await.is_ok());
     scene.pass(1);
-    assert!(matches!(scene.keys.keys().await, Err(Unreachable::Connect)));
+    assert!(matches!(scene.keys.keys(PEER).await, Err(Unreachable::Connect)));
     let asked = scene.asked();
-    assert!(matches!(scene.keys.keys().await, Err(Unreachable::Connect)));
+    assert!(matches!(scene.keys.keys(PEER).await, Err(Unreachable::Connect)));
     assert_eq!(scene.asked(), asked, "told at once");
     scene.pass(PAUSE);
     scene.up.store(1, Ordering::SeqCst);
-    assert!(scene.keys.keys().await.is_ok());
+    assert!(scene.keys.keys(PEER).await.is_ok());
 }
 
 #[tokio::test]
 async fn one_try_serves_all_who_wait_and_goes_on_without_them() {
     let scene = Scene::set(0);
-    let mut first = Box::pin(scene.keys.keys());
+    let mut first = Box::pin(scene.keys.keys(PEER));
     assert!(look(&mut first).await.is_none());
     drop(first);
-    let both = async { tokio::join!(scene.keys.keys(), scene.keys.keys()) };
+    let both = async { tokio::join!(scene.keys.keys(PEER), scene.keys.keys(PEER)) };
     let freed = async { scene.answers.add_permits(1) };
     let ((one, other), ()) = tokio::join!(both, freed);
     assert!(one.is_ok() && other.is_ok());
@@ -129,41 +137,51 @@ async fn one_try_serves_all_who_wait_and_goes_on_without_them() {
 #[tokio::test]
 async fn an_unknown_key_is_asked_for_but_not_often() {
     let scene = Scene::set(10);
-    let seen = scene.keys.keys().await.unwrap();
+    let seen = scene.keys.keys(PEER).await.unwrap();
     assert!(
-        scene.keys.newer(&seen).await.unwrap().is_none(),
+        scene.keys.newer(&seen, PEER).await.unwrap().is_none(),
         "they are from just now"
     );
     assert_eq!(scene.asked(), 1);
     scene.pass(PAUSE);
-    let newer = scene.keys.newer(&seen).await.unwrap().unwrap();
+    let newer = scene.keys.newer(&seen, PEER).await.unwrap().unwrap();
     assert_eq!((newer.keys.len(), scene.asked()), (2, 2));
-    assert!(scene.keys.newer(&newer).await.unwrap().is_none());
-    assert_eq!(scene.keys.newer(&seen).await.unwrap().unwrap().keys.len(), 2);
+    assert!(scene.keys.newer(&newer, PEER).await.unwrap().is_none());
+    assert_eq!(
+        scene.keys.newer(&seen, PEER).await.unwrap().unwrap().keys.len(),
+        2
+    );
     assert_eq!(scene.asked(), 2);
     scene.down();
     scene.pass(PAUSE);
     assert!(matches!(
-        scene.keys.newer(&newer).await,
+        scene.keys.newer(&newer, PEER).await,
         Err(Unreachable::Connect)
     ));
-    assert!(scene.keys.keys().await.is_ok(), "what is known stays good");
+    assert!(scene.keys.keys(PEER).await.is_ok(), "what is known stays good");
 }
 
 #[tokio::test]
 async fn whoever_finds_no_room_to_wait_takes_what_is_kept() {
     let scene = Scene::set(1);
-    scene.keys.keys().await.unwrap();
+    scene.keys.keys(PEER).await.unwrap();
     scene.pass(RIPE - 1);
     let mut waiting = Vec::new();
-    for _ in 0..MOST_WAITING {
-        let mut one = Box::pin(scene.keys.keys());
+    for number in 0..MOST_WAITING {
+        let mut one = Box::pin(scene.keys.keys(peer(number / EACH)));
         assert!(look(&mut one).await.is_none());
         waiting.push(one);
     }
-    assert_eq!(scene.keys.keys().await.unwrap().keys.len(), 1, "not that old");
+    assert_eq!(
+        scene.keys.keys(peer(2)).await.unwrap().keys.len(),
+        1,
+        "not that old"
+    );
     scene.pass(1);
-    assert!(matches!(scene.keys.keys().await, Err(Unreachable::Crowded)));
+    assert!(matches!(
+        scene.keys.keys(peer(2)).await,
+        Err(Unreachable::Crowded)
+    ));
     scene.answers.add_permits(1);
     for one in waiting {
         assert_eq!(one.await.unwrap().keys.len(), 2);
@@ -174,16 +192,48 @@ async fn whoever_finds_no_room_to_wait_takes_what_is_kept() {
 async fn no_more_wait_than_may() {
     let scene = Scene::set(0);
     let mut waiting = Vec::new();
-    for _ in 0..MOST_WAITING {
-        let mut one = Box::pin(scene.keys.keys());
+    for number in 0..MOST_WAITING {
+        let mut one = Box::pin(scene.keys.keys(peer(number / EACH)));
         assert!(look(&mut one).await.is_none());
         waiting.push(one);
     }
-    assert!(matches!(scene.keys.keys().await, Err(Unreachable::Crowded)));
+    assert!(matches!(
+        scene.keys.keys(peer(2)).await,
+        Err(Unreachable::Crowded)
+    ));
     scene.answers.add_permits(1);
     for one in waiting {
         assert!(one.await.is_ok());
     }
+}
+
+#[tokio::test]
+async fn no_peer_takes_the_places_of_others() {
+    let scene = Scene::set(0);
+    let mut waiting = Vec::new();
+    for _ in 0..EACH {
+        let mut one = Box::pin(scene.keys.keys(peer(0)));
+        assert!(look(&mut one).await.is_none());
+        waiting.push(one);
+    }
+    assert!(matches!(
+        scene.keys.keys(peer(0)).await,
+        Err(Unreachable::Crowded)
+    ));
+    let mut other = Box::pin(scene.keys.keys(peer(1)));
+    assert!(look(&mut other).await.is_none(), "there is room to wait");
+    drop(waiting.pop());
+    let mut again = Box::pin(scene.keys.keys(peer(0)));
+    assert!(look(&mut again).await.is_none(), "who left made room");
+    scene.answers.add_permits(1);
+    assert!(other.await.is_ok() && again.await.is_ok());
+    for one in waiting {
+        assert!(one.await.is_ok());
+    }
+}
+
+fn peer(number: usize) -> Sharer {
+    Sharer::User(u32::try_from(number).unwrap())
 }
 
 /// One look at a future.

@@ -99,6 +99,33 @@ pub(in crate::handlers) async fn admit_count<A: Action>(
     }
 }
 
+/// Lets a request in that looks what fits before it asks: it is counted here, and not again when it asks.
+pub(in crate::handlers) async fn admit_search(
+    asked: &Asked,
+    permit: &InferencePermit,
+) -> Result<(), Failure> {
+    let (asker, model, entrance) = (permit.asker(), permit.model(), &asked.entrance);
+    let quotas = &asked.platform.quotas;
+    let entered = quotas.enter(&asker, model, (entrance.request(), 0)).await;
+    entrance.stands(quotas.standing(&asker, model));
+    match entered {
+        Ok(_counted) => {
+            entrance.entered();
+            Ok(())
+        }
+        Err(refused) => Err(refuse(asked, model, &refused).into()),
+    }
+}
+
+/// Whether the engine would take a question. Nothing is set aside for it, and nothing of it is computed.
+pub(in crate::handlers) async fn fits(
+    asked: &Asked,
+    permit: &InferencePermit,
+    question: &Question<'_>,
+) -> Result<(), Asking> {
+    count(asked, permit, question).await.map(drop)
+}
+
 /// How many tokens the prompt has.
 async fn count(asked: &Asked, permit: &InferencePermit, question: &Question<'_>) -> Result<u32, Asking> {
     let engine = &asked.platform.engine;

@@ -14,7 +14,7 @@ use moho_terms::{AccountId, Arn, Content, ModelId};
 use moho_wire::Failure;
 use moho_wire::openai::{OutputFormat, Role, Sampling, Turn};
 
-pub(super) use admission::admit_count;
+pub(super) use admission::{admit_count, admit_search, fits};
 pub(super) use answer::{Answer, Piece};
 
 use self::admission::{Admitted, admit, asker};

@@ -152,6 +152,46 @@ async fn bodies_in_progress_share_one_memory() {
 }
 
 #[tokio::test]
+async fn those_who_claim_to_have_one_key_share_a_part_until_it_is_shown() {
+    let rig = Rig::start(Limits {
+        body: 100_000,
+        body_memory: 1_000_000,
+        ..Limits::default()
+    });
+    let slow = b"POST /claimed HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 100000\r\n\r\n";
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = rig.connect(b"http/1.1").await;
+        stream.write_all(slow).await.unwrap();
+        stream.write_all(&[b'x'; 99_999]).await.unwrap();
+        held.push(stream);
+    }
+    let mut client = rig.http2().await;
+    let mut refused = false;
+    for _ in 0..1000 {
+        let (status, _, text) = client.ask(Method::POST, "/claimed", &[b'x'; 100_000]).await;
+        refused = status == StatusCode::TOO_MANY_REQUESTS;
+        if refused {
+            assert_eq!(text, "too many large requests at once for one access key");
+            break;
+        }
+    }
+    assert!(refused);
+    for (path, size) in [("/claimed", 1000), ("/length", 100_000)] {
+        let (status, _, text) = client.ask(Method::POST, path, &vec![b'x'; size]).await;
+        assert_eq!((status, text), (StatusCode::OK, size.to_string()), "{path}");
+    }
+    for mut stream in held {
+        stream.write_all(b"x").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("\r\n\r\n100000"), "{answer}");
+    }
+    let (status, _, _) = client.ask(Method::POST, "/claimed", &[b'x'; 100_000]).await;
+    assert_eq!(status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_route_that_takes_little_is_sent_little() {
     let rig = Rig::start(Limits::default());
     for mut client in rig.both().await {

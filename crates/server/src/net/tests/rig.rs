@@ -79,15 +79,25 @@ impl Road for Arc<Mirror> {
                 StatusCode::FORBIDDEN,
                 Body::Full(Bytes::from_static(b"turned away")),
             )),
-            "/small" => Ok(Admission { body: 10 }),
-            _ => Ok(Admission { body: usize::MAX }),
+            "/small" => Ok(Admission {
+                body: 10,
+                claims: None,
+            }),
+            "/claimed" => Ok(Admission {
+                body: usize::MAX,
+                claims: Some("AKIAEXAMPLEEXAMPLE23".parse().unwrap()),
+            }),
+            _ => Ok(Admission {
+                body: usize::MAX,
+                claims: None,
+            }),
         }
     }
 
     async fn handle(&self, inbound: Inbound) -> Outbound {
         let Inbound { head, body } = inbound;
         match head.raw_path.as_str() {
-            "/length" | "/small" => words(body.len().to_string()),
+            "/length" | "/small" | "/claimed" => words(body.len().to_string()),
             "/large" => reply(StatusCode::OK, Body::Full(Bytes::from(vec![b'x'; LARGE]))),
             "/empty" => reply(StatusCode::NO_CONTENT, Body::Empty),
             "/panic" => panic!("as the test asked"),

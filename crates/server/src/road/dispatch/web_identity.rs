@@ -18,6 +18,7 @@ use moho_wire::{Failure, Route};
 
 use super::Trip;
 use crate::handlers::sts::{self as handlers, Asking};
+use crate::net::pool::Sharer;
 use crate::net::{Outbound, Peer};
 use crate::quota::Entrance;
 use crate::road::{authenticate, failure, from_store, reply};
@@ -60,7 +61,9 @@ pub(in crate::road) async fn assume(
     let mut asking = Asking::of_web_identity(&assume).map_err(|failure| in_vain(bringing, failure))?;
     let text = std::str::from_utf8(assume.web_identity_token.expose());
     let text = text.map_err(|_no_text| refused(TokenError::Malformed("it is not text")))?;
-    let verified = verify(platform, &asking.role, text).await?.map_err(refused)?;
+    let verified = verify(platform, (peer, &asking.role), text)
+        .await?
+        .map_err(refused)?;
     let web = verified.identity().clone();
     asking.tags = verified.tags().clone();
     asking.source_identity = verified.source_identity().cloned();
@@ -92,17 +95,17 @@ pub(in crate::road) fn in_vain(bringing: &Bringing<'_>, failure: Failure) -> Fai
     }
 }
 
-/// Checks a token for the account of `role`. What the outer error says is no fault of the token.
+/// Checks a token that a peer brings for the account of `role`. What the outer error says is no fault of the token.
 async fn verify(
     platform: &Platform,
-    role: &Arn,
+    (peer, role): (Peer, &Arn),
     token: &str,
 ) -> Result<Result<VerifiedToken, TokenError>, Failure> {
     let token = match IdToken::parse(token) {
         Ok(token) => token,
         Err(error) => return Ok(Err(error)),
     };
-    let checked = platform.federation.check(&token).await;
+    let checked = platform.federation.check(&token, Sharer::of(peer)).await;
     let now = platform.clock.now();
     // Before the account is looked at, so that nobody learns of it by a token that is not current.
     let signed = match checked.and_then(|signed| signed.check_time(now).map(|()| signed)) {

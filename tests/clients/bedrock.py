@@ -57,7 +57,7 @@ def narrowed(moho: Moho, *statements: dict, role="Developer") -> Credentials:
         RoleSessionName="narrowed",
         Policy=json.dumps({"Version": "2012-10-17", "Statement": list(statements)}),
     )["Credentials"]
-    return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], "", moho.credentials().region)
+    return Credentials.of_sts(found, moho.credentials().region)
 
 
 def model_arn(moho: Moho, model: str = MODEL, *, region: str | None = None, partition="aws", account="", kind="foundation-model") -> str:

@@ -58,6 +58,11 @@ class Credentials:
     region: str
 
     @classmethod
+    def of_sts(cls, found: dict, region: str) -> "Credentials":
+        """As STS gives them: without a bearer key."""
+        return cls(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], "", region)
+
+    @classmethod
     def read(cls, text: str) -> "Credentials":
         found = json.loads(text)
         names = ["AccessKeyId", "SecretAccessKey", "SessionToken", "BearerToken", "Region"]

@@ -1,7 +1,7 @@
 """Sessions as boto3's users get them: roles that a test makes, and clients with a session's credentials."""
 
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import boto3
 import botocore.exceptions
@@ -32,8 +32,9 @@ def client(moho, service, credentials=None, **more):
     )
 
 
-@dataclass
-class Denied:
+class Denied(NamedTuple):
+    """What the service says in refusing."""
+
     code: str
     message: str
     status: int

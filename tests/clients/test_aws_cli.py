@@ -52,7 +52,7 @@ def assume(aws, role, *arguments, credentials=None):
 
 
 def taken(found, moho):
-    return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], "", moho.credentials().region)
+    return Credentials.of_sts(found, moho.credentials().region)
 
 
 def test_assume_role(aws, moho):

@@ -117,7 +117,7 @@ class World:
 
     def assumed(self, arn: str) -> Credentials:
         made = self.server.boto3("sts", "Admin").assume_role(RoleArn=arn, RoleSessionName="tried")["Credentials"]
-        short = Credentials(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], "", self.admin.region)
+        short = Credentials.of_sts(made, self.admin.region)
         return Credentials(short.access_key_id, short.secret_access_key, short.session_token, bearer_key(short), short.region)
 
     def other_account(self) -> tuple[str, Credentials]:

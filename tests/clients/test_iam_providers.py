@@ -1,9 +1,9 @@
 """Identity providers with boto3: OpenID Connect and SAML, as an administrator sets them up."""
 
 import pytest
-from botocore.exceptions import ClientError
 
 from serving import Moho
+from sts import refused
 
 METADATA = """<?xml version="1.0" encoding="UTF-8"?>
 <md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" xmlns:ds="http://www.w3.org/2000/09/xmldsig#"
@@ -35,12 +35,6 @@ def iam(tmp_path_factory):
         server.end()
 
 
-def refused(call, **arguments):
-    with pytest.raises(ClientError) as failure:
-        call(**arguments)
-    return failure.value.response["Error"]["Code"], failure.value.response["Error"]["Message"]
-
-
 def test_an_openid_connect_provider(iam):
     arn = f"arn:aws:iam::{iam.account}:oidc-provider/idp.example.org/realms/one"
     made = iam.create_open_id_connect_provider(
@@ -51,7 +45,7 @@ def test_an_openid_connect_provider(iam):
     assert found["Url"] == URL.removeprefix("https://")
     assert found["ClientIDList"] == ["one", "two"] and found["ThumbprintList"] == [THUMBPRINT]
     assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == [{"Arn": arn}]
-    assert refused(iam.create_open_id_connect_provider, Url=URL)[0] == "EntityAlreadyExists"
+    assert refused(iam.create_open_id_connect_provider, Url=URL).code == "EntityAlreadyExists"
 
     iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID="three")
     iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID="three")
@@ -61,19 +55,19 @@ def test_an_openid_connect_provider(iam):
     for number in range(98):
         iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID=f"client-{number}")
     one_more = refused(iam.add_client_id_to_open_id_connect_provider, OpenIDConnectProviderArn=arn, ClientID="one-more")
-    assert one_more[0] == "LimitExceeded"
+    assert one_more.code == "LimitExceeded"
 
     iam.tag_open_id_connect_provider(OpenIDConnectProviderArn=arn, Tags=[{"Key": "b", "Value": "2"}])
     iam.untag_open_id_connect_provider(OpenIDConnectProviderArn=arn, TagKeys=["a"])
     assert iam.list_open_id_connect_provider_tags(OpenIDConnectProviderArn=arn)["Tags"] == [{"Key": "b", "Value": "2"}]
     thumbprints = iam.update_open_id_connect_provider_thumbprint
     thumbprints(OpenIDConnectProviderArn=arn, ThumbprintList=[THUMBPRINT[::-1]])
-    assert refused(thumbprints, OpenIDConnectProviderArn=arn, ThumbprintList=["z" * 40])[0] == "InvalidInput"
+    assert refused(thumbprints, OpenIDConnectProviderArn=arn, ThumbprintList=["z" * 40]).code == "InvalidInput"
     six = [f"{number:040x}" for number in range(6)]
-    assert refused(thumbprints, OpenIDConnectProviderArn=arn, ThumbprintList=six)[0] == "InvalidInput"
+    assert refused(thumbprints, OpenIDConnectProviderArn=arn, ThumbprintList=six).code == "InvalidInput"
 
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
-    code, message = refused(iam.get_open_id_connect_provider, OpenIDConnectProviderArn=arn)
+    code, message, _ = refused(iam.get_open_id_connect_provider, OpenIDConnectProviderArn=arn)
     assert (code, message) == ("NoSuchEntity", f"OpenIDConnect Provider not found for arn {arn}")
 
 
@@ -91,7 +85,7 @@ def test_an_openid_connect_provider(iam):
     ],
 )
 def test_an_issuer_has_a_plain_address(iam, url):
-    assert refused(iam.create_open_id_connect_provider, Url=url)[0] == "ValidationError"
+    assert refused(iam.create_open_id_connect_provider, Url=url).code == "ValidationError"
 
 
 def test_a_saml_provider(iam):
@@ -102,7 +96,7 @@ def test_a_saml_provider(iam):
     assert found["SAMLMetadataDocument"] == METADATA and found["ValidUntil"].year == 2031
     [listed] = iam.list_saml_providers()["SAMLProviderList"]
     assert (listed["Arn"], listed["ValidUntil"]) == (arn, found["ValidUntil"])
-    assert refused(iam.create_saml_provider, Name="corporate", SAMLMetadataDocument=METADATA)[0] == "EntityAlreadyExists"
+    assert refused(iam.create_saml_provider, Name="corporate", SAMLMetadataDocument=METADATA).code == "EntityAlreadyExists"
     other = METADATA.replace(' validUntil="2031-01-02T03:04:05Z"', "")
     assert iam.update_saml_provider(SAMLProviderArn=arn, SAMLMetadataDocument=other)["SAMLProviderArn"] == arn
     assert "ValidUntil" not in iam.get_saml_provider(SAMLProviderArn=arn)
@@ -110,7 +104,7 @@ def test_a_saml_provider(iam):
     iam.untag_saml_provider(SAMLProviderArn=arn, TagKeys=["a"])
     assert iam.list_saml_provider_tags(SAMLProviderArn=arn)["Tags"] == [{"Key": "b", "Value": "2"}]
     iam.delete_saml_provider(SAMLProviderArn=arn)
-    assert refused(iam.get_saml_provider, SAMLProviderArn=arn)[0] == "NoSuchEntity"
+    assert refused(iam.get_saml_provider, SAMLProviderArn=arn).code == "NoSuchEntity"
 
 
 @pytest.mark.parametrize(
@@ -127,13 +121,13 @@ def test_a_saml_provider(iam):
 )
 def test_what_is_no_metadata_is_refused(iam, old, new):
     assert old in METADATA
-    code, message = refused(iam.create_saml_provider, Name="broken", SAMLMetadataDocument=METADATA.replace(old, new, 1))
+    code, message, _ = refused(iam.create_saml_provider, Name="broken", SAMLMetadataDocument=METADATA.replace(old, new, 1))
     assert code == "InvalidInput" and message.startswith("Could not parse metadata")
     assert "passwd" not in message
 
 
 def test_private_keys_are_refused_by_name(iam):
-    code, message = refused(
+    code, message, _ = refused(
         iam.create_saml_provider, Name="encrypted", SAMLMetadataDocument=METADATA, AssertionEncryptionMode="Required"
     )
     assert code == "ValidationError" and "AssertionEncryptionMode" in message
@@ -146,5 +140,5 @@ def test_another_accounts_provider_looks_like_none(iam):
     absent = own.replace("unseen", "absent")
     seen = refused(iam.developer.get_open_id_connect_provider, OpenIDConnectProviderArn=own)
     unseen = refused(iam.developer.get_open_id_connect_provider, OpenIDConnectProviderArn=absent)
-    assert seen[0] == "AccessDenied" and (seen[0], seen[1].replace("unseen", "absent")) == unseen
+    assert seen.code == "AccessDenied" and seen._replace(message=seen.message.replace("unseen", "absent")) == unseen
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=own)

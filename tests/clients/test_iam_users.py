@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 import serving
 from serving import MODEL, Moho
+from sts import refused
 
 LET_KEYS_IN = {
     "Version": "2012-10-17",
@@ -77,14 +78,6 @@ def office(tmp_path_factory):
         server.end()
 
 
-def refused(call, **arguments):
-    """The code, the sentence and the status of a refusal."""
-    with pytest.raises(ClientError) as failure:
-        call(**arguments)
-    response = failure.value.response
-    return response["Error"]["Code"], response["Error"]["Message"], response["ResponseMetadata"]["HTTPStatusCode"]
-
-
 def test_without_the_organisations_leave_there_are_no_users(make_moho):
     server = make_moho(models={}).start()
     iam = server.boto3("iam", "Admin")
@@ -103,7 +96,7 @@ def test_a_user_as_aws_has_it(office):
     assert found == made and found["Tags"] == [{"Key": "Team", "Value": "one"}]
     [listed] = office.iam.list_users(PathPrefix="/eng/")["Users"]
     assert listed["Arn"] == made["Arn"] and "Tags" not in listed
-    assert refused(office.iam.create_user, UserName="ALICE")[:1] == ("EntityAlreadyExists",)
+    assert refused(office.iam.create_user, UserName="ALICE").code == "EntityAlreadyExists"
     office.iam.update_user(UserName="alice", NewUserName="alicia", NewPath="/")
     assert office.iam.get_user(UserName="alicia")["User"]["UserId"] == made["UserId"]
     code, message, status = refused(office.iam.get_user, UserName="alice")
@@ -119,7 +112,7 @@ def test_tags_of_a_user(office):
     office.iam.untag_user(UserName="tagged", TagKeys=["b", "absent"])
     assert office.iam.list_user_tags(UserName="tagged")["Tags"] == [{"Key": "A", "Value": "3"}]
     many = [{"Key": f"key-{number}", "Value": ""} for number in range(50)]
-    assert refused(office.iam.tag_user, UserName="tagged", Tags=many)[0] == "LimitExceeded"
+    assert refused(office.iam.tag_user, UserName="tagged", Tags=many).code == "LimitExceeded"
     office.iam.delete_user(UserName="tagged")
 
 
@@ -131,8 +124,8 @@ def test_users_come_in_pages_and_a_marker_is_of_its_own_list(office):
     assert [len(page["Users"]) for page in pages] == [2, 2, 1]
     assert [user["UserName"] for page in pages for user in page["Users"]] == names
     marker = pages[0]["Marker"]
-    assert refused(office.iam.list_users, PathPrefix="/other/", Marker=marker)[0] == "ValidationError"
-    assert refused(office.iam.list_groups, PathPrefix="/pages/", Marker=marker)[0] == "ValidationError"
+    assert refused(office.iam.list_users, PathPrefix="/other/", Marker=marker).code == "ValidationError"
+    assert refused(office.iam.list_groups, PathPrefix="/pages/", Marker=marker).code == "ValidationError"
     for name in names:
         office.iam.delete_user(UserName=name)
 
@@ -146,9 +139,9 @@ def test_a_group_and_its_members(office):
     found = office.iam.get_group(GroupName="crew")
     assert found["Group"] == made and [user["UserName"] for user in found["Users"]] == ["member"]
     assert [group["GroupName"] for group in office.iam.list_groups_for_user(UserName="member")["Groups"]] == ["crew"]
-    assert refused(office.iam.delete_group, GroupName="crew")[0] == "DeleteConflict"
-    assert refused(office.iam.delete_user, UserName="member")[0] == "DeleteConflict"
-    assert refused(office.iam.add_user_to_group, GroupName="crew", UserName="nobody")[0] == "NoSuchEntity"
+    assert refused(office.iam.delete_group, GroupName="crew").code == "DeleteConflict"
+    assert refused(office.iam.delete_user, UserName="member").code == "DeleteConflict"
+    assert refused(office.iam.add_user_to_group, GroupName="crew", UserName="nobody").code == "NoSuchEntity"
     office.iam.remove_user_from_group(GroupName="crew", UserName="member")
     office.iam.delete_group(GroupName="crew")
     office.iam.delete_user(UserName="member")
@@ -163,7 +156,7 @@ def test_inline_and_attached_policies(office, kind):
     assert call("list_{}_policies")["PolicyNames"] == ["own"]
     assert call("get_{}_policy", PolicyName="own")["PolicyDocument"] == ALLOW_LISTING
     malformed = refused(getattr(office.iam, f"put_{kind}_policy"), **named, PolicyName="bad", PolicyDocument="{")
-    assert malformed[0] == "MalformedPolicyDocument"
+    assert malformed.code == "MalformedPolicyDocument"
     long = json.dumps(ALLOW_LISTING).replace('"*"', '"' + "arn:aws:s3:::" + "x" * 1300 + '"')
     for number in range(3):
         try:
@@ -179,10 +172,10 @@ def test_inline_and_attached_policies(office, kind):
     having = office.iam.list_entities_for_policy(PolicyArn=READ_ONLY)
     assert [found[f"{kind.title()}Name"] for found in having[f"Policy{kind.title()}s"]] == [f"policed-{kind}"]
     absent = READ_ONLY.replace("ReadOnly", "NoSuch")
-    assert refused(getattr(office.iam, f"attach_{kind}_policy"), **named, PolicyArn=absent)[0] == "NoSuchEntity"
-    assert refused(getattr(office.iam, f"delete_{kind}"), **named)[0] == "DeleteConflict"
+    assert refused(getattr(office.iam, f"attach_{kind}_policy"), **named, PolicyArn=absent).code == "NoSuchEntity"
+    assert refused(getattr(office.iam, f"delete_{kind}"), **named).code == "DeleteConflict"
     call("detach_{}_policy", PolicyArn=READ_ONLY)
-    assert refused(getattr(office.iam, f"detach_{kind}_policy"), **named, PolicyArn=READ_ONLY)[0] == "NoSuchEntity"
+    assert refused(getattr(office.iam, f"detach_{kind}_policy"), **named, PolicyArn=READ_ONLY).code == "NoSuchEntity"
     for name in names:
         call("delete_{}_policy", PolicyName=name)
     call("delete_{}")
@@ -196,7 +189,7 @@ def test_an_access_key_signs_requests_and_may_what_its_user_may(office):
     assert identity["Arn"] == f"arn:aws:iam::{office.account}:user/worker"
     assert identity["UserId"].startswith("AIDA")
     iam = office.client("iam", key)
-    assert refused(iam.list_users)[0] == "AccessDenied"
+    assert refused(iam.list_users).code == "AccessDenied"
     office.iam.put_user_policy(UserName="worker", PolicyName="listing", PolicyDocument=json.dumps(ALLOW_LISTING))
     assert iam.list_users()["Users"]
     # Without a name it is the caller's own.
@@ -204,7 +197,7 @@ def test_an_access_key_signs_requests_and_may_what_its_user_may(office):
     used = office.iam.get_access_key_last_used(AccessKeyId=key["AccessKeyId"])
     assert used["UserName"] == "worker"
     office.iam.delete_user_policy(UserName="worker", PolicyName="listing")
-    assert refused(iam.list_users)[0] == "AccessDenied"
+    assert refused(iam.list_users).code == "AccessDenied"
 
     # A group gives what it has; a boundary takes what it has not.
     office.iam.create_group(GroupName="listers")
@@ -215,7 +208,7 @@ def test_an_access_key_signs_requests_and_may_what_its_user_may(office):
     office.iam.put_user_permissions_boundary(UserName="worker", PermissionsBoundary=boundary)
     bounded = office.iam.get_user(UserName="worker")["User"]["PermissionsBoundary"]
     assert bounded == {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": boundary}
-    assert refused(iam.list_users)[0] == "AccessDenied"
+    assert refused(iam.list_users).code == "AccessDenied"
     office.iam.delete_user_permissions_boundary(UserName="worker")
     assert iam.list_users()["Users"]
     office.iam.remove_user_from_group(GroupName="listers", UserName="worker")
@@ -223,16 +216,16 @@ def test_an_access_key_signs_requests_and_may_what_its_user_may(office):
     office.iam.delete_group(GroupName="listers")
 
     office.iam.update_access_key(UserName="worker", AccessKeyId=key["AccessKeyId"], Status="Inactive")
-    assert refused(office.client("sts", key).get_caller_identity)[0] == "InvalidClientTokenId"
+    assert refused(office.client("sts", key).get_caller_identity).code == "InvalidClientTokenId"
     office.iam.update_access_key(UserName="worker", AccessKeyId=key["AccessKeyId"], Status="Active")
     second = office.key("worker")
-    assert refused(office.iam.create_access_key, UserName="worker")[0] == "LimitExceeded"
+    assert refused(office.iam.create_access_key, UserName="worker").code == "LimitExceeded"
     listed = office.iam.list_access_keys(UserName="worker")["AccessKeyMetadata"]
     assert {found["AccessKeyId"] for found in listed} == {key["AccessKeyId"], second["AccessKeyId"]}
-    assert refused(office.iam.delete_user, UserName="worker")[0] == "DeleteConflict"
+    assert refused(office.iam.delete_user, UserName="worker").code == "DeleteConflict"
     for one in (key, second):
         office.iam.delete_access_key(UserName="worker", AccessKeyId=one["AccessKeyId"])
-        assert refused(office.client("sts", one).get_caller_identity)[0] == "InvalidClientTokenId"
+        assert refused(office.client("sts", one).get_caller_identity).code == "InvalidClientTokenId"
     office.iam.delete_user(UserName="worker")
 
 
@@ -269,11 +262,11 @@ def test_keys_stop_working_at_once_when_the_policy_goes(office):
     try:
         office.shut_out()
         # What was made of a key before goes with it.
-        assert refused(session.list_foundation_models)[2] == 403
-        assert refused(sts.get_caller_identity)[0] == "InvalidClientTokenId"
+        assert refused(session.list_foundation_models).status == 403
+        assert refused(sts.get_caller_identity).code == "InvalidClientTokenId"
         assert models() == 401
-        assert refused(office.iam.create_access_key, UserName="guest")[0] == "AccessDenied"
-        assert refused(office.iam.create_service_specific_credential, UserName="guest", ServiceName=BEDROCK)[0] == "AccessDenied"
+        assert refused(office.iam.create_access_key, UserName="guest").code == "AccessDenied"
+        assert refused(office.iam.create_service_specific_credential, UserName="guest", ServiceName=BEDROCK).code == "AccessDenied"
     finally:
         office.let_in()
     sts.get_caller_identity()
@@ -324,7 +317,7 @@ def test_a_long_term_bearer_key_speaks_to_models(office):
     [of_all] = office.iam.list_service_specific_credentials(AllUsers=True)["ServiceSpecificCredentials"]
     assert of_all == listed
     other = refused(office.iam.create_service_specific_credential, UserName="app", ServiceName="codecommit.amazonaws.com")
-    assert (other[0], other[2]) == ("NotSupportedService", 404)
+    assert (other.code, other.status) == ("NotSupportedService", 404)
     office.iam.delete_service_specific_credential(**identifier)
     office.iam.delete_user_policy(UserName="app", PolicyName="models")
     office.iam.delete_user(UserName="app")
@@ -342,7 +335,7 @@ def test_a_user_who_is_made_again_is_somebody_else(office):
     office.iam.delete_user(UserName="phoenix")
     office.user("phoenix")
     office.iam.put_user_policy(UserName="phoenix", PolicyName="listing", PolicyDocument=json.dumps(ALLOW_LISTING))
-    assert refused(session.list_foundation_models)[2] == 403
+    assert refused(session.list_foundation_models).status == 403
     office.iam.delete_user_policy(UserName="phoenix", PolicyName="listing")
     office.iam.delete_user(UserName="phoenix")
 
@@ -366,9 +359,9 @@ def test_only_a_boundary_that_is_asked_for_may_be_given(office):
     key = office.key("delegate")
     iam = office.client("iam", key)
     office.user("free")
-    assert refused(iam.create_user, UserName="made")[0] == "AccessDenied"
-    assert refused(iam.create_user, UserName="made", PermissionsBoundary=READ_ONLY)[0] == "AccessDenied"
-    assert refused(iam.attach_user_policy, UserName="free", PolicyArn=READ_ONLY)[0] == "AccessDenied"
+    assert refused(iam.create_user, UserName="made").code == "AccessDenied"
+    assert refused(iam.create_user, UserName="made", PermissionsBoundary=READ_ONLY).code == "AccessDenied"
+    assert refused(iam.attach_user_policy, UserName="free", PolicyArn=READ_ONLY).code == "AccessDenied"
     iam.create_user(UserName="made", PermissionsBoundary=boundary)
     iam.attach_user_policy(UserName="made", PolicyArn=READ_ONLY)
     office.iam.detach_user_policy(UserName="made", PolicyArn=READ_ONLY)
@@ -381,8 +374,8 @@ def test_only_a_boundary_that_is_asked_for_may_be_given(office):
 def test_the_accounts_alias(office):
     office.iam.create_account_alias(AccountAlias="generative-ai")
     assert office.iam.list_account_aliases()["AccountAliases"] == ["generative-ai"]
-    assert refused(office.iam.create_account_alias, AccountAlias="generative-ai")[0] == "EntityAlreadyExists"
-    assert refused(office.iam.delete_account_alias, AccountAlias="another")[0] == "NoSuchEntity"
+    assert refused(office.iam.create_account_alias, AccountAlias="generative-ai").code == "EntityAlreadyExists"
+    assert refused(office.iam.delete_account_alias, AccountAlias="another").code == "NoSuchEntity"
     office.iam.delete_account_alias(AccountAlias="generative-ai")
     assert office.iam.list_account_aliases()["AccountAliases"] == []
 

@@ -1,6 +1,7 @@
 """Inference profiles: names that lead to models on every route, and what it takes to use them."""
 
 import json
+import secrets
 
 import botocore.exceptions
 import openai
@@ -8,7 +9,7 @@ import pytest
 
 import journal
 from bedrock import QUESTION, client, model_arn, narrowed
-from serving import MODEL, UNGRANTED
+from serving import MODEL, UNGRANTED, Credentials
 from sts import refused
 
 SHORT = {"maxTokens": 4, "temperature": 0}
@@ -25,6 +26,17 @@ def admin(moho):
 
 def account(moho):
     return moho.boto3("sts").get_caller_identity()["Account"]
+
+
+def another_account(moho) -> Credentials:
+    """The administrator's credentials in a second account of the organisation, which is made for it."""
+    admin = moho.credentials("Admin")
+    name = f"profiles-{secrets.token_hex(4)}"
+    organizations = client(moho, "organizations", credentials=admin)
+    made = organizations.create_account(AccountName=name, Email=f"{name}@example.org")["CreateAccountStatus"]
+    role = f"arn:aws:iam::{made['AccountId']}:role/OrganizationAccountAccessRole"
+    found = client(moho, "sts", credentials=admin).assume_role(RoleArn=role, RoleSessionName="visiting")["Credentials"]
+    return Credentials.of_sts(found, admin.region)
 
 
 def create(moho, admin, model=MODEL, name="team app", **more):
@@ -159,6 +171,45 @@ def test_a_foreign_or_absent_profile_looks_the_same(moho, admin):
         assert denied[0].message.replace(there, "…") == denied[1].message.replace(absent, "…")
 
 
+def test_a_profile_of_another_account_is_not_there_for_this_one(moho, admin):
+    other = another_account(moho)
+    theirs = client(moho, "bedrock", credentials=other)
+    arn = create(moho, theirs)
+    assert theirs.get_inference_profile(inferenceProfileIdentifier=arn)["status"] == "ACTIVE"
+    absent = arn[:-1] + ("a" if arn[-1] != "a" else "b")
+
+    def told(call, name, **more):
+        denied = refused(call, **more)
+        return (denied.code, denied.status, denied.message.replace(name, "…"))
+
+    runtime = client(moho, credentials=moho.credentials("Admin"))
+    own = moho.openai("Admin")
+    for name, nobody in ((arn, absent), (arn.split("/")[1], absent.split("/")[1])):
+        for call, parameter in (
+            (admin.get_inference_profile, "inferenceProfileIdentifier"),
+            (admin.delete_inference_profile, "inferenceProfileIdentifier"),
+        ):
+            assert told(call, name, **{parameter: name}) == told(call, nobody, **{parameter: nobody})
+        asked = {"messages": QUESTION, "inferenceConfig": SHORT}
+        assert told(runtime.converse, name, modelId=name, **asked) == told(runtime.converse, nobody, modelId=nobody, **asked)
+        with pytest.raises(openai.APIStatusError) as denied:
+            own.chat.completions.create(model=name, messages=[{"role": "user", "content": "Hi!"}])
+        assert denied.value.status_code in (403, 404)
+    for call, more in (
+        (admin.tag_resource, {"tags": [{"key": "team", "value": "red"}]}),
+        (admin.untag_resource, {"tagKeys": ["team"]}),
+        (admin.list_tags_for_resource, {}),
+    ):
+        assert told(call, arn, resourceARN=arn, **more) == told(call, absent, resourceARN=absent, **more)
+    listed = admin.list_inference_profiles(typeEquals="APPLICATION")["inferenceProfileSummaries"]
+    assert arn not in [profile["inferenceProfileArn"] for profile in listed]
+    # It is still theirs, but leads nowhere, as their account has not agreed to the model.
+    assert theirs.get_inference_profile(inferenceProfileIdentifier=arn)["status"] == "ACTIVE"
+    denied = refused(client(moho, credentials=other).converse, modelId=arn, messages=QUESTION)
+    assert "You don't have access to the model with the specified model ID." in denied.message
+    theirs.delete_inference_profile(inferenceProfileIdentifier=arn)
+
+
 def test_a_client_request_token_makes_one_profile(moho, admin):
     source = {"copyFrom": model_arn(moho)}
     first = admin.create_inference_profile(inferenceProfileName="one", modelSource=source, clientRequestToken="token-1")
@@ -177,7 +228,8 @@ def test_profiles_are_listed_in_pages(moho, admin):
     token = admin.list_inference_profiles(maxResults=1)["nextToken"]
     denied = refused(admin.list_inference_profiles, typeEquals="APPLICATION", nextToken=token)
     assert denied.code == "ValidationException", "it is another list's"
-    assert refused(admin.list_inference_profiles, nextToken="nonsense").code == "ValidationException"
+    for wrong in ({"nextToken": "nonsense"}, {"typeEquals": "CUSTOM"}, {"maxResults": 1001}):
+        assert refused(admin.list_inference_profiles, **wrong).code == "ValidationException", wrong
 
 
 def test_what_a_profile_says_of_itself(moho, admin):

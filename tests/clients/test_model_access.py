@@ -110,8 +110,9 @@ def test_an_offer_says_what_the_model_costs(admin):
     [offer] = admin.list_foundation_model_agreement_offers(modelId=UNGRANTED, offerType="PUBLIC")["offers"]
     rates = offer["termDetails"]["usageBasedPricingTerm"]["rateCard"]
     assert {rate["dimension"]: rate["price"] for rate in rates} == {"InputTokenCount": "0", "OutputTokenCount": "0"}
-    denied = refused(admin.list_foundation_model_agreement_offers, modelId="no-such-model")
-    assert denied.code == "ValidationException"
+    for wrong in ({"modelId": "no-such-model"}, {"modelId": UNGRANTED, "offerType": "PRIVATE"}):
+        denied = refused(admin.list_foundation_model_agreement_offers, **wrong)
+        assert (denied.code, denied.status) == ("ValidationException", 400), wrong
 
 
 def test_developers_may_not_agree(moho):

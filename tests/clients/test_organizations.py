@@ -69,7 +69,7 @@ def within(office, account, role=ACCESS_ROLE, credentials=None) -> Credentials:
     """Credentials of a role of another account, as its administrators get them."""
     sts = bedrock.client(office, "sts", credentials=credentials or office.credentials("Admin"))
     found = sts.assume_role(RoleArn=f"arn:aws:iam::{account}:role/{role}", RoleSessionName="visiting")["Credentials"]
-    return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], "", office.credentials().region)
+    return Credentials.of_sts(found, office.credentials().region)
 
 
 def create_policy(organizations, name, content, kind="SERVICE_CONTROL_POLICY"):

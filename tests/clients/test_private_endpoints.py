@@ -38,6 +38,7 @@ from private import (
     settings,
 )
 from serving import MODEL, Credentials, free_port
+from sts import refused
 
 SERVICE = "com.amazonaws.us-east-1.{}"
 ONLY_STS = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:*", "Resource": "*"}]}
@@ -101,19 +102,12 @@ def client_of(server, service: str, url: str | None = None, credentials: Credent
     )
 
 
-def refused(call, *arguments, **named) -> tuple[int, str, str]:
-    with pytest.raises(ClientError) as caught:
-        call(*arguments, **named)
-    said = caught.value.response
-    return said["ResponseMetadata"]["HTTPStatusCode"], said["Error"]["Code"], said["Error"]["Message"]
-
-
 def with_session_policy(server, policy: dict) -> Credentials:
     """Credentials of the administrator that a session policy narrows."""
     sts = server.boto3("sts", "Admin")
     account = sts.get_caller_identity()["Account"]
     made = sts.assume_role(RoleArn=f"arn:aws:iam::{account}:role/Admin", RoleSessionName="narrow", Policy=json.dumps(policy))["Credentials"]
-    return Credentials(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], "", server.credentials("Admin").region)
+    return Credentials.of_sts(made, server.credentials("Admin").region)
 
 
 def allowing(**condition) -> dict:
@@ -151,14 +145,14 @@ def test_a_request_knows_by_which_endpoint_it_came(server):
         aws_secret_access_key=inside.secret_access_key,
         aws_session_token=inside.session_token,
     )
-    status, code, message = refused(outside.list_foundation_models)
+    code, message, status = refused(outside.list_foundation_models)
     assert (status, code) == (403, "AccessDeniedException") and "session policy" in message
     other = with_session_policy(server, allowing(StringEquals={"aws:SourceVpce": SOCKET}))
-    assert refused(client_of(server, "bedrock", credentials=other).list_foundation_models)[1] == "AccessDeniedException"
+    assert refused(client_of(server, "bedrock", credentials=other).list_foundation_models).code == "AccessDeniedException"
     address = with_session_policy(server, allowing(IpAddress={"aws:VpcSourceIp": "127.0.0.0/8"}))
     assert client_of(server, "bedrock", credentials=address).list_foundation_models()
     public = with_session_policy(server, allowing(IpAddress={"aws:SourceIp": "127.0.0.0/8"}))
-    assert refused(client_of(server, "bedrock", credentials=public).list_foundation_models)[1] == "AccessDeniedException"
+    assert refused(client_of(server, "bedrock", credentials=public).list_foundation_models).code == "AccessDeniedException"
     secure = with_session_policy(server, allowing(Bool={"aws:SecureTransport": "true"}))
     assert client_of(server, "bedrock", credentials=secure).list_foundation_models()
 
@@ -177,7 +171,7 @@ def test_models_answer_by_a_private_endpoint(server):
 
 def test_principals_of_other_accounts_are_turned_away_and_written_down(server):
     for service, call in (("bedrock", "list_foundation_models"), ("sts", "get_caller_identity"), ("ec2", "describe_vpc_endpoints")):
-        status, code, message = refused(getattr(client_of(server, service, server.foreign_url), call))
+        code, message, status = refused(getattr(client_of(server, service, server.foreign_url), call))
         assert status == 403 and code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
         assert "with an explicit deny in a VPC endpoint policy" in message, message
     entries = [entry for entry in journal.verified_entries(server.data) if entry.get("endpoint") == FOREIGN]
@@ -198,7 +192,7 @@ def test_a_token_becomes_a_session_by_an_endpoint_that_its_roles_account_may_pas
         return sts.assume_role_with_web_identity(RoleArn=role, RoleSessionName="probe", WebIdentityToken=issuer.token())
 
     assert assume(server.private_url)["AssumedRoleUser"]["Arn"].endswith(":assumed-role/Workload/probe")
-    status, code, message = refused(assume, server.foreign_url)
+    code, message, status = refused(assume, server.foreign_url)
     assert (status, code) == (403, "AccessDenied") and message == REFUSAL
     [*_, last] = [entry for entry in journal.verified_entries(server.data) if entry["action"] == "sts:AssumeRoleWithWebIdentity"]
     assert (last["endpoint"], last["reason"]) == (FOREIGN, "explicit-deny/endpoint")
@@ -234,7 +228,7 @@ def test_the_settings_endpoints_are_described_and_keep_what_they_are(server):
     said = ec2.delete_vpc_endpoints(VpcEndpointIds=[ENDPOINT])["Unsuccessful"]
     assert [(item["ResourceId"], item["Error"]["Code"]) for item in said] == [(ENDPOINT, "OperationNotPermitted")]
     foreign = "vpce-0f00d00d00d00d00d"
-    assert refused(ec2.modify_vpc_endpoint, VpcEndpointId=foreign, ResetPolicy=True)[1] == "InvalidVpcEndpointId.NotFound"
+    assert refused(ec2.modify_vpc_endpoint, VpcEndpointId=foreign, ResetPolicy=True).code == "InvalidVpcEndpointId.NotFound"
 
 
 def test_a_policy_is_in_force_at_once_and_can_be_reset(server):
@@ -243,7 +237,7 @@ def test_a_policy_is_in_force_at_once_and_can_be_reset(server):
     assert inside.list_foundation_models()
     assert ec2.modify_vpc_endpoint(VpcEndpointId=ENDPOINT, PolicyDocument=json.dumps(ONLY_STS))["Return"] is True
     try:
-        status, _, message = refused(inside.list_foundation_models)
+        _, message, status = refused(inside.list_foundation_models)
         assert status == 403 and "because no VPC endpoint policy allows the bedrock:ListFoundationModels action" in message
         assert client_of(server, "sts").get_caller_identity()
         # The public listener has no endpoint, so its policy does not bear there.
@@ -267,14 +261,14 @@ def test_an_account_makes_an_endpoint_for_one_service(server):
         assert made["VpcEndpoint"]["Tags"] == [{"Key": "team", "Value": "blue"}]
         again = ec2.create_vpc_endpoint(**asked, TagSpecifications=tags)
         assert again["VpcEndpoint"]["VpcEndpointId"] == endpoint, "the same request is not done twice"
-        assert refused(ec2.create_vpc_endpoint, **asked)[1] == "IdempotentParameterMismatch"
+        assert refused(ec2.create_vpc_endpoint, **asked).code == "IdempotentParameterMismatch"
         conflict = {key: value for key, value in asked.items() if key != "ClientToken"}
-        status, code, message = refused(ec2.create_vpc_endpoint, **conflict)
+        code, message, status = refused(ec2.create_vpc_endpoint, **conflict)
         assert (status, code) == (400, "InvalidParameter") and "conflicting DNS domain" in message
         # From now on, it is what requests for this service pass, and no others.
         inside = with_session_policy(server, allowing(StringEquals={"aws:SourceVpce": endpoint}))
         assert client_of(server, "bedrock", credentials=inside).list_foundation_models()
-        assert refused(client_of(server, "ec2", credentials=inside).describe_vpc_endpoints)[1] == "UnauthorizedOperation"
+        assert refused(client_of(server, "ec2", credentials=inside).describe_vpc_endpoints).code == "UnauthorizedOperation"
         for filters in (
             [{"Name": "tag:team", "Values": ["bl*"]}],
             [{"Name": "tag-key", "Values": ["team"]}],
@@ -289,7 +283,7 @@ def test_an_account_makes_an_endpoint_for_one_service(server):
         assert ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])["Unsuccessful"] == []
     said = ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])["Unsuccessful"]
     assert said[0]["Error"]["Code"] == "InvalidVpcEndpoint.NotFound"
-    assert refused(client_of(server, "bedrock", credentials=inside).list_foundation_models)[1] == "AccessDeniedException"
+    assert refused(client_of(server, "bedrock", credentials=inside).list_foundation_models).code == "AccessDeniedException"
 
 
 def test_what_cannot_be_is_refused_with_ec2s_codes(server):
@@ -310,7 +304,7 @@ def test_what_cannot_be_is_refused_with_ec2s_codes(server):
         ({"PrivateDnsEnabled": False}, "UnsupportedOperation"),
         ({"DryRun": True}, "DryRunOperation"),
     ):
-        status, found, message = refused(ec2.create_vpc_endpoint, **(create | change))
+        found, message, status = refused(ec2.create_vpc_endpoint, **(create | change))
         assert found == code, (change, message)
         assert status == (412 if code == "DryRunOperation" else 400)
     for call, code in (
@@ -321,14 +315,14 @@ def test_what_cannot_be_is_refused_with_ec2s_codes(server):
         ({"MaxResults": 0}, "InvalidParameterValue"),
         ({"DryRun": True}, "DryRunOperation"),
     ):
-        assert refused(ec2.describe_vpc_endpoints, **call)[1] == code, call
-    assert refused(ec2.modify_vpc_endpoint, VpcEndpointId=ENDPOINT)[1] == "MissingParameter"
+        assert refused(ec2.describe_vpc_endpoints, **call).code == code, call
+    assert refused(ec2.modify_vpc_endpoint, VpcEndpointId=ENDPOINT).code == "MissingParameter"
     both = {"PolicyDocument": json.dumps(ONLY_STS), "ResetPolicy": True}
-    assert refused(ec2.modify_vpc_endpoint, VpcEndpointId=ENDPOINT, **both)[1] == "InvalidParameterCombination"
-    assert refused(ec2.describe_vpc_endpoint_services, ServiceNames=["nothing"])[1] == "InvalidServiceName"
+    assert refused(ec2.modify_vpc_endpoint, VpcEndpointId=ENDPOINT, **both).code == "InvalidParameterCombination"
+    assert refused(ec2.describe_vpc_endpoint_services, ServiceNames=["nothing"]).code == "InvalidServiceName"
     # Absent and another's look alike, whatever is wrong besides.
     absent, foreign = (refused(ec2.modify_vpc_endpoint, VpcEndpointId=one, ResetPolicy=True) for one in ("vpce-11111111", FOREIGN))
-    assert (absent[0], absent[1], absent[2].replace("vpce-11111111", FOREIGN)) == foreign
+    assert absent._replace(message=absent.message.replace("vpce-11111111", FOREIGN)) == foreign
 
 
 def test_who_may_not_is_told_so_in_ec2s_words(server):
@@ -342,7 +336,7 @@ def test_who_may_not_is_told_so_in_ec2s_words(server):
         (ec2.create_vpc_endpoint, {"VpcId": VPC, "ServiceName": SERVICE.format("sts"), "VpcEndpointType": "Interface"}),
     )
     for call, named in calls:
-        status, code, message = refused(call, **named)
+        code, message, status = refused(call, **named)
         assert (status, code) == (403, "UnauthorizedOperation")
         assert message.startswith("You are not authorized to perform this operation. User: arn:aws:sts::")
     sealed = message.split("Encoded authorization failure message: ")[1]
@@ -361,10 +355,10 @@ def test_who_may_not_is_told_so_in_ec2s_words(server):
         for one in (ENDPOINT, FOREIGN):
             nowhere = "vpce-" + "1" * (len(one) - len("vpce-"))
             there, absent = call(one), call(nowhere)
-            assert there[:2] == absent[:2] == (403, "UnauthorizedOperation")
-            assert there[2].split(" Encoded")[0] == absent[2].split(" Encoded")[0].replace(nowhere, one)
+            assert (there.status, there.code) == (absent.status, absent.code) == (403, "UnauthorizedOperation")
+            assert there.message.split(" Encoded")[0] == absent.message.split(" Encoded")[0].replace(nowhere, one)
         # The sealed reason of another's says no more, either.
-        assert len(there[2]) == len(absent[2])
+        assert len(there.message) == len(absent.message)
 
 
 def test_the_services_are_those_that_are_served(server):
@@ -426,7 +420,7 @@ def test_policies_and_made_endpoints_outlive_a_restart(tmp_path, clients):
         found = {one["VpcEndpointId"]: one for one in ec2.describe_vpc_endpoints()["VpcEndpoints"]}
         assert found[made["VpcEndpointId"]]["CreationTimestamp"] == made["CreationTimestamp"]
         assert json.loads(found[ENDPOINT]["PolicyDocument"]) == narrow
-        assert refused(client_of(server, "sts").get_caller_identity)[1] == "AccessDenied"
+        assert refused(client_of(server, "sts").get_caller_identity).code == "AccessDenied"
         # The network goes from the settings: what was made in it leads nowhere, and says so.
         server.stop()
         file.write_text(settings(clients, {ENDPOINT: (f"127.0.0.1:{port}", "vpc-22222222", [])}, None))

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from bedrock import QUESTION, client, endless_form, narrowed
-from serving import MODEL
+from serving import MODEL, Credentials
 from sts import Account, refused
 
 HI = [{"role": "user", "content": "Hi!"}]
@@ -237,9 +237,7 @@ def test_a_role_tag_has_a_quota_for_each_value_and_for_one(limited):
 
 
 def as_credentials(moho, found):
-    from serving import Credentials
-
-    return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], "", moho.credentials().region)
+    return Credentials.of_sts(found, moho.credentials().region)
 
 
 def test_another_session_of_a_role_has_no_quota_of_its_own(limited):

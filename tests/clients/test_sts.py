@@ -272,7 +272,7 @@ def test_a_role_that_is_gone_takes_its_sessions_along(moho, account):
     account.role("r")
     assert refused(client(moho, "iam", session).list_roles).code == "AccessDenied"
     assert client(moho, "iam", account.session("r")).list_roles()
-    as_credentials = Credentials(session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"], "", moho.credentials().region)
+    as_credentials = Credentials.of_sts(session, moho.credentials().region)
     with moho.http({"Authorization": f"Bearer {bearer_key(as_credentials)}"}) as http:
         answer = http.post("/v1/responses", json={"model": MODEL, "input": "Hi!", "store": False})
     assert answer.status_code == 403, answer.text

@@ -183,6 +183,22 @@ mod tests {
         );
     }
 
+    #[test]
+    fn plain_http_is_for_the_development_root_alone() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let _inside = runtime.enter();
+        let listeners = |plain: Option<SocketAddr>| Listeners {
+            public: Vec::new(),
+            private: Vec::new(),
+            plain: plain.map(|address| Listener::bind(address).unwrap()),
+        };
+        let with = listeners(Some("127.0.0.1:0".parse().unwrap()));
+        assert!(with.suit(Attestation::Development).is_ok());
+        let refused = with.suit(Attestation::Measured).unwrap_err().to_string();
+        assert!(refused.contains("`dev.plain_http`"), "{refused}");
+        assert!(listeners(None).suit(Attestation::Measured).is_ok());
+    }
+
     fn listening(public: &[&str], private: &[Place], plain: Option<&str>) -> Listening {
         let id: EndpointId = "vpce-0a1b2c3d".parse().unwrap();
         Listening {

@@ -60,6 +60,9 @@ impl Paging {
     ) -> Result<String, NoMarker> {
         let mut nonce = [0; NONCE_LEN];
         entropy.fill(&mut nonce)?;
+        // A marker never begins with `-`: on a command line it would be taken for an option.
+        let [first, ..] = &mut nonce;
+        *first &= 0x7f;
         let mut bytes = [&now.unix_seconds().to_be_bytes(), last.as_bytes()].concat();
         let bound = Aad::from(listing.0.as_slice());
         let sealing = Nonce::assume_unique_for_key(nonce);
@@ -209,6 +212,17 @@ mod tests {
         let another = Paging::new(&Secret::new(vec![8; 32])).unwrap();
         assert_eq!(another.open(&list, &marker, now()), Err(BadMarker));
         assert!(!marker.contains("admin"));
+    }
+
+    #[test]
+    fn no_marker_looks_like_an_option() {
+        let (paging, entropy) = (paging(), SystemEntropy::default());
+        let list = listing("123456789012", "iam:ListRoles", &[]);
+        for _ in 0..2000 {
+            let marker = paging.seal(&list, "admin", now(), &entropy).unwrap();
+            assert!(!marker.starts_with('-'), "{marker}");
+            assert_eq!(paging.open(&list, &marker, now()), Ok("admin".to_owned()));
+        }
     }
 
     proptest! {

@@ -223,3 +223,21 @@ pub(crate) async fn delete(
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_no_offers_but_public_ones() {
+        for kind in [None, Some("ALL"), Some("PUBLIC")] {
+            assert!(offered(kind).is_ok(), "{kind:?}");
+        }
+        for kind in ["PRIVATE", "public", ""] {
+            assert!(
+                matches!(offered(Some(kind)), Err(Failure::Validation(_))),
+                "{kind}"
+            );
+        }
+    }
+}

@@ -7,7 +7,7 @@ use moho_wire::aws::ops::iam::{credentials as wire, shapes};
 use moho_wire::{Failure, Reply};
 
 use super::listing::{Wanted, page};
-use super::{act, done};
+use super::{act, carry_out};
 use crate::handlers::Asked;
 
 /// `Active` or `Inactive`.
@@ -81,8 +81,8 @@ pub(crate) async fn list(
 ) -> Result<Reply, Failure> {
     let user = named(&permit);
     let wanted = Wanted::all(list.marker, list.max_items);
-    let page = page(asked, permit, wanted, |platform, permit, _, page| {
-        platform.store.list_access_keys(permit, page)
+    let page = page(asked, permit, wanted, |store, permit, page| {
+        store.list_access_keys(permit, page)
     })
     .await?;
     let keys = page.items.into_iter().map(|key| shapes::AccessKeyMetadata {
@@ -105,11 +105,10 @@ pub(crate) async fn update(
     permit: Permit<iam::UpdateAccessKey>,
     (key, active): (String, bool),
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.update_access_key(&permit, &key, active)
+    carry_out(asked, permit, move |store, permit| {
+        store.update_access_key(permit, &key, active)
     })
-    .await?;
-    done(asked, "UpdateAccessKey")
+    .await
 }
 
 /// `DeleteAccessKey`
@@ -118,11 +117,10 @@ pub(crate) async fn delete(
     permit: Permit<iam::DeleteAccessKey>,
     key: String,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.delete_access_key(&permit, &key)
+    carry_out(asked, permit, move |store, permit| {
+        store.delete_access_key(permit, &key)
     })
-    .await?;
-    done(asked, "DeleteAccessKey")
+    .await
 }
 
 /// `GetAccessKeyLastUsed`

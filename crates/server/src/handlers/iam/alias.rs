@@ -7,8 +7,8 @@ use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::iam::users as wire;
 use moho_wire::{Failure, Reply};
 
+use super::carry_out;
 use super::listing::{Wanted, page};
-use super::{act, done};
 use crate::handlers::Asked;
 
 /// `CreateAccountAlias`
@@ -17,11 +17,10 @@ pub(crate) async fn create(
     permit: Permit<iam::CreateAccountAlias>,
     alias: String,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.create_account_alias(&permit, &alias)
+    carry_out(asked, permit, move |store, permit| {
+        store.create_account_alias(permit, &alias)
     })
-    .await?;
-    done(asked, "CreateAccountAlias")
+    .await
 }
 
 /// `ListAccountAliases`: one at most.
@@ -31,8 +30,8 @@ pub(crate) async fn list(
     list: wire::ListAccountAliases,
 ) -> Result<Reply, Failure> {
     let wanted = Wanted::all(list.marker, list.max_items);
-    let page = page(asked, permit, wanted, |platform, permit, _, _| {
-        let alias = platform.store.account_alias(permit)?;
+    let page = page(asked, permit, wanted, |store, permit, _| {
+        let alias = store.account_alias(permit)?;
         Ok(Listed {
             items: alias.into_iter().collect(),
             last: None,
@@ -53,9 +52,8 @@ pub(crate) async fn delete(
     permit: Permit<iam::DeleteAccountAlias>,
     alias: String,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.delete_account_alias(&permit, &alias)
+    carry_out(asked, permit, move |store, permit| {
+        store.delete_account_alias(permit, &alias)
     })
-    .await?;
-    done(asked, "DeleteAccountAlias")
+    .await
 }

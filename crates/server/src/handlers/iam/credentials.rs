@@ -10,7 +10,7 @@ use moho_wire::{Failure, Reply};
 
 use super::access_keys::{status, warn_of_the_first};
 use super::listing::{Wanted, page};
-use super::{act, done};
+use super::{act, carry_out};
 use crate::handlers::Asked;
 
 /// The one service there are such credentials for.
@@ -105,14 +105,11 @@ pub(crate) async fn list(
     list: wire::ListServiceSpecificCredentials,
 ) -> Result<Reply, Failure> {
     let now = asked.platform.clock.now();
-    let wanted = Wanted {
-        filter: list.service_name.unwrap_or_default(),
-        marker: list.marker,
-        most: list.max_items,
-    };
-    let page = page(asked, permit, wanted, |platform, permit, service, page| {
-        let service = Some(service).filter(|service| !service.is_empty());
-        platform.store.list_service_credentials(permit, service, page)
+    let service = list.service_name.filter(|service| !service.is_empty());
+    let filters: Vec<&str> = service.as_deref().into_iter().collect();
+    let wanted = Wanted::all(list.marker, list.max_items).only(&filters);
+    let page = page(asked, permit, wanted, move |store, permit, page| {
+        store.list_service_credentials(permit, service.as_deref(), page)
     })
     .await?;
     let credentials = page
@@ -142,11 +139,10 @@ pub(crate) async fn update(
     permit: Permit<iam::UpdateServiceSpecificCredential>,
     (id, active): (String, bool),
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.update_service_credential(&permit, &id, active)
+    carry_out(asked, permit, move |store, permit| {
+        store.update_service_credential(permit, &id, active)
     })
-    .await?;
-    done(asked, "UpdateServiceSpecificCredential")
+    .await
 }
 
 /// `DeleteServiceSpecificCredential`
@@ -155,11 +151,10 @@ pub(crate) async fn delete(
     permit: Permit<iam::DeleteServiceSpecificCredential>,
     id: String,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.delete_service_credential(&permit, &id)
+    carry_out(asked, permit, move |store, permit| {
+        store.delete_service_credential(permit, &id)
     })
-    .await?;
-    done(asked, "DeleteServiceSpecificCredential")
+    .await
 }
 
 /// `ResetServiceSpecificCredential`: another key, told once; the one before is worth nothing any more.

@@ -9,7 +9,7 @@ use moho_wire::aws::ops::iam::{groups as wire, shapes};
 use moho_wire::{Failure, Reply};
 
 use super::listing::{Wanted, page};
-use super::{act, done, from_iam, users};
+use super::{act, carry_out, from_iam, users};
 use crate::handlers::Asked;
 
 fn group(group: Group) -> Result<shapes::Group, Failure> {
@@ -47,8 +47,8 @@ pub(crate) async fn get(
     get: wire::GetGroup,
 ) -> Result<Reply, Failure> {
     let wanted = Wanted::all(get.marker, get.max_items);
-    let page = page(asked, permit, wanted, |platform, permit, _, page| {
-        let (group, members) = platform.store.get_group(permit, page)?;
+    let page = page(asked, permit, wanted, |store, permit, page| {
+        let (group, members) = store.get_group(permit, page)?;
         Ok(Listed {
             items: vec![(group, members.items)],
             last: members.last,
@@ -72,13 +72,10 @@ pub(crate) async fn list(
     permit: Permit<iam::ListGroups>,
     list: wire::ListGroups,
 ) -> Result<Reply, Failure> {
-    let wanted = Wanted {
-        filter: list.path_prefix.unwrap_or_else(|| "/".to_owned()),
-        marker: list.marker,
-        most: list.max_items,
-    };
-    let page = page(asked, permit, wanted, |platform, permit, prefix, page| {
-        platform.store.list_groups(permit, prefix, page)
+    let prefix = list.path_prefix.unwrap_or_else(|| "/".to_owned());
+    let wanted = Wanted::all(list.marker, list.max_items).only(&[&prefix]);
+    let page = page(asked, permit, wanted, move |store, permit, page| {
+        store.list_groups(permit, &prefix, page)
     })
     .await?;
     wire::ListGroupsResponse {
@@ -91,8 +88,7 @@ pub(crate) async fn list(
 
 /// `DeleteGroup`
 pub(crate) async fn delete(asked: &Asked, permit: Permit<iam::DeleteGroup>) -> Result<Reply, Failure> {
-    act(asked, move |platform| platform.store.delete_group(&permit)).await?;
-    done(asked, "DeleteGroup")
+    carry_out(asked, permit, move |store, permit| store.delete_group(permit)).await
 }
 
 /// `AddUserToGroup`
@@ -101,8 +97,10 @@ pub(crate) async fn add(
     permit: Permit<iam::AddUserToGroup>,
     user: String,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| platform.store.add_to_group(&permit, &user)).await?;
-    done(asked, "AddUserToGroup")
+    carry_out(asked, permit, move |store, permit| {
+        store.add_to_group(permit, &user)
+    })
+    .await
 }
 
 /// `RemoveUserFromGroup`
@@ -111,11 +109,10 @@ pub(crate) async fn remove(
     permit: Permit<iam::RemoveUserFromGroup>,
     user: String,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.remove_from_group(&permit, &user)
+    carry_out(asked, permit, move |store, permit| {
+        store.remove_from_group(permit, &user)
     })
-    .await?;
-    done(asked, "RemoveUserFromGroup")
+    .await
 }
 
 /// `ListGroupsForUser`
@@ -125,8 +122,8 @@ pub(crate) async fn of_user(
     list: wire::ListGroupsForUser,
 ) -> Result<Reply, Failure> {
     let wanted = Wanted::all(list.marker, list.max_items);
-    let page = page(asked, permit, wanted, |platform, permit, _, page| {
-        platform.store.groups_of_user(permit, page)
+    let page = page(asked, permit, wanted, |store, permit, page| {
+        store.groups_of_user(permit, page)
     })
     .await?;
     wire::ListGroupsForUserResponse {

@@ -9,7 +9,7 @@ use moho_wire::aws::ops::iam::shapes;
 use moho_wire::{Failure, Reply};
 
 use super::listing::{Answered, Wanted, page};
-use super::{act, document, done, encoded, operation, shown};
+use super::{act, carry_out, document, encoded, shown};
 use crate::handlers::Asked;
 
 /// `PutUserPolicy`, `PutGroupPolicy`
@@ -20,11 +20,10 @@ pub(crate) async fn put<A: PutsPolicy>(
     text: &str,
 ) -> Result<Reply, Failure> {
     let document = document(PolicyKind::Identity, text, "PolicySize")?;
-    act(asked, move |platform| {
-        platform.store.put_identity_policy(&permit, &name, &document)
+    carry_out(asked, permit, move |store, permit| {
+        store.put_identity_policy(permit, &name, &document)
     })
-    .await?;
-    done(asked, operation::<A>())
+    .await
 }
 
 /// The document of `GetUserPolicy` and `GetGroupPolicy`, as replies have it.
@@ -46,8 +45,8 @@ pub(crate) async fn list<A: ListsPolicies>(
     (marker, most): (Option<String>, Option<i64>),
 ) -> Result<Answered<String>, Failure> {
     let wanted = Wanted::all(marker, most);
-    page(asked, permit, wanted, |platform, permit, _, page| {
-        platform.store.identity_policies(permit, page)
+    page(asked, permit, wanted, |store, permit, page| {
+        store.identity_policies(permit, page)
     })
     .await
 }
@@ -58,11 +57,10 @@ pub(crate) async fn delete<A: DeletesPolicy>(
     permit: Permit<A>,
     name: String,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.delete_identity_policy(&permit, &name)
+    carry_out(asked, permit, move |store, permit| {
+        store.delete_identity_policy(permit, &name)
     })
-    .await?;
-    done(asked, operation::<A>())
+    .await
 }
 
 /// `AttachUserPolicy`, `AttachGroupPolicy`
@@ -71,11 +69,10 @@ pub(crate) async fn attach<A: Attaches>(
     permit: Permit<A>,
     policy: String,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.attach_identity_policy(&permit, &policy)
+    carry_out(asked, permit, move |store, permit| {
+        store.attach_identity_policy(permit, &policy)
     })
-    .await?;
-    done(asked, operation::<A>())
+    .await
 }
 
 /// `DetachUserPolicy`, `DetachGroupPolicy`
@@ -84,11 +81,10 @@ pub(crate) async fn detach<A: Detaches>(
     permit: Permit<A>,
     policy: String,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.detach_identity_policy(&permit, &policy)
+    carry_out(asked, permit, move |store, permit| {
+        store.detach_identity_policy(permit, &policy)
     })
-    .await?;
-    done(asked, operation::<A>())
+    .await
 }
 
 /// The page of `ListAttachedUserPolicies` and `ListAttachedGroupPolicies`.
@@ -97,13 +93,10 @@ pub(crate) async fn attached<A: ListsAttached>(
     permit: Permit<A>,
     (prefix, marker, most): (Option<String>, Option<String>, Option<i64>),
 ) -> Result<Answered<shapes::AttachedPolicy>, Failure> {
-    let wanted = Wanted {
-        filter: prefix.unwrap_or_else(|| "/".to_owned()),
-        marker,
-        most,
-    };
-    let page = page(asked, permit, wanted, |platform, permit, prefix, page| {
-        platform.store.attached_identity_policies(permit, prefix, page)
+    let prefix = prefix.unwrap_or_else(|| "/".to_owned());
+    let wanted = Wanted::all(marker, most).only(&[&prefix]);
+    let page = page(asked, permit, wanted, move |store, permit, page| {
+        store.attached_identity_policies(permit, &prefix, page)
     })
     .await?;
     Ok(Answered {

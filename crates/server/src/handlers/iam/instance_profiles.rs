@@ -2,14 +2,14 @@
 
 use moho_iam::action::iam;
 use moho_iam::authz::Permit;
-use moho_store::iam::{IdKind, InstanceProfile, Listed, Page};
+use moho_store::iam::{IdKind, InstanceProfile};
 use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::iam::{instance_profiles as ops, shapes};
 use moho_wire::{Failure, Reply};
 
-use super::{act, done, new_id, shown, tagged};
+use super::listing::{Wanted, page};
+use super::{act, carry_out, new_id, shown, tagged};
 use crate::handlers::Asked;
-use crate::handlers::paging::{Asking, Listing};
 
 /// `CreateInstanceProfile`
 pub(crate) async fn create(
@@ -51,32 +51,21 @@ pub(crate) async fn list(
     request: ops::ListInstanceProfiles,
 ) -> Result<Reply, Failure> {
     let prefix = request.path_prefix.unwrap_or_default();
-    let filters = [prefix.as_str()];
-    let listing = Listing::of_permit(&permit, &filters);
-    let page = Asking::of_iam(
-        &asked.platform,
-        listing,
-        request.marker.as_deref(),
-        request.max_items,
-    )?;
-    let (after, limit, wanted) = (page.after.clone(), page.limit, prefix.clone());
-    let listed = act(asked, move |platform| {
-        let after = after.as_deref();
-        let page = Page { after, limit };
-        platform.store.list_instance_profiles(&permit, &wanted, page)
+    let wanted = Wanted::all(request.marker, request.max_items).only(&[&prefix]);
+    let page = page(asked, permit, wanted, move |store, permit, page| {
+        store.list_instance_profiles(permit, &prefix, page)
     })
     .await?;
-    let (is_truncated, marker) = page.next(&asked.platform, listed.last.as_deref())?;
     ops::ListInstanceProfilesResponse {
-        instance_profiles: Some(all(listed)?),
-        is_truncated,
-        marker,
+        instance_profiles: Some(all(page.items)?),
+        is_truncated: page.is_truncated,
+        marker: page.marker,
     }
     .reply(Service::Iam, "ListInstanceProfiles", &asked.request)
 }
 
-fn all(listed: Listed<InstanceProfile>) -> Result<Vec<shapes::InstanceProfile>, Failure> {
-    listed.items.into_iter().map(shown::instance_profile).collect()
+fn all(profiles: Vec<InstanceProfile>) -> Result<Vec<shapes::InstanceProfile>, Failure> {
+    profiles.into_iter().map(shown::instance_profile).collect()
 }
 
 /// `ListInstanceProfilesForRole`
@@ -85,26 +74,15 @@ pub(crate) async fn list_for_role(
     permit: Permit<iam::ListInstanceProfilesForRole>,
     request: ops::ListInstanceProfilesForRole,
 ) -> Result<Reply, Failure> {
-    let listing = Listing::of_permit(&permit, &[]);
-    let page = Asking::of_iam(
-        &asked.platform,
-        listing,
-        request.marker.as_deref(),
-        request.max_items,
-    )?;
-    let (after, limit) = (page.after.clone(), page.limit);
-    let listed = act(asked, move |platform| {
-        let after = after.as_deref();
-        platform
-            .store
-            .list_instance_profiles_for_role(&permit, Page { after, limit })
+    let wanted = Wanted::all(request.marker, request.max_items);
+    let page = page(asked, permit, wanted, |store, permit, page| {
+        store.list_instance_profiles_for_role(permit, page)
     })
     .await?;
-    let (is_truncated, marker) = page.next(&asked.platform, listed.last.as_deref())?;
     ops::ListInstanceProfilesForRoleResponse {
-        instance_profiles: Some(all(listed)?),
-        is_truncated,
-        marker,
+        instance_profiles: Some(all(page.items)?),
+        is_truncated: page.is_truncated,
+        marker: page.marker,
     }
     .reply(Service::Iam, "ListInstanceProfilesForRole", &asked.request)
 }
@@ -114,11 +92,10 @@ pub(crate) async fn delete(
     asked: &Asked,
     permit: Permit<iam::DeleteInstanceProfile>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.delete_instance_profile(&permit)
+    carry_out(asked, permit, move |store, permit| {
+        store.delete_instance_profile(permit)
     })
-    .await?;
-    done(asked, "DeleteInstanceProfile")
+    .await
 }
 
 /// `AddRoleToInstanceProfile`
@@ -127,11 +104,10 @@ pub(crate) async fn add_role(
     permit: Permit<iam::AddRoleToInstanceProfile>,
     pass: Permit<iam::PassRole>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.add_role_to_instance_profile(&permit, &pass)
+    carry_out(asked, permit, move |store, permit| {
+        store.add_role_to_instance_profile(permit, &pass)
     })
-    .await?;
-    done(asked, "AddRoleToInstanceProfile")
+    .await
 }
 
 /// `RemoveRoleFromInstanceProfile`
@@ -140,11 +116,8 @@ pub(crate) async fn remove_role(
     permit: Permit<iam::RemoveRoleFromInstanceProfile>,
     request: ops::RemoveRoleFromInstanceProfile,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform
-            .store
-            .remove_role_from_instance_profile(&permit, &request.role_name)
+    carry_out(asked, permit, move |store, permit| {
+        store.remove_role_from_instance_profile(permit, &request.role_name)
     })
-    .await?;
-    done(asked, "RemoveRoleFromInstanceProfile")
+    .await
 }

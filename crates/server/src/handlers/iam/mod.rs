@@ -22,7 +22,9 @@ pub(crate) mod users;
 use std::sync::Arc;
 
 use moho_iam::action::Action;
+use moho_iam::authz::Permit;
 use moho_iam::policy::{PolicyDocument, PolicyError, PolicyKind};
+use moho_store::Store;
 use moho_store::iam::{IamCode, IamError, IdKind, unique_id};
 use moho_wire::aws::ops::Service;
 use moho_wire::{Failure, Reply};
@@ -60,13 +62,18 @@ pub(crate) fn refusal(code: IamCode, message: impl Into<String>) -> Failure {
 }
 
 /// The operation that an action is for, such as `PutUserPolicy`.
-pub(super) fn operation<A: Action>() -> &'static str {
+fn operation<A: Action>() -> &'static str {
     A::NAME.split_once(':').map_or("", |(_, operation)| operation)
 }
 
-/// The reply of an operation that says nothing.
-pub(super) fn done(asked: &Asked, operation: &str) -> Result<Reply, Failure> {
-    Service::Iam.done(operation, &asked.request)
+/// Lets the store do what the permit is for; the operation's reply says nothing.
+async fn carry_out<A: Action>(
+    asked: &Asked,
+    permit: Permit<A>,
+    change: impl FnOnce(&Store, &Permit<A>) -> Result<(), IamError> + Send + 'static,
+) -> Result<Reply, Failure> {
+    act(asked, move |platform| change(&platform.store, &permit)).await?;
+    Service::Iam.done(operation::<A>(), &asked.request)
 }
 
 /// A document that a request brings; longer than its kind may be is beyond `quota`.

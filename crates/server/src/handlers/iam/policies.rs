@@ -3,14 +3,14 @@
 use moho_iam::action::iam;
 use moho_iam::authz::Permit;
 use moho_iam::policy::PolicyKind;
-use moho_store::iam::{EntityFilter, EntityKind, IdKind, NewPolicy, Page, PolicyEntity, PolicyFilter};
+use moho_store::iam::{EntityFilter, EntityKind, IdKind, NewPolicy, PolicyEntity, PolicyFilter};
 use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::iam::{policies as ops, shapes};
 use moho_wire::{Failure, Reply};
 
-use super::{act, document, done, new_id, shown, tagged};
+use super::listing::{Wanted, page};
+use super::{act, carry_out, document, new_id, shown, tagged};
 use crate::handlers::Asked;
-use crate::handlers::paging::{Asking, Listing};
 
 /// The quota of a managed policy's bytes, as AWS calls it.
 const SIZE: &str = "PolicySize";
@@ -65,28 +65,16 @@ pub(crate) async fn list(
     };
     let attached = if filter.only_attached { "attached" } else { "" };
     let prefix = filter.prefix.clone();
-    let filters = [scope.as_str(), attached, usage.as_str(), prefix.as_str()];
-    let listing = Listing::of_permit(&permit, &filters);
-    let page = Asking::of_iam(
-        &asked.platform,
-        listing,
-        request.marker.as_deref(),
-        request.max_items,
-    )?;
-    let (after, limit) = (page.after.clone(), page.limit);
-    let listed = act(asked, move |platform| {
-        let after = after.as_deref();
-        platform
-            .store
-            .list_policies(&permit, &filter, Page { after, limit })
+    let wanted = Wanted::all(request.marker, request.max_items).only(&[&scope, attached, &usage, &prefix]);
+    let page = page(asked, permit, wanted, move |store, permit, page| {
+        store.list_policies(permit, &filter, page)
     })
     .await?;
-    let (is_truncated, marker) = page.next(&asked.platform, listed.last.as_deref())?;
-    let policies = listed.items.into_iter();
+    let policies = page.items.into_iter();
     ops::ListPoliciesResponse {
         policies: Some(policies.map(|policy| shown::policy(policy, None)).collect()),
-        is_truncated,
-        marker,
+        is_truncated: page.is_truncated,
+        marker: page.marker,
     }
     .reply(Service::Iam, "ListPolicies", &asked.request)
 }
@@ -97,8 +85,7 @@ fn usage_is_boundary(usage: &str) -> Option<bool> {
 
 /// `DeletePolicy`
 pub(crate) async fn delete(asked: &Asked, permit: Permit<iam::DeletePolicy>) -> Result<Reply, Failure> {
-    act(asked, move |platform| platform.store.delete_policy(&permit)).await?;
-    done(asked, "DeletePolicy")
+    carry_out(asked, permit, move |store, permit| store.delete_policy(permit)).await
 }
 
 /// `CreatePolicyVersion`
@@ -151,27 +138,16 @@ pub(crate) async fn list_versions(
     permit: Permit<iam::ListPolicyVersions>,
     request: ops::ListPolicyVersions,
 ) -> Result<Reply, Failure> {
-    let listing = Listing::of_permit(&permit, &[]);
-    let page = Asking::of_iam(
-        &asked.platform,
-        listing,
-        request.marker.as_deref(),
-        request.max_items,
-    )?;
-    let (after, limit) = (page.after.clone(), page.limit);
-    let listed = act(asked, move |platform| {
-        let after = after.as_deref();
-        platform
-            .store
-            .list_policy_versions(&permit, Page { after, limit })
+    let wanted = Wanted::all(request.marker, request.max_items);
+    let page = page(asked, permit, wanted, |store, permit, page| {
+        store.list_policy_versions(permit, page)
     })
     .await?;
-    let (is_truncated, marker) = page.next(&asked.platform, listed.last.as_deref())?;
-    let versions = listed.items.into_iter();
+    let versions = page.items.into_iter();
     ops::ListPolicyVersionsResponse {
         versions: Some(versions.map(|version| shown::version(&version, false)).collect()),
-        is_truncated,
-        marker,
+        is_truncated: page.is_truncated,
+        marker: page.marker,
     }
     .reply(Service::Iam, "ListPolicyVersions", &asked.request)
 }
@@ -183,11 +159,10 @@ pub(crate) async fn delete_version(
     request: ops::DeletePolicyVersion,
 ) -> Result<Reply, Failure> {
     let version = number(&request.version_id);
-    act(asked, move |platform| {
-        platform.store.delete_policy_version(&permit, version)
+    carry_out(asked, permit, move |store, permit| {
+        store.delete_policy_version(permit, version)
     })
-    .await?;
-    done(asked, "DeletePolicyVersion")
+    .await
 }
 
 /// `SetDefaultPolicyVersion`
@@ -196,13 +171,11 @@ pub(crate) async fn set_default(
     permit: Permit<iam::SetDefaultPolicyVersion>,
     request: ops::SetDefaultPolicyVersion,
 ) -> Result<Reply, Failure> {
-    let version = number(&request.version_id);
-    act(asked, move |platform| {
-        let now = platform.clock.now();
-        platform.store.set_default_policy_version(&permit, version, now)
+    let (version, now) = (number(&request.version_id), asked.platform.clock.now());
+    carry_out(asked, permit, move |store, permit| {
+        store.set_default_policy_version(permit, version, now)
     })
-    .await?;
-    done(asked, "SetDefaultPolicyVersion")
+    .await
 }
 
 /// `ListEntitiesForPolicy`
@@ -228,31 +201,19 @@ pub(crate) async fn entities(
         prefix: prefix.clone(),
         usage_is_boundary: usage_is_boundary(&usage),
     };
-    let filters = [kind.as_str(), usage.as_str(), prefix.as_str()];
-    let listing = Listing::of_permit(&permit, &filters);
-    let page = Asking::of_iam(
-        &asked.platform,
-        listing,
-        request.marker.as_deref(),
-        request.max_items,
-    )?;
-    let (after, limit) = (page.after.clone(), page.limit);
-    let mut listed = act(asked, move |platform| {
-        let after = after.as_deref();
-        platform
-            .store
-            .list_entities_for_policy(&permit, &filter, Page { after, limit })
+    let wanted = Wanted::all(request.marker, request.max_items).only(&[&kind, &usage, &prefix]);
+    let page = page(asked, permit, wanted, move |store, permit, page| {
+        let mut listed = store.list_entities_for_policy(permit, &filter, page)?;
+        if nobody {
+            (listed.items, listed.last) = (Vec::new(), None);
+        }
+        Ok(listed)
     })
     .await?;
-    if nobody {
-        listed.items.clear();
-        listed.last = None;
-    }
-    let (is_truncated, marker) = page.next(&asked.platform, listed.last.as_deref())?;
     ops::ListEntitiesForPolicyResponse {
-        is_truncated,
-        marker,
-        ..having(listed.items)
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+        ..having(page.items)
     }
     .reply(Service::Iam, "ListEntitiesForPolicy", &asked.request)
 }
@@ -292,8 +253,10 @@ pub(crate) async fn tag(
     request: ops::TagPolicy,
 ) -> Result<Reply, Failure> {
     let tags = tagged::pairs(Some(request.tags));
-    act(asked, move |platform| platform.store.tag_policy(&permit, &tags)).await?;
-    done(asked, "TagPolicy")
+    carry_out(asked, permit, move |store, permit| {
+        store.tag_policy(permit, &tags)
+    })
+    .await
 }
 
 /// `UntagPolicy`
@@ -302,11 +265,10 @@ pub(crate) async fn untag(
     permit: Permit<iam::UntagPolicy>,
     request: ops::UntagPolicy,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.untag_policy(&permit, &request.tag_keys)
+    carry_out(asked, permit, move |store, permit| {
+        store.untag_policy(permit, &request.tag_keys)
     })
-    .await?;
-    done(asked, "UntagPolicy")
+    .await
 }
 
 /// `ListPolicyTags`
@@ -315,24 +277,15 @@ pub(crate) async fn list_tags(
     permit: Permit<iam::ListPolicyTags>,
     request: ops::ListPolicyTags,
 ) -> Result<Reply, Failure> {
-    let listing = Listing::of_permit(&permit, &[]);
-    let page = Asking::of_iam(
-        &asked.platform,
-        listing,
-        request.marker.as_deref(),
-        request.max_items,
-    )?;
-    let (after, limit) = (page.after.clone(), page.limit);
-    let listed = act(asked, move |platform| {
-        let after = after.as_deref();
-        platform.store.list_policy_tags(&permit, Page { after, limit })
+    let wanted = Wanted::all(request.marker, request.max_items);
+    let page = page(asked, permit, wanted, |store, permit, page| {
+        store.list_policy_tags(permit, page)
     })
     .await?;
-    let (is_truncated, marker) = page.next(&asked.platform, listed.last.as_deref())?;
     ops::ListPolicyTagsResponse {
-        tags: Some(shown::tags(listed.items)),
-        is_truncated,
-        marker,
+        tags: Some(shown::tags(page.items)),
+        is_truncated: page.is_truncated,
+        marker: page.marker,
     }
     .reply(Service::Iam, "ListPolicyTags", &asked.request)
 }

@@ -11,7 +11,7 @@ use moho_wire::aws::ops::iam::{providers as wire, shapes};
 use moho_wire::{Failure, Reply};
 
 use super::listing::{Answered, Wanted, page};
-use super::{act, done, refusal, shown};
+use super::{act, carry_out, refusal, shown};
 use crate::handlers::Asked;
 
 /// The name of a provider with this address: the address without the scheme. It is what tokens say in `iss`, so that it is
@@ -132,11 +132,10 @@ pub(crate) async fn delete_oidc(
     asked: &Asked,
     permit: Permit<iam::DeleteOpenIDConnectProvider>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.delete_oidc_provider(&permit)
+    carry_out(asked, permit, move |store, permit| {
+        store.delete_oidc_provider(permit)
     })
-    .await?;
-    done(asked, "DeleteOpenIDConnectProvider")
+    .await
 }
 
 /// `UpdateOpenIDConnectProviderThumbprint`
@@ -145,11 +144,10 @@ pub(crate) async fn set_thumbprints(
     permit: Permit<iam::UpdateOpenIDConnectProviderThumbprint>,
     thumbprints: Vec<String>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.set_oidc_thumbprints(&permit, &thumbprints)
+    carry_out(asked, permit, move |store, permit| {
+        store.set_oidc_thumbprints(permit, &thumbprints)
     })
-    .await?;
-    done(asked, "UpdateOpenIDConnectProviderThumbprint")
+    .await
 }
 
 /// `AddClientIDToOpenIDConnectProvider`
@@ -158,11 +156,10 @@ pub(crate) async fn add_client(
     permit: Permit<iam::AddClientIDToOpenIDConnectProvider>,
     client: String,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.add_oidc_client(&permit, &client)
+    carry_out(asked, permit, move |store, permit| {
+        store.add_oidc_client(permit, &client)
     })
-    .await?;
-    done(asked, "AddClientIDToOpenIDConnectProvider")
+    .await
 }
 
 /// `RemoveClientIDFromOpenIDConnectProvider`
@@ -171,11 +168,10 @@ pub(crate) async fn remove_client(
     permit: Permit<iam::RemoveClientIDFromOpenIDConnectProvider>,
     client: String,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.remove_oidc_client(&permit, &client)
+    carry_out(asked, permit, move |store, permit| {
+        store.remove_oidc_client(permit, &client)
     })
-    .await?;
-    done(asked, "RemoveClientIDFromOpenIDConnectProvider")
+    .await
 }
 
 /// A SAML provider's metadata, as a request brings them.
@@ -266,11 +262,10 @@ pub(crate) async fn delete_saml(
     asked: &Asked,
     permit: Permit<iam::DeleteSAMLProvider>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.delete_saml_provider(&permit)
+    carry_out(asked, permit, move |store, permit| {
+        store.delete_saml_provider(permit)
     })
-    .await?;
-    done(asked, "DeleteSAMLProvider")
+    .await
 }
 
 /// `TagOpenIDConnectProvider`, `TagSAMLProvider`
@@ -279,8 +274,10 @@ pub(crate) async fn tag<A: SetsTags>(
     permit: Permit<A>,
     tags: Vec<Tag>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| platform.store.tag_identity(&permit, &tags)).await?;
-    done(asked, super::operation::<A>())
+    carry_out(asked, permit, move |store, permit| {
+        store.tag_identity(permit, &tags)
+    })
+    .await
 }
 
 /// `UntagOpenIDConnectProvider`, `UntagSAMLProvider`
@@ -289,11 +286,10 @@ pub(crate) async fn untag<A: RemovesTags>(
     permit: Permit<A>,
     keys: Vec<String>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.untag_identity(&permit, &keys)
+    carry_out(asked, permit, move |store, permit| {
+        store.untag_identity(permit, &keys)
     })
-    .await?;
-    done(asked, super::operation::<A>())
+    .await
 }
 
 /// The page of `ListOpenIDConnectProviderTags` and `ListSAMLProviderTags`.
@@ -303,8 +299,8 @@ pub(crate) async fn tags<A: ListsTags>(
     (marker, most): (Option<String>, Option<i64>),
 ) -> Result<Answered<shapes::Tag>, Failure> {
     let wanted = Wanted::all(marker, most);
-    let page = page(asked, permit, wanted, |platform, permit, _, page| {
-        platform.store.identity_tags(permit, page)
+    let page = page(asked, permit, wanted, |store, permit, page| {
+        store.identity_tags(permit, page)
     })
     .await?;
     Ok(Answered {

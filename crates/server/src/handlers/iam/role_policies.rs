@@ -3,14 +3,13 @@
 use moho_iam::action::iam;
 use moho_iam::authz::Permit;
 use moho_iam::policy::PolicyKind;
-use moho_store::iam::Page;
 use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::iam::role_policies as ops;
 use moho_wire::{Failure, Reply};
 
-use super::{act, document, done, encoded, shown};
+use super::listing::{Wanted, page};
+use super::{act, carry_out, document, encoded, shown};
 use crate::handlers::Asked;
-use crate::handlers::paging::{Asking, Listing};
 
 /// `PutRolePolicy`
 pub(crate) async fn put(
@@ -19,13 +18,10 @@ pub(crate) async fn put(
     request: ops::PutRolePolicy,
 ) -> Result<Reply, Failure> {
     let document = document(PolicyKind::Inline, &request.policy_document, "PolicySize")?;
-    act(asked, move |platform| {
-        platform
-            .store
-            .put_role_policy(&permit, &request.policy_name, &document)
+    carry_out(asked, permit, move |store, permit| {
+        store.put_role_policy(permit, &request.policy_name, &document)
     })
-    .await?;
-    done(asked, "PutRolePolicy")
+    .await
 }
 
 /// `GetRolePolicy`
@@ -53,24 +49,15 @@ pub(crate) async fn list(
     permit: Permit<iam::ListRolePolicies>,
     request: ops::ListRolePolicies,
 ) -> Result<Reply, Failure> {
-    let listing = Listing::of_permit(&permit, &[]);
-    let page = Asking::of_iam(
-        &asked.platform,
-        listing,
-        request.marker.as_deref(),
-        request.max_items,
-    )?;
-    let (after, limit) = (page.after.clone(), page.limit);
-    let listed = act(asked, move |platform| {
-        let after = after.as_deref();
-        platform.store.list_role_policies(&permit, Page { after, limit })
+    let wanted = Wanted::all(request.marker, request.max_items);
+    let page = page(asked, permit, wanted, |store, permit, page| {
+        store.list_role_policies(permit, page)
     })
     .await?;
-    let (is_truncated, marker) = page.next(&asked.platform, listed.last.as_deref())?;
     ops::ListRolePoliciesResponse {
-        policy_names: Some(listed.items),
-        is_truncated,
-        marker,
+        policy_names: Some(page.items),
+        is_truncated: page.is_truncated,
+        marker: page.marker,
     }
     .reply(Service::Iam, "ListRolePolicies", &asked.request)
 }
@@ -81,11 +68,10 @@ pub(crate) async fn delete(
     permit: Permit<iam::DeleteRolePolicy>,
     request: ops::DeleteRolePolicy,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.delete_role_policy(&permit, &request.policy_name)
+    carry_out(asked, permit, move |store, permit| {
+        store.delete_role_policy(permit, &request.policy_name)
     })
-    .await?;
-    done(asked, "DeleteRolePolicy")
+    .await
 }
 
 /// `AttachRolePolicy`
@@ -94,11 +80,10 @@ pub(crate) async fn attach(
     permit: Permit<iam::AttachRolePolicy>,
     request: ops::AttachRolePolicy,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.attach_role_policy(&permit, &request.policy_arn)
+    carry_out(asked, permit, move |store, permit| {
+        store.attach_role_policy(permit, &request.policy_arn)
     })
-    .await?;
-    done(asked, "AttachRolePolicy")
+    .await
 }
 
 /// `DetachRolePolicy`
@@ -107,11 +92,10 @@ pub(crate) async fn detach(
     permit: Permit<iam::DetachRolePolicy>,
     request: ops::DetachRolePolicy,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.detach_role_policy(&permit, &request.policy_arn)
+    carry_out(asked, permit, move |store, permit| {
+        store.detach_role_policy(permit, &request.policy_arn)
     })
-    .await?;
-    done(asked, "DetachRolePolicy")
+    .await
 }
 
 /// `ListAttachedRolePolicies`
@@ -121,26 +105,15 @@ pub(crate) async fn list_attached(
     request: ops::ListAttachedRolePolicies,
 ) -> Result<Reply, Failure> {
     let prefix = request.path_prefix.unwrap_or_default();
-    let filters = [prefix.as_str()];
-    let listing = Listing::of_permit(&permit, &filters);
-    let page = Asking::of_iam(
-        &asked.platform,
-        listing,
-        request.marker.as_deref(),
-        request.max_items,
-    )?;
-    let (after, limit, wanted) = (page.after.clone(), page.limit, prefix.clone());
-    let listed = act(asked, move |platform| {
-        let after = after.as_deref();
-        let page = Page { after, limit };
-        platform.store.list_attached_role_policies(&permit, &wanted, page)
+    let wanted = Wanted::all(request.marker, request.max_items).only(&[&prefix]);
+    let page = page(asked, permit, wanted, move |store, permit, page| {
+        store.list_attached_role_policies(permit, &prefix, page)
     })
     .await?;
-    let (is_truncated, marker) = page.next(&asked.platform, listed.last.as_deref())?;
     ops::ListAttachedRolePoliciesResponse {
-        attached_policies: Some(shown::attached(listed.items)),
-        is_truncated,
-        marker,
+        attached_policies: Some(shown::attached(page.items)),
+        is_truncated: page.is_truncated,
+        marker: page.marker,
     }
     .reply(Service::Iam, "ListAttachedRolePolicies", &asked.request)
 }

@@ -4,15 +4,15 @@ use moho_iam::action::iam;
 use moho_iam::authz::Permit;
 use moho_iam::managed::{LinkedService, linked_service};
 use moho_iam::policy::PolicyKind;
-use moho_store::iam::{ChangesRole, IamCode, IdKind, NewRole, Page, RoleChange};
+use moho_store::iam::{ChangesRole, IamCode, IdKind, NewRole, RoleChange};
 use moho_terms::RequestId;
 use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::iam::roles as ops;
 use moho_wire::{Failure, Reply};
 
-use super::{act, document, done, new_id, refusal, shown, tagged};
+use super::listing::{Wanted, page};
+use super::{act, carry_out, document, new_id, refusal, shown, tagged};
 use crate::handlers::Asked;
-use crate::handlers::paging::{Asking, Listing};
 
 /// The quota of a trust policy's bytes, as AWS calls it.
 const TRUST: &str = "ACLSizePerRole";
@@ -69,29 +69,16 @@ pub(crate) async fn list(
     request: ops::ListRoles,
 ) -> Result<Reply, Failure> {
     let prefix = request.path_prefix.unwrap_or_default();
-    let filters = [prefix.as_str()];
-    let listing = Listing::of_permit(&permit, &filters);
-    let page = Asking::of_iam(
-        &asked.platform,
-        listing,
-        request.marker.as_deref(),
-        request.max_items,
-    )?;
-    let (after, limit, wanted) = (page.after.clone(), page.limit, prefix.clone());
-    let listed = act(asked, move |platform| {
-        let page = Page {
-            after: after.as_deref(),
-            limit,
-        };
-        platform.store.list_roles(&permit, &wanted, page)
+    let wanted = Wanted::all(request.marker, request.max_items).only(&[&prefix]);
+    let page = page(asked, permit, wanted, move |store, permit, page| {
+        store.list_roles(permit, &prefix, page)
     })
     .await?;
-    let (is_truncated, marker) = page.next(&asked.platform, listed.last.as_deref())?;
-    let roles = listed.items.into_iter().map(|role| shown::role(role, None));
+    let roles = page.items.into_iter().map(|role| shown::role(role, None));
     ops::ListRolesResponse {
         roles: Some(roles.collect::<Result<_, _>>()?),
-        is_truncated,
-        marker,
+        is_truncated: page.is_truncated,
+        marker: page.marker,
     }
     .reply(Service::Iam, "ListRoles", &asked.request)
 }
@@ -145,17 +132,15 @@ pub(crate) async fn trust(
     request: ops::UpdateAssumeRolePolicy,
 ) -> Result<Reply, Failure> {
     let trust = document(PolicyKind::Trust, &request.policy_document, TRUST)?;
-    act(asked, move |platform| {
-        platform.store.update_assume_role_policy(&permit, &trust)
+    carry_out(asked, permit, move |store, permit| {
+        store.update_assume_role_policy(permit, &trust)
     })
-    .await?;
-    done(asked, "UpdateAssumeRolePolicy")
+    .await
 }
 
 /// `DeleteRole`
 pub(crate) async fn delete(asked: &Asked, permit: Permit<iam::DeleteRole>) -> Result<Reply, Failure> {
-    act(asked, move |platform| platform.store.delete_role(&permit)).await?;
-    done(asked, "DeleteRole")
+    carry_out(asked, permit, move |store, permit| store.delete_role(permit)).await
 }
 
 /// `PutRolePermissionsBoundary`
@@ -164,13 +149,10 @@ pub(crate) async fn bound(
     permit: Permit<iam::PutRolePermissionsBoundary>,
     request: ops::PutRolePermissionsBoundary,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform
-            .store
-            .put_role_boundary(&permit, &request.permissions_boundary)
+    carry_out(asked, permit, move |store, permit| {
+        store.put_role_boundary(permit, &request.permissions_boundary)
     })
-    .await?;
-    done(asked, "PutRolePermissionsBoundary")
+    .await
 }
 
 /// `DeleteRolePermissionsBoundary`
@@ -178,11 +160,10 @@ pub(crate) async fn unbound(
     asked: &Asked,
     permit: Permit<iam::DeleteRolePermissionsBoundary>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.delete_role_boundary(&permit)
+    carry_out(asked, permit, move |store, permit| {
+        store.delete_role_boundary(permit)
     })
-    .await?;
-    done(asked, "DeleteRolePermissionsBoundary")
+    .await
 }
 
 /// `TagRole`
@@ -192,8 +173,7 @@ pub(crate) async fn tag(
     request: ops::TagRole,
 ) -> Result<Reply, Failure> {
     let tags = tagged::pairs(Some(request.tags));
-    act(asked, move |platform| platform.store.tag_role(&permit, &tags)).await?;
-    done(asked, "TagRole")
+    carry_out(asked, permit, move |store, permit| store.tag_role(permit, &tags)).await
 }
 
 /// `UntagRole`
@@ -202,11 +182,10 @@ pub(crate) async fn untag(
     permit: Permit<iam::UntagRole>,
     request: ops::UntagRole,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.untag_role(&permit, &request.tag_keys)
+    carry_out(asked, permit, move |store, permit| {
+        store.untag_role(permit, &request.tag_keys)
     })
-    .await?;
-    done(asked, "UntagRole")
+    .await
 }
 
 /// `ListRoleTags`
@@ -215,24 +194,15 @@ pub(crate) async fn list_tags(
     permit: Permit<iam::ListRoleTags>,
     request: ops::ListRoleTags,
 ) -> Result<Reply, Failure> {
-    let listing = Listing::of_permit(&permit, &[]);
-    let page = Asking::of_iam(
-        &asked.platform,
-        listing,
-        request.marker.as_deref(),
-        request.max_items,
-    )?;
-    let (after, limit) = (page.after.clone(), page.limit);
-    let listed = act(asked, move |platform| {
-        let after = after.as_deref();
-        platform.store.list_role_tags(&permit, Page { after, limit })
+    let wanted = Wanted::all(request.marker, request.max_items);
+    let page = page(asked, permit, wanted, |store, permit, page| {
+        store.list_role_tags(permit, page)
     })
     .await?;
-    let (is_truncated, marker) = page.next(&asked.platform, listed.last.as_deref())?;
     ops::ListRoleTagsResponse {
-        tags: Some(shown::tags(listed.items)),
-        is_truncated,
-        marker,
+        tags: Some(shown::tags(page.items)),
+        is_truncated: page.is_truncated,
+        marker: page.marker,
     }
     .reply(Service::Iam, "ListRoleTags", &asked.request)
 }

@@ -10,7 +10,7 @@ use moho_wire::aws::ops::iam::{shapes, users as wire};
 use moho_wire::{Failure, Reply};
 
 use super::listing::{Wanted, page};
-use super::{act, done, from_iam, shown};
+use super::{act, carry_out, from_iam, shown};
 use crate::handlers::Asked;
 
 /// A user as replies show it; lists leave out its boundary and tags.
@@ -63,13 +63,10 @@ pub(crate) async fn list(
     permit: Permit<iam::ListUsers>,
     list: wire::ListUsers,
 ) -> Result<Reply, Failure> {
-    let wanted = Wanted {
-        filter: list.path_prefix.unwrap_or_else(|| "/".to_owned()),
-        marker: list.marker,
-        most: list.max_items,
-    };
-    let page = page(asked, permit, wanted, |platform, permit, prefix, page| {
-        platform.store.list_users(permit, prefix, page)
+    let prefix = list.path_prefix.unwrap_or_else(|| "/".to_owned());
+    let wanted = Wanted::all(list.marker, list.max_items).only(&[&prefix]);
+    let page = page(asked, permit, wanted, move |store, permit, page| {
+        store.list_users(permit, &prefix, page)
     })
     .await?;
     let users = page.items.into_iter().map(|found| user(found, false));
@@ -87,14 +84,15 @@ pub(crate) async fn update(
     permit: Permit<iam::UpdateUser>,
     onto: Permit<iam::UpdateUser>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| platform.store.update_user(&permit, &onto)).await?;
-    done(asked, "UpdateUser")
+    carry_out(asked, permit, move |store, permit| {
+        store.update_user(permit, &onto)
+    })
+    .await
 }
 
 /// `DeleteUser`
 pub(crate) async fn delete(asked: &Asked, permit: Permit<iam::DeleteUser>) -> Result<Reply, Failure> {
-    act(asked, move |platform| platform.store.delete_user(&permit)).await?;
-    done(asked, "DeleteUser")
+    carry_out(asked, permit, move |store, permit| store.delete_user(permit)).await
 }
 
 /// `TagUser`
@@ -103,8 +101,10 @@ pub(crate) async fn tag(
     permit: Permit<iam::TagUser>,
     tags: Vec<Tag>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| platform.store.tag_identity(&permit, &tags)).await?;
-    done(asked, "TagUser")
+    carry_out(asked, permit, move |store, permit| {
+        store.tag_identity(permit, &tags)
+    })
+    .await
 }
 
 /// `UntagUser`
@@ -113,11 +113,10 @@ pub(crate) async fn untag(
     permit: Permit<iam::UntagUser>,
     keys: Vec<String>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.untag_identity(&permit, &keys)
+    carry_out(asked, permit, move |store, permit| {
+        store.untag_identity(permit, &keys)
     })
-    .await?;
-    done(asked, "UntagUser")
+    .await
 }
 
 /// `ListUserTags`
@@ -127,8 +126,8 @@ pub(crate) async fn tags(
     list: wire::ListUserTags,
 ) -> Result<Reply, Failure> {
     let wanted = Wanted::all(list.marker, list.max_items);
-    let page = page(asked, permit, wanted, |platform, permit, _, page| {
-        platform.store.identity_tags(permit, page)
+    let page = page(asked, permit, wanted, |store, permit, page| {
+        store.identity_tags(permit, page)
     })
     .await?;
     wire::ListUserTagsResponse {
@@ -145,11 +144,10 @@ pub(crate) async fn put_boundary(
     permit: Permit<iam::PutUserPermissionsBoundary>,
     policy: Arn,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.put_user_boundary(&permit, &policy)
+    carry_out(asked, permit, move |store, permit| {
+        store.put_user_boundary(permit, &policy)
     })
-    .await?;
-    done(asked, "PutUserPermissionsBoundary")
+    .await
 }
 
 /// `DeleteUserPermissionsBoundary`
@@ -157,9 +155,8 @@ pub(crate) async fn delete_boundary(
     asked: &Asked,
     permit: Permit<iam::DeleteUserPermissionsBoundary>,
 ) -> Result<Reply, Failure> {
-    act(asked, move |platform| {
-        platform.store.delete_user_boundary(&permit)
+    carry_out(asked, permit, move |store, permit| {
+        store.delete_user_boundary(permit)
     })
-    .await?;
-    done(asked, "DeleteUserPermissionsBoundary")
+    .await
 }

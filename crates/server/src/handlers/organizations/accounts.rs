@@ -2,14 +2,14 @@
 
 use moho_iam::action::organizations as action;
 use moho_iam::authz::Permit;
-use moho_store::organizations::{NewAccount, OrganisationError};
+use moho_store::organizations::{NewAccount, NodeId, OrganisationError};
 use moho_terms::RoleName;
 use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::organizations::organization as ops;
 use moho_wire::{Failure, Reply};
 
 use super::policies::warn;
-use super::{Asked, Asking, act, done, named, organisation, page, shown, tags};
+use super::{Asked, Asking, act, done, named, organisation, page, parent, shown, tags};
 
 /// The role of a new account, unless its maker names another.
 const ROLE: &str = "OrganizationAccountAccessRole";
@@ -92,8 +92,9 @@ pub(crate) async fn describe(
     permit: Permit<action::DescribeAccount>,
 ) -> Result<Reply, Failure> {
     let (whole, permit) = organisation(asked, permit).await?;
-    let id = named(&permit)?.account();
-    let account = id
+    let node: NodeId = named(&permit)?;
+    let account = node
+        .account()
         .and_then(|id| whole.account(id))
         .ok_or_else(|| shown::from_organisation(&OrganisationError::AccountNotFound))?;
     let reply = ops::DescribeAccountResponse {
@@ -109,12 +110,7 @@ pub(crate) async fn list(
     request: ops::ListAccounts,
 ) -> Result<Reply, Failure> {
     let (whole, permit) = organisation(asked, permit).await?;
-    let asking = Asking {
-        operation: "organizations:ListAccounts",
-        parts: &[],
-        token: request.next_token.as_deref(),
-        most: request.max_results,
-    };
+    let asking = Asking::all(request.next_token, request.max_results);
     let all = whole
         .accounts()
         .map(|account| (account.id.to_string(), shown::account(&whole, account)));
@@ -133,16 +129,8 @@ pub(crate) async fn list_in(
     request: ops::ListAccountsForParent,
 ) -> Result<Reply, Failure> {
     let (whole, permit) = organisation(asked, permit).await?;
-    let parent = named(&permit)?;
-    if !whole.can_hold(&parent) {
-        return Err(shown::from_organisation(&OrganisationError::ParentNotFound));
-    }
-    let asking = Asking {
-        operation: "organizations:ListAccountsForParent",
-        parts: &[parent.as_str()],
-        token: request.next_token.as_deref(),
-        most: request.max_results,
-    };
+    let parent = parent(&whole, &permit)?;
+    let asking = Asking::all(request.next_token, request.max_results);
     let all = whole
         .accounts_of(&parent)
         .map(|account| (account.id.to_string(), shown::account(&whole, account)));

@@ -6,6 +6,7 @@ pub(crate) mod shown;
 pub(crate) mod tags;
 pub(crate) mod units;
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use moho_iam::action::Action;
@@ -44,15 +45,29 @@ async fn organisation<A: Action>(
     .await
 }
 
-/// The root, unit or account that a permit is for.
-fn named<A: Action>(permit: &Permit<A>) -> Result<NodeId, Failure> {
-    let last = permit
-        .resource()
-        .resource()
-        .rsplit('/')
-        .next()
-        .unwrap_or_default();
+/// What a permit is for: a root, unit or account, or a policy.
+fn named<A: Action, Id: FromStr>(permit: &Permit<A>) -> Result<Id, Failure> {
+    let resource = permit.resource().resource();
+    let last = resource.rsplit('/').next().unwrap_or_default();
     last.parse().map_err(|_never| Failure::Internal)
+}
+
+/// The root or unit that a permit is for.
+fn parent<A: Action>(whole: &Organisation, permit: &Permit<A>) -> Result<NodeId, Failure> {
+    let parent = named(permit)?;
+    if !whole.can_hold(&parent) {
+        return Err(from_organisation(&OrganisationError::ParentNotFound));
+    }
+    Ok(parent)
+}
+
+/// The root, unit or account that a permit is for, as what policies bind.
+fn target<A: Action>(whole: &Organisation, permit: &Permit<A>) -> Result<NodeId, Failure> {
+    let target = named(permit)?;
+    if !whole.has(&target) {
+        return Err(shown::no_such_target());
+    }
+    Ok(target)
 }
 
 /// The reply of an operation that says nothing.
@@ -60,13 +75,20 @@ fn done(asked: &Asked, operation: &str) -> Result<Reply, Failure> {
     Service::Organizations.done(operation, &asked.request)
 }
 
-/// A page of a list, as a request asks for it.
+/// A page of the list that a permit is for, as a request asks for it.
 struct Asking<'a> {
-    operation: &'a str,
     /// What else makes it this list.
-    parts: &'a [&'a str],
-    token: Option<&'a str>,
+    filter: &'a str,
+    token: Option<String>,
     most: Option<i64>,
+}
+
+impl Asking<'_> {
+    /// A page of all there is.
+    fn all(token: Option<String>, most: Option<i64>) -> Self {
+        let filter = "";
+        Self { filter, token, most }
+    }
 }
 
 /// The page that is asked for of `all`, which has its keys in order, and where the list goes on.
@@ -77,11 +99,12 @@ fn page<A: Action, T>(
     all: impl Iterator<Item = (String, T)>,
 ) -> Result<(Vec<T>, Option<String>), Failure> {
     let platform = &asked.platform;
-    let listing = Listing::new(permit.session().account(), asking.operation, asking.parts);
+    let listing = Listing::of_permit(permit, &[asking.filter]);
     let now = platform.clock.now();
-    let after = asking
-        .token
-        .map(|token| platform.paging.open(&listing, token, now))
+    let open = |token: &String| platform.paging.open(&listing, token, now);
+    let token = asking.token.as_ref();
+    let after = token
+        .map(open)
         .transpose()
         .map_err(|BadMarker| shown::bad_token())?;
     let limit = asking

@@ -10,22 +10,12 @@ use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::organizations::{policies as ops, shapes};
 use moho_wire::{Failure, Reply};
 
-use super::{Asked, Asking, act, done, named, organisation, page, shown, tags};
+use super::{Asked, Asking, act, done, named, organisation, page, shown, tags, target};
 use crate::startup::Platform;
 
 /// The type of policies that a request names.
 fn kind(name: &str) -> Result<PolicyType, Failure> {
     PolicyType::named(name).ok_or_else(shown::no_such_type)
-}
-
-fn policy_of<A: moho_iam::action::Action>(permit: &Permit<A>) -> Result<PolicyId, Failure> {
-    let last = permit
-        .resource()
-        .resource()
-        .rsplit('/')
-        .next()
-        .unwrap_or_default();
-    last.parse().map_err(|_never| Failure::Internal)
 }
 
 /// A policy with what it says.
@@ -133,7 +123,7 @@ pub(crate) async fn describe(
 ) -> Result<Reply, Failure> {
     let (whole, permit) = organisation(asked, permit).await?;
     let reply = ops::DescribePolicyResponse {
-        policy: Some(whole_policy(&whole, &policy_of(&permit)?)?),
+        policy: Some(whole_policy(&whole, &named(&permit)?)?),
     };
     reply.reply(Service::Organizations, "DescribePolicy", &asked.request)
 }
@@ -146,9 +136,8 @@ pub(crate) async fn list(
 ) -> Result<Reply, Failure> {
     let (whole, permit) = organisation(asked, permit).await?;
     let asking = Asking {
-        operation: "organizations:ListPolicies",
-        parts: &[&request.filter],
-        token: request.next_token.as_deref(),
+        filter: &request.filter,
+        token: request.next_token,
         most: request.max_results,
     };
     // Of a type that is not served there are none.
@@ -199,14 +188,10 @@ pub(crate) async fn of_target(
     request: ops::ListPoliciesForTarget,
 ) -> Result<Reply, Failure> {
     let (whole, permit) = organisation(asked, permit).await?;
-    let target = named(&permit)?;
-    if !whole.has(&target) {
-        return Err(shown::no_such_target());
-    }
+    let target = target(&whole, &permit)?;
     let asking = Asking {
-        operation: "organizations:ListPoliciesForTarget",
-        parts: &[target.as_str(), &request.filter],
-        token: request.next_token.as_deref(),
+        filter: &request.filter,
+        token: request.next_token,
         most: request.max_results,
     };
     let attached = PolicyType::named(&request.filter)
@@ -231,16 +216,11 @@ pub(crate) async fn targets(
     request: ops::ListTargetsForPolicy,
 ) -> Result<Reply, Failure> {
     let (whole, permit) = organisation(asked, permit).await?;
-    let id = policy_of(&permit)?;
+    let id = named(&permit)?;
     if whole.policy(&id).is_none() {
         return Err(shown::from_organisation(&OrganisationError::PolicyNotFound));
     }
-    let asking = Asking {
-        operation: "organizations:ListTargetsForPolicy",
-        parts: &[id.as_str()],
-        token: request.next_token.as_deref(),
-        most: request.max_results,
-    };
+    let asking = Asking::all(request.next_token, request.max_results);
     let targets = whole.targets(&id).into_iter();
     let all =
         targets.map(|(node, name): (&NodeId, &str)| (node.to_string(), shown::target(&whole, node, name)));
@@ -296,10 +276,7 @@ pub(crate) async fn effective(
     request: ops::DescribeEffectivePolicy,
 ) -> Result<Reply, Failure> {
     let (whole, permit) = organisation(asked, permit).await?;
-    let target = named(&permit)?;
-    if !whole.has(&target) {
-        return Err(shown::no_such_target());
-    }
+    let target = target(&whole, &permit)?;
     let found = PolicyType::named(&request.policy_type).and_then(|kind| whole.effective(&target, kind));
     let (content, updated) =
         found.ok_or_else(|| shown::from_organisation(&OrganisationError::EffectivePolicyNotFound))?;

@@ -74,12 +74,7 @@ pub(crate) async fn list(
         Ok((platform.store.tags_in_organisation(&permit)?, permit))
     })
     .await?;
-    let asking = Asking {
-        operation: "organizations:ListTagsForResource",
-        parts: &[&request.resource_id],
-        token: request.next_token.as_deref(),
-        most: None,
-    };
+    let asking = Asking::all(request.next_token, None);
     let all = tags
         .into_iter()
         .map(|(key, value)| (key.clone(), Tag { key, value }));

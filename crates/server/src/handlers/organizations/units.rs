@@ -7,7 +7,7 @@ use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::organizations::{organization as ops, shapes};
 use moho_wire::{Failure, Reply};
 
-use super::{Asked, Asking, act, done, named, organisation, page, shown, tags};
+use super::{Asked, Asking, act, done, named, organisation, page, parent, shown, tags};
 
 /// `ListRoots`
 pub(crate) async fn roots(
@@ -16,12 +16,7 @@ pub(crate) async fn roots(
     request: ops::ListRoots,
 ) -> Result<Reply, Failure> {
     let (whole, permit) = organisation(asked, permit).await?;
-    let asking = Asking {
-        operation: "organizations:ListRoots",
-        parts: &[],
-        token: request.next_token.as_deref(),
-        most: request.max_results,
-    };
+    let asking = Asking::all(request.next_token, request.max_results);
     let all = std::iter::once((whole.names().root.to_string(), shown::root(&whole)));
     let (roots, next_token) = page(asked, &permit, &asking, all)?;
     let reply = ops::ListRootsResponse {
@@ -100,16 +95,8 @@ pub(crate) async fn list_in(
     request: ops::ListOrganizationalUnitsForParent,
 ) -> Result<Reply, Failure> {
     let (whole, permit) = organisation(asked, permit).await?;
-    let parent = named(&permit)?;
-    if !whole.can_hold(&parent) {
-        return Err(shown::from_organisation(&OrganisationError::ParentNotFound));
-    }
-    let asking = Asking {
-        operation: "organizations:ListOrganizationalUnitsForParent",
-        parts: &[parent.as_str()],
-        token: request.next_token.as_deref(),
-        most: request.max_results,
-    };
+    let parent = parent(&whole, &permit)?;
+    let asking = Asking::all(request.next_token, request.max_results);
     let all = whole.units_of(&parent).map(|(id, _)| (id.to_string(), id));
     let (units, next_token) = page(asked, &permit, &asking, all)?;
     let units: Result<Vec<_>, Failure> = units.into_iter().map(|id| shown::unit(&whole, id)).collect();
@@ -135,12 +122,7 @@ pub(crate) async fn parents(
     let parent = whole
         .parent(&child)
         .ok_or_else(|| shown::from_organisation(&OrganisationError::ChildNotFound))?;
-    let asking = Asking {
-        operation: "organizations:ListParents",
-        parts: &[child.as_str()],
-        token: request.next_token.as_deref(),
-        most: request.max_results,
-    };
+    let asking = Asking::all(request.next_token, request.max_results);
     let shown = shapes::Parent {
         id: Some(parent.to_string()),
         kind: Some(parent.kind().as_str().to_owned()),
@@ -161,10 +143,7 @@ pub(crate) async fn children(
     request: ops::ListChildren,
 ) -> Result<Reply, Failure> {
     let (whole, permit) = organisation(asked, permit).await?;
-    let parent = named(&permit)?;
-    if !whole.can_hold(&parent) {
-        return Err(shown::from_organisation(&OrganisationError::ParentNotFound));
-    }
+    let parent = parent(&whole, &permit)?;
     let kind = if request.child_type == NodeKind::Account.as_str() {
         NodeKind::Account
     } else {
@@ -178,9 +157,8 @@ pub(crate) async fn children(
         NodeKind::Unit | NodeKind::Root => whole.units_of(&parent).map(|(id, _)| id.to_string()).collect(),
     };
     let asking = Asking {
-        operation: "organizations:ListChildren",
-        parts: &[parent.as_str(), kind.as_str()],
-        token: request.next_token.as_deref(),
+        filter: kind.as_str(),
+        token: request.next_token,
         most: request.max_results,
     };
     let all = ids.into_iter().map(|id| {

@@ -1,15 +1,17 @@
 //! Sessions as they are asked for: how long, with what, by whom, and what stays through a chain of roles.
 #![expect(clippy::unwrap_used, reason = "a test ends when something unexpected happens")]
 
+mod sealed;
+mod users;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use moho_iam::action::{Action, iam, sts};
 use moho_iam::authn::{
-    Authenticated, Authenticator, CredentialSource, CredentialsUnavailable, FederationGrant, HttpHead,
-    IssueError, LongLivedBearer, LongLivedKey, SessionGrant, SigningName, TemporaryCredentials,
-    source_identity_after,
+    Authenticated, Authenticator, CredentialSource, CredentialsUnavailable, HttpHead, IssueError,
+    LongLivedBearer, LongLivedKey, SessionGrant, SigningName, TemporaryCredentials, source_identity_after,
 };
 use moho_iam::authz::{
     Attached, Authorizer, Context, Entry, Journal, JournalUnavailable, Permit, Policies, PolicySource,
@@ -392,156 +394,4 @@ fn policies_and_tags_have_one_room_and_say_how_much_of_it_they_take() {
     );
     let identity = PolicyDocument::parse(PolicyKind::Identity, EVERYTHING).unwrap();
     assert_eq!(Narrowing::new(Some(identity), vec![]), Err(NarrowingError::Kind));
-}
-
-#[test]
-fn only_users_with_their_own_credentials_make_more_of_themselves() {
-    let house = House::new();
-    let (user, role_session) = (house.user(), house.session(&house.guest(), "A", |_| {}));
-    let session_token = |caller: &Authenticated, duration| {
-        let permit = house.permit::<sts::GetSessionToken>(caller, caller.session().principal_arn());
-        house
-            .authenticator
-            .issue_session_token(&permit, duration, house.now())
-    };
-    let issued = session_token(&user, None).unwrap();
-    assert_eq!(seconds(&issued), 43_200);
-    let own = house.come_back(&issued);
-    assert_eq!(own.session().principal_arn(), user.session().principal_arn());
-    assert!(own.session().is_temporary());
-    for (duration, error) in [(899, 129_600), (129_601, 129_600)] {
-        assert_eq!(
-            session_token(&user, Some(duration)).err(),
-            Some(IssueError::Duration { most: error })
-        );
-    }
-    assert_eq!(seconds(&session_token(&user, Some(129_600)).unwrap()), 129_600);
-    assert_eq!(
-        session_token(&role_session, None).err(),
-        Some(IssueError::SessionCredentials {
-            operation: "GetSessionToken"
-        })
-    );
-    // Credentials that a user made of its own do not even get so far.
-    let user = own.session().principal_arn();
-    assert!(house.try_permit::<sts::GetSessionToken>(&own, user).is_err());
-    assert!(house.try_permit::<sts::GetFederationToken>(&own, user).is_err());
-}
-
-#[test]
-fn whom_a_user_vouches_for_makes_no_credentials() {
-    let house = House::new();
-    let (user, role_session) = (house.user(), house.session(&house.guest(), "A", |_| {}));
-    let federating = |caller: &Authenticated, tagged: bool, leave: bool| {
-        let resource: Arn = format!("arn:aws:sts::{ACCOUNT}:federated-user/eve")
-            .parse()
-            .unwrap();
-        let permit = house.permit::<sts::GetFederationToken>(caller, &resource);
-        let grant = FederationGrant {
-            name: "eve".parse().unwrap(),
-            duration_seconds: Some(900),
-            narrowing: Narrowing::default(),
-            tags: tags(if tagged { &[("Team", "red")] } else { &[] }, &[]),
-            tagging: leave.then(|| house.permit(caller, &resource)),
-        };
-        house
-            .authenticator
-            .issue_federation_token(&permit, grant, house.now())
-    };
-    let issued = federating(&user, true, true).unwrap();
-    assert_eq!(issued.user_id, "123456789012:eve");
-    let eve = house.come_back(&issued);
-    assert_eq!(
-        eve.session().principal_arn().as_str(),
-        "arn:aws:sts::123456789012:federated-user/eve"
-    );
-    assert_eq!(
-        (eve.session().principal_type(), eve.session().tags().get("Team")),
-        (Some("FederatedUser"), Some("red"))
-    );
-    assert_eq!(
-        federating(&user, true, false).err(),
-        Some(IssueError::WithoutLeave)
-    );
-    assert_eq!(
-        federating(&role_session, false, false).err(),
-        Some(IssueError::SessionCredentials {
-            operation: "GetFederationToken"
-        })
-    );
-    let user = eve.session().principal_arn();
-    assert!(house.try_permit::<sts::GetSessionToken>(&eve, user).is_err());
-    assert!(house.try_permit::<sts::GetFederationToken>(&eve, user).is_err());
-    assert!(house.try_permit::<sts::AssumeRole>(&eve, &role("B").arn).is_err());
-}
-
-#[test]
-fn an_access_key_is_told_once_and_kept_sealed() {
-    let house = House::new();
-    let admin = house.session(&house.guest(), "A", |_| {});
-    let permit = house.permit::<iam::CreateAccessKey>(
-        &admin,
-        &format!("arn:aws:iam::{ACCOUNT}:user/bob").parse().unwrap(),
-    );
-    let made = house
-        .authenticator
-        .make_access_key(&permit, &*house.world)
-        .unwrap();
-    let again = house
-        .authenticator
-        .make_access_key(&permit, &*house.world)
-        .unwrap();
-    assert!(made.id.as_str().starts_with("AKIA") && made.id != again.id);
-    assert_eq!(made.id.account().unwrap().as_str(), ACCOUNT);
-    assert_eq!(made.secret.len(), 40);
-    assert_ne!(made.secret.expose(), again.secret.expose());
-    let inside = made
-        .sealed
-        .windows(8)
-        .any(|part| made.secret.expose().starts_with(part));
-    assert!(!inside, "the secret is sealed");
-}
-
-#[test]
-fn why_somebody_was_denied_is_for_that_account_only() {
-    let house = House::new();
-    let admin = house.session(&house.guest(), "A", |_| {});
-    let everything: Arn = format!("arn:aws:sts:moho-local-1:{ACCOUNT}:*").parse().unwrap();
-    let permit = house.permit::<sts::DecodeAuthorizationMessage>(&admin, &everything);
-    let encode = |account: &str| {
-        house
-            .authenticator
-            .encode_authorization_message(account.parse().unwrap(), r#"{"allowed":false}"#, &*house.world)
-            .unwrap()
-    };
-    let decode = |message: &str| house.authenticator.decode_authorization_message(&permit, message);
-    let message = encode(ACCOUNT);
-    assert_eq!(decode(&message).as_deref(), Some(r#"{"allowed":false}"#));
-    assert!(!message.contains("allowed"));
-    assert_eq!(decode(&encode("210987654321")), None);
-    for index in 0..message.len() {
-        let mut altered = message.clone();
-        altered.replace_range(
-            index..=index,
-            if message.as_bytes()[index] == b'A' {
-                "B"
-            } else {
-                "A"
-            },
-        );
-        assert_eq!(decode(&altered), None, "character {index}");
-    }
-    let token = house
-        .issue(&house.user(), &role("B"), |_| {})
-        .unwrap()
-        .session_token;
-    for other in [
-        "",
-        "x",
-        "%",
-        &"A".repeat(10_241),
-        std::str::from_utf8(token.expose()).unwrap(),
-    ] {
-        assert_eq!(decode(other), None, "{other}");
-    }
 }

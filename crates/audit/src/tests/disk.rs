@@ -1,0 +1,151 @@
+//! A disk that is full, that cannot cut, or that does not keep what it took.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use moho_iam::authz::Position;
+
+use crate::AuditError;
+use crate::chain::Link;
+use crate::flusher::Flusher;
+use crate::journal::Writer;
+use crate::segment::{Segment, Syncer, Tail};
+
+/// A disk of a few bytes, which may also refuse to cut and to sync.
+#[derive(Default)]
+struct Disk {
+    bytes: Vec<u8>,
+    capacity: usize,
+    cut_fails: bool,
+    sync_fails: bool,
+}
+
+struct TinyDisk(Arc<Mutex<Disk>>);
+
+impl Tail for TinyDisk {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut disk = self.0.lock().unwrap();
+        let room = disk.capacity - disk.bytes.len();
+        disk.bytes.extend(bytes.iter().take(room));
+        if bytes.len() > room {
+            Err(io::ErrorKind::StorageFull.into())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        let mut disk = self.0.lock().unwrap();
+        if disk.cut_fails {
+            return Err(io::ErrorKind::Other.into());
+        }
+        disk.bytes.truncate(usize::try_from(length).unwrap());
+        Ok(())
+    }
+
+    fn syncer(&self) -> io::Result<Box<dyn Syncer>> {
+        Ok(Box::new(Self(Arc::clone(&self.0))))
+    }
+}
+
+impl Syncer for TinyDisk {
+    fn sync(&self) -> io::Result<()> {
+        if self.0.lock().unwrap().sync_fails {
+            Err(io::ErrorKind::Other.into())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A writer on a disk with room for `capacity` bytes.
+fn writer(capacity: usize) -> (Writer, Arc<Mutex<Disk>>) {
+    let disk = Arc::new(Mutex::new(Disk {
+        capacity,
+        ..Disk::default()
+    }));
+    let writer = Writer {
+        link: Link::START,
+        segment: Segment::beginning_at(Path::new("/nowhere"), 1),
+        length: 0,
+        limit: u64::MAX,
+        unfinished: false,
+        tail: Box::new(TinyDisk(Arc::clone(&disk))),
+        open: Box::new(|segment| segment.open().map(|file| Box::new(file) as Box<dyn Tail>)),
+    };
+    (writer, disk)
+}
+
+#[test]
+fn a_full_disk_fails_the_entry_and_leaves_no_trace_of_it() {
+    let (mut writer, disk) = writer(0);
+    let flusher = Flusher::start().unwrap();
+    let (first, link) = Link::START.record("{}").unwrap();
+    let (second, _) = link.record("{}").unwrap();
+    for room in 0..second.len() {
+        disk.lock().unwrap().capacity = 0;
+        disk.lock().unwrap().bytes.clear();
+        (writer.link, writer.length) = (Link::START, 0);
+        disk.lock().unwrap().capacity = first.len() + room;
+        assert_eq!(writer.append("{}", &flusher).unwrap(), Position(1));
+        let error = writer.append("{}", &flusher).unwrap_err();
+        assert!(matches!(error, AuditError::DiskFull(_)), "{error}");
+        assert_eq!(disk.lock().unwrap().bytes, first, "{room} bytes were free");
+        disk.lock().unwrap().capacity = usize::MAX;
+        assert_eq!(writer.append("{}", &flusher).unwrap(), Position(2));
+        assert_eq!(disk.lock().unwrap().bytes, [first.as_slice(), &second].concat());
+    }
+}
+
+#[test]
+fn a_partial_record_that_could_not_be_cut_is_cut_before_the_next_one() {
+    let (mut writer, disk) = writer(30);
+    let flusher = Flusher::start().unwrap();
+    disk.lock().unwrap().cut_fails = true;
+    assert!(writer.append("{}", &flusher).is_err());
+    assert_eq!(disk.lock().unwrap().bytes.len(), 30);
+    disk.lock().unwrap().capacity = usize::MAX;
+    assert!(
+        writer.append("{}", &flusher).is_err(),
+        "nothing is appended behind a partial record"
+    );
+    assert_eq!(disk.lock().unwrap().bytes.len(), 30);
+    disk.lock().unwrap().cut_fails = false;
+    assert_eq!(writer.append("{}", &flusher).unwrap(), Position(1));
+    let (record, _) = Link::START.record("{}").unwrap();
+    assert_eq!(disk.lock().unwrap().bytes, record);
+}
+
+#[test]
+fn a_disk_that_does_not_keep_what_it_took_ends_the_journal() {
+    let (mut writer, disk) = writer(usize::MAX);
+    let flusher = Flusher::start().unwrap();
+    disk.lock().unwrap().sync_fails = true;
+    writer.append("{}", &flusher).unwrap();
+    while !flusher.has_failed() {
+        std::thread::yield_now();
+    }
+    assert_eq!(flusher.unsynced(), 1, "nobody can tell that it is not lost");
+    disk.lock().unwrap().sync_fails = false;
+    assert!(matches!(
+        writer.append("{}", &flusher),
+        Err(AuditError::NotDurable)
+    ));
+}
+
+#[test]
+fn what_is_not_on_the_disk_yet_is_counted() {
+    let (mut writer, _disk) = writer(usize::MAX);
+    let flusher = Flusher::start().unwrap();
+    assert_eq!(flusher.unsynced(), 0);
+    writer.append("{}", &flusher).unwrap();
+    while flusher.unsynced() > 0 {
+        std::thread::yield_now();
+    }
+    // The thread pauses now, so this one waits.
+    writer.append("{}", &flusher).unwrap();
+    assert_eq!(flusher.unsynced(), 1);
+    flusher.synced();
+    assert_eq!(flusher.unsynced(), 0);
+}

@@ -122,6 +122,14 @@ impl ActionPattern {
         }
     }
 
+    /// Whether it names actions of `service`, in lower case, and of no other.
+    pub(super) fn is_of(&self, service: &str) -> bool {
+        let (Self::Exactly(text) | Self::Beginning(text) | Self::Wild { written: text, .. }) = self else {
+            return false;
+        };
+        text.split_once(':').is_some_and(|(named, _)| named == service)
+    }
+
     /// Where an index has it.
     fn shelf(&self) -> Shelf {
         let text = match self {

@@ -53,8 +53,11 @@ pub(super) struct RawStatement {
     pub(super) not_resource: Option<OneOrMany<String>>,
     pub(super) principal: Option<RawPrincipal>,
     pub(super) not_principal: Option<RawPrincipal>,
-    pub(super) condition: Option<UniqueMap<UniqueMap<OneOrMany<Scalar>>>>,
+    pub(super) condition: Option<RawConditions>,
 }
+
+/// Operators with keys with values.
+pub(super) type RawConditions = UniqueMap<UniqueMap<OneOrMany<Scalar>>>;
 
 /// What a statement does with the requests it applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +164,7 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
-/// An object in which no key may appear twice.
+/// An object in which no key may appear twice in the same spelling.
 pub(super) struct UniqueMap<V>(pub(super) BTreeMap<String, V>);
 
 impl<'de, V: Deserialize<'de>> Deserialize<'de> for UniqueMap<V> {

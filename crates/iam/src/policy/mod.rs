@@ -206,6 +206,13 @@ impl PolicyDocument {
         self.statements.iter().any(allows)
     }
 
+    /// Whether every action that its statements name is one of `service`, such as `sts`; `*` is not.
+    #[must_use]
+    pub fn names_only_actions_of(&self, service: &str) -> bool {
+        let mut statements = self.statements.iter();
+        statements.all(|statement| statement.names_only_actions_of(service))
+    }
+
     /// Whether a statement allows `caller` something, under whatever conditions.
     pub(crate) fn grants_something_to(&self, caller: &Caller<'_>) -> bool {
         self.statements

@@ -1,9 +1,11 @@
 //! One statement: to whom, what, on what and when it applies.
 
+use std::collections::BTreeSet;
+
 use super::PolicyKind;
 use super::action::ActionPattern;
 use super::condition::Condition;
-use super::grammar::{Effect, OneOrMany, RawPrincipal, RawStatement};
+use super::grammar::{Effect, OneOrMany, RawConditions, RawPrincipal, RawStatement};
 use super::pattern::{Case, Pattern};
 use super::principal::{Named, PrincipalPattern, leaves_out};
 use crate::authz::{Caller, Key, Question};
@@ -65,13 +67,9 @@ impl Statement {
             );
         }
         let principals = parse_principals(raw.principal, raw.not_principal, raw.effect, kind)?;
-        let mut conditions = Vec::new();
-        for (operator, keys) in raw.condition.map(|map| map.0).unwrap_or_default() {
-            for (key, values) in keys.0 {
-                let values: Vec<String> = values.0.into_iter().map(|value| value.0).collect();
-                conditions.push(Condition::parse(&operator, &key, &values, variables)?);
-            }
-        }
+        let conditions = raw
+            .condition
+            .map_or(Ok(Vec::new()), |operators| parse_conditions(operators, variables))?;
         Ok(Self {
             sid: raw.sid,
             effect: raw.effect,
@@ -102,6 +100,12 @@ impl Statement {
             Selection::These(patterns) => Some(patterns),
             Selection::AllBut(_) => None,
         }
+    }
+
+    /// Whether every action that it names, as those it speaks of or all but those, is one of `service`.
+    pub(super) fn names_only_actions_of(&self, service: &str) -> bool {
+        let (Selection::These(patterns) | Selection::AllBut(patterns)) = &self.actions;
+        patterns.iter().all(|pattern| pattern.is_of(service))
     }
 
     /// Whether `action` is among those that it speaks of.
@@ -192,6 +196,21 @@ fn parse_resource(text: &str, variables: bool) -> Result<Pattern, &'static str> 
         Pattern::plain(&completed, true)
     };
     pattern.ok_or(MALFORMED)
+}
+
+fn parse_conditions(operators: RawConditions, variables: bool) -> Result<Vec<Condition>, &'static str> {
+    let mut conditions = Vec::new();
+    for (operator, keys) in operators.0 {
+        let mut once = BTreeSet::new();
+        for (key, values) in keys.0 {
+            if !once.insert(key.to_ascii_lowercase()) {
+                return Err("a condition key appears twice: their case tells no two apart");
+            }
+            let values: Vec<String> = values.0.into_iter().map(|value| value.0).collect();
+            conditions.push(Condition::parse(&operator, &key, &values, variables)?);
+        }
+    }
+    Ok(conditions)
 }
 
 fn parse_principals(

@@ -87,6 +87,44 @@ fn what_is_not_a_policy_is_refused() {
 }
 
 #[test]
+fn a_condition_key_stands_once_whatever_its_case() {
+    let conditions = |conditions: &str| {
+        parse(
+            PolicyKind::Identity,
+            &format!(r#"{{"Effect":"Allow","Action":"*","Resource":"*","Condition":{{{conditions}}}}}"#),
+        )
+    };
+    for twice in [
+        r#""StringEquals":{"aws:a":"1","AWS:A":"2"}"#,
+        r#""StringEquals":{"aws:PrincipalTag/team":"1","aws:PrincipalTag/Team":"1"}"#,
+        r#""Bool":{"aws:b":"true"},"Null":{"aws:a":"true","Aws:a":"true"}"#,
+    ] {
+        assert!(
+            matches!(conditions(twice), Err(PolicyError::Grammar(_))),
+            "{twice}"
+        );
+    }
+    let other_operators = r#""StringEquals":{"aws:a":"1"},"StringNotEquals":{"AWS:A":"2","aws:b":"1"}"#;
+    assert!(conditions(other_operators).is_ok());
+}
+
+#[test]
+fn actions_of_one_service_are_told_from_others() {
+    for (actions, only) in [
+        (r#""Action":"sts:AssumeRole""#, true),
+        (r#""Action":["STS:*","sts:Tag*ion"]"#, true),
+        (r#""NotAction":"sts:TagSession""#, true),
+        (r#""Action":"*""#, false),
+        (r#""Action":["sts:AssumeRole","iam:GetRole"]"#, false),
+        (r#""NotAction":"iam:*""#, false),
+    ] {
+        let statement = format!(r#"{{"Effect":"Deny","Principal":"*",{actions}}}"#);
+        let document = parse(PolicyKind::Trust, &statement).unwrap();
+        assert_eq!(document.names_only_actions_of("sts"), only, "{actions}");
+    }
+}
+
+#[test]
 fn principals_stand_where_they_belong() {
     let trust = |principal: &str| {
         parse(

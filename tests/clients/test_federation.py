@@ -350,6 +350,7 @@ BAD_REQUESTS = [
     ({"Policy": "{"}, "MalformedPolicyDocument", 400),
     ({"DurationSeconds": 43200}, "ValidationError", 400),
     ({"PolicyArns": [{"arn": f"arn:aws:iam::aws:policy/{'x' * 200}{i}"} for i in range(10)]}, "PackedPolicyTooLarge", 400),
+    ({"PolicyArns": [{"arn": "arn:aws:iam::aws:policy/None"}]}, "ValidationError", 400),
     ({"ProviderId": "www.amazon.com"}, "ValidationError", 400),
     ({"RoleArn": "arn:aws:iam::123456789012:user/x/yyyyyyyyyy"}, "ValidationError", 400),
 ]

@@ -87,7 +87,7 @@ def test_trust_policies_name_only_who_exists(account):
         {"AWS": "*"},
         {"AWS": f"arn:aws:sts::{account.id}:assumed-role/{friend['RoleName']}/session"},
         {"Service": "ec2.amazonaws.com"},
-        {"Federated": account.arn("oidc-provider/login.example.com")},
+        {"Federated": "cognito-identity.amazonaws.com"},
     ]:
         create(fine)
     for nobody in [
@@ -95,8 +95,6 @@ def test_trust_policies_name_only_who_exists(account):
         account.arn(f"role/elsewhere/{friend['RoleName']}"),
         account.arn(f"role/{friend['RoleName'].upper()}"),
         account.arn("user/nobody"),
-        "arn:aws:iam::999999999999:root",
-        "999999999999",
         friend["RoleId"],
     ]:
         with pytest.raises(ClientError) as caught:
@@ -104,8 +102,18 @@ def test_trust_policies_name_only_who_exists(account):
         error = caught.value.response["Error"]
         assert error["Code"] == "MalformedPolicyDocument"
         assert error["Message"] == f'Invalid principal in policy: "AWS":"{nobody}"'
-    with pytest.raises(ClientError, match="Invalid principal"):
-        create({"Service": "moho.example.com"})
+    for kind, nobody in [("Service", "moho.example.com"), ("Federated", account.arn("oidc-provider/login.example.com"))]:
+        with pytest.raises(ClientError, match="Invalid principal"):
+            create({kind: nobody})
+
+
+def test_trust_policies_tell_nothing_of_other_accounts(account):
+    for principal in ["arn:aws:iam::999999999999:root", "arn:aws:iam::999999999999:role/none", "arn:aws:iam::999999999999:user/u"]:
+        name = account.role("trusting", AssumeRolePolicyDocument=trust({"AWS": principal}))["RoleName"]
+        shown = account.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+        assert shown["Statement"][0]["Principal"] == {"AWS": principal}
+    shown = account.role("trusting", AssumeRolePolicyDocument=trust({"AWS": "999999999999"}))["AssumeRolePolicyDocument"]
+    assert shown["Statement"][0]["Principal"] == {"AWS": "arn:aws:iam::999999999999:root"}
 
 
 def test_a_role_that_is_made_again_is_not_trusted(account):

@@ -221,8 +221,11 @@ def test_session_policies_narrow(moho, account):
         assert refused(iam.list_users).code == "AccessDenied"
         widening = client(moho, "iam", account.session("r", Policy=document(EVERYTHING)))
         assert widening.list_users()["Users"] is not None
-        nothing = account.session("r", PolicyArns=[{"arn": made + "-absent"}])
-        assert refused(client(moho, "iam", nothing).list_roles).code == "AccessDenied"
+        for absent in (made + "-absent", made.replace(account.number, "999999999999")):
+            told = refused(account.assume, "r", PolicyArns=[{"arn": absent}])
+            assert (told.code, told.message) == ("ValidationError", f"Policy {absent} does not exist or is not attachable.")
+            # Who may not assume the role does not learn what policies there are.
+            assert refused(account.assume, "none", PolicyArns=[{"arn": absent}]).code == "AccessDenied"
     finally:
         account.iam.delete_policy(PolicyArn=made)
 

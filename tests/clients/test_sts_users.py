@@ -123,6 +123,8 @@ def test_a_federated_user_may_what_both_may(office, bob):
     organizations = client(moho, "organizations", eve)
     assert organizations.list_roots()["Roots"]
     assert refused(organizations.list_accounts).code in ("AccessDenied", "AccessDeniedException")
+    absent = {"arn": f"arn:aws:iam::{office.number}:policy/absent"}
+    assert refused(sts.get_federation_token, Name="eve", PolicyArns=[absent]).code == "ValidationError"
     nothing = client(moho, "organizations", sts.get_federation_token(Name="nobody")["Credentials"])
     assert refused(nothing.list_roots).code in ("AccessDenied", "AccessDeniedException")
     office.role("r")

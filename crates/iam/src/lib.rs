@@ -19,7 +19,7 @@ mod session;
 mod verified;
 
 pub use session::{
-    Narrowing, NarrowingError, Principal, RoleFacts, RoleRef, Session, SessionTags, TagError, UserRef,
-    WebIdentity,
+    Narrowing, NarrowingError, NarrowingRequest, PolicyRef, Principal, RoleFacts, RoleRef, Session,
+    SessionTags, TagError, UserRef, WebIdentity,
 };
 pub use verified::Verified;

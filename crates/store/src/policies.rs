@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use moho_iam::Session;
 use moho_iam::authz::{
     Attached, ModelAgreement, Policies, PolicySource, PolicyUnavailable, PrincipalPolicies,
 };
 use moho_iam::policy::{PolicyDocument, PolicyKind};
+use moho_iam::{PolicyRef, Session};
 use moho_terms::{AccountId, Arn, KeyId, ModelId, RoleName};
 use rusqlite::params;
 
@@ -46,7 +46,7 @@ pub(crate) struct Cached {
     /// Roles and users as principals, by their unique ids.
     pub(crate) principals: Shelf<String, Arc<PrincipalPolicies>, MOST>,
     /// The same with the managed policies that narrow a session.
-    pub(crate) narrowed: Shelf<(String, Vec<Arn>), Arc<PrincipalPolicies>, FEW>,
+    pub(crate) narrowed: Shelf<(String, Vec<PolicyRef>), Arc<PrincipalPolicies>, FEW>,
     keys: Shelf<Arn, Arc<PolicyDocument>, MOST>,
     agreements: Shelf<(AccountId, ModelId), (), MOST>,
 }

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::sealing::{Kind, Sealer};
 use super::{IssueError, SessionKeyError};
 use crate::policy::{PolicyDocument, PolicyKind};
-use crate::session::{Narrowing, Principal, RoleRef, Session, SessionTags, Terms, UserRef};
+use crate::session::{Narrowing, PolicyRef, Principal, RoleRef, Session, SessionTags, Terms, UserRef};
 
 /// The longest token: with everything else it must fit in what servers take for a header.
 const MAX_TOKEN: usize = 8192;
@@ -79,8 +79,9 @@ enum Who {
 struct Packed<'a> {
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     policy: Option<Cow<'a, str>>,
+    /// ARNs with unique ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    managed: Vec<Arn>,
+    managed: Vec<(Arn, String)>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     tags: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -98,7 +99,11 @@ impl<'a> Packed<'a> {
             policy: session
                 .session_policy()
                 .map(|policy| Cow::Borrowed(policy.as_str())),
-            managed: session.session_policy_arns().to_vec(),
+            managed: session
+                .session_policies()
+                .iter()
+                .map(|policy| (policy.arn.clone(), policy.id.clone()))
+                .collect(),
             tags: session.tags().all().clone(),
             transitive: session.tags().transitive().clone(),
         }
@@ -212,11 +217,12 @@ pub(super) fn opened(contents: Contents<'_>) -> Option<Opened> {
         Some(text) => Some(PolicyDocument::parse(PolicyKind::Session, &text).ok()?),
         None => None,
     };
+    let managed = managed.into_iter().map(|(arn, id)| PolicyRef { arn, id });
     let terms = Terms {
         access_key_id: Some(contents.key.parse().ok()?),
         issued_at: Timestamp::from_unix_seconds(contents.issued),
         expires_at: Some(Timestamp::from_unix_seconds(contents.ends)),
-        narrowing: Narrowing::new(policy, managed).ok()?,
+        narrowing: Narrowing::new(policy, managed.collect()).ok()?,
         tags: SessionTags::parse(tags, transitive).ok()?,
         source_identity: contents.source,
         federated_provider: contents.provider,

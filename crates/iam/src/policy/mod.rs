@@ -16,7 +16,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 pub use grammar::Effect;
-pub use principals::{exchange_principals, named_principals};
+pub use principals::{PlacedPrincipal, exchange_placed_principals, exchange_principals, named_principals};
 pub use text_pattern::TextPattern;
 
 pub(crate) use action::{ActionName, Place};
@@ -229,6 +229,12 @@ impl PolicyDocument {
             .get(statement)
             .copied()
             .unwrap_or_else(|| places::of_all(&self.text))
+    }
+
+    /// What a statement, counted from 0, does.
+    #[must_use]
+    pub fn effect_of(&self, statement: usize) -> Option<Effect> {
+        self.statements.get(statement).map(Statement::effect)
     }
 
     /// How many statements it has.

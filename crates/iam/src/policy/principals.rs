@@ -7,6 +7,20 @@
 #[derive(Default)]
 struct Place {
     frames: Vec<Frame>,
+    /// How many statements have begun.
+    statements: usize,
+}
+
+/// A principal where a document names it.
+pub struct PlacedPrincipal<'a> {
+    /// In which statement, from 0.
+    pub statement: usize,
+    /// Whether under `NotPrincipal`.
+    pub excepted: bool,
+    /// `AWS`, `Service` or the like.
+    pub kind: &'a str,
+    /// What stands there.
+    pub name: &'a str,
 }
 
 enum Frame {
@@ -22,10 +36,15 @@ impl Place {
     /// Takes a character outside of strings.
     fn step(&mut self, character: char) {
         match character {
-            '{' => self.frames.push(Frame::Object {
-                key: String::new(),
-                key_next: true,
-            }),
+            '{' => {
+                if self.is_at_statements() {
+                    self.statements = self.statements.saturating_add(1);
+                }
+                self.frames.push(Frame::Object {
+                    key: String::new(),
+                    key_next: true,
+                });
+            }
             '[' => self.frames.push(Frame::Array),
             '}' | ']' => {
                 self.frames.pop();
@@ -50,15 +69,32 @@ impl Place {
         }
     }
 
-    /// `AWS`, `Service` or the like, if the walk is at a principal's value.
-    fn principal_kind(&self) -> Option<&str> {
-        let mut keys = self.frames.iter().filter_map(|frame| match frame {
+    fn keys(&self) -> impl Iterator<Item = &str> {
+        self.frames.iter().filter_map(|frame| match frame {
             Frame::Object { key, .. } => Some(key.as_str()),
             Frame::Array => None,
-        });
+        })
+    }
+
+    /// Whether an object that begins here is a statement.
+    fn is_at_statements(&self) -> bool {
+        let mut keys = self.keys();
+        (keys.next(), keys.next()) == (Some("Statement"), None)
+    }
+
+    /// The principal of this name, if the walk is at a principal's value.
+    fn principal<'a>(&'a self, name: &'a str) -> Option<PlacedPrincipal<'a>> {
+        let mut keys = self.keys();
         let path = (keys.next(), keys.next(), keys.next(), keys.next());
         match path {
-            (Some("Statement"), Some("Principal" | "NotPrincipal"), Some(kind), None) => Some(kind),
+            (Some("Statement"), Some(element @ ("Principal" | "NotPrincipal")), Some(kind), None) => {
+                Some(PlacedPrincipal {
+                    statement: self.statements.saturating_sub(1),
+                    excepted: element == "NotPrincipal",
+                    kind,
+                    name,
+                })
+            }
             _ => None,
         }
     }
@@ -81,6 +117,15 @@ fn string_length(text: &str) -> usize {
 /// such as `AWS`, and the name. `text` must be a document that was parsed; any other text comes back in parts unchanged.
 #[must_use]
 pub fn exchange_principals(text: &str, mut exchange: impl FnMut(&str, &str) -> Option<String>) -> String {
+    exchange_placed_principals(text, |principal| exchange(principal.kind, principal.name))
+}
+
+/// The same; `exchange` is told where the principal stands, too.
+#[must_use]
+pub fn exchange_placed_principals(
+    text: &str,
+    mut exchange: impl FnMut(&PlacedPrincipal<'_>) -> Option<String>,
+) -> String {
     let mut out = String::with_capacity(text.len());
     let mut place = Place::default();
     let mut rest = text;
@@ -99,7 +144,9 @@ pub fn exchange_principals(text: &str, mut exchange: impl FnMut(&str, &str) -> O
         }
         let string: String = serde_json::from_str(token).unwrap_or_default();
         let new = if place.take(&string) {
-            place.principal_kind().and_then(|kind| exchange(kind, &string))
+            place
+                .principal(&string)
+                .and_then(|principal| exchange(&principal))
         } else {
             None
         };
@@ -152,6 +199,17 @@ mod tests {
         assert_eq!(named, expected);
         let one = r#"{"Statement":{"Principal":{"AWS":"x"}}}"#;
         assert_eq!(named_principals(one), [("AWS".to_owned(), "x".to_owned())]);
+    }
+
+    #[test]
+    fn each_principal_is_told_with_its_place() {
+        let mut places = Vec::new();
+        let unchanged = exchange_placed_principals(DOCUMENT, |principal| {
+            places.push((principal.statement, principal.excepted));
+            None
+        });
+        assert_eq!(unchanged, DOCUMENT);
+        assert_eq!(places, [(0, false), (0, false), (0, false), (1, true)]);
     }
 
     #[test]

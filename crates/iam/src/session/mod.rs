@@ -11,7 +11,7 @@ use moho_terms::{
     AccessKeyId, AccountId, Arn, ArnError, RoleName, SessionName, SourceIdentity, Timestamp, UserName,
 };
 
-pub use narrowing::{Narrowing, NarrowingError};
+pub use narrowing::{Narrowing, NarrowingError, NarrowingRequest, PolicyRef};
 pub use principal::{Principal, RoleRef, UserRef, WebIdentity};
 pub use tags::{SessionTags, TagError};
 
@@ -258,7 +258,7 @@ impl Session {
 
     /// The managed policies it was narrowed by.
     #[must_use]
-    pub fn session_policy_arns(&self) -> &[Arn] {
+    pub fn session_policies(&self) -> &[PolicyRef] {
         self.terms.narrowing.managed()
     }
 

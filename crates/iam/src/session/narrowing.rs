@@ -27,38 +27,30 @@ pub enum NarrowingError {
     TooMany,
 }
 
-/// Session policies: what the session may do is also in these. None at all narrows nothing.
+/// A managed policy as a session remembers it: by its id, so that one which was deleted and made again under its name is
+/// not the one that narrows the session.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PolicyRef {
+    /// `arn:aws:iam::ACCOUNT:policy/path/name`, or of `aws` itself.
+    pub arn: Arn,
+    /// `ANPA…`.
+    pub id: String,
+}
+
+/// Session policies as they are asked for: nobody has said yet that the managed ones are there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Narrowing {
+pub struct NarrowingRequest {
     inline: Option<Arc<PolicyDocument>>,
     managed: Vec<Arn>,
 }
 
-impl Narrowing {
-    /// A document of kind [`PolicyKind::Session`], and the ARNs of managed policies, whose documents are looked up on
-    /// every use.
+impl NarrowingRequest {
+    /// A document of kind [`PolicyKind::Session`], and the ARNs of managed policies.
     ///
     /// # Errors
     /// [`NarrowingError`] if there is too much of it, or it is something else.
     pub fn new(inline: Option<PolicyDocument>, managed: Vec<Arn>) -> Result<Self, NarrowingError> {
-        if inline
-            .as_ref()
-            .is_some_and(|policy| policy.kind() != PolicyKind::Session)
-        {
-            return Err(NarrowingError::Kind);
-        }
-        if managed.len() > MANAGED {
-            return Err(NarrowingError::TooMany);
-        }
-        let inline_characters = inline
-            .as_ref()
-            .map_or(0, |policy| policy.as_str().chars().count());
-        let characters = managed.iter().fold(inline_characters, |sum, arn| {
-            sum.saturating_add(arn.as_str().chars().count())
-        });
-        if characters > CHARACTERS {
-            return Err(NarrowingError::TooLong);
-        }
+        check(inline.as_ref(), &managed)?;
         let mut once: Vec<Arn> = Vec::with_capacity(managed.len());
         for arn in managed {
             if !once.contains(&arn) {
@@ -68,6 +60,43 @@ impl Narrowing {
         Ok(Self {
             inline: inline.map(Arc::new),
             managed: once,
+        })
+    }
+
+    /// The narrowing by these, each managed policy bound to the id that `id_of` finds.
+    ///
+    /// # Errors
+    /// What `id_of` says of the first that it does not find.
+    pub fn bound<E>(self, mut id_of: impl FnMut(&Arn) -> Result<String, E>) -> Result<Narrowing, E> {
+        let managed = self.managed.into_iter().map(|arn| {
+            let id = id_of(&arn)?;
+            Ok(PolicyRef { arn, id })
+        });
+        Ok(Narrowing {
+            managed: managed.collect::<Result<_, E>>()?,
+            inline: self.inline,
+        })
+    }
+}
+
+/// Session policies: what the session may do is also in these. None at all narrows nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Narrowing {
+    inline: Option<Arc<PolicyDocument>>,
+    managed: Vec<PolicyRef>,
+}
+
+impl Narrowing {
+    /// A document of kind [`PolicyKind::Session`], and managed policies, whose documents are looked up on every use: what a
+    /// token says of a session that was made from a [`NarrowingRequest`].
+    ///
+    /// # Errors
+    /// [`NarrowingError`] if there is too much of it, or it is something else.
+    pub fn new(inline: Option<PolicyDocument>, managed: Vec<PolicyRef>) -> Result<Self, NarrowingError> {
+        check(inline.as_ref(), managed.iter().map(|policy| &policy.arn))?;
+        Ok(Self {
+            inline: inline.map(Arc::new),
+            managed,
         })
     }
 
@@ -87,7 +116,7 @@ impl Narrowing {
 
     /// The managed policies.
     #[must_use]
-    pub fn managed(&self) -> &[Arn] {
+    pub fn managed(&self) -> &[PolicyRef] {
         &self.managed
     }
 
@@ -96,4 +125,26 @@ impl Narrowing {
     pub fn is_empty(&self) -> bool {
         self.inline.is_none() && self.managed.is_empty()
     }
+}
+
+fn check<'a>(
+    inline: Option<&PolicyDocument>,
+    managed: impl IntoIterator<Item = &'a Arn>,
+) -> Result<(), NarrowingError> {
+    if inline.is_some_and(|policy| policy.kind() != PolicyKind::Session) {
+        return Err(NarrowingError::Kind);
+    }
+    let mut characters = inline.map_or(0, |policy| policy.as_str().chars().count());
+    let mut count = 0_usize;
+    for arn in managed {
+        count = count.saturating_add(1);
+        characters = characters.saturating_add(arn.as_str().chars().count());
+    }
+    if count > MANAGED {
+        return Err(NarrowingError::TooMany);
+    }
+    if characters > CHARACTERS {
+        return Err(NarrowingError::TooLong);
+    }
+    Ok(())
 }

@@ -19,7 +19,10 @@ use moho_iam::authz::{
 };
 use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
 use moho_iam::policy::{PolicyDocument, PolicyKind};
-use moho_iam::{Narrowing, NarrowingError, RoleFacts, Session, SessionTags, TagError, UserRef};
+use moho_iam::{
+    Narrowing, NarrowingError, NarrowingRequest, PolicyRef, RoleFacts, Session, SessionTags, TagError,
+    UserRef,
+};
 use moho_terms::{
     AccessKeyId, Arn, Clock, Entropy, EntropyUnavailable, Region, RequestId, Secret, Timestamp,
 };
@@ -383,15 +386,38 @@ fn policies_and_tags_have_one_room_and_say_how_much_of_it_they_take() {
             .parse::<Arn>()
             .unwrap()
     };
-    assert!(Narrowing::new(None, (0..10).map(arn).collect()).is_ok());
+    assert!(NarrowingRequest::new(None, (0..10).map(arn).collect()).is_ok());
     assert_eq!(
-        Narrowing::new(None, (0..11).map(arn).collect()),
+        NarrowingRequest::new(None, (0..11).map(arn).collect()),
         Err(NarrowingError::TooMany)
     );
     assert_eq!(
-        Narrowing::new(Some(document(200)), (0..10).map(arn).collect()),
+        NarrowingRequest::new(Some(document(200)), (0..10).map(arn).collect()),
         Err(NarrowingError::TooLong)
     );
     let identity = PolicyDocument::parse(PolicyKind::Identity, EVERYTHING).unwrap();
-    assert_eq!(Narrowing::new(Some(identity), vec![]), Err(NarrowingError::Kind));
+    assert_eq!(
+        NarrowingRequest::new(Some(identity), vec![]),
+        Err(NarrowingError::Kind)
+    );
+}
+
+#[test]
+fn a_managed_session_policy_is_remembered_by_its_id() {
+    let house = House::new();
+    let user = house.user();
+    let arn: Arn = "arn:aws:iam::123456789012:policy/p".parse().unwrap();
+    let asked = NarrowingRequest::new(None, vec![arn.clone(), arn.clone()]).unwrap();
+    let absent = asked
+        .clone()
+        .bound(|arn| Err::<String, String>(arn.to_string()))
+        .unwrap_err();
+    assert_eq!(absent, arn.as_str());
+    let narrowing = asked.bound(|_| Ok::<_, ()>("ANPAEXAMPLE".to_owned())).unwrap();
+    let issued = house.issue(&user, &role("B"), |grant| grant.narrowing = narrowing);
+    let id = "ANPAEXAMPLE".to_owned();
+    assert_eq!(
+        house.come_back(&issued.unwrap()).session().session_policies(),
+        [PolicyRef { arn, id }]
+    );
 }

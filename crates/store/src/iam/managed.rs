@@ -8,7 +8,7 @@ use moho_terms::{AccountId, Arn, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 
 use super::error::Found;
-use super::names::{arn, folded, subject};
+use super::names::{arn, folded, new_subject};
 use super::tags::{self, Tag};
 use super::{IamCode, IamError, Listed, Page, attached, entities, trust};
 use crate::Store;
@@ -134,7 +134,7 @@ impl Store {
         new: &NewPolicy,
         now: Timestamp,
     ) -> Result<TaggedPolicy, IamError> {
-        let subject = subject(permit, "policy")?;
+        let subject = new_subject(permit, "policy")?;
         self.changed(|transaction| {
             let (account, name) = (subject.account, subject.name);
             if find(transaction, account, name)?.is_some() {

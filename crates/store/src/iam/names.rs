@@ -4,7 +4,7 @@ use moho_iam::action::Action;
 use moho_iam::authz::Permit;
 use moho_terms::{AccountId, Entropy, EntropyUnavailable};
 
-use super::IamError;
+use super::{IamCode, IamError};
 use crate::StoreError;
 
 /// What a unique id begins with, which says what it is of.
@@ -83,6 +83,30 @@ pub(crate) fn subject<'a, A: Action>(permit: &'a Permit<A>, kind: &str) -> Resul
         Some((path, name)) if path.starts_with('/') => Ok(Subject { account, path, name }),
         _ => Err(StoreError::OtherPermit.into()),
     }
+}
+
+/// Paths that only AWS's own things have.
+const RESERVED: [&str; 2] = ["/aws-service-role/", "/aws-reserved/"];
+
+/// What the names of service-linked roles begin with, in lower case.
+const LINKED: &str = "awsservicerolefor";
+
+/// The thing of this kind that a permit lets its holder make, or rename something to: nothing that passes for AWS's own.
+///
+/// # Errors
+/// `InvalidInput`.
+pub(crate) fn new_subject<'a, A: Action>(permit: &'a Permit<A>, kind: &str) -> Result<Subject<'a>, IamError> {
+    let subject = subject(permit, kind)?;
+    if let Some(reserved) = RESERVED.iter().find(|path| subject.path.starts_with(**path)) {
+        let message = format!("Path prefix '{reserved}' can only be used for AWS Service linked Roles");
+        return Err(IamCode::InvalidInput.because(message));
+    }
+    if kind == "role" && folded(subject.name).starts_with(LINKED) {
+        let message =
+            "Role names that begin with 'AWSServiceRoleFor' can only be used for AWS Service linked Roles";
+        return Err(IamCode::InvalidInput.because(message));
+    }
+    Ok(subject)
 }
 
 /// Where a list goes on and how far.

@@ -6,10 +6,11 @@ use std::sync::{Arc, LazyLock};
 use moho_iam::action::{Action, iam};
 use moho_iam::authz::{Attached, Permit, PrincipalFacts, PrincipalPolicies};
 use moho_iam::policy::{PolicyDocument, PolicyError, PolicyKind};
-use moho_iam::{Principal, Session, UserRef};
+use moho_iam::{PolicyRef, Principal, Session, UserRef};
 use moho_terms::{AccountId, Arn, RoleName};
 use rusqlite::Connection;
 
+use super::narrowing::session_document;
 use super::roles::TaggedRole;
 use super::{IamCode, IamError, attached, managed, roles, tags, trust, users};
 use crate::Store;
@@ -61,10 +62,10 @@ impl Store {
             }
         };
         let whole = || self.principal_of(account, id);
-        if session.session_policy_arns().is_empty() {
+        if session.session_policies().is_empty() {
             return Ok(whole()?.map(|(_, found)| found).unwrap_or_default());
         }
-        self.narrowed(account, (id, session.session_policy_arns()), whole)
+        self.narrowed(account, (id, session.session_policies()), whole)
     }
 
     /// Whether a user still has the path and name that its session says.
@@ -80,19 +81,19 @@ impl Store {
     pub(crate) fn narrowed(
         &self,
         account: AccountId,
-        (id, arns): (&str, &[Arn]),
+        (id, managed): (&str, &[PolicyRef]),
         whole: impl FnOnce() -> Result<Option<Identified>, StoreError>,
     ) -> Result<Arc<PrincipalPolicies>, StoreError> {
         let mut incomplete = None;
         let remembered = self.policies.get(
-            (id.to_owned(), arns.to_vec()),
+            (id.to_owned(), managed.to_vec()),
             |cached| &mut cached.narrowed,
             |cached| &cached.narrowed,
-            |(_, arns)| {
+            |(_, managed)| {
                 let Some((_, principal)) = whole()? else {
                     return Ok(None);
                 };
-                let (narrowed, complete) = self.narrow(account, &principal, arns)?;
+                let (narrowed, complete) = self.narrow(account, &principal, managed)?;
                 if complete {
                     return Ok(Some(narrowed));
                 }
@@ -178,24 +179,25 @@ impl Store {
         }
     }
 
-    /// A managed policy that was deleted narrows a session to nothing. Says, too, whether all of them are there.
+    /// A managed policy that was deleted, and perhaps made again under its name, narrows a session to nothing. Says, too,
+    /// whether all of them are there.
     fn narrow(
         &self,
         account: AccountId,
         principal: &PrincipalPolicies,
-        arns: &[Arn],
+        managed: &[PolicyRef],
     ) -> Result<(Arc<PrincipalPolicies>, bool), StoreError> {
         let mut narrowed = principal.clone();
         let mut complete = true;
-        for arn in arns {
+        for policy in managed {
             let text = self
                 .database
-                .read(|connection| managed::document(connection, account, arn.as_str()))?;
+                .read(|connection| session_document(connection, account, policy))?;
             complete &= text.is_some();
             let document = self.parse_or_nothing(PolicyKind::Identity, text.as_deref())?;
             narrowed
                 .session_managed
-                .push(Attached::new(arn.as_str(), document));
+                .push(Attached::new(policy.arn.as_str(), document));
         }
         Ok((Arc::new(narrowed), complete))
     }
@@ -274,7 +276,7 @@ impl Store {
         Ok(found.filter(|role| role.arn == *arn))
     }
 
-    /// The role of this name; that there is none is remembered.
+    /// The role of this name, with the trust policy as decisions read it; that there is none is remembered.
     fn role_unless_absent(
         &self,
         account: AccountId,
@@ -286,7 +288,7 @@ impl Store {
             |cached| &mut cached.absent_roles,
             |cached| &cached.absent_roles,
             |(account, name)| {
-                found = self.role_by_name(*account, name.as_str())?;
+                found = self.trusting_role(*account, name.as_str())?;
                 Ok(found.is_none().then_some(()))
             },
         )?;

@@ -6,10 +6,10 @@ use moho_terms::{AccountId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 
 use super::error::Found;
-use super::names::{Subject, arn, folded, subject};
+use super::names::{Subject, arn, folded, new_subject, subject};
 use super::roles::{self, Role, TaggedRole};
 use super::tags::{self, Tag};
-use super::{IamCode, IamError, Listed, Page, attached, trust};
+use super::{IamCode, IamError, Listed, Page, attached};
 use crate::Store;
 use crate::database::{micros, time};
 use crate::error::StoreError;
@@ -74,7 +74,7 @@ impl Store {
         tags: &[Tag],
         now: Timestamp,
     ) -> Result<InstanceProfile, IamError> {
-        let subject = subject(permit, "instance-profile")?;
+        let subject = new_subject(permit, "instance-profile")?;
         let (account, name) = (subject.account, subject.name);
         self.changed(|transaction| {
             if find(transaction, account, name)?.is_some() {
@@ -307,7 +307,7 @@ fn whole(connection: &Connection, account: AccountId, profile: Profile) -> rusql
     if let Some(id) = role_id
         && let Some(mut role) = roles::find_id(connection, account, &id)?
     {
-        role.trust_policy = trust::current(connection, &role.id, role.trust_policy)?;
+        roles::shown(connection, &mut role)?;
         let tags = tags::of(connection, &role.id)?;
         shown.role = Some(TaggedRole { role, tags });
     }

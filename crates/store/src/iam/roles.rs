@@ -8,7 +8,7 @@ use moho_terms::{AccountId, Arn, RoleName, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 
 use super::error::Found;
-use super::names::{Subject, folded, subject};
+use super::names::{Subject, folded, new_subject, subject};
 use super::tags::{self, Tag};
 use super::{IamCode, IamError, Listed, Page, attached, managed, trust};
 use crate::Store;
@@ -33,7 +33,7 @@ pub struct Role {
     pub name: RoleName,
     /// Begins and ends with a slash.
     pub path: String,
-    /// Its trust policy, as it holds now.
+    /// Its trust policy, as its account sees it now.
     pub trust_policy: String,
     /// What its maker says of it.
     pub description: Option<String>,
@@ -127,11 +127,32 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if that cannot be said.
     pub fn role_by_name(&self, account: AccountId, name: &str) -> Result<Option<TaggedRole>, StoreError> {
+        self.role_with_trust(account, name, shown)
+    }
+
+    /// The same with the trust policy as decisions read it.
+    pub(crate) fn trusting_role(
+        &self,
+        account: AccountId,
+        name: &str,
+    ) -> Result<Option<TaggedRole>, StoreError> {
+        self.role_with_trust(account, name, |connection, role| {
+            role.trust_policy = trust::decided_by(connection, &role.id, &role.trust_policy)?;
+            Ok(())
+        })
+    }
+
+    fn role_with_trust(
+        &self,
+        account: AccountId,
+        name: &str,
+        read: impl Fn(&Connection, &mut Role) -> rusqlite::Result<()>,
+    ) -> Result<Option<TaggedRole>, StoreError> {
         self.database.read(|connection| {
             let Some(mut role) = find(connection, account, name)? else {
                 return Ok(None);
             };
-            role.trust_policy = trust::current(connection, &role.id, role.trust_policy)?;
+            read(connection, &mut role)?;
             let tags = tags::of(connection, &role.id)?;
             Ok(Some(TaggedRole { role, tags }))
         })
@@ -147,10 +168,11 @@ impl Store {
         new: &NewRole,
         now: Timestamp,
     ) -> Result<TaggedRole, IamError> {
-        let subject = subject(permit, "role")?;
+        let subject = new_subject(permit, "role")?;
         self.changed(|transaction| {
             add(transaction, &subject, new, None, now)?;
-            let role = required(transaction, &subject)?;
+            let mut role = required(transaction, &subject)?;
+            shown(transaction, &mut role)?;
             let tags = tags::of(transaction, &role.id)?;
             Ok(TaggedRole { role, tags })
         })
@@ -164,7 +186,7 @@ impl Store {
         let subject = subject(permit, "role")?;
         self.database.look(|connection| {
             let mut role = required(connection, &subject)?;
-            role.trust_policy = trust::current(connection, &role.id, role.trust_policy)?;
+            shown(connection, &mut role)?;
             let tags = tags::of(connection, &role.id)?;
             Ok(TaggedRole { role, tags })
         })
@@ -204,7 +226,7 @@ impl Store {
                 )?
                 .execute(params![role.id, change.description, change.max_session_seconds])?;
             role = required(transaction, &subject)?;
-            role.trust_policy = trust::current(transaction, &role.id, role.trust_policy)?;
+            shown(transaction, &mut role)?;
             Ok(role)
         })
     }
@@ -221,7 +243,7 @@ impl Store {
         let subject = subject(permit, "role")?;
         self.changed(|transaction| {
             let role = modifiable(transaction, &subject)?;
-            let bound = trust::bind(transaction, trust)?;
+            let bound = trust::bind(transaction, subject.account, trust)?;
             transaction
                 .prepare("UPDATE iam_role SET trust_policy = ?2 WHERE role_id = ?1")?
                 .execute(params![role.id, trust.as_str()])?;
@@ -320,6 +342,12 @@ pub(crate) fn remove(transaction: &Transaction<'_>, id: &str) -> rusqlite::Resul
         .map(|_| ())
 }
 
+/// Replaces the trust policy by what its account sees of it.
+pub(crate) fn shown(connection: &Connection, role: &mut Role) -> rusqlite::Result<()> {
+    role.trust_policy = trust::shown(connection, (role.account, &role.id), &role.trust_policy)?;
+    Ok(())
+}
+
 pub(crate) fn find(
     connection: &Connection,
     account: AccountId,
@@ -397,8 +425,7 @@ pub(crate) fn list(
         .collect::<rusqlite::Result<Vec<(String, Role)>>>()?;
     let mut listed = Listed::cut(rows, page.limit);
     for role in &mut listed.items {
-        let text = std::mem::take(&mut role.trust_policy);
-        role.trust_policy = trust::current(connection, &role.id, text)?;
+        shown(connection, role)?;
     }
     Ok(listed)
 }
@@ -423,7 +450,7 @@ pub(crate) fn add(
     if let Some(boundary) = &new.boundary {
         managed::require_boundary(transaction, account, boundary)?;
     }
-    let bound = trust::bind(transaction, &new.trust)?;
+    let bound = trust::bind(transaction, account, &new.trust)?;
     transaction
         .prepare(
             "INSERT INTO iam_role VALUES (:id, :account, :name, :folded, :path, :trust, :description, :seconds,

@@ -9,7 +9,7 @@ use super::{count, iam_arn, new_id, over_quota, policies, refused};
 use crate::Store;
 use crate::database::{micros, term, time};
 use crate::iam::error::Found;
-use crate::iam::names::{Subject, folded, subject};
+use crate::iam::names::{Subject, folded, new_subject, subject};
 use crate::iam::trust::path_and_name;
 use crate::iam::{EntityKind, IamCode, IamError, IdKind, Listed, Page, Tag, tags};
 
@@ -245,7 +245,7 @@ impl Store {
         entropy: &dyn Entropy,
         now: Timestamp,
     ) -> Result<User, IamError> {
-        let named = subject(permit, "user")?;
+        let named = new_subject(permit, "user")?;
         self.require_long_lived(named.account)?;
         let id = new_id(IdKind::User, entropy)?;
         self.changed(|transaction| {
@@ -268,7 +268,7 @@ impl Store {
         entropy: &dyn Entropy,
         now: Timestamp,
     ) -> Result<Group, IamError> {
-        let named = subject(permit, "group")?;
+        let named = new_subject(permit, "group")?;
         let id = new_id(IdKind::Group, entropy)?;
         self.changed(|transaction| {
             insert(transaction, &named, EntityKind::Group, (&id, now))?;
@@ -336,7 +336,7 @@ impl Store {
         permit: &Permit<iam::UpdateUser>,
         onto: &Permit<iam::UpdateUser>,
     ) -> Result<(), IamError> {
-        let (kind, new) = (EntityKind::User, subject(onto, "user")?);
+        let (kind, new) = (EntityKind::User, new_subject(onto, "user")?);
         self.changed(|transaction| {
             let old = required(transaction, permit, kind)?;
             if old.folded != folded(new.name) && is_taken(transaction, &new, kind)? {

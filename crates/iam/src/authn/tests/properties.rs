@@ -1,7 +1,7 @@
 //! Whatever is sent, nothing panics, and what was sealed opens to the same.
 
 use super::*;
-use crate::session::{SessionTags, UserRef};
+use crate::session::{PolicyRef, SessionTags, UserRef};
 
 const NAME: &str = "[A-Za-z0-9+=,.@_-]{2,64}";
 
@@ -43,10 +43,11 @@ fn any_session() -> impl Strategy<Value = Session> {
         .prop_map(|(inline, arns)| {
             let inline =
                 inline.then(|| PolicyDocument::parse(PolicyKind::Session, builtin::BOOTSTRAP).unwrap());
-            let arns = arns
-                .iter()
-                .map(|name| format!("arn:aws:iam::aws:policy/{name}").parse().unwrap());
-            Narrowing::new(inline, arns.collect()).unwrap()
+            let managed = arns.iter().map(|name| PolicyRef {
+                arn: format!("arn:aws:iam::aws:policy/{name}").parse().unwrap(),
+                id: format!("ANPA{name}"),
+            });
+            Narrowing::new(inline, managed.collect()).unwrap()
         });
     let source = proptest::option::of(NAME);
     let more = (source, proptest::option::of("[ -~]{1,255}"), any::<bool>());

@@ -1,20 +1,23 @@
 //! What a request for a session asks, in types that cannot be wrong.
 
-use moho_iam::authz::Context;
+use moho_iam::authz::{Context, Permit};
 use moho_iam::policy::{PolicyDocument, PolicyKind};
-use moho_iam::{Narrowing, NarrowingError, SessionTags, TagError};
+use moho_iam::{Narrowing, NarrowingError, NarrowingRequest, SessionTags, TagError};
+use moho_store::Store;
+use moho_store::iam::{IamError, MakesSession};
 use moho_terms::{Arn, SessionName, SourceIdentity};
 use moho_wire::Failure;
 use moho_wire::aws::ops::sts::{AssumeRole, AssumeRoleWithWebIdentity, PolicyDescriptorType, Tag};
 
 use super::service;
+use crate::road::from_store;
 
 /// A request for a session of a role.
 pub(crate) struct Asking {
     pub(crate) role: Arn,
     pub(crate) session_name: SessionName,
     pub(crate) duration_seconds: Option<u32>,
-    pub(crate) narrowing: Narrowing,
+    pub(crate) narrowing: NarrowingRequest,
     pub(crate) tags: SessionTags,
     pub(crate) source_identity: Option<SourceIdentity>,
     pub(crate) external_id: Option<String>,
@@ -75,7 +78,7 @@ impl Asking {
                 .parse()
                 .map_err(|_unsuitable| invalid("RoleSessionName"))?,
             duration_seconds: seconds.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
-            narrowing: Narrowing::default(),
+            narrowing: NarrowingRequest::default(),
             tags: SessionTags::default(),
             source_identity: None,
             external_id: None,
@@ -113,7 +116,7 @@ pub(crate) fn of_tags(context: &mut Context, tags: &SessionTags) {
 }
 
 impl Narrowed {
-    pub(crate) fn parse(self) -> Result<Narrowing, Failure> {
+    pub(crate) fn parse(self) -> Result<NarrowingRequest, Failure> {
         let malformed = |message: String| service("MalformedPolicyDocument", message, 400);
         let inline = self
             .policy
@@ -127,12 +130,25 @@ impl Narrowed {
                 .filter(|arn| arn.service() == "iam" && arn.resource().starts_with("policy/"))
                 .ok_or_else(|| Failure::Validation(format!("{text} is invalid")))
         });
-        Narrowing::new(inline, managed.collect::<Result<_, _>>()?).map_err(|error| match error {
+        let managed = managed.collect::<Result<_, _>>()?;
+        NarrowingRequest::new(inline, managed).map_err(|error| match error {
             NarrowingError::Kind => malformed(error.to_string()),
             NarrowingError::TooLong => service("PackedPolicyTooLarge", error.to_string(), 400),
             NarrowingError::TooMany => Failure::Validation(error.to_string()),
         })
     }
+}
+
+/// What the session that the permit is for is narrowed by. Only who may make it learns which managed policies are there.
+pub(crate) fn narrowing<A: MakesSession>(
+    store: &Store,
+    permit: &Permit<A>,
+    asked: NarrowingRequest,
+) -> Result<Narrowing, Failure> {
+    store.narrowing(permit, asked).map_err(|error| match error {
+        IamError::Refused { message, .. } => Failure::Validation(message),
+        IamError::Store(error) => from_store(&error),
+    })
 }
 
 /// Tags as they are asked for.

@@ -18,7 +18,7 @@ use moho_wire::aws::ops::sts::{
 };
 use moho_wire::{Failure, Reply};
 
-pub(crate) use asking::Asking;
+pub(crate) use asking::{Asking, narrowing};
 pub(crate) use assume::assume_role;
 pub(crate) use user::{Federating, get_federation_token, get_session_token};
 pub(crate) use web_identity::assume_role_with_web_identity;

@@ -3,7 +3,7 @@
 use moho_iam::action::sts;
 use moho_iam::authn::FederationGrant;
 use moho_iam::authz::{Context, Permit};
-use moho_iam::{Narrowing, SessionTags};
+use moho_iam::{NarrowingRequest, SessionTags};
 use moho_terms::SessionName;
 use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::sts::{
@@ -11,7 +11,7 @@ use moho_wire::aws::ops::sts::{
 };
 use moho_wire::{Failure, Reply};
 
-use super::asking::{Narrowed, of_tags, session_tags};
+use super::asking::{Narrowed, narrowing, of_tags, session_tags};
 use super::{credentials_of, from_issue};
 use crate::handlers::Asked;
 
@@ -38,7 +38,7 @@ pub(crate) fn get_session_token(
 pub(crate) struct Federating {
     pub(crate) name: SessionName,
     duration_seconds: Option<u32>,
-    narrowing: Narrowing,
+    narrowing: NarrowingRequest,
     pub(crate) tags: SessionTags,
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn get_federation_token(
     let grant = FederationGrant {
         name: federating.name,
         duration_seconds: federating.duration_seconds,
-        narrowing: federating.narrowing,
+        narrowing: narrowing(&platform.store, permit, federating.narrowing)?,
         tags: federating.tags,
         tagging,
     };

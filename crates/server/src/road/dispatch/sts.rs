@@ -11,7 +11,7 @@ use moho_wire::Failure;
 use moho_wire::aws::ops::sts::{AssumeRole, GetFederationToken, Request};
 
 use super::Trip;
-use crate::handlers::sts::{self as handlers, Asking, Federating};
+use crate::handlers::sts::{self as handlers, Asking, Federating, narrowing};
 use crate::net::Outbound;
 use crate::road::{failure, from_store, reply};
 
@@ -68,7 +68,7 @@ fn assume_role(trip: &Trip<'_>, assume: AssumeRole) -> Result<moho_wire::Reply, 
         .ok_or_else(|| trip.no_role::<sts::AssumeRole>(&asking.role))?;
     let grant = SessionGrant {
         duration_seconds: asking.duration_seconds,
-        narrowing: asking.narrowing,
+        narrowing: narrowing(&trip.platform.store, &permit, asking.narrowing)?,
         tags: asking.tags,
         source_identity: asking.source_identity,
         tagging,

@@ -17,7 +17,7 @@ use moho_wire::aws::ops::sts::AssumeRoleWithWebIdentity;
 use moho_wire::{Failure, Route};
 
 use super::Trip;
-use crate::handlers::sts::{self as handlers, Asking};
+use crate::handlers::sts::{self as handlers, Asking, narrowing};
 use crate::net::pool::Sharer;
 use crate::net::{Outbound, Peer};
 use crate::quota::Entrance;
@@ -158,7 +158,7 @@ fn take_on(trip: &Trip<'_>, asking: Asking, web: &WebIdentity) -> Result<moho_wi
         .ok_or_else(not_authorized)?;
     let grant = SessionGrant {
         duration_seconds: asking.duration_seconds,
-        narrowing: asking.narrowing,
+        narrowing: narrowing(&trip.platform.store, &permit, asking.narrowing)?,
         tags: asking.tags,
         source_identity: asking.source_identity,
         tagging,

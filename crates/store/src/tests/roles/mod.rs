@@ -1,8 +1,11 @@
 //! Roles and policies: kept, bound to whom they mean, and effective at once.
 
 mod remembered;
+mod reserved;
+mod trusting;
 
-use moho_iam::Narrowing;
+use moho_iam::NarrowingRequest;
+use moho_iam::action::sts;
 use moho_iam::authz::PolicySource;
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 
@@ -114,26 +117,69 @@ fn an_attached_policy_holds_at_once_and_until_it_is_detached() {
     assert!(!asked());
 }
 
+impl House {
+    /// What a session of `Admin` is narrowed by that asks for this managed policy.
+    fn narrowing(&self, policy: &Arn) -> Result<moho_iam::Narrowing, IamError> {
+        let guest = door().admit(7, 7, self.first.account, self.world.now()).unwrap();
+        let permit: Permit<sts::AssumeRole> = self.permit(&guest, &self.arn("role/Admin"));
+        let asked = NarrowingRequest::new(None, vec![policy.clone()]).unwrap();
+        self.store.narrowing(&permit, asked)
+    }
+}
+
 #[test]
-fn a_managed_session_policy_that_is_deleted_narrows_to_nothing() {
+fn a_managed_session_policy_that_is_deleted_narrows_to_nothing_also_if_it_is_made_again() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());
     let admin = house.session("Admin");
     // The session comes with a bearer key, which takes leave of its own.
-    let narrow = document(
-        PolicyKind::Identity,
-        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Resource":"*",
-            "Action":["iam:GetRole","bedrock-mantle:CallWithBearerToken"]}}"#,
-    );
-    let policy = house.new_policy(&admin, "policy/narrow", narrow);
-    let narrowing = Narrowing::new(None, vec![policy.clone()]).unwrap();
-    let narrowed = house.narrowed_session("Admin", narrowing);
+    let narrow = |action: &str| {
+        let text = format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Resource":"*",
+            "Action":["{action}","bedrock-mantle:CallWithBearerToken"]}}}}"#
+        );
+        document(PolicyKind::Identity, &text)
+    };
+    let policy = house.new_policy(&admin, "policy/narrow", narrow("iam:GetRole"));
+    let narrowed = house.narrowed_session("Admin", house.narrowing(&policy).unwrap());
     let role = house.arn("role/Developer");
     assert!(house.ask::<iam::GetRole>(&narrowed, role.as_str()).is_ok());
     assert!(house.ask::<iam::DeleteRole>(&narrowed, role.as_str()).is_err());
     house.store.delete_policy(&house.permit(&admin, &policy)).unwrap();
     assert!(house.ask::<iam::GetRole>(&narrowed, role.as_str()).is_err());
     assert!(house.ask::<iam::GetRole>(&admin, role.as_str()).is_ok());
+
+    assert_eq!(house.new_policy(&admin, "policy/narrow", narrow("iam:*")), policy);
+    for _ in 0..2 {
+        assert!(house.ask::<iam::GetRole>(&narrowed, role.as_str()).is_err());
+    }
+    let anew = house.narrowed_session("Admin", house.narrowing(&policy).unwrap());
+    assert!(house.ask::<iam::GetRole>(&anew, role.as_str()).is_ok());
+}
+
+#[test]
+fn a_managed_session_policy_is_there_when_the_session_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let admin = house.session("Admin");
+    let refused = |policy: &str| house.narrowing(&policy.parse().unwrap());
+    let own = house.arn("policy/path/own");
+    let absent = refused(own.as_str()).unwrap_err();
+    assert_eq!(
+        absent.to_string(),
+        format!("Policy {own} does not exist or is not attachable.")
+    );
+    house.new_policy(&admin, "policy/path/own", allow("iam:GetRole"));
+    assert!(house.narrowing(&own).is_ok());
+    for other in [
+        house.arn("policy/own").as_str(),
+        "arn:aws:iam::999999999999:policy/path/own",
+        "arn:aws:iam::aws:policy/None",
+    ] {
+        assert_eq!(code(refused(other)), IamCode::NoSuchEntity, "{other}");
+    }
+    let of_aws = refused("arn:aws:iam::aws:policy/ReadOnlyAccess").unwrap();
+    assert!(of_aws.managed()[0].id.starts_with("ANPA"));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What is remembered of policies, and what must not be.
 
+use moho_iam::PolicyRef;
+
 use super::*;
-use crate::organizations::{CreationOutcome, NewAccount, Tags};
 
 fn administrators() -> &'static str {
     "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -21,8 +22,9 @@ fn a_principal_that_was_read_before_a_change_is_not_remembered_after_it() {
         .store
         .attach_role_policy(&house.permit(&admin, &role), administrators())
         .unwrap();
-    let arns = [administrators().parse().unwrap()];
-    let before = house.store.narrowed(account, (&id, &arns), || {
+    let narrowing = house.narrowing(&administrators().parse().unwrap()).unwrap();
+    let managed = narrowing.managed();
+    let before = house.store.narrowed(account, (&id, managed), || {
         let read = house.store.principal_of(account, &id);
         house
             .store
@@ -33,7 +35,7 @@ fn a_principal_that_was_read_before_a_change_is_not_remembered_after_it() {
     assert_eq!(before.unwrap().identity.len(), 1);
     let after = house
         .store
-        .narrowed(account, (&id, &arns), || house.store.principal_of(account, &id));
+        .narrowed(account, (&id, managed), || house.store.principal_of(account, &id));
     assert_eq!(after.unwrap().identity.len(), 0);
 }
 
@@ -44,10 +46,10 @@ fn lists_with_missing_policies_are_not_remembered() {
     let account = house.first.account;
     let role = house.arn("role/Admin");
     let id = house.store.role_facts(&role).unwrap().unwrap().id;
-    let reads = |arn: &str| {
-        let (mut reads, arns) = (0, [arn.parse().unwrap()]);
+    let reads = |managed: &PolicyRef| {
+        let (mut reads, managed) = (0, [managed.clone()]);
         for _ in 0..3 {
-            let narrowed = house.store.narrowed(account, (&id, &arns), || {
+            let narrowed = house.store.narrowed(account, (&id, &managed), || {
                 reads += 1;
                 house.store.principal_of(account, &id)
             });
@@ -55,8 +57,14 @@ fn lists_with_missing_policies_are_not_remembered() {
         }
         reads
     };
-    assert_eq!(reads(administrators()), 1);
-    assert_eq!(reads(house.arn("policy/none").as_str()), 3);
+    let narrowing = house.narrowing(&administrators().parse().unwrap()).unwrap();
+    let there = &narrowing.managed()[0];
+    assert_eq!(reads(there), 1);
+    let another = PolicyRef {
+        id: "ANPAOTHER".to_owned(),
+        ..there.clone()
+    };
+    assert_eq!(reads(&another), 3);
 }
 
 #[test]
@@ -149,21 +157,8 @@ fn conditions_see_tags_of_the_callers_own_account_only() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());
     let admin = house.session("Admin");
+    let foreign = house.another_account(&admin);
     let names = house.store.whole_organisation().unwrap().unwrap().names().clone();
-    let new = NewAccount {
-        name: "another".to_owned(),
-        email: "another@example.com".to_owned(),
-        role: "Access".parse().unwrap(),
-        tags: Tags::new(),
-        region: region(),
-    };
-    let creating = house.permit(&admin, &names.anything_arn().unwrap());
-    let created = house
-        .store
-        .create_account(&creating, (&house.kms, &*house.world), &new, house.world.now());
-    let CreationOutcome::Created(foreign) = created.unwrap().outcome else {
-        panic!("not created");
-    };
     let put = "INSERT INTO iam_tag SELECT role_id, 'secret', 'secret', 'yes' FROM iam_role";
     assert_eq!(behind(directory.path()).execute(put, []).unwrap(), 3);
     house.store.policies.forget();

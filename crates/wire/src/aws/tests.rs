@@ -166,6 +166,44 @@ fn refusals_repeat_no_documents_no_tokens_and_nothing_long() {
 }
 
 #[test]
+fn nothing_in_a_form_is_given_twice() {
+    for (query, form, name) in [
+        (
+            "",
+            "Action=GetCallerIdentity&Version=2011-06-15&Action=AssumeRole",
+            "Action",
+        ),
+        (
+            "",
+            "Action=AssumeRole&RoleArn=a&RoleArn=b&RoleSessionName=me",
+            "RoleArn",
+        ),
+        (
+            "",
+            "Action=AssumeRole&Tags.member.1.Key=a&Tags.member.1.Key=a",
+            "Tags.member.1.Key",
+        ),
+        ("", "Action=GetCallerIdentity&Unknown=a&%55nknown=a", "Unknown"),
+        (
+            "Action=GetCallerIdentity&Version=2011-06-15&Version=2011-06-15",
+            "",
+            "Version",
+        ),
+        (
+            "RoleArn=a",
+            "Action=AssumeRole&RoleArn=b&RoleSessionName=me",
+            "RoleArn",
+        ),
+    ] {
+        for service in SERVICES {
+            let refused = service.command(query, form.as_bytes()).err();
+            let told = format!("The parameter {name} is given more than once.");
+            assert_eq!(refused, Some(Failure::Validation(told)), "{query} {form}");
+        }
+    }
+}
+
+#[test]
 fn what_is_not_served_is_refused_by_name() {
     for (members, name) in [
         ("SerialNumber=arn:aws:iam::1:mfa/x", "SerialNumber"),

@@ -109,6 +109,8 @@ def test_a_resources_policy_takes_part(account):
     refused(
         "InvalidInput", account.iam.simulate_custom_policy, PolicyInputList=[policy()], ActionNames=["s3:GetObject"], ResourcePolicy="{}"
     )
+    # A resource's policy is about who asks: without a caller its denials would be overlooked.
+    refused("InvalidInput", account.iam.simulate_custom_policy, PolicyInputList=[policy()], ActionNames=["s3:GetObject"], ResourcePolicy=bucket)
 
 
 def test_simulations_are_paged_and_bounded(account):

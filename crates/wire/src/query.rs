@@ -31,23 +31,32 @@ impl Query {
     /// A signature says nothing about the order of parameters, so a name that has one value is given once.
     pub(crate) fn of_url(raw: &str) -> Result<Self, Failure> {
         Self::parse(raw.as_bytes(), decode, |name| {
-            LISTS.contains(&name.strip_suffix("[]").unwrap_or(name))
+            if LISTS.contains(&name.strip_suffix("[]").unwrap_or(name)) {
+                Ok(())
+            } else {
+                Err(malformed("has a parameter twice"))
+            }
         })
     }
 
-    /// Decodes a form, where `+` is a space. Of two pairs with one name the first counts, as it does at AWS.
+    /// Decodes AWS's form in a URL: what [`Self::of_url`] decodes, and the refusals of [`Self::of_form`].
+    pub(crate) fn of_form_in_url(raw: &str) -> Result<Self, Failure> {
+        Self::parse(raw.as_bytes(), decode, |name| Err(twice(name)))
+    }
+
+    /// Decodes AWS's form, where `+` is a space. A name is given once: of two values, one would be overlooked.
     pub(crate) fn of_form(raw: &[u8]) -> Result<Self, Failure> {
         let spaced = |raw: &[u8]| {
             let spaced: Vec<u8> = raw.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
             decode(&zeroize::Zeroizing::new(spaced))
         };
-        Self::parse(raw, spaced, |_any| true)
+        Self::parse(raw, spaced, |name| Err(twice(name)))
     }
 
     fn parse(
         raw: &[u8],
         decode: impl Fn(&[u8]) -> Result<String, Failure>,
-        repeats: impl Fn(&str) -> bool,
+        again: impl Fn(&str) -> Result<(), Failure>,
     ) -> Result<Self, Failure> {
         let mut pairs = BTreeMap::new();
         for pair in raw.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
@@ -61,8 +70,7 @@ impl Query {
                 Entry::Vacant(vacant) => {
                     vacant.insert(value);
                 }
-                Entry::Occupied(first) if repeats(first.key()) => {}
-                Entry::Occupied(_) => return Err(malformed("has a parameter twice")),
+                Entry::Occupied(first) => again(first.key())?,
             }
         }
         Ok(Self { pairs })
@@ -71,6 +79,12 @@ impl Query {
     /// The value of a name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.pairs.get(name).map(Content::expose)
+    }
+
+    /// Refuses a form that has a name which another, read beside it, has too.
+    pub(crate) fn apart_from(&self, other: &Self) -> Result<(), Failure> {
+        let both = self.pairs.keys().find(|name| other.pairs.contains_key(*name));
+        both.map_or(Ok(()), |name| Err(twice(name)))
     }
 
     /// Whether a name starts with `prefix`.
@@ -104,6 +118,16 @@ fn decode(raw: &[u8]) -> Result<String, Failure> {
     }
 }
 
+/// AWS's refusal of a name that is given more than once. What has not the form of a member's name is not repeated.
+fn twice(name: &str) -> Failure {
+    let fits = name.len() <= 64
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    let named = if fits { name } else { "(not a name)" };
+    Failure::Validation(format!("The parameter {named} is given more than once."))
+}
+
 fn malformed(why: &str) -> Failure {
     Failure::Invalid {
         message: format!("The request's query or form {why}."),
@@ -128,11 +152,19 @@ mod tests {
     #[test]
     fn a_name_is_given_once_in_a_url() {
         for raw in ["a=1&b=2&a=3", "a=1&a=1", "a&%61"] {
-            assert!(Query::of_url(raw).is_err(), "{raw}");
-            assert!(Query::of_form(raw.as_bytes()).is_ok(), "{raw}");
+            assert!(
+                matches!(Query::of_url(raw), Err(Failure::Invalid { .. })),
+                "{raw}"
+            );
+            let told = Failure::Validation("The parameter a is given more than once.".to_owned());
+            assert_eq!(Query::of_form(raw.as_bytes()).err(), Some(told.clone()), "{raw}");
+            assert_eq!(Query::of_form_in_url(raw).err(), Some(told), "{raw}");
         }
-        let form = Query::of_form(b"a=1&a=2").ok().unwrap();
-        assert_eq!(form.get("a"), Some("1"));
+        assert!(Query::of_form_in_url("models=a&models=b").is_err());
+        let Err(Failure::Validation(told)) = Query::of_form(b"my+words=1&my+words=2") else {
+            panic!("another failure")
+        };
+        assert!(!told.contains("words"), "{told}");
         assert!(Query::of_url("include[]=a&include[]=b&include=c&include=d").is_ok());
         let listed = every("models=a&models%5B%5D=b&model=c&models[]=%2Bd", "models").unwrap();
         assert_eq!(listed, ["a", "b", "+d"]);

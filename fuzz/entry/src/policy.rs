@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use moho_iam::authz::{
-    AccessRequest, Attached, Context, Decision, EndpointFacts, Policies, PrincipalPolicies, Simulation,
-    evaluate, simulate,
+    AccessRequest, Attached, Context, Decision, EndpointFacts, GuardsOf, Policies, PrincipalPolicies,
+    Simulation, evaluate, simulate,
 };
 use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
 use moho_iam::policy::{PolicyDocument, PolicyKind, builtin, exchange_principals};
@@ -70,8 +70,8 @@ fn simulates(document: &Arc<PolicyDocument>) {
         identity: &identity,
         boundary: None,
         service_control: &[],
-        resource: None,
-        caller: None,
+        guards_of: GuardsOf::Request,
+        asks: None,
         resource_owner: None,
         context: &context,
     };

@@ -87,7 +87,7 @@ pub(super) fn determining<'m, 'a>(
 /// A statement that applies.
 #[derive(Clone, Copy)]
 pub(super) struct Matched<'a> {
-    layer: Layer,
+    pub(super) layer: Layer,
     source: Option<&'a PolicySourceId>,
     pub(super) document: &'a PolicyDocument,
     /// Counted from 0.

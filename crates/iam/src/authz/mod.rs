@@ -27,7 +27,10 @@ pub use detail::{
 pub use evaluate::{Verdict, decide, evaluate};
 pub use facts::{EndpointFacts, OrganisationFacts, PrincipalFacts, RequestFacts, ResourceFacts};
 pub use journal::{Entry, FurtherFailures, Journal, JournalUnavailable, Outcome, Position};
-pub use simulate::{MatchedStatement, Simulated, SimulatedDecision, Simulation, TextPosition, simulate};
+pub use simulate::{
+    GuardsOf, MatchedStatement, Simulated, SimulatedAsking, SimulatedCaller, SimulatedDecision, Simulation,
+    TextPosition, simulate,
+};
 
 pub(crate) use context::{HASH_OF_NOTHING, Key, hash as key_hash, hash_on};
 pub(crate) use question::{Caller, CallerKind, Question};

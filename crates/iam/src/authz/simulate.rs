@@ -6,8 +6,39 @@ use moho_terms::{AccountId, Arn};
 
 use super::evaluate::{Layers, Matched, determining, levels_allow};
 use super::question::{Caller, Question};
-use super::{Attached, Context, Decision, ModelAgreement, PolicySourceId, Reason};
+use super::{Attached, Context, Decision, Layer, ModelAgreement, PolicySourceId, Reason};
 use crate::policy::ActionName;
+
+/// Who asks in a simulation: a user, a role (some session of it) or a session of a role, for whom a resource's policy counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimulatedCaller(Arn);
+
+impl SimulatedCaller {
+    /// Whoever has this ARN; `None` if it is nobody who could ask.
+    #[must_use]
+    pub fn new(arn: Arn) -> Option<Self> {
+        let asks = Caller::simulated(&arn).is_some();
+        asks.then_some(Self(arn))
+    }
+}
+
+/// Who asks, and the policy of the resource, which speaks of who asks: there is none for nobody.
+#[derive(Clone, Copy)]
+pub struct SimulatedAsking<'a> {
+    /// Who asks.
+    pub caller: &'a SimulatedCaller,
+    /// The policy of the resource.
+    pub resource: Option<&'a Attached>,
+}
+
+/// Whose the guard policies of a simulation are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuardsOf {
+    /// The request brings them, so it is told what they ask about.
+    Request,
+    /// The organisation has them, and whoever asks may be nobody who may read them.
+    Organisation,
+}
 
 /// The policies and circumstances to try.
 #[derive(Clone, Copy)]
@@ -18,10 +49,10 @@ pub struct Simulation<'a> {
     pub boundary: Option<&'a Attached>,
     /// Guard policies of its organisation, by levels; empty without.
     pub service_control: &'a [Vec<Attached>],
-    /// The policy of the resource.
-    pub resource: Option<&'a Attached>,
-    /// Who asks, a role, a role session or a user; needed if the resource's policy is to be tried.
-    pub caller: Option<&'a Arn>,
+    /// Whose these are.
+    pub guards_of: GuardsOf,
+    /// Who asks.
+    pub asks: Option<SimulatedAsking<'a>>,
     /// Who owns the resource, where its ARN does not say; the caller's account if nobody says.
     pub resource_owner: Option<AccountId>,
     /// The values that conditions ask about.
@@ -76,9 +107,10 @@ pub struct MatchedStatement {
 pub struct Simulated {
     /// The decision.
     pub decision: SimulatedDecision,
-    /// The statements that decided: those that deny, or else those that allow.
+    /// The statements that decided: those that deny, or else those that allow. Those of guard policies are not among them:
+    /// of the organisation it is told only whether it allows.
     pub matched: Vec<MatchedStatement>,
-    /// Keys that the policies ask about and the context does not have, sorted.
+    /// Keys that the policies ask about and the context does not have, sorted; not those of the organisation's own.
     pub missing_context: Vec<String>,
     /// Whether the organisation's policies allow it; `None` if there are none.
     pub allowed_by_organisation: Option<bool>,
@@ -94,7 +126,7 @@ pub fn simulate(simulation: &Simulation<'_>, action: &str, resource: &str) -> Si
         service_control: simulation.service_control,
         resource_control: &[],
         endpoint: None,
-        resource: simulation.resource,
+        resource: simulation.resource(),
         identity: simulation.identity,
         boundary: simulation.boundary,
         session: None,
@@ -112,7 +144,10 @@ pub fn simulate(simulation: &Simulation<'_>, action: &str, resource: &str) -> Si
                 SimulatedDecision::ImplicitDeny
             }
         },
-        matched: determining(decision, &matched).map(placed).collect(),
+        matched: determining(decision, &matched)
+            .filter(|matched| !matches!(matched.layer, Layer::ServiceControl | Layer::ResourceControl))
+            .map(placed)
+            .collect(),
         missing_context: simulation.missing(),
         allowed_by_organisation: (!simulation.service_control.is_empty())
             .then(|| levels_allow(&question, simulation.service_control)),
@@ -132,11 +167,15 @@ fn placed(matched: &Matched<'_>) -> MatchedStatement {
 }
 
 impl<'a> Simulation<'a> {
+    fn resource(&self) -> Option<&'a Attached> {
+        self.asks.and_then(|asks| asks.resource)
+    }
+
     fn question(&self, action: &'a str, resource: &'a str) -> Question<'a> {
         let arn = resource.parse::<Arn>().ok();
         let owner = arn.and_then(|arn| arn.account().parse().ok());
         Question {
-            caller: self.caller.and_then(Caller::simulated),
+            caller: self.asks.and_then(|asks| Caller::simulated(&asks.caller.0)),
             action: ActionName::new(action),
             resource,
             owner: owner.or(self.resource_owner),
@@ -146,8 +185,9 @@ impl<'a> Simulation<'a> {
 
     /// Keys that a policy asks about and nobody gave, as written, sorted.
     fn missing(&self) -> Vec<String> {
-        let levels = self.service_control.iter().flatten();
-        let single = self.boundary.into_iter().chain(self.resource);
+        let told = self.guards_of == GuardsOf::Request;
+        let levels = self.service_control.iter().flatten().filter(|_| told);
+        let single = self.boundary.into_iter().chain(self.resource());
         let mut missing = BTreeMap::new();
         for policy in self.identity.iter().chain(levels).chain(single) {
             for key in policy.document.context_keys() {

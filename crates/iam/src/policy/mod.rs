@@ -52,7 +52,7 @@ pub enum PolicyKind {
     Endpoint,
 }
 
-/// Why text is not a policy document. Messages may quote what was written: they go to who wrote it, nowhere else.
+/// Why text is not a policy document. Messages may quote a few words that were written: they go to who wrote it, nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// Longer than its kind may be.
@@ -78,6 +78,12 @@ pub enum PolicyError {
 
 /// How many times what its kind may have a document may be long, with its white space.
 const WITH_WHITE_SPACE: usize = 4;
+
+/// The longest message, in bytes. What is longer quotes a whole text of whoever wrote the document.
+const LONGEST_MESSAGE: usize = 256;
+
+/// What is said instead.
+const TOO_LONG_TO_QUOTE: &str = "an unknown element, or one of a wrong type";
 
 impl PolicyKind {
     /// The most bytes there may be, not counting white space.
@@ -290,11 +296,12 @@ fn check_size(kind: PolicyKind, text: &str) -> Result<(), PolicyError> {
 fn syntax(error: &serde_json::Error) -> PolicyError {
     let place = format!(" at line {} column {}", error.line(), error.column());
     let message = error.to_string();
-    let message = message.strip_suffix(&place).unwrap_or(&message).to_owned();
+    let message = message.strip_suffix(&place).unwrap_or(&message);
+    let quotes_much = message.len() > LONGEST_MESSAGE;
     PolicyError::Syntax {
         line: error.line(),
         column: error.column(),
-        message,
+        message: if quotes_much { TOO_LONG_TO_QUOTE } else { message }.to_owned(),
     }
 }
 

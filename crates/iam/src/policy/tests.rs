@@ -243,6 +243,30 @@ fn an_error_says_where() {
     assert!(!error.to_string().contains("at line 2 column"), "{error}");
 }
 
+#[test]
+fn an_error_quotes_no_long_text() {
+    let long = "zanzibar".repeat(100);
+    for text in [
+        format!(r#"{{"Version":"2012-10-17","Statement":"{long}"}}"#),
+        format!(r#"{{"Version":"2012-10-17","Statement":[],"{long}":1}}"#),
+    ] {
+        let error = PolicyDocument::parse(PolicyKind::Identity, &text)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("unknown element") && !error.contains("zan"),
+            "{error}"
+        );
+    }
+    let named = parse(
+        PolicyKind::Identity,
+        r#"{"Effect":"Allow","Acton":"*","Resource":"*"}"#,
+    )
+    .unwrap_err();
+    assert!(named.to_string().contains("Acton"), "{named}");
+    assert!(!named.to_string().contains(TOO_LONG_TO_QUOTE), "{named}");
+}
+
 proptest! {
     #[test]
     fn any_text_never_panics(text in "\\PC{0,200}") {

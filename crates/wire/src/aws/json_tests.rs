@@ -142,6 +142,14 @@ fn constraints_are_refused_with_organizations_own_reasons() {
         message.starts_with("You provided a value that does not match the required pattern."),
         "{message}"
     );
+    let content =
+        r#"{"Content": "zanzibar", "Name": "n", "Type": "SERVICE_CONTROL_POLICY", "Description": "DDD"}"#;
+    let content = content.replace("DDD", &"zanzibar".repeat(65));
+    let (.., message) = refused("CreatePolicy", &content);
+    assert!(
+        message.contains("Value at 'description'") && !message.contains("zan"),
+        "{message}"
+    );
     let (.., message) = refused("CreateAccount", r#"{"Email": "zanzibar", "AccountName": "n"}"#);
     assert!(
         !message.contains("zanzibar"),

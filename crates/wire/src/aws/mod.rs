@@ -87,9 +87,9 @@ impl QueryService {
         model.as_ref().map_err(|_unsuitable| Failure::Internal)
     }
 
-    /// Reads a form, which is the body, or the query where there is no body.
+    /// Reads a form, which is the body, or the query where there is no body. Whatever it has, it has once.
     pub(crate) fn command(self, raw_query: &str, body: &[u8]) -> Result<Command, Failure> {
-        let form = match (Query::of_url(raw_query)?, body) {
+        let form = match (Query::of_form_in_url(raw_query)?, body) {
             (query, []) => query,
             (query, _) if query.get("Action").is_some() => {
                 return Err(Failure::Invalid {
@@ -98,7 +98,11 @@ impl QueryService {
                     code: None,
                 });
             }
-            (_, body) => Query::of_form(body)?,
+            (query, body) => {
+                let form = Query::of_form(body)?;
+                form.apart_from(&query)?;
+                form
+            }
         };
         let model = self.model()?;
         let action = form.get("Action").unwrap_or_default();

@@ -46,6 +46,9 @@ const OURS: [&str; 8] = [
     "TaggableResourcesArn",
 ];
 
+/// What the names of strings have that are no names: documents, descriptions, tokens.
+const TEXTS: [&str; 6] = ["content", "description", "document", "marker", "message", "token"];
+
 /// A service's operations and shapes.
 #[derive(serde::Deserialize)]
 pub(crate) struct ServiceModel {
@@ -181,12 +184,17 @@ pub(crate) struct Shape {
     pub(crate) timestamp_format: Option<TimestampFormat>,
     #[serde(skip)]
     pub(crate) regex: Option<Regex>,
+    /// A string that no error repeats, however short it is.
+    #[serde(skip)]
+    pub(crate) is_text: bool,
 }
 
 impl ServiceModel {
     pub(crate) fn read(json: &str) -> Result<Self, ModelError> {
         let mut model: Self = serde_json::from_str(json)?;
         for (name, shape) in &mut model.shapes {
+            let lower = name.to_ascii_lowercase();
+            shape.is_text = shape.words.is_empty() && TEXTS.iter().any(|text| lower.contains(text));
             if !OURS.contains(&name.as_str()) {
                 shape.regex = shape.pattern.as_deref().map(pattern::whole).transpose()?;
             }

@@ -108,6 +108,102 @@ fn constraints_are_refused_in_the_words_of_aws() {
 }
 
 #[test]
+fn refusals_repeat_no_documents_no_tokens_and_nothing_long() {
+    let told = |service, form: &str| {
+        let Failure::Validation(message) = refused(service, form) else {
+            panic!("another failure")
+        };
+        message
+    };
+    let role = "&RoleArn=arn:aws:iam::123456789012:role/Admin&RoleSessionName=me";
+    let policy = told(
+        QueryService::Sts,
+        &format!("Action=AssumeRole{role}&Policy=%E4%B8%AD%7Bzanzibar%7D"),
+    );
+    assert_eq!(
+        policy,
+        "1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must satisfy regular \
+         expression pattern: [\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"
+    );
+    let long = "zanzibar".repeat(17);
+    for (service, form) in [
+        (
+            QueryService::Sts,
+            format!("Action=AssumeRole{role}&ExternalId=%21{long}"),
+        ),
+        (
+            QueryService::Sts,
+            format!(
+                "Action=AssumeRoleWithWebIdentity{role}&WebIdentityToken=zan&Policy=%E4%B8%AD{}",
+                long.repeat(99)
+            ),
+        ),
+        (
+            QueryService::Iam,
+            format!(
+                "Action=CreatePolicy&PolicyName=p&PolicyDocument={}",
+                long.repeat(1000)
+            ),
+        ),
+        (
+            QueryService::Iam,
+            "Action=CreateSAMLProvider&Name=p&SAMLMetadataDocument=zanzibar".to_owned(),
+        ),
+        (
+            QueryService::Iam,
+            "Action=ListRoles&Marker=%09zanzibar".to_owned(),
+        ),
+    ] {
+        let told = told(service, &form);
+        assert!(told.contains(": Value at '") && !told.contains("zan"), "{told}");
+        assert!(told.len() < 500, "{told}");
+    }
+    let name = told(
+        QueryService::Sts,
+        &format!("Action=AssumeRole{role}&ExternalId=%21zanzibar"),
+    );
+    assert!(name.contains("Value '!zanzibar' at 'externalId'"), "{name}");
+}
+
+#[test]
+fn nothing_in_a_form_is_given_twice() {
+    for (query, form, name) in [
+        (
+            "",
+            "Action=GetCallerIdentity&Version=2011-06-15&Action=AssumeRole",
+            "Action",
+        ),
+        (
+            "",
+            "Action=AssumeRole&RoleArn=a&RoleArn=b&RoleSessionName=me",
+            "RoleArn",
+        ),
+        (
+            "",
+            "Action=AssumeRole&Tags.member.1.Key=a&Tags.member.1.Key=a",
+            "Tags.member.1.Key",
+        ),
+        ("", "Action=GetCallerIdentity&Unknown=a&%55nknown=a", "Unknown"),
+        (
+            "Action=GetCallerIdentity&Version=2011-06-15&Version=2011-06-15",
+            "",
+            "Version",
+        ),
+        (
+            "RoleArn=a",
+            "Action=AssumeRole&RoleArn=b&RoleSessionName=me",
+            "RoleArn",
+        ),
+    ] {
+        for service in SERVICES {
+            let refused = service.command(query, form.as_bytes()).err();
+            let told = format!("The parameter {name} is given more than once.");
+            assert_eq!(refused, Some(Failure::Validation(told)), "{query} {form}");
+        }
+    }
+}
+
+#[test]
 fn what_is_not_served_is_refused_by_name() {
     for (members, name) in [
         ("SerialNumber=arn:aws:iam::1:mfa/x", "SerialNumber"),

@@ -12,6 +12,9 @@ use crate::Failure;
 /// Errors told about one request. There may be millions: nobody reads on, and a reply must not outgrow its request.
 const MAX_ERRORS: usize = 10;
 
+/// The longest value, in characters, that a refusal repeats; nor does it repeat what is no name ([`Shape::is_text`]).
+const LONGEST_SHOWN: usize = 128;
+
 /// Checks a request against its shape; `None` is an operation without a request.
 ///
 /// # Errors
@@ -74,7 +77,10 @@ impl<'a> Validator<'a> {
     }
 
     fn refuse(&mut self, value: Option<&str>, path: &str, constraint: &str) {
-        let value = value.map(|value| format!(" '{value}'")).unwrap_or_default();
+        let value = value
+            .filter(|value| value.chars().nth(LONGEST_SHOWN).is_none())
+            .map(|value| format!(" '{value}'"))
+            .unwrap_or_default();
         self.error(format!(
             "Value{value} at '{path}' failed to satisfy constraint: Member must {constraint}"
         ));
@@ -178,6 +184,7 @@ impl<'a> Validator<'a> {
         if shape.kind != Kind::String {
             return;
         }
+        let shown = shown.filter(|_| !shape.is_text);
         for constraint in broken_by(shape, text) {
             self.refuse(shown, path, &constraint);
         }

@@ -64,9 +64,10 @@ const IN_ORGANISATION: &str = r#"{"Null":{"aws:ResourceOrgID":"false"}}"#;
 
 /// A policy that allows everything, or denies something, where a condition holds.
 fn turning_on(condition: &str, kind: PolicyKind, denies: bool) -> Arc<PolicyDocument> {
-    let principal = match kind {
-        PolicyKind::Endpoint => r#","Principal":"*""#,
-        _ => "",
+    let principal = if kind == PolicyKind::Endpoint {
+        r#","Principal":"*""#
+    } else {
+        ""
     };
     let all = format!(r#""Action":"*","Resource":"*"{principal}"#);
     document(
@@ -127,7 +128,7 @@ fn assuming(arn: &str, owner: &'static str, role: Role, given: &Given) -> (Resul
             assert_eq!(detail.failures.items[0].value, denial::code(reason));
             format!("{message} {}", detail.to_json())
         }
-        other => panic!("{other}"),
+        Refusal::JournalUnavailable(_) | Refusal::PolicyUnavailable(_) => panic!("{refusal}"),
     });
     (told, entries.last().unwrap().reason)
 }

@@ -16,8 +16,8 @@ fn simulation<'a>(identity: &'a [Attached], context: &'a Context) -> Simulation<
         identity,
         boundary: None,
         service_control: &[],
-        resource: None,
-        caller: None,
+        guards_of: GuardsOf::Organisation,
+        asks: None,
         resource_owner: None,
         context,
     }
@@ -106,10 +106,10 @@ fn a_resources_policy_counts_for_its_caller() {
     let principal = r#"{"AWS":"arn:aws:iam::123456789012:role/team/R"}"#;
     let of_key = attached(of_resource(PolicyKind::Key, "Allow", principal));
     let decision = |caller: Option<&str>, key: &str| {
-        let arn = caller.map(|arn| arn.parse().unwrap());
+        let caller = caller.map(|arn| SimulatedCaller::new(arn.parse().unwrap()).unwrap());
+        let resource = Some(&of_key);
         let tried = Simulation {
-            resource: Some(&of_key),
-            caller: arn.as_ref(),
+            asks: caller.as_ref().map(|caller| SimulatedAsking { caller, resource }),
             ..simulation(&[], &context)
         };
         simulate(&tried, "kms:Decrypt", key).decision
@@ -120,6 +120,64 @@ fn a_resources_policy_counts_for_its_caller() {
     assert_eq!(decision(None, OWN_KEY), SimulatedDecision::ImplicitDeny);
     let other = "arn:aws:sts::123456789012:assumed-role/R/me";
     assert_eq!(decision(Some(other), OWN_KEY), SimulatedDecision::ImplicitDeny);
+}
+
+#[test]
+fn only_users_roles_and_their_sessions_ask() {
+    for (arn, asks) in [
+        ("arn:aws:iam::123456789012:user/ann", true),
+        ("arn:aws:iam::123456789012:role/team/R", true),
+        ("arn:aws:sts::123456789012:assumed-role/R/me", true),
+        ("arn:aws:iam::123456789012:root", false),
+        ("arn:aws:iam::123456789012:group/all", false),
+        ("arn:aws:sts::123456789012:assumed-role/R", false),
+        ("arn:aws:s3:::b/user/ann", false),
+    ] {
+        assert_eq!(
+            SimulatedCaller::new(arn.parse().unwrap()).is_some(),
+            asks,
+            "{arn}"
+        );
+    }
+}
+
+#[test]
+fn what_the_organisations_policies_say_is_not_told() {
+    let identity = [policy(PolicyKind::Identity, TEXT)];
+    let guard = r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
+        {"Effect":"Deny","Action":"s3:Put*","Resource":"*","Condition":{"Null":{"aws:PrincipalTag/secret":"true"}}}]}"#;
+    let guard = PolicyDocument::parse(PolicyKind::ServiceControl, guard).unwrap();
+    let guards = [vec![Attached::new("p-examplepolicyid", Arc::new(guard))]];
+    let context = Context::new()
+        .with("aws:username", "ann")
+        .with("aws:SecureTransport", "true");
+    let tried = |action, guards_of| {
+        let simulation = Simulation {
+            service_control: &guards,
+            guards_of,
+            ..simulation(&identity, &context)
+        };
+        simulate(&simulation, action, "arn:aws:s3:::b/ann/x")
+    };
+    let own = PolicySourceId::new("arn:aws:iam::123456789012:policy/p");
+    let allowed = tried("s3:GetObject", GuardsOf::Organisation);
+    assert_eq!(allowed.decision, SimulatedDecision::Allowed);
+    assert_eq!(allowed.allowed_by_organisation, Some(true));
+    assert_eq!(
+        allowed
+            .matched
+            .iter()
+            .map(|matched| &matched.source)
+            .collect::<Vec<_>>(),
+        [&own]
+    );
+    let denied = tried("s3:PutObject", GuardsOf::Organisation);
+    assert_eq!(denied.decision, SimulatedDecision::ExplicitDeny);
+    assert_eq!(denied.allowed_by_organisation, Some(false));
+    assert!(denied.matched.is_empty() && denied.missing_context.is_empty());
+    let brought = tried("s3:PutObject", GuardsOf::Request);
+    assert_eq!(brought.missing_context, ["aws:PrincipalTag/secret"]);
+    assert!(brought.matched.is_empty());
 }
 
 proptest! {

@@ -1,10 +1,15 @@
 //! What would be decided, and what policies ask about.
 
+mod told;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use moho_iam::action::iam;
-use moho_iam::authz::{Attached, Context, Permit, PrincipalPolicies, Simulated, Simulation, simulate};
+use moho_iam::authz::{
+    Attached, Context, GuardsOf, Permit, PrincipalPolicies, SimulatedAsking, SimulatedCaller, Simulation,
+    simulate,
+};
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_store::iam::IamCode;
 use moho_terms::{AccountId, Arn};
@@ -12,6 +17,7 @@ use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::iam::{shapes, simulation as ops};
 use moho_wire::{Failure, Reply};
 
+use self::told::told;
 use super::{act, refusal};
 use crate::handlers::Asked;
 use crate::handlers::paging::{Asking, Listing};
@@ -27,12 +33,20 @@ struct Trial {
     identity: Vec<Attached>,
     boundary: Option<Attached>,
     service_control: Vec<Vec<Attached>>,
-    resource_policy: Option<Attached>,
-    caller: Option<Arn>,
+    guards_of: GuardsOf,
+    asks: Option<Asks>,
     owner: Option<AccountId>,
     context: Context,
     actions: Vec<String>,
     resources: Vec<String>,
+}
+
+const RESOURCE_POLICY: &str = "ResourcePolicy";
+
+/// Who is to ask, and what the resource says about them.
+struct Asks {
+    caller: SimulatedCaller,
+    resource_policy: Option<Attached>,
 }
 
 /// `SimulateCustomPolicy`
@@ -46,8 +60,8 @@ pub(crate) async fn custom(
         identity: inputs(PolicyKind::Inline, "PolicyInputList", request.policy_input_list)?,
         boundary: boundary(request.permissions_boundary_policy_input_list)?,
         service_control: organization(levels)?,
-        resource_policy: resource_policy(request.resource_policy)?,
-        caller: request.caller_arn.map(|arn| parsed(&arn)).transpose()?,
+        guards_of: GuardsOf::Request,
+        asks: asks(request.caller_arn, None, request.resource_policy)?,
         owner: owner(request.resource_owner)?,
         context: context(request.context_entries)?,
         actions: request.action_names,
@@ -79,13 +93,12 @@ pub(crate) async fn principal(
     let more = request.policy_input_list.unwrap_or_default();
     identity.extend(inputs(PolicyKind::Inline, "PolicyInputList", more)?);
     let given = boundary(request.permissions_boundary_policy_input_list)?;
-    let caller = request.caller_arn.map(|arn| parsed(&arn)).transpose()?;
     let trial = Trial {
         identity,
         boundary: given.or_else(|| found.boundary.clone()),
         service_control: guards(&found, &source),
-        resource_policy: resource_policy(request.resource_policy)?,
-        caller: Some(caller.unwrap_or(source)),
+        guards_of: GuardsOf::Organisation,
+        asks: asks(request.caller_arn, Some(source), request.resource_policy)?,
         owner: owner(request.resource_owner)?,
         context: context(request.context_entries)?,
         actions: request.action_names,
@@ -163,7 +176,8 @@ fn check(trial: &Trial, limit: usize) -> Result<(), Failure> {
         return Err(invalid("Each action name is service:Action, without wildcards."));
     }
     let levels = trial.service_control.iter().flatten();
-    let single = trial.boundary.iter().chain(&trial.resource_policy);
+    let of_resource = trial.asks.iter().filter_map(|asks| asks.resource_policy.as_ref());
+    let single = trial.boundary.iter().chain(of_resource);
     let documents = trial.identity.iter().chain(levels).chain(single);
     let size = |policy: &Attached| policy.document.as_str().len() / 256 + policy.document.statement_count();
     let size: usize = documents.map(size).sum();
@@ -185,8 +199,11 @@ fn results(trial: &Trial, start: usize, limit: usize) -> (Vec<shapes::Evaluation
         identity: &trial.identity,
         boundary: trial.boundary.as_ref(),
         service_control: &trial.service_control,
-        resource: trial.resource_policy.as_ref(),
-        caller: trial.caller.as_ref(),
+        guards_of: trial.guards_of,
+        asks: trial.asks.as_ref().map(|asks| SimulatedAsking {
+            caller: &asks.caller,
+            resource: asks.resource_policy.as_ref(),
+        }),
         resource_owner: trial.owner,
         context: &trial.context,
     };
@@ -209,77 +226,6 @@ fn results(trial: &Trial, start: usize, limit: usize) -> (Vec<shapes::Evaluation
     }
     (results, all)
 }
-
-fn told(action: &str, resource: &str, simulated: &Simulated) -> shapes::EvaluationResult {
-    let statements = |simulated: &Simulated| {
-        let matched = simulated.matched.iter().map(|matched| {
-            let (id, kind) = source(matched.source.as_str());
-            let place = |place: moho_iam::authz::TextPosition| shapes::Position {
-                line: Some(i64::from(place.line)),
-                column: Some(i64::from(place.column)),
-            };
-            shapes::Statement {
-                source_policy_id: Some(id),
-                source_policy_type: Some(kind.to_owned()),
-                start_position: Some(place(matched.start)),
-                end_position: Some(place(matched.end)),
-            }
-        });
-        matched.collect::<Vec<_>>()
-    };
-    let boundary = simulated
-        .allowed_by_boundary
-        .map(|allowed| shapes::PermissionsBoundaryDecisionDetail {
-            allowed_by_permissions_boundary: Some(allowed),
-        });
-    let decision = simulated.decision.as_str().to_owned();
-    shapes::EvaluationResult {
-        eval_action_name: Some(action.to_owned()),
-        eval_resource_name: Some(resource.to_owned()),
-        eval_decision: Some(decision.clone()),
-        matched_statements: Some(statements(simulated)),
-        missing_context_values: Some(simulated.missing_context.clone()),
-        organizations_decision_detail: simulated.allowed_by_organisation.map(|allowed| {
-            shapes::OrganizationsDecisionDetail {
-                allowed_by_organizations: Some(allowed),
-            }
-        }),
-        permissions_boundary_decision_detail: boundary.clone(),
-        eval_decision_details: None,
-        resource_specific_results: Some(vec![shapes::ResourceSpecificResult {
-            eval_resource_name: Some(resource.to_owned()),
-            eval_resource_decision: Some(decision),
-            matched_statements: Some(statements(simulated)),
-            missing_context_values: Some(simulated.missing_context.clone()),
-            eval_decision_details: None,
-            permissions_boundary_decision_detail: boundary,
-        }]),
-    }
-}
-
-/// A policy's name and the kind of its source, as AWS tells them.
-fn source(id: &str) -> (String, &'static str) {
-    if let Some((owner, name)) = id.split_once("/inline:") {
-        let kind = match owner.split('/').next() {
-            Some("role") => "role",
-            Some("group") => "group",
-            _ => "user",
-        };
-        return (name.to_owned(), kind);
-    }
-    let name = id.rsplit('/').next().unwrap_or(id).to_owned();
-    if id.starts_with("arn:aws:iam::aws:") {
-        (name, "aws-managed")
-    } else if id.starts_with("arn:") {
-        (name, "user-managed")
-    } else if id == RESOURCE_POLICY {
-        (name, "resource")
-    } else {
-        (name, "none")
-    }
-}
-
-const RESOURCE_POLICY: &str = "ResourcePolicy";
 
 /// `GetContextKeysForCustomPolicy`; the permit says that it may be asked.
 pub(crate) fn keys_of_custom(
@@ -355,6 +301,32 @@ fn resource_policy(text: Option<String>) -> Result<Option<Attached>, Failure> {
     text.map(parse).transpose()
 }
 
+/// Who asks: whom the request says, else the principal itself, who is no group where the resource has a policy.
+fn asks(
+    given: Option<String>,
+    principal: Option<Arn>,
+    policy: Option<String>,
+) -> Result<Option<Asks>, Failure> {
+    let resource_policy = resource_policy(policy)?;
+    let caller =
+        match given {
+            Some(given) => {
+                let caller = SimulatedCaller::new(parsed(&given)?);
+                Some(caller.ok_or_else(|| {
+                    invalid("CallerArn is the ARN of a user, a role or a session of a role.")
+                })?)
+            }
+            None => principal.and_then(SimulatedCaller::new),
+        };
+    if caller.is_none() && resource_policy.is_some() {
+        return Err(invalid("CallerArn is required where a ResourcePolicy is given."));
+    }
+    Ok(caller.map(|caller| Asks {
+        caller,
+        resource_policy,
+    }))
+}
+
 fn resources(asked: Option<Vec<String>>) -> Vec<String> {
     asked
         .filter(|resources| !resources.is_empty())
@@ -406,8 +378,8 @@ mod tests {
             identity: inputs(PolicyKind::Inline, "PolicyInputList", vec![text]).unwrap(),
             boundary: None,
             service_control: Vec::new(),
-            resource_policy: None,
-            caller: None,
+            guards_of: GuardsOf::Request,
+            asks: None,
             owner: None,
             context: Context::new(),
             actions: vec!["s3:GetObject".to_owned()],
@@ -422,6 +394,49 @@ mod tests {
         assert_eq!((first.len(), all), (50, 120));
         let (last, _) = results(&trial, 100, 1000);
         assert_eq!(last.len(), 20);
+    }
+
+    #[test]
+    fn a_resources_policy_is_tried_for_somebody_or_not_at_all() {
+        let deny = r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}"#;
+        let user = "arn:aws:iam::123456789012:user/ann";
+        let group = "arn:aws:iam::123456789012:group/all";
+        let tried = |caller: Option<&str>, principal: Option<&str>, policy: Option<&str>| {
+            let principal = principal.map(|arn| arn.parse().unwrap());
+            let asks = asks(caller.map(str::to_owned), principal, policy.map(str::to_owned));
+            asks.map(|asks| {
+                let trial = Trial { asks, ..trial(1, 1) };
+                let (results, _) = results(&trial, 0, 1);
+                results[0].eval_decision.clone().unwrap()
+            })
+            .map_err(|failure| match failure {
+                Failure::Service { code, .. } => code,
+                other => panic!("{other:?}"),
+            })
+        };
+        for (caller, principal, policy, expected) in [
+            (Some(user), None, Some(deny), Ok("explicitDeny")),
+            (None, Some(user), Some(deny), Ok("explicitDeny")),
+            (Some(user), Some(group), Some(deny), Ok("explicitDeny")),
+            (None, None, Some(deny), Err("InvalidInput")),
+            (None, Some(group), Some(deny), Err("InvalidInput")),
+            (Some(group), None, Some(deny), Err("InvalidInput")),
+            (
+                Some("arn:aws:iam::123456789012:root"),
+                None,
+                None,
+                Err("InvalidInput"),
+            ),
+            (None, Some(group), None, Ok("allowed")),
+            (None, None, None, Ok("allowed")),
+        ] {
+            let told = tried(caller, principal, policy);
+            assert_eq!(
+                told.as_deref().map_err(|code| *code),
+                expected,
+                "{caller:?} {principal:?} {policy:?}"
+            );
+        }
     }
 
     #[test]

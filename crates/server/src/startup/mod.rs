@@ -12,6 +12,7 @@ pub(crate) mod long_lived;
 mod platform;
 mod probed;
 pub(crate) mod watched;
+pub(crate) mod ways_in;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -124,6 +125,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let authenticator = authenticator(config, &session_key, &store, whose)?;
     posture.extend(config.static_credentials.as_ref().map(fixed::posture));
     posture.extend(long_lived::posture(&store.long_lived_credentials()?));
+    posture.extend(ways_in::posture(&store.ways_in()?, &config.federation));
     let door = door(kms.attestation(), &store)?;
     let closing = Closing::new();
     let counting = counting(config, (&store, &clock), (&last_use, &journal))?;

@@ -98,7 +98,7 @@ def test_while_the_door_is_open_a_provider_has_to_lead_somebody_in(make_moho, is
     assert "NO WAY IN" not in server.log_text()
     server.start()
     [told] = re.findall(r"NO WAY IN[^\"]*", server.log_text())
-    assert URL in told and "federation.issuers" in told
+    assert URL in told and "in `federation.issuers` and restart" in told
     command = [str(binary()), "doctor", "--json", "--data", str(server.data), *trusting(issuer)]
     looked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     found = [each for each in json.loads(looked.stdout)["findings"] if "NO WAY IN" in each["what"]]

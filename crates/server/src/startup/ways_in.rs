@@ -9,7 +9,12 @@ use crate::config::FederationConfig;
 pub(crate) const CURE: &str = "name the issuer of one of its providers in `federation.issuers` and restart, or have a session \
     of its Admin role that lives set another (docs/operations.md, `From the first start to federated access`)";
 
-/// What the start-up lines say; `None` while the door is open, or if the settings name an issuer that the account trusts.
+/// What the start-up lines say, with what to do.
+pub(super) fn loudly(found: &WaysIn, settings: &FederationConfig) -> Option<String> {
+    posture(found, settings).map(|said| format!("{said}: {CURE}"))
+}
+
+/// What is the case; `None` while the door is open, or if the settings name an issuer that the account trusts.
 pub(crate) fn posture(found: &WaysIn, settings: &FederationConfig) -> Option<String> {
     let named = |issuer: &String| settings.issuers.iter().any(|named| named.as_str() == issuer);
     if found.provider == IdentityProvider::None || found.issuers.iter().any(named) {
@@ -52,5 +57,16 @@ mod tests {
         assert!(none.starts_with("NO WAY IN") && none.contains("has no OpenID Connect provider"));
         let other = said(IdentityProvider::Set, &[one], &["https://one.example/", two]).unwrap();
         assert!(other.contains("it has https://one.example)"), "{other}");
+        let found = WaysIn {
+            provider: IdentityProvider::Set,
+            issuers: Vec::new(),
+        };
+        let settings = FederationConfig {
+            issuers: Vec::new(),
+            key_hosts: Vec::new(),
+            ca: None,
+        };
+        let loudly = loudly(&found, &settings).unwrap();
+        assert!(loudly.ends_with(CURE), "{loudly}");
     }
 }

@@ -4,7 +4,7 @@
 //! begins with it, as tools look for it; the next step follows. Nothing here repeats a tenant's words, and nothing
 //! tells an unseen resource from an absent one.
 
-use moho_terms::Region;
+use moho_terms::{Region, Timestamp};
 
 use super::Failure;
 
@@ -34,11 +34,7 @@ impl Failure {
             Self::MalformedAuthentication(message) => format!("{message} {}", well_formed(reader)),
             Self::UnknownCredentials => format!("{UNKNOWN} {}", known(reader)),
             Self::BadSignature => BAD_SIGNATURE.to_owned(),
-            Self::ExpiredCredentials { ended } => format!(
-                "The security token included in the request is expired: it ended at {ended}. Get new credentials: \
-                 `moho login`, or AssumeRole while another session lives; on the server's machine, before the first identity \
-                 provider is set, `moho credentials`."
-            ),
+            Self::ExpiredCredentials { ended } => expired(*ended),
             Self::WrongScope(message) => format!(
                 "{message} Set the client's signing name for the API you call, and let an AWS SDK sign the request."
             ),
@@ -58,9 +54,7 @@ impl Failure {
                 format!("This path does not take this method, only {methods}.")
             }
             Self::UnknownOperation { operation, version } => operations(operation, version),
-            Self::UnknownService(service) => format!(
-                "The service '{service}', for which the request is signed, is not served here. {SERVED}"
-            ),
+            Self::UnknownService(service) => unserved(service),
             Self::ModelNotFound(model) => {
                 let named = model
                     .as_ref()
@@ -148,6 +142,18 @@ fn known(reader: Reader) -> &'static str {
              before the first identity provider is set, `moho credentials`."
         }
     }
+}
+
+fn expired(ended: Timestamp) -> String {
+    format!(
+        "The security token included in the request is expired: it ended at {ended}. Get new credentials: `moho login`, or \
+         AssumeRole while another session lives; on the server's machine, before the first identity provider is set, `moho \
+         credentials`."
+    )
+}
+
+fn unserved(service: &str) -> String {
+    format!("The service '{service}', for which the request is signed, is not served here. {SERVED}")
 }
 
 fn wrong_region(asked: Option<&Region>, served: &Region) -> String {

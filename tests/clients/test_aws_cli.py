@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from identity_provider import PlayedIssuer
 from serving import MODEL, UNGRANTED, Credentials
 from signing import bearer_key, replaced
 
@@ -159,31 +160,36 @@ def test_invoke_model_writes_the_answer_to_a_file(aws, tmp_path):
     assert "Paris" in json.loads(answer.read_text())["generation"]
 
 
-PROVIDER = [
-    "iam",
-    "create-open-id-connect-provider",
-    "--url",
-    "https://login.example.com",
-    "--client-id-list",
-    "moho",
-    "--thumbprint-list",
-    "0123456789abcdef0123456789abcdef01234567",
-]
+def setting(url: str) -> list[str]:
+    """What an administrator types to set an identity provider."""
+    thumbprints = ["--thumbprint-list", "0123456789abcdef0123456789abcdef01234567"]
+    return ["iam", "create-open-id-connect-provider", "--url", url, "--client-id-list", "moho", *thumbprints]
 
 
-def test_the_first_identity_provider_closes_the_door_for_good(aws, make_moho):
-    server = make_moho().start()
+@pytest.fixture
+def issuer(tmp_path):
+    played = PlayedIssuer(tmp_path)
+    yield played
+    played.end()
+
+
+def test_the_first_identity_provider_closes_the_door_for_good(aws, make_moho, issuer):
+    trusting = ("--federation-issuer", issuer.issuer, "--federation-ca", str(issuer.certificate.authority))
+    server = make_moho(arguments=trusting).start()
+    provider = setting(issuer.issuer)
     admin = server.credentials("Admin")
     assert server.run_credentials("Developer").returncode == 0
 
-    refused = aws(*PROVIDER, credentials=server.credentials("Developer"), server=server)
+    away = aws(*setting("https://login.example.com"), credentials=admin, server=server)
+    assert_refused(away, "OpenIdIdpCommunicationError")
+    refused = aws(*provider, credentials=server.credentials("Developer"), server=server)
     assert_refused(refused, "AccessDenied")
     assert server.run_credentials("Developer").returncode == 0
 
-    created = printed(aws(*PROVIDER, credentials=admin, server=server))
-    assert created["OpenIDConnectProviderArn"].endswith(":oidc-provider/login.example.com")
+    created = printed(aws(*provider, credentials=admin, server=server))
+    assert created["OpenIDConnectProviderArn"].endswith(f":oidc-provider/{issuer.name}")
     assert server.run_credentials("Developer").returncode != 0
-    assert_refused(aws(*PROVIDER, credentials=admin, server=server), "EntityAlreadyExists")
+    assert_refused(aws(*provider, credentials=admin, server=server), "EntityAlreadyExists")
     # What was issued before lives to its end.
     printed(aws("sts", "get-caller-identity", credentials=admin, server=server))
 

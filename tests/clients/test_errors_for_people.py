@@ -105,7 +105,7 @@ def test_an_expired_key_says_when_and_how_to_go_on(moho):
         key = short_bearer_key(moho.credentials(), 60)
     with pytest.raises(openai.AuthenticationError) as refused:
         asked(with_key(moho, key))
-    message = told(refused.value, "`moho credentials`", "AssumeRole")
+    message = told(refused.value, "`moho login`", "`moho credentials`", "AssumeRole")
     [ended] = re.findall(r"is expired: it ended at (\S+Z)\.", message)
     ago = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(ended)
     assert datetime.timedelta(minutes=8) < ago < datetime.timedelta(minutes=12)
@@ -127,7 +127,7 @@ def test_credentials_of_another_server_are_told(moho, make_moho):
         client = moho.boto3("sts")
         client._request_signer._credentials = type(client._request_signer._credentials)(foreign.access_key_id, foreign.secret_access_key, foreign.session_token)
         client.get_caller_identity()
-    told_aws(refused.value, "InvalidClientTokenId", "older data directory", "`moho credentials`")
+    told_aws(refused.value, "InvalidClientTokenId", "older data directory", "`moho login`", "`moho credentials`")
 
 
 def test_a_base_url_without_v1_is_told_what_it_lacks(moho):

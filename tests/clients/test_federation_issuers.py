@@ -5,6 +5,7 @@ import time
 
 import jwt
 import pytest
+from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from federating import Federated, authorities, trust
@@ -27,7 +28,8 @@ def unwell(tmp_path):
         server = Moho(tmp_path / "data", models={}, arguments=(*issuers, "--federation-ca", str(known)))
         begun.extend([server, sick, healthy])
         federated = Federated(server.start())
-        arns = {issuer.issuer: federated.trusts(issuer.issuer, ["moho"]) for issuer in (sick, healthy)}
+        # The first is asked for its keys, as it closes the door.
+        arns = {issuer.issuer: federated.trusts(issuer.issuer, ["moho"]) for issuer in (healthy, sick)}
         roles = [
             federated.role(name, trust(arns[issuer.issuer])) for name, issuer in (("Sick", sick), ("Healthy", healthy))
         ]
@@ -159,15 +161,20 @@ def test_known_keys_stay_good_while_their_issuer_is_away(unwell):
 
 
 def test_an_issuer_that_nobody_named_is_never_asked(make_moho, tmp_path):
-    stranger = PlayedIssuer(tmp_path / "stranger")
-    federated = Federated(make_moho(models={}).start())
+    stranger, named = PlayedIssuer(tmp_path / "stranger"), PlayedIssuer(tmp_path / "named")
+    issuer = ("--federation-issuer", named.issuer, "--federation-ca", str(named.certificate.authority))
+    federated = Federated(make_moho(models={}, arguments=issuer).start())
     try:
+        with pytest.raises(ClientError, match="OpenIdIdpCommunicationError"):
+            federated.trusts(stranger.issuer, ["moho"])
+        federated.trusts(named.issuer, ["moho"])
         provider = federated.trusts(stranger.issuer, ["moho"])
         arn = federated.role("Stranger", trust(provider))
         assert federated.refused(arn, stranger.token())[:2] == ("InvalidIdentityToken", 400)
         assert stranger.asked == []
     finally:
         stranger.end()
+        named.end()
 
 
 def test_a_weak_key_is_none(unwell):

@@ -1,8 +1,15 @@
 """Identity providers with boto3: OpenID Connect and SAML, as an administrator sets them up."""
 
-import pytest
+import json
+import re
+import subprocess
 
-from serving import Moho
+import boto3
+import pytest
+from botocore.config import Config
+
+from identity_provider import PlayedIssuer
+from serving import Moho, binary
 from sts import refused
 
 METADATA = """<?xml version="1.0" encoding="UTF-8"?>
@@ -20,19 +27,99 @@ URL = "https://idp.example.org/realms/one"
 THUMBPRINT = "0123456789abcdef0123456789abcdef01234567"
 
 
+def trusting(*issuers: PlayedIssuer) -> tuple[str, ...]:
+    """Settings that name these issuers."""
+    named = tuple(part for issuer in issuers for part in ("--federation-issuer", issuer.issuer))
+    return (*named, "--federation-ca", str(issuers[0].certificate.authority))
+
+
 @pytest.fixture(scope="module")
-def iam(tmp_path_factory):
-    """The administrator of a server; sessions are made before the first provider closes the door."""
-    server = Moho(tmp_path_factory.mktemp("providers") / "data", models={})
+def issuer(tmp_path_factory):
+    played = PlayedIssuer(tmp_path_factory.mktemp("issuer"))
+    yield played
+    played.end()
+
+
+@pytest.fixture(scope="module")
+def iam(tmp_path_factory, issuer):
+    """The administrator of a server whose door is closed: from then on any provider may be set."""
+    server = Moho(tmp_path_factory.mktemp("providers") / "data", models={}, arguments=trusting(issuer))
     try:
         server.start()
         admin = server.boto3("iam", "Admin")
+        server.credentials("Developer")
+        first = admin.create_open_id_connect_provider(Url=issuer.issuer)["OpenIDConnectProviderArn"]
+        admin.delete_open_id_connect_provider(OpenIDConnectProviderArn=first)
         admin.account = server.boto3("sts", "Admin").get_caller_identity()["Account"]
         admin.developer = server.boto3("iam", "Developer")
         yield admin
         server.assert_unharmed()
     finally:
         server.end()
+
+
+def test_while_the_door_is_open_a_provider_has_to_lead_somebody_in(make_moho, issuer, tmp_path):
+    """A typing error must not close the only way in for good."""
+    away = PlayedIssuer(tmp_path)
+    away.end()
+    server = make_moho(models={}, arguments=(*trusting(issuer, away), "--log-format", "json")).start()
+    iam = server.boto3("iam", "Admin")
+    create = iam.create_open_id_connect_provider
+
+    def nothing_was_made():
+        assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
+        assert server.run_credentials("Developer").returncode == 0
+
+    for url in (URL, issuer.issuer + "/", issuer.issuer + "/x"):
+        code, message, status = refused(create, Url=url)
+        assert (code, status) == ("OpenIdIdpCommunicationError", 400)
+        assert message.startswith("Nothing was made") and url in message
+        assert "`federation.issuers` does not name it" in message and "restart" in message
+        nothing_was_made()
+    code, message, status = refused(create, Url=away.issuer)
+    assert (code, status) == ("OpenIdIdpCommunicationError", 400)
+    assert "it cannot be connected to" in message and "ask again" in message
+    nothing_was_made()
+
+    # Who may not set a provider makes the server ask nobody.
+    asked = len(issuer.asked)
+    assert refused(server.boto3("iam").create_open_id_connect_provider, Url=issuer.issuer).code == "AccessDenied"
+    assert len(issuer.asked) == asked
+    arn = create(Url=issuer.issuer)["OpenIDConnectProviderArn"]
+    assert server.run_credentials("Developer").returncode != 0
+    # As the door is closed now, there is nothing to be lost.
+    create(Url=URL)
+
+    assert server.stop() == 0
+    assert "NO WAY IN" not in server.log_text()
+    server.start()
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+    assert server.stop() == 0
+    assert "NO WAY IN" not in server.log_text()
+    server.start()
+    [told] = re.findall(r"NO WAY IN[^\"]*", server.log_text())
+    assert URL in told and "in `federation.issuers` and restart" in told
+    command = [str(binary()), "doctor", "--json", "--data", str(server.data), *trusting(issuer)]
+    looked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    found = [each for each in json.loads(looked.stdout)["findings"] if "NO WAY IN" in each["what"]]
+    assert [(each["check"], each["level"]) for each in found] == [("providers", "warning")]
+    assert "federation.issuers" in found[0]["cure"]
+
+    # The way back of whoever may start moho, once no session lives.
+    assert server.stop() == 0
+    account = arn.split(":")[4]
+    server.arguments = (*server.arguments, "--dev-static-credentials", f"rescue:of-this-machine:{account}")
+    server.start()
+    rescue = boto3.client(
+        "iam",
+        endpoint_url=server.url,
+        verify=str(server.authority),
+        region_name="us-east-1",
+        aws_access_key_id="rescue",
+        aws_secret_access_key="of-this-machine",
+        config=Config(proxies={}),
+    )
+    assert rescue.create_open_id_connect_provider(Url=issuer.issuer)["OpenIDConnectProviderArn"] == arn
 
 
 def test_an_openid_connect_provider(iam):

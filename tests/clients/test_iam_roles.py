@@ -187,6 +187,8 @@ def test_inline_policies(account):
     before = account.iam.list_role_policies(RoleName=name)["PolicyNames"]
     said = refused("LimitExceeded", account.iam.put_role_policy, RoleName=name, PolicyName="more", PolicyDocument=long)
     assert said == f"Maximum policy size of 10240 bytes exceeded for role {name}"
+    alone = refused("LimitExceeded", account.iam.put_role_policy, RoleName=name, PolicyName="more", PolicyDocument="x" * 11_000)
+    assert alone == said
     assert account.iam.list_role_policies(RoleName=name)["PolicyNames"] == before
 
 
@@ -284,7 +286,7 @@ def test_service_linked_roles_are_made_for_services_and_changed_by_nobody(accoun
     refused("InvalidInput", account.iam.create_service_linked_role, AWSServiceName="nobody.amazonaws.com")
     for change, arguments in [
         (account.iam.delete_role, {}),
-        (account.iam.update_role, {"Description": "mine"}),
+        (account.iam.update_role, {"Description": "mine", "MaxSessionDuration": 7200}),
         (account.iam.update_assume_role_policy, {"PolicyDocument": account.own()}),
         (account.iam.put_role_policy, {"PolicyName": "p", "PolicyDocument": policy()}),
         (account.iam.attach_role_policy, {"PolicyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}),
@@ -293,6 +295,10 @@ def test_service_linked_roles_are_made_for_services_and_changed_by_nobody(accoun
         (account.iam.tag_role, {"Tags": [{"Key": "a", "Value": "b"}]}),
     ]:
         refused("UnmodifiableEntity", change, RoleName=name, **arguments)
+    described = account.iam.update_role_description(RoleName=name, Description="as at AWS")["Role"]
+    assert described["Description"] == "as at AWS"
+    account.iam.update_role(RoleName=name, Description="ours")
+    assert account.iam.get_role(RoleName=name)["Role"]["Description"] == "ours"
     refused("AccessDenied", account.sts.assume_role, RoleArn=made["Arn"], RoleSessionName="me")
     other = account.role()["RoleName"]
     refused("PolicyNotAttachable", account.iam.attach_role_policy, RoleName=other, PolicyArn=attached[0]["PolicyArn"])

@@ -128,7 +128,8 @@ def exported(lines: str) -> dict[str, str]:
 def test_a_browser_logs_in_and_every_tool_follows(home, federated, role):
     lines = home.log_in(*home.whom)
     shell = exported(lines)
-    assert shell["AWS_PROFILE"] == "moho" and "AWS_SECRET_ACCESS_KEY" not in shell
+    assert shell.keys() - {"PATH", "PWD", "SHLVL", "_"} == {"AWS_PROFILE", "OPENAI_BASE_URL", "OPENAI_API_KEY", "SSL_CERT_FILE"}
+    assert shell["AWS_PROFILE"] == "moho"
     asked = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
     aws = ["aws", "sts", "get-caller-identity", "--query", "Arn", "--output", "text"]
     expected = f"arn:aws:sts::{federated.account}:assumed-role/Person/alice@example.com"
@@ -142,6 +143,39 @@ def test_a_browser_logs_in_and_every_tool_follows(home, federated, role):
         assert said.output_text
 
 
+def test_a_shell_that_logged_in_keeps_its_own_authorities_and_its_own_aws(home, federated, provider):
+    """What is meant for moho goes to moho alone, and whom the shell trusted before it trusts still."""
+    home.environment["SSL_CERT_FILE"] = str(provider.certificate.authority)
+    lines = home.log_in(*home.whom)
+    shell = exported(lines)
+    bundle = Path(shell["SSL_CERT_FILE"])
+    assert bundle == home.kept().with_suffix(".pem")
+    for authority in (provider.certificate.authority, federated.moho.authority):
+        assert authority.read_text().strip() in bundle.read_text()
+    # The OpenAI SDK as it is, with nothing but what was printed.
+    asks = "from openai import OpenAI; print([model.id for model in OpenAI().models.list()])"
+    found = subprocess.run(
+        [sys.executable, "-c", asks], env=home.environment | shell, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert MODEL in found.stdout, found.stderr
+    home.environment["SSL_CERT_FILE"] = str(bundle)
+    again = exported(home.process("moho", "--format", "env").stdout)
+    assert bundle.read_text().count("BEGIN CERTIFICATE") == 2 and again["SSL_CERT_FILE"] == str(bundle)
+    del home.environment["SSL_CERT_FILE"]
+    assert exported(home.process("moho", "--format", "env").stdout)["SSL_CERT_FILE"] == str(bundle)
+    system = Path("/etc/ssl/certs/ca-certificates.crt")
+    if system.exists():
+        assert system.read_text().strip() in bundle.read_text()
+    # Another profile's tools go where they went before.
+    config = home.folder / ".aws/config"
+    config.write_text(config.read_text() + "\n[profile work]\nregion = eu-west-1\n")
+    where = "import boto3; print(boto3.Session(profile_name='work').client('s3', aws_access_key_id='x', aws_secret_access_key='y').meta.endpoint_url)"
+    asked = subprocess.run(
+        [sys.executable, "-c", where], env=home.environment | shell, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert "amazonaws.com" in asked.stdout, asked.stderr
+
+
 def test_what_is_kept_is_private_and_what_is_written_is_a_profile(home, federated):
     config = home.folder / ".aws/config"
     config.parent.mkdir()
@@ -149,7 +183,7 @@ def test_what_is_kept_is_private_and_what_is_written_is_a_profile(home, federate
     home.log_in(*home.whom, "--region", "us-east-1")
     kept = home.kept()
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600 and stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
-    assert [path.name for path in kept.parent.iterdir() if path.suffix not in (".json", ".lock")] == []
+    assert [path.name for path in kept.parent.iterdir() if path.suffix not in (".json", ".lock", ".pem")] == []
     parsed = configparser.RawConfigParser()
     parsed.read(config)
     assert dict(parsed["profile moho"]) == {
@@ -261,6 +295,9 @@ def test_who_may_not_have_the_role_gets_no_profile(home, federated):
     printed, said = begun.communicate(timeout=PATIENCE)
     assert begun.returncode == REFUSED and printed == ""
     assert "AccessDenied" in said and "Not authorized to perform sts:AssumeRoleWithWebIdentity" in said
+    assert f"The trust policy of {absent} has to allow" in said
+    assert f"oidc-provider/{home.provider.name}" in said and f"{home.provider.name}:aud = {CLIENT}" in said
+    assert f"{home.provider.name}:sub = alice" in said, said
     assert not home.kept().exists() and not (home.folder / ".aws/config").exists()
 
 

@@ -56,7 +56,7 @@ pub enum DoorClosed {
     NotDevelopment,
     /// An identity provider is set.
     #[error(
-        "the bootstrap door closed for good when an identity provider was set: only a session that still lives can make another (AssumeRole)"
+        "the bootstrap door closed for good when an identity provider was set: log in with it (`moho login`), or let a session that still lives make another (AssumeRole)"
     )]
     IdentityProviderSet,
     /// The peer is not the user the server runs as.

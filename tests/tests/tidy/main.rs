@@ -3,6 +3,7 @@
 //! Each rule collects every offence before it fails, so that one run tells all.
 
 mod arrows;
+mod documents;
 mod manifests;
 mod sources;
 mod words;

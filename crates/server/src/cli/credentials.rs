@@ -115,7 +115,8 @@ fn endpoint(data: &Path) -> anyhow::Result<Endpoint> {
 async fn ask(data: &Path, wish: &Wish) -> Result<TemporaryCredentials, Failure> {
     let mut sts = Sts::at(&door::socket_path(data)).await.map_err(|error| {
         let error = error.context(
-            "the bootstrap door does not answer: moho is not running, or the door is closed for good",
+            "the bootstrap door does not answer: moho is not running, or the door is closed for good, as there is an identity \
+             provider: then `moho login`",
         );
         Failure::new(Exit::InTheWay, error)
     })?;
@@ -201,30 +202,17 @@ impl Printed {
 
     /// Lines for a POSIX shell: the AWS CLI and SDKs, the OpenAI SDK, curl.
     fn lines(&self) -> String {
-        let credentials = [
+        let openai = self.openai_url();
+        let mut pairs = vec![
             ("AWS_ACCESS_KEY_ID", self.access_key_id.as_str()),
             ("AWS_SECRET_ACCESS_KEY", &self.secret_access_key),
             ("AWS_SESSION_TOKEN", &self.session_token),
-        ];
-        self.exports(&credentials)
-    }
-
-    /// The same with the profile of a login in the place of AWS's credentials.
-    pub(super) fn profile_lines(&self, profile: &str) -> String {
-        let unset = "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN";
-        format!("{unset}\n{}", self.exports(&[("AWS_PROFILE", profile)]))
-    }
-
-    fn exports(&self, credentials: &[(&str, &str)]) -> String {
-        let openai = format!("{}/v1", self.endpoint);
-        let mut pairs = credentials.to_vec();
-        pairs.extend([
-            ("AWS_REGION", self.region.as_str()),
+            ("AWS_REGION", &self.region),
             ("AWS_DEFAULT_REGION", &self.region),
             ("AWS_ENDPOINT_URL", &self.endpoint),
             ("OPENAI_BASE_URL", &openai),
             ("OPENAI_API_KEY", &self.bearer_token),
-        ]);
+        ];
         if let Some(ca) = self.ca_file.as_deref() {
             pairs.extend([
                 ("AWS_CA_BUNDLE", ca),
@@ -232,6 +220,39 @@ impl Printed {
                 ("CURL_CA_BUNDLE", ca),
             ]);
         }
+        exports(vec![self.head()], &pairs)
+    }
+
+    /// Lines for somebody who logged in: the profile has all that AWS's tools need, so that nothing is said here that would
+    /// lead other profiles to moho. `authorities` is a file of all whom the shell is to trust.
+    pub(super) fn profile_lines(&self, profile: &str, authorities: Option<&Path>) -> String {
+        let openai = self.openai_url();
+        let mut pairs = vec![
+            ("AWS_PROFILE", profile),
+            ("OPENAI_BASE_URL", &openai),
+            ("OPENAI_API_KEY", &self.bearer_token),
+        ];
+        let mut head = vec![
+            self.head(),
+            "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN".to_owned(),
+        ];
+        let authorities = authorities.map(Path::to_string_lossy);
+        if let Some(authorities) = &authorities {
+            head.push(
+                "# SSL_CERT_FILE, for the OpenAI SDK: whom this shell trusted before, and moho's authority"
+                    .to_owned(),
+            );
+            pairs.push(("SSL_CERT_FILE", authorities));
+        }
+        exports(head, &pairs)
+    }
+
+    fn openai_url(&self) -> String {
+        format!("{}/v1", self.endpoint)
+    }
+
+    /// What a person has to know of the lines, as a comment.
+    fn head(&self) -> String {
         let mut head = format!("# until {}; secret until then", self.expiration);
         if let Some(private) = &self.private {
             head.push_str(&format!(
@@ -242,14 +263,17 @@ impl Printed {
             let path = socket.display().to_string().replace(char::is_control, "?");
             head.push_str(&format!(", and connect to {path}"));
         }
-        let exports = pairs
-            .iter()
-            .map(|(name, value)| format!("export {name}={}", quoted(value)));
-        std::iter::once(head)
-            .chain(exports)
-            .collect::<Vec<_>>()
-            .join("\n")
+        head
     }
+}
+
+fn exports(mut lines: Vec<String>, pairs: &[(&str, &str)]) -> String {
+    lines.extend(
+        pairs
+            .iter()
+            .map(|(name, value)| format!("export {name}={}", quoted(value))),
+    );
+    lines.join("\n")
 }
 
 fn text(secret: &Secret) -> anyhow::Result<Zeroizing<String>> {
@@ -314,6 +338,30 @@ mod tests {
             "\nexport OPENAI_BASE_URL=https://127.0.0.1:8443/v1\nexport OPENAI_API_KEY=bedrock-api-key-"
         ));
         assert_eq!(quoted("$(x)"), "'$(x)'");
+    }
+
+    #[test]
+    fn who_logged_in_leads_no_other_profile_to_moho() {
+        let lines = printed().profile_lines("moho", Some(Path::new("/a b/moho.pem")));
+        let exported: Vec<&str> = lines
+            .lines()
+            .filter_map(|line| line.strip_prefix("export ")?.split('=').next())
+            .collect();
+        assert_eq!(
+            exported,
+            [
+                "AWS_PROFILE",
+                "OPENAI_BASE_URL",
+                "OPENAI_API_KEY",
+                "SSL_CERT_FILE"
+            ]
+        );
+        assert!(
+            lines.ends_with("\nexport SSL_CERT_FILE='/a b/moho.pem'"),
+            "{lines}"
+        );
+        assert!(lines.contains("\nunset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN\n"));
+        assert!(!printed().profile_lines("moho", None).contains("SSL_CERT_FILE"));
     }
 
     #[test]

@@ -50,6 +50,15 @@ pub(crate) enum Unreachable {
     Crowded,
 }
 
+/// Why nobody could come in by an issuer's tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoWayIn {
+    #[error("the server's setting `federation.issuers` does not name it")]
+    Unnamed,
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
+}
+
 /// The issuers whose tokens are taken.
 pub(crate) struct Federation {
     issuers: BTreeMap<String, IssuerKeys>,
@@ -88,6 +97,16 @@ impl Federation {
     /// Whether tokens of this issuer are taken.
     pub(crate) fn takes(&self, issuer: &str) -> bool {
         self.issuers.contains_key(issuer)
+    }
+
+    /// Whether tokens of this issuer could be checked now. It is asked for its keys, within seconds, unless it gave them just
+    /// now: only for who may set it as a provider.
+    ///
+    /// # Errors
+    /// [`NoWayIn`]: nobody could come in by its tokens.
+    pub(crate) async fn reach(&self, issuer: &str) -> Result<(), NoWayIn> {
+        let keys = self.issuers.get(issuer).ok_or(NoWayIn::Unnamed)?;
+        Ok(keys.reach().await?)
     }
 
     /// Checks a token that `peer` brings: its signature by its issuer's keys. A key that is not known yet is asked for, but

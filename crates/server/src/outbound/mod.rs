@@ -25,7 +25,7 @@ use tokio_rustls::TlsConnector;
 pub use url::{HttpsUrl, Origin, OriginError, UrlError};
 
 /// Where Linux distributions keep the authorities that they trust.
-const SYSTEM_AUTHORITIES: [&str; 3] = [
+pub(crate) const SYSTEM_AUTHORITIES: [&str; 3] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/cert.pem",

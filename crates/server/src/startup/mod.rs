@@ -12,6 +12,7 @@ pub(crate) mod long_lived;
 mod platform;
 mod probed;
 pub(crate) mod watched;
+pub(crate) mod ways_in;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -122,8 +123,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let authorizer = Authorizer::new(policies, Arc::clone(&journal) as _, Arc::clone(&clock));
     let whose = (kms.attestation(), bootstrapped.account, clock.now());
     let authenticator = authenticator(config, &session_key, &store, whose)?;
-    posture.extend(config.static_credentials.as_ref().map(fixed::posture));
-    posture.extend(long_lived::posture(&store.long_lived_credentials()?));
+    posture.extend(who_gets_in(config, &store)?);
     let door = door(kms.attestation(), &store)?;
     let closing = Closing::new();
     let counting = counting(config, (&store, &clock), (&last_use, &journal))?;
@@ -299,6 +299,14 @@ fn posture(root_key: Residence) -> Vec<String> {
             "the root key is not in locked memory and may be written to swap: raise `ulimit -l`".to_owned(),
         ],
     }
+}
+
+/// What there is to say of who may come in, and of who cannot.
+fn who_gets_in(config: &Config, store: &Store) -> Result<Vec<String>, StartupError> {
+    let fixed = config.static_credentials.as_ref().map(fixed::posture);
+    let long_lived = long_lived::posture(&store.long_lived_credentials()?);
+    let nobody = ways_in::loudly(&store.ways_in()?, &config.federation);
+    Ok([fixed, long_lived, nobody].into_iter().flatten().collect())
 }
 
 fn make_private(directory: &Path) -> Result<(), StartupError> {

@@ -106,6 +106,11 @@ impl DoorSwitch {
         Self(watch::Sender::new(state))
     }
 
+    /// Whether the door stands open.
+    pub(crate) fn is_open(&self) -> bool {
+        *self.0.borrow() == DoorState::Open
+    }
+
     /// Closes the door's socket.
     pub(crate) fn close(&self) {
         self.0.send_replace(DoorState::Closed);

@@ -8,13 +8,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::error::Found;
 use super::names::subject;
 use super::roles::{modifiable, required};
-use super::{IamCode, IamError, Listed, Page, managed};
+use super::{EntityKind, IamCode, IamError, Listed, Page, managed};
 use crate::Store;
 
 /// How many managed policies a role may have.
 pub(crate) const ATTACHED: u32 = 10;
-/// How many bytes all inline policies of a role may have together, white space not counted.
-const INLINE_BYTES: usize = 10_240;
 
 /// A managed policy that is attached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,9 +62,10 @@ impl Store {
                 .execute(params![role.id, name, document.as_str()])?;
             let all = inline(transaction, &role.id)?;
             let bytes: usize = all.iter().map(|(_, text)| weight(text)).sum();
-            if bytes > INLINE_BYTES {
+            let most = EntityKind::Role.inline_bytes();
+            if bytes > most {
                 let message = format!(
-                    "Maximum policy size of {INLINE_BYTES} bytes exceeded for role {}",
+                    "Maximum policy size of {most} bytes exceeded for role {}",
                     role.name
                 );
                 return Err(IamCode::LimitExceeded.because(message).into());

@@ -26,6 +26,16 @@ impl EntityKind {
             Self::User => "user",
         }
     }
+
+    /// How many bytes all inline policies of one may have together, white space not counted, as at AWS.
+    #[must_use]
+    pub fn inline_bytes(self) -> usize {
+        match self {
+            Self::Group => 5120,
+            Self::Role => 10_240,
+            Self::User => 2048,
+        }
+    }
 }
 
 /// Somebody who has a managed policy.

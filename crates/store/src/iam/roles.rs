@@ -207,7 +207,7 @@ impl Store {
             .look(|connection| Ok(list(connection, account, prefix, page)?))
     }
 
-    /// Changes the role that the permit is for.
+    /// Changes the role that the permit is for. Of a service-linked role the description may be changed, as at AWS.
     ///
     /// # Errors
     /// [`IamError`]: `NoSuchEntity`, `UnmodifiableEntity`.
@@ -218,7 +218,10 @@ impl Store {
     ) -> Result<Role, IamError> {
         let subject = subject(permit, "role")?;
         self.changed(|transaction| {
-            let mut role = modifiable(transaction, &subject)?;
+            let mut role = match change.max_session_seconds {
+                Some(_) => modifiable(transaction, &subject)?,
+                None => required(transaction, &subject)?,
+            };
             transaction
                 .prepare(
                     "UPDATE iam_role SET description = coalesce(?2, description),

@@ -17,6 +17,7 @@ mod service_credentials;
 mod source;
 mod survey;
 mod tags;
+mod ways_in;
 
 pub use access_keys::{AccessKey, LastUse};
 pub use entities::{Group, IdentityFacts, NewUser, User};
@@ -26,6 +27,7 @@ pub use saml::SamlProvider;
 pub use service_credentials::ServiceCredential;
 pub use survey::LongLivedCredentials;
 pub use tags::{ListsTags, RemovesTags, SetsTags};
+pub use ways_in::WaysIn;
 
 pub(crate) use entities::{arn_of_user, user_with_arn};
 pub(crate) use policies::user_policies;

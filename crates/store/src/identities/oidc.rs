@@ -14,7 +14,7 @@ use crate::iam::error::Found;
 use crate::iam::{IamCode, IamError, Tag, tags};
 
 /// Set when the management account sets an identity provider. No statement unsets a flag: the schema forbids it.
-const DOOR_CLOSED: &str = "identity-provider-set";
+pub(super) const DOOR_CLOSED: &str = "identity-provider-set";
 
 /// Quotas, as at AWS.
 const PROVIDERS: u32 = 100;
@@ -227,18 +227,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if that cannot be said; treat the door as closed.
     pub fn identity_provider(&self) -> Result<IdentityProvider, StoreError> {
-        let set = self.database.read(|connection| {
-            connection.query_row(
-                "SELECT EXISTS (SELECT 1 FROM flag WHERE name = ?1)",
-                [DOOR_CLOSED],
-                |row| row.get(0),
-            )
-        })?;
-        Ok(if set {
-            IdentityProvider::Set
-        } else {
-            IdentityProvider::None
-        })
+        Ok(self.ways_in()?.provider)
     }
 }
 

@@ -120,7 +120,7 @@ impl Store {
                 .iter()
                 .map(|(_, text)| weight(text))
                 .sum();
-            let most = inline_bytes(A::KIND);
+            let most = A::KIND.inline_bytes();
             if bytes > most {
                 let (kind, name) = (A::KIND.as_str(), &identity.name);
                 let sentence = format!("Maximum policy size of {most} bytes exceeded for {kind} {name}");
@@ -320,14 +320,6 @@ pub(super) fn attached(connection: &Connection, identity: &str) -> rusqlite::Res
         .prepare("SELECT policy_arn FROM iam_identity_attachment WHERE identity_id = ?1 ORDER BY policy_arn")?
         .query_map([identity], |row| row.get(0))?
         .collect()
-}
-
-/// All characters of inline policies together, white space apart, as at AWS.
-fn inline_bytes(kind: EntityKind) -> usize {
-    match kind {
-        EntityKind::User => 2048,
-        EntityKind::Group | EntityKind::Role => 5120,
-    }
 }
 
 fn no_policy<T>(kind: EntityKind, name: &str) -> Found<T> {

@@ -37,11 +37,10 @@ impl LongLivedCredentials {
     /// # Errors
     /// [`StoreError`] if it cannot be read.
     pub fn of_directory(directory: &Path) -> Result<Option<Self>, StoreError> {
-        let path = directory.join("moho.sqlite");
-        if !path.exists() {
-            return Ok(None);
-        }
-        look(&path).map_err(|error| StoreError::from_sqlite(&path, error))
+        look(directory, |connection| {
+            let allowed_in = organizations::letting_in_long_lived(connection)?;
+            Self::count(connection, allowed_in)
+        })
     }
 
     fn count(connection: &Connection, allowed_in: Vec<AccountId>) -> rusqlite::Result<Self> {
@@ -69,8 +68,23 @@ impl Store {
     }
 }
 
-/// Reads without a trace: where nobody has the database open, SQLite would make its log and index first.
-fn look(path: &Path) -> rusqlite::Result<Option<LongLivedCredentials>> {
+/// What a store of a data directory says, read without a trace, whoever has it open; `None` if there is none that this moho
+/// has written. Where nobody has the database open, SQLite would make its log and index first.
+pub(super) fn look<T>(
+    directory: &Path,
+    read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> Result<Option<T>, StoreError> {
+    let path = directory.join("moho.sqlite");
+    if !path.exists() {
+        return Ok(None);
+    }
+    look_into(&path, read).map_err(|error| StoreError::from_sqlite(&path, error))
+}
+
+fn look_into<T>(
+    path: &Path,
+    read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
@@ -81,8 +95,7 @@ fn look(path: &Path) -> rusqlite::Result<Option<LongLivedCredentials>> {
     if version != migrations::known() {
         return Ok(None);
     }
-    let allowed_in = organizations::letting_in_long_lived(&connection)?;
-    LongLivedCredentials::count(&connection, allowed_in).map(Some)
+    read(&connection).map(Some)
 }
 
 /// A file as SQLite names it; one that nobody has open does not change under the reader.

@@ -9,7 +9,7 @@ use moho_kms::{KeyRecords, Kms, RootKey};
 use moho_terms::{Clock, KeyId};
 
 use super::{House, World, behind, door, model, region};
-use crate::identities::NewOidcProvider;
+use crate::identities::{NewOidcProvider, WaysIn};
 use crate::{BootstrapPlan, Bootstrapped, Store};
 
 #[test]
@@ -145,7 +145,14 @@ fn an_identity_provider_closes_the_door_for_good() {
     let again = house.store.create_oidc_provider(&permit, &provider, now);
     assert!(again.is_err());
     assert_eq!(house.store.identity_provider().unwrap(), IdentityProvider::Set);
+    let ways_in = WaysIn {
+        provider: IdentityProvider::Set,
+        issuers: vec![provider.url],
+    };
+    assert_eq!(house.store.ways_in().unwrap(), ways_in);
     drop(house);
+    let seen = WaysIn::of_directory(&directory.path().join("store"));
+    assert_eq!(seen.unwrap(), Some(ways_in));
 
     // Not even removing the provider opens it again, and the flag cannot be removed.
     let sqlite = behind(directory.path());

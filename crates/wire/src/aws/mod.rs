@@ -137,7 +137,7 @@ impl QueryService {
 }
 
 /// Repeats the name of an operation or version; what has not the form of one is not repeated.
-fn name(text: &str) -> String {
+pub(crate) fn name(text: &str) -> String {
     let fits = text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if fits {
         text.to_owned()

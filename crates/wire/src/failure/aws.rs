@@ -24,7 +24,7 @@ impl Failure {
             Self::NoSuchPath => (404, "UnknownOperationException"),
             Self::MethodNotAllowed(_) => (405, "UnknownOperationException"),
             Self::UnknownOperation { operation, .. } if operation.is_empty() => (400, "MissingAction"),
-            Self::UnknownOperation { .. } => (400, "InvalidAction"),
+            Self::UnknownOperation { .. } | Self::UnknownService(_) => (400, "InvalidAction"),
             Self::ModelNotFound(_) | Self::ResponseNotFound(_) | Self::PreviousResponseNotFound(_) => {
                 (404, "ResourceNotFoundException")
             }
@@ -57,9 +57,10 @@ impl Failure {
             Self::Invalid { code: Some(_), .. }
             | Self::Validation(_)
             | Self::ContextLengthExceeded { .. } => (400, "ValidationException"),
-            Self::NoSuchPath | Self::MethodNotAllowed(_) | Self::UnknownOperation { .. } => {
-                (400, "UnknownOperationException")
-            }
+            Self::NoSuchPath
+            | Self::MethodNotAllowed(_)
+            | Self::UnknownOperation { .. }
+            | Self::UnknownService(_) => (400, "UnknownOperationException"),
             Self::ModelNotFound(_) | Self::ResponseNotFound(_) | Self::PreviousResponseNotFound(_) => {
                 (400, "ResourceNotFoundException")
             }
@@ -90,6 +91,7 @@ impl Failure {
             | Self::AccessDenied(_) => 403,
             Self::NoSuchPath
             | Self::UnknownOperation { .. }
+            | Self::UnknownService(_)
             | Self::ModelNotFound(_)
             | Self::ResponseNotFound(_)
             | Self::PreviousResponseNotFound(_) => 404,

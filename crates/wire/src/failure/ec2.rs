@@ -26,7 +26,7 @@ impl Failure {
             Self::NoSuchPath => (404, "InvalidAction"),
             Self::MethodNotAllowed(_) => (405, "InvalidAction"),
             Self::UnknownOperation { operation, .. } if operation.is_empty() => (400, "MissingAction"),
-            Self::UnknownOperation { .. } => (400, "InvalidAction"),
+            Self::UnknownOperation { .. } | Self::UnknownService(_) => (400, "InvalidAction"),
             Self::ModelNotFound(_) | Self::ResponseNotFound(_) | Self::PreviousResponseNotFound(_) => {
                 (404, "InvalidParameter")
             }

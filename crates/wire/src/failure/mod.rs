@@ -86,6 +86,8 @@ pub enum Failure {
         /// The API version asked for.
         version: String,
     },
+    /// A service of AWS's that is not served, by its signing name.
+    UnknownService(String),
     /// No such model, or none this caller may see; `None` if the name is none a model can have.
     ModelNotFound(Option<ModelId>),
     /// No such response, or none this caller may see; `None` if the id is none a response can have.

@@ -19,7 +19,7 @@ impl Failure {
             Self::Invalid { code, .. } => (400, code.unwrap_or("invalid_request")),
             Self::Validation(_) => (400, "invalid_value"),
             Self::NoSuchPath => (404, "unknown_url"),
-            Self::UnknownOperation { .. } => (404, "unknown_operation"),
+            Self::UnknownOperation { .. } | Self::UnknownService(_) => (404, "unknown_operation"),
             Self::MethodNotAllowed(_) => (405, "method_not_supported"),
             Self::ModelNotFound(_) => (404, "model_not_found"),
             Self::ResponseNotFound(_) => (404, "response_not_found"),
@@ -78,6 +78,7 @@ impl Failure {
             | Self::NoSuchPath
             | Self::MethodNotAllowed(_)
             | Self::UnknownOperation { .. }
+            | Self::UnknownService(_)
             | Self::ResponseNotFound(_)
             | Self::PayloadTooLarge { .. }
             | Self::RequestTimeout

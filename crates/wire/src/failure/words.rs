@@ -4,7 +4,7 @@
 //! begins with it, as tools look for it; the next step follows. Nothing here repeats a tenant's words, and nothing
 //! tells an unseen resource from an absent one.
 
-use moho_terms::Region;
+use moho_terms::{Region, Timestamp};
 
 use super::Failure;
 
@@ -34,10 +34,7 @@ impl Failure {
             Self::MalformedAuthentication(message) => format!("{message} {}", well_formed(reader)),
             Self::UnknownCredentials => format!("{UNKNOWN} {}", known(reader)),
             Self::BadSignature => BAD_SIGNATURE.to_owned(),
-            Self::ExpiredCredentials { ended } => format!(
-                "The security token included in the request is expired: it ended at {ended}. Get new credentials: \
-                 `moho credentials`, or AssumeRole while another session lives."
-            ),
+            Self::ExpiredCredentials { ended } => expired(*ended),
             Self::WrongScope(message) => format!(
                 "{message} Set the client's signing name for the API you call, and let an AWS SDK sign the request."
             ),
@@ -57,6 +54,7 @@ impl Failure {
                 format!("This path does not take this method, only {methods}.")
             }
             Self::UnknownOperation { operation, version } => operations(operation, version),
+            Self::UnknownService(service) => unserved(service),
             Self::ModelNotFound(model) => {
                 let named = model
                     .as_ref()
@@ -93,6 +91,8 @@ impl Failure {
     }
 }
 
+const SERVED: &str = "Of AWS's services bedrock, bedrock-mantle, ec2, iam, organizations and sts are: docs/api.md lists their \
+    operations.";
 const UNKNOWN: &str = "The security token included in the request is invalid.";
 const BAD_SIGNATURE: &str = "The request signature we calculated does not match the signature you provided. Check your AWS \
     Secret Access Key and signing method. Consult the service documentation for details. Access key, secret key and session \
@@ -108,11 +108,13 @@ fn missing(reader: Reader) -> &'static str {
     match reader {
         Reader::OpenAi => {
             "You didn't provide credentials. Send a bearer key in an Authorization header (Authorization: Bearer \
-             bedrock-api-key-…), or sign the request with SigV4; `moho credentials` prints both."
+             bedrock-api-key-…), or sign the request with SigV4. `moho login` gives both; on the server's machine, before the \
+             first identity provider is set, `moho credentials` does."
         }
         Reader::Aws => {
             "Request is missing Authentication Token. Sign it with temporary credentials and their session token (SigV4); \
-             `moho credentials` prints some."
+             `moho login` gives some; on the server's machine, before the first identity provider is set, `moho credentials` \
+             does."
         }
     }
 }
@@ -131,13 +133,27 @@ fn known(reader: Reader) -> &'static str {
     match reader {
         Reader::OpenAi => {
             "Only temporary credentials issued here are known: no OpenAI key, none of AWS, none of another server or an \
-             older data directory. Get new ones with `moho credentials`, whose OPENAI_API_KEY is the bearer key to send."
+             older data directory. Get new ones with `moho login`, whose OPENAI_API_KEY is the bearer key to send; on the \
+             server's machine, before the first identity provider is set, with `moho credentials`."
         }
         Reader::Aws => {
             "Only temporary credentials issued here are known, each with its own session token: none of AWS, none of \
-             another server or an older data directory. Get new ones: `moho credentials`, or AssumeRole."
+             another server or an older data directory. Get new ones: `moho login`, or AssumeRole; on the server's machine, \
+             before the first identity provider is set, `moho credentials`."
         }
     }
+}
+
+fn expired(ended: Timestamp) -> String {
+    format!(
+        "The security token included in the request is expired: it ended at {ended}. Get new credentials: `moho login`, or \
+         AssumeRole while another session lives; on the server's machine, before the first identity provider is set, `moho \
+         credentials`."
+    )
+}
+
+fn unserved(service: &str) -> String {
+    format!("The service '{service}', for which the request is signed, is not served here. {SERVED}")
 }
 
 fn wrong_region(asked: Option<&Region>, served: &Region) -> String {

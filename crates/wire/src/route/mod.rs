@@ -4,7 +4,7 @@ use moho_terms::ResponseId;
 use percent_encoding::percent_decode_str;
 
 use crate::aws::ops::sts::{AssumeRoleWithWebIdentity, Request};
-use crate::aws::{JsonService, QueryService};
+use crate::aws::{self, JsonService, QueryService};
 use crate::bedrock::{Called, ControlOperation, ModelIdentifier, Operation};
 use crate::openai::chat::CreateChat;
 use crate::openai::fields::unsupported;
@@ -241,7 +241,7 @@ fn aws_target(head: &RequestHead<'_>) -> Result<Target, RouteRefused> {
     let Some(service) = service else {
         let shape = QueryService::Sts.error_shape();
         return Err(RouteRefused {
-            failure: unserved(),
+            failure: unserved(name.as_deref().unwrap_or_default()),
             shape,
         });
     };
@@ -271,16 +271,17 @@ fn json_target(method: &str, kind: &str, name: Option<&str>) -> Result<Target, F
     match service {
         Some(_) if method != "POST" => Err(Failure::MethodNotAllowed("POST")),
         Some(service) if kind == service.content_type() => Ok(Target::Json(service)),
-        _ => Err(unserved()),
+        Some(service) => Err(Failure::UnknownService(format!(
+            "{} (in this content type)",
+            service.signing_name()
+        ))),
+        None => Err(unserved(name.unwrap_or_default())),
     }
 }
 
-/// An operation of a service that is not served.
-fn unserved() -> Failure {
-    Failure::UnknownOperation {
-        operation: "(not served)".to_owned(),
-        version: String::new(),
-    }
+/// What is signed for a service that is not served.
+fn unserved(service: &str) -> Failure {
+    Failure::UnknownService(aws::name(service))
 }
 
 /// The service in the credential scope of a SigV4 `Authorization` header.

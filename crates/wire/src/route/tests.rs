@@ -259,6 +259,31 @@ fn a_presigned_url_goes_to_the_service_in_its_query() {
 }
 
 #[test]
+fn who_signs_for_another_service_is_told_which_one_is_not_served() {
+    let refused = |name: &str, content_type| {
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential=ASIA/20261122/r/{name}/aws4_request, SignedHeaders=host, Signature=0"
+        );
+        let head = RequestHead {
+            content_type: Some(content_type),
+            authorization: Some(&authorization),
+            ..at("POST", "/")
+        };
+        route(&head).map(|_| ()).map_err(|refused| refused.failure)
+    };
+    let unknown = |name: &str| Err(Failure::UnknownService(name.to_owned()));
+    let (form, json) = ("application/x-www-form-urlencoded", "application/x-amz-json-1.1");
+    assert_eq!(refused("s3", form), unknown("s3"));
+    assert_eq!(refused("kms", json), unknown("kms"));
+    assert_eq!(refused("<b>", json), unknown("(not a name)"));
+    assert_eq!(refused("organizations", json), Ok(()));
+    assert_eq!(
+        refused("organizations", "application/x-amz-json-1.0"),
+        unknown("organizations (in this content type)")
+    );
+}
+
+#[test]
 fn the_scope_is_read_from_the_header() {
     assert_eq!(signing_name(SIGNED), Some("sts"));
     for text in [

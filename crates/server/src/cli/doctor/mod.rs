@@ -135,7 +135,7 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
         found
     });
     findings.extend(certificate::check(&scene, &names));
-    findings.extend(providers::check(&config.federation));
+    findings.extend(providers::check(&scene));
     findings.extend(clock::check(
         &scene,
         matches.get_one::<String>("time-from").map(String::as_str),

@@ -47,7 +47,7 @@ pub(super) async fn take_on(login: &mut Login, now: Timestamp) -> anyhow::Result
         ("DurationSeconds", &seconds),
         ("WebIdentityToken", token.expose()),
     ]));
-    let reply = ask(login, &request).await?;
+    let reply = ask(login, &word, &request).await?;
     let got = credentials(&reply)?;
     let text = |secret: &moho_terms::Secret| {
         let text = std::str::from_utf8(secret.expose()).context("a credential is not text")?;
@@ -64,7 +64,7 @@ pub(super) async fn take_on(login: &mut Login, now: Timestamp) -> anyhow::Result
     Ok(())
 }
 
-async fn ask(login: &Login, form: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+async fn ask(login: &Login, word: &IdToken<'_>, form: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let tls =
         connector(login.ca_file.as_deref()).context("moho's certificate cannot be checked (--ca-file)")?;
     let url: HttpsUrl = login.moho.parse()?;
@@ -82,11 +82,27 @@ async fn ask(login: &Login, form: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
         return Ok(body);
     }
     let part = |name: &str| element(&body, name).map(|text| shown(&text)).unwrap_or_default();
+    let (code, message) = (part("Code"), part("Message"));
+    let next = match code.as_str() {
+        "AccessDenied" => format!(". {}", trust(login, word)),
+        _ => String::new(),
+    };
     bail!(
-        "AssumeRoleWithWebIdentity was refused ({}, {}): {}",
-        answer.status,
-        part("Code"),
-        part("Message")
+        "AssumeRoleWithWebIdentity was refused ({}, {code}): {message}{next}",
+        answer.status
+    )
+}
+
+/// What has to be so for this login, for whoever administrates the role: the server does not tell strangers what is not.
+fn trust(login: &Login, word: &IdToken<'_>) -> String {
+    let name = shown(login.issuer.strip_prefix("https://").unwrap_or(&login.issuer));
+    let (role, client) = (shown(&login.role), shown(&login.client_id));
+    let subject = shown(word.says("sub").unwrap_or_default());
+    format!(
+        "The trust policy of {role} has to allow sts:AssumeRoleWithWebIdentity to the provider ({{\"Federated\": \
+         \"arn:aws:iam::ACCOUNT:oidc-provider/{name}\"}}); what it asks for has to be so of this login: audience {name}:aud \
+         = {client}, subject {name}:sub = {subject}; and {client} has to be one of the provider's client ids. The server's \
+         journal says which it was."
     )
 }
 
@@ -100,4 +116,32 @@ fn name_of(word: &IdToken<'_>) -> String {
     names
         .find(|name| name.parse::<SessionName>().is_ok())
         .unwrap_or_else(|| "moho-login".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    #[test]
+    fn who_is_refused_a_role_is_told_what_its_trust_policy_has_to_name() {
+        let login = Login {
+            issuer: "https://login.example.com/acme".to_owned(),
+            client_id: "moho-cli".to_owned(),
+            ..super::super::kept::tests::login()
+        };
+        let claims = r#"{"iss":"https://i","sub":"ali\u001bce","aud":"c","iat":1,"exp":2}"#;
+        let parts = [r#"{"alg":"EdDSA"}"#, claims, "signature"].map(|part| URL_SAFE_NO_PAD.encode(part));
+        let token = parts.join(".");
+        let said = trust(&login, &IdToken::parse(&token).unwrap());
+        for words in [
+            "oidc-provider/login.example.com/acme",
+            "login.example.com/acme:aud = moho-cli",
+            "login.example.com/acme:sub = ali\\u{1b}ce",
+        ] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+    }
 }

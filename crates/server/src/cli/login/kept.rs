@@ -10,7 +10,9 @@ use moho_terms::{Secret, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use super::authorities;
 use crate::cli::serve::Endpoint;
+use crate::outbound::SYSTEM_AUTHORITIES;
 
 /// Bytes of a login's file: tokens of providers have some kilobytes.
 const LONGEST: usize = 256 << 10;
@@ -140,6 +142,8 @@ impl Login {
 pub(super) struct Logins {
     folder: PathBuf,
     aws_config: Option<PathBuf>,
+    /// The authorities that the user's shell trusts, if it says so.
+    authorities: Option<PathBuf>,
 }
 
 impl Logins {
@@ -161,6 +165,7 @@ impl Logins {
                 .context("there is no home directory to keep a login in: set HOME")?
                 .join("moho/logins"),
             aws_config: aws.or_else(|| home.map(|home| home.join(".aws/config"))),
+            authorities: variable("SSL_CERT_FILE").map(PathBuf::from),
         })
     }
 
@@ -200,6 +205,19 @@ impl Logins {
             bail!("the identity provider's tokens are too long to be kept");
         }
         Ok(moho_os::replace_private(&self.path(profile), &bytes)?)
+    }
+
+    /// Writes a file of the authorities that the shell trusts, or else the system, and of moho's own, if it has some.
+    pub(super) fn write_authorities(&self, profile: &str, login: &Login) -> anyhow::Result<Option<PathBuf>> {
+        let Some(own) = &login.ca_file else {
+            return Ok(None);
+        };
+        let system = SYSTEM_AUTHORITIES.iter().map(Path::new);
+        let others: Vec<&Path> = self.authorities.as_deref().into_iter().chain(system).collect();
+        let text = authorities::with_ours(own, &others)?;
+        let path = self.folder.join(format!("{profile}.pem"));
+        moho_os::replace_private(&path, text.as_bytes())?;
+        Ok(Some(path))
     }
 
     /// AWS's settings file.

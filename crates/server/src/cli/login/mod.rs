@@ -4,6 +4,7 @@
 //! provider's word is exchanged for a session of a role (`AssumeRoleWithWebIdentity`), and an AWS profile is written
 //! that gets new sessions for as long as the provider lets it.
 
+mod authorities;
 mod browser;
 mod callback;
 mod device;
@@ -185,7 +186,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         "moho: logged in; the profile {name} is in {}",
         file.display()
     ));
-    print(&login, &name, format(matches))
+    print((&logins, &login), &name, format(matches))
 }
 
 fn profile_name(matches: &ArgMatches) -> Result<String, Failure> {
@@ -257,13 +258,17 @@ fn shown(text: &str) -> String {
 }
 
 /// Prints the credentials in the form asked for.
-fn print(login: &Login, name: &str, format: &str) -> Result<(), Failure> {
+fn print((logins, login): (&Logins, &Login), name: &str, format: &str) -> Result<(), Failure> {
     let credentials = login.credentials().map_err(Failure::of(Exit::Failed))?;
     let printed = Printed::of(&credentials, &login.endpoint(), now()).map_err(Failure::of(Exit::Failed))?;
     let text = match format {
         "json" => json(&printed).map_err(Failure::of(Exit::Failed))?,
         "process" => json(&printed.for_process()).map_err(Failure::of(Exit::Failed))?,
-        _ => printed.profile_lines(name),
+        _ => {
+            let authorities = logins.write_authorities(name, login);
+            let authorities = authorities.map_err(Failure::of(Exit::InTheWay))?;
+            printed.profile_lines(name, authorities.as_deref())
+        }
     };
     say(&text)
 }

@@ -25,7 +25,7 @@ pub(in crate::cli) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         let runtime = runtime.map_err(|error| Failure::new(Exit::InTheWay, error))?;
         runtime.block_on(renew(&logins, &name, &mut login, &again))?;
     }
-    print(&login, &name, format(matches))
+    print((&logins, &login), &name, format(matches))
 }
 
 /// Gets new credentials by what the provider gave.

@@ -111,6 +111,16 @@ impl IssuerKeys {
         }
     }
 
+    /// Whether the issuer gives its keys now: by its last answer, if keys of it are used as they are, or else by asking it. That
+    /// takes no place of those who wait with tokens, as only who may set providers asks it.
+    pub(super) async fn reach(&self) -> Result<(), Unreachable> {
+        if let Answer::Wait(mut ending) = self.answer() {
+            ending.changed().await.map_err(|_gone| Unreachable::Answer)?;
+        }
+        let last = self.shared.state().last;
+        last.map_or(Err(Unreachable::Answer), |(_, ended)| ended)
+    }
+
     /// Keys that are newer than `seen`, asked for if nobody did just now; `None` if there are none.
     pub(super) async fn newer(&self, seen: &Kept, peer: Sharer) -> Result<Option<Kept>, Unreachable> {
         let ending = {

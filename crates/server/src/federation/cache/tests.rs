@@ -100,6 +100,29 @@ async fn young_keys_are_used_and_older_ones_are_not() {
 }
 
 #[tokio::test]
+async fn who_asks_whether_it_can_be_reached_hears_of_now_and_not_of_older_keys() {
+    let scene = Scene::set(10);
+    assert_eq!((scene.keys.reach().await, scene.asked()), (Ok(()), 1));
+    scene.pass(YOUNG - 1);
+    assert_eq!((scene.keys.reach().await, scene.asked()), (Ok(()), 1));
+    scene.down();
+    scene.pass(1);
+    assert_eq!(
+        (scene.keys.reach().await, scene.asked()),
+        (Err(Unreachable::Connect), 2)
+    );
+    assert!(scene.keys.keys(PEER).await.is_ok(), "tokens are taken still");
+    assert_eq!(
+        (scene.keys.reach().await, scene.asked()),
+        (Err(Unreachable::Connect), 2),
+        "not asked again so soon"
+    );
+    scene.up.store(1, Ordering::SeqCst);
+    scene.pass(PAUSE);
+    assert_eq!((scene.keys.reach().await, scene.asked()), (Ok(()), 3));
+}
+
+#[tokio::test]
 async fn keys_stay_good_for_hours_without_their_issuer() {
     let scene = Scene::set(100);
     scene.keys.keys(PEER).await.unwrap();

@@ -2,6 +2,7 @@
 
 use moho_iam::action::iam;
 use moho_iam::authz::Permit;
+use moho_terms::AccountId;
 use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::iam::{credentials as wire, shapes};
 use moho_wire::{Failure, Reply};
@@ -35,12 +36,15 @@ pub(super) fn named<A: moho_iam::action::Action>(permit: &Permit<A>) -> String {
     name.unwrap_or_default().to_owned()
 }
 
-/// Says once in the log that there are credentials now that do not end.
-pub(super) fn warn_of_the_first(count: u64, what: &'static str) {
+/// Says once in the log that there are credentials now that do not end, and which, as the journal names them.
+pub(super) fn warn_of_the_first(count: u64, (what, id): (&'static str, &str), account: AccountId) {
     if count == 1 {
         tracing::warn!(
             what,
-            "the first long-lived credential was made: it does not end by itself, and whoever has it is its user"
+            id,
+            %account,
+            "the first long-lived credential was made ({what} {id} in account {account}): it does not end by itself, and whoever \
+             has it is its user"
         );
     }
 }
@@ -54,13 +58,14 @@ pub(crate) async fn create(asked: &Asked, permit: Permit<iam::CreateAccessKey>) 
         .make_access_key(&permit, &*platform.entropy)
         .map_err(|_none| Failure::Unavailable)?;
     let (id, sealed) = (key.id, key.sealed);
+    let account = permit.session().account();
     let (kept, count) = act(asked, move |platform| {
         let now = platform.clock.now();
         let kept = platform.store.create_access_key(&permit, (&id, &sealed), now)?;
         Ok((kept, platform.store.long_lived_credentials()?.access_keys))
     })
     .await?;
-    warn_of_the_first(count, "access key");
+    warn_of_the_first(count, ("access key", kept.id.as_str()), account);
     wire::CreateAccessKeyResponse {
         access_key: Some(shapes::AccessKey {
             user_name: Some(user),

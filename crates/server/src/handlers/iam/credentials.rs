@@ -69,6 +69,7 @@ pub(crate) async fn create(
         .map_err(|_none| Failure::Unavailable)?;
     let ends = days.map(|days| now.plus_seconds(days.saturating_mul(DAY)));
     let (id, digest) = (key.id, key.sha256);
+    let account = permit.session().account();
     let (kept, count) = act(asked, move |platform| {
         let key = (id.as_str(), &digest, ends);
         let entropy = &*platform.entropy;
@@ -78,7 +79,7 @@ pub(crate) async fn create(
         Ok((kept, platform.store.long_lived_credentials()?.service_credentials))
     })
     .await?;
-    warn_of_the_first(count, "service-specific credential");
+    warn_of_the_first(count, ("service-specific credential", &kept.id), account);
     wire::CreateServiceSpecificCredentialResponse {
         service_specific_credential: Some(whole(kept, key.secret, now)),
     }

@@ -8,8 +8,9 @@ use moho_store::identities::{
 use moho_wire::aws::ops::iam::shapes;
 use moho_wire::{Failure, Reply};
 
+use super::access_keys::named;
 use super::listing::{Answered, Wanted, page};
-use super::{act, carry_out, document, encoded, shown};
+use super::{act, carry_out, encoded, inline, shown};
 use crate::handlers::Asked;
 
 /// `PutUserPolicy`, `PutGroupPolicy`
@@ -19,7 +20,7 @@ pub(crate) async fn put<A: PutsPolicy>(
     name: String,
     text: &str,
 ) -> Result<Reply, Failure> {
-    let document = document(PolicyKind::Identity, text, "PolicySize")?;
+    let document = inline((PolicyKind::Identity, A::KIND), &named(&permit), text)?;
     carry_out(asked, permit, move |store, permit| {
         store.put_identity_policy(permit, &name, &document)
     })

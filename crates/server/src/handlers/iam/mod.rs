@@ -25,7 +25,7 @@ use moho_iam::action::Action;
 use moho_iam::authz::Permit;
 use moho_iam::policy::{PolicyDocument, PolicyError, PolicyKind};
 use moho_store::Store;
-use moho_store::iam::{IamCode, IamError, IdKind, unique_id};
+use moho_store::iam::{EntityKind, IamCode, IamError, IdKind, unique_id};
 use moho_wire::aws::ops::Service;
 use moho_wire::{Failure, Reply};
 
@@ -83,10 +83,24 @@ pub(crate) fn document(kind: PolicyKind, text: &str, quota: &str) -> Result<Poli
             IamCode::LimitExceeded,
             format!("Cannot exceed quota for {quota}: {limit}"),
         ),
-        PolicyError::Syntax { .. } | PolicyError::Grammar(_) => {
-            refusal(IamCode::MalformedPolicyDocument, error.to_string())
-        }
+        PolicyError::Syntax { .. } | PolicyError::Grammar(_) => malformed(&error),
     })
+}
+
+/// An inline policy that a request brings for the role, user or group of this name, of which it has so many bytes at most.
+fn inline((kind, of): (PolicyKind, EntityKind), name: &str, text: &str) -> Result<PolicyDocument, Failure> {
+    PolicyDocument::parse(kind, text).map_err(|error| match error {
+        PolicyError::TooLong { .. } => {
+            let (bytes, of) = (of.inline_bytes(), of.as_str());
+            let sentence = format!("Maximum policy size of {bytes} bytes exceeded for {of} {name}");
+            refusal(IamCode::LimitExceeded, sentence)
+        }
+        PolicyError::Syntax { .. } | PolicyError::Grammar(_) => malformed(&error),
+    })
+}
+
+fn malformed(error: &PolicyError) -> Failure {
+    refusal(IamCode::MalformedPolicyDocument, error.to_string())
 }
 
 /// A new unique id.
@@ -129,5 +143,31 @@ mod tests {
         assert_eq!(code(&"x".repeat(7000)), "LimitExceeded");
         assert_eq!(code("{"), "MalformedPolicyDocument");
         assert_eq!(code(r#"{"Version":"2012-10-17"}"#), "MalformedPolicyDocument");
+    }
+
+    #[test]
+    fn an_inline_policy_that_is_too_long_is_told_as_it_is_at_aws() {
+        for (kind, of, sentence) in [
+            (
+                PolicyKind::Inline,
+                EntityKind::Role,
+                "Maximum policy size of 10240 bytes exceeded for role me",
+            ),
+            (
+                PolicyKind::Identity,
+                EntityKind::User,
+                "Maximum policy size of 2048 bytes exceeded for user me",
+            ),
+        ] {
+            let expected = refusal(IamCode::LimitExceeded, sentence);
+            assert_eq!(
+                inline((kind, of), "me", &"x".repeat(11_000)).err(),
+                Some(expected)
+            );
+            let Err(Failure::Service { code, .. }) = inline((kind, of), "me", "{") else {
+                panic!("{sentence}")
+            };
+            assert_eq!(code, "MalformedPolicyDocument");
+        }
     }
 }

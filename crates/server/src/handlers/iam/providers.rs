@@ -12,7 +12,9 @@ use moho_wire::{Failure, Reply};
 
 use super::listing::{Answered, Wanted, page};
 use super::{act, carry_out, refusal, shown};
+use crate::federation::NoWayIn;
 use crate::handlers::Asked;
+use crate::startup::Platform;
 
 /// The name of a provider with this address: the address without the scheme. It is what tokens say in `iss`, so that it is
 /// taken as it is or not at all: `https`, a host, perhaps a port, perhaps a path.
@@ -56,6 +58,42 @@ pub(crate) fn thumbprints(given: &[String]) -> Result<Vec<String>, Failure> {
     }
 }
 
+/// AWS's code for an identity provider that cannot be reached.
+const UNREACHED: &str = "OpenIdIdpCommunicationError";
+
+/// While the bootstrap door stands open, the management account takes a provider only if people could come in by it: as the
+/// door closes for good then, a typing error would leave nobody a way in.
+async fn leads_in(platform: &Platform, account: AccountId, url: &str) -> Result<(), Failure> {
+    if account != platform.account || !platform.door.is_open() {
+        return Ok(());
+    }
+    platform
+        .federation
+        .reach(url)
+        .await
+        .map_err(|why| Failure::Service {
+            code: UNREACHED,
+            message: no_way_in(url, why),
+            status: 400,
+        })
+}
+
+fn no_way_in(url: &str, why: NoWayIn) -> String {
+    let cure = match why {
+        NoWayIn::Unnamed => {
+            "Name it there, to the letter of `iss` in its tokens, restart the server, and ask again."
+        }
+        NoWayIn::Unreachable(_) => {
+            "Put that right (`federation.ca` has the authorities of its certificate, `federation.key_hosts` other hosts of its \
+             keys), and ask again in ten seconds."
+        }
+    };
+    format!(
+        "Nothing was made: this account's first identity provider closes the bootstrap door for good, and nobody could come in \
+         by {url}: {why}. {cure}"
+    )
+}
+
 /// `CreateOpenIDConnectProvider`; in the management account it closes the bootstrap door for good.
 pub(crate) async fn create_oidc(
     asked: &Asked,
@@ -64,6 +102,7 @@ pub(crate) async fn create_oidc(
 ) -> Result<Reply, Failure> {
     let taken = asked.platform.federation.takes(&new.url);
     let account = permit.session().account();
+    leads_in(&asked.platform, account, &new.url).await?;
     let provider = act(asked, move |platform| {
         let now = platform.clock.now();
         platform.store.create_oidc_provider(&permit, &new, now)
@@ -313,6 +352,7 @@ pub(crate) async fn tags<A: ListsTags>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::federation::Unreachable;
 
     #[test]
     fn a_provider_is_named_by_its_address_and_only_by_a_plain_one() {
@@ -352,6 +392,26 @@ mod tests {
         ] {
             assert!(oidc_arn(bad, account).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn who_is_refused_a_provider_is_told_what_to_do() {
+        let unnamed = no_way_in("https://login.example.com", NoWayIn::Unnamed);
+        assert!(unnamed.contains(
+            "nobody could come in by https://login.example.com: the server's setting `federation.issuers`"
+        ));
+        assert!(
+            unnamed.ends_with("restart the server, and ask again."),
+            "{unnamed}"
+        );
+        let away = no_way_in(
+            "https://login.example.com",
+            NoWayIn::Unreachable(Unreachable::Connect),
+        );
+        assert!(
+            away.contains("it cannot be connected to") && away.contains("`federation.ca`"),
+            "{away}"
+        );
     }
 
     #[test]

@@ -3,12 +3,14 @@
 use moho_iam::action::iam;
 use moho_iam::authz::Permit;
 use moho_iam::policy::PolicyKind;
+use moho_store::iam::EntityKind;
 use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::iam::role_policies as ops;
 use moho_wire::{Failure, Reply};
 
+use super::access_keys::named;
 use super::listing::{Wanted, page};
-use super::{act, carry_out, document, encoded, shown};
+use super::{act, carry_out, encoded, inline, shown};
 use crate::handlers::Asked;
 
 /// `PutRolePolicy`
@@ -17,7 +19,11 @@ pub(crate) async fn put(
     permit: Permit<iam::PutRolePolicy>,
     request: ops::PutRolePolicy,
 ) -> Result<Reply, Failure> {
-    let document = document(PolicyKind::Inline, &request.policy_document, "PolicySize")?;
+    let document = inline(
+        (PolicyKind::Inline, EntityKind::Role),
+        &named(&permit),
+        &request.policy_document,
+    )?;
     carry_out(asked, permit, move |store, permit| {
         store.put_role_policy(permit, &request.policy_name, &document)
     })

@@ -1,7 +1,7 @@
 //! What a request for a session asks, in types that cannot be wrong.
 
 use moho_iam::authz::{Context, Permit};
-use moho_iam::policy::{PolicyDocument, PolicyKind};
+use moho_iam::policy::{PolicyDocument, PolicyError, PolicyKind};
 use moho_iam::{Narrowing, NarrowingError, NarrowingRequest, SessionTags, TagError};
 use moho_store::Store;
 use moho_store::iam::{IamError, MakesSession};
@@ -122,7 +122,13 @@ impl Narrowed {
             .policy
             .map(|text| PolicyDocument::parse(PolicyKind::Session, &text))
             .transpose()
-            .map_err(|error| malformed(error.to_string()))?;
+            .map_err(|error| match error {
+                PolicyError::TooLong { limit } => Failure::Validation(format!(
+                    "1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must have length less \
+                     than or equal to {limit}"
+                )),
+                PolicyError::Syntax { .. } | PolicyError::Grammar(_) => malformed(error.to_string()),
+            })?;
         let managed = self.policy_arns.unwrap_or_default().into_iter().map(|named| {
             let text = named.arn.unwrap_or_default();
             text.parse::<Arn>()

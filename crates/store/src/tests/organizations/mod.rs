@@ -230,6 +230,10 @@ fn a_member_account_s_provider_leaves_the_door_open() {
     };
     set(&at_work, member);
     assert_eq!(house.store.identity_provider().unwrap(), IdentityProvider::None);
+    assert!(
+        house.store.ways_in().unwrap().issuers.is_empty(),
+        "a member's leads nobody in"
+    );
     set(&office.admin, house.first.account);
     assert_eq!(house.store.identity_provider().unwrap(), IdentityProvider::Set);
 }

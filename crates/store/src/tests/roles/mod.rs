@@ -10,7 +10,7 @@ use moho_iam::authz::PolicySource;
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 
 use super::*;
-use crate::iam::{IamCode, IamError, IdKind, NewPolicy, NewRole, Page, PolicyFilter, unique_id};
+use crate::iam::{IamCode, IamError, IdKind, NewPolicy, NewRole, Page, PolicyFilter, RoleChange, unique_id};
 use crate::policies::PolicyCache;
 
 fn document(kind: PolicyKind, text: &str) -> PolicyDocument {

@@ -210,6 +210,22 @@ fn the_newest_thousand_removals_are_remembered() {
             [],
         )
         .unwrap();
+    let permit = house.permit::<iam::UpdateRole>(&admin, &house.arn("role/linked"));
+    let changed = |description: Option<&str>, max_session_seconds| {
+        let change = RoleChange {
+            description: description.map(str::to_owned),
+            max_session_seconds,
+        };
+        house.store.update_role(&permit, &change)
+    };
+    assert_eq!(
+        changed(Some("ours"), None).unwrap().description.as_deref(),
+        Some("ours")
+    );
+    assert_eq!(
+        code(changed(Some("mine"), Some(7200))),
+        IamCode::UnmodifiableEntity
+    );
     let permit = house.permit(&admin, &house.arn("role/linked"));
     house
         .store

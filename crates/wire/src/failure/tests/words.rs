@@ -98,6 +98,7 @@ fn of_what() -> Vec<(&'static str, Failure)> {
                 version: String::new(),
             },
         ),
+        ("service", Failure::UnknownService(text("s3"))),
         ("model", Failure::ModelNotFound("llama".parse().ok())),
         ("no-model", Failure::ModelNotFound(None)),
         ("response", Failure::ResponseNotFound(None)),

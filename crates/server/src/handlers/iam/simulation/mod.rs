@@ -409,9 +409,11 @@ mod tests {
                 let (results, _) = results(&trial, 0, 1);
                 results[0].eval_decision.clone().unwrap()
             })
-            .map_err(|failure| match failure {
-                Failure::Service { code, .. } => code,
-                other => panic!("{other:?}"),
+            .map_err(|failure| {
+                let Failure::Service { code, .. } = failure else {
+                    panic!("{failure:?}");
+                };
+                code
             })
         };
         for (caller, principal, policy, expected) in [

@@ -111,6 +111,13 @@ impl IssuerKeys {
         }
     }
 
+    /// Keys that are good as they are, if there are any: nobody is asked, and nobody waits.
+    pub(super) fn young(&self) -> Option<Kept> {
+        let now = self.shared.clock.now();
+        let state = self.shared.state();
+        state.kept.clone().filter(|kept| kept.age(now) < YOUNG)
+    }
+
     /// Keys that are newer than `seen`, asked for if nobody did just now; `None` if there are none.
     pub(super) async fn newer(&self, seen: &Kept, peer: Sharer) -> Result<Option<Kept>, Unreachable> {
         let ending = {

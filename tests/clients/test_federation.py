@@ -394,6 +394,27 @@ def test_whoever_fails_too_often_is_slowed(federated, played, played_role):
     assert federated.assume(played_role, played.token()), "a second later it is as before"
 
 
+def test_whoever_shares_an_address_with_who_fails_is_let_in(federated, played, played_role):
+    good, deadline = played.token(), time.monotonic() + 60
+    assert federated.assume(played_role, good)
+    form = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleArn": played_role, "RoleSessionName": "probe"}
+    with federated.moho.http() as http:
+
+        def ask(token):
+            return http.post("/", data=form | {"WebIdentityToken": token}).text
+
+        def is_slowed():
+            return "<Code>Throttling</Code>" in ask("token")
+
+        # The good token came within the second of the bad ones if these are slowed before and after it.
+        while time.monotonic() < deadline:
+            if is_slowed():
+                assert "<SessionToken>" in ask(good)
+                if is_slowed():
+                    return
+    raise AssertionError("nobody was slowed for long enough")
+
+
 def test_decisions_are_written_down(federated, played, played_role, trusted):
     given = federated.assume(played_role, played.token())
     request = given["ResponseMetadata"]["RequestId"]

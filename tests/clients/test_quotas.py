@@ -141,6 +141,43 @@ def test_who_names_no_maximum_gets_what_the_quota_could_ever_give(limited):
     assert (answer.usage.completion_tokens, answer.choices[0].finish_reason) == (30, "length")
 
 
+def test_who_names_no_maximum_is_answered_as_long_as_something_is_left(limited):
+    moho = limited({"principal": "*", "tokens_per_day": 2000})
+    chat(moho)
+    open_ended = {"max_tokens": openai.omit, "temperature": 0}
+    answer = chat(moho, raw=True, **open_ended)
+    assert answer.parse().choices[0].finish_reason in ("stop", "length")
+    assert int(answer.headers["x-ratelimit-remaining-tokens"]) > 1000
+    assert moho.openai().responses.create(model=MODEL, input="Hi!", store=False, temperature=0).status in ("completed", "incomplete")
+    assert client(moho).converse(modelId=MODEL, messages=QUESTION, inferenceConfig={"temperature": 0})["stopReason"] in ("end_turn", "max_tokens")
+    # Two at once, which together want more than there is, end at its end, and never beyond it.
+    with ThreadPoolExecutor(2) as both:
+        ask = lambda _number: chat(moho, **open_ended, response_format=ENDLESS)  # noqa: E731
+        answers = list(both.map(ask, range(2)))
+    assert [answer.choices[0].finish_reason for answer in answers] == ["length"] * 2
+    denied = limited_openai(lambda: chat(moho, **open_ended))
+    used = int(denied.body["message"].split("Used ")[1].split(",")[0])
+    # What is left is too little for an answer.
+    assert 2000 - 60 < used <= 2000 and int(denied.response.headers["retry-after"]) > 0
+
+
+def test_who_names_no_maximum_leaves_others_of_the_same_tag_room(limited):
+    moho = limited({"tag": "team", "output_tokens_per_day": 3000})
+    account = Account(moho, "Open")
+    for name in ("One", "Two"):
+        account.role(name, Tags=[{"Key": "team", "Value": "red"}])
+    one, two = (client(moho, credentials=as_credentials(moho, account.session(name))) for name in ("One", "Two"))
+    events = iter(one.converse_stream(modelId=MODEL, messages=QUESTION, outputConfig=endless_form())["stream"])
+    next(events)
+    said = two.converse(modelId=MODEL, messages=QUESTION, inferenceConfig=SHORT)
+    assert said["usage"]["outputTokens"] <= 4
+    last = list(events)
+    [stop] = [event["messageStop"]["stopReason"] for event in last if "messageStop" in event]
+    [used] = [event["metadata"]["usage"]["outputTokens"] for event in last if "metadata" in event]
+    assert (stop, used + said["usage"]["outputTokens"]) == ("max_tokens", 3000)
+    assert refused(two.converse, modelId=MODEL, messages=QUESTION).code == "ThrottlingException"
+
+
 def test_a_client_that_leaves_has_used_what_it_used(limited):
     moho = limited({"principal": "*", "output_tokens_per_day": 400})
 

@@ -149,6 +149,7 @@ impl<D: Decoder> Worker<D> {
             Note::Command(EngineCommand::Credit { sequence, tokens }) => {
                 self.credit(sequence, tokens, registry)
             }
+            Note::Command(EngineCommand::LastCredit(id)) => self.last_credit(id, registry),
             Note::Command(EngineCommand::Cancel(id)) => self.cancel(id, registry),
             Note::Command(EngineCommand::Shutdown) => return Flow::Stop,
             Note::Read(read) => self.enqueue(*read, registry),
@@ -281,6 +282,16 @@ impl<D: Decoder> Worker<D> {
         }
     }
 
+    fn last_credit(&mut self, id: SequenceId, registry: &mut Registry) {
+        let lane = registry.find(id).and_then(|place| match place.stage {
+            Stage::Reading { .. } => None,
+            Stage::Queued => self.lanes.get_mut(place.lane),
+        });
+        if let Some((_, lane)) = lane {
+            lane.last_credit(id, registry);
+        }
+    }
+
     fn cancel(&mut self, id: SequenceId, registry: &mut Registry) {
         let Some(place) = registry.find(id).copied() else {
             return;
@@ -311,7 +322,10 @@ fn turn_away(note: Note, registry: &mut Registry) -> Flow {
             registry.turn_away(id, EventKind::Failed(Failure::EngineStopped));
         }
         Note::Command(EngineCommand::Shutdown) => return Flow::Stop,
-        Note::Command(EngineCommand::Credit { .. } | EngineCommand::Cancel(_)) | Note::Read(_) => {}
+        Note::Command(
+            EngineCommand::Credit { .. } | EngineCommand::LastCredit(_) | EngineCommand::Cancel(_),
+        )
+        | Note::Read(_) => {}
     }
     Flow::On
 }

@@ -22,6 +22,9 @@ pub enum EngineCommand {
         /// How many tokens more.
         tokens: u32,
     },
+    /// No more credit will come: the sequence ends with [`FinishReason::Length`](super::FinishReason::Length) once it has
+    /// used what it has, at once if it has none. Ignored for a sequence that has ended or was not admitted yet.
+    LastCredit(SequenceId),
     /// Ends a sequence now, with [`FinishReason::Cancelled`](super::FinishReason::Cancelled). Ignored for a sequence that has ended.
     Cancel(SequenceId),
     /// Asks how many tokens a prompt has, without continuing it: answered by one

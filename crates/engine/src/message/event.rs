@@ -30,7 +30,7 @@ pub enum EventKind {
     Text {
         /// The words.
         text: Content,
-        /// Credit this took.
+        /// Credit this took: none if only what was held back leaves, as no more credit comes.
         tokens: u32,
         /// If they were asked for, the log-probabilities of those tokens whose text is now out: of each token once, in order.
         /// Tokens that a stop text cuts off, even in part, and tokens without text give none.
@@ -92,7 +92,7 @@ pub enum FinishReason {
     Stop,
     /// One of the request's stop texts appeared.
     StopSequence,
-    /// The limit on tokens or the end of the context was reached.
+    /// The limit on tokens, the last credit or the end of the context was reached.
     Length,
     /// [`EngineCommand::Cancel`](super::EngineCommand::Cancel).
     Cancelled,

@@ -160,15 +160,37 @@ impl<D: Decoder> Lane<D> {
 
     /// Lets a sequence go on by so many tokens more.
     pub(crate) fn credit(&mut self, id: SequenceId, tokens: u32) {
-        let waiting = self.waiting.iter_mut().map(|w| &mut w.0);
-        let mut all = waiting.chain(self.running.iter_mut().map(|r| &mut r.sequence));
-        if let Some(sequence) = all.find(|s| s.id() == id) {
+        if let Some(sequence) = self.sequence(id) {
             sequence.add_credit(tokens);
         }
     }
 
+    /// Lets a sequence go no further than its credit, and ends it if it has none.
+    pub(crate) fn last_credit(&mut self, id: SequenceId, events: &mut dyn Events) {
+        let Some(sequence) = self.sequence(id) else { return };
+        sequence.ends_with_its_credit();
+        if !sequence.is_full() {
+            return;
+        }
+        let words = sequence.last_words();
+        if !words.text.is_empty() || !words.logprobs.is_empty() {
+            events.tell(id, text_event(words, 0));
+        }
+        self.take_out(id, FinishReason::Length, events);
+    }
+
     /// Ends a sequence, wherever it stands.
     pub(crate) fn cancel(&mut self, id: SequenceId, events: &mut dyn Events) {
+        self.take_out(id, FinishReason::Cancelled, events);
+    }
+
+    fn sequence(&mut self, id: SequenceId) -> Option<&mut Sequence> {
+        let waiting = self.waiting.iter_mut().map(|w| &mut w.0);
+        let mut all = waiting.chain(self.running.iter_mut().map(|r| &mut r.sequence));
+        all.find(|s| s.id() == id)
+    }
+
+    fn take_out(&mut self, id: SequenceId, reason: FinishReason, events: &mut dyn Events) {
         let sequence = if let Some(at) = self.running.iter().position(|r| r.sequence.id() == id) {
             self.running.remove(at).release(&mut self.pool).0
         } else if let Some(at) = self.waiting.iter().position(|w| w.0.id() == id) {
@@ -176,13 +198,8 @@ impl<D: Decoder> Lane<D> {
         } else {
             return;
         };
-        events.tell(
-            id,
-            EventKind::Finished {
-                reason: FinishReason::Cancelled,
-                usage: sequence.usage(),
-            },
-        );
+        let usage = sequence.usage();
+        events.tell(id, EventKind::Finished { reason, usage });
     }
 
     /// Computes one step. `false` when there was nothing to compute, so that only a command can change that.
@@ -413,11 +430,11 @@ impl<D: Decoder> Lane<D> {
             match outcome {
                 Outcome::More(words) => {
                     self.tally.token(sequence.usage());
-                    events.tell(id, text_event(words));
+                    events.tell(id, text_event(words, 1));
                 }
                 Outcome::End(words, reason) => {
                     self.tally.token(sequence.usage());
-                    events.tell(id, text_event(words));
+                    events.tell(id, text_event(words, 1));
                     ended.push((
                         id,
                         EventKind::Finished {
@@ -452,11 +469,11 @@ impl<D: Decoder> Lane<D> {
     }
 }
 
-/// What one token let out.
-fn text_event(words: Words) -> EventKind {
+/// What so many tokens let out.
+fn text_event(words: Words, tokens: u32) -> EventKind {
     EventKind::Text {
         text: words.text,
-        tokens: 1,
+        tokens,
         logprobs: words.logprobs,
     }
 }

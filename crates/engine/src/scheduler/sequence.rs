@@ -158,6 +158,17 @@ impl Sequence {
         self.credit = self.credit.saturating_add(tokens);
     }
 
+    /// It gets no more credit than it has.
+    pub(super) fn ends_with_its_credit(&mut self) {
+        let credit = usize::try_from(self.credit).unwrap_or(usize::MAX);
+        self.end = self.end.min(self.tokens.len().saturating_add(credit));
+    }
+
+    /// What was held back, when nothing follows.
+    pub(super) fn last_words(&mut self) -> Words {
+        self.output.finish()
+    }
+
     /// Whether it is complete already: for requests of no tokens.
     pub(super) fn is_full(&self) -> bool {
         self.tokens.len() >= self.end

@@ -29,9 +29,9 @@ use crate::telemetry::{Operation, Question, RequestSpan, Watch};
 
 /// Tokens that a sequence may be ahead of its reader.
 const WINDOW: u32 = 32;
-/// Events that take no credit: the admission, the beginning, the end, and one for an engine that counts a little
-/// differently.
-const EVENTS_WITHOUT_CREDIT: usize = 4;
+/// Events that take no credit: the admission, the beginning, words that were held back until the last credit was used, the
+/// end, and one for an engine that counts a little differently.
+const EVENTS_WITHOUT_CREDIT: usize = 5;
 
 /// The engine, as the road uses it.
 pub struct EngineLink {
@@ -121,8 +121,8 @@ impl EngineLink {
         let watch = Watch::begin(span, question(&start));
         let ticket = Ticket::open(&self.shared, room)?;
         start.sequence = ticket.id();
-        start.credit = WINDOW;
         let sequence = Sequence::new(ticket, (watch, bill), WINDOW);
+        start.credit = sequence.credit();
         self.shared.send(EngineCommand::Start(start))?;
         Ok(sequence)
     }

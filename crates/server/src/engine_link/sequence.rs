@@ -20,8 +20,10 @@ pub struct Sequence {
     /// What its tokens are paid with, until it ends.
     bill: Option<Bill>,
     window: u32,
-    /// Tokens read since credit was last given.
-    read: u32,
+    /// Tokens for which the engine has credit, or which it has said and nobody has read.
+    ahead: u32,
+    /// Whether the engine was told that no more credit will come.
+    had_its_last: bool,
 }
 
 /// A question to the engine, and where its answers come in. Dropping it before the last one gives the question up.
@@ -80,14 +82,22 @@ impl Drop for Ticket {
 }
 
 impl Sequence {
+    /// A sequence that may be as far ahead of its reader as `window`, or its bill, lets it.
     pub(super) fn new(ticket: Ticket, (watch, bill): (Watch, Option<Bill>), window: u32) -> Self {
+        let covered = bill.as_ref().and_then(Bill::covered);
         Self {
             ticket,
             watch,
             bill,
             window,
-            read: 0,
+            ahead: covered.map_or(window, |covered| at_most(covered, window)),
+            had_its_last: false,
         }
+    }
+
+    /// The credit to begin with.
+    pub(super) fn credit(&self) -> u32 {
+        self.ahead
     }
 
     /// The next event; `None` after the terminal one. An engine that ends without a word is a
@@ -103,7 +113,8 @@ impl Sequence {
         watched(&mut self.watch, &said);
         self.pay(&said.kind);
         if let EventKind::Text { tokens, .. } = &said.kind {
-            self.give_back(*tokens);
+            self.ahead = self.ahead.saturating_sub(*tokens);
+            self.give_credit().await;
         }
         Some(said.kind)
     }
@@ -129,17 +140,32 @@ impl Sequence {
         }
     }
 
-    /// Gives credit back for what was read, half a window at a time, to spare the engine a message per token.
-    fn give_back(&mut self, tokens: u32) {
-        self.read = self.read.saturating_add(tokens);
-        if self.read >= self.window / 2 {
-            let tokens = std::mem::take(&mut self.read);
-            self.ticket.shared.tell(EngineCommand::Credit {
-                sequence: self.ticket.id,
-                tokens,
-            });
+    /// Gives credit for what was read, half a window at a time, to spare the engine a message per token; and for no more
+    /// than the bill covers.
+    async fn give_credit(&mut self) {
+        if self.had_its_last || self.ahead > self.window / 2 {
+            return;
+        }
+        let covered = match &mut self.bill {
+            Some(bill) => at_most(bill.cover(self.window.into()).await, self.window),
+            None => self.window,
+        };
+        let (sequence, shared) = (self.ticket.id, &self.ticket.shared);
+        let tokens = covered.saturating_sub(self.ahead);
+        if tokens > 0 {
+            self.ahead = covered;
+            shared.tell(EngineCommand::Credit { sequence, tokens });
+        }
+        if covered < self.window {
+            self.had_its_last = true;
+            shared.tell(EngineCommand::LastCredit(sequence));
         }
     }
+}
+
+/// So many tokens, but not more than the window.
+fn at_most(tokens: u64, window: u32) -> u32 {
+    u32::try_from(tokens).unwrap_or(u32::MAX).min(window)
 }
 
 impl Drop for Sequence {

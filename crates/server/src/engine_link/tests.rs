@@ -9,6 +9,8 @@ use moho_engine::{
 use moho_terms::Content;
 
 use super::{EVENTS_WITHOUT_CREDIT, EngineLink, Sequence, WINDOW};
+use crate::quota::tests::{House, output, per_minute};
+use crate::quota::{Bill, PIECE};
 use crate::telemetry::tests::span;
 
 struct Played {
@@ -71,6 +73,10 @@ impl Played {
 }
 
 fn start(link: &EngineLink) -> Sequence {
+    start_paying(link, None)
+}
+
+fn start_paying(link: &EngineLink, bill: Option<Bill>) -> Sequence {
     let start = StartSequence {
         sequence: SequenceId(0),
         model: "m".parse().unwrap(),
@@ -85,7 +91,7 @@ fn start(link: &EngineLink) -> Sequence {
         isolation: 0,
         together: Together::default(),
     };
-    link.start_sequence(Box::new(start), &span(), None).unwrap()
+    link.start_sequence(Box::new(start), &span(), bill).unwrap()
 }
 
 fn finished(reason: FinishReason) -> EventKind {
@@ -157,6 +163,57 @@ async fn credit_comes_back_only_as_the_road_reads() {
     }
     assert_eq!(engine.hears_credit(), credit / 2);
     assert!(engine.commands.try_recv().is_err());
+}
+
+/// An answer of no limit of its own is written as far as the quota has room for it, and ends there.
+#[tokio::test]
+async fn credit_is_given_only_for_what_is_set_aside() {
+    const LIMIT: u64 = 90;
+    let house = House::with(per_minute(output(LIMIT)));
+    let (link, engine) = Played::start();
+    let mut sequence = start_paying(&link, Some(house.ask_openly(0, 1000).await.unwrap()));
+    let (id, mut credit) = engine.hears_start();
+    assert_eq!(u64::from(credit), LIMIT / 4);
+    let mut said = 0_u64;
+    let last = loop {
+        while credit > 0 {
+            engine.says_token(id);
+            credit -= 1;
+            said += 1;
+            assert!(matches!(sequence.next().await, Some(EventKind::Text { .. })));
+        }
+        match engine.commands.try_recv() {
+            Ok(EngineCommand::Credit { tokens, .. }) => credit += tokens,
+            Ok(EngineCommand::LastCredit(id)) => break id,
+            Ok(_) | Err(_) => panic!("neither credit nor the last of it"),
+        }
+    };
+    assert_eq!(last, id);
+    assert_eq!((said + u64::from(credit), house.left().await), (LIMIT, 0));
+    engine.says(id, finished(FinishReason::Length));
+    assert!(matches!(
+        sequence.next().await,
+        Some(EventKind::Finished {
+            reason: FinishReason::Length,
+            ..
+        })
+    ));
+    assert!(engine.commands.try_recv().is_err(), "the last is told once");
+}
+
+#[tokio::test]
+async fn what_is_set_aside_and_not_used_comes_back_when_a_client_leaves() {
+    let house = House::with(per_minute(output(4000)));
+    let (link, engine) = Played::start();
+    let mut sequence = start_paying(&link, Some(house.ask_openly(0, 4000).await.unwrap()));
+    let (id, _) = engine.hears_start();
+    for _ in 0..20 {
+        engine.says_token(id);
+        sequence.next().await.unwrap();
+    }
+    assert_eq!(house.left().await, 4000 - PIECE);
+    drop(sequence);
+    assert_eq!(house.left().await, 4000 - 20);
 }
 
 #[tokio::test]

@@ -109,6 +109,13 @@ impl Federation {
         Ok(keys.reach().await?)
     }
 
+    /// Whether a token is signed by a key of its issuer's that is good as it is known: nobody is asked, and nobody waits.
+    /// `may` is asked before the signature is looked at.
+    pub(crate) fn knows(&self, token: &IdToken<'_>, may: impl FnOnce() -> bool) -> Option<SignedToken> {
+        let kept = self.issuers.get(token.issuer())?.young()?;
+        may().then(|| token.check_signature(&kept.keys).ok()).flatten()
+    }
+
     /// Checks a token that `peer` brings: its signature by its issuer's keys. A key that is not known yet is asked for, but
     /// not often.
     ///

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use super::Quotas;
 use super::amounts::Amounts;
 use super::ledger::{Applied, Demand};
+use super::{NotAdmitted, Quotas};
+use crate::road::chain;
 use crate::usage::{Mark, Taken};
 
 /// Tokens that are paid at once, to spare the counters a visit for each.
 const HANDFUL: u64 = 16;
+/// Tokens that are set aside at once for an answer of no limit of its own.
+pub(crate) const PIECE: u64 = 256;
 
 /// The bill of one sequence. Dropping it settles it: what was not used is given back.
 pub(crate) struct Bill {
@@ -17,6 +20,8 @@ pub(crate) struct Bill {
     held: Demand,
     /// Tokens that were generated and are not paid yet.
     unpaid: u64,
+    /// Tokens that the answer may have beyond those that were set aside for it so far.
+    open: u64,
     /// Whether this sequence pays for the prompt, which the choices of a request have together.
     pays_prompt: bool,
     /// On whose account it is noted, and what.
@@ -31,6 +36,7 @@ impl Bill {
             applied,
             held,
             unpaid: 0,
+            open: 0,
             pays_prompt: false,
             mark: None,
             taken: Taken::default(),
@@ -41,6 +47,37 @@ impl Bill {
     pub(crate) fn with_prompt(mut self) -> Self {
         self.pays_prompt = true;
         self
+    }
+
+    /// The answer may have so many tokens more than were set aside for it, if there is room for them as it is written.
+    pub(crate) fn open(mut self, tokens: u64) -> Self {
+        self.open = tokens;
+        self
+    }
+
+    /// Tokens that the engine may generate now, for what was set aside; all that it ever will, if `None`.
+    pub(crate) fn covered(&self) -> Option<u64> {
+        (self.open > 0).then(|| self.held.amounts.output.saturating_sub(self.unpaid))
+    }
+
+    /// Sets more aside, until so many tokens that may be generated now are covered or there is no more room; how many are.
+    pub(crate) async fn cover(&mut self, tokens: u64) -> u64 {
+        while let Some(covered) = self.covered().filter(|covered| *covered < tokens) {
+            let demand = Demand {
+                amounts: Amounts::tokens(0, 1),
+                sequences: 0,
+            };
+            let (whose, most) = ((&self.applied, &mut self.held), self.open.min(PIECE));
+            match self.quotas.set_aside(whose, (demand, most)).await {
+                Ok(more) => self.open = self.open.saturating_sub(more),
+                Err(NotAdmitted::Hit(_)) => return covered,
+                Err(unkept @ (NotAdmitted::Full | NotAdmitted::Book(_))) => {
+                    tracing::error!(error = %chain(&unkept), "an answer ends early, as its quotas cannot be kept");
+                    return covered;
+                }
+            }
+        }
+        tokens
     }
 
     /// What it takes is noted as usage.

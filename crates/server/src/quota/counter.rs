@@ -185,6 +185,18 @@ impl Counter {
         std::iter::once(first).chain(second)
     }
 
+    /// How many more tokens of answers there is room for; `None` if nothing limits them.
+    pub(super) fn room_for_answers(&self, limits: &Limits) -> Option<u64> {
+        let each = [(Window::Minute, limits.minute), (Window::Day, limits.day)];
+        let each = each.into_iter().flat_map(|(per, caps)| {
+            [Measure::Output, Measure::Tokens].map(|measure| {
+                let limit = caps.of(measure)?;
+                Some(limit.saturating_sub(self.taken(measure, per)))
+            })
+        });
+        each.flatten().min()
+    }
+
     /// What is left of one kind of limit: of the one that leaves least.
     pub(super) fn left(&self, limits: &Limits, of_requests: bool, now: Timestamp) -> Option<Left> {
         let measures = Measure::ALL

@@ -27,6 +27,11 @@ pub(super) struct Demand {
     pub(super) sequences: u64,
 }
 
+/// Of the room for answers that is left, one of so many parts is taken at once: the rest is for others.
+const PARTS: u64 = 4;
+/// Tokens for which it does not pay to come again.
+pub(crate) const FEW: u64 = 16;
+
 /// Why nothing was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Untaken {
@@ -84,13 +89,29 @@ impl Ledger {
         self.counters.len() >= COUNTERS || of_account.unwrap_or_default() >= OF_ONE_ACCOUNT
     }
 
-    /// Takes from all counters, or from none. Those of quotas without limits for days need not be open.
+    /// Takes what is demanded from all counters, or nothing from any. If there is room, more tokens of answers are taken, up
+    /// to `most` in all; how many there are then.
     pub(super) fn take(
         &mut self,
         applied: &[Applied],
-        demand: Demand,
+        (demand, most): (Demand, u64),
         now: Timestamp,
-    ) -> Result<(), Untaken> {
+    ) -> Result<u64, Untaken> {
+        self.take_all(applied, demand, now)?;
+        let taken = demand.amounts.output;
+        let rooms = applied.iter().filter_map(|Applied { key, limits }| {
+            let counter = self.counters.get(key)?;
+            counter.room_for_answers(limits)
+        });
+        let room = rooms.min().unwrap_or(u64::MAX);
+        let part = taken.saturating_add(room) / PARTS;
+        let more = part.max(FEW).min(most).saturating_sub(taken).min(room);
+        self.each(applied, |counter| counter.take(Amounts::tokens(0, more), 0));
+        Ok(taken.saturating_add(more))
+    }
+
+    /// Takes from all counters, or from none. Those of quotas without limits for days need not be open.
+    fn take_all(&mut self, applied: &[Applied], demand: Demand, now: Timestamp) -> Result<(), Untaken> {
         let of_days = applied.iter().filter(|applied| !applied.limits.day.is_empty());
         let unopened = of_days.map(|applied| applied.key).filter(|key| {
             let counter = self.counters.get(key);

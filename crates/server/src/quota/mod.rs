@@ -1,7 +1,9 @@
 //! Quotas: how many requests, tokens and sequences each principal, tag and model may have.
 //!
-//! Nothing is asked of the engine before there is room for all that it may use: the prompt's tokens as they were counted,
-//! and as many as the answer may have at most. What is used is moved from what was set aside as it is used, and what is
+//! Nothing is asked of the engine before there is room for what it may use: the prompt's tokens as they were counted,
+//! and as many as the answer was said to have at most. An answer of no such limit begins with a piece of the room that is
+//! left, sets more aside as it is written, and ends when there is no more: the engine is never ahead of what was set
+//! aside, as it only generates what it has credit for. What is used is moved from what was set aside as it is used, and what is
 //! left is given back when the sequence ends, however it ends: a crowd cannot pass a limit, and a client that leaves has
 //! used what it used. Days are written down ahead of their use; if that cannot be done, nothing begins.
 
@@ -14,7 +16,7 @@ mod ledger;
 mod reservation;
 mod rule;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod window;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,10 +24,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use moho_terms::{Clock, ModelId, Timestamp};
 
 pub(crate) use amounts::{Amounts, Caps, Limits, Measure};
-pub(crate) use bill::Bill;
+pub(crate) use bill::{Bill, PIECE};
 pub(crate) use book::{BookUnavailable, DayBook};
 pub(crate) use counter::{Hit, Left, Limited, Window};
 pub(crate) use entrance::Entrance;
+pub(crate) use ledger::FEW;
 pub(crate) use reservation::{Reservation, Standing};
 pub(crate) use rule::{Asker, Key, Quota, Tag};
 
@@ -87,7 +90,7 @@ impl Quotas {
         };
         let applied: Arc<[Applied]> = self.applied(asker, model).into();
         let mut reservation = Reservation::new(Arc::clone(self), applied);
-        reservation.take(demand).await?;
+        reservation.take(demand, 0).await?;
         Ok(reservation)
     }
 
@@ -138,12 +141,39 @@ impl Quotas {
         applied.collect()
     }
 
-    /// Takes from all counters or none; what was taken is not written down yet.
-    async fn take(self: &Arc<Self>, applied: &[Applied], demand: Demand) -> Result<(), NotAdmitted> {
+    /// Takes what is demanded from all counters or nothing from any, and has it written down; of tokens of answers as many
+    /// more as there are for it, up to `most` in all. It is added to what is `held`; how many tokens of answers it was.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`]; then nothing was taken, but that a request stays counted that could not be written down.
+    async fn set_aside(
+        self: &Arc<Self>,
+        (applied, held): (&Arc<[Applied]>, &mut Demand),
+        (demand, most): (Demand, u64),
+    ) -> Result<u64, NotAdmitted> {
+        let output = self.take(applied, (demand, most)).await?;
+        // Nothing was waited for since it was taken: whoever stops waiting from here on gives it back.
+        let taken = Demand {
+            amounts: Amounts::tokens(demand.amounts.input, output),
+            ..demand
+        };
+        held.amounts = held.amounts.plus(taken.amounts);
+        held.sequences = held.sequences.saturating_add(taken.sequences);
+        let written = self.have_written(applied).await;
+        if written.is_err() {
+            held.amounts = held.amounts.minus(taken.amounts);
+            held.sequences = held.sequences.saturating_sub(taken.sequences);
+            self.ledger().give_back(applied, taken);
+        }
+        Ok(written.map(|()| output)?)
+    }
+
+    /// Takes, but writes nothing down.
+    async fn take(self: &Arc<Self>, applied: &[Applied], wanted: (Demand, u64)) -> Result<u64, NotAdmitted> {
         for _try in 0..TRIES {
-            let taken = self.ledger().take(applied, demand, self.now());
+            let taken = self.ledger().take(applied, wanted, self.now());
             match taken {
-                Ok(()) => return Ok(()),
+                Ok(output) => return Ok(output),
                 Err(Untaken::Unopened(keys)) => self.open(keys).await?,
                 Err(Untaken::Hit(hit)) => return Err(NotAdmitted::Hit(hit)),
                 Err(Untaken::Full) => break,

@@ -32,29 +32,13 @@ impl Reservation {
         }
     }
 
-    /// Takes from all counters or none, and has it written down.
+    /// Takes from all counters or none, and has it written down; `most` as in [`Quotas::set_aside`].
     ///
     /// # Errors
     /// [`NotAdmitted`]; then nothing was taken, but that a request stays counted that could not be written down.
-    pub(super) async fn take(&mut self, demand: Demand) -> Result<(), NotAdmitted> {
-        self.quotas.take(&self.applied, demand).await?;
-        // Nothing was waited for since it was taken: whoever stops waiting from here on gives it back.
-        let held = Demand {
-            amounts: Amounts {
-                requests: 0,
-                ..demand.amounts
-            },
-            ..demand
-        };
-        self.held.amounts = self.held.amounts.plus(held.amounts);
-        self.held.sequences = self.held.sequences.saturating_add(held.sequences);
-        let written = self.quotas.have_written(&self.applied).await;
-        if written.is_err() {
-            self.held.amounts = self.held.amounts.minus(held.amounts);
-            self.held.sequences = self.held.sequences.saturating_sub(held.sequences);
-            self.quotas.ledger().give_back(&self.applied, held);
-        }
-        Ok(written?)
+    pub(super) async fn take(&mut self, demand: Demand, most: u64) -> Result<u64, NotAdmitted> {
+        let whose = (&self.applied, &mut self.held);
+        self.quotas.set_aside(whose, (demand, most)).await
     }
 
     /// Whether tokens are limited, so that they have to be set aside.
@@ -69,16 +53,16 @@ impl Reservation {
         caps.filter_map(|caps| caps.longest_answer(prompt)).min()
     }
 
-    /// Sets tokens aside.
+    /// Sets tokens aside: for answers at least as many, and up to `most` if others are left enough. How many for answers.
     ///
     /// # Errors
     /// [`NotAdmitted`]; then none were.
-    pub(crate) async fn set_aside(&mut self, tokens: Amounts) -> Result<(), NotAdmitted> {
+    pub(crate) async fn set_aside(&mut self, tokens: Amounts, most: u64) -> Result<u64, NotAdmitted> {
         let demand = Demand {
             amounts: tokens,
             sequences: 0,
         };
-        self.take(demand).await
+        self.take(demand, most).await
     }
 
     /// One sequence and so many of the tokens, for that sequence to pay with.

@@ -78,6 +78,13 @@ pub(super) fn has_failed_too_often(platform: &Platform, peer: Peer) -> bool {
         .has_failed_too_often(Sharer::of(peer), platform.clock.now())
 }
 
+/// Whether a token of such a peer is looked at, as somebody else may share its address.
+pub(super) fn gets_second_look(platform: &Platform, peer: Peer) -> bool {
+    platform
+        .strangers
+        .gets_second_look(Sharer::of(peer), platform.clock.now())
+}
+
 /// Counts a proof of this peer's that failed.
 pub(super) fn proof_failed(platform: &Platform, peer: Peer) {
     platform

@@ -17,6 +17,9 @@ const EACH: u32 = 20;
 const ALL: u32 = 200;
 /// Proofs that fail in one second before no more of a peer's are looked at.
 const PROOFS: u32 = 20;
+/// Tokens of a peer whose proofs have failed so often that are looked at in one second all the same, as others may share
+/// its address: checking a signature takes some microseconds.
+const SECOND_LOOKS: u32 = 500;
 /// Peers whose failed proofs are counted in one second: more than can fail so often, in some megabytes.
 const COUNTED_PEERS: usize = 1 << 16;
 
@@ -40,7 +43,15 @@ struct Second {
 #[derive(Default)]
 struct Proofs {
     second: u64,
-    failed: HashMap<Sharer, u32>,
+    failed: HashMap<Sharer, Failed>,
+}
+
+/// What a peer has done in one second.
+#[derive(Default)]
+struct Failed {
+    proofs: u32,
+    /// Tokens that were looked at after that.
+    second_looks: u32,
 }
 
 impl Strangers {
@@ -83,7 +94,7 @@ impl Strangers {
         }
         if proofs.failed.len() < COUNTED_PEERS || proofs.failed.contains_key(&source) {
             let failed = proofs.failed.entry(source).or_default();
-            *failed = failed.saturating_add(1);
+            failed.proofs = failed.proofs.saturating_add(1);
         }
     }
 
@@ -91,7 +102,19 @@ impl Strangers {
     pub(super) fn has_failed_too_often(&self, source: Sharer, now: Timestamp) -> bool {
         let proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = proofs.failed.get(&source);
-        proofs.second == now.unix_seconds() && failed.is_some_and(|failed| *failed >= PROOFS)
+        proofs.second == now.unix_seconds() && failed.is_some_and(|failed| failed.proofs >= PROOFS)
+    }
+
+    /// Whether a token of a peer that has failed too often is looked at, to see if it is another's who shares its address.
+    pub(super) fn gets_second_look(&self, source: Sharer, now: Timestamp) -> bool {
+        let mut proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
+        if proofs.second != now.unix_seconds() {
+            return true;
+        }
+        proofs.failed.get_mut(&source).is_none_or(|failed| {
+            failed.second_looks = failed.second_looks.saturating_add(1);
+            failed.second_looks <= SECOND_LOOKS
+        })
     }
 }
 
@@ -159,6 +182,24 @@ mod tests {
         strangers.proof_failed(peer(1), next);
         assert!(!strangers.has_failed_too_often(peer(1), next));
         assert_eq!(strangers.proofs.lock().unwrap().failed.len(), 1, "nobody is kept");
+    }
+
+    #[test]
+    fn whoever_failed_too_often_gets_so_many_second_looks_and_no_more() {
+        let strangers = Strangers::default();
+        let (one, other) = (Sharer::User(1), Sharer::User(2));
+        let looks = |peer: Sharer, second: u64| {
+            let now = Timestamp::from_unix_seconds(second);
+            for _ in 0..PROOFS {
+                strangers.proof_failed(peer, now);
+            }
+            let tries = 0..SECOND_LOOKS * 2;
+            tries.filter(|_| strangers.gets_second_look(peer, now)).count()
+        };
+        assert_eq!(looks(one, 1), 500);
+        assert_eq!(looks(other, 1), 500);
+        assert_eq!(looks(one, 1), 0);
+        assert_eq!(looks(one, 2), 500);
     }
 
     #[test]

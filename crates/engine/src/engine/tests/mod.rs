@@ -298,6 +298,14 @@ fn more_than_the_queue_holds_is_turned_away_and_the_rest_still_served() {
         })
         .unwrap();
     assert_eq!(outcome(&events, 2).0, "bcde");
+    engine.send(EngineCommand::LastCredit(SequenceId(3))).unwrap();
+    assert!(matches!(
+        outcome(&events, 3).1,
+        EventKind::Finished {
+            reason: FinishReason::Length,
+            ..
+        }
+    ));
     engine.send(EngineCommand::Cancel(SequenceId(1))).unwrap();
     assert!(matches!(
         outcome(&events, 1).1,

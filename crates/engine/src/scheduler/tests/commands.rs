@@ -1,5 +1,7 @@
 //! Commands in any order, with everything that a request can ask for: what comes out is what would have come out alone.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -8,6 +10,7 @@ use super::*;
 enum Act {
     Start(Start),
     Credit { which: usize, tokens: u32 },
+    LastCredit { which: usize },
     Cancel { which: usize },
     Step,
 }
@@ -50,6 +53,7 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         3 => start().prop_map(Act::Start),
         2 => (0_usize..12, 1_u32..20).prop_map(|(which, tokens)| Act::Credit { which, tokens }),
+        1 => (0_usize..12).prop_map(|which| Act::LastCredit { which }),
         1 => (0_usize..12).prop_map(|which| Act::Cancel { which }),
         6 => Just(Act::Step),
     ]
@@ -84,6 +88,7 @@ proptest! {
         let limits = LaneLimits { max_sequences, token_budget: max_sequences + more_budget };
         let (mut lane, mut log) = (lane(true, 5, limits), Log::default());
         let mut started: Vec<(Start, u32)> = Vec::new();
+        let mut had_their_last = BTreeSet::new();
         for act in acts {
             match act {
                 Act::Start(start) => {
@@ -97,6 +102,13 @@ proptest! {
                         start.1 += tokens;
                     }
                 }
+                Act::LastCredit { which } => {
+                    if let Some((start, credit)) = started.get_mut(which) {
+                        lane.last_credit(SequenceId(which as u64), &mut log);
+                        start.max_tokens = Some(start.max_tokens.map_or(*credit, |most| most.min(*credit)));
+                        had_their_last.insert(which as u64);
+                    }
+                }
                 Act::Cancel { which } => lane.cancel(SequenceId(which as u64), &mut log),
                 Act::Step => {
                     lane.step(&mut log);
@@ -106,7 +118,7 @@ proptest! {
                 prop_assert!(told.tokens <= started[usize::try_from(id.0).unwrap()].1, "{id} overdrew its credit");
             }
         }
-        for id in 0..started.len() as u64 {
+        for id in (0..started.len() as u64).filter(|id| !had_their_last.contains(id)) {
             lane.credit(SequenceId(id), 1000);
         }
         let mut steps = 0;

@@ -228,6 +228,33 @@ fn a_sequence_counts_up_to_its_limit() {
 }
 
 #[test]
+fn the_last_credit_ends_it_with_all_its_words() {
+    let (mut lane, mut log) = (lane(false, 13, WIDE), Log::default());
+    // The last letter may become the stop text as long as more can follow.
+    for id in [1, 2] {
+        let mut held_back = request(id, &text_of("a"), None, 4);
+        held_back.stop = StopTexts::new(vec![Content::new("ez".to_owned())]);
+        lane.enqueue(held_back, &mut log);
+    }
+    lane.step(&mut log);
+    lane.last_credit(SequenceId(1), &mut log);
+    while lane.step(&mut log) {}
+    assert_eq!(log.0[&SequenceId(2)].text, "bcd");
+    lane.last_credit(SequenceId(2), &mut log);
+    for id in [1, 2] {
+        let told = &log.0[&SequenceId(id)];
+        assert_eq!((told.text.as_str(), told.tokens), ("bcde", 4));
+        assert_eq!(told.reason(), Some(FinishReason::Length));
+        assert_eq!(told.usage().completion_tokens, 4);
+    }
+    assert_eq!(lane.free_blocks(), 13);
+    // Who has ended, and who never was, is nobody any more.
+    lane.last_credit(SequenceId(1), &mut log);
+    lane.last_credit(SequenceId(3), &mut log);
+    assert!(!log.0.contains_key(&SequenceId(3)));
+}
+
+#[test]
 fn stop_texts_and_ending_tokens_end_it() {
     let (mut lane, mut log) = (lane(false, 13, WIDE), Log::default());
     let mut stopped = request(1, &text_of("a"), None, 99);

@@ -121,6 +121,13 @@ impl IssuerKeys {
         last.map_or(Err(Unreachable::Answer), |(_, ended)| ended)
     }
 
+    /// Keys that are good as they are, if there are any: nobody is asked, and nobody waits.
+    pub(super) fn young(&self) -> Option<Kept> {
+        let now = self.shared.clock.now();
+        let state = self.shared.state();
+        state.kept.clone().filter(|kept| kept.age(now) < YOUNG)
+    }
+
     /// Keys that are newer than `seen`, asked for if nobody did just now; `None` if there are none.
     pub(super) async fn newer(&self, seen: &Kept, peer: Sharer) -> Result<Option<Kept>, Unreachable> {
         let ending = {

@@ -85,11 +85,14 @@ impl Scene {
 #[tokio::test]
 async fn young_keys_are_used_and_older_ones_are_not() {
     let scene = Scene::set(10);
+    assert!(scene.keys.young().is_none() && scene.asked() == 0);
     assert_eq!(scene.keys.keys(PEER).await.unwrap().keys.len(), 1);
     scene.pass(YOUNG - 1);
+    assert!(scene.keys.young().is_some());
     assert_eq!(scene.keys.keys(PEER).await.unwrap().keys.len(), 1);
     assert_eq!(scene.asked(), 1);
     scene.pass(1);
+    assert!(scene.keys.young().is_none() && scene.asked() == 1);
     assert_eq!(
         (scene.keys.keys(PEER).await.unwrap().keys.len(), scene.asked()),
         (2, 2),

@@ -9,7 +9,9 @@ use moho_wire::{Failure, QuotaExceeded, QuotaOf, QuotaPer};
 
 use super::{Asking, InferencePermit, Question, isolation, prompt};
 use crate::handlers::Asked;
-use crate::quota::{Amounts, Asker, Bill, Hit, Limited, Measure, NotAdmitted, Reservation, Window};
+use crate::quota::{
+    Amounts, Asker, Bill, FEW, Hit, Limited, Measure, NotAdmitted, PIECE, Reservation, Window,
+};
 use crate::road::chain;
 use crate::usage::Mark;
 
@@ -21,6 +23,8 @@ pub(super) struct Admitted {
     prompt: u64,
     /// The tokens that were set aside for each answer.
     answer: u64,
+    /// The tokens that each answer may have beyond those, if there is room for them as it is written.
+    open: u64,
     /// The most tokens of each answer.
     pub(super) max_tokens: Option<u32>,
 }
@@ -31,7 +35,7 @@ impl Admitted {
         let first = choice == 0;
         let prompt = if first { self.prompt } else { 0 };
         let bill = self.reservation.bill(Amounts::tokens(prompt, self.answer));
-        let bill = bill.noted(self.mark.clone());
+        let bill = bill.noted(self.mark.clone()).open(self.open);
         if first { bill.with_prompt() } else { bill }
     }
 }
@@ -55,19 +59,23 @@ pub(super) async fn admit(
         .await
         .map_err(refused)?;
     entrance.entered();
-    let mut admitted_tokens = (0, 0);
+    let (mut prompt, mut answer, mut open) = (0, 0, 0);
     let mut max_tokens = question.max_tokens;
     if reservation.limits_tokens() {
         let counted = count(asked, permit, question).await?;
         let longest = longest_answer(platform.engine.models(), question, counted, &reservation);
-        let all = u64::from(longest).saturating_mul(question.choices.into());
-        let tokens = Amounts::tokens(counted.into(), all);
-        reservation.set_aside(tokens).await.map_err(refused)?;
-        admitted_tokens = (counted.into(), longest.into());
+        prompt = counted.into();
+        let (least, most) = first_piece(question, (prompt, longest.into()), &reservation);
+        let all = |each: u64| each.saturating_mul(question.choices.into());
+        let set_aside = reservation.set_aside(Amounts::tokens(prompt, all(least)), all(most));
+        let set_aside = set_aside.await.map_err(refused)?;
+        answer = set_aside
+            .checked_div(question.choices.into())
+            .unwrap_or(set_aside);
+        open = u64::from(longest).saturating_sub(answer);
         max_tokens = Some(longest);
     }
     entrance.stands(reservation.standing());
-    let (prompt, answer) = admitted_tokens;
     let mark = Mark {
         log: std::sync::Arc::clone(&platform.usage),
         account: asker.account,
@@ -81,6 +89,7 @@ pub(super) async fn admit(
         mark,
         prompt,
         answer,
+        open,
         max_tokens,
     })
 }
@@ -158,6 +167,19 @@ fn longest_answer(
     let all = reservation.longest_answer(prompt.into()).unwrap_or(u64::MAX);
     let each = all.checked_div(question.choices.into()).unwrap_or(all).max(1);
     room.min(u32::try_from(each).unwrap_or(u32::MAX))
+}
+
+/// How many tokens are set aside for each answer before it begins, at least and at most: for one of `longest` tokens, all of
+/// them if that was asked for, or nothing limits answers; else a piece.
+fn first_piece(
+    question: &Question<'_>,
+    (prompt, longest): (u64, u64),
+    reservation: &Reservation,
+) -> (u64, u64) {
+    if question.max_tokens.is_some() || reservation.longest_answer(prompt).is_none() {
+        return (longest, longest);
+    }
+    (longest.min(FEW), longest.min(PIECE))
 }
 
 fn refuse(asked: &Asked, model: &ModelId, refused: &NotAdmitted) -> Asking {

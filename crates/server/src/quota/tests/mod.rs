@@ -1,5 +1,6 @@
 //! Quotas with a clock of the test's own: what they let in, and what they never do.
 
+mod open;
 mod troubles;
 
 use std::collections::HashMap;
@@ -80,14 +81,14 @@ impl Paper {
     }
 }
 
-struct House {
+pub(crate) struct House {
     clock: Arc<Hand>,
     paper: Arc<Paper>,
     quotas: Arc<Quotas>,
 }
 
 impl House {
-    fn with(limits: Limits) -> Self {
+    pub(crate) fn with(limits: Limits) -> Self {
         Self::over(limits, Arc::default(), NOON)
     }
 
@@ -128,14 +129,25 @@ impl House {
     async fn ask(&self, input: u64, output: u64) -> Result<Bill, NotAdmitted> {
         let mut reservation = self.enter("One", 1).await?;
         let tokens = Amounts::tokens(input, output);
-        reservation.set_aside(tokens).await?;
+        reservation.set_aside(tokens, 0).await?;
         let mut bill = reservation.bill(tokens).with_prompt();
         bill.prompt(input, 0);
         Ok(bill)
     }
 
+    /// Asks with so many tokens in, and names no limit for an answer that may have `longest`.
+    pub(crate) async fn ask_openly(&self, input: u64, longest: u64) -> Result<Bill, NotAdmitted> {
+        let mut reservation = self.enter("One", 1).await?;
+        let least = Amounts::tokens(input, longest.min(FEW));
+        let answer = reservation.set_aside(least, longest.min(PIECE)).await?;
+        let bill = reservation.bill(Amounts::tokens(input, answer));
+        let mut bill = bill.with_prompt().open(longest - answer);
+        bill.prompt(input, 0);
+        Ok(bill)
+    }
+
     /// What of the tokens is left.
-    async fn left(&self) -> u64 {
+    pub(crate) async fn left(&self) -> u64 {
         let request = (Amounts::default(), 0);
         let standing = self
             .quotas
@@ -162,7 +174,7 @@ fn hit<T>(entered: Result<T, NotAdmitted>) -> Hit {
     }
 }
 
-fn per_minute(caps: Caps) -> Limits {
+pub(crate) fn per_minute(caps: Caps) -> Limits {
     Limits {
         minute: caps,
         ..Limits::default()
@@ -176,7 +188,7 @@ fn per_day(caps: Caps) -> Limits {
     }
 }
 
-fn output(most: u64) -> Caps {
+pub(crate) fn output(most: u64) -> Caps {
     Caps {
         output: Some(most),
         ..Caps::default()
@@ -412,7 +424,7 @@ async fn nothing_begins_while_the_counters_cannot_be_kept() {
     house.paper.torn.store(false, Ordering::Relaxed);
     let mut reservation = house.enter("One", 1).await.unwrap();
     house.paper.torn.store(true, Ordering::Relaxed);
-    let tokens = reservation.set_aside(Amounts::tokens(1, 50)).await;
+    let tokens = reservation.set_aside(Amounts::tokens(1, 50), 0).await;
     assert!(matches!(tokens, Err(NotAdmitted::Book(_))));
     assert!(house.quotas.settle().is_err());
     house.paper.torn.store(false, Ordering::Relaxed);

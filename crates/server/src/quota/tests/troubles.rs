@@ -26,7 +26,7 @@ async fn a_client_that_leaves_while_the_book_is_written_holds_nothing() {
     drop(open);
     let mut reservation = house.enter("One", 1).await.unwrap();
     let open = house.shut();
-    let mut sets_aside = Box::pin(reservation.set_aside(Amounts::tokens(1, 60)));
+    let mut sets_aside = Box::pin(reservation.set_aside(Amounts::tokens(1, 60), 0));
     begins(&mut sets_aside).await;
     drop(sets_aside);
     drop(open);

@@ -53,7 +53,8 @@ pub(in crate::road) async fn assume(
         }
         authenticate::refused(platform, (peer, facts), &error.into())
     };
-    if authenticate::has_failed_too_often(platform, peer) {
+    let slowed = authenticate::has_failed_too_often(platform, peer);
+    if slowed && !is_anothers(platform, peer, &assume) {
         return Err(Failure::Throttled {
             retry_after: failure::RETRY_AFTER,
         });
@@ -82,6 +83,17 @@ pub(in crate::road) async fn assume(
         authenticate::proof_failed(platform, peer);
     }
     taken_on.map(reply::whole)
+}
+
+/// Whether a token proves something, although so many others from its address do not: many may share one.
+fn is_anothers(platform: &Platform, peer: Peer, assume: &AssumeRoleWithWebIdentity) -> bool {
+    let text = std::str::from_utf8(assume.web_identity_token.expose()).ok();
+    let Some(token) = text.and_then(|text| IdToken::parse(text).ok()) else {
+        return false;
+    };
+    let may = || authenticate::gets_second_look(platform, peer);
+    let signed = platform.federation.knows(&token, may);
+    signed.is_some_and(|signed| signed.check_time(platform.clock.now()).is_ok())
 }
 
 /// Notes a request that fails before its token is looked at, like any other that proves nothing.

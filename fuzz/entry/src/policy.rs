@@ -124,10 +124,10 @@ fn narrows(request: &AccessRequest<'_>, document: &Arc<PolicyDocument>) {
         together,
         "a decision is a function of its input"
     );
+    // Managed session policies narrow together with the inline one, which whoever came through the door has already.
     let narrowing = matches!(
         document.kind(),
         PolicyKind::Boundary
-            | PolicyKind::Session
             | PolicyKind::ServiceControl
             | PolicyKind::ResourceControl
             | PolicyKind::Endpoint

@@ -223,4 +223,11 @@ impl Store {
             .map(Arc::new)
             .map_err(|error| self.database.damaged(error))
     }
+
+    /// Parses a trust policy as decisions read it: ids may be longer than the names they stand for.
+    pub(crate) fn parse_trust(&self, text: &str) -> Result<Arc<PolicyDocument>, StoreError> {
+        PolicyDocument::parse_exchanged(PolicyKind::Trust, text)
+            .map(Arc::new)
+            .map_err(|error| self.database.damaged(error))
+    }
 }

@@ -128,6 +128,15 @@ impl PolicyDocument {
     /// [`PolicyError`] says what is wrong and where.
     pub fn parse(kind: PolicyKind, text: &str) -> Result<Self, PolicyError> {
         check_size(kind, text)?;
+        Self::parse_exchanged(kind, text)
+    }
+
+    /// Parses a document whose principals were exchanged for others since it was written. It may have become longer than
+    /// what may be written; all else is checked as in [`Self::parse`].
+    ///
+    /// # Errors
+    /// [`PolicyError`] says what is wrong and where.
+    pub fn parse_exchanged(kind: PolicyKind, text: &str) -> Result<Self, PolicyError> {
         let Object(raw): Object<RawDocument> = serde_json::from_str(text).map_err(|error| syntax(&error))?;
         let variables = match raw.version.as_deref() {
             Some("2012-10-17") => true,

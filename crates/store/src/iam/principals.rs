@@ -18,10 +18,16 @@ use crate::error::StoreError;
 use crate::identities;
 use crate::policies::TrustedRole;
 
-/// What stands where a managed policy is missing: it allows nothing.
+/// What stands where a boundary is missing: it allows nothing.
 static NOTHING: LazyLock<Result<Arc<PolicyDocument>, PolicyError>> = LazyLock::new(|| {
     let text = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","NotAction":"*","Resource":"*"}]}"#;
     PolicyDocument::parse(PolicyKind::Boundary, text).map(Arc::new)
+});
+
+/// What stands where a policy that a session was narrowed by is missing: it denies all, as nobody knows what that one denied.
+static NOTHING_AT_ALL: LazyLock<Result<Arc<PolicyDocument>, PolicyError>> = LazyLock::new(|| {
+    let text = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
+    PolicyDocument::parse(PolicyKind::Identity, text).map(Arc::new)
 });
 
 /// A principal by its unique id.
@@ -163,18 +169,19 @@ impl Store {
     fn bound(&self, arn: String, text: Option<&str>) -> Result<Attached, StoreError> {
         Ok(Attached::new(
             arn,
-            self.parse_or_nothing(PolicyKind::Boundary, text)?,
+            self.parse_or(PolicyKind::Boundary, text, &NOTHING)?,
         ))
     }
 
-    fn parse_or_nothing(
+    fn parse_or(
         &self,
         kind: PolicyKind,
         text: Option<&str>,
+        missing: &Result<Arc<PolicyDocument>, PolicyError>,
     ) -> Result<Arc<PolicyDocument>, StoreError> {
-        match (text, &*NOTHING) {
+        match (text, missing) {
             (Some(text), _) => self.parse(kind, text),
-            (None, Ok(nothing)) => Ok(Arc::clone(nothing)),
+            (None, Ok(missing)) => Ok(Arc::clone(missing)),
             (None, Err(error)) => Err(self.database.damaged(error.clone())),
         }
     }
@@ -194,7 +201,7 @@ impl Store {
                 .database
                 .read(|connection| session_document(connection, account, policy))?;
             complete &= text.is_some();
-            let document = self.parse_or_nothing(PolicyKind::Identity, text.as_deref())?;
+            let document = self.parse_or(PolicyKind::Identity, text.as_deref(), &NOTHING_AT_ALL)?;
             narrowed
                 .session_managed
                 .push(Attached::new(policy.arn.as_str(), document));
@@ -266,7 +273,7 @@ impl Store {
                     return Ok(None);
                 };
                 let trusted = TrustedRole {
-                    trust: self.parse(PolicyKind::Trust, &found.role.trust_policy)?,
+                    trust: self.parse_trust(&found.role.trust_policy)?,
                     arn: found.role.arn()?,
                     tags: found.tags.into_iter().collect(),
                 };

@@ -120,9 +120,13 @@ fn an_attached_policy_holds_at_once_and_until_it_is_detached() {
 impl House {
     /// What a session of `Admin` is narrowed by that asks for this managed policy.
     fn narrowing(&self, policy: &Arn) -> Result<moho_iam::Narrowing, IamError> {
+        self.narrowing_by(vec![policy.clone()])
+    }
+
+    fn narrowing_by(&self, policies: Vec<Arn>) -> Result<moho_iam::Narrowing, IamError> {
         let guest = door().admit(7, 7, self.first.account, self.world.now()).unwrap();
         let permit: Permit<sts::AssumeRole> = self.permit(&guest, &self.arn("role/Admin"));
-        let asked = NarrowingRequest::new(None, vec![policy.clone()]).unwrap();
+        let asked = NarrowingRequest::new(None, policies).unwrap();
         self.store.narrowing(&permit, asked)
     }
 }
@@ -155,6 +159,27 @@ fn a_managed_session_policy_that_is_deleted_narrows_to_nothing_also_if_it_is_mad
     }
     let anew = house.narrowed_session("Admin", house.narrowing(&policy).unwrap());
     assert!(house.ask::<iam::GetRole>(&anew, role.as_str()).is_ok());
+}
+
+#[test]
+fn a_session_policy_that_denied_something_widens_nothing_when_it_is_deleted() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let admin = house.session("Admin");
+    let denies =
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"iam:DeleteRole","Resource":"*"}}"#;
+    let policy = house.new_policy(&admin, "policy/denies", document(PolicyKind::Identity, denies));
+    let both = vec![
+        "arn:aws:iam::aws:policy/AdministratorAccess".parse().unwrap(),
+        policy.clone(),
+    ];
+    let narrowed = house.narrowed_session("Admin", house.narrowing_by(both).unwrap());
+    let role = house.arn("role/Developer");
+    assert!(house.ask::<iam::GetRole>(&narrowed, role.as_str()).is_ok());
+    assert!(house.ask::<iam::DeleteRole>(&narrowed, role.as_str()).is_err());
+    house.store.delete_policy(&house.permit(&admin, &policy)).unwrap();
+    assert!(house.ask::<iam::DeleteRole>(&narrowed, role.as_str()).is_err());
+    assert!(house.ask::<iam::GetRole>(&narrowed, role.as_str()).is_err());
 }
 
 #[test]

@@ -203,6 +203,27 @@ fn who_is_not_there_yet_is_denied_by_name_and_never_left_out() {
 }
 
 #[test]
+fn a_trust_policy_that_ids_make_longer_than_may_be_written_still_decides() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let admin = house.session("Admin");
+    let absent = vec![r#""999999999999""#; 200].join(",");
+    let many = house.new_trust(&format!(r#"{{"AWS":[{absent}]}}"#), ASSUME);
+    let role = house.arn("role/many");
+    let permit = house.permit(&admin, &role);
+    house
+        .store
+        .create_role(&permit, &many, house.world.now())
+        .unwrap();
+    assert!(
+        house.ask::<sts::AssumeRole>(&admin, role.as_str()).is_err(),
+        "it trusts nobody"
+    );
+    assert!(house.ask::<iam::GetRole>(&admin, role.as_str()).is_ok());
+    house.store.delete_role(&house.permit(&admin, &role)).unwrap();
+}
+
+#[test]
 fn trust_policies_speak_of_sts_only() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());

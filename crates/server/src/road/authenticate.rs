@@ -85,11 +85,11 @@ pub(super) fn gets_second_look(platform: &Platform, peer: Peer) -> bool {
         .gets_second_look(Sharer::of(peer), platform.clock.now())
 }
 
-/// Counts a proof of this peer's that failed.
-pub(super) fn proof_failed(platform: &Platform, peer: Peer) {
+/// Counts a proof of this peer's that failed, at the second look or the first.
+pub(super) fn proof_failed(platform: &Platform, peer: Peer, at_second_look: bool) {
     platform
         .strangers
-        .proof_failed(Sharer::of(peer), platform.clock.now());
+        .proof_failed(Sharer::of(peer), at_second_look, platform.clock.now());
 }
 
 fn services(route: &Route) -> Vec<SigningName> {

@@ -52,6 +52,8 @@ struct Failed {
     proofs: u32,
     /// Tokens that were looked at after that.
     second_looks: u32,
+    /// Those of them that came to nothing all the same.
+    in_vain: u32,
 }
 
 impl Strangers {
@@ -83,8 +85,8 @@ impl Strangers {
         self.unentered.end(journal, now);
     }
 
-    /// Counts a web identity that was not proved, or came to nothing.
-    pub(super) fn proof_failed(&self, source: Sharer, now: Timestamp) {
+    /// Counts a web identity that was not proved, or came to nothing; at the second look or the first.
+    pub(super) fn proof_failed(&self, source: Sharer, at_second_look: bool, now: Timestamp) {
         let mut proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
         if proofs.second != now.unix_seconds() {
             *proofs = Proofs {
@@ -95,6 +97,7 @@ impl Strangers {
         if proofs.failed.len() < COUNTED_PEERS || proofs.failed.contains_key(&source) {
             let failed = proofs.failed.entry(source).or_default();
             failed.proofs = failed.proofs.saturating_add(1);
+            failed.in_vain = failed.in_vain.saturating_add(u32::from(at_second_look));
         }
     }
 
@@ -113,7 +116,7 @@ impl Strangers {
         }
         proofs.failed.get_mut(&source).is_none_or(|failed| {
             failed.second_looks = failed.second_looks.saturating_add(1);
-            failed.second_looks <= SECOND_LOOKS
+            failed.second_looks <= SECOND_LOOKS && failed.in_vain < PROOFS
         })
     }
 }
@@ -170,16 +173,16 @@ mod tests {
         assert!(!strangers.has_failed_too_often(peer(1), now), "none was a proof");
         for last in 1..=100 {
             for _ in 0..PROOFS - 1 {
-                strangers.proof_failed(peer(last), now);
+                strangers.proof_failed(peer(last), false, now);
             }
             assert!(!strangers.has_failed_too_often(peer(last), now), "{last}");
-            strangers.proof_failed(peer(last), now);
+            strangers.proof_failed(peer(last), false, now);
             assert!(strangers.has_failed_too_often(peer(last), now), "{last}");
         }
         assert!(!strangers.has_failed_too_often(peer(101), now));
         let next = Timestamp::from_unix_seconds(2);
         assert!(!strangers.has_failed_too_often(peer(1), next));
-        strangers.proof_failed(peer(1), next);
+        strangers.proof_failed(peer(1), false, next);
         assert!(!strangers.has_failed_too_often(peer(1), next));
         assert_eq!(strangers.proofs.lock().unwrap().failed.len(), 1, "nobody is kept");
     }
@@ -191,7 +194,7 @@ mod tests {
         let looks = |peer: Sharer, second: u64| {
             let now = Timestamp::from_unix_seconds(second);
             for _ in 0..PROOFS {
-                strangers.proof_failed(peer, now);
+                strangers.proof_failed(peer, false, now);
             }
             let tries = 0..SECOND_LOOKS * 2;
             tries.filter(|_| strangers.gets_second_look(peer, now)).count()
@@ -200,6 +203,19 @@ mod tests {
         assert_eq!(looks(other, 1), 500);
         assert_eq!(looks(one, 1), 0);
         assert_eq!(looks(one, 2), 500);
+        let now = Timestamp::from_unix_seconds(2);
+        assert!(strangers.gets_second_look(other, now), "who has not failed");
+        for _ in 0..PROOFS {
+            strangers.proof_failed(other, false, now);
+        }
+        for _ in 0..PROOFS {
+            assert!(strangers.gets_second_look(other, now));
+            strangers.proof_failed(other, true, now);
+        }
+        assert!(
+            !strangers.gets_second_look(other, now),
+            "its good tokens come to nothing"
+        );
     }
 
     #[test]
@@ -207,11 +223,11 @@ mod tests {
         let strangers = Strangers::default();
         let now = Timestamp::from_unix_seconds(1);
         for number in 0..u32::try_from(COUNTED_PEERS).unwrap() + 10 {
-            strangers.proof_failed(Sharer::User(number), now);
+            strangers.proof_failed(Sharer::User(number), false, now);
         }
         assert_eq!(strangers.proofs.lock().unwrap().failed.len(), COUNTED_PEERS);
         for _ in 0..PROOFS {
-            strangers.proof_failed(Sharer::User(0), now);
+            strangers.proof_failed(Sharer::User(0), false, now);
         }
         assert!(strangers.has_failed_too_often(Sharer::User(0), now));
     }

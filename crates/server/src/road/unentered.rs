@@ -1,5 +1,6 @@
 //! Failed authentications that get no entry of their own in the journal: counted, and told of in one entry for each peer and
-//! minute. So none goes without a word, and still a stranger cannot fill the disk.
+//! minute. So a stranger cannot fill the disk, and is told of. What is slowed before anybody looks at it (429) is no failure
+//! yet: metrics count it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

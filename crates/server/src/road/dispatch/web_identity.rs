@@ -46,14 +46,14 @@ pub(in crate::road) async fn assume(
         route,
         measured: (span, entrance),
     } = *bringing;
+    let slowed = authenticate::has_failed_too_often(platform, peer);
     let refused = |error: TokenError| {
         // An issuer that is away is not the peer's fault.
         if error != TokenError::Unreachable {
-            authenticate::proof_failed(platform, peer);
+            authenticate::proof_failed(platform, peer, slowed);
         }
         authenticate::refused(platform, (peer, facts), &error.into())
     };
-    let slowed = authenticate::has_failed_too_often(platform, peer);
     if slowed && !is_anothers(platform, peer, &assume) {
         return Err(Failure::Throttled {
             retry_after: failure::RETRY_AFTER,
@@ -80,7 +80,7 @@ pub(in crate::road) async fn assume(
     };
     let taken_on = take_on(&trip, asking, &web);
     if let Err(Failure::AccessDenied(_)) = &taken_on {
-        authenticate::proof_failed(platform, peer);
+        authenticate::proof_failed(platform, peer, slowed);
     }
     taken_on.map(reply::whole)
 }

@@ -109,10 +109,10 @@ impl Federation {
         Ok(keys.reach().await?)
     }
 
-    /// Whether a token is signed by a key of its issuer's that is good as it is known: nobody is asked, and nobody waits.
-    /// `may` is asked before the signature is looked at.
+    /// Whether a token is signed by a key of its issuer's as it was last seen: nobody is asked, and nobody waits, so that
+    /// it says no more than that the token is worth [`Self::check`]. `may` is asked before the signature is looked at.
     pub(crate) fn knows(&self, token: &IdToken<'_>, may: impl FnOnce() -> bool) -> Option<SignedToken> {
-        let kept = self.issuers.get(token.issuer())?.young()?;
+        let kept = self.issuers.get(token.issuer())?.last_seen()?;
         may().then(|| token.check_signature(&kept.keys).ok()).flatten()
     }
 

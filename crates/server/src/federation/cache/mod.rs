@@ -114,18 +114,23 @@ impl IssuerKeys {
     /// Whether the issuer gives its keys now: by its last answer, if keys of it are used as they are, or else by asking it. That
     /// takes no place of those who wait with tokens, as only who may set providers asks it.
     pub(super) async fn reach(&self) -> Result<(), Unreachable> {
-        if let Answer::Wait(mut ending) = self.answer() {
+        let ending = match self.answer() {
+            Answer::Wait(ending) => Some(ending),
+            // Keys may be young, and a later try have failed.
+            Answer::Keys(_) | Answer::Failed(_) => self.again_if_failed(),
+        };
+        if let Some(mut ending) = ending {
             ending.changed().await.map_err(|_gone| Unreachable::Answer)?;
         }
         let last = self.shared.state().last;
         last.map_or(Err(Unreachable::Answer), |(_, ended)| ended)
     }
 
-    /// Keys that are good as they are, if there are any: nobody is asked, and nobody waits.
-    pub(super) fn young(&self) -> Option<Kept> {
+    /// Keys as they were last seen, if that is not too long ago: nobody is asked, and nobody waits.
+    pub(super) fn last_seen(&self) -> Option<Kept> {
         let now = self.shared.clock.now();
         let state = self.shared.state();
-        state.kept.clone().filter(|kept| kept.age(now) < YOUNG)
+        state.kept.clone().filter(|kept| kept.age(now) < OLDEST)
     }
 
     /// Keys that are newer than `seen`, asked for if nobody did just now; `None` if there are none.
@@ -167,6 +172,13 @@ impl IssuerKeys {
             },
             (Some(_) | None, _) => Answer::Wait(self.ask(&mut state)),
         }
+    }
+
+    /// Another try, if the last one failed and that is not just now.
+    fn again_if_failed(&self) -> Option<watch::Receiver<u64>> {
+        let mut state = self.shared.state();
+        let failed = matches!(state.last, Some((_, Err(_))));
+        (failed && (state.asking || !state.pauses(self.shared.clock.now()))).then(|| self.ask(&mut state))
     }
 
     /// Begins a try unless one is under way; its end is told to the receiver.

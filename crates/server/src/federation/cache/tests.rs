@@ -85,14 +85,17 @@ impl Scene {
 #[tokio::test]
 async fn young_keys_are_used_and_older_ones_are_not() {
     let scene = Scene::set(10);
-    assert!(scene.keys.young().is_none() && scene.asked() == 0);
+    assert!(scene.keys.last_seen().is_none() && scene.asked() == 0);
     assert_eq!(scene.keys.keys(PEER).await.unwrap().keys.len(), 1);
     scene.pass(YOUNG - 1);
-    assert!(scene.keys.young().is_some());
+    assert!(scene.keys.last_seen().is_some());
     assert_eq!(scene.keys.keys(PEER).await.unwrap().keys.len(), 1);
     assert_eq!(scene.asked(), 1);
     scene.pass(1);
-    assert!(scene.keys.young().is_none() && scene.asked() == 1);
+    assert!(
+        scene.keys.last_seen().is_some() && scene.asked() == 1,
+        "nobody is asked"
+    );
     assert_eq!(
         (scene.keys.keys(PEER).await.unwrap().keys.len(), scene.asked()),
         (2, 2),
@@ -100,6 +103,8 @@ async fn young_keys_are_used_and_older_ones_are_not() {
     );
     scene.pass(RIPE);
     assert_eq!(scene.keys.keys(PEER).await.unwrap().keys.len(), 3);
+    scene.pass(OLDEST);
+    assert!(scene.keys.last_seen().is_none());
 }
 
 #[tokio::test]
@@ -123,6 +128,19 @@ async fn who_asks_whether_it_can_be_reached_hears_of_now_and_not_of_older_keys()
     scene.up.store(1, Ordering::SeqCst);
     scene.pass(PAUSE);
     assert_eq!((scene.keys.reach().await, scene.asked()), (Ok(()), 3));
+
+    // A token by an unknown key asks while it is away; young keys are no news of it then.
+    let seen = scene.keys.keys(PEER).await.unwrap();
+    scene.down();
+    scene.pass(PAUSE);
+    assert!(scene.keys.newer(&seen, PEER).await.is_err());
+    assert_eq!(
+        (scene.keys.reach().await, scene.asked()),
+        (Err(Unreachable::Connect), 4)
+    );
+    scene.up.store(1, Ordering::SeqCst);
+    scene.pass(PAUSE);
+    assert_eq!((scene.keys.reach().await, scene.asked()), (Ok(()), 5));
 }
 
 #[tokio::test]

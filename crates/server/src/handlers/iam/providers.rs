@@ -105,12 +105,16 @@ pub(crate) async fn create_oidc(
     leads_in(&asked.platform, account, &new.url).await?;
     let provider = act(asked, move |platform| {
         let now = platform.clock.now();
-        platform.store.create_oidc_provider(&permit, &new, now)
+        let made = platform.store.create_oidc_provider(&permit, &new, now)?;
+        // The door leads into the management account; a member account's provider gives nobody a way in there. It is closed
+        // also if nobody waits for the answer any more.
+        if account == platform.account {
+            platform.door.close();
+        }
+        Ok(made)
     })
     .await?;
-    // The door leads into the management account; a member account's provider gives nobody a way in there.
     if account == asked.platform.account {
-        asked.platform.door.close();
         tracing::warn!(
             "an identity provider was set: the bootstrap door is closed for good, and from now on only such a provider's tokens \
          and sessions that live give credentials"

@@ -220,7 +220,11 @@ impl Printed {
                 ("CURL_CA_BUNDLE", ca),
             ]);
         }
-        exports(vec![self.head()], &pairs)
+        // AWS's SDKs would rather send a key for Bedrock, if there is one, than sign.
+        exports(
+            vec![self.head(), "unset AWS_BEARER_TOKEN_BEDROCK".to_owned()],
+            &pairs,
+        )
     }
 
     /// Lines for somebody who logged in: the profile has all that AWS's tools need, so that nothing is said here that would
@@ -234,7 +238,10 @@ impl Printed {
         ];
         let mut head = vec![
             self.head(),
-            "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN".to_owned(),
+            // All of it would be stronger than the profile, or lead other profiles to where it leads.
+            "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_BEARER_TOKEN_BEDROCK AWS_DEFAULT_PROFILE"
+                .to_owned(),
+            "unset AWS_REGION AWS_DEFAULT_REGION AWS_ENDPOINT_URL AWS_CA_BUNDLE".to_owned(),
         ];
         let authorities = authorities.map(Path::to_string_lossy);
         if let Some(authorities) = &authorities {
@@ -360,7 +367,21 @@ mod tests {
             lines.ends_with("\nexport SSL_CERT_FILE='/a b/moho.pem'"),
             "{lines}"
         );
-        assert!(lines.contains("\nunset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN\n"));
+        let unset = lines.lines().filter_map(|line| line.strip_prefix("unset "));
+        let unset: Vec<&str> = unset.flat_map(str::split_whitespace).collect();
+        for stronger in [
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+            "AWS_BEARER_TOKEN_BEDROCK",
+            "AWS_DEFAULT_PROFILE",
+            "AWS_REGION",
+            "AWS_DEFAULT_REGION",
+            "AWS_ENDPOINT_URL",
+            "AWS_CA_BUNDLE",
+        ] {
+            assert!(unset.contains(&stronger), "{stronger}");
+        }
         assert!(!printed().profile_lines("moho", None).contains("SSL_CERT_FILE"));
     }
 

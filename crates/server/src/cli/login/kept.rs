@@ -213,7 +213,12 @@ impl Logins {
             return Ok(None);
         };
         let system = SYSTEM_AUTHORITIES.iter().map(Path::new);
-        let others: Vec<&Path> = self.authorities.as_deref().into_iter().chain(system).collect();
+        // What an earlier login of this shell wrote is no more than a copy.
+        let before = match &self.authorities {
+            Some(path) if path.starts_with(&self.folder) => authorities::after(path),
+            named => named.clone(),
+        };
+        let others: Vec<&Path> = before.as_deref().into_iter().chain(system).collect();
         let text = authorities::with_ours(own, &others)?;
         let path = self.folder.join(format!("{profile}.pem"));
         moho_os::replace_private(&path, text.as_bytes())?;

@@ -16,6 +16,7 @@ mod policy;
 mod root;
 mod seal;
 mod service;
+pub mod spec;
 
 pub use context::{ContextError, EncryptionContext};
 pub use error::KmsError;

@@ -3,8 +3,8 @@
 //! Nothing here is another path: it calls what opening calls, and opens nothing. Hidden from the documentation, as it is
 //! no interface to build on.
 
-use crate::SealedError;
 use crate::seal::front_again;
+use crate::{RecordError, SealedError};
 
 /// The front of a sealed object, read and written down again.
 ///
@@ -12,4 +12,12 @@ use crate::seal::front_again;
 /// [`SealedError`], as opening would give.
 pub fn sealed_front(sealed: &[u8]) -> Result<Vec<u8>, SealedError> {
     front_again(sealed)
+}
+
+/// The record of a key, read and written down again, without what authenticates it.
+///
+/// # Errors
+/// [`RecordError`], as [`KeyRecord::peek`](crate::KeyRecord::peek) would give.
+pub fn key_record(record: &[u8]) -> Result<Vec<u8>, RecordError> {
+    crate::record::reprint(record)
 }

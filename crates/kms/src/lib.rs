@@ -11,17 +11,25 @@ mod crypto;
 mod error;
 #[doc(hidden)]
 pub mod hostile_input;
-mod key;
+mod kept;
+mod material;
 mod policy;
+mod record;
 mod root;
 mod seal;
 mod service;
 pub mod spec;
+mod states;
+mod unlocked;
 
 pub use context::{ContextError, EncryptionContext};
 pub use error::KmsError;
-pub use key::{KeyRecord, KeyRecords, KeyState, KeyStateError, RecordsUnavailable};
+pub use kept::{KeptKey, KeyRecords, RecordsUnavailable};
 pub use policy::default_key_policy;
+pub use record::{
+    KeyRecord, KeyState, LegacyKey, LegacyState, Material, MaterialId, MaterialIdError, MaterialState,
+    RecordError, Rotated, Rotation, RotationType,
+};
 pub use root::{RootKey, RootKeyError};
 pub use seal::{SealedError, SealedObject};
-pub use service::Kms;
+pub use service::{Kms, NewKey};

@@ -126,6 +126,11 @@ impl RootKey {
         &self.fingerprint
     }
 
+    /// What authenticates the records of keys.
+    pub(crate) fn record_secret(&self) -> Result<Zeroizing<[u8; KEY]>, KmsError> {
+        expand(self.key.expose(), "key record")
+    }
+
     /// The cipher that wraps KmsKeys' material.
     pub(crate) fn wrapping_cipher(&self) -> Result<Cipher, KmsError> {
         Cipher::new(&*expand(self.key.expose(), "wrap key material")?)

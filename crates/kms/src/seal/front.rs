@@ -22,7 +22,7 @@ pub(super) struct Front {
 
 impl Front {
     pub(super) fn new(key_id: &KeyId, salt: [u8; SALT]) -> Result<Self, KmsError> {
-        let key_bytes = bytes_of(key_id).ok_or(KmsError::NotFound)?;
+        let key_bytes = bytes_of(key_id).ok_or(KmsError::Cryptography("read a key id"))?;
         Ok(Self {
             key_id: key_id.clone(),
             key_bytes,

@@ -1,0 +1,90 @@
+//! How keys are kept, as far as those who keep them have to know: bytes that only [`Kms`](crate::Kms) makes and trusts,
+//! and what they have to be found by.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use moho_terms::{AccountId, KeyId, Region, Timestamp};
+
+/// A key as it is kept. Whoever alters a single bit of it makes the key unusable, and nothing more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptKey {
+    /// Which key.
+    pub key_id: KeyId,
+    /// Whose.
+    pub account: AccountId,
+    /// Where.
+    pub region: Region,
+    /// How often it was changed, from 1: a change replaces the revision that it has read, and no other.
+    pub revision: u64,
+    /// When something has to be done to it, if ever: a rotation, the end of imported material, its deletion.
+    pub due_at: Option<Timestamp>,
+    /// The rest: [`KeyRecord`](crate::KeyRecord), authenticated.
+    pub record: Vec<u8>,
+}
+
+/// The records of keys cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("the records of keys cannot be read or written")]
+pub struct RecordsUnavailable(#[source] Box<dyn Error + Send + Sync>);
+
+impl RecordsUnavailable {
+    /// Because of `source`.
+    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(source.into())
+    }
+}
+
+/// Where keys are kept. The one outside tests is `store`'s.
+///
+/// What was acknowledged is on the disk, and one call is done as a whole or not at all.
+pub trait KeyRecords: Send + Sync {
+    /// Finds a key; `None` if there is none. From memory, and the same `Arc` for as long as the key is unchanged; at most
+    /// half a second behind what another process did.
+    ///
+    /// # Errors
+    /// [`RecordsUnavailable`] if that cannot be said.
+    fn get(&self, id: &KeyId) -> Result<Option<Arc<KeptKey>>, RecordsUnavailable>;
+
+    /// The keys of an account in the order of their ids, after one of them.
+    ///
+    /// # Errors
+    /// [`RecordsUnavailable`] if they cannot be read.
+    fn list(
+        &self,
+        account: AccountId,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<Arc<KeptKey>>, RecordsUnavailable>;
+
+    /// The keys of all accounts in the order of their ids, after one of them.
+    ///
+    /// # Errors
+    /// [`RecordsUnavailable`] if they cannot be read.
+    fn all(&self, after: Option<&KeyId>, limit: usize) -> Result<Vec<Arc<KeptKey>>, RecordsUnavailable>;
+
+    /// Keeps a new key, unless its account has `most` already: `false`.
+    ///
+    /// # Errors
+    /// [`RecordsUnavailable`] if it is not safely kept, or there is a key of its id.
+    fn add(&self, key: &KeptKey, most: usize) -> Result<bool, RecordsUnavailable>;
+
+    /// Keeps a key in place of what it was at revision `was`. `false` if that is not what is kept, or not any more.
+    ///
+    /// # Errors
+    /// [`RecordsUnavailable`] if it is not safely kept.
+    fn replace(&self, key: &KeptKey, was: u64) -> Result<bool, RecordsUnavailable>;
+
+    /// Removes a key of revision `was` with its aliases and grants, and overwrites its bytes. `false` if that is not what
+    /// is kept, or not any more.
+    ///
+    /// # Errors
+    /// [`RecordsUnavailable`] if it may still be there.
+    fn remove(&self, id: &KeyId, was: u64) -> Result<bool, RecordsUnavailable>;
+
+    /// The keys whose [`KeptKey::due_at`] is not after `by`, the earliest first.
+    ///
+    /// # Errors
+    /// [`RecordsUnavailable`] if they cannot be read.
+    fn due(&self, by: Timestamp, limit: usize) -> Result<Vec<KeyId>, RecordsUnavailable>;
+}

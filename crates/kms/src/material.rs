@@ -1,0 +1,57 @@
+//! Materials, wrapped under the root key and unwrapped again.
+
+use moho_terms::Entropy;
+use zeroize::Zeroizing;
+
+use crate::crypto::{NONCE, TAG};
+use crate::error::KmsError;
+use crate::record::{KeyRecord, MaterialId, Wrapped};
+use crate::root::{FINGERPRINT, RootKey};
+
+/// Wraps a material of the key that `record` is, to be opened as the same material of the same key only.
+pub(crate) fn wrap(
+    record: &KeyRecord,
+    id: &MaterialId,
+    plain: &[u8],
+    (root, entropy): (&RootKey, &dyn Entropy),
+) -> Result<Wrapped, KmsError> {
+    let mut nonce = [0; NONCE];
+    entropy.fill(&mut nonce)?;
+    let mut wrapped = Vec::with_capacity(FINGERPRINT + NONCE + plain.len() + TAG);
+    wrapped.extend_from_slice(root.fingerprint());
+    wrapped.extend_from_slice(&nonce);
+    root.wrapping_cipher()?
+        .encrypt(nonce, &binding(record, id), plain, &mut wrapped)?;
+    Ok(Wrapped(wrapped))
+}
+
+/// Opens what [`wrap`] made.
+pub(crate) fn unwrap(
+    record: &KeyRecord,
+    id: &MaterialId,
+    wrapped: &Wrapped,
+    root: &RootKey,
+) -> Result<Zeroizing<Vec<u8>>, KmsError> {
+    let damaged = || KmsError::DamagedRecord(record.key_id.clone());
+    let (fingerprint, rest) = wrapped.0.split_first_chunk::<FINGERPRINT>().ok_or_else(damaged)?;
+    let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or_else(damaged)?;
+    if fingerprint != root.fingerprint() {
+        return Err(KmsError::OtherRoot(record.key_id.clone()));
+    }
+    let mut plain = Zeroizing::new(Vec::with_capacity(sealed.len()));
+    root.wrapping_cipher()?
+        .decrypt(*nonce, &binding(record, id), sealed, &mut plain)
+        .ok_or_else(damaged)?;
+    Ok(plain)
+}
+
+/// What a material is bound to: the additional data of its wrapping. The key's id and the material's are of one length.
+fn binding(record: &KeyRecord, id: &MaterialId) -> Vec<u8> {
+    [
+        b"moho/kms/2 material".as_slice(),
+        record.key_id.as_str().as_bytes(),
+        id.as_bytes(),
+        record.spec.as_str().as_bytes(),
+    ]
+    .concat()
+}

@@ -1,0 +1,204 @@
+//! Keys that were read, verified and, if they are used, unwrapped: remembered for as long as what is kept of them is the
+//! same.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use moho_os::LockedBytes;
+use moho_terms::{Arn, KeyId, Timestamp};
+use zeroize::Zeroizing;
+
+use crate::error::KmsError;
+use crate::kept::KeptKey;
+use crate::material::unwrap;
+use crate::record::{KeyRecord, KeyState, MaterialId, MaterialState, verify};
+use crate::root::RootKey;
+
+/// How many keys are remembered at most: each that is used has a page of locked memory.
+const REMEMBERED: usize = 1024;
+
+/// A key whose record is true.
+pub(crate) struct Unlocked {
+    /// What it was read from.
+    kept: Arc<KeptKey>,
+    pub(crate) record: Arc<KeyRecord>,
+    pub(crate) arn: Arn,
+    /// When the first of the materials in use ends.
+    ends_at: Option<Timestamp>,
+    materials: OnceLock<Materials>,
+}
+
+/// The unwrapped materials of one key, in one place.
+struct Materials {
+    bytes: LockedBytes,
+    ranges: Vec<(MaterialId, Range<usize>)>,
+    current: usize,
+}
+
+/// One material of a key, in locked memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Opened<'a> {
+    pub(crate) id: &'a MaterialId,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl Unlocked {
+    fn read(kept: Arc<KeptKey>, root: &RootKey) -> Result<Self, KmsError> {
+        let record = verify(&kept, root)?;
+        let damaged = || KmsError::DamagedRecord(kept.key_id.clone());
+        let arn = record.arn().map_err(|_no_arn| damaged())?;
+        let used = record
+            .materials
+            .iter()
+            .filter(|material| material.state != MaterialState::PendingRotation);
+        let ends_at = used.filter_map(|material| material.valid_to).min();
+        Ok(Self {
+            record: Arc::new(record),
+            arn,
+            ends_at,
+            materials: OnceLock::new(),
+            kept,
+        })
+    }
+
+    /// Its state at `now`.
+    pub(crate) fn state_at(&self, now: Timestamp) -> KeyState {
+        if self.ends_at.is_some_and(|end| end <= now) {
+            self.record.state_at(now)
+        } else {
+            self.record.state
+        }
+    }
+
+    /// What it was read from.
+    pub(crate) fn kept(&self) -> &Arc<KeptKey> {
+        &self.kept
+    }
+
+    /// The material that encrypts.
+    pub(crate) fn current(&self, root: &RootKey) -> Result<Opened<'_>, KmsError> {
+        let materials = self.materials(root)?;
+        materials
+            .ranges
+            .get(materials.current)
+            .and_then(|found| materials.opened(found))
+            .ok_or_else(|| KmsError::InvalidState(self.arn.clone(), "pending import"))
+    }
+
+    /// The first material that the key had. Sealed objects of version 1, which name none, are under it.
+    pub(crate) fn first(&self, root: &RootKey) -> Result<Opened<'_>, KmsError> {
+        let materials = self.materials(root)?;
+        materials
+            .ranges
+            .first()
+            .and_then(|found| materials.opened(found))
+            .ok_or_else(|| KmsError::InvalidState(self.arn.clone(), "pending import"))
+    }
+
+    /// The material whose id begins with these bytes; `None` if the key has none such.
+    pub(crate) fn material(&self, prefix: &[u8], root: &RootKey) -> Result<Option<Opened<'_>>, KmsError> {
+        let materials = self.materials(root)?;
+        let mut found = materials.ranges.iter();
+        Ok(found
+            .find(|(id, _)| id.as_bytes().starts_with(prefix))
+            .and_then(|found| materials.opened(found)))
+    }
+
+    fn materials(&self, root: &RootKey) -> Result<&Materials, KmsError> {
+        if let Some(materials) = self.materials.get() {
+            return Ok(materials);
+        }
+        let opened = Materials::open(&self.record, root)?;
+        Ok(self.materials.get_or_init(|| opened))
+    }
+}
+
+impl Materials {
+    fn open(record: &KeyRecord, root: &RootKey) -> Result<Self, KmsError> {
+        let mut plain = Vec::with_capacity(record.materials.len());
+        let mut current = 0;
+        for material in &record.materials {
+            let Some(wrapped) = &material.wrapped else {
+                continue;
+            };
+            match material.state {
+                MaterialState::Current => current = plain.len(),
+                MaterialState::NonCurrent => {}
+                MaterialState::PendingRotation => continue,
+            }
+            plain.push((material.id, unwrap(record, &material.id, wrapped, root)?));
+        }
+        let bytes = LockedBytes::zeroed(plain.iter().map(|(_, plain)| plain.len()).sum())?;
+        Self::gather(bytes, &plain, current).ok_or_else(|| KmsError::DamagedRecord(record.key_id.clone()))
+    }
+
+    fn gather(
+        mut bytes: LockedBytes,
+        plain: &[(MaterialId, Zeroizing<Vec<u8>>)],
+        current: usize,
+    ) -> Option<Self> {
+        let mut ranges = Vec::with_capacity(plain.len());
+        let mut start = 0_usize;
+        for (id, plain) in plain {
+            let range = start..start.checked_add(plain.len())?;
+            bytes.expose_mut().get_mut(range.clone())?.copy_from_slice(plain);
+            start = range.end;
+            ranges.push((*id, range));
+        }
+        Some(Self {
+            bytes,
+            ranges,
+            current,
+        })
+    }
+
+    fn opened<'a>(&'a self, (id, range): &'a (MaterialId, Range<usize>)) -> Option<Opened<'a>> {
+        self.bytes
+            .expose()
+            .get(range.clone())
+            .map(|bytes| Opened { id, bytes })
+    }
+}
+
+/// The keys that are remembered.
+#[derive(Default)]
+pub(crate) struct Remembered(RwLock<HashMap<KeyId, Arc<Unlocked>>>);
+
+impl Remembered {
+    /// The key that is kept as `kept`: remembered, if it was read from this very thing, or read anew.
+    pub(crate) fn key(&self, kept: Arc<KeptKey>, root: &RootKey) -> Result<Arc<Unlocked>, KmsError> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = known
+            .get(&kept.key_id)
+            .filter(|key| Arc::ptr_eq(&key.kept, &kept))
+        {
+            return Ok(Arc::clone(key));
+        }
+        drop(known);
+        let key_id = kept.key_id.clone();
+        let read = Unlocked::read(kept, root).map(Arc::new);
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let Ok(key) = &read else {
+            known.remove(&key_id);
+            return read;
+        };
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(key_id, Arc::clone(key));
+        read
+    }
+
+    /// Wipes what is remembered of a key, as soon as nobody uses it any more.
+    pub(crate) fn forget(&self, key_id: &KeyId) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.remove(key_id);
+    }
+
+    /// Wipes all keys for which `is_current` does not hold.
+    pub(crate) fn retain(&self, is_current: impl Fn(&Arc<KeptKey>) -> bool) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, key| is_current(&key.kept));
+    }
+}

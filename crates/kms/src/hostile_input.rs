@@ -4,7 +4,8 @@
 //! no interface to build on.
 
 use crate::seal::front_again;
-use crate::{RecordError, SealedError};
+use crate::blob::Blob;
+use crate::{KmsError, RecordError, SealedError};
 
 /// The front of a sealed object, read and written down again.
 ///
@@ -20,4 +21,12 @@ pub fn sealed_front(sealed: &[u8]) -> Result<Vec<u8>, SealedError> {
 /// [`RecordError`], as [`KeyRecord::peek`](crate::KeyRecord::peek) would give.
 pub fn key_record(record: &[u8]) -> Result<Vec<u8>, RecordError> {
     crate::record::reprint(record)
+}
+
+/// A ciphertext blob, read and written down again.
+///
+/// # Errors
+/// [`KmsError::InvalidCiphertext`], as decrypting would give.
+pub fn ciphertext_blob(blob: &[u8]) -> Result<Vec<u8>, KmsError> {
+    Blob::parse(blob).map(|blob| blob.print())
 }

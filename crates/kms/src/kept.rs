@@ -4,7 +4,9 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use moho_terms::{AccountId, KeyId, Region, Timestamp};
+use moho_terms::{AccountId, Arn, KeyId, Region, Timestamp};
+
+use crate::error::KmsError;
 
 /// A key as it is kept. Whoever alters a single bit of it makes the key unusable, and nothing more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,18 @@ pub struct KeptKey {
     pub due_at: Option<Timestamp>,
     /// The rest: [`KeyRecord`](crate::KeyRecord), authenticated.
     pub record: Vec<u8>,
+}
+
+impl KeptKey {
+    /// `arn:aws:kms:REGION:ACCOUNT:key/ID`.
+    ///
+    /// # Errors
+    /// Never, in fact: an account, a region and a key id always make an ARN.
+    pub fn arn(&self) -> Result<Arn, KmsError> {
+        let (region, account) = (self.region.as_str(), self.account.as_str());
+        Arn::of("kms", region, account, &format!("key/{}", self.key_id))
+            .map_err(|_no_arn| KmsError::DamagedRecord(self.key_id.clone()))
+    }
 }
 
 /// The records of keys cannot be read or written.

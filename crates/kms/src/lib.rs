@@ -6,12 +6,14 @@
 //! was sealed under. Records of keys are kept by whoever implements [`KeyRecords`]; they hold wrapped material only.
 #![forbid(unsafe_code)]
 
+mod blob;
 mod context;
 mod crypto;
 mod error;
 #[doc(hidden)]
 pub mod hostile_input;
 mod kept;
+mod key_id;
 mod material;
 mod policy;
 mod record;
@@ -32,4 +34,6 @@ pub use record::{
 };
 pub use root::{RootKey, RootKeyError};
 pub use seal::{SealedError, SealedObject};
-pub use service::{Kms, NewKey};
+pub use service::{
+    DataKey, DataKeyLength, Decrypted, Due, DueKind, Encrypted, Kms, NewKey, ReEncrypted, Under,
+};

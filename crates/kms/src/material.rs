@@ -8,10 +8,19 @@ use crate::error::KmsError;
 use crate::record::{KeyRecord, MaterialId, Wrapped};
 use crate::root::{FINGERPRINT, RootKey};
 
-/// Wraps a material of the key that `record` is, to be opened as the same material of the same key only.
+/// What is wrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The material.
+    Material,
+    /// Its SHA-256.
+    Digest,
+}
+
+/// Wraps a part of a material of the key that `record` is, to be opened as the same part of the same material of the same key only.
 pub(crate) fn wrap(
     record: &KeyRecord,
-    id: &MaterialId,
+    part: (Part, &MaterialId),
     plain: &[u8],
     (root, entropy): (&RootKey, &dyn Entropy),
 ) -> Result<Wrapped, KmsError> {
@@ -21,14 +30,14 @@ pub(crate) fn wrap(
     wrapped.extend_from_slice(root.fingerprint());
     wrapped.extend_from_slice(&nonce);
     root.wrapping_cipher()?
-        .encrypt(nonce, &binding(record, id), plain, &mut wrapped)?;
+        .encrypt(nonce, &binding(record, part), plain, &mut wrapped)?;
     Ok(Wrapped(wrapped))
 }
 
 /// Opens what [`wrap`] made.
 pub(crate) fn unwrap(
     record: &KeyRecord,
-    id: &MaterialId,
+    part: (Part, &MaterialId),
     wrapped: &Wrapped,
     root: &RootKey,
 ) -> Result<Zeroizing<Vec<u8>>, KmsError> {
@@ -40,15 +49,20 @@ pub(crate) fn unwrap(
     }
     let mut plain = Zeroizing::new(Vec::with_capacity(sealed.len()));
     root.wrapping_cipher()?
-        .decrypt(*nonce, &binding(record, id), sealed, &mut plain)
+        .decrypt(*nonce, &binding(record, part), sealed, &mut plain)
         .ok_or_else(damaged)?;
     Ok(plain)
 }
 
-/// What a material is bound to: the additional data of its wrapping. The key's id and the material's are of one length.
-fn binding(record: &KeyRecord, id: &MaterialId) -> Vec<u8> {
+/// What it is bound to: the additional data of the wrapping. Labels, ids of keys and ids of materials are of one length
+/// each.
+fn binding(record: &KeyRecord, (part, id): (Part, &MaterialId)) -> Vec<u8> {
+    let label = match part {
+        Part::Material => b"moho/kms/2 material",
+        Part::Digest => b"moho/kms/2 digest  ",
+    };
     [
-        b"moho/kms/2 material".as_slice(),
+        label.as_slice(),
         record.key_id.as_str().as_bytes(),
         id.as_bytes(),
         record.spec.as_str().as_bytes(),

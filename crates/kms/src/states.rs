@@ -90,7 +90,6 @@ pub(crate) fn allows(state: KeyState, action: &'static str, key: &Arn) -> Result
         (_, KeyState::PendingDeletion { .. }) => refused("pending deletion"),
         (_, KeyState::PendingImport) => refused("pending import"),
         (_, KeyState::Disabled) => Err(KmsError::Disabled(key.clone())),
-        (_, KeyState::Enabled) => refused("enabled"),
     }
 }
 

@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 
 use crate::error::KmsError;
 use crate::kept::KeptKey;
-use crate::material::unwrap;
+use crate::key_id::{self, KEY_ID};
+use crate::material::{Part, unwrap};
 use crate::record::{KeyRecord, KeyState, MaterialId, MaterialState, verify};
 use crate::root::RootKey;
 
@@ -24,6 +25,8 @@ pub(crate) struct Unlocked {
     kept: Arc<KeptKey>,
     pub(crate) record: Arc<KeyRecord>,
     pub(crate) arn: Arn,
+    /// Its id as ciphertext carries it.
+    pub(crate) id: [u8; KEY_ID],
     /// When the first of the materials in use ends.
     ends_at: Option<Timestamp>,
     materials: OnceLock<Materials>,
@@ -48,6 +51,7 @@ impl Unlocked {
         let record = verify(&kept, root)?;
         let damaged = || KmsError::DamagedRecord(kept.key_id.clone());
         let arn = record.arn().map_err(|_no_arn| damaged())?;
+        let id = key_id::to_bytes(&record.key_id).ok_or_else(damaged)?;
         let used = record
             .materials
             .iter()
@@ -56,6 +60,7 @@ impl Unlocked {
         Ok(Self {
             record: Arc::new(record),
             arn,
+            id,
             ends_at,
             materials: OnceLock::new(),
             kept,
@@ -69,11 +74,6 @@ impl Unlocked {
         } else {
             self.record.state
         }
-    }
-
-    /// What it was read from.
-    pub(crate) fn kept(&self) -> &Arc<KeptKey> {
-        &self.kept
     }
 
     /// The material that encrypts.
@@ -127,7 +127,7 @@ impl Materials {
                 MaterialState::NonCurrent => {}
                 MaterialState::PendingRotation => continue,
             }
-            plain.push((material.id, unwrap(record, &material.id, wrapped, root)?));
+            plain.push((material.id, unwrap(record, (Part::Material, &material.id), wrapped, root)?));
         }
         let bytes = LockedBytes::zeroed(plain.iter().map(|(_, plain)| plain.len()).sum())?;
         Self::gather(bytes, &plain, current).ok_or_else(|| KmsError::DamagedRecord(record.key_id.clone()))
@@ -196,9 +196,17 @@ impl Remembered {
         known.remove(key_id);
     }
 
-    /// Wipes all keys for which `is_current` does not hold.
+    /// Wipes the keys for which `is_current` does not hold.
     pub(crate) fn retain(&self, is_current: impl Fn(&Arc<KeptKey>) -> bool) {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, key| is_current(&key.kept));
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let all: Vec<_> = known.values().map(|key| Arc::clone(&key.kept)).collect();
+        drop(known);
+        // Whoever keeps the keys is asked without a lock in hand.
+        for kept in all.iter().filter(|kept| !is_current(kept)) {
+            let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            if known.get(&kept.key_id).is_some_and(|key| Arc::ptr_eq(&key.kept, kept)) {
+                known.remove(&kept.key_id);
+            }
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::{KeyRecord, KeyState, Material, MaterialId, MaterialState, RecordErro
 use crate::crypto::{KEY, NONCE, TAG};
 use crate::error::KmsError;
 use crate::kept::KeptKey;
-use crate::material::wrap;
+use crate::material::{Part, wrap};
 use crate::root::{FINGERPRINT, RootKey};
 use crate::spec::{KeySpec, KeyUsage, Origin};
 
@@ -169,7 +169,7 @@ pub(crate) fn upgrade(
     let plain = key.material(root)?;
     let mut record = key.without_material();
     let id = MaterialId::new(sum_of(&["moho/kms/0 material", record.key_id.as_str()]));
-    let wrapped = wrap(&record, &id, &plain, (root, entropy))?;
+    let wrapped = wrap(&record, (Part::Material, &id), &plain, (root, entropy))?;
     record.materials.push(Material {
         id,
         state: MaterialState::Current,

@@ -78,6 +78,16 @@ pub struct Rotation {
     pub next_at: Timestamp,
 }
 
+impl Rotation {
+    /// The next time after `now`, a whole number of periods after the last one.
+    pub(crate) fn after(&self, now: Timestamp) -> Timestamp {
+        let period = u64::from(self.period_days).saturating_mul(86_400).max(1);
+        let late = now.unix_seconds().saturating_sub(self.next_at.unix_seconds());
+        let periods = (late / period).saturating_add(1);
+        self.next_at.plus_seconds(periods.saturating_mul(period))
+    }
+}
+
 impl KeyRecord {
     /// `arn:aws:kms:REGION:ACCOUNT:key/ID`.
     ///

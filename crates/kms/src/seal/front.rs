@@ -4,10 +4,10 @@ use moho_terms::KeyId;
 
 use super::SealedError;
 use crate::error::KmsError;
+use crate::key_id::{self, KEY_ID};
 
 const MAGIC: &[u8; 8] = b"MOHOSEAL";
 const VERSION: u8 = 1;
-const KEY_ID: usize = 16;
 /// Bytes of salt.
 pub(super) const SALT: usize = 32;
 /// Bytes up to and including the salt.
@@ -22,7 +22,7 @@ pub(super) struct Front {
 
 impl Front {
     pub(super) fn new(key_id: &KeyId, salt: [u8; SALT]) -> Result<Self, KmsError> {
-        let key_bytes = bytes_of(key_id).ok_or(KmsError::Cryptography("read a key id"))?;
+        let key_bytes = key_id::to_bytes(key_id).ok_or(KmsError::Cryptography("read a key id"))?;
         Ok(Self {
             key_id: key_id.clone(),
             key_bytes,
@@ -55,7 +55,7 @@ impl Front {
         let (key_bytes, rest) = rest.split_first_chunk::<KEY_ID>().ok_or(SealedError::Truncated)?;
         let (salt, _) = rest.split_first_chunk::<SALT>().ok_or(SealedError::Truncated)?;
         Ok(Self {
-            key_id: key_id_of(*key_bytes)?,
+            key_id: key_id::from_bytes(*key_bytes).ok_or(SealedError::NotAuthentic)?,
             key_bytes: *key_bytes,
             salt: *salt,
         })
@@ -70,20 +70,6 @@ impl Front {
     }
 }
 
-/// The 128 bits that a UUID writes down.
-fn bytes_of(key_id: &KeyId) -> Option<[u8; KEY_ID]> {
-    let digits: String = key_id.as_str().chars().filter(|c| *c != '-').collect();
-    u128::from_str_radix(&digits, 16).ok().map(u128::to_be_bytes)
-}
-
-fn key_id_of(bytes: [u8; KEY_ID]) -> Result<KeyId, SealedError> {
-    let mut text = format!("{:032x}", u128::from_be_bytes(bytes));
-    for dash in [8, 13, 18, 23] {
-        text.insert(dash, '-');
-    }
-    text.parse().map_err(|_not_a_uuid| SealedError::NotAuthentic)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,7 +78,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read_back(bits: u128, salt: [u8; 32]) {
-            let key_id = key_id_of(bits.to_be_bytes()).unwrap();
+            let key_id = key_id::from_bytes(bits.to_be_bytes()).unwrap();
             let mut out = Vec::new();
             Front::new(&key_id, salt).unwrap().write(&mut out);
             prop_assert_eq!(out.len(), FRONT);

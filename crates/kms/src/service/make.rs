@@ -11,10 +11,11 @@ use moho_terms::{AccountId, KeyId, Region, Timestamp};
 use zeroize::Zeroizing;
 
 use super::Kms;
+use super::control::check_tags;
 use crate::crypto::KEY;
 use crate::error::KmsError;
 use crate::kept::KeptKey;
-use crate::material::wrap;
+use crate::material::{Part, wrap};
 use crate::policy::default_key_policy;
 use crate::record::{KeyRecord, KeyState, Material, MaterialId, MaterialState, encode};
 use crate::spec::{KeySpec, KeyUsage, Origin};
@@ -123,6 +124,7 @@ impl Kms {
         now: Timestamp,
     ) -> Result<KeyRecord, KmsError> {
         check_description(&new.description)?;
+        check_tags(&new.tags)?;
         if let Some(policy) = &new.policy {
             check_policy(policy)?;
         }
@@ -173,7 +175,7 @@ impl Kms {
             rotated: None,
             description: None,
             valid_to: None,
-            wrapped: Some(wrap(record, &id, &plain, (&self.root, &*self.entropy))?),
+            wrapped: Some(wrap(record, (Part::Material, &id), &plain, (&self.root, &*self.entropy))?),
             digest: None,
         })
     }

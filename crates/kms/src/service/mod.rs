@@ -1,7 +1,15 @@
 //! What callers with a permit can have done with keys.
 
+mod control;
+mod data_keys;
+mod due;
+mod encrypt;
 mod make;
+mod rotation;
 
+pub use data_keys::{DataKey, DataKeyLength};
+pub use due::{Due, DueKind};
+pub use encrypt::{Decrypted, Encrypted, ReEncrypted, Under};
 pub use make::NewKey;
 
 use std::sync::Arc;

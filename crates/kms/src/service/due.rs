@@ -1,0 +1,132 @@
+//! What the installation does to keys by itself, when its time has come, and once after an upgrade.
+
+use std::sync::Arc;
+
+use moho_terms::{Arn, KeyId, Timestamp};
+
+use super::{Kms, TRIES};
+use crate::error::KmsError;
+use crate::record::{KeyRecord, KeyState, RotationType, encode, upgrade};
+
+/// How many keys are looked at in one go.
+const BATCH: usize = 1000;
+
+/// What was done to a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DueKind {
+    /// It got new material.
+    Rotated,
+    /// It was deleted, and all that is under it with it.
+    Deleted,
+    /// Imported material ended and was deleted.
+    MaterialExpired,
+}
+
+/// What was done to one key, or why it was not.
+#[derive(Debug)]
+pub struct Due {
+    /// Which.
+    pub key_id: KeyId,
+    /// Its name, if it could be read.
+    pub key: Option<Arn>,
+    /// What was done.
+    pub done: Result<Vec<DueKind>, KmsError>,
+}
+
+impl Kms {
+    /// Does what is due now: rotations, deletions, the end of imported material; and wipes what is remembered of keys
+    /// that were changed elsewhere. What is late is not usable in the meantime. One key's failure is no other's.
+    ///
+    /// # Errors
+    /// [`KmsError::Records`] if nothing can be read.
+    pub fn run_due(&self) -> Result<Vec<Due>, KmsError> {
+        self.remembered.retain(|kept| {
+            let now = self.records.get(&kept.key_id);
+            matches!(now, Ok(Some(now)) if Arc::ptr_eq(&now, kept))
+        });
+        let due = self.records.due(self.clock.now(), BATCH)?;
+        Ok(due.into_iter().map(|key_id| self.run_one(key_id)).collect())
+    }
+
+    fn run_one(&self, key_id: KeyId) -> Due {
+        let mut key = None;
+        let mut done = Err(KmsError::Conflict);
+        for _ in 0..TRIES {
+            match self.try_one(&key_id, &mut key) {
+                Ok(None) => {}
+                Ok(Some(kinds)) => {
+                    done = Ok(kinds);
+                    break;
+                }
+                Err(error) => {
+                    done = Err(error);
+                    break;
+                }
+            }
+        }
+        Due { key_id, key, done }
+    }
+
+    /// Does what is due to one key; `None` if it was changed meanwhile.
+    fn try_one(&self, key_id: &KeyId, name: &mut Option<Arn>) -> Result<Option<Vec<DueKind>>, KmsError> {
+        let now = self.clock.now();
+        let Some(kept) = self.records.get(key_id)? else {
+            return Ok(Some(Vec::new()));
+        };
+        let key = self.remembered.key(kept, &self.root)?;
+        *name = Some(key.arn.clone());
+        if key.record.is_gone(now) {
+            let removed = self.records.remove(key_id, key.record.revision)?;
+            self.remembered.forget(key_id);
+            return Ok(removed.then(|| vec![DueKind::Deleted]));
+        }
+        let mut record = KeyRecord::clone(&key.record);
+        let kinds = self.bring_up_to(&mut record, now)?;
+        Ok((kinds.is_empty() || self.replace(record)?).then_some(kinds))
+    }
+
+    fn bring_up_to(&self, record: &mut KeyRecord, now: Timestamp) -> Result<Vec<DueKind>, KmsError> {
+        let mut kinds = Vec::new();
+        for material in &mut record.materials {
+            if material.wrapped.is_some() && !material.is_present(now) {
+                material.wrapped = None;
+                material.valid_to = None;
+                kinds.push(DueKind::MaterialExpired);
+            }
+        }
+        if record.state != KeyState::Enabled {
+            return Ok(kinds);
+        }
+        if let Some(mut rotation) = record.rotation.filter(|rotation| rotation.next_at <= now) {
+            self.rotate(record, RotationType::Automatic, now)?;
+            rotation.next_at = rotation.after(now);
+            record.rotation = Some(rotation);
+            kinds.push(DueKind::Rotated);
+        }
+        Ok(kinds)
+    }
+
+    /// Brings the keys of older versions of moho into today's form, with the material that they have. To be called once,
+    /// before anything is used; gives how many there were. It may be called again, and ended anywhere.
+    ///
+    /// # Errors
+    /// [`KmsError`] for the first key that cannot be upgraded; those before it are.
+    pub fn upgrade(&self) -> Result<usize, KmsError> {
+        let (mut after, mut upgraded) = (None, 0_usize);
+        loop {
+            let batch = self.records.all(after.as_ref(), BATCH)?;
+            let Some(last) = batch.last() else {
+                return Ok(upgraded);
+            };
+            after = Some(last.key_id.clone());
+            for kept in &batch {
+                let Some(record) = upgrade(kept, &self.root, &*self.entropy)? else {
+                    continue;
+                };
+                if self.records.replace(&encode(&record, &self.root)?, kept.revision)? {
+                    upgraded = upgraded.saturating_add(1);
+                }
+            }
+        }
+    }
+}

@@ -3,8 +3,8 @@
 //! Nothing here is another path: it calls what opening calls, and opens nothing. Hidden from the documentation, as it is
 //! no interface to build on.
 
-use crate::seal::front_again;
 use crate::blob::Blob;
+use crate::seal::front_again;
 use crate::{KmsError, RecordError, SealedError};
 
 /// The front of a sealed object, read and written down again.

@@ -127,7 +127,10 @@ impl Materials {
                 MaterialState::NonCurrent => {}
                 MaterialState::PendingRotation => continue,
             }
-            plain.push((material.id, unwrap(record, (Part::Material, &material.id), wrapped, root)?));
+            plain.push((
+                material.id,
+                unwrap(record, (Part::Material, &material.id), wrapped, root)?,
+            ));
         }
         let bytes = LockedBytes::zeroed(plain.iter().map(|(_, plain)| plain.len()).sum())?;
         Self::gather(bytes, &plain, current).ok_or_else(|| KmsError::DamagedRecord(record.key_id.clone()))
@@ -204,7 +207,10 @@ impl Remembered {
         // Whoever keeps the keys is asked without a lock in hand.
         for kept in all.iter().filter(|kept| !is_current(kept)) {
             let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-            if known.get(&kept.key_id).is_some_and(|key| Arc::ptr_eq(&key.kept, kept)) {
+            if known
+                .get(&kept.key_id)
+                .is_some_and(|key| Arc::ptr_eq(&key.kept, kept))
+            {
                 known.remove(&kept.key_id);
             }
         }

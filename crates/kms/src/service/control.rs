@@ -146,7 +146,10 @@ pub(super) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), KmsError
                 "A tag key has 1 to 128 characters, and a tag value at most 256.",
             ));
         }
-        if name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
+        if name
+            .get(..4)
+            .is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
+        {
             return Err(KmsError::Tag("Tag keys that begin with aws: are reserved."));
         }
     }

@@ -123,7 +123,10 @@ impl Kms {
                 let Some(record) = upgrade(kept, &self.root, &*self.entropy)? else {
                     continue;
                 };
-                if self.records.replace(&encode(&record, &self.root)?, kept.revision)? {
+                if self
+                    .records
+                    .replace(&encode(&record, &self.root)?, kept.revision)?
+                {
                     upgraded = upgraded.saturating_add(1);
                 }
             }

@@ -98,7 +98,11 @@ impl Kms {
     fn encrypt_under<A: Action>(&self, under: &Under<'_, A>, plain: &[u8]) -> Result<Encrypted, KmsError> {
         let key = self.unlocked_for(under.permit, under.context)?;
         check_algorithm::<A>(&key, under.algorithm)?;
-        let most = key.record.spec.max_plaintext(under.algorithm).unwrap_or(MAX_PLAINTEXT);
+        let most = key
+            .record
+            .spec
+            .max_plaintext(under.algorithm)
+            .unwrap_or(MAX_PLAINTEXT);
         if plain.is_empty() || plain.len() > most {
             return Err(KmsError::Validation(format!(
                 "Plaintext must have 1 to {most} bytes for this key and algorithm."
@@ -170,9 +174,6 @@ pub(super) fn check_algorithm<A: Action>(
     if spec.encryption_algorithms(key.record.usage).contains(&algorithm) {
         Ok(())
     } else {
-        Err(KmsError::IncompatibleAlgorithm(
-            algorithm.as_str(),
-            spec.as_str(),
-        ))
+        Err(KmsError::IncompatibleAlgorithm(algorithm.as_str(), spec.as_str()))
     }
 }

@@ -175,7 +175,12 @@ impl Kms {
             rotated: None,
             description: None,
             valid_to: None,
-            wrapped: Some(wrap(record, (Part::Material, &id), &plain, (&self.root, &*self.entropy))?),
+            wrapped: Some(wrap(
+                record,
+                (Part::Material, &id),
+                &plain,
+                (&self.root, &*self.entropy),
+            )?),
             digest: None,
         })
     }

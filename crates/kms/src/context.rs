@@ -1,6 +1,7 @@
 //! The encryption context: what an object is, bound to its ciphertext without being stored in it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use moho_iam::authz::Context;
@@ -75,23 +76,13 @@ impl EncryptionContext {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// The context as conditions ask about it: `kms:EncryptionContext:KEY` for every pair. A [`Permit`] to seal or open
+    /// The context as conditions and grants ask about it: `kms:EncryptionContext:KEY` for every pair, and to the letter. A [`Permit`] to seal or open
     /// has to be asked for with exactly these keys.
     ///
     /// [`Permit`]: moho_iam::authz::Permit
     #[must_use]
     pub fn condition_keys(&self) -> Context {
-        let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (key, value) in &self.0 {
-            // Conditions do not tell keys apart by case: such keys share their values.
-            let key = format!("{CONDITION_PREFIX}{}", key.to_ascii_lowercase());
-            values.entry(key).or_default().push(value.clone());
-        }
-        let mut context = Context::new();
-        for (key, values) in values {
-            context.set(&key, values);
-        }
-        context
+        Context::new().with_encryption_context(Arc::new(self.0.clone()))
     }
 
     /// Whether `decided`, under which a permit was given, names this encryption context: all of it, and nothing else.

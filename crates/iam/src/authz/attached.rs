@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::ModelAgreement;
 use super::facts::{PrincipalFacts, ResourceFacts};
+use super::grant::Grants;
+use super::{Context, ModelAgreement};
 use crate::policy::PolicyDocument;
 
 /// Which policy it is: the ARN of a managed, service control or resource control policy; `role/NAME/inline:POLICY`,
@@ -90,10 +91,15 @@ pub struct Policies {
     pub principal: Arc<PrincipalPolicies>,
     /// The resource's own: a role's trust policy, a KmsKey's key policy, a bucket's. Roles and keys must have one.
     pub resource: Option<Attached>,
+    /// A KmsKey's grants, if it has any.
+    pub grants: Option<Arc<Grants>>,
     /// Guard policies of the resource's organisation, one list per level; on every level one must allow.
     pub resource_control: Arc<Vec<Vec<Attached>>>,
     /// What else is known about the resource.
     pub resource_facts: Arc<ResourceFacts>,
+    /// What conditions can ask about the resource beside that, such as `kms:KeySpec`, its tags among it; made once for each
+    /// resource, and shared. It is stronger than what a request says of itself.
+    pub resource_conditions: Option<Arc<Context>>,
     /// Whether the account agreed to use the model.
     pub model_agreement: ModelAgreement,
 }

@@ -9,11 +9,12 @@ use super::decision::{AccessRequest, Decision, PolicySource, PolicyUnavailable, 
 use super::detail::DenialDetail;
 use super::facts::RequestFacts;
 use super::journal::{Entry, Journal, JournalUnavailable, Outcome, Position};
-use super::{Context, Policies, decide, denial, evaluate, global_keys, hidden};
+use super::{Attached, Context, Grant, Policies, decide, denial, evaluate, global_keys, hidden};
 use crate::action::{self, Action};
 use crate::authn::{Authenticated, AuthnError, Scheme, SigningName};
 use crate::bootstrap::DoorClosed;
 use crate::hex;
+use crate::policy::PolicyDocument;
 use crate::session::Session;
 
 /// Why something may not happen.
@@ -46,6 +47,7 @@ pub struct Permit<A> {
     session: Arc<Session>,
     resource: Arn,
     context: Context,
+    grants: Vec<Arc<Grant>>,
     position: Position,
     action: PhantomData<fn() -> A>,
 }
@@ -67,6 +69,13 @@ impl<A: Action> Permit<A> {
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// The grants that it rests on: empty if policies alone allow it. For `kms:CreateGrant` these are all that allow it: what
+    /// is made must be [covered](Grant::covers) by one of them.
+    #[must_use]
+    pub fn grants(&self) -> &[Arc<Grant>] {
+        &self.grants
     }
 
     /// Where the decision stands in the journal.
@@ -119,12 +128,13 @@ impl Authorizer {
             action: A::NAME,
             resource: resource.clone(),
         };
-        let (context, position) = self.decide(&attempt, &asked, (context, "allowed"))?;
+        let decided = self.decide(&attempt, &asked, (context, "allowed"))?;
         Ok(Permit {
             session: caller.shared_session(),
             resource: asked.resource,
-            context,
-            position,
+            context: decided.context,
+            grants: decided.grants,
+            position: decided.position,
             action: PhantomData,
         })
     }
@@ -154,6 +164,41 @@ impl Authorizer {
             resource: resource.clone(),
         };
         self.decide(&attempt, &asked, (context, "absent")).map(|_| ())
+    }
+
+    /// Whether `caller` could do `A` on `resource` if the resource's policy were `policy` and it had no grants, under no other
+    /// circumstances than every request has: whether who writes a key's policy would lock itself out. Nothing is written
+    /// down, and there is no permit for it.
+    ///
+    /// # Errors
+    /// [`PolicyUnavailable`] if the other policies cannot be read.
+    pub fn would_allow_with<A: Action>(
+        &self,
+        caller: &Authenticated,
+        request: &RequestFacts,
+        resource: &Arn,
+        policy: &PolicyDocument,
+    ) -> Result<bool, PolicyUnavailable> {
+        let attempt = Attempt {
+            caller,
+            request,
+            now: self.clock.now(),
+        };
+        let asked = Asked {
+            action: A::NAME,
+            resource: resource.clone(),
+        };
+        let policies = self
+            .policies
+            .policies(caller.session(), asked.action, &asked.resource)?;
+        let policies = Policies {
+            resource: Some(Attached::new(resource.as_str(), Arc::new(policy.clone()))),
+            grants: None,
+            ..policies
+        };
+        let context = attempt.context(&asked, &Context::new(), &policies);
+        let verdict = decide(&attempt.access_request(&asked, &context), &policies);
+        Ok(verdict.decision == Decision::Allow)
     }
 
     /// Writes down that somebody failed to prove who they are.
@@ -192,18 +237,19 @@ impl Authorizer {
     }
 
     /// Decides and writes it down, what is allowed with the word for that. Gives what conditions were asked about, and where
-    /// it is written.
+    /// it is written, and by which grants.
     fn decide(
         &self,
         attempt: &Attempt<'_>,
         asked: &Asked,
         (context, allowed): (&Context, &'static str),
-    ) -> Result<(Context, Position), Refusal> {
+    ) -> Result<Decided, Refusal> {
         let session = attempt.caller.session();
         let policies = match self.policies.policies(session, asked.action, &asked.resource) {
             Ok(policies) => policies,
             Err(unavailable) => {
-                let entry = attempt.entry(asked, Outcome::Deny, "policies-unavailable", None);
+                let mut entry = attempt.entry(asked, Outcome::Deny, "policies-unavailable", None);
+                entry.via_service = via(asked, context);
                 self.journal.record(&entry)?;
                 return Err(unavailable.into());
             }
@@ -214,12 +260,19 @@ impl Authorizer {
         let statement = verdict.statement();
         match verdict.decision {
             Decision::Allow => {
-                let entry = attempt.entry(asked, Outcome::Allow, allowed, statement.as_ref());
+                let mut entry = attempt.entry(asked, Outcome::Allow, allowed, statement.as_ref());
+                entry.via_service = via(asked, &context);
+                let grants = verdict.into_grants();
                 let position = self.journal.record(&entry)?;
-                Ok((context, position))
+                Ok(Decided {
+                    context,
+                    grants,
+                    position,
+                })
             }
             Decision::Deny(reason) => {
-                let entry = attempt.entry(asked, Outcome::Deny, denial::code(reason), statement.as_ref());
+                let mut entry = attempt.entry(asked, Outcome::Deny, denial::code(reason), statement.as_ref());
+                entry.via_service = via(asked, &context);
                 self.journal.record(&entry)?;
                 if hidden::is_hidden(session, asked.action, &asked.resource, &policies) {
                     let policies = policies.if_absent();
@@ -230,6 +283,18 @@ impl Authorizer {
             }
         }
     }
+}
+
+/// A decision that allows something, where it is written.
+struct Decided {
+    context: Context,
+    grants: Vec<Arc<Grant>>,
+    position: Position,
+}
+
+/// The service that uses a key for whoever asks.
+fn via(asked: &Asked, context: &Context) -> Option<String> {
+    global_keys::via_service(asked.action, context).map(str::to_owned)
 }
 
 /// One action on one resource.
@@ -339,6 +404,7 @@ pub(super) fn unauthenticated(request: &RequestFacts, time: Timestamp, reason: &
         client_certificate_sha256: digits(request.client_certificate_sha256.as_ref()),
         user_agent_sha256: digits(request.user_agent_sha256.as_ref()),
         error_code: None,
+        via_service: None,
         further: None,
     }
 }

@@ -1,6 +1,8 @@
 //! What conditions can ask about a request.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A condition key. Keys are compared without regard to case, as IAM does.
 #[derive(Debug, Clone)]
@@ -104,9 +106,20 @@ impl PartialEq for Values {
 
 impl Eq for Values {}
 
+/// What the keys of an encryption context's pairs begin with.
+const ENCRYPTION_CONTEXT: &str = "kms:EncryptionContext:";
+
 /// Condition keys with their values. Keys are compared without regard to case, as IAM does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Context(Vec<Entry>);
+pub struct Context {
+    entries: Vec<Entry>,
+    /// What the resource is: stronger than the entries.
+    resource: Option<Arc<Self>>,
+    /// The encryption context to the letter, which condition keys do not tell.
+    encryption_context: Option<Arc<BTreeMap<String, String>>>,
+    /// Which of a key's grants the request is about.
+    grant: Option<String>,
+}
 
 impl Context {
     /// No keys at all. The keys that every request has are added by the [`Authorizer`](super::Authorizer), which
@@ -123,6 +136,52 @@ impl Context {
         self
     }
 
+    /// With an encryption context: to the letter, for grants, and as conditions ask about it, `kms:EncryptionContext:KEY`
+    /// for every pair and `kms:EncryptionContextKeys`. Conditions do not tell keys apart by case: such keys share their
+    /// values.
+    #[must_use]
+    pub fn with_encryption_context(mut self, pairs: Arc<BTreeMap<String, String>>) -> Self {
+        let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (key, value) in &*pairs {
+            let key = format!("{ENCRYPTION_CONTEXT}{}", key.to_ascii_lowercase());
+            values.entry(key).or_default().push(value.clone());
+        }
+        for (key, values) in values {
+            self.set(&key, values);
+        }
+        if !pairs.is_empty() {
+            let keys = pairs.keys().cloned().collect();
+            let name = const { Key::known("kms:EncryptionContextKeys") };
+            self.put(name, Values::Many(keys));
+        }
+        self.encryption_context = Some(pairs);
+        self
+    }
+
+    /// The encryption context to the letter; `None` if the request has none to speak of.
+    #[must_use]
+    pub fn encryption_context(&self) -> Option<&BTreeMap<String, String>> {
+        self.encryption_context.as_deref()
+    }
+
+    /// About the grant with this id: who may end it is for that grant to say.
+    #[must_use]
+    pub fn about_grant(mut self, id: impl Into<String>) -> Self {
+        self.grant = Some(id.into());
+        self
+    }
+
+    /// Which grant it is about.
+    #[must_use]
+    pub fn grant(&self) -> Option<&str> {
+        self.grant.as_deref()
+    }
+
+    /// With what the resource is.
+    pub(super) fn set_resource(&mut self, resource: Option<&Arc<Self>>) {
+        self.resource = resource.cloned();
+    }
+
     /// Sets `key` to its values.
     pub fn set(&mut self, key: &str, values: Vec<String>) {
         self.put(Key::new(key), Values::Many(values));
@@ -135,9 +194,14 @@ impl Context {
 
     /// A copy with room for `more` further keys.
     pub(super) fn with_room(&self, more: usize) -> Self {
-        let mut entries = Vec::with_capacity(self.0.len().saturating_add(more));
-        entries.extend_from_slice(&self.0);
-        Self(entries)
+        let mut entries = Vec::with_capacity(self.entries.len().saturating_add(more));
+        entries.extend_from_slice(&self.entries);
+        Self {
+            entries,
+            resource: self.resource.clone(),
+            encryption_context: self.encryption_context.clone(),
+            grant: self.grant.clone(),
+        }
     }
 
     /// Sets `key` to one value, or to none.
@@ -146,7 +210,7 @@ impl Context {
             Some(value) => self.put(key, Values::One(value)),
             None => {
                 if let Ok(at) = self.place(&key) {
-                    self.0.remove(at);
+                    self.entries.remove(at);
                 }
             }
         }
@@ -156,23 +220,30 @@ impl Context {
         let entry = Entry { key, values };
         match self.place(&entry.key) {
             Ok(at) => {
-                if let Some(place) = self.0.get_mut(at) {
+                if let Some(place) = self.entries.get_mut(at) {
                     *place = entry;
                 }
             }
-            Err(at) => self.0.insert(at, entry),
+            Err(at) => self.entries.insert(at, entry),
         }
     }
 
     fn place(&self, key: &Key) -> Result<usize, usize> {
-        self.0.binary_search_by(|entry| entry.key.order(key))
+        self.entries.binary_search_by(|entry| entry.key.order(key))
     }
 
     /// The keys that begin with `prefix`, whatever its case, in lower case, with their values, in an order that depends on
     /// the keys alone.
     pub fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = (String, &[String])> {
-        self.0
-            .iter()
+        let resource = self.resource.as_deref();
+        let of_resource = resource.map(|resource| resource.entries.iter());
+        let own = self.entries.iter();
+        let own =
+            own.filter(move |entry| resource.is_none_or(|resource| resource.place(&entry.key).is_err()));
+        of_resource
+            .into_iter()
+            .flatten()
+            .chain(own)
             .filter(move |entry| {
                 let start = entry.key.name.as_bytes().get(..prefix.len());
                 start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
@@ -188,7 +259,15 @@ impl Context {
 
     /// The values of `key`, likewise.
     pub(crate) fn values(&self, key: &Key) -> Option<&[String]> {
-        let entry = self.0.get(self.place(key).ok()?)?;
+        let of = |context: &'_ Self| context.place(key).ok();
+        let (at, context) = match &self.resource {
+            Some(resource) => match of(resource) {
+                Some(at) => (at, &**resource),
+                None => (of(self)?, self),
+            },
+            None => (of(self)?, self),
+        };
+        let entry = context.entries.get(at)?;
         Some(entry.values.as_slice())
     }
 }

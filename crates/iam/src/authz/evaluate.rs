@@ -2,15 +2,19 @@
 //!
 //! The order is IAM's: an explicit deny anywhere wins; then every guard (organisation, endpoint) must allow; then the
 //! identity's and the resource's policies must allow between them; then the boundary and the session policies must too,
-//! unless the resource's policy names the session itself. What no policy of a layer allows, that layer does not allow.
+//! unless the resource's policy names the session itself. A key's grants count as its policy does, where that is not enough. What no policy of a layer allows, that layer does not allow.
 //! What a request costs here is a few look-ups in the index of each document, and no memory but for patterns with many
 //! variables and for federated users.
+
+use std::sync::Arc;
 
 use super::attached::{Attached, Policies, PolicySourceId};
 use super::decision::{
     AccessRequest, Decision, Diagnostics, Layer, ModelAgreement, Reason, Response, Statement,
 };
+use super::grant::{Grant, Grants};
 use super::question::{Caller, CallerKind, Question};
+use super::verdicts::{Verdicts, resource_layer};
 use crate::action::{self, Action};
 use crate::policy::{self, ActionName, Effect, Named, Place, PolicyDocument};
 
@@ -25,12 +29,11 @@ pub fn evaluate(request: &AccessRequest<'_>, policies: &Policies) -> Response {
     let mut matched = Vec::new();
     let question = question(request, policies);
     let verdict = Layers::of(request, policies, &question).decide(&question, Some(&mut matched));
+    let statements = determining(verdict.decision, &matched).map(Matched::told);
     Response {
         decision: verdict.decision,
         diagnostics: Diagnostics {
-            determining: determining(verdict.decision, &matched)
-                .map(Matched::told)
-                .collect(),
+            determining: statements.chain(verdict.grants.iter().map(of_grant)).collect(),
         },
     }
 }
@@ -43,18 +46,44 @@ pub fn decide<'a>(request: &AccessRequest<'a>, policies: &'a Policies) -> Verdic
 }
 
 /// A decision with one statement that made it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Verdict<'a> {
     /// Whether.
     pub decision: Decision,
     by: Option<Matched<'a>>,
+    grants: Vec<Arc<Grant>>,
 }
 
 impl Verdict<'_> {
-    /// The first statement that denies, or that grants; `None` if none did.
+    /// The first statement that denies, or that grants; `None` if none did. A grant counts as a statement of its own.
     #[must_use]
     pub fn statement(&self) -> Option<Statement> {
-        self.by.map(|matched| matched.told())
+        let by_grant = self.grants.first().map(of_grant);
+        by_grant.or_else(|| self.by.map(|matched| matched.told()))
+    }
+
+    /// The grants that it rests on: empty if the policies alone decided so. All that allow it, if what is allowed is to
+    /// make a grant; else one.
+    #[must_use]
+    pub fn grants(&self) -> &[Arc<Grant>] {
+        &self.grants
+    }
+
+    /// The same, to keep.
+    #[must_use]
+    pub fn into_grants(self) -> Vec<Arc<Grant>> {
+        self.grants
+    }
+}
+
+/// A grant as a statement that allowed something: it stands in `grant/ID`.
+fn of_grant(grant: &Arc<Grant>) -> Statement {
+    Statement {
+        layer: Layer::Resource,
+        source: PolicySourceId::new(format!("grant/{}", grant.id)),
+        position: 1,
+        sid: grant.name.clone(),
+        effect: Effect::Allow,
     }
 }
 
@@ -121,6 +150,7 @@ pub(super) struct Layers<'a> {
     pub(super) resource_control: &'a [Vec<Attached>],
     pub(super) endpoint: Option<&'a Attached>,
     pub(super) resource: Option<&'a Attached>,
+    pub(super) grants: Option<&'a Grants>,
     pub(super) identity: &'a [Attached],
     pub(super) boundary: Option<&'a Attached>,
     pub(super) session: Option<&'a PolicyDocument>,
@@ -156,6 +186,7 @@ impl<'a> Layers<'a> {
             },
             endpoint: request.endpoint.map(|endpoint| &endpoint.policy),
             resource: policies.resource.as_ref(),
+            grants: policies.grants.as_deref(),
             identity: if nobody_yet { &[] } else { &principal.identity },
             boundary: principal.boundary.as_ref().filter(|_| !nobody_yet),
             session: request.principal.session_policy(),
@@ -185,16 +216,32 @@ impl<'a> Layers<'a> {
         if !self.exists {
             return evaluation.refused(Reason::PrincipalGone);
         }
-        let verdicts = evaluation.verdicts(self);
+        let mut verdicts = evaluation.verdicts(self);
         if let Some(denied) = evaluation.denied {
             return evaluation.denied_by(denied);
         }
         let no_model =
             action::INFERENCE.contains(&action) && self.model_agreement != ModelAgreement::Accepted;
-        let refused = verdicts.refused_by(question).map(Reason::NotAllowed);
-        match refused.or_else(|| no_model.then_some(Reason::ModelAccess)) {
+        let mut refused = verdicts.refused_by(question);
+        let mut grants = Vec::new();
+        if let Some(of_key) = self.grants.filter(|_| refused.is_some()) {
+            for (named, grant) in of_key.allow(question) {
+                verdicts.granted = named;
+                if verdicts.refused_by(question).is_none() {
+                    refused = None;
+                    grants.push(grant);
+                }
+            }
+        }
+        match refused
+            .map(Reason::NotAllowed)
+            .or_else(|| no_model.then_some(Reason::ModelAccess))
+        {
             Some(reason) => evaluation.refused(reason),
-            None => evaluation.allowed(),
+            None => Verdict {
+                grants,
+                ..evaluation.allowed()
+            },
         }
     }
 }
@@ -203,104 +250,6 @@ impl<'a> Layers<'a> {
 pub(super) fn levels_allow(question: &Question<'_>, levels: &[Vec<Attached>]) -> bool {
     let mut evaluation = Evaluation::new(question, None);
     evaluation.every_level(Layer::ServiceControl, levels) && evaluation.denied.is_none()
-}
-
-/// What each layer allows.
-struct Verdicts {
-    service_control: bool,
-    resource_control: bool,
-    endpoint: bool,
-    identity: bool,
-    resource: Named,
-    boundary: bool,
-    session: bool,
-}
-
-impl Verdicts {
-    /// The first layer that does not allow the request: guards, then who must grant it, then what narrows the caller.
-    fn refused_by(&self, question: &Question<'_>) -> Option<Layer> {
-        let missing = |allowed: bool, layer: Layer| (!allowed).then_some(layer);
-        missing(self.resource_control, Layer::ResourceControl)
-            .or_else(|| missing(self.service_control, Layer::ServiceControl))
-            .or_else(|| missing(self.endpoint, Layer::Endpoint))
-            .or_else(|| self.not_granted(question))
-            .or_else(|| self.narrowed_away(question))
-    }
-
-    /// The layer that should have granted the request and did not. Within an account, either side may; what names the
-    /// account alone leaves it to the account's own policies. Across accounts both must.
-    fn not_granted(&self, question: &Question<'_>) -> Option<Layer> {
-        let within = question.within_account();
-        if question.kind() == Some(CallerKind::WebIdentity) {
-            // Whoever is nobody yet has no policies: those of a role in its provider's account decide alone.
-            let granted = within && self.resource == Named::Directly;
-            return (!granted).then(|| resource_layer(question.action.as_written()));
-        }
-        let resource_must_allow = !within || resource_decides(question);
-        let identity_must_allow = !within || self.resource < Named::AsRole;
-        if resource_must_allow && self.resource == Named::Not {
-            Some(resource_layer(question.action.as_written()))
-        } else if identity_must_allow && !self.identity {
-            Some(Layer::Identity)
-        } else {
-            None
-        }
-    }
-
-    /// The layer that narrows the caller and does not allow the request. Within an account, what a resource grants a
-    /// session or user itself is narrowed by nothing.
-    fn narrowed_away(&self, question: &Question<'_>) -> Option<Layer> {
-        if beyond_credentials(question) {
-            Some(Layer::Session)
-        } else if question.within_account() && self.resource == Named::Directly {
-            None
-        } else if !self.boundary {
-            Some(Layer::Boundary)
-        } else if !self.session {
-            Some(Layer::Session)
-        } else {
-            None
-        }
-    }
-}
-
-/// What no policy can give: temporary credentials of users, who have proved no second factor, administer no identities, and
-/// whoever is nobody yet can only become a session of a role.
-fn beyond_credentials(question: &Question<'_>) -> bool {
-    use action::sts::{AssumeRole, AssumeRoleWithWebIdentity, SetSourceIdentity, TagSession};
-    let action = question.action.as_written();
-    let administers = action.starts_with("iam:") || action.starts_with("sts:");
-    match question.kind() {
-        Some(CallerKind::UserSession) => {
-            administers && ![AssumeRole::NAME, TagSession::NAME, SetSourceIdentity::NAME].contains(&action)
-        }
-        Some(CallerKind::FederatedUser) => administers,
-        Some(CallerKind::WebIdentity) => ![
-            AssumeRoleWithWebIdentity::NAME,
-            TagSession::NAME,
-            SetSourceIdentity::NAME,
-        ]
-        .contains(&action),
-        Some(CallerKind::RoleSession | CallerKind::User | CallerKind::Bootstrap) | None => false,
-    }
-}
-
-/// Roles are assumed and keys used only by whom their own policy names.
-fn resource_decides(question: &Question<'_>) -> bool {
-    let resource = || question.resource.splitn(6, ':').nth(5).unwrap_or("");
-    match question.action.as_written().split_once(':') {
-        Some(("sts", action)) => action.starts_with("AssumeRole") || resource().starts_with("role/"),
-        Some(("kms", _)) => resource().starts_with("key/"),
-        Some(_) | None => false,
-    }
-}
-
-fn resource_layer(action: &str) -> Layer {
-    if action.starts_with("sts:") {
-        Layer::Trust
-    } else {
-        Layer::Resource
-    }
 }
 
 /// One evaluation on its way.
@@ -329,6 +278,7 @@ impl<'q, 'm, 'a> Evaluation<'q, 'm, 'a> {
         Verdict {
             decision: Decision::Allow,
             by: self.granted,
+            grants: Vec::new(),
         }
     }
 
@@ -336,6 +286,7 @@ impl<'q, 'm, 'a> Evaluation<'q, 'm, 'a> {
         Verdict {
             decision: Decision::Deny(reason),
             by: None,
+            grants: Vec::new(),
         }
     }
 
@@ -343,6 +294,7 @@ impl<'q, 'm, 'a> Evaluation<'q, 'm, 'a> {
         Verdict {
             decision: Decision::Deny(Reason::ExplicitDeny(denied.layer)),
             by: Some(denied),
+            grants: Vec::new(),
         }
     }
 
@@ -370,6 +322,7 @@ impl<'q, 'm, 'a> Evaluation<'q, 'm, 'a> {
             endpoint,
             identity: identity != Named::Not,
             resource,
+            granted: Named::Not,
             boundary,
             session: !narrowed || inline.max(managed) != Named::Not,
         }

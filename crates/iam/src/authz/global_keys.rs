@@ -47,8 +47,20 @@ pub(super) fn complete(
     if action.starts_with("kms:") {
         let account = Some(session.account().to_string());
         context.replace(const { Key::known("kms:CallerAccount") }, account);
+        if via_service(action, &context).is_some() {
+            context.replace(const { Key::known("aws:ViaAWSService") }, Some("true".to_owned()));
+        }
     }
     context
+}
+
+/// The service that uses a key for whoever asks, if one does.
+pub(super) fn via_service<'a>(action: &str, context: &'a Context) -> Option<&'a str> {
+    let services = context.values(const { &Key::known("kms:ViaService") })?;
+    services
+        .first()
+        .map(String::as_str)
+        .filter(|_| action.starts_with("kms:"))
 }
 
 fn of_principal(context: &mut Context, session: &Session) {
@@ -206,4 +218,5 @@ fn of_resource(context: &mut Context, resource: &Arn, policies: &Policies, count
         const { Key::known("aws:ResourceOrgPaths") },
     ];
     of_organisation(context, facts.organisation.as_ref().filter(|_| counts), keys);
+    context.set_resource(policies.resource_conditions.as_ref().filter(|_| counts));
 }

@@ -1,7 +1,7 @@
 //! What a caller can learn of a resource that it may not see: nothing, whether the resource is there or not.
 //!
 //! Policies of the caller's own side may ask for what a resource is, such as its tags. So what another account's resource
-//! is counts only for whom that resource's own policy grants something; all others are denied, and by nothing that
+//! is counts only for whom that resource's own policy, or a grant on it, grants something; all others are denied, and by nothing that
 //! depends on it. And whatever denies a caller something of another account, or a role, is told as it would be if there
 //! were no such thing.
 
@@ -16,11 +16,15 @@ use crate::session::Session;
 
 /// Whether what a resource is may count in a decision for a caller.
 pub(super) fn facts_count(session: &Session, resource: &Arn, policies: &Policies) -> bool {
-    is_own(session, resource, policies)
-        || policies
-            .resource
-            .as_ref()
-            .is_some_and(|policy| policy.document.grants_something_to(&Caller::of(session)))
+    let by_policy = || {
+        let policy = policies.resource.as_ref();
+        policy.is_some_and(|policy| policy.document.grants_something_to(&Caller::of(session)))
+    };
+    let by_grants = || {
+        let grants = policies.grants.as_ref();
+        grants.is_some_and(|grants| grants.give_something_to(&Caller::of(session)))
+    };
+    is_own(session, resource, policies) || by_policy() || by_grants()
 }
 
 /// Whether a refusal has to read as if there were nothing of the resource's name.
@@ -46,6 +50,8 @@ impl Policies {
         };
         Self {
             resource: None,
+            grants: None,
+            resource_conditions: None,
             resource_facts: Arc::new(facts),
             ..self.clone()
         }

@@ -65,6 +65,9 @@ pub struct Entry {
     pub user_agent_sha256: Option<String>,
     /// The error the caller gets, such as `AccessDenied`; `None` when allowed.
     pub error_code: Option<&'static str>,
+    /// The service that used a key for the principal, such as `bedrock.eu-central-1.amazonaws.com`; not written otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via_service: Option<String>,
     /// What this entry stands for, if it is of several failures; not written otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub further: Option<FurtherFailures>,

@@ -9,10 +9,12 @@ mod detail;
 mod evaluate;
 mod facts;
 mod global_keys;
+mod grant;
 mod hidden;
 mod journal;
 mod question;
 mod simulate;
+mod verdicts;
 
 pub use attached::{Attached, Policies, PolicySourceId, PrincipalPolicies};
 pub use authorizer::{Authorizer, Permit, Refusal};
@@ -26,6 +28,7 @@ pub use detail::{
 };
 pub use evaluate::{Verdict, decide, evaluate};
 pub use facts::{EndpointFacts, OrganisationFacts, PrincipalFacts, RequestFacts, ResourceFacts};
+pub use grant::{Grant, GrantConstraint, GrantOperation, GrantOperationError, Grants};
 pub use journal::{Entry, FurtherFailures, Journal, JournalUnavailable, Outcome, Position};
 pub use simulate::{
     GuardsOf, MatchedStatement, Simulated, SimulatedAsking, SimulatedCaller, SimulatedDecision, Simulation,

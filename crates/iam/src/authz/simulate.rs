@@ -1,10 +1,12 @@
 //! What would be decided: `SimulateCustomPolicy` and `SimulatePrincipalPolicy`, with the evaluator that really decides.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use moho_terms::{AccountId, Arn};
 
 use super::evaluate::{Layers, Matched, determining, levels_allow};
+use super::grant::{Grant, Grants};
 use super::question::{Caller, Question};
 use super::{Attached, Context, Decision, Layer, ModelAgreement, PolicySourceId, Reason};
 use crate::policy::ActionName;
@@ -29,6 +31,8 @@ pub struct SimulatedAsking<'a> {
     pub caller: &'a SimulatedCaller,
     /// The policy of the resource.
     pub resource: Option<&'a Attached>,
+    /// Its grants, if it is a key that has any.
+    pub grants: Option<&'a Grants>,
 }
 
 /// Whose the guard policies of a simulation are.
@@ -110,6 +114,8 @@ pub struct Simulated {
     /// The statements that decided: those that deny, or else those that allow. Those of guard policies are not among them:
     /// of the organisation it is told only whether it allows.
     pub matched: Vec<MatchedStatement>,
+    /// The grants that it rests on, if the policies alone would not allow it.
+    pub grants: Vec<Arc<Grant>>,
     /// Keys that the policies ask about and the context does not have, sorted; not those of the organisation's own.
     pub missing_context: Vec<String>,
     /// Whether the organisation's policies allow it; `None` if there are none.
@@ -127,6 +133,7 @@ pub fn simulate(simulation: &Simulation<'_>, action: &str, resource: &str) -> Si
         resource_control: &[],
         endpoint: None,
         resource: simulation.resource(),
+        grants: simulation.asks.and_then(|asks| asks.grants),
         identity: simulation.identity,
         boundary: simulation.boundary,
         session: None,
@@ -135,7 +142,8 @@ pub fn simulate(simulation: &Simulation<'_>, action: &str, resource: &str) -> Si
     };
     let question = simulation.question(action, resource);
     let mut matched = Vec::new();
-    let decision = everything.decide(&question, Some(&mut matched)).decision;
+    let verdict = everything.decide(&question, Some(&mut matched));
+    let decision = verdict.decision;
     Simulated {
         decision: match decision {
             Decision::Allow => SimulatedDecision::Allowed,
@@ -148,6 +156,7 @@ pub fn simulate(simulation: &Simulation<'_>, action: &str, resource: &str) -> Si
             .filter(|matched| !matches!(matched.layer, Layer::ServiceControl | Layer::ResourceControl))
             .map(placed)
             .collect(),
+        grants: verdict.into_grants(),
         missing_context: simulation.missing(),
         allowed_by_organisation: (!simulation.service_control.is_empty())
             .then(|| levels_allow(&question, simulation.service_control)),

@@ -145,6 +145,7 @@ pub(crate) mod tests {
             client_certificate_sha256: None,
             user_agent_sha256: None,
             error_code: None,
+            via_service: None,
             further: None,
         }
     }

@@ -42,6 +42,21 @@ const OF: [Of; 8] = [
     Of::Deny,
 ];
 
+/// To whom there is a grant on the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum To {
+    Nobody,
+    Another,
+    /// The account of the caller.
+    Account,
+    /// The role or user that the caller's session is of.
+    Whole,
+    /// The very session, or the user.
+    Itself,
+}
+
+const TO: [To; 5] = [To::Nobody, To::Another, To::Account, To::Whole, To::Itself];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Who {
     RoleSession,
@@ -78,6 +93,7 @@ struct Case {
     unbound: bool,
     identity: Says,
     resource: Of,
+    grant: To,
     boundary: Says,
     session: Says,
     service_control: Says,
@@ -136,22 +152,33 @@ fn specified(case: &Case) -> Expected {
     let by_identity = identity == Says::Allow;
     // A federated user may use no operation of STS or IAM.
     let beyond = case.who == Who::FederatedUser && case.what == What::Role;
-    let granted = if nobody_yet {
-        // Only to become a session of a role that trusts its provider, which is of the role's account.
-        case.within && case.what == What::Role && case.resource == Of::Provider
-    } else if !case.within {
-        let named = matches!(case.resource, Of::Account | Of::Whole | Of::Itself | Of::Anybody);
-        named && by_identity && narrowed
-    } else {
-        match case.resource {
-            Of::Itself => true,
-            Of::Whole | Of::Anybody => narrowed,
-            Of::Account => by_identity && narrowed,
-            // Roles and keys are used by nobody whom their policy does not name.
-            Of::Absent | Of::Silent | Of::Provider => case.what == What::Bucket && by_identity && narrowed,
-            Of::Deny => false,
-        }
+    // What a grant says counts as the same in the key's policy would.
+    let as_policy = match case.grant {
+        To::Nobody | To::Another => Of::Silent,
+        To::Account => Of::Account,
+        To::Whole => Of::Whole,
+        To::Itself => Of::Itself,
     };
+    let granted = [case.resource, as_policy].into_iter().any(|of| {
+        if nobody_yet {
+            // Only to become a session of a role that trusts its provider, which is of the role's account.
+            case.within && case.what == What::Role && of == Of::Provider
+        } else if !case.within {
+            let named = matches!(of, Of::Account | Of::Whole | Of::Itself | Of::Anybody);
+            named && by_identity && narrowed
+        } else {
+            match of {
+                Of::Itself => true,
+                Of::Whole | Of::Anybody => narrowed,
+                Of::Account => by_identity && narrowed,
+                // Roles and keys are used by nobody whom their policy does not name.
+                Of::Absent | Of::Silent | Of::Provider => {
+                    case.what == What::Bucket && by_identity && narrowed
+                }
+                Of::Deny => false,
+            }
+        }
+    });
     if guarded && granted && !beyond {
         Expected::Allowed
     } else {
@@ -164,6 +191,8 @@ struct Parsed {
     action: &'static str,
     arn: String,
     resource: Vec<(Of, Option<Arc<PolicyDocument>>)>,
+    whole: &'static str,
+    itself: &'static str,
 }
 
 fn saying(kind: PolicyKind, says: Says) -> Option<Arc<PolicyDocument>> {
@@ -252,6 +281,21 @@ fn parsed(what: What, who: Who, within: bool) -> Parsed {
         action,
         arn,
         resource: resource.collect(),
+        whole,
+        itself,
+    }
+}
+
+impl Parsed {
+    fn grants(&self, to: To) -> Vec<Grant> {
+        let grantee = match to {
+            To::Nobody => return vec![],
+            To::Another => "arn:aws:iam::123456789012:role/Another",
+            To::Account => "arn:aws:iam::123456789012:root",
+            To::Whole => self.whole,
+            To::Itself => self.itself,
+        };
+        vec![grant(&self.arn, grantee)]
     }
 }
 
@@ -264,8 +308,10 @@ fn is_possible(case: &Case) -> bool {
         Who::RoleSession | Who::FederatedUser => true,
     };
     // Of users and others that are of nobody else, there is no whole.
-    let whole = case.resource != Of::Whole || matches!(case.who, Who::RoleSession | Who::FederatedUser);
-    session && whole
+    let has_whole = matches!(case.who, Who::RoleSession | Who::FederatedUser);
+    let whole = has_whole || (case.resource != Of::Whole && case.grant != To::Whole);
+    // Only keys have grants.
+    session && whole && (case.what == What::Key || case.grant == To::Nobody)
 }
 
 /// A case's policies, without those of the resource.
@@ -288,6 +334,7 @@ fn compare(case: &Case, parsed: &Parsed, policies: &[Vec<Option<Arc<PolicyDocume
     let mut given = given(case, policies);
     let of = parsed.resource.iter().find(|(of, _)| *of == case.resource);
     given.resource = of.unwrap().1.clone();
+    given.grants = parsed.grants(case.grant);
     let session_policy = policies[5][case.session as usize].clone();
     let caller = caller(case.who, session_policy.as_deref());
     let (context, resource) = (Context::new(), parsed.arn.parse().unwrap());
@@ -340,7 +387,9 @@ fn every_combination_is_decided_as_specified() {
             endpoint,
             session,
         ]| {
-            for (resource, unbound) in OF.into_iter().flat_map(|of| [(of, false), (of, true)]) {
+            let resources = OF.into_iter().flat_map(|of| TO.map(|to| (of, to)));
+            for (resource, grant, unbound) in resources.flat_map(|(of, to)| [(of, to, false), (of, to, true)])
+            {
                 let case = Case {
                     who,
                     what,
@@ -349,6 +398,7 @@ fn every_combination_is_decided_as_specified() {
                     unbound: unbound && who != Who::WebIdentity,
                     identity,
                     resource,
+                    grant,
                     boundary,
                     session,
                     service_control,
@@ -363,5 +413,5 @@ fn every_combination_is_decided_as_specified() {
             }
         });
     }
-    assert!(cases > 500_000 && allowed > 5_000, "{cases} {allowed}");
+    assert!(cases > 1_000_000 && allowed > 20_000, "{cases} {allowed}");
 }

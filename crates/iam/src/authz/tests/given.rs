@@ -146,6 +146,25 @@ pub(super) fn bootstrap() -> Session {
     bootstrap_with(&PolicyDocument::parse(PolicyKind::Session, builtin::BOOTSTRAP).unwrap())
 }
 
+/// A grant on a key of everything there is, to one principal.
+pub(super) fn grant(key: &str, grantee: &str) -> Grant {
+    let number = grantee.bytes().map(u32::from).sum::<u32>();
+    Grant {
+        id: format!("{number:064x}"),
+        key: key.parse().unwrap(),
+        grantee: grantee.parse().unwrap(),
+        grantee_id: None,
+        retiring: None,
+        retiring_id: None,
+        operations: GrantOperation::ALL.iter().copied().collect(),
+        constraint: None,
+        name: None,
+        issuing_account: OWN.parse().unwrap(),
+        created_at: now(),
+        token_sha256: [0; 32],
+    }
+}
+
 pub(super) fn attached(document: Arc<PolicyDocument>) -> Attached {
     Attached::new("test", document)
 }
@@ -178,6 +197,7 @@ pub(super) struct Given {
     pub(super) endpoint: Option<Arc<PolicyDocument>>,
     pub(super) owner: Option<&'static str>,
     pub(super) model_agreement: ModelAgreement,
+    pub(super) grants: Vec<Grant>,
 }
 
 impl Given {
@@ -204,6 +224,9 @@ impl Given {
                 ..ResourceFacts::default()
             }),
             model_agreement: self.model_agreement,
+            grants: (!self.grants.is_empty())
+                .then(|| Arc::new(Grants::new(self.grants.iter().cloned().map(Arc::new)))),
+            resource_conditions: None,
         }
     }
 

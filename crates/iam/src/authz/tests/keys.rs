@@ -53,15 +53,32 @@ pub(super) fn asks<A: Action>(
     request: &RequestFacts,
     resource: &str,
 ) -> (Result<Permit<A>, Refusal>, Vec<Entry>) {
+    let asked = Context::new()
+        .with("aws:PrincipalAccount", "999999999999")
+        .with("kms:ViaService", "bedrock.r.amazonaws.com");
+    asks_with(policies, caller, request, (resource, &asked))
+}
+
+pub(super) fn authorizer(policies: Policies) -> Authorizer {
+    let world = Arc::new(World {
+        policies,
+        entries: Mutex::default(),
+    });
+    Authorizer::new(world.clone(), world.clone(), world)
+}
+
+pub(super) fn asks_with<A: Action>(
+    policies: Policies,
+    caller: &Authenticated,
+    request: &RequestFacts,
+    (resource, asked): (&str, &Context),
+) -> (Result<Permit<A>, Refusal>, Vec<Entry>) {
     let world = Arc::new(World {
         policies,
         entries: Mutex::default(),
     });
     let authorizer = Authorizer::new(world.clone(), world.clone(), world.clone());
-    let asked = Context::new()
-        .with("aws:PrincipalAccount", "999999999999")
-        .with("kms:ViaService", "bedrock.r.amazonaws.com");
-    let permit = authorizer.authorize(caller, request, &resource.parse().unwrap(), &asked);
+    let permit = authorizer.authorize(caller, request, &resource.parse().unwrap(), asked);
     let entries = world.entries.lock().unwrap().clone();
     (permit, entries)
 }
@@ -108,7 +125,7 @@ fn a_session_of_a_role_is_described() {
             ("aws:PrincipalOrgID", "o-example1234"),
             ("aws:PrincipalOrgPaths", "o-example1234/r-ab12/ou-ab12-11111111/"),
             ("aws:PrincipalIsAWSService", "false"),
-            ("aws:ViaAWSService", "false"),
+            ("aws:ViaAWSService", "true"),
             ("aws:userid", "AROARAAAAAAAAAAAAAAAA:me"),
             ("aws:username", ""),
             ("aws:FederatedProvider", PROVIDER),
@@ -234,6 +251,7 @@ fn the_journal_names_the_statement_that_decided_and_the_caller_does_not_learn_it
     assert_eq!(allowed.client_certificate_sha256, Some("ab".repeat(32)));
     assert_eq!(allowed.policy.as_deref(), Some("test"));
     assert_eq!(allowed.statement.as_deref(), Some("#1"));
+    assert_eq!(allowed.via_service.as_deref(), Some("bedrock.r.amazonaws.com"));
     given.service_control = vec![vec![deny(PolicyKind::ServiceControl, "kms:Decrypt")]];
     let (refused, entries) = asks::<kms::Decrypt>(given.policies(), &caller, &request(), OWN_KEY);
     let denied = entries.last().unwrap();
@@ -244,6 +262,18 @@ fn the_journal_names_the_statement_that_decided_and_the_caller_does_not_learn_it
             denied.reason
         ),
         (Some("test"), Some("D"), "explicit-deny/service-control")
+    );
+    assert!(denied.via_service.is_some());
+    let (_, entries) = asks::<sts::AssumeRole>(
+        given.policies(),
+        &caller,
+        &request(),
+        "arn:aws:iam::123456789012:role/T",
+    );
+    assert_eq!(
+        entries.last().unwrap().via_service,
+        None,
+        "only keys are used for somebody"
     );
     let Err(Refusal::AccessDenied { message, detail, .. }) = refused else {
         panic!("allowed")

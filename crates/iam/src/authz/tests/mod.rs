@@ -4,6 +4,7 @@
 mod combining;
 mod denials;
 mod given;
+mod grants;
 mod hidden;
 mod keys;
 mod principals;

@@ -51,6 +51,27 @@ fn any_levels(kind: PolicyKind) -> impl Strategy<Value = Vec<Vec<Arc<PolicyDocum
     proptest::collection::vec(proptest::collection::vec(any_document(kind), 0..2), 0..2)
 }
 
+/// Grants of some operations on one of the keys to somebody.
+fn any_grant() -> impl Strategy<Value = Grant> {
+    let grantees = prop_oneof![
+        Just("arn:aws:iam::123456789012:root"),
+        Just("arn:aws:iam::123456789012:role/R"),
+        Just("arn:aws:sts::123456789012:assumed-role/R/me"),
+        Just("arn:aws:iam::123456789012:role/S"),
+    ];
+    let operations =
+        proptest::sample::subsequence(vec![GrantOperation::Decrypt, GrantOperation::Encrypt], 0..=2);
+    (
+        prop_oneof![Just(OWN_KEY), Just(FOREIGN_KEY)],
+        grantees,
+        operations,
+    )
+        .prop_map(|(key, grantee, operations)| Grant {
+            operations: operations.into_iter().collect(),
+            ..grant(key, grantee)
+        })
+}
+
 fn any_policies() -> impl Strategy<Value = Given> {
     let everybody = || Just(of_resource(PolicyKind::ResourceControl, "Allow", r#""*""#));
     (
@@ -61,10 +82,21 @@ fn any_policies() -> impl Strategy<Value = Given> {
         proptest::collection::vec(proptest::collection::vec(everybody(), 0..2), 0..2),
         maybe(PolicyKind::Endpoint),
         proptest::collection::vec(any_document(PolicyKind::Identity), 0..2),
+        proptest::collection::vec(any_grant(), 0..2),
     )
         .prop_map(
-            |(identity, resource, boundary, service_control, resource_control, endpoint, session_managed)| {
+            |(
+                identity,
+                resource,
+                boundary,
+                service_control,
+                resource_control,
+                endpoint,
+                session_managed,
+                grants,
+            )| {
                 Given {
+                    grants,
                     identity,
                     resource,
                     boundary,
@@ -188,10 +220,29 @@ proptest! {
     #[test]
     fn taking_grants_away_never_allows_more(policies in any_policies(), request in any_request()) {
         let only_resource = Given { identity: vec![], ..policies.clone() };
-        let none = Given { resource: None, ..only_resource.clone() };
+        let none = Given { resource: None, grants: vec![], ..only_resource.clone() };
         prop_assert!(!allowed(&none, None, request), "nothing grants, so nothing is allowed");
         let has_deny = policies.identity.iter().any(|document| document.as_str().contains("Deny"));
         prop_assert!(has_deny || allowed(&policies, None, request) || !allowed(&only_resource, None, request));
+    }
+
+    #[test]
+    fn a_grant_allows_what_its_principal_may_then_do_and_nothing_else(
+        policies in any_policies(), request in any_request(), grant in any_grant(),
+    ) {
+        let mut granted = policies.clone();
+        granted.grants.push(grant.clone());
+        let (before, after) = (allowed(&policies, None, request), allowed(&granted, None, request));
+        prop_assert!(after || !before, "a grant takes nothing away");
+        let of_this = grant.key.as_str() == request.1
+            && GrantOperation::of_action(request.0).is_some_and(|operation| grant.operations.contains(&operation));
+        let to_caller = !grant.grantee.as_str().ends_with("role/S");
+        prop_assert!(before || !after || (of_this && to_caller), "{grant:?} is not about {request:?}");
+        let denied = |given: &Given| {
+            let response = decided(&session("R", None), request.0, request.1, given);
+            matches!(response.decision, Decision::Deny(Reason::ExplicitDeny(_)))
+        };
+        prop_assert_eq!(denied(&policies), denied(&granted), "a deny stays one");
     }
 
     #[test]

@@ -109,7 +109,11 @@ fn a_resources_policy_counts_for_its_caller() {
         let caller = caller.map(|arn| SimulatedCaller::new(arn.parse().unwrap()).unwrap());
         let resource = Some(&of_key);
         let tried = Simulation {
-            asks: caller.as_ref().map(|caller| SimulatedAsking { caller, resource }),
+            asks: caller.as_ref().map(|caller| SimulatedAsking {
+                caller,
+                resource,
+                grants: None,
+            }),
             ..simulation(&[], &context)
         };
         simulate(&tried, "kms:Decrypt", key).decision

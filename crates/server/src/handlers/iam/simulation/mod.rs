@@ -203,6 +203,7 @@ fn results(trial: &Trial, start: usize, limit: usize) -> (Vec<shapes::Evaluation
         asks: trial.asks.as_ref().map(|asks| SimulatedAsking {
             caller: &asks.caller,
             resource: asks.resource_policy.as_ref(),
+            grants: None,
         }),
         resource_owner: trial.owner,
         context: &trial.context,

@@ -7,6 +7,7 @@ use moho_os::MemoryError;
 use moho_terms::{Arn, EntropyUnavailable, KeyId};
 
 use crate::kept::RecordsUnavailable;
+use crate::root::RootKeyError;
 use crate::seal::SealedError;
 use crate::spec::KeyUsage;
 
@@ -88,6 +89,9 @@ pub enum KmsError {
         "key `{0}` is wrapped under another root key: restore the root key file that belongs to this data directory"
     )]
     OtherRoot(KeyId),
+    /// The root key cannot be read again.
+    #[error(transparent)]
+    Root(Box<RootKeyError>),
     /// The key's record was altered where it is stored.
     #[error(
         "the stored record of key `{0}` is damaged or was altered: restore the data directory from a backup"
@@ -108,4 +112,10 @@ pub enum KmsError {
     /// The cryptographic library refused what it never should.
     #[error("the cryptographic library failed to {0}")]
     Cryptography(&'static str),
+}
+
+impl From<RootKeyError> for KmsError {
+    fn from(error: RootKeyError) -> Self {
+        Self::Root(Box::new(error))
+    }
 }

@@ -32,7 +32,10 @@ pub use record::{
     KeyRecord, KeyState, LegacyKey, LegacyState, Material, MaterialId, MaterialIdError, MaterialState,
     RecordError, Rotated, Rotation, RotationType,
 };
-pub use root::{RootKey, RootKeyError};
+pub use root::{
+    Development, KeyEncryptionKey, PassphraseCost, Quorum, Root, RootFile, RootKey, RootKeyError, RootKind,
+    RootOfTrust, RootRing, RootWriting, Share, ShareError,
+};
 pub use seal::{SealedError, SealedObject};
 pub use service::{
     DataKey, DataKeyLength, Decrypted, Due, DueKind, Encrypted, Kms, NewKey, ReEncrypted, Under,

@@ -24,6 +24,8 @@ pub(crate) fn wrap(
     plain: &[u8],
     (root, entropy): (&RootKey, &dyn Entropy),
 ) -> Result<Wrapped, KmsError> {
+    let ring = root.ring();
+    let root = ring.current();
     let mut nonce = [0; NONCE];
     entropy.fill(&mut nonce)?;
     let mut wrapped = Vec::with_capacity(FINGERPRINT + NONCE + plain.len() + TAG);
@@ -44,9 +46,8 @@ pub(crate) fn unwrap(
     let damaged = || KmsError::DamagedRecord(record.key_id.clone());
     let (fingerprint, rest) = wrapped.0.split_first_chunk::<FINGERPRINT>().ok_or_else(damaged)?;
     let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or_else(damaged)?;
-    if fingerprint != root.fingerprint() {
-        return Err(KmsError::OtherRoot(record.key_id.clone()));
-    }
+    let other_root = || KmsError::OtherRoot(record.key_id.clone());
+    let root = root.root(fingerprint)?.ok_or_else(other_root)?;
     let mut plain = Zeroizing::new(Vec::with_capacity(sealed.len()));
     root.wrapping_cipher()?
         .decrypt(*nonce, &binding(record, part), sealed, &mut plain)

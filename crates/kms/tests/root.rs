@@ -64,24 +64,27 @@ fn a_damaged_root_key_file_is_refused_and_not_replaced() {
         altered[at] ^= 4;
         std::fs::write(&path, &altered).unwrap();
         match RootKey::development(&path, &world) {
-            Err(RootKeyError::NotRootKey) => assert!(at < 16, "{at}"),
-            Err(RootKeyError::Damaged) => assert!(at >= 16, "{at}"),
+            Err(RootKeyError::NotRootKey) => assert!(at < 14, "{at}"),
+            Err(RootKeyError::Format) => assert!((14..16).contains(&at), "{at}"),
+            Err(RootKeyError::CutShort | RootKeyError::Damaged) => assert!(at >= 16, "{at}"),
             Err(other) => panic!("{at}: {other}"),
             Ok(_) => panic!("{at}: accepted"),
         }
         assert_eq!(std::fs::read(&path).unwrap(), altered, "left as it was");
     }
-    for length in [0, 16, 55, 57] {
-        let mut altered = whole.clone();
-        altered.resize(length, 0);
-        std::fs::write(&path, &altered).unwrap();
-        let refused = RootKey::development(&path, &world);
-        assert!(
-            matches!(
-                refused,
-                Err(RootKeyError::File(PrivateFileError::WrongSize { .. }))
-            ),
-            "{length}"
-        );
+    for length in 0..whole.len() {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        match RootKey::development(&path, &world) {
+            Err(RootKeyError::NotRootKey) => assert!(length < 16, "{length}"),
+            Err(RootKeyError::CutShort) => assert!(length >= 16, "{length}"),
+            Err(other) => panic!("{length}: {other}"),
+            Ok(_) => panic!("{length}: accepted"),
+        }
     }
+    std::fs::write(&path, vec![0; 513]).unwrap();
+    let refused = RootKey::development(&path, &world);
+    assert!(matches!(
+        refused,
+        Err(RootKeyError::File(PrivateFileError::TooLong { .. }))
+    ));
 }

@@ -250,7 +250,7 @@ pub enum LockError {
     },
 }
 
-/// An exclusive lock on a file, held until it is dropped or the process ends, however it ends.
+/// A lock on a file, held until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub struct FileLock {
     file: File,
@@ -284,6 +284,16 @@ pub fn lock_file_exclusive(path: &Path) -> Result<FileLock, LockError> {
 pub fn lock_file_in_turn(path: &Path) -> Result<FileLock, LockError> {
     let file = open_lock(path)?;
     file.lock().map_err(not_locked(path))?;
+    Ok(FileLock { file })
+}
+
+/// Locks `path`, creating it if absent, together with all others that lock it so, once nobody has it for itself.
+///
+/// # Errors
+/// [`LockError::Io`] if the disk or the kernel fails.
+pub fn lock_file_shared(path: &Path) -> Result<FileLock, LockError> {
+    let file = open_lock(path)?;
+    file.lock_shared().map_err(not_locked(path))?;
     Ok(FileLock { file })
 }
 
@@ -368,6 +378,17 @@ mod tests {
         let waiting = std::thread::spawn(move || lock_file_in_turn(&path).map(drop));
         drop(held);
         waiting.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_shared_lock_is_shared_and_keeps_others_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let (one, two) = (lock_file_shared(&path).unwrap(), lock_file_shared(&path).unwrap());
+        drop(one);
+        assert!(matches!(lock_file_exclusive(&path), Err(LockError::Held(_))));
+        drop(two);
+        lock_file_exclusive(&path).unwrap();
     }
 
     #[test]

@@ -15,7 +15,7 @@ use moho_terms::KeyId;
 use super::{KeyRecord, legacy};
 use crate::error::KmsError;
 use crate::kept::KeptKey;
-use crate::root::{FINGERPRINT, RootKey};
+use crate::root::{FINGERPRINT, Root, RootKey};
 
 const VERSION: u8 = 1;
 const MAC: usize = 32;
@@ -97,6 +97,8 @@ pub(crate) fn encode(record: &KeyRecord, root: &RootKey) -> Result<KeptKey, KmsE
             "The key has too many key materials.".to_owned(),
         ));
     }
+    let ring = root.ring();
+    let root = ring.current();
     let mut bytes = Vec::with_capacity(1 + FINGERPRINT + MAC + json.len());
     bytes.push(VERSION);
     bytes.extend_from_slice(root.fingerprint());
@@ -120,10 +122,9 @@ pub(crate) fn verify(kept: &Arc<KeptKey>, root: &RootKey) -> Result<KeyRecord, K
         return Err(damaged());
     }
     let parts = Parts::split(rest).map_err(|_cut| damaged())?;
-    if parts.fingerprint != root.fingerprint() {
-        return Err(KmsError::OtherRoot(kept.key_id.clone()));
-    }
-    let mut signed = hmac::Context::with_key(&mac_key(root)?);
+    let other_root = || KmsError::OtherRoot(kept.key_id.clone());
+    let root = root.root(parts.fingerprint)?.ok_or_else(other_root)?;
+    let mut signed = hmac::Context::with_key(&root.record_mac_key()?);
     signed.update(kept.key_id.as_str().as_bytes());
     signed.update(parts.json);
     aws_lc_rs::constant_time::verify_slices_are_equal(signed.sign().as_ref(), parts.mac)
@@ -156,15 +157,8 @@ pub(crate) fn reprint(bytes: &[u8]) -> Result<Vec<u8>, RecordError> {
     serde_json::to_vec(&record).map_err(|_no_json| RecordError::Malformed)
 }
 
-fn mac_key(root: &RootKey) -> Result<hmac::Key, KmsError> {
-    Ok(hmac::Key::new(
-        hmac::HMAC_SHA256,
-        root.record_secret()?.as_slice(),
-    ))
-}
-
-fn mac_of(root: &RootKey, key_id: &KeyId, json: &[u8]) -> Result<hmac::Tag, KmsError> {
-    let mut mac = hmac::Context::with_key(&mac_key(root)?);
+fn mac_of(root: &Root, key_id: &KeyId, json: &[u8]) -> Result<hmac::Tag, KmsError> {
+    let mut mac = hmac::Context::with_key(&root.record_mac_key()?);
     mac.update(key_id.as_str().as_bytes());
     mac.update(json);
     Ok(mac.sign())

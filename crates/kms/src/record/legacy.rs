@@ -132,9 +132,8 @@ impl LegacyKey {
         if *version != WRAPPED_VERSION {
             return Err(damaged());
         }
-        if fingerprint != root.fingerprint() {
-            return Err(KmsError::OtherRoot(self.key_id.clone()));
-        }
+        let other_root = || KmsError::OtherRoot(self.key_id.clone());
+        let root = root.root(fingerprint)?.ok_or_else(other_root)?;
         let mut material = Zeroizing::new(Vec::with_capacity(KEY));
         root.wrapping_cipher()?
             .decrypt(*nonce, &self.binding(), sealed, &mut material)

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use moho_kms::RootKey;
+use moho_kms::{RootFile, RootKeyError};
 use moho_os::PrivateFileError;
 
 use super::finding::{Finding, chain};
@@ -97,8 +97,8 @@ fn own(scene: &Scene<'_>, data: &Path, about: &fs::Metadata) -> Vec<Finding> {
                 .cure("`chmod 700` it"),
         );
     }
-    match RootKey::check_file(&data.join(ROOT_KEY)) {
-        Ok(()) | Err(PrivateFileError::Absent(_)) => {}
+    match RootFile::read(&data.join(ROOT_KEY)) {
+        Ok(_) | Err(RootKeyError::File(PrivateFileError::Absent(_))) => {}
         Err(error) => findings.push(
             Finding::fault(DATA, chain(&error))
                 .why("without the root key nothing that is kept can be opened")

@@ -6,12 +6,28 @@
 //! was sealed under. Records of keys are kept by whoever implements [`KeyRecords`]; they hold wrapped material only.
 #![forbid(unsafe_code)]
 
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "the service takes these up when it knows every kind of key"
+    )
+)]
+mod asymmetric;
 mod blob;
 mod context;
 mod crypto;
 mod error;
 #[doc(hidden)]
 pub mod hostile_input;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "the service takes these up when it knows every kind of key"
+    )
+)]
+mod import;
 mod kept;
 mod key_id;
 mod material;

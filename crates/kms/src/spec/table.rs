@@ -66,6 +66,18 @@ impl KeySpec {
         self.is_asymmetric() && !matches!(self, Self::MlDsa44 | Self::MlDsa65 | Self::MlDsa87)
     }
 
+    /// Whether the key encapsulates secrets.
+    #[must_use]
+    pub const fn is_encapsulation(self) -> bool {
+        matches!(self, Self::MlKem512 | Self::MlKem768 | Self::MlKem1024)
+    }
+
+    /// Whether material of this kind can be imported: AWS KMS takes no lattice keys.
+    #[must_use]
+    pub const fn is_importable(self) -> bool {
+        !self.is_encapsulation() && !matches!(self, Self::MlDsa44 | Self::MlDsa65 | Self::MlDsa87)
+    }
+
     /// Bits of an RSA modulus.
     #[must_use]
     pub const fn rsa_bits(self) -> Option<usize> {
@@ -167,6 +179,9 @@ impl KeySpec {
     /// long to be encrypted by RSA, and a P-521 key is too long for 2048 bits; what is no key pair needs no second key.
     #[must_use]
     pub const fn imports_by(self, algorithm: WrappingAlgorithm, key: WrappingKeySpec) -> bool {
+        if !self.is_importable() {
+            return false;
+        }
         match algorithm {
             WrappingAlgorithm::RsaAesKeyWrapSha1 | WrappingAlgorithm::RsaAesKeyWrapSha256 => {
                 self.is_asymmetric()

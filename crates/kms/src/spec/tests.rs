@@ -96,4 +96,6 @@ fn rsa_keys_are_imported_only_under_an_aes_key() {
     assert!(KeySpec::EccNistP521.imports_by(RsaesOaepSha256, Rsa3072));
     assert!(KeySpec::SymmetricDefault.imports_by(RsaesOaepSha256, Rsa2048));
     assert!(!KeySpec::Hmac512.imports_by(RsaAesKeyWrapSha256, Rsa2048));
+    assert!(!KeySpec::MlDsa44.imports_by(RsaAesKeyWrapSha256, Rsa2048));
+    assert!(KeySpec::EccNistEdwards25519.imports_by(RsaAesKeyWrapSha256, Rsa2048));
 }

@@ -29,7 +29,7 @@ pub enum ContextError {
 /// Pairs of key and value that must be told again, exactly, to open what was sealed under them. Order does not matter,
 /// case does. They are no secret and may be logged: never put content into them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EncryptionContext(BTreeMap<String, String>);
+pub struct EncryptionContext(Arc<BTreeMap<String, String>>);
 
 impl EncryptionContext {
     /// A context with no pairs.
@@ -56,7 +56,10 @@ impl EncryptionContext {
         if key.is_empty() {
             return Err(ContextError::EmptyKey);
         }
-        if self.0.insert(key.to_owned(), value.to_owned()).is_some() {
+        if Arc::make_mut(&mut self.0)
+            .insert(key.to_owned(), value.to_owned())
+            .is_some()
+        {
             return Err(ContextError::RepeatedKey);
         }
         let bytes: usize = self
@@ -76,20 +79,26 @@ impl EncryptionContext {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// The context as conditions and grants ask about it: `kms:EncryptionContext:KEY` for every pair, and to the letter. A [`Permit`] to seal or open
-    /// has to be asked for with exactly these keys.
+    /// The context as conditions and grants ask about it: `kms:EncryptionContext:KEY` for every pair, and to the letter. A
+    /// [`Permit`] to seal or open has to be asked for with exactly this.
     ///
     /// [`Permit`]: moho_iam::authz::Permit
     #[must_use]
     pub fn condition_keys(&self) -> Context {
-        Context::new().with_encryption_context(Arc::new(self.0.clone()))
+        Context::new().with_encryption_context(Arc::clone(&self.0))
     }
 
     /// Whether `decided`, under which a permit was given, names this encryption context: all of it, and nothing else.
     pub(crate) fn is_named_by(&self, decided: &Context) -> bool {
+        let to_the_letter = match decided.encryption_context() {
+            Some(decided) => *decided == *self.0,
+            None => self.0.is_empty(),
+        };
         let own = self.condition_keys();
-        own.beginning_with(CONDITION_PREFIX)
-            .eq(decided.beginning_with(CONDITION_PREFIX))
+        to_the_letter
+            && own
+                .beginning_with(CONDITION_PREFIX)
+                .eq(decided.beginning_with(CONDITION_PREFIX))
     }
 
     /// SHA-256 of the one canonical form: the number of pairs, then each key and value, sorted by key, with its length
@@ -134,6 +143,9 @@ mod tests {
         assert!(!context.is_named_by(&named.clone().with("kms:EncryptionContext:c", "4")));
         assert!(!context.is_named_by(&named.with("kms:EncryptionContext:b", "4")));
         assert!(!context.is_named_by(&Context::new()));
+        // Conditions do not tell keys apart by case, and grants do.
+        let lower = EncryptionContext::from_pairs([("case", "1"), ("Case", "2"), ("b", "3")]).unwrap();
+        assert!(!context.is_named_by(&lower.condition_keys()));
     }
 
     #[test]
@@ -182,7 +194,7 @@ mod tests {
             one in proptest::collection::btree_map("[ab]{1,2}", "[ab]{0,2}", 0..3),
             two in proptest::collection::btree_map("[ab]{1,2}", "[ab]{0,2}", 0..3),
         ) {
-            let (one, two) = (EncryptionContext(one), EncryptionContext(two));
+            let (one, two) = (EncryptionContext(Arc::new(one)), EncryptionContext(Arc::new(two)));
             prop_assert_eq!(one.digest() == two.digest(), one == two);
         }
     }

@@ -6,13 +6,6 @@
 //! was sealed under. Records of keys are kept by whoever implements [`KeyRecords`]; they hold wrapped material only.
 #![forbid(unsafe_code)]
 
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the service takes these up when it knows every kind of key"
-    )
-)]
 mod asymmetric;
 mod blob;
 mod context;
@@ -20,13 +13,6 @@ mod crypto;
 mod error;
 #[doc(hidden)]
 pub mod hostile_input;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the service takes these up when it knows every kind of key"
-    )
-)]
 mod import;
 mod kept;
 mod key_id;
@@ -54,5 +40,6 @@ pub use root::{
 };
 pub use seal::{SealedError, SealedObject};
 pub use service::{
-    DataKey, DataKeyLength, Decrypted, Due, DueKind, Encrypted, Kms, NewKey, ReEncrypted, Under,
+    DataKey, DataKeyLength, DataKeyPair, Decrypted, Due, DueKind, Encapsulated, Encrypted, Import,
+    ImportType, Kms, Message, NewKey, ParametersForImport, PublicKey, ReEncrypted, Under,
 };

@@ -9,6 +9,7 @@ use moho_os::LockedBytes;
 use moho_terms::{Arn, KeyId, Timestamp};
 use zeroize::Zeroizing;
 
+use crate::asymmetric::PreparedKey;
 use crate::error::KmsError;
 use crate::kept::KeptKey;
 use crate::key_id::{self, KEY_ID};
@@ -30,6 +31,7 @@ pub(crate) struct Unlocked {
     /// When the first of the materials in use ends.
     ends_at: Option<Timestamp>,
     materials: OnceLock<Materials>,
+    prepared: OnceLock<PreparedKey>,
 }
 
 /// The unwrapped materials of one key, in one place.
@@ -63,6 +65,7 @@ impl Unlocked {
             id,
             ends_at,
             materials: OnceLock::new(),
+            prepared: OnceLock::new(),
             kept,
         })
     }
@@ -84,6 +87,16 @@ impl Unlocked {
             .get(materials.current)
             .and_then(|found| materials.opened(found))
             .ok_or_else(|| KmsError::InvalidState(self.arn.clone(), "pending import"))
+    }
+
+    /// The key, ready to do what keys do that are not symmetric.
+    pub(crate) fn prepared(&self, root: &RootKey) -> Result<&PreparedKey, KmsError> {
+        if let Some(prepared) = self.prepared.get() {
+            return Ok(prepared);
+        }
+        let material = self.current(root)?;
+        let prepared = PreparedKey::from_material(self.record.spec, self.record.usage, material.bytes)?;
+        Ok(self.prepared.get_or_init(|| prepared))
     }
 
     /// The first material that the key had. Sealed objects of version 1, which name none, are under it.

@@ -7,9 +7,10 @@ use zeroize::Zeroizing;
 
 use super::Kms;
 use super::encrypt::{Encrypted, check_algorithm};
+use crate::asymmetric::{self, PreparedKey};
 use crate::context::EncryptionContext;
 use crate::error::KmsError;
-use crate::spec::EncryptionAlgorithm;
+use crate::spec::{DataKeyPairSpec, EncryptionAlgorithm};
 
 /// The most bytes of a data key, and of randomness.
 const LONGEST: usize = 1024;
@@ -47,6 +48,16 @@ pub struct DataKey {
     pub encrypted: Encrypted,
 }
 
+/// A data key pair.
+pub struct DataKeyPair {
+    /// `PublicKey`: SubjectPublicKeyInfo, in DER.
+    pub public_key: Vec<u8>,
+    /// `PrivateKeyPlaintext`: PKCS #8, in DER.
+    pub private_key: Secret,
+    /// The same, encrypted.
+    pub encrypted: Encrypted,
+}
+
 impl Kms {
     /// A fresh data key, plain and encrypted under a symmetric key.
     ///
@@ -74,6 +85,33 @@ impl Kms {
         self.data_key(permit, context, length).map(|key| key.encrypted)
     }
 
+    /// A fresh data key pair, its private key plain and encrypted under a symmetric key.
+    ///
+    /// # Errors
+    /// As of [`Self::encrypt`].
+    pub fn generate_data_key_pair(
+        &self,
+        permit: &Permit<kms::GenerateDataKeyPair>,
+        context: &EncryptionContext,
+        spec: DataKeyPairSpec,
+    ) -> Result<DataKeyPair, KmsError> {
+        self.data_key_pair(permit, context, spec)
+    }
+
+    /// A fresh data key pair whose private key nobody sees yet, encrypted under a symmetric key: the public key, and that.
+    ///
+    /// # Errors
+    /// As of [`Self::encrypt`].
+    pub fn generate_data_key_pair_without_plaintext(
+        &self,
+        permit: &Permit<kms::GenerateDataKeyPairWithoutPlaintext>,
+        context: &EncryptionContext,
+        spec: DataKeyPairSpec,
+    ) -> Result<(Vec<u8>, Encrypted), KmsError> {
+        self.data_key_pair(permit, context, spec)
+            .map(|pair| (pair.public_key, pair.encrypted))
+    }
+
     /// Random bytes.
     ///
     /// # Errors
@@ -98,6 +136,26 @@ impl Kms {
         Ok(DataKey {
             encrypted: self.seal_blob(&key, context, plain.expose())?,
             plain,
+        })
+    }
+
+    fn data_key_pair<A: Action>(
+        &self,
+        permit: &Permit<A>,
+        context: &EncryptionContext,
+        spec: DataKeyPairSpec,
+    ) -> Result<DataKeyPair, KmsError> {
+        let key = self.unlocked_for(permit, context)?;
+        check_algorithm::<A>(&key, EncryptionAlgorithm::SymmetricDefault)?;
+        let spec = spec.key_spec();
+        let failed = || KmsError::Cryptography("generate a key pair");
+        let usage = spec.usages().first().ok_or_else(failed)?;
+        let mut private = asymmetric::generate(spec, &*self.entropy)?;
+        let prepared = PreparedKey::from_material(spec, *usage, &private)?;
+        Ok(DataKeyPair {
+            public_key: prepared.public_key().map_err(|_no_pair| failed())?.to_vec(),
+            encrypted: self.seal_blob(&key, context, &private)?,
+            private_key: Secret::new(std::mem::take(&mut *private)),
         })
     }
 

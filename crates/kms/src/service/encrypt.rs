@@ -5,6 +5,7 @@ use moho_iam::authz::Permit;
 use moho_terms::{Arn, KeyId, Secret};
 
 use super::Kms;
+use super::public_keys::other_usage;
 use crate::blob::{self, Blob};
 use crate::context::EncryptionContext;
 use crate::error::KmsError;
@@ -98,14 +99,17 @@ impl Kms {
     fn encrypt_under<A: Action>(&self, under: &Under<'_, A>, plain: &[u8]) -> Result<Encrypted, KmsError> {
         let key = self.unlocked_for(under.permit, under.context)?;
         check_algorithm::<A>(&key, under.algorithm)?;
-        let most = key
-            .record
-            .spec
-            .max_plaintext(under.algorithm)
-            .unwrap_or(MAX_PLAINTEXT);
-        if plain.is_empty() || plain.len() > most {
+        if under.algorithm != EncryptionAlgorithm::SymmetricDefault {
+            without_context(under.context)?;
+            let encrypted = key.prepared(&self.root)?.encrypt(under.algorithm, plain);
+            return Ok(Encrypted {
+                blob: encrypted.map_err(|refusal| refusal.of(&key.arn))?,
+                material: None,
+            });
+        }
+        if plain.is_empty() || plain.len() > MAX_PLAINTEXT {
             return Err(KmsError::Validation(format!(
-                "Plaintext must have 1 to {most} bytes for this key and algorithm."
+                "Plaintext must have between 1 and {MAX_PLAINTEXT} bytes."
             )));
         }
         self.seal_blob(&key, under.context, plain)
@@ -114,6 +118,15 @@ impl Kms {
     fn decrypt_under<A: Action>(&self, under: &Under<'_, A>, blob: &[u8]) -> Result<Decrypted, KmsError> {
         let key = self.unlocked_for(under.permit, under.context)?;
         check_algorithm::<A>(&key, under.algorithm)?;
+        if under.algorithm != EncryptionAlgorithm::SymmetricDefault {
+            without_context(under.context)?;
+            let decrypted = key.prepared(&self.root)?.decrypt(under.algorithm, blob);
+            let mut plain = decrypted.map_err(|refusal| refusal.of(&key.arn))?;
+            return Ok(Decrypted {
+                plain: Secret::new(std::mem::take(&mut *plain)),
+                material: None,
+            });
+        }
         self.open_blob(&key, under.context, blob)
     }
 
@@ -151,29 +164,27 @@ impl Kms {
     }
 }
 
-/// Whether a key is for `usage`, as `A` needs it.
-pub(super) fn check_usage<A: Action>(key: &Unlocked, usage: KeyUsage) -> Result<(), KmsError> {
-    if key.record.usage == usage {
-        return Ok(());
-    }
-    let operation = A::NAME.strip_prefix("kms:").unwrap_or(A::NAME);
-    Err(KmsError::InvalidKeyUsage(
-        key.arn.clone(),
-        key.record.usage,
-        operation,
-    ))
-}
-
 /// Whether a key encrypts by `algorithm`.
 pub(super) fn check_algorithm<A: Action>(
     key: &Unlocked,
     algorithm: EncryptionAlgorithm,
 ) -> Result<(), KmsError> {
-    check_usage::<A>(key, KeyUsage::EncryptDecrypt)?;
-    let spec = key.record.spec;
-    if spec.encryption_algorithms(key.record.usage).contains(&algorithm) {
+    let (spec, usage) = (key.record.spec, key.record.usage);
+    if usage != KeyUsage::EncryptDecrypt {
+        Err(other_usage::<A>(key))
+    } else if spec.encryption_algorithms(usage).contains(&algorithm) {
         Ok(())
     } else {
         Err(KmsError::IncompatibleAlgorithm(algorithm.as_str(), spec.as_str()))
     }
+}
+
+/// RSA takes no encryption context, and ignoring one would be a promise broken.
+fn without_context(context: &EncryptionContext) -> Result<(), KmsError> {
+    if context.pairs().next().is_none() {
+        return Ok(());
+    }
+    Err(KmsError::Validation(
+        "EncryptionContext is not supported with asymmetric KMS keys.".to_owned(),
+    ))
 }

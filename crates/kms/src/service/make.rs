@@ -8,11 +8,10 @@ use moho_iam::authz::Permit;
 use moho_iam::bootstrap::Door;
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_terms::{AccountId, KeyId, Region, Timestamp};
-use zeroize::Zeroizing;
 
 use super::Kms;
 use super::control::check_tags;
-use crate::crypto::KEY;
+use crate::asymmetric;
 use crate::error::KmsError;
 use crate::kept::KeptKey;
 use crate::material::{Part, wrap};
@@ -166,7 +165,7 @@ impl Kms {
         state: MaterialState,
         now: Timestamp,
     ) -> Result<Material, KmsError> {
-        let plain = self.fresh(record.spec)?;
+        let plain = asymmetric::generate(record.spec, &*self.entropy)?;
         let id = self.new_material_id()?;
         Ok(Material {
             id,
@@ -183,15 +182,6 @@ impl Kms {
             )?),
             digest: None,
         })
-    }
-
-    fn fresh(&self, spec: KeySpec) -> Result<Zeroizing<Vec<u8>>, KmsError> {
-        if spec != KeySpec::SymmetricDefault {
-            return Err(KmsError::Cryptography("make a key of this kind"));
-        }
-        let mut plain = Zeroizing::new(vec![0; KEY]);
-        self.entropy.fill(&mut plain)?;
-        Ok(plain)
     }
 
     pub(super) fn new_material_id(&self) -> Result<MaterialId, KmsError> {

@@ -4,13 +4,17 @@ mod control;
 mod data_keys;
 mod due;
 mod encrypt;
+mod import;
 mod make;
+mod public_keys;
 mod rotation;
 
-pub use data_keys::{DataKey, DataKeyLength};
+pub use data_keys::{DataKey, DataKeyLength, DataKeyPair};
 pub use due::{Due, DueKind};
 pub use encrypt::{Decrypted, Encrypted, ReEncrypted, Under};
+pub use import::{Import, ImportType, ParametersForImport};
 pub use make::NewKey;
+pub use public_keys::{Encapsulated, Message, PublicKey};
 
 use std::sync::Arc;
 
@@ -30,6 +34,8 @@ use crate::unlocked::{Remembered, Unlocked};
 
 /// How often a change is tried while others change the same key.
 const TRIES: usize = 8;
+/// What import tokens are sealed under.
+const IMPORT_TOKENS: &str = "import tokens";
 
 /// The keys of an installation.
 ///

@@ -31,12 +31,13 @@ pub use error::KmsError;
 pub use kept::{KeptKey, KeyRecords, RecordsUnavailable};
 pub use policy::default_key_policy;
 pub use record::{
-    KeyRecord, KeyState, LegacyKey, LegacyState, Material, MaterialId, MaterialIdError, MaterialState,
-    RecordError, Rotated, Rotation, RotationType,
+    KeyRecord, KeyState, KeyToKeep, LegacyKey, LegacyState, Material, MaterialId, MaterialIdError,
+    MaterialState, RecordError, Rotated, Rotation, RotationType,
 };
 pub use root::{
     Development, KeyEncryptionKey, PassphraseCost, Quorum, Root, RootFile, RootKey, RootKeyError, RootKind,
-    RootOfTrust, RootRing, RootWriting, Share, ShareError,
+    RootOfTrust, RootRing, RootRotation, RootRotationError, RootRotationStep, RootRotationWish, RootWriting,
+    Share, ShareError,
 };
 pub use seal::{SealedError, SealedObject};
 pub use service::{

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::{NONCE, TAG};
 use crate::error::KmsError;
-use crate::record::{KeyRecord, MaterialId, Wrapped};
+use crate::record::{KeyRecord, Material, MaterialId, Wrapped};
 use crate::root::{FINGERPRINT, RootKey};
 
 /// What is wrapped.
@@ -15,6 +15,15 @@ pub(crate) enum Part {
     Material,
     /// Its SHA-256.
     Digest,
+}
+
+impl Part {
+    fn of(self, material: &Material) -> Option<&Wrapped> {
+        match self {
+            Self::Material => material.wrapped.as_ref(),
+            Self::Digest => material.digest.as_ref(),
+        }
+    }
 }
 
 /// Wraps a part of a material of the key that `record` is, to be opened as the same part of the same material of the same key only.
@@ -53,6 +62,32 @@ pub(crate) fn unwrap(
         .decrypt(*nonce, &binding(record, part), sealed, &mut plain)
         .ok_or_else(damaged)?;
     Ok(plain)
+}
+
+/// The record with everything that another root than the current one wrapped wrapped anew; `None` if there is nothing.
+pub(crate) fn rewrapped(
+    record: &KeyRecord,
+    (root, entropy): (&RootKey, &dyn Entropy),
+) -> Result<Option<KeyRecord>, KmsError> {
+    let ring = root.ring();
+    let is_old = |wrapped: &Wrapped| !wrapped.0.starts_with(ring.current().fingerprint());
+    let mut changed = None;
+    for (n, material) in record.materials.iter().enumerate() {
+        for part in [Part::Material, Part::Digest] {
+            let Some(wrapped) = part.of(material).filter(|wrapped| is_old(wrapped)) else {
+                continue;
+            };
+            let plain = unwrap(record, (part, &material.id), wrapped, root)?;
+            let anew = wrap(record, (part, &material.id), &plain, (root, entropy))?;
+            let changed = changed.get_or_insert_with(|| record.clone());
+            match (part, changed.materials.get_mut(n)) {
+                (Part::Material, Some(place)) => place.wrapped = Some(anew),
+                (Part::Digest, Some(place)) => place.digest = Some(anew),
+                (_, None) => {}
+            }
+        }
+    }
+    Ok(changed)
 }
 
 /// What it is bound to: the additional data of the wrapping. Labels, ids of keys and ids of materials are of one length

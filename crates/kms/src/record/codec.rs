@@ -7,15 +7,17 @@
 //! disk a useless one: policy, tags, state and materials are all under it. Version 0 is a key as older versions of moho
 //! kept it ([`LegacyKey`](super::LegacyKey)), which is read to be upgraded and is not trusted before.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
-use moho_terms::KeyId;
+use moho_terms::{Entropy, KeyId};
 
 use super::{KeyRecord, legacy};
 use crate::error::KmsError;
 use crate::kept::KeptKey;
-use crate::root::{FINGERPRINT, Root, RootKey};
+use crate::material::rewrapped;
+use crate::root::{FINGERPRINT, Root, RootKey, RootWriting};
 
 const VERSION: u8 = 1;
 const MAC: usize = 32;
@@ -89,28 +91,53 @@ impl KeyRecord {
     }
 }
 
-/// A record and all that it is found by, as it is kept under `root`.
-pub(crate) fn encode(record: &KeyRecord, root: &RootKey) -> Result<KeptKey, KmsError> {
-    let json = serde_json::to_vec(record).map_err(|_no_json| KmsError::Cryptography("write a record"))?;
+/// A key to be kept at once: while this is there, no rotation takes away the root that it is under.
+pub struct KeyToKeep {
+    key: KeptKey,
+    _root: RootWriting,
+}
+
+impl Deref for KeyToKeep {
+    type Target = KeptKey;
+
+    fn deref(&self) -> &KeptKey {
+        &self.key
+    }
+}
+
+/// A record and all that it is found by, as it is kept under the root that is the current one until it is kept. What is
+/// wrapped in it by another root is wrapped anew.
+pub(crate) fn encode(
+    record: &KeyRecord,
+    (root, entropy): (&RootKey, &dyn Entropy),
+) -> Result<KeyToKeep, KmsError> {
+    let writing = root.writing()?;
+    let current = writing.ring().current();
+    let json = match rewrapped(record, (root, entropy))? {
+        Some(record) => serde_json::to_vec(&record),
+        None => serde_json::to_vec(record),
+    };
+    let json = json.map_err(|_no_json| KmsError::Cryptography("write a record"))?;
     if json.len() > LONGEST {
         return Err(KmsError::LimitExceeded(
             "The key has too many key materials.".to_owned(),
         ));
     }
-    let ring = root.ring();
-    let root = ring.current();
     let mut bytes = Vec::with_capacity(1 + FINGERPRINT + MAC + json.len());
     bytes.push(VERSION);
-    bytes.extend_from_slice(root.fingerprint());
-    bytes.extend_from_slice(mac_of(root, &record.key_id, &json)?.as_ref());
+    bytes.extend_from_slice(current.fingerprint());
+    bytes.extend_from_slice(mac_of(current, &record.key_id, &json)?.as_ref());
     bytes.extend_from_slice(&json);
-    Ok(KeptKey {
-        key_id: record.key_id.clone(),
-        account: record.account,
-        region: record.region.clone(),
-        revision: record.revision,
-        due_at: record.due_at(),
-        record: bytes,
+    Ok(KeyToKeep {
+        key: KeptKey {
+            key_id: record.key_id.clone(),
+            account: record.account,
+            region: record.region.clone(),
+            revision: record.revision,
+            due_at: record.due_at(),
+            record: bytes,
+        },
+        _root: writing,
     })
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use moho_terms::{AccountId, Arn, ArnError, KeyId, Region, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use codec::RecordError;
+pub use codec::{KeyToKeep, RecordError};
 pub use legacy::{LegacyKey, LegacyState};
 pub use material::{Material, MaterialId, MaterialIdError, MaterialState, Rotated, RotationType};
 pub use state::KeyState;

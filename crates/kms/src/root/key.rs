@@ -195,11 +195,11 @@ impl RootKey {
     /// Puts a new ring into the file, made of the one that is in it at that moment, while nobody wraps anything.
     pub(super) fn replace(
         &self,
-        change: impl FnOnce(&RootRing) -> Result<RootRing, RootKeyError>,
+        change: impl FnOnce(RootRing) -> Result<RootRing, RootKeyError>,
         entropy: &dyn Entropy,
     ) -> Result<Arc<RootRing>, RootKeyError> {
         let _nobody_writes = lock_file_in_turn(&self.beside("lock"))?;
-        let ring = change(&*self.reload()?)?;
+        let ring = change(self.protection.open(&RootFile::read(&self.path)?)?)?;
         replace_private(&self.path, &self.protection.seal(&ring, entropy)?)?;
         Ok(self.now(ring))
     }

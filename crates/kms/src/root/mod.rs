@@ -13,6 +13,7 @@ mod kek;
 mod key;
 mod passphrase;
 mod ring;
+mod rotation;
 mod shamir;
 mod share;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use kek::KeyEncryptionKey;
 pub use key::{RootKey, RootWriting};
 pub use passphrase::PassphraseCost;
 pub use ring::{Root, RootRing};
+pub use rotation::{RootRotation, RootRotationError, RootRotationStep, RootRotationWish};
 pub use share::{Quorum, Share};
 
 pub(crate) use ring::FINGERPRINT;

@@ -151,27 +151,27 @@ impl RootRing {
     }
 
     /// This ring with a new current root before the one it has.
-    pub(super) fn with_new_root(&self, entropy: &dyn Entropy) -> Result<Self, RootKeyError> {
+    pub(super) fn with_new_root(mut self, entropy: &dyn Entropy) -> Result<Self, RootKeyError> {
         if self.previous.len() + 1 >= ROOTS {
             return Err(RootKeyError::RingFull);
         }
-        let previous = std::iter::once(&self.current).chain(&self.previous);
-        Ok(Self {
-            seed: self.same_seed()?,
-            current: Root::random(entropy)?,
-            previous: previous.cloned().collect(),
-            retired: self.retired.clone(),
-        })
+        let old = std::mem::replace(&mut self.current, Root::random(entropy)?);
+        self.previous.insert(0, old);
+        Ok(self)
+    }
+
+    /// This ring with a new seed.
+    pub(super) fn with_new_seed(mut self, entropy: &dyn Entropy) -> Result<Self, RootKeyError> {
+        let mut seed = Zeroizing::new([0; KEY]);
+        entropy.fill(seed.as_mut_slice())?;
+        self.seed = LockedBytes::take(seed.as_mut_slice())?;
+        Ok(self)
     }
 
     /// This ring with its current root only.
-    pub(super) fn without_previous(&self) -> Result<Self, RootKeyError> {
-        Ok(Self {
-            seed: self.same_seed()?,
-            current: Arc::clone(&self.current),
-            previous: Vec::new(),
-            retired: self.retired.clone(),
-        })
+    pub(super) fn without_previous(mut self) -> Self {
+        self.previous.clear();
+        self
     }
 
     /// This ring, as it is in the file, for a process that had `before`: roots that left the file stay known to it.
@@ -186,11 +186,6 @@ impl RootRing {
             .collect();
         self.retired.extend(gone);
         self
-    }
-
-    fn same_seed(&self) -> Result<LockedBytes, RootKeyError> {
-        let mut copy = Zeroizing::new(self.seed.expose().to_vec());
-        Ok(LockedBytes::take(&mut copy)?)
     }
 
     /// The number of roots (1) | seed (32) | each root (32), the current one first.

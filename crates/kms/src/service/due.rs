@@ -123,10 +123,8 @@ impl Kms {
                 let Some(record) = upgrade(kept, &self.root, &*self.entropy)? else {
                     continue;
                 };
-                if self
-                    .records
-                    .replace(&encode(&record, &self.root)?, kept.revision)?
-                {
+                let key = encode(&record, (&self.root, &*self.entropy))?;
+                if self.records.replace(&key, kept.revision)? {
                     upgraded = upgraded.saturating_add(1);
                 }
             }

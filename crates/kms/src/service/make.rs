@@ -13,10 +13,9 @@ use super::Kms;
 use super::control::check_tags;
 use crate::asymmetric;
 use crate::error::KmsError;
-use crate::kept::KeptKey;
 use crate::material::{Part, wrap};
 use crate::policy::default_key_policy;
-use crate::record::{KeyRecord, KeyState, Material, MaterialId, MaterialState, encode};
+use crate::record::{KeyRecord, KeyState, KeyToKeep, Material, MaterialId, MaterialState, encode};
 use crate::spec::{KeySpec, KeyUsage, Origin};
 
 /// The most keys that an account may have, as in AWS KMS.
@@ -68,7 +67,7 @@ impl Kms {
         account: AccountId,
         region: &Region,
         now: Timestamp,
-    ) -> Result<KeptKey, KmsError> {
+    ) -> Result<KeyToKeep, KmsError> {
         self.account_key(account, region, now)
     }
 
@@ -83,7 +82,7 @@ impl Kms {
         account: AccountId,
         region: &Region,
         now: Timestamp,
-    ) -> Result<KeptKey, KmsError> {
+    ) -> Result<KeyToKeep, KmsError> {
         self.account_key(account, region, now)
     }
 
@@ -99,7 +98,8 @@ impl Kms {
         new: NewKey,
     ) -> Result<Arc<KeyRecord>, KmsError> {
         let record = self.new_key(permit.session().account(), region, new, self.clock.now())?;
-        if self.records.add(&encode(&record, &self.root)?, MOST_KEYS)? {
+        let key = encode(&record, (&self.root, &*self.entropy))?;
+        if self.records.add(&key, MOST_KEYS)? {
             Ok(Arc::new(record))
         } else {
             Err(KmsError::LimitExceeded(format!(
@@ -108,10 +108,15 @@ impl Kms {
         }
     }
 
-    fn account_key(&self, account: AccountId, region: &Region, now: Timestamp) -> Result<KeptKey, KmsError> {
+    fn account_key(
+        &self,
+        account: AccountId,
+        region: &Region,
+        now: Timestamp,
+    ) -> Result<KeyToKeep, KmsError> {
         encode(
             &self.new_key(account, region, NewKey::default(), now)?,
-            &self.root,
+            (&self.root, &*self.entropy),
         )
     }
 

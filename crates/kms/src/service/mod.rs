@@ -201,7 +201,8 @@ impl Kms {
     fn replace(&self, mut record: KeyRecord) -> Result<bool, KmsError> {
         let was = record.revision;
         record.revision = was.saturating_add(1);
-        let replaced = self.records.replace(&encode(&record, &self.root)?, was)?;
+        let key = encode(&record, (&self.root, &*self.entropy))?;
+        let replaced = self.records.replace(&key, was)?;
         self.remembered.forget(&record.key_id);
         Ok(replaced)
     }

@@ -32,6 +32,8 @@ pub enum Command {
     Iam(ops::iam::Request),
     /// An operation of Organizations
     Organizations(ops::organizations::Request),
+    /// An operation of KMS
+    Kms(ops::kms::Request),
     /// An operation of EC2
     Ec2(ops::ec2::Request),
     /// An operation of Bedrock's control plane

@@ -3,6 +3,8 @@
 //! An enum of our own: it has no `Debug` and no `Clone`, as it holds secrets, and what the model calls sensitive is a
 //! [`Secret`] from here on, so that it cannot be read as a plain string. So it is with a tenant's words.
 
+use std::collections::BTreeMap;
+
 use moho_terms::{Content, ContentBytes, Secret, Timestamp};
 
 use crate::Failure;
@@ -20,7 +22,7 @@ pub(crate) enum Document {
     Text(String),
     /// A string of a tenant: whatever came in a JSON body or in a header.
     Words(Content),
-    /// A string the model calls sensitive.
+    /// A string, or the bytes of a request or reply of a control plane, that the model calls sensitive.
     Sensitive(Secret),
     /// An integer.
     Integer(i64),
@@ -122,6 +124,18 @@ impl<T: FromDocument> FromDocument for Vec<T> {
             return Err(Failure::Internal);
         };
         items.into_iter().map(T::from_document).collect()
+    }
+}
+
+impl<T: FromDocument> FromDocument for BTreeMap<String, T> {
+    fn from_document(document: Document) -> Result<Self, Failure> {
+        let Document::Map(entries) = document else {
+            return Err(Failure::Internal);
+        };
+        let entries = entries.into_iter();
+        entries
+            .map(|(key, value)| Ok((key.expose().to_owned(), T::from_document(value)?)))
+            .collect()
     }
 }
 

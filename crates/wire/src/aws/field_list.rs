@@ -120,6 +120,13 @@ impl Called<'_> {
 /// The refusal, as the service words it.
 fn refused(field: &Field<'_>) -> Failure {
     let name = field.member;
+    if field.service == "kms" {
+        return Failure::Service {
+            code: "UnsupportedOperationException",
+            message: format!("The parameter {name} is not supported: {}.", field.reason),
+            status: 400,
+        };
+    }
     Failure::Validation(match (field.service, name) {
         (
             "bedrock-runtime",

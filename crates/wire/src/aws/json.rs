@@ -21,6 +21,8 @@ pub(crate) const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 pub enum JsonService {
     /// AWS Organizations.
     Organizations,
+    /// Key Management Service.
+    Kms,
 }
 
 impl JsonService {
@@ -29,6 +31,7 @@ impl JsonService {
     pub fn from_signing_name(name: &str) -> Option<Self> {
         match name {
             "organizations" => Some(Self::Organizations),
+            "kms" => Some(Self::Kms),
             _ => None,
         }
     }
@@ -38,6 +41,7 @@ impl JsonService {
     pub fn signing_name(self) -> &'static str {
         match self {
             Self::Organizations => "organizations",
+            Self::Kms => "kms",
         }
     }
 
@@ -45,6 +49,7 @@ impl JsonService {
     pub(crate) fn model(self) -> Result<&'static ServiceModel, Failure> {
         let model = match self {
             Self::Organizations => &*model::ORGANIZATIONS,
+            Self::Kms => &*model::KMS,
         };
         model.as_ref().map_err(|_unsuitable| Failure::Internal)
     }
@@ -52,7 +57,7 @@ impl JsonService {
     /// The content type of its requests and replies.
     pub(crate) fn content_type(self) -> &'static str {
         match self {
-            Self::Organizations => CONTENT_TYPE,
+            Self::Organizations | Self::Kms => CONTENT_TYPE,
         }
     }
 
@@ -75,6 +80,7 @@ impl JsonService {
     fn refused(self, sentence: &str) -> Failure {
         match self {
             Self::Organizations => organizations_refuses(sentence),
+            Self::Kms => Failure::Validation(sentence.to_owned()),
         }
     }
 

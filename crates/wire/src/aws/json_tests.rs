@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::ops::Service;
+use super::ops::kms;
 use super::ops::organizations::organization::{DescribeOrganizationResponse, Request as OfOrganization};
 use super::ops::organizations::shapes::Organization;
 use super::ops::organizations::{Request, policies::Request as OfPolicies};
@@ -192,6 +193,88 @@ fn replies_are_json_and_what_is_sensitive_never_becomes_a_plain_string() {
             .reply("DescribeOrganization", whole)
             .is_err()
     );
+}
+
+fn asked_of_kms(operation: &str, body: &str) -> Result<Command, Failure> {
+    let target = format!("TrentService.{operation}");
+    let header = |name: &str| match name {
+        "x-amz-target" => vec![target.as_bytes()],
+        _ => Vec::new(),
+    };
+    JsonService::Kms.command(&header, body.as_bytes())
+}
+
+#[test]
+fn requests_of_kms_have_their_bytes_as_secrets_and_their_contexts_as_maps() {
+    let body = r#"{"KeyId": "alias/a", "Plaintext": "c2VjcmV0", "EncryptionContext": {"b": "2", "a": "1"}, "DryRun": true}"#;
+    let Ok(Command::Kms(kms::Request::Data(kms::data::Request::Encrypt(encrypt)))) =
+        asked_of_kms("Encrypt", body)
+    else {
+        panic!("another command")
+    };
+    assert_eq!(encrypt.plaintext.expose(), b"secret");
+    let context = encrypt.encryption_context.unwrap();
+    assert_eq!((context["a"].as_str(), context["b"].as_str()), ("1", "2"));
+    assert_eq!((encrypt.dry_run, encrypt.grant_tokens), (Some(true), None));
+    let reply = kms::data::DecryptResponse {
+        plaintext: Some(Secret::new(b"secret".to_vec())),
+        key_id: Some("k".to_owned()),
+        ..kms::data::DecryptResponse::default()
+    };
+    let request = "11111111-2222-4333-8444-555555555555".parse().unwrap();
+    let reply = reply.reply(Service::Kms, "Decrypt", &request).ok().unwrap();
+    assert_eq!(reply.body.expose(), br#"{"KeyId":"k","Plaintext":"c2VjcmV0"}"#);
+    let done = Service::Kms.done("EnableKey", &request).ok().unwrap();
+    assert!(done.body.expose().is_empty());
+}
+
+#[test]
+fn constraints_of_kms_are_refused_in_the_words_of_aws_and_no_plaintext_is_repeated() {
+    let refused = |operation: &str, body: &str| asked_of_kms(operation, body).err().unwrap();
+    let null = "1 validation error detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null";
+    assert_eq!(refused("DescribeKey", "{}"), Failure::Validation(null.to_owned()));
+    let zanzibar = "emFu".repeat(1500);
+    let told = refused(
+        "Encrypt",
+        &format!(r#"{{"KeyId": "k", "Plaintext": "{zanzibar}"}}"#),
+    );
+    let Failure::Validation(sentence) = &told else {
+        panic!("{told:?}")
+    };
+    assert_eq!(
+        sentence,
+        "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length less \
+         than or equal to 4096"
+    );
+    let told = refused("Encrypt", r#"{"KeyId": "k", "Plaintext": "zanzibar!"}"#);
+    assert!(
+        matches!(&told, Failure::Invalid { message, code: None, .. } if !message.contains("zanzibar")),
+        "{told:?}"
+    );
+    for (operation, body) in [
+        ("Decrypt", r#"{"CiphertextBlob": "AA==", "Recipient": {}}"#),
+        (
+            "GenerateRandom",
+            r#"{"NumberOfBytes": 1, "CustomKeyStoreId": "cks-1"}"#,
+        ),
+        (
+            "CreateGrant",
+            r#"{"KeyId": "k", "Operations": ["Sign"], "GranteeServicePrincipal": "s3.amazonaws.com"}"#,
+        ),
+    ] {
+        let told = refused(operation, body);
+        assert!(
+            matches!(
+                told,
+                Failure::Service {
+                    code: "UnsupportedOperationException",
+                    status: 400,
+                    ..
+                }
+            ),
+            "{told:?}"
+        );
+    }
 }
 
 proptest! {

@@ -219,6 +219,11 @@ impl<'a> Reader<'a> {
             (Kind::List, json) => Err(mismatch(&json, "a List", path)),
             (Kind::Map, json) => Err(mismatch(&json, "a Map", path)),
             (Kind::String, Json::String(text)) => Ok(Some(self.string(shape, text))),
+            (Kind::Blob, Json::String(text)) if shape.sensitive && self.strings == Strings::Plain => {
+                let bytes = STANDARD.decode(text.expose()).map(Secret::new);
+                let bytes = bytes.map_err(|_other| mismatch(&Json::String(text), "a Blob", path))?;
+                Ok(Some(Document::Sensitive(bytes)))
+            }
             (_, json) => scalar(shape, used, &json, path).map(Some),
         }
     }

@@ -181,6 +181,10 @@ fn scalar(w: &mut Writer, shape: &Shape, used: &ShapeRef, document: &Document) -
                 w.string(&text);
             }
         }
+        (Kind::Blob, Document::Sensitive(secret)) => {
+            let text = zeroize::Zeroizing::new(STANDARD.encode(secret.expose()));
+            w.string(&text);
+        }
         (Kind::Blob, Document::Blob(bytes)) => {
             // The base64 of content is content.
             let text = zeroize::Zeroizing::new(STANDARD.encode(bytes.expose()));

@@ -15,7 +15,7 @@ use super::*;
 use crate::Reply;
 
 const SERVICES: [QueryService; 3] = [QueryService::Sts, QueryService::Iam, QueryService::Ec2];
-const JSON_SERVICES: [JsonService; 1] = [JsonService::Organizations];
+const JSON_SERVICES: [JsonService; 2] = [JsonService::Organizations, JsonService::Kms];
 const REST_SERVICES: [RestService; 2] = [RestService::Bedrock, RestService::BedrockRuntime];
 
 fn refused(service: QueryService, form: &str) -> Failure {

@@ -116,6 +116,9 @@ impl<'a> Validator<'a> {
                 }
             }
             Document::Text(text) => self.text(shape, text, Some(text), path),
+            Document::Sensitive(secret) if shape.kind == Kind::Blob => {
+                self.length(shape, secret.len(), None, path);
+            }
             Document::Sensitive(secret) => {
                 let text = std::str::from_utf8(secret.expose()).map_err(|_unsuitable| Failure::Internal)?;
                 self.text(shape, text, None, path);

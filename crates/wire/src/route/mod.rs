@@ -394,6 +394,7 @@ impl Route {
             Family::Query(QueryService::Sts) => &["sts"],
             Family::Query(QueryService::Iam) => &["iam"],
             Family::Json(JsonService::Organizations) => &["organizations"],
+            Family::Json(JsonService::Kms) => &["kms"],
             Family::Query(QueryService::Ec2) => &["ec2"],
             Family::Bedrock => &["bedrock"],
         }

@@ -274,7 +274,8 @@ fn who_signs_for_another_service_is_told_which_one_is_not_served() {
     let unknown = |name: &str| Err(Failure::UnknownService(name.to_owned()));
     let (form, json) = ("application/x-www-form-urlencoded", "application/x-amz-json-1.1");
     assert_eq!(refused("s3", form), unknown("s3"));
-    assert_eq!(refused("kms", json), unknown("kms"));
+    assert_eq!(refused("logs", json), unknown("logs"));
+    assert_eq!(refused("kms", json), Ok(()));
     assert_eq!(refused("<b>", json), unknown("(not a name)"));
     assert_eq!(refused("organizations", json), Ok(()));
     assert_eq!(

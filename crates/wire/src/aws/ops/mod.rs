@@ -3,6 +3,7 @@
 pub mod bedrock;
 pub mod ec2;
 pub mod iam;
+pub mod kms;
 pub mod organizations;
 pub mod sts;
 
@@ -24,6 +25,8 @@ pub enum Service {
     Iam,
     /// AWS Organizations.
     Organizations,
+    /// Key Management Service.
+    Kms,
     /// Elastic Compute Cloud.
     Ec2,
     /// Bedrock's control plane.
@@ -50,6 +53,7 @@ impl Service {
             Self::Sts => QueryService::Sts,
             Self::Iam => QueryService::Iam,
             Self::Organizations => return JsonService::Organizations.reply(operation, document),
+            Self::Kms => return JsonService::Kms.reply(operation, document),
             Self::Ec2 => QueryService::Ec2,
             Self::Bedrock => return RestService::Bedrock.reply(operation, document),
         };
@@ -78,5 +82,6 @@ pub(super) fn json_command(
         JsonService::Organizations => {
             organizations::Request::read(operation, &mut members).map(Command::Organizations)
         }
+        JsonService::Kms => kms::Request::read(operation, &mut members).map(Command::Kms),
     }
 }

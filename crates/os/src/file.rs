@@ -277,6 +277,20 @@ pub fn lock_file_exclusive(path: &Path) -> Result<FileLock, LockError> {
     }
 }
 
+/// Locks `path`, creating it if absent, without waiting, together with whoever else locks it so: nobody has it exclusively
+/// meanwhile.
+///
+/// # Errors
+/// [`LockError::Held`] if another process has it exclusively.
+pub fn lock_file_shared(path: &Path) -> Result<FileLock, LockError> {
+    let file = open_lock(path)?;
+    match file.try_lock_shared() {
+        Ok(()) => Ok(FileLock { file }),
+        Err(std::fs::TryLockError::WouldBlock) => Err(LockError::Held(path.to_owned())),
+        Err(std::fs::TryLockError::Error(source)) => Err(not_locked(path)(source)),
+    }
+}
+
 /// Locks `path`, creating it if absent, once nobody else has it locked.
 ///
 /// # Errors
@@ -489,5 +503,18 @@ mod tests {
         assert!(matches!(lock_file_exclusive(&path), Err(LockError::Held(_))));
         drop(lock);
         lock_file_exclusive(&path).unwrap();
+    }
+
+    #[test]
+    fn a_shared_lock_is_held_by_many_and_by_nobody_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let first = lock_file_shared(&path).unwrap();
+        let second = lock_file_shared(&path).unwrap();
+        drop(first);
+        assert!(matches!(lock_file_exclusive(&path), Err(LockError::Held(_))));
+        drop(second);
+        let _alone = lock_file_exclusive(&path).unwrap();
+        assert!(matches!(lock_file_shared(&path), Err(LockError::Held(_))));
     }
 }

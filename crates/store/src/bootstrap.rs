@@ -2,7 +2,7 @@
 
 use moho_iam::bootstrap::Door;
 use moho_iam::policy::builtin;
-use moho_kms::{KeyRecord, Kms};
+use moho_kms::{KeptKey, Kms};
 use moho_terms::{AccountId, Arn, Entropy, EntropyUnavailable, KeyId, ModelId, Region, RoleName, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -196,7 +196,7 @@ fn find(connection: &Connection) -> rusqlite::Result<Option<FirstRow>> {
 fn found(
     transaction: &Transaction<'_>,
     plan: &BootstrapPlan,
-    key: &KeyRecord,
+    key: &KeptKey,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let (account, now) = (plan.account.as_str(), micros(now));
@@ -208,7 +208,7 @@ fn found(
         "INSERT INTO account VALUES (?1, ?2, ?3)",
         params![account, plan.region.as_str(), now],
     )?;
-    keys::put(transaction, key)?;
+    keys::insert(transaction, key)?;
     transaction.execute(
         "INSERT INTO account_key VALUES (?1, ?2)",
         params![account, key.key_id.as_str()],

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use moho_os::{FileLock, LockError, lock_file_exclusive};
+use moho_os::{FileLock, LockError, lock_file_in_turn, lock_file_shared};
 use moho_terms::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::types::Type;
@@ -19,7 +19,7 @@ use crate::migrations::migrate;
 
 /// Readers that can be at work at once; they never wait for the writer.
 const READERS: usize = 4;
-/// Only checkpoints ever wait for one another.
+/// Checkpoints wait for one another, and changes for those of another process.
 const BUSY: Duration = Duration::from_secs(5);
 /// The write-ahead log is cut back to this after a checkpoint.
 const LOG_LIMIT: u32 = 16 << 20;
@@ -50,7 +50,9 @@ impl Database {
     pub(crate) fn open(directory: &Path) -> Result<Self, StoreError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.map_err(StoreError::io(directory))?;
-        let lock = lock(directory)?;
+        let lock = lock_file_shared(&directory.join("moho.lock")).map_err(locked(directory))?;
+        // One after the other brings the schema up to date.
+        let opening = lock_file_in_turn(&directory.join("moho.opening")).map_err(locked(directory))?;
         let path = directory.join("moho.sqlite");
         // SQLite would make the file readable by others; its log and index get the same mode as the file.
         let private = OpenOptions::new()
@@ -63,6 +65,7 @@ impl Database {
         let failed = |error| StoreError::from_sqlite(&path, error);
         let mut writer = connect(&path).map_err(failed)?;
         migrate(&mut writer, &path)?;
+        drop(opening);
         let readers = (0..READERS).map(|_| {
             let reader = connect(&path)?;
             reader.pragma_update(None, "query_only", true)?;
@@ -76,6 +79,27 @@ impl Database {
             turn: AtomicUsize::new(0),
             _lock: lock,
         })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A connection more, which only reads.
+    pub(crate) fn another_reader(&self) -> Result<Connection, StoreError> {
+        let reader = connect(&self.path).and_then(|reader| {
+            reader.pragma_update(None, "query_only", true)?;
+            Ok(reader)
+        });
+        reader.map_err(|error| StoreError::from_sqlite(&self.path, error))
+    }
+
+    /// Takes what was overwritten out of the write-ahead log, too, if nobody reads there at this moment; else it stays until
+    /// the log is next begun anew.
+    pub(crate) fn empty_log(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let _busy: rusqlite::Result<()> = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
 
     /// Reads a consistent state, beside any writer.
@@ -211,12 +235,13 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Sees to it that this process is the only one.
-fn lock(directory: &Path) -> Result<FileLock, StoreError> {
-    lock_file_exclusive(&directory.join("moho.lock")).map_err(|error| match error {
+/// A moho that shares the store with no other, such as one of before, has it.
+fn locked(directory: &Path) -> impl FnOnce(LockError) -> StoreError {
+    let directory = directory.to_owned();
+    move |error| match error {
         LockError::Io { path, source } => StoreError::io(&path)(source),
-        LockError::Held(_) | _ => StoreError::InUse(directory.to_owned()),
-    })
+        LockError::Held(_) | _ => StoreError::InUse(directory),
+    }
 }
 
 /// A column that holds a term as text.

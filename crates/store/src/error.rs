@@ -43,9 +43,12 @@ pub enum StoreError {
         /// The last one known here.
         known: u32,
     },
-    /// Another process has it open.
-    #[error("the store in `{}` is in use: another moho is running on this directory; stop it first", .0.display())]
+    /// A process has it open that shares it with no other.
+    #[error("the store in `{}` is in use: a moho of an earlier version is running on this directory; stop it first", .0.display())]
     InUse(PathBuf),
+    /// Another process is changing it for so long that this one gave up waiting. Nothing was changed.
+    #[error("the database `{}` is busy: another moho changes it; try again", .0.display())]
+    Busy(PathBuf),
     /// There is something with this name already, or what it belongs to is absent.
     #[error("it exists already, or what it belongs to does not exist")]
     Conflict(#[source] rusqlite::Error),
@@ -99,6 +102,7 @@ impl StoreError {
             Some(ErrorCode::DiskFull) => Self::DiskFull(path),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt { path, source },
             Some(ErrorCode::SystemIoFailure) => Self::DiskFailed { path, source },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy(path),
             Some(ErrorCode::ConstraintViolation) => Self::Conflict(source),
             _ => Self::Database { path, source },
         }

@@ -11,9 +11,10 @@ mod bootstrap;
 mod database;
 mod endpoints;
 mod error;
+mod fresh;
 pub mod iam;
 pub mod identities;
-mod keys;
+pub mod keys;
 mod migrations;
 mod model_access;
 pub mod organizations;
@@ -34,26 +35,50 @@ pub use responses::response_context;
 use std::path::Path;
 
 use database::Database;
+use fresh::{Freshness, Ticks};
+use keys::KeyCache;
 use organizations::OrganisationCache;
 use policies::PolicyCache;
 
-/// Everything that is kept, in one directory. One process at a time has it open.
+/// Everything that is kept, in one directory. Several processes of one machine may have it open: what one changes, the
+/// others see at once, but for what decisions and uses of keys read from memory, which may be half a second behind.
 pub struct Store {
     database: Database,
+    freshness: Freshness,
     policies: PolicyCache,
     organisation: OrganisationCache,
+    keys: KeyCache,
 }
 
 impl Store {
     /// Opens the store in `directory`, which is made if absent, and brings its schema up to date.
     ///
     /// # Errors
-    /// [`StoreError`] if another process has it open, a newer moho wrote it, or it is damaged.
+    /// [`StoreError`] if an older moho has it open, a newer one wrote it, or it is damaged.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        Self::open_with(directory, Ticks::real())
+    }
+
+    fn open_with(directory: &Path, ticks: Ticks) -> Result<Self, StoreError> {
+        let database = Database::open(directory)?;
+        let freshness = Freshness::new(database.another_reader()?, database.path(), ticks)?;
         Ok(Self {
-            database: Database::open(directory)?,
+            database,
+            freshness,
             policies: PolicyCache::default(),
             organisation: OrganisationCache::default(),
+            keys: KeyCache::default(),
+        })
+    }
+
+    /// Sees to it that what is remembered may count.
+    fn ensure_fresh(&self) -> Result<(), StoreError> {
+        self.freshness.ensure(self.database.path(), |changes| {
+            if changes.metadata {
+                self.organisation.forget();
+                self.policies.forget();
+            }
+            self.keys.forget(changes);
         })
     }
 
@@ -63,7 +88,10 @@ impl Store {
     /// [`StoreError`]: they do not.
     pub fn try_write(&self) -> Result<(), StoreError> {
         self.database.write(|transaction| {
-            transaction.execute("UPDATE organisation SET created_at = created_at", [])?;
+            transaction.execute(
+                "UPDATE generation SET number = number WHERE kind = 'metadata'",
+                [],
+            )?;
             Ok(())
         })
     }

@@ -9,12 +9,11 @@ use moho_iam::authz::{
 };
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_iam::{PolicyRef, Session};
-use moho_terms::{AccountId, Arn, KeyId, ModelId, RoleName};
+use moho_terms::{AccountId, Arn, ModelId, RoleName};
 use rusqlite::params;
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::keys;
 
 /// How many things of a kind are remembered before all of that kind is forgotten.
 const MOST: usize = 1 << 16;
@@ -47,7 +46,6 @@ pub(crate) struct Cached {
     pub(crate) principals: Shelf<String, Arc<PrincipalPolicies>, MOST>,
     /// The same with the managed policies that narrow a session.
     pub(crate) narrowed: Shelf<(String, Vec<PolicyRef>), Arc<PrincipalPolicies>, FEW>,
-    keys: Shelf<Arn, Arc<PolicyDocument>, MOST>,
     agreements: Shelf<(AccountId, ModelId), (), MOST>,
 }
 
@@ -118,6 +116,18 @@ impl PolicySource for Store {
 }
 
 impl Store {
+    /// What is remembered of policies, as [`PolicyCache::get`] has it, if it may still count.
+    pub(crate) fn remembered<K: Hash + Eq, V: Clone, const MOST: usize>(
+        &self,
+        key: K,
+        shelf: impl Fn(&mut Cached) -> &mut Shelf<K, V, MOST>,
+        peek: impl Fn(&Cached) -> &Shelf<K, V, MOST>,
+        load: impl FnOnce(&K) -> Result<Option<V>, StoreError>,
+    ) -> Result<Option<V>, StoreError> {
+        self.ensure_fresh()?;
+        self.policies.get(key, shelf, peek, load)
+    }
+
     fn bearing_on(&self, session: &Session, action: &str, resource: &Arn) -> Result<Policies, StoreError> {
         let mut policies = Policies {
             principal: self.principal(session)?,
@@ -150,10 +160,7 @@ impl Store {
             ("bedrock", Some(("inference-profile", _))) => {
                 policies.model_agreement = ModelAgreement::Accepted
             }
-            ("kms", Some(("key", key))) => {
-                let policy = self.key_policy(resource, key)?;
-                policies.resource = policy.map(|document| Attached::new(resource.as_str(), document));
-            }
+            ("kms", Some(("key", _))) => self.bind_key(&mut policies, resource, session.account())?,
             _ => {}
         }
         self.guard_resource(&mut policies, resource)?;
@@ -177,32 +184,12 @@ impl Store {
         Ok(policies)
     }
 
-    fn key_policy(&self, arn: &Arn, key: &str) -> Result<Option<Arc<PolicyDocument>>, StoreError> {
-        let Ok(key_id) = key.parse::<KeyId>() else {
-            return Ok(None);
-        };
-        self.policies.get(
-            arn.clone(),
-            |cached| &mut cached.keys,
-            |cached| &cached.keys,
-            |arn| {
-                let record = self.database.read(|connection| keys::find(connection, &key_id))?;
-                match record {
-                    Some(record) if record.arn()? == *arn => {
-                        Ok(Some(self.parse(PolicyKind::Key, &record.policy)?))
-                    }
-                    _ => Ok(None),
-                }
-            },
-        )
-    }
-
     /// Whether the account agreed to use the model. No prompt reaches a model without.
     ///
     /// # Errors
     /// [`StoreError`] if that cannot be said; treat it as no.
     pub fn model_agreed(&self, account: AccountId, model: &ModelId) -> Result<bool, StoreError> {
-        let found = self.policies.get(
+        let found = self.remembered(
             (account, model.clone()),
             |cached| &mut cached.agreements,
             |cached| &cached.agreements,

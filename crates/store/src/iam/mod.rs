@@ -35,3 +35,4 @@ pub use principals::Examines;
 pub use profiles::InstanceProfile;
 pub use roles::{ChangesRole, NewRole, Role, RoleChange, TaggedRole};
 pub use tags::Tag;
+pub(crate) use trust::grantee_id;

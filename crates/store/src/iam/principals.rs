@@ -91,7 +91,7 @@ impl Store {
         whole: impl FnOnce() -> Result<Option<Identified>, StoreError>,
     ) -> Result<Arc<PrincipalPolicies>, StoreError> {
         let mut incomplete = None;
-        let remembered = self.policies.get(
+        let remembered = self.remembered(
             (id.to_owned(), managed.to_vec()),
             |cached| &mut cached.narrowed,
             |cached| &cached.narrowed,
@@ -116,7 +116,7 @@ impl Store {
         account: AccountId,
         id: &str,
     ) -> Result<Option<Identified>, StoreError> {
-        let found = self.policies.get(
+        let found = self.remembered(
             id.to_owned(),
             |cached| &mut cached.principals,
             |cached| &cached.principals,
@@ -264,7 +264,7 @@ impl Store {
         let (Ok(account), Ok(name)) = (arn.account().parse::<AccountId>(), name.parse()) else {
             return Ok(None);
         };
-        let found = self.policies.get(
+        let found = self.remembered(
             (account, name),
             |cached| &mut cached.roles,
             |cached| &cached.roles,
@@ -290,7 +290,7 @@ impl Store {
         name: &RoleName,
     ) -> Result<Option<TaggedRole>, StoreError> {
         let mut found = None;
-        self.policies.get(
+        self.remembered(
             (account, name.clone()),
             |cached| &mut cached.absent_roles,
             |cached| &cached.absent_roles,

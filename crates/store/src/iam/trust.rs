@@ -130,6 +130,20 @@ enum Known {
     As(String),
 }
 
+/// The unique id that a role, user or session of one in a grant is bound to, or `None` if it needs none; nothing at all if
+/// it is nobody whom a grant can name. Of other accounts nothing is told: who is not there is bound to nobody.
+pub(crate) fn grantee_id(
+    connection: &Connection,
+    own: AccountId,
+    principal: &Arn,
+) -> rusqlite::Result<Option<Option<String>>> {
+    Ok(match known_principal(connection, own, principal.as_str())? {
+        Known::Nobody => None,
+        Known::Unbound => Some(None),
+        Known::As(id) => Some(Some(id)),
+    })
+}
+
 fn known_principal(connection: &Connection, own: AccountId, name: &str) -> rusqlite::Result<Known> {
     if name == "*" {
         return Ok(Known::Unbound);

@@ -6,6 +6,7 @@ mod v3;
 mod v4;
 mod v5;
 mod v6;
+mod v7;
 
 use std::path::Path;
 
@@ -21,6 +22,7 @@ const STEPS: &[&str] = &[
     v4::STATEMENTS,
     v5::STATEMENTS,
     v6::STATEMENTS,
+    v7::STATEMENTS,
 ];
 
 /// `moho` in ASCII, in the database's header.
@@ -70,6 +72,11 @@ fn is_foreign(connection: &Connection, version: u32) -> rusqlite::Result<bool> {
 
 fn apply(connection: &mut Connection, statements: &str, version: u32) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found >= version {
+        return transaction.rollback();
+    }
     transaction.execute_batch(statements)?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", version)?;

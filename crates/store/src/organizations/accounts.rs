@@ -2,7 +2,7 @@
 
 use moho_iam::action::organizations;
 use moho_iam::authz::Permit;
-use moho_kms::{KeyRecord, Kms};
+use moho_kms::{KeptKey, Kms};
 use moho_terms::{AccountId, Entropy, Region, RoleName, Timestamp};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
@@ -203,7 +203,7 @@ fn would_fail(organisation: &Organisation, new: &NewAccount) -> Option<CreationF
 fn found(
     organisation: &Organisation,
     transaction: &Transaction<'_>,
-    (new, key, role): (&NewAccount, &KeyRecord, &str),
+    (new, key, role): (&NewAccount, &KeptKey, &str),
     now: Timestamp,
 ) -> Result<(), Stopped> {
     let (account, node) = (key.account, NodeId::from(key.account));
@@ -211,7 +211,7 @@ fn found(
         "INSERT INTO account VALUES (?1, ?2, ?3)",
         params![account.as_str(), new.region.as_str(), micros(now)],
     )?;
-    keys::put(transaction, key)?;
+    keys::insert(transaction, key)?;
     transaction.execute(
         "INSERT INTO account_key VALUES (?1, ?2)",
         params![account.as_str(), key.key_id.as_str()],

@@ -37,6 +37,8 @@ impl Store {
         };
         if !self.account_is_active(owner)? {
             policies.resource = None;
+            policies.grants = None;
+            policies.resource_conditions = None;
             return Ok(());
         }
         let guard = self.guard_of(owner)?;

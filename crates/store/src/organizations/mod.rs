@@ -64,6 +64,7 @@ impl OrganisationCache {
 impl Store {
     /// The organisation as it is; `None` if the installation has not begun.
     pub(crate) fn whole_organisation(&self) -> Result<Option<Arc<Organisation>>, StoreError> {
+        self.ensure_fresh()?;
         let before = {
             let cached = self.organisation.0.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(known) = &cached.organisation {

@@ -1,0 +1,235 @@
+//! What is remembered of keys. One key's change makes nothing else forgotten.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use moho_iam::authz::Grants;
+use moho_iam::policy::PolicyDocument;
+use moho_kms::KeptKey;
+use moho_terms::{AccountId, KeyId};
+
+use super::bearing::Bearing;
+use crate::fresh::{Changes, Keys};
+
+/// How many keys, absent ones among them, are remembered before all are forgotten.
+const KEYS: usize = 1 << 16;
+/// How many names that no key has.
+const ABSENT: usize = 1000;
+/// How many bytes of records.
+const BYTES: usize = 128 << 20;
+/// How many grants.
+const GRANTS: usize = 200_000;
+
+/// A key as it was last read.
+struct Known {
+    kept: Arc<KeptKey>,
+    /// Whether it may have changed since. What has not is the same `Arc` afterwards.
+    stale: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Remembered {
+    /// Counts what was forgotten: what was read before must not be remembered after.
+    pub(super) epoch: u64,
+    kept: HashMap<String, Known>,
+    bytes: usize,
+    /// Ids that no key has: asking for them again costs no more than asking for one that is there.
+    absent: HashMap<String, ()>,
+    pub(super) bearing: HashMap<String, Arc<Bearing>>,
+    grants: HashMap<String, Option<Arc<Grants>>>,
+    grant_count: usize,
+    aliases: HashMap<AccountId, HashMap<String, Option<KeyId>>>,
+    alias_count: usize,
+    /// What a key that is not there is judged by, by its account.
+    pub(super) defaults: HashMap<AccountId, Arc<PolicyDocument>>,
+}
+
+/// What is remembered, for all who look.
+#[derive(Default)]
+pub(crate) struct KeyCache(RwLock<Remembered>);
+
+impl KeyCache {
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Remembered> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To remember something that was read when `epoch` was; `None` if something was forgotten since.
+    pub(super) fn since(&self, epoch: u64) -> Option<RwLockWriteGuard<'_, Remembered>> {
+        let remembered = self.write();
+        (remembered.epoch == epoch).then_some(remembered)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Remembered> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what others have changed.
+    pub(crate) fn forget(&self, changes: &Changes) {
+        let mut remembered = self.write();
+        remembered.epoch = remembered.epoch.wrapping_add(1);
+        match &changes.keys {
+            Keys::These(keys) => keys.iter().for_each(|key| remembered.forget_key(key)),
+            Keys::All => remembered.forget_all_keys(),
+        }
+        match &changes.aliases {
+            Keys::These(keys) => remembered.forget_aliases(keys),
+            Keys::All => remembered.forget_all_aliases(),
+        }
+        match &changes.grants {
+            Keys::These(keys) => keys.iter().for_each(|key| remembered.forget_grants(key)),
+            Keys::All => remembered.forget_all_grants(),
+        }
+    }
+
+    /// Forgets a key with everything it has, after this process changed it, or failed to as another had.
+    pub(crate) fn forget_key(&self, key: &KeyId) {
+        let mut remembered = self.write();
+        remembered.epoch = remembered.epoch.wrapping_add(1);
+        remembered.forget_key(key.as_str());
+        remembered.forget_grants(key.as_str());
+    }
+
+    /// Forgets a key with everything it has and all aliases, after it was removed.
+    pub(super) fn forget_removed(&self, key: &KeyId) {
+        let mut remembered = self.write();
+        remembered.epoch = remembered.epoch.wrapping_add(1);
+        remembered.forget_key(key.as_str());
+        remembered.forget_grants(key.as_str());
+        remembered.forget_all_aliases();
+    }
+
+    /// Forgets the aliases of some keys.
+    pub(super) fn forget_aliases(&self, keys: &[&KeyId]) {
+        let mut remembered = self.write();
+        remembered.epoch = remembered.epoch.wrapping_add(1);
+        let keys: Vec<String> = keys.iter().map(|key| key.as_str().to_owned()).collect();
+        remembered.forget_aliases(&keys);
+    }
+
+    /// Forgets the grants on a key.
+    pub(super) fn forget_grants(&self, key: &KeyId) {
+        let mut remembered = self.write();
+        remembered.epoch = remembered.epoch.wrapping_add(1);
+        remembered.forget_grants(key.as_str());
+    }
+}
+
+impl Remembered {
+    /// The key of this id, if that is known: `Some(None)` if there is none.
+    pub(super) fn key(&self, id: &str) -> Option<Option<&Arc<KeptKey>>> {
+        match self.kept.get(id) {
+            Some(known) if !known.stale => Some(Some(&known.kept)),
+            Some(_) => None,
+            None => self.absent.contains_key(id).then_some(None),
+        }
+    }
+
+    /// Remembers what was read of a key. What has not changed stays the same.
+    pub(super) fn remember_key(&mut self, id: &str, found: Option<KeptKey>) -> Option<Arc<KeptKey>> {
+        let was = self.kept.remove(id);
+        if let Some(was) = &was {
+            self.bytes = self.bytes.saturating_sub(was.kept.record.len());
+        }
+        let Some(found) = found else {
+            if self.absent.len() >= ABSENT {
+                self.absent.clear();
+            }
+            self.absent.insert(id.to_owned(), ());
+            return None;
+        };
+        let kept = match was {
+            Some(was) if *was.kept == found => was.kept,
+            _ => Arc::new(found),
+        };
+        if self.kept.len() >= KEYS || self.bytes.saturating_add(kept.record.len()) > BYTES {
+            self.forget_all_keys();
+        }
+        self.bytes = self.bytes.saturating_add(kept.record.len());
+        let known = Known {
+            kept: Arc::clone(&kept),
+            stale: false,
+        };
+        self.kept.insert(id.to_owned(), known);
+        Some(kept)
+    }
+
+    pub(super) fn remember_bearing(&mut self, id: &str, bearing: Arc<Bearing>) {
+        if self.bearing.len() >= KEYS {
+            self.bearing.clear();
+        }
+        self.bearing.insert(id.to_owned(), bearing);
+    }
+
+    /// The grants on a key, if they are known: `Some(None)` if there are none.
+    pub(super) fn grants(&self, id: &str) -> Option<Option<&Arc<Grants>>> {
+        self.grants.get(id).map(Option::as_ref)
+    }
+
+    pub(super) fn remember_grants(&mut self, id: &str, grants: Option<&Arc<Grants>>) {
+        let count = grants.map_or(0, |grants| grants.len());
+        if self.grants.len() >= KEYS || self.grant_count.saturating_add(count) > GRANTS {
+            self.forget_all_grants();
+        }
+        self.grant_count = self.grant_count.saturating_add(count);
+        self.grants.insert(id.to_owned(), grants.cloned());
+    }
+
+    /// The key that an alias is of, if that is known: `Some(None)` if there is no such alias.
+    pub(super) fn alias(&self, account: AccountId, name: &str) -> Option<Option<&KeyId>> {
+        self.aliases.get(&account)?.get(name).map(Option::as_ref)
+    }
+
+    pub(super) fn remember_alias(&mut self, account: AccountId, name: &str, key: Option<&KeyId>) {
+        let most = if key.is_some() { KEYS } else { ABSENT };
+        if self.alias_count >= most {
+            self.forget_all_aliases();
+        }
+        self.alias_count = self.alias_count.saturating_add(1);
+        let of_account = self.aliases.entry(account).or_default();
+        of_account.insert(name.to_owned(), key.cloned());
+    }
+
+    fn forget_key(&mut self, id: &str) {
+        if let Some(known) = self.kept.get_mut(id) {
+            known.stale = true;
+        }
+        self.absent.remove(id);
+        self.bearing.remove(id);
+    }
+
+    fn forget_grants(&mut self, id: &str) {
+        if let Some(Some(grants)) = self.grants.remove(id) {
+            self.grant_count = self.grant_count.saturating_sub(grants.len());
+        }
+    }
+
+    /// An alias is found by its name, and conditions ask which aliases a key has.
+    fn forget_aliases(&mut self, keys: &[String]) {
+        if keys.is_empty() {
+            return;
+        }
+        self.aliases.clear();
+        self.alias_count = 0;
+        for key in keys {
+            self.bearing.remove(key);
+        }
+    }
+
+    fn forget_all_keys(&mut self) {
+        self.kept.clear();
+        self.bytes = 0;
+        self.absent.clear();
+        self.bearing.clear();
+    }
+
+    fn forget_all_aliases(&mut self) {
+        self.aliases.clear();
+        self.alias_count = 0;
+        self.bearing.clear();
+    }
+
+    fn forget_all_grants(&mut self) {
+        self.grants.clear();
+        self.grant_count = 0;
+    }
+}

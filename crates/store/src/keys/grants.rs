@@ -1,0 +1,381 @@
+//! Grants on keys.
+//!
+//! Whom a grant names is bound to its unique id when it is made, as trust policies do it: who gets the name later does not
+//! have the grant. Principals of the maker's own account must exist; of other accounts nothing is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use moho_iam::action::kms;
+use moho_iam::authz::{Grant, GrantConstraint, GrantOperation, Grants, Permit};
+use moho_terms::{AccountId, Arn, KeyId, Timestamp};
+use rusqlite::types::Type;
+use rusqlite::{Row, Transaction, named_params, params};
+
+use super::error::Found;
+use super::{KeyError, is_there, key_of, limited};
+use crate::Store;
+use crate::database::{Stopped, micros, term, time};
+use crate::error::StoreError;
+use crate::iam::grantee_id;
+
+/// Grants on one key, as at AWS.
+const MOST: i64 = 50_000;
+
+const COLUMNS: &str =
+    "grant_id, kms_grant.key_id, region, account_id, grantee, grantee_id, retiring, retiring_id, operations,
+    constraint_kind, pairs, name, issuing_account, kms_grant.created_at, token_sha256
+    FROM kms_grant JOIN kms_key ON kms_key.key_id = kms_grant.key_id";
+const INSERT: &str =
+    "INSERT INTO kms_grant (key_id, grant_id, grantee, grantee_id, retiring, retiring_id, operations,
+        constraint_kind, pairs, name, issuing_account, created_at, token_sha256)
+    VALUES (:key, :id, :grantee, :grantee_id, :retiring, :retiring_id, :operations,
+        :kind, :pairs, :name, :issuer, :created_at, :token)";
+
+/// A grant to be made on the key that its permit is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewGrant {
+    /// 64 hexadecimal digits that no grant has.
+    pub id: String,
+    /// To whom.
+    pub grantee: Arn,
+    /// Who may end it.
+    pub retiring: Option<Arn>,
+    /// For what.
+    pub operations: BTreeSet<GrantOperation>,
+    /// Under which encryption contexts.
+    pub constraint: Option<GrantConstraint>,
+    /// What its maker calls it: asked for again, it is not made again.
+    pub name: Option<String>,
+    /// SHA-256 of its token.
+    pub token_sha256: [u8; 32],
+}
+
+/// Which of a key's grants are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GrantFilter {
+    /// The one of this id.
+    pub id: Option<String>,
+    /// Those to this principal.
+    pub grantee: Option<Arn>,
+}
+
+impl Store {
+    /// Makes a grant on the key that the permit is for, and gives its id. A grant with the same name that says the same is
+    /// not made again: it gets the new token.
+    ///
+    /// # Errors
+    /// [`KeyError::NotCovered`], [`KeyError::KeyNotFound`], [`KeyError::InvalidPrincipal`], [`KeyError::LimitExceeded`];
+    /// then none was made.
+    pub fn create_grant(
+        &self,
+        permit: &Permit<kms::CreateGrant>,
+        new: &NewGrant,
+        now: Timestamp,
+    ) -> Result<String, KeyError> {
+        let key = key_of(permit)?;
+        let parents = permit.grants();
+        let covered = |parent: &Arc<Grant>| parent.covers(&new.operations, new.constraint.as_ref());
+        if !parents.is_empty() && !parents.iter().any(covered) {
+            return Err(KeyError::NotCovered);
+        }
+        let id = self.database.change(|transaction| {
+            if !is_there(transaction, permit, &key)? {
+                return Err(KeyError::KeyNotFound(permit.resource().clone()).into());
+            }
+            let grant = bound(transaction, permit, new, now)?;
+            match same(transaction, &key, &grant)? {
+                Some(id) => {
+                    transaction
+                        .prepare("UPDATE kms_grant SET token_sha256 = ?2 WHERE grant_id = ?1")?
+                        .execute(params![id, new.token_sha256])?;
+                    Ok(id)
+                }
+                None => {
+                    require_room(transaction, &key)?;
+                    insert(transaction, &key, &grant)?;
+                    Ok(grant.id)
+                }
+            }
+        });
+        self.keys.forget_grants(&key);
+        id
+    }
+
+    /// The grants on the key that the permit is for, in the order of their ids, after one of them.
+    ///
+    /// # Errors
+    /// [`KeyError`] if they cannot be read.
+    pub fn grants(
+        &self,
+        permit: &Permit<kms::ListGrants>,
+        filter: &GrantFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Grant>, KeyError> {
+        let key = key_of(permit)?;
+        let select = format!(
+            "SELECT {COLUMNS} WHERE kms_grant.key_id = ?1 AND grant_id > ?2
+                AND (?3 IS NULL OR grant_id = ?3) AND (?4 IS NULL OR grantee = ?4) ORDER BY grant_id LIMIT ?5"
+        );
+        let grantee = filter.grantee.as_ref().map(Arn::as_str);
+        let values = params![
+            key.as_str(),
+            after.unwrap_or(""),
+            filter.id,
+            grantee,
+            limited(limit)
+        ];
+        let found = self.database.read(|connection| {
+            let mut statement = connection.prepare(&select)?;
+            statement.query_map(values, read)?.collect()
+        })?;
+        Ok(found)
+    }
+
+    /// The grants on all keys that `retiring`, of the permit's account, may end, in the order of their ids, after one of
+    /// them.
+    ///
+    /// # Errors
+    /// [`KeyError::InvalidPrincipal`] for another account's principal; or they cannot be read.
+    pub fn retirable_grants(
+        &self,
+        permit: &Permit<kms::ListRetirableGrants>,
+        retiring: &Arn,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Grant>, KeyError> {
+        if retiring.account() != permit.session().account().as_str() {
+            return Err(KeyError::InvalidPrincipal(retiring.clone()));
+        }
+        let select =
+            format!("SELECT {COLUMNS} WHERE retiring = ?1 AND grant_id > ?2 ORDER BY grant_id LIMIT ?3");
+        let values = params![retiring.as_str(), after.unwrap_or(""), limited(limit)];
+        let found = self.database.read(|connection| {
+            let mut statement = connection.prepare(&select)?;
+            statement.query_map(values, read)?.collect()
+        })?;
+        Ok(found)
+    }
+
+    /// The grant of this id on a key; `None` if there is none. From memory.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn grant(&self, key: &KeyId, id: &str) -> Result<Option<Arc<Grant>>, StoreError> {
+        let grants = self.grants_on(key.as_str())?;
+        Ok(grants.and_then(|grants| grants.get(id).cloned()))
+    }
+
+    /// The grant whose token has this digest; `None` if moho has made no such token.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn grant_with_token(&self, token_sha256: &[u8; 32]) -> Result<Option<Grant>, StoreError> {
+        let select = format!("SELECT {COLUMNS} WHERE token_sha256 = ?1");
+        self.database
+            .find(|connection| connection.prepare(&select)?.query_row([token_sha256], read))
+    }
+
+    /// Ends the grant that the permit was asked for about, on the key that it is for.
+    ///
+    /// # Errors
+    /// [`KeyError::GrantNotFound`] if there is none.
+    pub fn retire_grant(&self, permit: &Permit<kms::RetireGrant>) -> Result<(), KeyError> {
+        let id = permit.context().grant().ok_or(KeyError::OtherPermit)?;
+        self.end_grant(&key_of(permit)?, id)
+    }
+
+    /// Ends a grant on the key that the permit is for.
+    ///
+    /// # Errors
+    /// [`KeyError::GrantNotFound`] if there is none.
+    pub fn revoke_grant(&self, permit: &Permit<kms::RevokeGrant>, id: &str) -> Result<(), KeyError> {
+        self.end_grant(&key_of(permit)?, id)
+    }
+
+    fn end_grant(&self, key: &KeyId, id: &str) -> Result<(), KeyError> {
+        let ended = self.database.write(|transaction| {
+            transaction
+                .prepare("DELETE FROM kms_grant WHERE key_id = ?1 AND grant_id = ?2")?
+                .execute([key.as_str(), id])
+        })?;
+        self.keys.forget_grants(key);
+        if ended == 0 {
+            return Err(KeyError::GrantNotFound(id.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The grants on a key; `None` if there are none. From memory.
+    pub(super) fn grants_on(&self, id: &str) -> Result<Option<Arc<Grants>>, StoreError> {
+        self.ensure_fresh()?;
+        let epoch = {
+            let remembered = self.keys.read();
+            if let Some(known) = remembered.grants(id) {
+                return Ok(known.cloned());
+            }
+            remembered.epoch
+        };
+        let select = format!("SELECT {COLUMNS} WHERE kms_grant.key_id = ?1");
+        let found: Vec<Arc<Grant>> = self.database.read(|connection| {
+            let mut statement = connection.prepare(&select)?;
+            let rows = statement.query_map([id], read)?;
+            rows.map(|row| row.map(Arc::new)).collect()
+        })?;
+        let grants = (!found.is_empty()).then(|| Arc::new(Grants::new(found)));
+        if let Some(mut remembered) = self.keys.since(epoch) {
+            remembered.remember_grants(id, grants.as_ref());
+        }
+        Ok(grants)
+    }
+}
+
+/// The grant with the unique ids of those whom it names.
+fn bound(
+    transaction: &Transaction<'_>,
+    permit: &Permit<kms::CreateGrant>,
+    new: &NewGrant,
+    now: Timestamp,
+) -> Found<Grant> {
+    let own = permit.session().account();
+    let retiring_id = match &new.retiring {
+        Some(retiring) => id_of(transaction, own, retiring)?,
+        None => None,
+    };
+    Ok(Grant {
+        id: new.id.clone(),
+        key: permit.resource().clone(),
+        grantee: new.grantee.clone(),
+        grantee_id: id_of(transaction, own, &new.grantee)?,
+        retiring: new.retiring.clone(),
+        retiring_id,
+        operations: new.operations.clone(),
+        constraint: new.constraint.clone(),
+        name: new.name.clone(),
+        issuing_account: own,
+        created_at: now,
+        token_sha256: new.token_sha256,
+    })
+}
+
+fn id_of(transaction: &Transaction<'_>, own: AccountId, principal: &Arn) -> Found<Option<String>> {
+    let known = grantee_id(transaction, own, principal)?;
+    known.ok_or_else(|| KeyError::InvalidPrincipal(principal.clone()).into())
+}
+
+/// The grant that has the same name and says the same.
+fn same(transaction: &Transaction<'_>, key: &KeyId, grant: &Grant) -> Found<Option<String>> {
+    let Some(name) = &grant.name else {
+        return Ok(None);
+    };
+    let select = format!("SELECT {COLUMNS} WHERE kms_grant.key_id = ?1 AND name = ?2");
+    let mut statement = transaction.prepare(&select)?;
+    for other in statement.query_map(params![key.as_str(), name], read)? {
+        let other = other?;
+        let says_the_same = Grant {
+            id: other.id.clone(),
+            created_at: other.created_at,
+            token_sha256: other.token_sha256,
+            ..grant.clone()
+        };
+        if other == says_the_same {
+            return Ok(Some(other.id));
+        }
+    }
+    Ok(None)
+}
+
+fn require_room(transaction: &Transaction<'_>, key: &KeyId) -> Found<()> {
+    let there: i64 = transaction
+        .prepare("SELECT count(*) FROM kms_grant WHERE key_id = ?1")?
+        .query_row([key.as_str()], |row| row.get(0))?;
+    if there >= MOST {
+        return Err(KeyError::LimitExceeded("A key has at most 50,000 grants.").into());
+    }
+    Ok(())
+}
+
+fn insert(transaction: &Transaction<'_>, key: &KeyId, grant: &Grant) -> Result<(), Stopped<KeyError>> {
+    let (kind, pairs) = match &grant.constraint {
+        Some(GrantConstraint::Equals(pairs)) => (Some("EQUALS"), Some(json(pairs)?)),
+        Some(GrantConstraint::Subset(pairs)) => (Some("SUBSET"), Some(json(pairs)?)),
+        None => (None, None),
+    };
+    let operations: Vec<&str> = grant
+        .operations
+        .iter()
+        .map(|operation| operation.as_str())
+        .collect();
+    let values = named_params! {
+        ":key": key.as_str(),
+        ":id": grant.id,
+        ":grantee": grant.grantee.as_str(),
+        ":grantee_id": grant.grantee_id,
+        ":retiring": grant.retiring.as_ref().map(Arn::as_str),
+        ":retiring_id": grant.retiring_id,
+        ":operations": json(&operations)?,
+        ":kind": kind,
+        ":pairs": pairs,
+        ":name": grant.name,
+        ":issuer": grant.issuing_account.as_str(),
+        ":created_at": micros(grant.created_at),
+        ":token": grant.token_sha256,
+    };
+    transaction.prepare(INSERT)?.execute(values)?;
+    Ok(())
+}
+
+fn json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Grant> {
+    let (key, region): (String, String) = (row.get(1)?, row.get(2)?);
+    let account: String = row.get(3)?;
+    let key = Arn::of("kms", &region, &account, &format!("key/{key}"));
+    Ok(Grant {
+        id: row.get(0)?,
+        key: key.map_err(|error| unreadable(1, error))?,
+        grantee: term(row, 4)?,
+        grantee_id: row.get(5)?,
+        retiring: if_any(row, 6)?,
+        retiring_id: row.get(7)?,
+        operations: operations(row)?,
+        constraint: constraint(row)?,
+        name: row.get(11)?,
+        issuing_account: term(row, 12)?,
+        created_at: time(row, 13)?,
+        token_sha256: row.get(14)?,
+    })
+}
+
+fn if_any(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Arn>> {
+    let there: Option<String> = row.get(column)?;
+    there.map(|_| term(row, column)).transpose()
+}
+
+fn operations(row: &Row<'_>) -> rusqlite::Result<BTreeSet<GrantOperation>> {
+    let names: Vec<String> =
+        serde_json::from_str(row.get_ref(8)?.as_str()?).map_err(|error| unreadable(8, error))?;
+    let parsed = names
+        .iter()
+        .map(|name| name.parse().map_err(|error| unreadable(8, error)));
+    parsed.collect()
+}
+
+fn constraint(row: &Row<'_>) -> rusqlite::Result<Option<GrantConstraint>> {
+    let kind: Option<String> = row.get(9)?;
+    let Some(kind) = kind else { return Ok(None) };
+    let pairs: BTreeMap<String, String> =
+        serde_json::from_str(row.get_ref(10)?.as_str()?).map_err(|error| unreadable(10, error))?;
+    Ok(Some(if kind == "EQUALS" {
+        GrantConstraint::Equals(pairs)
+    } else {
+        GrantConstraint::Subset(pairs)
+    }))
+}
+
+fn unreadable(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+}

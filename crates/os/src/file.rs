@@ -282,7 +282,7 @@ pub fn lock_file_exclusive(path: &Path) -> Result<FileLock, LockError> {
 ///
 /// # Errors
 /// [`LockError::Held`] if another process has it exclusively.
-pub fn lock_file_shared(path: &Path) -> Result<FileLock, LockError> {
+pub fn try_lock_file_shared(path: &Path) -> Result<FileLock, LockError> {
     let file = open_lock(path)?;
     match file.try_lock_shared() {
         Ok(()) => Ok(FileLock { file }),
@@ -509,12 +509,12 @@ mod tests {
     fn a_shared_lock_is_held_by_many_and_by_nobody_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("lock");
-        let first = lock_file_shared(&path).unwrap();
-        let second = lock_file_shared(&path).unwrap();
+        let first = try_lock_file_shared(&path).unwrap();
+        let second = try_lock_file_shared(&path).unwrap();
         drop(first);
         assert!(matches!(lock_file_exclusive(&path), Err(LockError::Held(_))));
         drop(second);
         let _alone = lock_file_exclusive(&path).unwrap();
-        assert!(matches!(lock_file_shared(&path), Err(LockError::Held(_))));
+        assert!(matches!(try_lock_file_shared(&path), Err(LockError::Held(_))));
     }
 }

@@ -21,6 +21,7 @@ pub use disk::{Room, room, try_writing};
 pub use file::{
     FileLock, LockError, PrivateFileError, check_private, create_private, lock_file_exclusive,
     lock_file_in_turn, lock_file_shared, read_private, read_private_within, replace_private,
+    try_lock_file_shared,
 };
 pub use memory::{LockedBytes, MemoryError, Residence};
 pub use process::{

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use moho_os::{FileLock, LockError, lock_file_in_turn, lock_file_shared};
+use moho_os::{FileLock, LockError, lock_file_in_turn, try_lock_file_shared};
 use moho_terms::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::types::Type;
@@ -50,7 +50,7 @@ impl Database {
     pub(crate) fn open(directory: &Path) -> Result<Self, StoreError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.map_err(StoreError::io(directory))?;
-        let lock = lock_file_shared(&directory.join("moho.lock")).map_err(locked(directory))?;
+        let lock = try_lock_file_shared(&directory.join("moho.lock")).map_err(locked(directory))?;
         // One after the other brings the schema up to date.
         let opening = lock_file_in_turn(&directory.join("moho.opening")).map_err(locked(directory))?;
         let path = directory.join("moho.sqlite");

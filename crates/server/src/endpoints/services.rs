@@ -9,12 +9,13 @@ use moho_wire::{Prefix, Target};
 pub(crate) const EVERYTHING: &str = "moho";
 
 /// What an endpoint can be made for.
-pub(crate) const SERVICES: [&str; 7] = [
+pub(crate) const SERVICES: [&str; 8] = [
     "bedrock",
     "bedrock-mantle",
     "bedrock-runtime",
     "ec2",
     "iam",
+    "kms",
     "organizations",
     "sts",
 ];
@@ -42,6 +43,7 @@ pub(crate) fn of_request(target: &Target) -> &'static str {
         Target::Query(QueryService::Iam) => "iam",
         Target::Query(QueryService::Ec2) => "ec2",
         Target::Json(JsonService::Organizations) => "organizations",
+        Target::Json(JsonService::Kms) => "kms",
         Target::Bedrock(operation) => match operation {
             Operation::Converse
             | Operation::ConverseStream

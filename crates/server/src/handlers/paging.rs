@@ -135,6 +135,33 @@ impl Asking {
         })
     }
 
+    /// The page of at most `limit` that `marker` asks for.
+    ///
+    /// # Errors
+    /// KMS's `InvalidMarkerException` if the marker is not one of this list.
+    pub(crate) fn of_kms(
+        platform: &Platform,
+        listing: Listing,
+        marker: Option<&str>,
+        limit: usize,
+    ) -> Result<Self, Failure> {
+        let open = |marker| platform.paging.open(&listing, marker, platform.clock.now());
+        let after = marker
+            .map(open)
+            .transpose()
+            .map_err(|BadMarker| Failure::Service {
+                code: "InvalidMarkerException",
+                message: "The marker that specifies where pagination should next begin is not valid."
+                    .to_owned(),
+                status: 400,
+            })?;
+        Ok(Self {
+            listing,
+            after,
+            limit,
+        })
+    }
+
     /// Whether there is more after `last`, and where it goes on: `IsTruncated` and `Marker`.
     pub(crate) fn next(
         &self,

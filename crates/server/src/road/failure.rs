@@ -10,6 +10,7 @@ use moho_store::StoreError;
 use moho_terms::ModelId;
 use moho_wire::{ErrorShape, Failure};
 
+pub(super) use super::key_failure::from_key_use;
 use crate::endpoints::EndpointError;
 use crate::net::RimError;
 
@@ -208,6 +209,9 @@ pub(crate) fn from_engine_failure(failure: EngineFailure) -> Failure {
 }
 
 pub(crate) fn from_store(error: &StoreError) -> Failure {
+    if let StoreError::Kms(error) = error {
+        return from_key_use(error);
+    }
     unavailable(error)
 }
 
@@ -215,12 +219,12 @@ pub(super) fn from_endpoints(error: &EndpointError) -> Failure {
     unavailable(error)
 }
 
-fn unavailable(error: &(dyn std::error::Error + 'static)) -> Failure {
+pub(super) fn unavailable(error: &(dyn std::error::Error + 'static)) -> Failure {
     tracing::error!(error = %chain(error), "a request failed, as something it needs is away");
     Failure::Unavailable
 }
 
-fn internal(error: &(dyn std::error::Error + 'static)) -> Failure {
+pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Failure {
     tracing::error!(error = %chain(error), "a request failed by a fault of ours");
     Failure::Internal
 }

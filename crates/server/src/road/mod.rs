@@ -7,6 +7,7 @@ mod authenticate;
 mod dispatch;
 mod failure;
 mod health;
+mod key_failure;
 mod last_used;
 mod reply;
 mod strangers;
@@ -22,6 +23,7 @@ use moho_wire::{Command, ErrorShape, Failure, RequestHead, Route, RouteRefused};
 
 pub(crate) use failure::{chain, from_engine_failure, from_engine_refusal, from_store};
 pub(crate) use health::answer as probe_answer;
+pub(crate) use key_failure::{from_key_store, from_kms};
 pub(crate) use reply::{Frames, amazon_event_stream, content, event_stream, whole};
 pub(crate) use strangers::Strangers;
 

@@ -7,6 +7,8 @@ mod bookkeeper;
 mod bootstrap;
 mod error;
 mod fixed;
+mod key_keeper;
+pub(crate) mod key_use;
 pub(crate) mod last_use;
 pub(crate) mod long_lived;
 mod platform;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 use moho_audit::{FileJournal, Recovery};
 use moho_engine::{Engine, LoadedModel};
 use moho_iam::authn::Authenticator;
-use moho_iam::authz::{Authorizer, PolicySource};
+use moho_iam::authz::Authorizer;
 use moho_iam::bootstrap::{Attestation, Door};
 use moho_kms::{Kms, RootKey};
 use moho_os::{FileLock, Residence};
@@ -32,6 +34,8 @@ pub(crate) use error::StartupError;
 pub(crate) use platform::{DoorSwitch, Platform};
 
 use self::bookkeeper::{Bookkeeper, Books};
+use self::key_keeper::KeyKeeper;
+use self::key_use::KeyUse;
 use self::last_use::LastUse;
 use self::probed::ProbedStore;
 use self::watched::WatchedJournal;
@@ -41,6 +45,7 @@ use crate::door::DoorState;
 use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
 use crate::federation::Federation;
+use crate::handlers::kms::tokens::{GRANT_TOKEN_KEY, GrantTokens};
 use crate::handlers::paging::{PAGING_KEY, Paging};
 use crate::quota::Quotas;
 use crate::road::Strangers;
@@ -112,35 +117,40 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         recovery,
     } = Ground::open(config, &*entropy)?;
     let mut posture = posture(root.residence());
-    let session_key = root.derive(SESSION_KEY)?;
-    let paging = Paging::new(&root.derive(PAGING_KEY)?)?;
-    let kms = Kms::new(root, Arc::clone(&store) as _, Arc::clone(&entropy));
-    let bootstrapped = bootstrap::ensure(&store, &kms, config, (&*clock, &*entropy))?;
+    let rooted = Rooted::open(root, &store, (&clock, &entropy))?;
+    let bootstrapped = bootstrap::ensure(&store, &rooted.kms, config, (&*clock, &*entropy))?;
     let (models, engine) = load(config, &entropy, &*clock, progress)?;
     let last_use = last_use(config, &store, &recovery)?;
-    let (journal_file, journal) = WatchedJournal::over(journal, &clock, &last_use);
-    let policies: Arc<dyn PolicySource> = Arc::clone(&store) as _;
-    let authorizer = Authorizer::new(policies, Arc::clone(&journal) as _, Arc::clone(&clock));
-    let whose = (kms.attestation(), bootstrapped.account, clock.now());
-    let authenticator = authenticator(config, &session_key, &store, whose)?;
+    let key_use = Arc::new(KeyUse::new(clock.now()));
+    let (journal_file, journal) = WatchedJournal::over(journal, &clock, (&last_use, &key_use));
+    let authorizer = Authorizer::new(
+        Arc::clone(&store) as _,
+        Arc::clone(&journal) as _,
+        Arc::clone(&clock),
+    );
+    let whose = (rooted.kms.attestation(), bootstrapped.account, clock.now());
+    let authenticator = authenticator(config, &rooted.session_key, &store, whose)?;
     posture.extend(who_gets_in(config, &store)?);
-    let door = door(kms.attestation(), &store)?;
+    let door = door(rooted.kms.attestation(), &store)?;
     let closing = Closing::new();
     let counting = counting(config, (&store, &clock), (&last_use, &journal))?;
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
         organisation: bootstrapped.names(),
-        attestation: kms.attestation(),
+        attestation: rooted.kms.attestation(),
         own_uid: moho_os::own_user(),
         authenticator,
         authorizer,
-        paging,
+        paging: rooted.paging,
         journal,
         journal_file,
         last_use,
         strangers: counting.strangers,
-        kms,
+        _key_keeper: rooted.keeper,
+        kms: rooted.kms,
+        grant_tokens: rooted.grant_tokens,
+        key_use,
         endpoints: endpoints(config, bootstrapped.account, &store, &*clock)?,
         probed_store: ProbedStore::new(Arc::clone(&store), Arc::clone(&clock)),
         store,
@@ -161,6 +171,45 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         lock,
         posture,
     })
+}
+
+/// What follows from the root key.
+struct Rooted {
+    session_key: Secret,
+    paging: Paging,
+    grant_tokens: GrantTokens,
+    kms: Arc<Kms>,
+    keeper: KeyKeeper,
+}
+
+impl Rooted {
+    /// All of it, with the keys of older versions brought into today's form.
+    fn open(
+        root: RootKey,
+        store: &Arc<Store>,
+        (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
+    ) -> Result<Self, StartupError> {
+        let session_key = root.derive(SESSION_KEY)?;
+        let paging = Paging::new(&root.derive(PAGING_KEY)?)?;
+        let grant_tokens = GrantTokens::new(&root.derive(GRANT_TOKEN_KEY)?);
+        let (clock, entropy) = (Arc::clone(clock), Arc::clone(entropy));
+        let kms = Kms::new(root, Arc::clone(store) as _, entropy, clock);
+        let upgraded = kms.upgrade()?;
+        if upgraded > 0 {
+            tracing::info!(
+                keys = upgraded,
+                "keys of an older version were brought into the form of this one"
+            );
+        }
+        let kms = Arc::new(kms);
+        Ok(Self {
+            session_key,
+            paging,
+            grant_tokens,
+            keeper: KeyKeeper::start(Arc::clone(&kms)).map_err(StartupError::Thread)?,
+            kms,
+        })
+    }
 }
 
 /// When what was used last, as far as the journal goes.

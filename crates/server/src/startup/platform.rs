@@ -18,10 +18,13 @@ use crate::door::DoorState;
 use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
 use crate::federation::Federation;
+use crate::handlers::kms::tokens::GrantTokens;
 use crate::handlers::paging::Paging;
 use crate::quota::Quotas;
 use crate::road::Strangers;
 use crate::startup::bookkeeper::Bookkeeper;
+use crate::startup::key_keeper::KeyKeeper;
+use crate::startup::key_use::KeyUse;
 use crate::startup::last_use::LastUse;
 use crate::startup::probed::ProbedStore;
 use crate::startup::watched::WatchedJournal;
@@ -50,7 +53,11 @@ pub(crate) struct Platform {
     pub(crate) last_use: Arc<LastUse>,
     /// Those who failed to authenticate lately.
     pub(crate) strangers: Arc<Strangers>,
-    pub(crate) kms: Kms,
+    pub(crate) kms: Arc<Kms>,
+    /// Makes and reads grant tokens.
+    pub(crate) grant_tokens: GrantTokens,
+    /// What each key was last used for.
+    pub(crate) key_use: Arc<KeyUse>,
     pub(crate) store: Arc<Store>,
     /// By which private endpoints requests come in.
     pub(crate) endpoints: Endpoints,
@@ -64,6 +71,8 @@ pub(crate) struct Platform {
     pub(crate) usage: Arc<UsageLog>,
     /// Writes down what these count. Dropped with the platform, when nothing runs any more.
     pub(crate) _bookkeeper: Bookkeeper,
+    /// Rotates and deletes keys when their time comes. Dropped with the platform.
+    pub(crate) _key_keeper: KeyKeeper,
     /// What is measured of all this.
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) door: DoorSwitch,

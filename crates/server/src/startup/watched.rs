@@ -8,6 +8,7 @@ use moho_audit::{AuditError, FileJournal};
 use moho_iam::authz::{Entry, Journal, JournalUnavailable, Position};
 use moho_terms::Clock;
 
+use super::key_use::KeyUse;
 use super::last_use::LastUse;
 
 /// Seconds for which a refusal counts, unless an entry is taken before; afterwards the next request has to try.
@@ -24,7 +25,7 @@ pub(crate) struct WatchedJournal {
     /// The second of the last refusal.
     refused: AtomicU64,
     /// Who hears of every entry.
-    last_use: Option<Arc<LastUse>>,
+    listeners: Option<(Arc<LastUse>, Arc<KeyUse>)>,
 }
 
 impl WatchedJournal {
@@ -33,7 +34,7 @@ impl WatchedJournal {
             journal,
             clock,
             refused: AtomicU64::new(NEVER),
-            last_use: None,
+            listeners: None,
         }
     }
 
@@ -41,12 +42,12 @@ impl WatchedJournal {
     pub(super) fn over(
         file: FileJournal,
         clock: &Arc<dyn Clock>,
-        last_use: &Arc<LastUse>,
+        (last_use, key_use): (&Arc<LastUse>, &Arc<KeyUse>),
     ) -> (Arc<FileJournal>, Arc<Self>) {
         let file = Arc::new(file);
         let held = Box::new(Held(Arc::clone(&file)));
         let watched = Self {
-            last_use: Some(Arc::clone(last_use)),
+            listeners: Some((Arc::clone(last_use), Arc::clone(key_use))),
             ..Self::new(held, Arc::clone(clock))
         };
         (file, Arc::new(watched))
@@ -71,8 +72,9 @@ impl Journal for WatchedJournal {
             Err(_unavailable) => self.clock.now().unix_seconds(),
         };
         self.refused.store(refused, Ordering::Relaxed);
-        if let (Ok(position), Some(last_use)) = (&recorded, &self.last_use) {
+        if let (Ok(position), Some((last_use, key_use))) = (&recorded, &self.listeners) {
             last_use.written(entry, *position);
+            key_use.written(entry);
         }
         recorded
     }

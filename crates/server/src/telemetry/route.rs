@@ -33,6 +33,7 @@ pub(crate) fn template(target: &Target) -> &'static str {
         Target::Query(QueryService::Iam) => "/ (iam)",
         Target::Query(QueryService::Ec2) => "/ (ec2)",
         Target::Json(JsonService::Organizations) => "/ (organizations)",
+        Target::Json(JsonService::Kms) => "/ (kms)",
         Target::Bedrock(operation) => match operation {
             Operation::Converse => "/model/{modelId}/converse",
             Operation::ConverseStream => "/model/{modelId}/converse-stream",

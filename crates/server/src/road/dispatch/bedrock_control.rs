@@ -111,7 +111,7 @@ impl Trip<'_> {
     fn use_case_key<A: Action>(&self) -> Result<Permit<A>, Failure> {
         let context = moho_store::use_case_context(self.caller.session().account())
             .map_err(|error| failure::from_store(&error))?;
-        self.permit_with(&self.account_key()?, &context.condition_keys())
+        self.account_key_for(&context, "bedrock")
     }
 
     /// The profile that an id or ARN names. What has the form of none is decided as one of the system's.

@@ -6,14 +6,16 @@ mod bedrock;
 mod bedrock_control;
 mod ec2;
 mod iam;
+mod kms;
 mod named;
 mod organizations;
 mod sts;
 pub(super) mod web_identity;
 
-use moho_iam::action::{self, Action, kms, mantle};
+use moho_iam::action::{self, Action, kms as key_action, mantle};
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::{Context, Permit, Refusal, RequestFacts};
+use moho_kms::EncryptionContext;
 use moho_terms::{Arn, ResponseId};
 use moho_wire::bedrock::ModelIdentifier;
 use moho_wire::{Command, ErrorShape, Failure, Prefix, Route};
@@ -99,7 +101,26 @@ impl Trip<'_> {
     fn key<A: Action>(&self, response: &ResponseId) -> Result<Permit<A>, Failure> {
         let context = moho_store::response_context(self.caller.session().account(), response)
             .map_err(|error| failure::from_store(&error))?;
-        self.permit_with(&self.account_key()?, &context.condition_keys())
+        let service = match self.prefix() {
+            Prefix::Mantle => "bedrock-mantle",
+            Prefix::Runtime => "bedrock",
+        };
+        self.account_key_for(&context, service)
+    }
+
+    /// The use of the account's key by one of moho's services for the caller, if the key can be used at all: what would
+    /// fail in the end is refused before anything is done.
+    fn account_key_for<A: Action>(
+        &self,
+        context: &EncryptionContext,
+        service: &str,
+    ) -> Result<Permit<A>, Failure> {
+        let via = format!("{service}.{}.amazonaws.com", self.platform.region);
+        let context = context.condition_keys().with("kms:ViaService", via);
+        let permit = self.permit_with(&self.account_key()?, &context)?;
+        let usable = self.platform.kms.key(&permit);
+        usable.map_err(|error| failure::from_key_use(&error))?;
+        Ok(permit)
     }
 
     /// The key that seals what the caller's account stores.
@@ -116,7 +137,7 @@ impl Trip<'_> {
     fn read(&self, response: ResponseId) -> Result<responses::ReadPermits, Failure> {
         Ok(responses::ReadPermits {
             read: self.permit::<mantle::GetInference>(&self.response_arn(&response)?)?,
-            key: self.key::<kms::Decrypt>(&response)?,
+            key: self.key::<key_action::Decrypt>(&response)?,
             response,
         })
     }
@@ -158,6 +179,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
         Command::Ec2(request) => ec2::dispatch(trip, request).await,
         Command::Iam(request) => iam::dispatch(trip, request).await,
         Command::Organizations(request) => organizations::dispatch(trip, request).await,
+        Command::Kms(request) => kms::dispatch(trip, request).await,
         Command::BedrockControl(request) => bedrock_control::dispatch(trip, request).await,
         Command::Converse(converse) => bedrock::converse(trip, *converse).await,
         Command::ConverseStream(converse) => bedrock::converse_stream(trip, *converse).await,
@@ -176,7 +198,7 @@ async fn create_response(
     let inference = trip.inference(&create.model, create.stream)?;
     let id = ResponseId::random(&*trip.platform.entropy).map_err(|_none| Failure::Unavailable)?;
     let store = if create.store {
-        Some(trip.key::<kms::GenerateDataKey>(&id)?)
+        Some(trip.key::<key_action::GenerateDataKey>(&id)?)
     } else {
         None
     };

@@ -12,6 +12,8 @@ mod context;
 mod crypto;
 mod error;
 #[doc(hidden)]
+pub mod hostile_import;
+#[doc(hidden)]
 pub mod hostile_input;
 mod import;
 mod kept;

@@ -12,6 +12,7 @@ mod head;
 mod id_token;
 mod identity;
 mod json;
+mod key_material;
 mod organizations;
 mod policy;
 mod query;
@@ -27,6 +28,7 @@ pub use head::http_head;
 pub use id_token::id_token;
 pub use identity::identity;
 pub use json::{json_commands, json_is_taken};
+pub use key_material::{is_key_material, key_material};
 pub use organizations::organizations;
 pub use policy::policy;
 pub use query::query_forms;
@@ -57,6 +59,7 @@ pub const TARGETS: &[Target] = &[
     target("identity", identity, 100_000),
     target("journal", journal, 40_000),
     target("json_commands", json_commands, 6_000),
+    target("key_material", key_material, 100_000),
     target("organizations", organizations, 20_000),
     target("policy", policy, 10_000),
     target("query_forms", query_forms, 10_000),

@@ -92,6 +92,19 @@ fn the_bodies_are_taken_but_for_those_that_are_meant_to_be_refused() {
     assert_eq!(refused, ["deep", "refused", "text", "twice"]);
 }
 
+#[test]
+fn the_key_material_is_taken_but_for_what_is_meant_to_be_refused() {
+    let mut refused = Vec::new();
+    for entry in std::fs::read_dir(root().join("corpus/key_material")).unwrap() {
+        let path = entry.unwrap().path();
+        if !moho_fuzz::is_key_material(&std::fs::read(&path).unwrap()) {
+            refused.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    refused.sort();
+    assert_eq!(refused, ["another-curve", "explicit-curve", "token-expired"]);
+}
+
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }

@@ -77,8 +77,10 @@ pub(crate) fn as_imported(spec: KeySpec, bytes: &[u8]) -> Option<Zeroizing<Vec<u
     let document = match ecdsa(spec) {
         Some(curve) => uncompressed(curve, &EcdsaKeyPair::from_pkcs8(curve, bytes).ok()?)?.to_pkcs8v1(),
         None => Ed25519KeyPair::from_pkcs8(bytes).ok()?.to_pkcs8v1(),
-    };
-    Some(copy(document.ok()?.as_ref()))
+    }
+    .ok()?;
+    // A curve is named; the library would also take its parameters, spelled out.
+    (algorithm(bytes) == algorithm(document.as_ref())).then(|| copy(document.as_ref()))
 }
 
 /// The same key with its public point written in full, as the library remembers how it was written.
@@ -119,14 +121,26 @@ fn rsa_size(spec: KeySpec) -> Option<KeySize> {
 
 /// Whether `bytes` are one DER SEQUENCE from end to end: the library reads one and leaves alone what follows.
 pub(super) fn is_one_element(bytes: &[u8]) -> bool {
-    let Some((&[0x30, first], rest)) = bytes.split_first_chunk::<2>() else {
-        return false;
+    content(bytes).is_some()
+}
+
+/// What is in the SEQUENCE that `bytes` are.
+fn content(bytes: &[u8]) -> Option<&[u8]> {
+    let (&[0x30, first], rest) = bytes.split_first_chunk::<2>()? else {
+        return None;
     };
-    let length = match (first, rest) {
-        (0..=0x7f, _) => Some((usize::from(first), rest)),
-        (0x81, [length, content @ ..]) => Some((usize::from(*length), content)),
-        (0x82, [high, low, content @ ..]) => Some((usize::from(u16::from_be_bytes([*high, *low])), content)),
-        _ => None,
+    let (length, content) = match (first, rest) {
+        (0..=0x7f, _) => (usize::from(first), rest),
+        (0x81, [length, content @ ..]) => (usize::from(*length), content),
+        (0x82, [high, low, content @ ..]) => (usize::from(u16::from_be_bytes([*high, *low])), content),
+        _ => return None,
     };
-    length.is_some_and(|(length, content)| content.len() == length)
+    (content.len() == length).then_some(content)
+}
+
+/// The algorithm of PKCS #8, if it is a short one as of all kinds of keys here; it stands behind the version.
+fn algorithm(pkcs8: &[u8]) -> Option<&[u8]> {
+    let behind = content(pkcs8)?.get(3..)?;
+    let length = behind.get(1).filter(|length| **length < 0x80)?;
+    behind.get(..usize::from(*length).checked_add(2)?)
 }

@@ -15,6 +15,8 @@
 mod tests;
 mod unwrapping;
 
+pub(crate) use unwrapping::unpad;
+
 use moho_terms::{Entropy, KeyId, Secret, Timestamp};
 use zeroize::Zeroizing;
 
@@ -111,7 +113,8 @@ impl ImportTokens {
         ))
     }
 
-    fn open(
+    /// What is in a token for this key.
+    pub(crate) fn open(
         &self,
         key: &KeyId,
         token: &[u8],

@@ -149,16 +149,13 @@ fn wrapping_with_padding_notices_every_change() {
         .wrap_with_padding(&secret, &mut padded)
         .unwrap()
         .to_vec();
-    assert_eq!(unwrapping::unpad(&aes, &wrapped).unwrap().as_slice(), secret);
+    assert_eq!(unpad(&aes, &wrapped).unwrap().as_slice(), secret);
     for at in 0..wrapped.len() {
         let mut flipped = wrapped.clone();
         flipped[at] ^= 1;
-        assert_eq!(failure(unwrapping::unpad(&aes, &flipped)), "InvalidCiphertext");
+        assert_eq!(failure(unpad(&aes, &flipped)), "InvalidCiphertext");
     }
-    assert_eq!(
-        failure(unwrapping::unpad(&aes[..16], &wrapped)),
-        "InvalidCiphertext"
-    );
+    assert_eq!(failure(unpad(&aes[..16], &wrapped)), "InvalidCiphertext");
 }
 
 proptest! {

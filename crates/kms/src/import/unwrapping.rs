@@ -29,7 +29,7 @@ pub(super) fn unwrap(
 }
 
 /// RFC 5649 with a key of 256 bits, which is what AWS KMS asks for.
-pub(super) fn unpad(key: &[u8], wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, KmsError> {
+pub(crate) fn unpad(key: &[u8], wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, KmsError> {
     let invalid = |_unspecified| KmsError::InvalidCiphertext;
     let mut material = Zeroizing::new(vec![0; wrapped.len()]);
     let length = AesKek::new(&AES_256, key)

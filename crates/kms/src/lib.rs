@@ -27,6 +27,8 @@ mod service;
 pub mod spec;
 mod states;
 mod unlocked;
+#[cfg(test)]
+mod vectors;
 
 pub use context::{ContextError, EncryptionContext};
 pub use error::KmsError;

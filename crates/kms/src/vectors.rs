@@ -142,7 +142,7 @@ fn kept(root: &RootKey, entropy: &dyn Entropy) -> KeptKey {
             digest: None,
         });
     }
-    encode(&record, root).unwrap()
+    KeptKey::clone(&encode(&record, (root, entropy)).unwrap())
 }
 
 fn contexts() -> [(&'static str, Pairs); 3] {

@@ -1,5 +1,9 @@
-//! What both benchmark programs use: a stopwatch, and what the kernel counts of this process.
+//! What the benchmark programs use: an installation, signatures, connections, a stopwatch, and what the kernel counts of
+//! this process.
 #![forbid(unsafe_code)]
+
+pub mod house;
+pub mod signing;
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};

@@ -3,19 +3,18 @@
 //! `decisions` asks the evaluator and, beside it, a plain reading of the same policies; `road` signs requests as a client
 //! does and takes them through authentication, decision and journal over a real store, in this process.
 
-mod house;
 mod plain;
 mod road;
 mod statements;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, Subcommand};
+use moho_benches::house::House;
 use moho_benches::{Stopwatch, print};
 use moho_iam::authz::{AccessRequest, Decision, Policies, decide};
 use moho_os::process_cpu_time;
 use serde::Serialize;
 
-use house::House;
 use plain::Plain;
 use statements::{Case, Written};
 

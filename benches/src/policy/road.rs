@@ -1,15 +1,15 @@
 //! Requests from their signature to the journal, as the road takes them, and what CPU each costs.
 
 use anyhow::{Context as _, Result};
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::digest;
+use moho_benches::house::{House, MODEL, REGION};
+use moho_benches::signing::Signer;
 use moho_iam::action::bedrock;
 use moho_iam::authn::{HttpHead, SigningName, TemporaryCredentials};
 use moho_iam::authz::{Context, Permit};
 use moho_os::process_cpu_time;
 use moho_terms::{Arn, Timestamp};
 use serde::Serialize;
-
-use crate::house::{House, MODEL, REGION};
 
 /// CPU of single requests, in microseconds, all threads of the process together.
 #[derive(Serialize)]
@@ -89,7 +89,6 @@ struct Signed {
 impl Signed {
     const PATH: &str = "/model/llama-3/converse";
     const HOST: &str = "localhost:8443";
-    const SIGNED: &str = "accept;content-type;host;x-amz-date;x-amz-security-token";
 
     fn of(credentials: &TemporaryCredentials, now: Timestamp) -> Result<Self> {
         let body = br#"{"messages":[{"role":"user","content":[{"text":"Name one rock."}]}]}"#;
@@ -99,26 +98,22 @@ impl Signed {
         let secret = text(credentials.secret_access_key.expose())?;
         let token = text(credentials.session_token.expose())?;
         let date = now.iso8601_basic();
-        let day = date.get(..8).context("a date has a day")?;
-        let (path, host, signed) = (Self::PATH, Self::HOST, Self::SIGNED);
-        let canonical = format!(
-            "POST\n{path}\n\naccept:application/json\ncontent-type:application/json\nhost:{host}\nx-amz-date:{date}\n\
-             x-amz-security-token:{token}\n\n{signed}\n{}",
-            hex(&body_sha256)
-        );
-        let scope = format!("{day}/{REGION}/bedrock/aws4_request");
-        let hashed = hex(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref());
-        let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{hashed}");
-        let mut key = format!("AWS4{secret}").into_bytes();
-        for part in [day, REGION, "bedrock", "aws4_request"] {
-            key = mac(&key, part);
-        }
-        let signature = hex(&mac(&key, &to_sign));
+        let headers = [
+            ("accept", "application/json"),
+            ("content-type", "application/json"),
+            ("host", Self::HOST),
+            ("x-amz-date", &*date),
+            ("x-amz-security-token", &*token),
+        ];
+        let signer = Signer {
+            access_key_id: credentials.access_key_id.as_str(),
+            secret: &secret,
+            region: REGION,
+            service: "bedrock",
+        };
+        let authorization = signer.authorization(Self::PATH, &headers, &date, body);
         Ok(Self {
-            authorization: format!(
-                "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={signed}, Signature={signature}",
-                credentials.access_key_id
-            ),
+            authorization,
             date,
             token,
             body_sha256,
@@ -137,13 +132,4 @@ impl Signed {
             ("authorization", &self.authorization),
         ]
     }
-}
-
-fn mac(key: &[u8], text: &str) -> Vec<u8> {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-    hmac::sign(&key, text.as_bytes()).as_ref().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -4,6 +4,7 @@
 //! leaves judging a bar to who reads `holds`.
 
 mod engine;
+mod kms;
 mod machine;
 mod policy;
 mod report;
@@ -32,6 +33,8 @@ pub(crate) struct Options {
 enum Bench {
     /// The engine beside llama.cpp, same file, same threads.
     Engine,
+    /// Data keys made and opened, in process and over the wire.
+    Kms,
     /// Decisions beside a plain reading of the same policies, and a request's way from its signature to the journal.
     Policy,
     /// What the whole road adds to the engine called directly.
@@ -44,6 +47,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     packages::bring()?;
     let report = match options.name {
         Bench::Engine => engine::measure(&places, options.pairs)?,
+        Bench::Kms => kms::measure(&places, options.pairs)?,
         Bench::Policy => policy::measure(&places, options.pairs)?,
         Bench::Road => road::measure(&places, options.pairs)?,
     };

@@ -235,7 +235,7 @@ fn latency(printed: &str) -> Result<Latency> {
 }
 
 /// A port that nobody uses now.
-fn free_address() -> Result<SocketAddr> {
+pub(super) fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
     listener.local_addr().context("the port has no number")
 }

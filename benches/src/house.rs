@@ -11,12 +11,12 @@ use moho_iam::authz::{Authorizer, Context, RequestFacts};
 use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
 use moho_kms::{Kms, RootKey};
 use moho_store::{BootstrapPlan, Bootstrapped, Store};
-use moho_terms::{Clock, Entropy, EntropyUnavailable, Region, RequestId, Secret, Timestamp};
+use moho_terms::{Arn, Clock, Entropy, EntropyUnavailable, Region, RequestId, Secret, Timestamp};
 
 /// The region of every name here.
-pub(crate) const REGION: &str = "moho-local-1";
+pub const REGION: &str = "moho-local-1";
 /// The model that the account agreed to use.
-pub(crate) const MODEL: &str = "llama-3";
+pub const MODEL: &str = "llama-3";
 /// The role of the session.
 const ROLE: &str = "Developer";
 const NOW: u64 = 1_795_312_800;
@@ -37,9 +37,13 @@ impl Entropy for World {
 }
 
 /// Everything between a request's head and its permit.
-pub(crate) struct House {
-    pub(crate) authenticator: Authenticator,
-    pub(crate) authorizer: Authorizer,
+pub struct House {
+    /// Reads signatures and bearer keys.
+    pub authenticator: Authenticator,
+    /// Decides, and writes the journal.
+    pub authorizer: Authorizer,
+    /// The keys, and the first account's own among them.
+    pub kms: Kms,
     world: Arc<World>,
     store: Arc<Store>,
     first: Bootstrapped,
@@ -47,12 +51,16 @@ pub(crate) struct House {
 }
 
 impl House {
-    pub(crate) fn build() -> Result<Self> {
+    /// Builds one.
+    ///
+    /// # Errors
+    /// When the disk or the randomness fails.
+    pub fn build() -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder")?;
         let world = Arc::new(World);
         let store = Arc::new(Store::open(&folder.path().join("store"))?);
         let root = RootKey::development(&folder.path().join("root.key"), &*world)?;
-        let kms = Kms::new(root, store.clone(), world.clone());
+        let kms = Kms::new(root, store.clone(), world.clone(), world.clone());
         let region: Region = REGION.parse()?;
         let plan = BootstrapPlan::new(region.clone(), vec![MODEL.parse()?], &*world)?;
         let first = store.ensure_bootstrap(&Self::door()?, &kms, &plan, world.now())?;
@@ -60,6 +68,7 @@ impl House {
         Ok(Self {
             authenticator: Authenticator::new(&Secret::new(vec![1; 32]), region)?,
             authorizer: Authorizer::new(store.clone(), Arc::new(journal), world.clone()),
+            kms,
             world,
             store,
             first,
@@ -67,16 +76,30 @@ impl House {
         })
     }
 
+    /// The key of the first account.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn key(&self) -> Result<Arn> {
+        let key = self.store.account_key(self.first.account)?;
+        key.context("the account has no key")
+    }
+
     fn door() -> Result<Door> {
         Ok(Door::open(Attestation::Development, IdentityProvider::None)?)
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    /// When it is, always.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
         self.world.now()
     }
 
     /// A request by boto3, from an address of a network.
-    pub(crate) fn request(&self) -> Result<RequestFacts> {
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn request(&self) -> Result<RequestFacts> {
         Ok(RequestFacts {
             source_ip: Some("10.1.2.3".parse()?),
             user_agent_sha256: Some([7; 32]),
@@ -87,7 +110,10 @@ impl House {
     }
 
     /// Credentials of a session of the role.
-    pub(crate) fn credentials(&self) -> Result<TemporaryCredentials> {
+    ///
+    /// # Errors
+    /// When the session may not be had.
+    pub fn credentials(&self) -> Result<TemporaryCredentials> {
         let guest = Self::door()?.admit(7, 7, self.first.account, self.now())?;
         let role = self.first.role(&ROLE.parse()?)?;
         let permit = self
@@ -102,7 +128,10 @@ impl House {
     }
 
     /// Whoever has such credentials.
-    pub(crate) fn caller(&self) -> Result<Authenticated> {
+    ///
+    /// # Errors
+    /// When they are not taken.
+    pub fn caller(&self) -> Result<Authenticated> {
         let key = self
             .credentials()?
             .bearer_key(&REGION.parse()?, self.now(), 3600)?;

@@ -1,0 +1,222 @@
+//! A client of the wire: some TLS connections that are kept, every request signed for itself.
+
+use std::io::Read as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context as _, Result, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::Request;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use moho_benches::Stopwatch;
+use moho_benches::signing::Signer;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, ServerName};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
+
+use crate::Wire;
+
+/// How many a second were answered, client and server on the same machine.
+#[derive(Serialize)]
+pub(crate) struct Found {
+    generate: f64,
+    decrypt: f64,
+    /// `GetCallerIdentity`-like: a request that is signed, decided and answered, without a key.
+    describe: f64,
+}
+
+/// As `moho credentials --format json` prints them, and when the requests are to be dated.
+#[derive(Deserialize)]
+struct Credentials {
+    #[serde(rename = "AccessKeyId")]
+    access_key_id: String,
+    #[serde(rename = "SecretAccessKey")]
+    secret: String,
+    #[serde(rename = "SessionToken")]
+    token: String,
+    #[serde(rename = "Region")]
+    region: String,
+    #[serde(rename = "Date")]
+    date: String,
+}
+
+struct Client {
+    credentials: Credentials,
+    host: String,
+    tls: TlsConnector,
+    address: std::net::SocketAddr,
+}
+
+/// What is asked again and again.
+#[derive(Clone)]
+struct Ask {
+    target: &'static str,
+    body: Bytes,
+}
+
+pub(crate) fn measure(options: &Wire) -> Result<Found> {
+    let mut read = String::new();
+    std::io::stdin()
+        .read_to_string(&mut read)
+        .context("no credentials on standard input")?;
+    let client = Arc::new(Client {
+        credentials: serde_json::from_str(&read).context("these are no credentials")?,
+        host: options.address.to_string(),
+        tls: connector(&options.authority)?,
+        address: options.address,
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(ask(client, options))
+}
+
+async fn ask(client: Arc<Client>, options: &Wire) -> Result<Found> {
+    let mut sender = client.connect().await?;
+    let made = client
+        .call(&mut sender, "CreateKey", &serde_json::json!({}))
+        .await?;
+    let key = made.pointer("/KeyMetadata/KeyId").context("no key was made")?;
+    let context = serde_json::json!({"purpose": "invoices", "tenant": "one"});
+    let generate = serde_json::json!({"KeyId": key, "KeySpec": "AES_256", "EncryptionContext": context});
+    let made = client.call(&mut sender, "GenerateDataKey", &generate).await?;
+    let blob = made.get("CiphertextBlob").context("no data key was made")?;
+    let decrypt = serde_json::json!({"CiphertextBlob": blob, "EncryptionContext": context});
+    let opened = client.call(&mut sender, "Decrypt", &decrypt).await?;
+    ensure!(
+        opened.get("Plaintext") == made.get("Plaintext"),
+        "another data key was opened"
+    );
+    let asks = [
+        ("GenerateDataKey", generate),
+        ("Decrypt", decrypt),
+        ("DescribeKey", serde_json::json!({"KeyId": key})),
+    ];
+    let mut rates = Vec::new();
+    for (target, body) in asks {
+        let body = Bytes::from(body.to_string());
+        rates.push(client.rate(Ask { target, body }, options).await?);
+    }
+    let [generate, decrypt, describe] = rates[..] else {
+        anyhow::bail!("not everything was measured")
+    };
+    Ok(Found {
+        generate,
+        decrypt,
+        describe,
+    })
+}
+
+fn connector(authority: &std::path::Path) -> Result<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(authority).context("cannot read the authority")? {
+        roots.add(certificate.context("the authority is no certificate")?)?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+impl Client {
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>> {
+        let tcp = TcpStream::connect(self.address).await.context("nobody listens")?;
+        tcp.set_nodelay(true)?;
+        let tls = self
+            .tls
+            .connect(ServerName::from(self.address.ip()), tcp)
+            .await
+            .context("no TLS")?;
+        let (sender, connection) = handshake(TokioIo::new(tls)).await?;
+        #[expect(clippy::disallowed_methods, reason = "ends with this program's only runtime")]
+        let _ends_with_the_connection = tokio::spawn(connection);
+        Ok(sender)
+    }
+
+    fn request(&self, ask: &Ask) -> Result<Request<Full<Bytes>>> {
+        let credentials = &self.credentials;
+        let target = format!("TrentService.{}", ask.target);
+        let headers = [
+            ("content-type", "application/x-amz-json-1.1"),
+            ("host", &*self.host),
+            ("x-amz-date", &*credentials.date),
+            ("x-amz-security-token", &*credentials.token),
+            ("x-amz-target", &*target),
+        ];
+        let signer = Signer {
+            access_key_id: &credentials.access_key_id,
+            secret: &credentials.secret,
+            region: &credentials.region,
+            service: "kms",
+        };
+        let authorization = signer.authorization("/", &headers, &credentials.date, &ask.body);
+        let mut request = Request::post("/").header("authorization", authorization);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        request.body(Full::new(ask.body.clone())).context("no request")
+    }
+
+    async fn send(&self, sender: &mut SendRequest<Full<Bytes>>, ask: &Ask) -> Result<Bytes> {
+        let answer = sender.send_request(self.request(ask)?).await?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await?.to_bytes();
+        ensure!(
+            status.is_success(),
+            "{} was refused: {status} {}",
+            ask.target,
+            String::from_utf8_lossy(&body)
+        );
+        Ok(body)
+    }
+
+    async fn call(
+        &self,
+        sender: &mut SendRequest<Full<Bytes>>,
+        target: &'static str,
+        body: &Value,
+    ) -> Result<Value> {
+        let body = Bytes::from(body.to_string());
+        let answer = self.send(sender, &Ask { target, body }).await?;
+        serde_json::from_slice(&answer).context("the reply is no JSON")
+    }
+
+    /// How many a second are answered on all connections together.
+    async fn rate(self: &Arc<Self>, ask: Ask, options: &Wire) -> Result<f64> {
+        let left = Arc::new(AtomicUsize::new(options.requests));
+        let mut senders = Vec::new();
+        for _ in 0..options.connections {
+            senders.push(self.connect().await?);
+        }
+        let since = Stopwatch::start();
+        let mut crowd = JoinSet::new();
+        for mut sender in senders {
+            let (client, left, ask) = (Arc::clone(self), Arc::clone(&left), ask.clone());
+            crowd.spawn(async move {
+                let take = |left: usize| left.checked_sub(1);
+                while left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                    .is_ok()
+                {
+                    sender.ready().await?;
+                    client.send(&mut sender, &ask).await?;
+                }
+                anyhow::Ok(())
+            });
+        }
+        while let Some(ended) = crowd.join_next().await {
+            ended.context("a client panicked")??;
+        }
+        let requests = u32::try_from(options.requests)?;
+        Ok(f64::from(requests) / since.elapsed().as_secs_f64())
+    }
+}

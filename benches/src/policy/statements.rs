@@ -159,8 +159,8 @@ impl Written {
             principal: Arc::new(principal),
             resource: Some(self.attached(PolicyKind::Key, "key", &of_key)?),
             resource_control: Arc::new(resource_control),
-            resource_facts: Arc::default(),
             model_agreement: ModelAgreement::Accepted,
+            ..Policies::default()
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -79,8 +80,14 @@ impl FromStr for Region {
 }
 
 /// `arn:partition:service:region:account:resource`, at most 2048 bytes of visible ASCII.
+///
+/// Copies share the text: a request has its resource in its decision, its permit and its journal entry.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Arn(String);
+pub struct Arn {
+    text: Arc<str>,
+    /// Where service, region, account and resource begin.
+    starts: [u16; 4],
+}
 
 impl Arn {
     /// An ARN of partition `aws` from its parts; `region` and `account` may be empty.
@@ -94,35 +101,52 @@ impl Arn {
     /// The whole name.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The service, such as `iam`.
     #[must_use]
     pub fn service(&self) -> &str {
-        self.part(2)
+        self.part(0)
     }
 
     /// The region; empty for global resources.
     #[must_use]
     pub fn region(&self) -> &str {
-        self.part(3)
+        self.part(1)
     }
 
     /// The account; empty for resources that no account owns.
     #[must_use]
     pub fn account(&self) -> &str {
-        self.part(4)
+        self.part(2)
     }
 
     /// Everything after the fifth colon, such as `role/Admin`.
     #[must_use]
     pub fn resource(&self) -> &str {
-        self.part(5)
+        let [.., start] = self.starts;
+        self.text.get(usize::from(start)..).unwrap_or("")
     }
 
+    /// A part that another follows, up to the colon between them.
     fn part(&self, index: usize) -> &str {
-        self.0.splitn(6, ':').nth(index).unwrap_or("")
+        let place = |index: usize| self.starts.get(index).copied().map(usize::from);
+        let end = place(index.saturating_add(1)).and_then(|next| next.checked_sub(1));
+        place(index)
+            .zip(end)
+            .and_then(|(start, end)| self.text.get(start..end))
+            .unwrap_or("")
+    }
+
+    /// A checked text, and where its parts begin.
+    fn kept(text: &str) -> Self {
+        let colons = text.bytes().zip(0_u16..).filter(|(byte, _)| *byte == b':');
+        let mut after = colons.map(|(_, at)| at.saturating_add(1)).skip(1);
+        Self {
+            text: text.into(),
+            starts: std::array::from_fn(|_| after.next().unwrap_or(u16::MAX)),
+        }
     }
 }
 
@@ -148,8 +172,8 @@ impl FromStr for Arn {
             ));
         }
         match account {
-            Some("" | "aws") => Ok(Self(text.to_owned())),
-            Some(account) => account.parse::<AccountId>().map(|_| Self(text.to_owned())),
+            Some("" | "aws") => Ok(Self::kept(text)),
+            Some(account) => account.parse::<AccountId>().map(|_| Self::kept(text)),
             None => Err(ArnError(
                 "an ARN reads arn:partition:service:region:account:resource",
             )),
@@ -226,7 +250,9 @@ mod tests {
         #[test]
         fn reading_and_printing_agree(text in "arn:aws:[a-z]{1,5}:[a-z0-9-]{0,9}:([0-9]{12})?:[!-~]{1,20}") {
             let arn: Arn = text.parse().unwrap();
-            prop_assert_eq!(arn.to_string(), text);
+            prop_assert_eq!(&arn.to_string(), &text);
+            let parts: Vec<&str> = text.splitn(6, ':').skip(2).collect();
+            prop_assert_eq!([arn.service(), arn.region(), arn.account(), arn.resource()].to_vec(), parts);
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::verify::continues;
 
 /// A segment that has grown to this is followed by a new one.
 const SEGMENT: u64 = 64 << 20;
+/// Bytes that nearly every entry fits into.
+const USUAL: usize = 1024;
 
 /// What was found when the journal was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +89,9 @@ impl FileJournal {
     }
 
     fn append(&self, entry: &Entry) -> Result<Position, JournalUnavailable> {
-        let entry = serde_json::to_string(entry).map_err(JournalUnavailable::new)?;
+        let mut text = Vec::with_capacity(USUAL);
+        serde_json::to_writer(&mut text, entry).map_err(JournalUnavailable::new)?;
+        let entry = String::from_utf8(text).map_err(JournalUnavailable::new)?;
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer
             .append(&entry, &self.flusher)

@@ -34,6 +34,7 @@ pub(crate) fn entry(second: u64) -> Entry {
         policy: None,
         statement: None,
         source_identity: None,
+        via_service: None,
         endpoint: None,
         source_ip: Some("127.0.0.1".parse().unwrap()),
         peer_uid: None,

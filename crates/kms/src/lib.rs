@@ -45,6 +45,6 @@ pub use root::{
 };
 pub use seal::{SealedError, SealedObject};
 pub use service::{
-    DataKey, DataKeyLength, DataKeyPair, Decrypted, Due, DueKind, Encapsulated, Encrypted, Import,
-    ImportType, Kms, Message, NewKey, ParametersForImport, PublicKey, ReEncrypted, Under,
+    DataKey, DataKeyLength, DataKeyPair, Decrypted, Due, DueKind, Encapsulated, Encrypted, GrantMade, Import,
+    ImportType, Kms, Message, NewGrant, NewKey, ParametersForImport, PublicKey, ReEncrypted, Under,
 };

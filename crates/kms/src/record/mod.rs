@@ -143,9 +143,11 @@ impl KeyRecord {
     /// Its state at `now`: a key whose imported material has ended waits for it again.
     #[must_use]
     pub fn state_at(&self, now: Timestamp) -> KeyState {
-        match self.state {
-            KeyState::Enabled | KeyState::Disabled if !self.is_complete(now) => KeyState::PendingImport,
-            state => state,
+        let whole = matches!(self.state, KeyState::Enabled | KeyState::Disabled);
+        if whole && !self.is_complete(now) {
+            KeyState::PendingImport
+        } else {
+            self.state
         }
     }
 

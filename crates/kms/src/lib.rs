@@ -11,6 +11,7 @@ mod blob;
 mod context;
 mod crypto;
 mod error;
+mod grants;
 #[doc(hidden)]
 pub mod hostile_import;
 #[doc(hidden)]
@@ -32,6 +33,7 @@ mod vectors;
 
 pub use context::{ContextError, EncryptionContext};
 pub use error::KmsError;
+pub use grants::check_grant;
 pub use kept::{KeptKey, KeyRecords, RecordsUnavailable};
 pub use policy::default_key_policy;
 pub use record::{
@@ -45,6 +47,6 @@ pub use root::{
 };
 pub use seal::{SealedError, SealedObject};
 pub use service::{
-    DataKey, DataKeyLength, DataKeyPair, Decrypted, Due, DueKind, Encapsulated, Encrypted, GrantMade, Import,
-    ImportType, Kms, Message, NewGrant, NewKey, ParametersForImport, PublicKey, ReEncrypted, Under,
+    DataKey, DataKeyLength, DataKeyPair, Decrypted, Due, DueKind, Encapsulated, Encrypted, Import,
+    ImportType, Kms, Message, NewKey, ParametersForImport, PublicKey, ReEncrypted, Under,
 };

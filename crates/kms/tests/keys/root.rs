@@ -1,12 +1,9 @@
 //! The development root key's file: private, checked, never replaced.
-#![expect(clippy::unwrap_used, reason = "a test ends when something unexpected happens")]
-
-mod house;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use house::World;
+use crate::house::World;
 use moho_kms::{RootKey, RootKeyError};
 use moho_os::{PrivateFileError, Residence};
 

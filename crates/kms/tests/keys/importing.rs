@@ -1,10 +1,7 @@
 //! Keys whose material their owners bring: wrapped as customers wrap it, taken away, ended, rotated to.
-#![expect(clippy::unwrap_used, reason = "a test ends when something unexpected happens")]
 
-mod house;
-
+use crate::house::{DAY, House};
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
-use house::{DAY, House};
 use moho_kms::spec::{KeySpec, KeyUsage, MacAlgorithm, Origin, WrappingAlgorithm, WrappingKeySpec};
 use moho_kms::{
     DueKind, EncryptionContext, Import, ImportType, KeyState, KmsError, MaterialId, MaterialState, NewKey,

@@ -1,9 +1,6 @@
 //! Ciphertext blobs: whatever is done to one, it does not open, and does not say why.
-#![expect(clippy::unwrap_used, reason = "a test ends when something unexpected happens")]
 
-mod house;
-
-use house::{House, context};
+use crate::house::{House, context};
 use moho_iam::action::kms;
 use moho_kms::spec::{EncryptionAlgorithm, KeySpec, KeyUsage};
 use moho_kms::{DataKeyLength, EncryptionContext, KmsError, Under};

@@ -1,12 +1,9 @@
 //! A key as a version of moho before customer-managed keys kept it, with what it sealed: all of this was made by that
 //! version.
-#![expect(clippy::unwrap_used, reason = "a test ends when something unexpected happens")]
-
-mod house;
 
 use std::sync::Arc;
 
-use house::{House, kms_at};
+use crate::house::{House, kms_at};
 use moho_kms::{
     EncryptionContext, KeyRecord, KeyState, KmsError, LegacyKey, LegacyState, MaterialState,
     default_key_policy,

@@ -1,9 +1,6 @@
 //! Keys as their users meet them: with permits won on the whole road, over records somebody else can alter.
-#![expect(clippy::unwrap_used, reason = "a test ends when something unexpected happens")]
 
-mod house;
-
-use house::{House, kms_at, region};
+use crate::house::{House, kms_at, region};
 use moho_iam::action::kms;
 use moho_iam::authz::Permit;
 use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
@@ -97,7 +94,9 @@ fn what_a_key_is_found_by_cannot_be_altered() {
         ("account", |kept| kept.account = "210987654321".parse().unwrap()),
         ("region", |kept| kept.region = "elsewhere-1".parse().unwrap()),
         ("revision", |kept| kept.revision += 1),
-        ("due", |kept| kept.due_at = Some(house::World::default().now())),
+        ("due", |kept| {
+            kept.due_at = Some(crate::house::World::default().now())
+        }),
         ("short", |kept| {
             kept.record.pop();
         }),

@@ -1,11 +1,8 @@
 //! The life of a key: described, rotated, disabled, ended, with time that passes.
-#![expect(clippy::unwrap_used, reason = "a test ends when something unexpected happens")]
-
-mod house;
 
 use std::collections::BTreeMap;
 
-use house::{DAY, House, id_of};
+use crate::house::{DAY, House, id_of};
 use moho_iam::action::{Action, kms};
 use moho_kms::spec::{KeySpec, KeyUsage, Origin};
 use moho_kms::{

@@ -217,7 +217,7 @@ mod tests {
             )
             .unwrap();
         sqlite.execute_batch(STATEMENTS).unwrap();
-        let (bytes, revision): (Vec<u8>, u64) = sqlite
+        let (bytes, revision): (Vec<u8>, u32) = sqlite
             .query_row("SELECT record, revision FROM kms_key", [], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use moho_iam::action::{iam, kms, mantle};
 use moho_iam::authz::{Permit, Refusal};
 use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
-use moho_kms::{KeyRecords, Kms, RootKey};
-use moho_terms::{Clock, KeyId};
+use moho_kms::{Kms, KmsError, RootKey, default_key_policy};
+use moho_terms::Clock;
 
 use super::{House, World, behind, door, model, region};
 use crate::identities::{NewOidcProvider, WaysIn};
@@ -42,7 +42,7 @@ fn two_bootstraps_at_once_make_one_installation() {
     let world = Arc::new(World::default());
     let store = Arc::new(Store::open(directory.path()).unwrap());
     let root = RootKey::development(&directory.path().join("root.key"), &*world).unwrap();
-    let kms = Kms::new(root, store.clone(), world.clone());
+    let kms = Kms::new(root, store.clone(), world.clone(), world.clone());
     let made: Vec<Bootstrapped> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..6)
             .map(|_| {
@@ -76,9 +76,13 @@ fn roles_may_what_their_policies_say_and_models_need_an_agreement() {
     assert!(house.ask::<kms::Decrypt>(&developer, key).is_ok());
     assert!(house.ask::<kms::DescribeKey>(&developer, key).is_err());
     assert!(house.ask::<kms::DescribeKey>(&admin, key).is_ok());
-    // The right key id in the wrong place is no key.
+    // The right key id in the wrong place is no key. Who may use the account's keys is told so, and nobody else.
     let other = &key.replace("moho-local-1", "elsewhere-1");
-    assert!(house.ask::<kms::Decrypt>(&admin, other).is_err());
+    let permit = house.ask::<kms::DescribeKey>(&admin, other).unwrap();
+    assert!(matches!(house.kms.describe(&permit), Err(KmsError::NotFound(_))));
+    assert!(house.ask::<kms::DescribeKey>(&developer, other).is_err());
+    let foreign = &key.replace(house.first.account.as_str(), "111122223333");
+    assert!(house.ask::<kms::DescribeKey>(&admin, foreign).is_err());
     let absent = house.first.role(&"Absent".parse().unwrap()).unwrap();
     assert!(
         house
@@ -94,11 +98,9 @@ fn a_key_whose_policy_is_changed_is_decided_by_the_new_one() {
     let admin = house.session("Admin");
     let key = house.first.account_key.clone();
     assert!(house.ask::<kms::DescribeKey>(&admin, key.as_str()).is_ok());
-    let id: KeyId = key.resource().strip_prefix("key/").unwrap().parse().unwrap();
-    let mut record = house.store.get(&id).unwrap().unwrap();
-    assert_eq!(record.arn().unwrap(), key);
-    record.policy = record.policy.replace("\"Allow\"", "\"Deny\"");
-    house.store.put(&record).unwrap();
+    let permit: Permit<kms::PutKeyPolicy> = house.permit(&admin, &key);
+    let denying = default_key_policy(house.first.account).replace("\"Allow\"", "\"Deny\"");
+    house.kms.put_policy(&permit, &denying).unwrap();
     assert!(house.ask::<kms::DescribeKey>(&admin, key.as_str()).is_err());
 }
 

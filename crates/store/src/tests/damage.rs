@@ -73,12 +73,21 @@ fn the_files_are_private() {
 }
 
 #[test]
-fn one_process_at_a_time() {
+fn a_store_that_somebody_has_alone_is_not_shared() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());
-    assert!(matches!(refused(directory.path()), StoreError::InUse(_)));
+    let lock = directory.path().join("store/moho.lock");
+    assert!(
+        Store::open(&directory.path().join("store")).is_ok(),
+        "stores share"
+    );
+    assert!(
+        moho_os::lock_file_exclusive(&lock).is_err(),
+        "an earlier moho would not"
+    );
     drop(house);
-    assert!(Store::open(&directory.path().join("store")).is_ok());
+    let _alone = moho_os::lock_file_exclusive(&lock).unwrap();
+    assert!(matches!(refused(directory.path()), StoreError::InUse(_)));
 }
 
 #[test]
@@ -199,22 +208,22 @@ fn a_newer_or_foreign_database_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     drop(House::open(directory.path()));
     behind(directory.path())
-        .pragma_update(None, "user_version", 7)
+        .pragma_update(None, "user_version", 8)
         .unwrap();
     let error = refused(directory.path());
     assert!(
         matches!(
             error,
             StoreError::Newer {
-                found: 7,
-                known: 6,
+                found: 8,
+                known: 7,
                 ..
             }
         ),
         "{error}"
     );
     behind(directory.path())
-        .pragma_update(None, "user_version", 6)
+        .pragma_update(None, "user_version", 7)
         .unwrap();
     assert!(Store::open(&directory.path().join("store")).is_ok());
     behind(directory.path())
@@ -241,21 +250,18 @@ fn a_process_killed_while_it_migrates_starts_again() {
 
 /// Set for the program that a test below starts.
 const CHILD: &str = "MOHO_TEST_CHILD";
+/// What it runs.
+const PUTS: &str = "tests::damage::child_puts_until_it_cannot";
 
-/// This test's own program, which runs the ignored test below in `directory`.
-fn child(directory: &Path, shell: &str) -> Command {
+/// This test's own program, which runs an ignored test in `directory`.
+pub(super) fn child(directory: &Path, shell: &str, test: &str) -> Command {
     let mut command = Command::new("sh");
     let program = std::env::current_exe().unwrap();
     command
         .arg("-c")
         .arg(format!("{shell} exec \"$0\" \"$@\""))
         .arg(program);
-    command.args([
-        "--ignored",
-        "--exact",
-        "--nocapture",
-        "tests::damage::child_puts_until_it_cannot",
-    ]);
+    command.args(["--ignored", "--exact", "--nocapture", test]);
     command
         .current_dir(directory)
         .env(CHILD, "1")
@@ -264,7 +270,7 @@ fn child(directory: &Path, shell: &str) -> Command {
 }
 
 /// The response in a line of the child's output.
-fn acknowledged(line: &str) -> Option<ResponseId> {
+pub(super) fn acknowledged(line: &str) -> Option<ResponseId> {
     line.split_once("acknowledged ")?.1.trim().parse().ok()
 }
 
@@ -306,7 +312,7 @@ fn a_killed_process_loses_nothing_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
     let mut ids = Vec::new();
     for round in 1..=4 {
-        let mut child = child(directory.path(), "").spawn().unwrap();
+        let mut child = child(directory.path(), "", PUTS).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap())
             .lines()
             .map(Result::unwrap);
@@ -323,7 +329,7 @@ fn files_that_may_not_grow_any_more_lose_nothing_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
     drop(House::open(directory.path()));
     // A file size limit is the one full disk that every machine has.
-    let output = child(directory.path(), "trap '' XFSZ; ulimit -f 600;")
+    let output = child(directory.path(), "trap '' XFSZ; ulimit -f 900;", PUTS)
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

@@ -3,9 +3,12 @@
 mod beginning;
 mod damage;
 mod endpoints;
+mod grants;
 mod identities;
+mod keys;
 mod model_access;
 mod organizations;
+mod processes;
 mod responses;
 mod roles;
 
@@ -26,6 +29,7 @@ use moho_terms::{
 };
 use rusqlite::Connection;
 
+use crate::fresh::Ticks;
 use crate::identities::NewOidcProvider;
 use crate::{BootstrapPlan, Bootstrapped, Store, StoreError};
 
@@ -69,12 +73,17 @@ struct House {
 
 impl House {
     fn open(directory: &Path) -> Self {
-        // Every process has randomness of its own.
-        let seed = u64::from(std::process::id()) << 32;
+        Self::open_with(directory, Ticks::real())
+    }
+
+    fn open_with(directory: &Path, ticks: Ticks) -> Self {
+        // Every process has randomness of its own, and so has every house of one.
+        static HOUSES: AtomicU64 = AtomicU64::new(0);
+        let seed = u64::from(std::process::id()) << 32 | HOUSES.fetch_add(1, Ordering::Relaxed) << 16;
         let world = Arc::new(World(AtomicU64::new(seed)));
-        let store = Arc::new(Store::open(&directory.join("store")).unwrap());
+        let store = Arc::new(Store::open_with(&directory.join("store"), ticks).unwrap());
         let root = RootKey::development(&directory.join("root.key"), &*world).unwrap();
-        let kms = Kms::new(root, store.clone(), world.clone());
+        let kms = Kms::new(root, store.clone(), world.clone(), world.clone());
         let plan = BootstrapPlan::new(region(), vec![model("granted")], &*world).unwrap();
         let first = match store.bootstrapped().unwrap() {
             Some(first) => first,

@@ -26,6 +26,7 @@ from signing import bearer_key
 HERE = Path(__file__).parent
 OPERATIONS = HERE.parents[1] / "crates/wire/models/operations.txt"
 TREASURE, ILLUSION = "treasure", "illusion"
+NO_KEY = "11111111-2222-4333-8444-555555555555"
 RESPONSE = "resp_" + "0" * 48
 ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
@@ -90,6 +91,7 @@ class World:
         self.account = sts.get_caller_identity()["Account"]
         self.iam = server.boto3("iam", "Admin")
         self.organizations = server.boto3("organizations", "Admin")
+        self.kms = server.boto3("kms", "Admin")
         self.own_trust = self.trust(self.account)
         self.hide_treasures()
         self.nobody = self.role("Nobody", None)
@@ -141,6 +143,13 @@ class World:
         self.iam.create_instance_profile(InstanceProfileName=TREASURE, Path="/secret/")
         policy = self.iam.create_policy(PolicyName=TREASURE, Path="/secret/", PolicyDocument=json.dumps(ANYTHING))
         self.policy = policy["Policy"]["Arn"]
+        made = self.kms.create_key(Description=TREASURE, Tags=[{"TagKey": TREASURE, "TagValue": TREASURE}])
+        self.kms_key = made["KeyMetadata"]["KeyId"]
+        self.kms.create_alias(AliasName=f"alias/{TREASURE}", TargetKeyId=self.kms_key)
+        grantee = f"arn:aws:iam::{self.account}:role/secret/{TREASURE}"
+        granted = self.kms.create_grant(KeyId=self.kms_key, GranteePrincipal=grantee, Operations=["Decrypt"], Name=TREASURE)
+        self.grant = granted["GrantId"]
+        self.blob = self.kms.encrypt(KeyId=self.kms_key, Plaintext=TREASURE.encode())["CiphertextBlob"]
         self.key = self.iam.create_access_key(UserName=TREASURE)["AccessKey"]["AccessKeyId"]
 
     def treasures(self) -> str:
@@ -149,7 +158,16 @@ class World:
         found.pop("ResponseMetadata")
         for role in found["RoleDetailList"]:
             role.pop("RoleLastUsed", None)
-        return json.dumps(found, default=str, sort_keys=True)
+        keys = {
+            "metadata": self.kms.describe_key(KeyId=f"alias/{TREASURE}")["KeyMetadata"],
+            "policy": self.kms.get_key_policy(KeyId=self.kms_key)["Policy"],
+            "tags": self.kms.list_resource_tags(KeyId=self.kms_key)["Tags"],
+            "rotation": self.kms.get_key_rotation_status(KeyId=self.kms_key)["KeyRotationEnabled"],
+            "aliases": self.kms.list_aliases()["Aliases"],
+            "grants": self.kms.list_grants(KeyId=self.kms_key)["Grants"],
+            "keys": self.kms.list_keys()["Keys"],
+        }
+        return json.dumps(found | {"keys": keys}, default=str, sort_keys=True)
 
     def client(self, service: str, credentials: Credentials | None, url: str | None = None):
         config = {"retries": {"total_max_attempts": 1}, "proxies": {}, "parameter_validation": True}
@@ -198,6 +216,8 @@ class Asking:
     def __init__(self, world: World, name: str = TREASURE):
         self.world, self.name = world, name
         profile = f"application-inference-profile/{name}aaaa"
+        key = world.kms_key if name == TREASURE else NO_KEY
+        self.kms_key = f"arn:aws:kms:{world.admin.region}:{world.account}:key/{key}"
         self.profile = f"arn:aws:bedrock:{world.admin.region}:{world.account}:{profile}"
 
     def said(self, member: str, shape) -> object:
@@ -247,6 +267,19 @@ class Asking:
             "copyFrom": f"arn:aws:bedrock:{self.world.admin.region}::foundation-model/{MODEL}",
             "inferenceProfileIdentifier": self.profile,
             "resourceARN": self.profile,
+            "KeyId": self.kms_key,
+            "TargetKeyId": self.kms_key,
+            "SourceKeyId": self.kms_key,
+            "DestinationKeyId": self.kms_key,
+            "AliasName": f"alias/{name}",
+            "GrantId": self.world.grant,
+            "GranteePrincipal": f"{arn}:role/secret/{name}",
+            "RetiringPrincipal": f"{arn}:role/secret/{name}",
+            "CiphertextBlob": self.world.blob,
+            "NumberOfBytes": 32,
+            "SigningAlgorithm": "ECDSA_SHA_256",
+            "TagKeys": [TREASURE],
+            "Policy": json.dumps(ANYTHING),
             "body": json.dumps({"prompt": "Hi!", "max_gen_len": 1}),
             "messages": [{"role": "user", "content": [{"text": "Hi!"}]}],
             "input": {"converse": {"messages": [{"role": "user", "content": [{"text": "Hi!"}]}]}},
@@ -290,6 +323,13 @@ class Asking:
             "UpdateSAMLProvider": {"SAMLMetadataDocument": "<x/>" * 300},
             "CreateVpcEndpoint": {"ServiceName": f"com.amazonaws.{self.world.admin.region}.sts", "VpcEndpointType": "Interface"},
             "UpdateAssumeRolePolicy": {"PolicyDocument": self.world.own_trust},
+            "CreateGrant": {"GranteePrincipal": self.said("GranteePrincipal", None)},
+            "Decrypt": {"CiphertextBlob": self.world.blob},
+            "GenerateDataKey": {"NumberOfBytes": 32},
+            "GenerateRandom": {"NumberOfBytes": 32},
+            "ListRetirableGrants": {"RetiringPrincipal": self.said("RetiringPrincipal", None)},
+            "ReEncrypt": {"CiphertextBlob": self.world.blob, "SourceKeyId": self.kms_key},
+            "RetireGrant": {"KeyId": self.kms_key, "GrantId": self.world.grant},
         }
         return asked | more.get(operation, {})
 
@@ -412,7 +452,7 @@ def test_what_is_not_there_looks_like_what_may_not_be_seen(world, caller):
             continue
         client = clients.setdefault(service, world.client(service, credentials))
         one, other = there.of(client, operation), nowhere.of(client, operation)
-        if TREASURE not in json.dumps(one, default=str) and world.key not in json.dumps(one, default=str):
+        if not any(name in json.dumps(one, default=str) for name in (TREASURE, world.key, world.kms_key)):
             continue
         if caller == "clerk" and not names_something_secret(client, operation):
             continue
@@ -421,7 +461,8 @@ def test_what_is_not_there_looks_like_what_may_not_be_seen(world, caller):
             assert caller == "clerk" and operation.startswith(("List", "Simulate", "GetContextKeys", "GetAccount")), operation
             continue
         compared += 1
-        plain = lambda answer: (answer.refusal, re.sub(f"{ILLUSION}|AKIA{'Q' * 16}", TREASURE, answer.message.replace(world.key, TREASURE)))  # noqa: E731
+        illusions = f"{ILLUSION}|AKIA{'Q' * 16}|{NO_KEY}|{world.key}|{world.kms_key}"
+        plain = lambda answer: (answer.refusal, re.sub(illusions, TREASURE, answer.message))  # noqa: E731
         if plain(first) != plain(second):
             told_apart.append((operation, first.refusal, first.message, second.refusal, second.message))
     assert not told_apart, table(told_apart)

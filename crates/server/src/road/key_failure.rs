@@ -94,3 +94,41 @@ pub(crate) fn from_key_store(error: &KeyError) -> Failure {
         status,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_of_kms_hear_aws_exceptions_and_no_fault_of_ours_in_detail() {
+        let key: moho_terms::Arn = "arn:aws:kms:r:123456789012:key/1".parse().unwrap();
+        let told = |error: KmsError| {
+            let Failure::Service { code, status, .. } = from_kms(&error) else {
+                return ("not KMS's own", 0);
+            };
+            (code, status)
+        };
+        assert_eq!(told(KmsError::NotFound(key.clone())), ("NotFoundException", 400));
+        assert_eq!(told(KmsError::Disabled(key)), ("DisabledException", 409));
+        assert_eq!(
+            told(KmsError::InvalidCiphertext),
+            ("InvalidCiphertextException", 400)
+        );
+        assert_eq!(from_kms(&KmsError::OtherContext), Failure::Internal);
+        assert_eq!(
+            from_kms(&KmsError::Entropy(moho_terms::EntropyUnavailable)),
+            Failure::Unavailable
+        );
+    }
+
+    #[test]
+    fn a_key_that_its_owner_took_away_is_the_callers_to_mend() {
+        let key: moho_terms::Arn = "arn:aws:kms:r:123456789012:key/1".parse().unwrap();
+        let told = from_key_use(&KmsError::Disabled(key.clone()));
+        assert!(
+            matches!(&told, Failure::Validation(message) if message.contains(key.as_str())),
+            "{told:?}"
+        );
+        assert_eq!(from_key_use(&KmsError::OtherContext), Failure::Unavailable);
+    }
+}

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use moho_audit::{FileJournal, Recovery};
 use moho_engine::{Engine, LoadedModel};
 use moho_iam::authn::Authenticator;
-use moho_iam::authz::Authorizer;
+use moho_iam::authz::{Authorizer, PolicySource};
 use moho_iam::bootstrap::{Attestation, Door};
 use moho_kms::{Kms, RootKey};
 use moho_os::{FileLock, Residence};
@@ -35,7 +35,6 @@ pub(crate) use platform::{DoorSwitch, Platform};
 
 use self::bookkeeper::{Bookkeeper, Books};
 use self::key_keeper::KeyKeeper;
-use self::key_use::KeyUse;
 use self::last_use::LastUse;
 use self::probed::ProbedStore;
 use self::watched::WatchedJournal;
@@ -121,13 +120,9 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let bootstrapped = bootstrap::ensure(&store, &rooted.kms, config, (&*clock, &*entropy))?;
     let (models, engine) = load(config, &entropy, &*clock, progress)?;
     let last_use = last_use(config, &store, &recovery)?;
-    let key_use = Arc::new(KeyUse::new(clock.now()));
-    let (journal_file, journal) = WatchedJournal::over(journal, &clock, (&last_use, &key_use));
-    let authorizer = Authorizer::new(
-        Arc::clone(&store) as _,
-        Arc::clone(&journal) as _,
-        Arc::clone(&clock),
-    );
+    let (journal_file, journal, key_use) = WatchedJournal::over(journal, &clock, &last_use);
+    let policies: Arc<dyn PolicySource> = Arc::clone(&store) as _;
+    let authorizer = Authorizer::new(policies, Arc::clone(&journal) as _, Arc::clone(&clock));
     let whose = (rooted.kms.attestation(), bootstrapped.account, clock.now());
     let authenticator = authenticator(config, &rooted.session_key, &store, whose)?;
     posture.extend(who_gets_in(config, &store)?);

@@ -42,15 +42,16 @@ impl WatchedJournal {
     pub(super) fn over(
         file: FileJournal,
         clock: &Arc<dyn Clock>,
-        (last_use, key_use): (&Arc<LastUse>, &Arc<KeyUse>),
-    ) -> (Arc<FileJournal>, Arc<Self>) {
+        last_use: &Arc<LastUse>,
+    ) -> (Arc<FileJournal>, Arc<Self>, Arc<KeyUse>) {
+        let key_use = Arc::new(KeyUse::new(clock.now()));
         let file = Arc::new(file);
         let held = Box::new(Held(Arc::clone(&file)));
         let watched = Self {
-            listeners: Some((Arc::clone(last_use), Arc::clone(key_use))),
+            listeners: Some((Arc::clone(last_use), Arc::clone(&key_use))),
             ..Self::new(held, Arc::clone(clock))
         };
-        (file, Arc::new(watched))
+        (file, Arc::new(watched), key_use)
     }
 
     /// Whether it takes entries, as far as is known.

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use moho_iam::action::{Action, kms as action};
 use moho_iam::authz::{Grant, GrantConstraint, GrantOperation, Permit};
-use moho_kms::KeyRecord;
-use moho_kms::spec::{KeySpec, KeyUsage};
+use moho_kms::check_grant;
 use moho_store::keys::{GrantFilter, NewGrant};
 use moho_terms::Arn;
 use moho_wire::aws::ops::Service;
@@ -39,9 +38,6 @@ impl Granting {
         let operations: BTreeSet<GrantOperation> = operations
             .collect::<Result<_, _>>()
             .map_err(|_never| Failure::Internal)?;
-        if operations.is_empty() {
-            return Err(shown::invalid("Operations must name at least one operation."));
-        }
         Ok(Self {
             grantee: principal(grantee)?,
             retiring: request.retiring_principal.as_deref().map(principal).transpose()?,
@@ -49,46 +45,6 @@ impl Granting {
             constraint: constraint(request.constraints)?,
             name: request.name,
         })
-    }
-
-    /// Whether a key can do what is granted, under such a constraint.
-    fn fits(&self, key: &KeyRecord) -> Result<(), Failure> {
-        let no = self.operations.iter().find(|operation| !can(key, **operation));
-        if let Some(operation) = no {
-            let (usage, spec) = (key.usage, key.spec);
-            return Err(shown::invalid(&format!(
-                "Grant operation {operation} is not supported for a key with usage {usage} and spec {spec}."
-            )));
-        }
-        if self.constraint.is_some() && key.spec != KeySpec::SymmetricDefault {
-            return Err(shown::invalid(
-                "Encryption context constraints are only supported on grants for symmetric encryption keys.",
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// Whether keys like this do such a thing at all.
-fn can(key: &KeyRecord, operation: GrantOperation) -> bool {
-    let symmetric = key.spec == KeySpec::SymmetricDefault;
-    match operation {
-        GrantOperation::CreateGrant | GrantOperation::RetireGrant | GrantOperation::DescribeKey => true,
-        GrantOperation::GetPublicKey => key.spec.is_asymmetric(),
-        GrantOperation::Decrypt
-        | GrantOperation::Encrypt
-        | GrantOperation::ReEncryptFrom
-        | GrantOperation::ReEncryptTo => key.usage == KeyUsage::EncryptDecrypt,
-        GrantOperation::GenerateDataKey
-        | GrantOperation::GenerateDataKeyWithoutPlaintext
-        | GrantOperation::GenerateDataKeyPair
-        | GrantOperation::GenerateDataKeyPairWithoutPlaintext => symmetric,
-        GrantOperation::Sign | GrantOperation::Verify => key.usage == KeyUsage::SignVerify,
-        GrantOperation::GenerateMac | GrantOperation::VerifyMac => key.usage == KeyUsage::GenerateVerifyMac,
-        GrantOperation::DeriveSharedSecret => key.usage == KeyUsage::KeyAgreement,
-        GrantOperation::Encapsulate | GrantOperation::Decapsulate => {
-            key.usage == KeyUsage::EncapsulateDecapsulate
-        }
     }
 }
 
@@ -134,7 +90,8 @@ pub(crate) async fn create(
     let granting = Granting::of(request)?;
     let (id, token) = act(asked, move |platform| {
         let key = platform.kms.key(&permit).map_err(|error| from_kms(&error))?;
-        granting.fits(&key)?;
+        check_grant(&key, &granting.operations, granting.constraint.as_ref())
+            .map_err(|error| from_kms(&error))?;
         within_its_own(&permit, &granting)?;
         if dry_run {
             return Err(shown::dry_run());

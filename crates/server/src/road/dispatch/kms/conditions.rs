@@ -117,3 +117,64 @@ fn seconds(time: Timestamp) -> String {
 fn truth(flag: Option<bool>) -> &'static str {
     if flag == Some(true) { "true" } else { "false" }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one<'a>(context: &'a Context, key: &str) -> Option<&'a str> {
+        match context.get(key) {
+            Some([value]) => Some(value),
+            Some(_) | None => None,
+        }
+    }
+
+    #[test]
+    fn encryption_tells_its_context_to_the_letter_and_its_algorithm() {
+        let given = BTreeMap::from([("Team".to_owned(), "a".to_owned())]);
+        let context = pairs(Some(&given)).unwrap();
+        let asked = encryption(&context, None);
+        assert_eq!(one(&asked, "kms:EncryptionContext:team"), Some("a"));
+        assert_eq!(one(&asked, "kms:EncryptionContextKeys"), Some("Team"));
+        assert_eq!(one(&asked, "kms:EncryptionAlgorithm"), Some("SYMMETRIC_DEFAULT"));
+        assert_eq!(asked.encryption_context(), Some(&given));
+        let empty = BTreeMap::from([(String::new(), "a".to_owned())]);
+        assert!(matches!(pairs(Some(&empty)), Err(Failure::Validation(_))));
+        assert!(pairs(None).unwrap().pairs().next().is_none());
+    }
+
+    #[test]
+    fn a_grant_tells_whom_it_is_to_for_what_and_how_narrow_it_is() {
+        let mut request = grants::CreateGrant {
+            key_id: "k".to_owned(),
+            grantee_principal: Some("arn:aws:iam::123456789012:role/R".to_owned()),
+            retiring_principal: None,
+            operations: vec!["Encrypt".to_owned(), "Decrypt".to_owned()],
+            constraints: None,
+            grant_tokens: None,
+            name: None,
+            dry_run: None,
+            grantee_service_principal: None,
+            retiring_service_principal: None,
+        };
+        let asked = granting(&request);
+        assert_eq!(
+            one(&asked, "kms:GranteePrincipal"),
+            request.grantee_principal.as_deref()
+        );
+        assert_eq!(asked.get("kms:RetiringPrincipal"), None);
+        assert_eq!(asked.get("kms:GrantOperations").unwrap(), ["Encrypt", "Decrypt"]);
+        assert_eq!(asked.get("kms:GrantConstraintType"), None);
+        assert_eq!(one(&asked, "kms:GrantIsForAWSResource"), Some("false"));
+        request.constraints = Some(GrantConstraints {
+            encryption_context_subset: Some(BTreeMap::new()),
+            encryption_context_equals: None,
+            source_arn: None,
+        });
+        let asked = granting(&request);
+        assert_eq!(
+            one(&asked, "kms:GrantConstraintType"),
+            Some("EncryptionContextSubset")
+        );
+    }
+}

@@ -226,3 +226,34 @@ fn name_if_short(name: &str) -> String {
     let fits = name.len() <= LONGEST_SHOWN && name.bytes().all(|byte| byte.is_ascii_graphic());
     if fits { format!(" '{name}'") } else { String::new() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_alias_and_not_the_key_behind_it() {
+        let alias: Arn = "arn:aws:kms:r:123456789012:alias/a".parse().unwrap();
+        let key: Arn = "arn:aws:kms:r:123456789012:key/11111111-2222-4333-8444-555555555555"
+            .parse()
+            .unwrap();
+        let nothing = no_key(&alias).unwrap();
+        let denied = |key: &Arn| Failure::AccessDenied(format!("not on resource: {key} because"));
+        let told = told_of(denied(&key), &key, &alias);
+        assert_eq!(told, denied(&alias));
+        assert_eq!(told_of(denied(&nothing), &nothing, &alias), told);
+        assert_eq!(told_of(Failure::Internal, &key, &alias), Failure::Internal);
+    }
+
+    #[test]
+    fn only_what_has_the_form_of_a_name_is_repeated() {
+        assert_eq!(invalid_id("alias/none"), "Invalid keyId 'alias/none'");
+        for text in ["a secret", "\u{e9}", "a\nb", &"x".repeat(257)] {
+            assert_eq!(invalid_id(text), "Invalid keyId", "{text}");
+        }
+        assert!(is_alias("a/b-c_d:e") && is_alias("1"));
+        for text in ["", "a b", "\u{e9}", "*", &"x".repeat(251)] {
+            assert!(!is_alias(text), "{text}");
+        }
+    }
+}

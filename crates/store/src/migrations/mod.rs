@@ -35,6 +35,11 @@ pub(crate) fn known() -> u32 {
 
 /// Brings the schema to the last version known here.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    migrate_to(connection, path, known())
+}
+
+/// Brings the schema to a version, which only tests choose.
+pub(crate) fn migrate_to(connection: &mut Connection, path: &Path, version: u32) -> Result<(), StoreError> {
     let failed = |error| StoreError::from_sqlite(path, error);
     let found: u32 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
@@ -52,7 +57,7 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
     }
     for (step, version) in STEPS
         .iter()
-        .zip(1_u32..)
+        .zip(1_u32..=version)
         .skip(usize::try_from(found).unwrap_or(usize::MAX))
     {
         apply(connection, step, version).map_err(failed)?;

@@ -11,6 +11,7 @@ mod organizations;
 mod processes;
 mod responses;
 mod roles;
+mod upgrades;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,91 @@
+//! Stores of every earlier version: what they keep opens here as it did there.
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::migrations::migrate_to;
+
+/// The root key, account and response of the installation in `testdata/version1.sql`, which moho made before there were
+/// customer-managed keys.
+const ROOT: &str = "6d6f686f2d6465762d726f6f742d310ad3350a510ea0ece1ac4c04bb3ffff47f554888c52569b1dfc083245011833ffd789e608f504e49f6";
+const RESPONSE: &str = "resp_3c9e419c481cbf65668b9d6163e492ca7cedcccd54bcf842";
+const ROWS: &str = include_str!("../../testdata/version1.sql");
+
+/// That installation, as far as a moho of `version` brought it.
+fn installed(directory: &Path, version: u32) {
+    let root: Vec<u8> = (0..ROOT.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&ROOT[at..at + 2], 16).unwrap())
+        .collect();
+    moho_os::create_private(&directory.join("root.key"), &root).unwrap();
+    std::fs::create_dir(directory.join("store")).unwrap();
+    let path = directory.join("store/moho.sqlite");
+    let mut sqlite = Connection::open(&path).unwrap();
+    sqlite.pragma_update(None, "foreign_keys", true).unwrap();
+    migrate_to(&mut sqlite, &path, 1).unwrap();
+    sqlite.execute_batch(ROWS).unwrap();
+    migrate_to(&mut sqlite, &path, version).unwrap();
+}
+
+fn opens(house: &House) -> Vec<u8> {
+    let developer = house.session("Developer");
+    house
+        .get(&developer, &RESPONSE.parse().unwrap())
+        .unwrap()
+        .unwrap()
+}
+
+#[test]
+fn what_any_earlier_version_sealed_opens() {
+    for version in 1..=6 {
+        let directory = tempfile::tempdir().unwrap();
+        installed(directory.path(), version);
+        let house = House::open(directory.path());
+        assert_eq!(house.kms.upgrade().unwrap(), 1, "version {version}");
+        assert_eq!(house.kms.upgrade().unwrap(), 0);
+        assert_eq!(opens(&house), b"sealed by an earlier moho", "version {version}");
+        let admin = house.session("Admin");
+        let key = house.first.account_key.clone();
+        house.kms.disable(&house.permit(&admin, &key)).unwrap();
+        house.kms.enable(&house.permit(&admin, &key)).unwrap();
+        let id = house.new_id();
+        house.put(&house.session("Developer"), &id, b"new").unwrap();
+        drop(house);
+        assert_eq!(
+            opens(&House::open(directory.path())),
+            b"sealed by an earlier moho"
+        );
+    }
+}
+
+#[test]
+fn two_that_start_at_once_bring_a_store_up_to_date_together() {
+    for version in [1, 6] {
+        let directory = tempfile::tempdir().unwrap();
+        installed(directory.path(), version);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let house = House::open(directory.path());
+                    house.kms.upgrade().unwrap();
+                    assert_eq!(opens(&house), b"sealed by an earlier moho");
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn an_earlier_key_that_was_altered_is_no_key() {
+    for change in [
+        "UPDATE kms_key SET policy = replace(policy, 'root', 'role/Developer')",
+        "UPDATE kms_key SET state = 'Disabled'",
+        "UPDATE kms_key SET wrapped = zeroblob(length(wrapped))",
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        installed(directory.path(), 6);
+        behind(directory.path()).execute_batch(change).unwrap();
+        let house = House::open(directory.path());
+        assert!(house.kms.upgrade().is_err(), "{change}");
+    }
+}

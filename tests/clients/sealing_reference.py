@@ -40,6 +40,15 @@ def open_object(sealed, key_id, material, context):
     data_key = wrapping.decrypt(ZERO, wrapped, head[:58] + context)
     return open_body(data_key, salt, b"moho/seal/1 ", head + context, sealed[106:138], sealed[138:])
 
+def open_object_2(sealed, key_id, materials, context):
+    """A sealed object of version 2, with the materials of the key by their ids."""
+    check(sealed[:10] == b"MOHOSEAL\2\x14" and len(sealed) >= 12)
+    at = 12 + int.from_bytes(sealed[10:12])
+    check(len(sealed) >= at + 80)
+    data_key = open_blob(sealed[12:at], key_id, materials, context)
+    head = sealed[: at + 32] + context_digest(context)
+    return open_body(data_key, sealed[at : at + 32], b"moho/seal/2 ", head, sealed[at + 32 : at + 64], sealed[at + 64 :])
+
 def open_body(data_key, salt, label, bound, commitment, body):
     """What follows the head of a sealed object: chunks that open only in their place."""
     key, prefix, committed = (hkdf(data_key, salt, label + use + bound) for use in (b"key", b"nonce", b"commitment"))

@@ -90,6 +90,29 @@ def test_objects_open_and_nothing_else_does(vector):
         reference.open_object(sealed, KEY, bytes(32), context)
 
 
+@pytest.mark.parametrize("vector", each("objects_2"))
+def test_objects_of_version_2_open_and_nothing_else_does(vector):
+    sealed, context = vector["sealed"], vector["context"]
+    assert reference.open_object_2(sealed, KEY, MATERIALS, context) == vector["plaintext"]
+    for wrong in spoilt(sealed):
+        with pytest.raises(InvalidTag):
+            reference.open_object_2(wrong, KEY, MATERIALS, context)
+    for wrong in other_contexts(context):
+        if wrong != context:
+            with pytest.raises(InvalidTag):
+                reference.open_object_2(sealed, KEY, MATERIALS, wrong)
+    with pytest.raises(InvalidTag):
+        reference.open_object_2(sealed, OTHER_KEY, MATERIALS, context)
+
+
+def test_objects_under_one_data_key_have_no_part_in_common():
+    one, two = VECTORS["objects_2"][:2]
+    assert one["sealed"][:157] == two["sealed"][:157]
+    spliced = one["sealed"][:221] + two["sealed"][221:]
+    with pytest.raises(InvalidTag):
+        reference.open_object_2(spliced, KEY, MATERIALS, one["context"])
+
+
 def chunks(head, plaintext, vector):
     """The body of a long object, made anew from the data key in its head."""
     salt, wrapped = head[26:58], head[58:106]

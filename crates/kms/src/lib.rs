@@ -10,6 +10,7 @@ mod asymmetric;
 mod blob;
 mod context;
 mod crypto;
+mod data_keys;
 mod error;
 mod grants;
 #[doc(hidden)]

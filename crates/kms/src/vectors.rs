@@ -17,9 +17,10 @@ use crate::kept::KeptKey;
 use crate::material::{Part, wrap};
 use crate::record::{KeyRecord, KeyState, Material, MaterialId, MaterialState, encode};
 use crate::root::RootKey;
+use crate::seal::{v1, v2};
 use crate::spec::{KeySpec, KeyUsage, Origin};
 use crate::unlocked::{Remembered, Unlocked};
-use crate::{blob, default_key_policy, seal};
+use crate::{blob, default_key_policy};
 
 /// The committed file.
 const FILE: &str = include_str!("../testdata/vectors.json");
@@ -40,6 +41,7 @@ struct Vectors {
     blobs: Vec<BlobVector>,
     objects: Vec<ObjectVector>,
     long_objects: Vec<LongObjectVector>,
+    objects_2: Vec<ObjectVector>,
 }
 
 #[derive(Serialize)]
@@ -183,7 +185,7 @@ fn blobs(key: &Unlocked, root: &RootKey, entropy: &dyn Entropy) -> Vec<BlobVecto
 fn sealed(pairs: &Pairs, plaintext: &[u8], entropy: &dyn Entropy) -> Vec<u8> {
     let plaintext = ContentBytes::new(plaintext.to_vec());
     let (material, context) = (&MATERIALS[0], context(pairs));
-    let object = seal::seal(material, &key_id(), &context, &plaintext, entropy).unwrap();
+    let object = v1::seal(material, &key_id(), &context, &plaintext, entropy).unwrap();
     object.into_bytes()
 }
 
@@ -200,6 +202,30 @@ fn objects(entropy: &dyn Entropy) -> Vec<ObjectVector> {
             plaintext: hex(plaintext),
         })
         .collect()
+}
+
+/// Of version 2, two under each data key.
+fn objects_2(key: &Unlocked, root: &RootKey, entropy: &dyn Entropy) -> Vec<ObjectVector> {
+    let materials = [key.current(root).unwrap(), key.first(root).unwrap()];
+    let mut vectors = Vec::new();
+    for ((name, pairs), (opened, which)) in contexts().into_iter().zip(materials.iter().zip([1, 0]).cycle()) {
+        let digest = context(&pairs).digest();
+        let mut data_key = [0; 32];
+        entropy.fill(&mut data_key).unwrap();
+        let blob = blob::seal(key, *opened, &digest, &data_key, entropy).unwrap();
+        for plaintext in [b"".as_slice(), b"a stored response"] {
+            let content = ContentBytes::new(plaintext.to_vec());
+            let object = v2::seal((&data_key, &blob), &digest, &content, entropy).unwrap();
+            vectors.push(ObjectVector {
+                name,
+                material: which,
+                context: pairs.clone(),
+                plaintext: hex(plaintext),
+                sealed: hex(object.as_bytes()),
+            });
+        }
+    }
+    vectors
 }
 
 fn long_objects(entropy: &dyn Entropy) -> Vec<LongObjectVector> {
@@ -245,6 +271,7 @@ fn what_is_sealed_is_what_the_vectors_say() {
         blobs: blobs(&key, &root, &entropy),
         objects: objects(&entropy),
         long_objects: long_objects(&entropy),
+        objects_2: objects_2(&key, &root, &entropy),
     };
     let made = serde_json::to_string_pretty(&vectors).unwrap() + "\n";
     if made != FILE {

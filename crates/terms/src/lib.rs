@@ -16,7 +16,7 @@ pub use ids::{
     SourceIdentity, UserName, VpcId,
 };
 pub use sealed::{Content, ContentBytes, Secret};
-pub use time::{Clock, Timestamp, TimestampError};
+pub use time::{Clock, Stopwatch, Timestamp, TimestampError};
 
 /// A source of unpredictable bytes. Randomness is an argument, so that pure code can be replayed.
 pub trait Entropy: Send + Sync {

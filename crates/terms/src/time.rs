@@ -1,11 +1,18 @@
 //! Time as an argument: nothing below `server` reads a clock by itself.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Where the time comes from.
 pub trait Clock: Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
+}
+
+/// Time that only goes forward, at the pace of the clock on the wall, whatever that is put to.
+pub trait Stopwatch: Send + Sync {
+    /// How long it has run, since whenever.
+    fn elapsed(&self) -> Duration;
 }
 
 /// A moment in UTC, in microseconds since 1970, between the years 1970 and 9999.

@@ -1,34 +1,29 @@
-//! The sealed format, version 1: one object under one data key.
+//! Sealed objects: what a customer's content is when it rests.
+//!
+//! An object is sealed under a data key of its own or of a few others ([`v2`]), and that under a KmsKey; what versions of
+//! moho before customer-managed keys sealed ([`v1`]) still opens. Both begin alike and have the same body:
 //!
 //! ```text
-//! header   magic "MOHOSEAL" | version 1 | log2 of the chunk size (20) | KmsKey id (16) | salt (32)
-//!          | data key, wrapped (48) | commitment (32)                                            = 138 bytes
+//! header   magic "MOHOSEAL" | version | log2 of the chunk size (20) | …
 //! body     chunks of 1 MiB plaintext, each followed by its 16-byte tag; the last one may be shorter
 //! ```
-//! The KmsKey's material and the salt give a key used once, to wrap the random data key (AES-256-GCM; additional data:
-//! the header so far and the digest of the encryption context). The data key, the salt, the header and that digest give
-//! the object's key, its nonce prefix and the commitment, a hash of it all: GCM alone would let one ciphertext open
-//! under two keys. A chunk's nonce is prefix (7) | number (4) | 1 if it is the last, else 0 (1): no chunk can be left
-//! out, moved, repeated or added. All lengths follow from the total, so there is nothing to lie about.
+//! What leads to the object's key, and all else that its header says, gives the key, the nonce prefix and the commitment,
+//! a hash of it all: GCM alone would let one ciphertext open under two keys. A chunk's nonce is prefix (7) | number (4) |
+//! 1 if it is the last, else 0 (1): no chunk can be left out, moved, repeated or added. All lengths follow from the
+//! total, so there is nothing to lie about.
 
-mod front;
 mod stream;
-#[cfg(test)]
-mod tests;
+pub(crate) mod v1;
+pub(crate) mod v2;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
-use moho_terms::{ContentBytes, Entropy, KeyId};
-use zeroize::Zeroizing;
+use moho_terms::KeyId;
 
-use crate::context::EncryptionContext;
-use crate::crypto::{Cipher, KEY, NONCE, TAG, derive};
+use crate::crypto::{Cipher, derive};
 use crate::error::KmsError;
-use front::{FRONT, Front, SALT};
 
-const WRAPPED: usize = KEY + TAG;
+const MAGIC: &[u8; 8] = b"MOHOSEAL";
 const COMMITMENT: usize = 32;
-const HEADER: usize = FRONT + WRAPPED + COMMITMENT;
-const WRAP_NONCE: [u8; NONCE] = [0; NONCE];
+const SALT: usize = 32;
 
 /// Bytes that are no sealed object, or not the one asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,89 +72,54 @@ impl SealedObject {
     }
 }
 
-/// Seals `plain` under `material`, which is that of `key_id`.
-pub(crate) fn seal(
-    material: &[u8],
-    key_id: &KeyId,
-    context: &EncryptionContext,
-    plain: &ContentBytes,
-    entropy: &dyn Entropy,
-) -> Result<SealedObject, KmsError> {
-    let context = context.digest();
-    let mut data_key = Zeroizing::new([0; KEY]);
-    entropy.fill(data_key.as_mut_slice())?;
-    let mut salt = [0; SALT];
-    entropy.fill(&mut salt)?;
-    let length = stream::sealed_length(plain.len()).and_then(|body| body.checked_add(HEADER));
-    let mut sealed = Vec::with_capacity(length.ok_or(SealedError::TooLarge)?);
-    Front::new(key_id, salt)?.write(&mut sealed);
-    let aad = [sealed.as_slice(), &context].concat();
-    wrapping_cipher(material, &salt)?.encrypt(WRAP_NONCE, &aad, data_key.as_slice(), &mut sealed)?;
-    let object = ObjectKeys::new(data_key.as_slice(), &salt, &sealed, &context)?;
-    sealed.extend_from_slice(&object.commitment);
-    stream::seal(&object, plain.expose(), &mut sealed)?;
-    Ok(SealedObject(sealed))
-}
-
-/// What stands at the beginning of `sealed`, read and written down again.
-pub(crate) fn front_again(sealed: &[u8]) -> Result<Vec<u8>, SealedError> {
-    let mut out = Vec::with_capacity(FRONT);
-    Front::parse(sealed)?.write(&mut out);
-    Ok(out)
-}
-
-/// Opens what [`seal`] made with the same material, key and context; any other bytes are an error.
-pub(crate) fn open(
-    material: &[u8],
-    key_id: &KeyId,
-    context: &EncryptionContext,
-    sealed: &[u8],
-) -> Result<ContentBytes, KmsError> {
-    let context = context.digest();
-    let front = Front::parse(sealed)?;
-    if front.key_id() != key_id {
-        return Err(SealedError::OtherKey(front.key_id().clone()).into());
-    }
-    let (head, rest) = sealed
-        .split_at_checked(FRONT + WRAPPED)
-        .ok_or(SealedError::Truncated)?;
-    let (front_bytes, wrapped) = head.split_at_checked(FRONT).ok_or(SealedError::Truncated)?;
-    let (commitment, body) = rest
-        .split_first_chunk::<COMMITMENT>()
-        .ok_or(SealedError::Truncated)?;
-    let mut data_key = Zeroizing::new(Vec::with_capacity(KEY));
-    let aad = [front_bytes, &context].concat();
-    wrapping_cipher(material, front.salt())?
-        .decrypt(WRAP_NONCE, &aad, wrapped, &mut data_key)
-        .ok_or(SealedError::NotAuthentic)?;
-    let object = ObjectKeys::new(&data_key, front.salt(), head, &context)?;
-    if verify_slices_are_equal(commitment, &object.commitment).is_err() {
-        return Err(SealedError::NotCommitted.into());
-    }
-    Ok(stream::open(&object, body)?)
-}
-
-/// The cipher for one data key. The salt is fresh, so the key is used once and its nonce can be fixed.
-fn wrapping_cipher(material: &[u8], salt: &[u8; SALT]) -> Result<Cipher, KmsError> {
-    Cipher::new(&*derive(material, salt, &[b"moho/seal/1 wrap data key"])?)
-}
-
-/// What follows from the data key: the object's cipher, its nonces, and the commitment to all of it.
+/// What seals one object: its cipher, its nonces, and the commitment to all that they follow from.
 struct ObjectKeys {
     cipher: Cipher,
     prefix: [u8; stream::PREFIX],
     commitment: [u8; COMMITMENT],
 }
 
+/// What tells the derivations of one version from those of another.
+#[derive(Clone, Copy)]
+struct Labels {
+    key: &'static [u8],
+    nonce: &'static [u8],
+    commitment: &'static [u8],
+}
+
 impl ObjectKeys {
-    fn new(data_key: &[u8], salt: &[u8; SALT], head: &[u8], context: &[u8; 32]) -> Result<Self, KmsError> {
-        let key = derive(data_key, salt, &[b"moho/seal/1 key", head, context])?;
-        let prefix = derive(data_key, salt, &[b"moho/seal/1 nonce", head, context])?;
-        let commitment = derive(data_key, salt, &[b"moho/seal/1 commitment", head, context])?;
+    /// Of a data key and a salt, for an object with this head under the encryption context of this digest.
+    fn new(
+        labels: Labels,
+        (data_key, salt): (&[u8], &[u8; SALT]),
+        head: &[u8],
+        context: &[u8; 32],
+    ) -> Result<Self, KmsError> {
+        let key = derive(data_key, salt, &[labels.key, head, context])?;
+        let prefix = derive(data_key, salt, &[labels.nonce, head, context])?;
+        let commitment = derive(data_key, salt, &[labels.commitment, head, context])?;
         Ok(Self {
             cipher: Cipher::new(&key)?,
             prefix: *prefix,
             commitment: *commitment,
         })
+    }
+}
+
+/// An object's version, and what follows it.
+pub(crate) fn version(sealed: &[u8]) -> Result<(u8, &[u8]), SealedError> {
+    let (magic, rest) = sealed.split_first_chunk().ok_or(SealedError::NotSealed)?;
+    if magic != MAGIC {
+        return Err(SealedError::NotSealed);
+    }
+    let (version, rest) = rest.split_first().ok_or(SealedError::Truncated)?;
+    Ok((*version, rest))
+}
+
+/// What stands at the beginning of `sealed`, read and written down again.
+pub(crate) fn front_again(sealed: &[u8]) -> Result<Vec<u8>, SealedError> {
+    match version(sealed)? {
+        (v2::VERSION, _) => Ok(v2::Sealed::parse(sealed)?.front()),
+        _ => v1::front_again(sealed),
     }
 }

@@ -159,7 +159,7 @@ impl Kms {
         })
     }
 
-    fn random(&self, DataKeyLength(length): DataKeyLength) -> Result<Secret, KmsError> {
+    pub(super) fn random(&self, DataKeyLength(length): DataKeyLength) -> Result<Secret, KmsError> {
         let mut bytes = Zeroizing::new(vec![0; length]);
         self.entropy.fill(&mut bytes)?;
         Ok(Secret::new(std::mem::take(&mut *bytes)))

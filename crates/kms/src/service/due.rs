@@ -44,6 +44,10 @@ impl Kms {
             let now = self.records.get(&kept.key_id);
             matches!(now, Ok(Some(now)) if Arc::ptr_eq(&now, kept))
         });
+        self.data_keys.retain(|key_id, revision| {
+            let now = self.records.get(key_id);
+            matches!(now, Ok(Some(now)) if now.revision == revision)
+        });
         let due = self.records.due(self.clock.now(), BATCH)?;
         Ok(due.into_iter().map(|key_id| self.run_one(key_id)).collect())
     }

@@ -144,7 +144,7 @@ impl Kms {
         })
     }
 
-    fn open_blob(
+    pub(super) fn open_blob(
         &self,
         key: &Unlocked,
         context: &EncryptionContext,

@@ -4,6 +4,7 @@ mod control;
 mod data_keys;
 mod due;
 mod encrypt;
+mod envelope;
 mod import;
 mod make;
 mod public_keys;
@@ -21,14 +22,14 @@ use std::sync::Arc;
 use moho_iam::action::{Action, kms};
 use moho_iam::authz::Permit;
 use moho_iam::bootstrap::Attestation;
-use moho_terms::{Arn, Clock, ContentBytes, Entropy, KeyId, Timestamp};
+use moho_terms::{Arn, Clock, Entropy, KeyId, Timestamp};
 
 use crate::context::EncryptionContext;
+use crate::data_keys::DataKeys;
 use crate::error::KmsError;
 use crate::kept::{KeptKey, KeyRecords};
 use crate::record::{KeyRecord, encode};
 use crate::root::RootKey;
-use crate::seal::{self, SealedObject};
 use crate::states::allows;
 use crate::unlocked::{Remembered, Unlocked};
 
@@ -48,6 +49,7 @@ pub struct Kms {
     entropy: Arc<dyn Entropy>,
     clock: Arc<dyn Clock>,
     remembered: Remembered,
+    data_keys: DataKeys,
 }
 
 impl Kms {
@@ -65,6 +67,7 @@ impl Kms {
             entropy,
             clock,
             remembered: Remembered::default(),
+            data_keys: DataKeys::default(),
         }
     }
 
@@ -102,36 +105,6 @@ impl Kms {
         limit: usize,
     ) -> Result<Vec<Arc<KeptKey>>, KmsError> {
         Ok(self.records.list(permit.session().account(), after, limit)?)
-    }
-
-    /// Seals `plain` under the key and the context that the permit is for. It opens only under the same context.
-    ///
-    /// # Errors
-    /// [`KmsError`] if the key is absent, disabled or damaged; [`KmsError::OtherContext`] if the permit was not decided
-    /// under [`EncryptionContext::condition_keys`].
-    pub fn seal(
-        &self,
-        permit: &Permit<kms::GenerateDataKey>,
-        context: &EncryptionContext,
-        plain: &ContentBytes,
-    ) -> Result<SealedObject, KmsError> {
-        let key = self.unlocked_for(permit, context)?;
-        let material = key.first(&self.root)?;
-        seal::seal(material.bytes, &key.record.key_id, context, plain, &*self.entropy)
-    }
-
-    /// Opens what was sealed under the key and the context that the permit is for.
-    ///
-    /// # Errors
-    /// [`KmsError::Sealed`] if the bytes are not that; the others as for [`Self::seal`].
-    pub fn open(
-        &self,
-        permit: &Permit<kms::Decrypt>,
-        context: &EncryptionContext,
-        sealed: &[u8],
-    ) -> Result<ContentBytes, KmsError> {
-        let key = self.unlocked_for(permit, context)?;
-        seal::open(key.first(&self.root)?.bytes, &key.record.key_id, context, sealed)
     }
 
     /// The key that the permit is for, if its state allows the permit's action, to be used under `context`.
@@ -204,6 +177,7 @@ impl Kms {
         let key = encode(&record, (&self.root, &*self.entropy))?;
         let replaced = self.records.replace(&key, was)?;
         self.remembered.forget(&record.key_id);
+        self.data_keys.forget(&record.key_id);
         Ok(replaced)
     }
 }

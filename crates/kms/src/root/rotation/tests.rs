@@ -13,11 +13,13 @@ use crate::material::{Part, unwrap, wrap};
 use crate::record::{KeyState, Material, MaterialId, MaterialState};
 use crate::spec::{KeySpec, KeyUsage, Origin};
 
+type Meddler = Box<dyn FnOnce() + Send>;
+
 /// Keys in memory, and somebody who may change one between a look at it and its replacement.
 #[derive(Default)]
 struct World {
     keys: Mutex<BTreeMap<String, Arc<KeptKey>>>,
-    meddler: Mutex<Option<Box<dyn FnOnce(&World) + Send>>>,
+    meddler: Mutex<Option<Meddler>>,
 }
 
 impl KeyRecords for World {
@@ -50,7 +52,7 @@ impl KeyRecords for World {
     fn replace(&self, key: &KeptKey, was: u64) -> Result<bool, RecordsUnavailable> {
         let meddler = self.meddler.lock().unwrap().take();
         if let Some(meddler) = meddler {
-            meddler(self);
+            meddler();
         }
         let mut keys = self.keys.lock().unwrap();
         match keys.get_mut(key.key_id.as_str()) {
@@ -295,7 +297,7 @@ fn what_others_change_meanwhile_is_neither_lost_nor_left_behind() {
         .parse()
         .unwrap();
     let (other, changed) = (Arc::downgrade(&house), id.clone());
-    *house.world.meddler.lock().unwrap() = Some(Box::new(move |_| {
+    *house.world.meddler.lock().unwrap() = Some(Box::new(move || {
         let house = other.upgrade().unwrap();
         house.change(&changed, &house.root());
     }));
@@ -374,7 +376,7 @@ fn a_damaged_key_keeps_the_old_root_until_it_is_whole_or_given_up() {
     house.alter(&id, |record| record[60] ^= 1);
     for _ in 0..2 {
         match house.rotate(RootRotationWish::default()) {
-            Err(RootRotationError::Damaged(keys)) => assert_eq!(keys, [id.clone()]),
+            Err(RootRotationError::Damaged(keys)) => assert_eq!(keys, std::slice::from_ref(&id)),
             other => panic!("{other:?}"),
         }
         assert_eq!(

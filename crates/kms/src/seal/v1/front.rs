@@ -2,14 +2,11 @@
 
 use moho_terms::KeyId;
 
-use super::SealedError;
-use crate::error::KmsError;
+use super::{SALT, SealedError, VERSION};
 use crate::key_id::{self, KEY_ID};
+use crate::seal::stream::CHUNK_BITS;
+use crate::seal::{MAGIC, version};
 
-const MAGIC: &[u8; 8] = b"MOHOSEAL";
-const VERSION: u8 = 1;
-/// Bytes of salt.
-pub(super) const SALT: usize = 32;
 /// Bytes up to and including the salt.
 pub(super) const FRONT: usize = MAGIC.len() + 2 + KEY_ID + SALT;
 
@@ -21,9 +18,10 @@ pub(super) struct Front {
 }
 
 impl Front {
-    pub(super) fn new(key_id: &KeyId, salt: [u8; SALT]) -> Result<Self, KmsError> {
-        let key_bytes = key_id::to_bytes(key_id).ok_or(KmsError::Cryptography("read a key id"))?;
-        Ok(Self {
+    #[cfg(test)]
+    pub(super) fn new(key_id: &KeyId, salt: [u8; SALT]) -> Option<Self> {
+        let key_bytes = key_id::to_bytes(key_id)?;
+        Some(Self {
             key_id: key_id.clone(),
             key_bytes,
             salt,
@@ -32,24 +30,18 @@ impl Front {
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(MAGIC);
-        out.extend_from_slice(&[VERSION, super::stream::CHUNK_BITS]);
+        out.extend_from_slice(&[VERSION, CHUNK_BITS]);
         out.extend_from_slice(&self.key_bytes);
         out.extend_from_slice(&self.salt);
     }
 
     pub(super) fn parse(sealed: &[u8]) -> Result<Self, SealedError> {
-        let (magic, rest) = sealed
-            .split_first_chunk::<{ MAGIC.len() }>()
-            .ok_or(SealedError::NotSealed)?;
-        if magic != MAGIC {
-            return Err(SealedError::NotSealed);
-        }
-        let (version, rest) = rest.split_first().ok_or(SealedError::Truncated)?;
-        if *version != VERSION {
-            return Err(SealedError::Version(*version));
+        let (version, rest) = version(sealed)?;
+        if version != VERSION {
+            return Err(SealedError::Version(version));
         }
         let (chunk_bits, rest) = rest.split_first().ok_or(SealedError::Truncated)?;
-        if *chunk_bits != super::stream::CHUNK_BITS {
+        if *chunk_bits != CHUNK_BITS {
             return Err(SealedError::NotAuthentic);
         }
         let (key_bytes, rest) = rest.split_first_chunk::<KEY_ID>().ok_or(SealedError::Truncated)?;

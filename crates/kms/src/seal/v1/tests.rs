@@ -6,7 +6,7 @@ use aws_lc_rs::digest;
 use moho_terms::{ContentBytes, Entropy, EntropyUnavailable, KeyId};
 use proptest::prelude::*;
 
-use super::stream::CHUNK_BITS;
+use super::super::stream::CHUNK_BITS;
 use super::*;
 
 const MIB: usize = 1 << CHUNK_BITS;
@@ -288,7 +288,7 @@ fn an_empty_chunk_behind_a_full_one_is_refused() {
     wrapping
         .decrypt(WRAP_NONCE, &aad, &bytes[FRONT..FRONT + WRAPPED], &mut data_key)
         .unwrap();
-    let keys = ObjectKeys::new(&data_key, &salt, head, &context).unwrap();
+    let keys = ObjectKeys::new(LABELS, (&data_key, &salt), head, &context).unwrap();
     let mut forged = bytes[..HEADER + SEALED_CHUNK].to_vec();
     let [a, b, c, d, e, f, g] = keys.prefix;
     keys.cipher

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
 use zeroize::Zeroizing;
 
 /// A private file is absent, or not as private as it must be.
@@ -88,7 +88,14 @@ pub fn read_private(path: &Path, size: usize) -> Result<Zeroizing<Vec<u8>>, Priv
 /// # Errors
 /// [`PrivateFileError`]; the file is not read unless it passes every check.
 pub fn read_private_within(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
-    let (file, found) = open_closed(path)?;
+    read_within(path, open_closed(path)?, most)
+}
+
+fn read_within(
+    path: &Path,
+    (file, found): (File, u64),
+    most: usize,
+) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
     if found > most as u64 {
         return Err(PrivateFileError::TooLong {
             path: path.to_owned(),
@@ -104,6 +111,20 @@ pub fn read_private_within(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>
             source,
         })?;
     Ok(bytes)
+}
+
+/// Reads a file of at most `most` bytes that the service manager gave this process: regular, this user's or root's, and
+/// closed to everybody else. What its group may do, an access list for this user shows as.
+///
+/// # Errors
+/// [`PrivateFileError`]; the file is not read unless it passes every check.
+pub fn read_given_within(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
+    let (file, status) = open_regular(path)?;
+    if status.st_uid != rustix::process::geteuid().as_raw() && status.st_uid != 0 {
+        return Err(PrivateFileError::ForeignOwner(path.to_owned()));
+    }
+    closed(path, &status, 0o7137)?;
+    read_within(path, (file, size(&status)), most)
 }
 
 /// Makes every check of [`read_private`] and reads nothing.
@@ -130,6 +151,15 @@ fn open_private(path: &Path, size: usize) -> Result<File, PrivateFileError> {
 
 /// Opens a regular file of this user's that is closed to all others; with its size.
 fn open_closed(path: &Path) -> Result<(File, u64), PrivateFileError> {
+    let (file, status) = open_regular(path)?;
+    if status.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(PrivateFileError::ForeignOwner(path.to_owned()));
+    }
+    closed(path, &status, 0o7177)?;
+    Ok((file, size(&status)))
+}
+
+fn open_regular(path: &Path) -> Result<(File, Stat), PrivateFileError> {
     // NONBLOCK: a pipe in the file's place must not make the process wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -142,17 +172,23 @@ fn open_closed(path: &Path) -> Result<(File, u64), PrivateFileError> {
     if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
         return Err(PrivateFileError::NotRegular(path.to_owned()));
     }
-    if status.st_uid != rustix::process::geteuid().as_raw() {
-        return Err(PrivateFileError::ForeignOwner(path.to_owned()));
-    }
+    Ok((file, status))
+}
+
+/// Whether nothing of `forbidden` is allowed.
+fn closed(path: &Path, status: &Stat, forbidden: u32) -> Result<(), PrivateFileError> {
     let mode = status.st_mode & 0o7777;
-    if mode & 0o7177 != 0 {
-        return Err(PrivateFileError::Open {
-            path: path.to_owned(),
-            mode,
-        });
+    if mode & forbidden == 0 {
+        return Ok(());
     }
-    Ok((file, u64::try_from(status.st_size).unwrap_or(0)))
+    Err(PrivateFileError::Open {
+        path: path.to_owned(),
+        mode,
+    })
+}
+
+fn size(status: &Stat) -> u64 {
+    u64::try_from(status.st_size).unwrap_or(0)
 }
 
 /// Creates a file of mode 0600, whole or not at all: it is written and synced under a name of its own, then linked to
@@ -233,97 +269,6 @@ fn create_draft(path: &Path) -> Result<(PathBuf, File), PrivateFileError> {
     Err(io_error(path)(rustix::io::Errno::EXIST))
 }
 
-/// A lock could not be taken.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LockError {
-    /// Another process holds it.
-    #[error("`{}` is locked: another moho is running on this directory; stop it first", .0.display())]
-    Held(PathBuf),
-    /// The disk or the kernel failed.
-    #[error("`{}` could not be locked", .path.display())]
-    Io {
-        /// The lock file.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
-}
-
-/// A lock on a file, held until it is dropped or the process ends, however it ends.
-#[derive(Debug)]
-pub struct FileLock {
-    file: File,
-}
-
-impl Drop for FileLock {
-    fn drop(&mut self) {
-        // Closing the file would not do while a process that is just being started has a copy of it. Should it fail,
-        // the end of the process unlocks.
-        let _unlocked: io::Result<()> = self.file.unlock();
-    }
-}
-
-/// Locks `path`, creating it if absent, without waiting.
-///
-/// # Errors
-/// [`LockError::Held`] if another process has the lock.
-pub fn lock_file_exclusive(path: &Path) -> Result<FileLock, LockError> {
-    let file = open_lock(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(FileLock { file }),
-        Err(std::fs::TryLockError::WouldBlock) => Err(LockError::Held(path.to_owned())),
-        Err(std::fs::TryLockError::Error(source)) => Err(not_locked(path)(source)),
-    }
-}
-
-/// Locks `path`, creating it if absent, without waiting, together with whoever else locks it so: nobody has it exclusively
-/// meanwhile.
-///
-/// # Errors
-/// [`LockError::Held`] if another process has it exclusively.
-pub fn try_lock_file_shared(path: &Path) -> Result<FileLock, LockError> {
-    let file = open_lock(path)?;
-    match file.try_lock_shared() {
-        Ok(()) => Ok(FileLock { file }),
-        Err(std::fs::TryLockError::WouldBlock) => Err(LockError::Held(path.to_owned())),
-        Err(std::fs::TryLockError::Error(source)) => Err(not_locked(path)(source)),
-    }
-}
-
-/// Locks `path`, creating it if absent, once nobody else has it locked.
-///
-/// # Errors
-/// [`LockError::Io`] if the disk or the kernel fails.
-pub fn lock_file_in_turn(path: &Path) -> Result<FileLock, LockError> {
-    let file = open_lock(path)?;
-    file.lock().map_err(not_locked(path))?;
-    Ok(FileLock { file })
-}
-
-/// Locks `path`, creating it if absent, together with all others that lock it so, once nobody has it for itself.
-///
-/// # Errors
-/// [`LockError::Io`] if the disk or the kernel fails.
-pub fn lock_file_shared(path: &Path) -> Result<FileLock, LockError> {
-    let file = open_lock(path)?;
-    file.lock_shared().map_err(not_locked(path))?;
-    Ok(FileLock { file })
-}
-
-fn open_lock(path: &Path) -> Result<File, LockError> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let opened = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR);
-    opened
-        .map(File::from)
-        .map_err(|errno| not_locked(path)(errno.into()))
-}
-
-fn not_locked(path: &Path) -> impl FnOnce(io::Error) -> LockError {
-    let path = path.to_owned();
-    move |source| LockError::Io { path, source }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -384,28 +329,6 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_for_a_lock_gets_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("lock");
-        let held = lock_file_in_turn(&path).unwrap();
-        assert!(matches!(lock_file_exclusive(&path), Err(LockError::Held(_))));
-        let waiting = std::thread::spawn(move || lock_file_in_turn(&path).map(drop));
-        drop(held);
-        waiting.join().unwrap().unwrap();
-    }
-
-    #[test]
-    fn a_shared_lock_is_shared_and_keeps_others_out() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("lock");
-        let (one, two) = (lock_file_shared(&path).unwrap(), lock_file_shared(&path).unwrap());
-        drop(one);
-        assert!(matches!(lock_file_exclusive(&path), Err(LockError::Held(_))));
-        drop(two);
-        lock_file_exclusive(&path).unwrap();
-    }
-
-    #[test]
     fn a_file_of_another_size_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
@@ -442,6 +365,26 @@ mod tests {
         }
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
         assert!(read_private(&path, 4).is_ok());
+    }
+
+    #[test]
+    fn what_the_service_manager_gave_may_be_in_a_group_and_nobody_elses() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("given");
+        create_private(&path, b"1234").unwrap();
+        let read = |mode| {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            read_given_within(&path, 4).map(|bytes| bytes.to_vec())
+        };
+        for mode in [0o400, 0o440, 0o600] {
+            assert_eq!(read(mode).unwrap(), b"1234", "{mode:o}");
+        }
+        for mode in [0o404, 0o460, 0o602, 0o500] {
+            assert!(
+                matches!(read(mode), Err(PrivateFileError::Open { .. })),
+                "{mode:o}"
+            );
+        }
     }
 
     #[test]
@@ -493,28 +436,5 @@ mod tests {
         assert_eq!(created, 1);
         let bytes = read_private(&path, 4).unwrap();
         assert!(bytes.iter().all(|b| *b == bytes[0]));
-    }
-
-    #[test]
-    fn a_lock_is_held_once_and_freed_on_drop() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("lock");
-        let lock = lock_file_exclusive(&path).unwrap();
-        assert!(matches!(lock_file_exclusive(&path), Err(LockError::Held(_))));
-        drop(lock);
-        lock_file_exclusive(&path).unwrap();
-    }
-
-    #[test]
-    fn a_shared_lock_is_held_by_many_and_by_nobody_alone() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("lock");
-        let first = try_lock_file_shared(&path).unwrap();
-        let second = try_lock_file_shared(&path).unwrap();
-        drop(first);
-        assert!(matches!(lock_file_exclusive(&path), Err(LockError::Held(_))));
-        drop(second);
-        let _alone = lock_file_exclusive(&path).unwrap();
-        assert!(matches!(try_lock_file_shared(&path), Err(LockError::Held(_))));
     }
 }

@@ -12,18 +12,23 @@ mod allowance;
 mod arguments;
 mod disk;
 mod file;
+mod lock;
 mod memory;
 mod process;
+mod terminal;
 
 pub use allowance::{Allowance, Bounded};
 pub use arguments::{BlotError, blot_out_argument};
 pub use disk::{Room, room, try_writing};
 pub use file::{
-    FileLock, LockError, PrivateFileError, check_private, create_private, lock_file_exclusive,
-    lock_file_in_turn, lock_file_shared, read_private, read_private_within, replace_private,
-    try_lock_file_shared,
+    PrivateFileError, check_private, create_private, read_given_within, read_private, read_private_within,
+    replace_private,
+};
+pub use lock::{
+    FileLock, LockError, lock_file_exclusive, lock_file_in_turn, lock_file_shared, try_lock_file_shared,
 };
 pub use memory::{LockedBytes, MemoryError, Residence};
 pub use process::{
     HardenError, available_cores, close_process, harden_process, own_user, process_cpu_time, raise_open_files,
 };
+pub use terminal::{TerminalError, ask_hidden};

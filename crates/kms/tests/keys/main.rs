@@ -6,6 +6,7 @@
 )]
 
 mod blobs;
+mod envelope;
 mod house;
 mod importing;
 mod lifecycle;

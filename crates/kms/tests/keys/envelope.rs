@@ -1,17 +1,10 @@
 //! Sealed objects under customers' keys: whose data keys are used again for a while, and never longer than the key says.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test ends when something unexpected happens"
-)]
-
-mod house;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use house::{House, context, kms_at};
+use crate::house::{House, context, kms_at};
 use moho_iam::action::kms;
 use moho_iam::authz::Permit;
 use moho_kms::spec::{KeySpec, KeyUsage};

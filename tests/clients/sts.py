@@ -51,13 +51,14 @@ def refused(call, *arguments, **parameters) -> Denied:
 
 
 class Account:
-    """The first account, in which a test makes roles under names of its own."""
+    """The first account, or that of an administrator's credentials, in which a test makes roles under names of its own."""
 
-    def __init__(self, moho, prefix: str):
+    def __init__(self, moho, prefix: str, credentials=None):
         self.moho = moho
         self.prefix = prefix
-        self.number = client(moho, "sts").get_caller_identity()["Account"]
-        self.iam = client(moho, "iam")
+        self.credentials = credentials
+        self.number = client(moho, "sts", credentials).get_caller_identity()["Account"]
+        self.iam = client(moho, "iam", credentials)
         self.made: list[str] = []
 
     def arn(self, name: str) -> str:
@@ -78,7 +79,7 @@ class Account:
 
     def assume(self, name: str, credentials=None, session="probe", **more) -> dict:
         arn = name if name.startswith("arn:") else self.arn(name)
-        return client(self.moho, "sts", credentials).assume_role(RoleArn=arn, RoleSessionName=session, **more)
+        return client(self.moho, "sts", credentials or self.credentials).assume_role(RoleArn=arn, RoleSessionName=session, **more)
 
     def session(self, name: str, credentials=None, **more) -> dict:
         return self.assume(name, credentials, **more)["Credentials"]

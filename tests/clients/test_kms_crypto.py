@@ -245,12 +245,10 @@ def test_macs(account, kms, bits):
 def test_keys_are_used_for_what_they_are_for(account, kms, key, mac_key, rsa_key, ecc_key):
     signing = {"Message": b"x", "SigningAlgorithm": "ECDSA_SHA_256"}
     for name in (mac_key, ecc_key, rsa_key):
-        expected = ("InvalidKeyUsageException",)
-        said = refused(expected, kms.encrypt, KeyId=name, Plaintext=b"x")
-        assert name in said
-        refused(expected, kms.generate_data_key, KeyId=name, KeySpec="AES_256")
-        refused(expected, kms.generate_data_key_without_plaintext, KeyId=name, KeySpec="AES_256")
-        refused(expected, kms.generate_data_key_pair, KeyId=name, KeyPairSpec="ECC_NIST_P256")
+        refused("InvalidKeyUsageException", kms.encrypt, KeyId=name, Plaintext=b"x")
+        refused("InvalidKeyUsageException", kms.generate_data_key, KeyId=name, KeySpec="AES_256")
+        refused("InvalidKeyUsageException", kms.generate_data_key_without_plaintext, KeyId=name, KeySpec="AES_256")
+        refused("InvalidKeyUsageException", kms.generate_data_key_pair, KeyId=name, KeyPairSpec="ECC_NIST_P256")
     said = refused("InvalidKeyUsageException", kms.encrypt, KeyId=mac_key, Plaintext=b"x")
     assert said == f"{mac_key} key usage is GENERATE_VERIFY_MAC which is not valid for Encrypt."
     for name in (key, mac_key, rsa_key):

@@ -12,6 +12,7 @@ from aws_encryption_sdk import Algorithm, CommitmentPolicy
 from aws_encryption_sdk.caches.local import LocalCryptoMaterialsCache
 from aws_encryption_sdk.exceptions import AWSEncryptionSDKClientError, DecryptKeyError
 from aws_encryption_sdk.key_providers.kms import DiscoveryFilter
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from kms_account import granting, keeper, named, refused
 from serving import Credentials
 
@@ -88,7 +89,7 @@ def test_another_context_or_a_changed_message_does_not_open(account, become, cli
     with pytest.raises(DecryptKeyError):
         client.decrypt(source=renamed, key_provider=keys(key))
     for at in (len(sealed) - 1, len(sealed) // 2):
-        with pytest.raises(Exception, match=""):
+        with pytest.raises((AWSEncryptionSDKClientError, InvalidSignature, InvalidTag)):
             client.decrypt(source=sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :], key_provider=keys(key))
     with pytest.raises(AWSEncryptionSDKClientError):
         client.decrypt(source=sealed, key_provider=keys(account.key()))

@@ -175,7 +175,7 @@ def test_grants_that_cannot_be(account, kms):
         for member in ("GranteePrincipal", "RetiringPrincipal"):
             refused(("InvalidArnException", WRONG), kms.create_grant, **(fine | {member: principal}))
     services = {"GranteeServicePrincipal": "s3.amazonaws.com", "RetiringPrincipal": account.root}
-    refused(WRONG, kms.create_grant, KeyId=key, Operations=["Decrypt"], **services)
+    refused((WRONG, "UnsupportedOperationException"), kms.create_grant, KeyId=key, Operations=["Decrypt"], **services)
     refused("NotFoundException", kms.create_grant, **(fine | {"KeyId": "12345678-1234-1234-1234-123456789012"}))
     alias = account.alias(key)
     refused(("NotFoundException", WRONG, "InvalidArnException"), kms.create_grant, **(fine | {"KeyId": alias}))
@@ -255,6 +255,13 @@ def test_nobody_gives_more_than_it_has(account, kms):
     ]:
         asked = {"KeyId": key, "GranteePrincipal": friend, "Operations": operations, **constraints}
         assert outcome(giver.kms.create_grant, **asked) == expected, (operations, constraints)
+    # Two grants are not one that gives both; who needs no grant to give is not bound by one.
+    kms.create_grant(KeyId=key, GranteePrincipal=free.role, Operations=["Decrypt"])
+    for operations in (["Decrypt"], ["Encrypt", "Decrypt"]):
+        refused(DENIED, free.kms.create_grant, KeyId=key, GranteePrincipal=friend, Operations=operations)
+    rich = account.caller_role(allow("kms:CreateGrant"))
+    kms.create_grant(KeyId=key, GranteePrincipal=rich, Operations=["Encrypt", "CreateGrant"])
+    account.as_role(rich).create_grant(KeyId=key, GranteePrincipal=rich, Operations=["Decrypt"])
     # What was given outlives the giver's own grant, as at AWS, but the giver gives no more.
     kms.revoke_grant(KeyId=key, GrantId=free.id)
     assert encrypts(account.as_role(friend), key) == "ok"
@@ -360,6 +367,12 @@ def test_across_accounts_a_grant_is_one_side(account, kms):
     )
     other.as_role(guest).retire_grant(KeyId=key, GrantId=mine[0]["GrantId"])
     assert len(kms.list_grants(KeyId=key)["Grants"]) == 1
+    # A guest's own policies do not widen what it may hand on.
+    giver = other.caller_role(allow("kms:*"))
+    kms.create_grant(KeyId=key, GranteePrincipal=giver, Operations=["Encrypt", "CreateGrant"])
+    hands_on = {"KeyId": key, "GranteePrincipal": giver}
+    assert outcome(other.as_role(giver).create_grant, Operations=["Encrypt"], **hands_on) == "ok"
+    assert outcome(other.as_role(giver).create_grant, Operations=["Decrypt"], **hands_on) == DENIED
     # A guest whom the key's policy lets give: the grant is its account's, on the other's key.
     put_policy(kms, key, granting(account.root, "kms:*"), granting(other.root, ["kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"]))
     helper = other.caller_role()

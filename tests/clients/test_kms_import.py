@@ -89,8 +89,6 @@ def importer(account, tmp_path):
         ("RSAES_OAEP_SHA_1", 2048),
         ("RSAES_OAEP_SHA_256", 3072),
         ("RSAES_OAEP_SHA_256", 4096),
-        ("RSA_AES_KEY_WRAP_SHA_1", 2048),
-        ("RSA_AES_KEY_WRAP_SHA_256", 2048),
     ],
 )
 def test_material_comes_wrapped_in_each_algorithm(account, kms, tmp_path, algorithm, size):
@@ -124,12 +122,15 @@ def test_the_material_is_used_as_it_is(importer, kms, tmp_path):
         importer.imports(key, material)
         made = kms.generate_mac(KeyId=key, Message=message, MacAlgorithm=f"HMAC_SHA_{bits}")["Mac"]
         assert made == openssl(tmp_path, "dgst", f"-{digest}", "-mac", "HMAC", "-macopt", f"hexkey:{material.hex()}", "-binary", given=message)
-    wrapped = Importer(importer.account, tmp_path, "RSA_AES_KEY_WRAP_SHA_256")
-    for spec, algorithm, how in [
-        ("RSA_2048", "RSASSA_PKCS1_V1_5_SHA_256", ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
-        ("ECC_NIST_P256", "ECDSA_SHA_256", ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-pkeyopt", "ec_param_enc:named_curve"]),
-        ("ECC_NIST_P521", "ECDSA_SHA_512", ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521", "-pkeyopt", "ec_param_enc:named_curve"]),
-    ]:
+    for number, (spec, algorithm, how) in enumerate(
+        [
+            ("RSA_2048", "RSASSA_PKCS1_V1_5_SHA_256", ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
+            ("ECC_NIST_P256", "ECDSA_SHA_256", ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-pkeyopt", "ec_param_enc:named_curve"]),
+            ("ECC_NIST_P521", "ECDSA_SHA_512", ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521", "-pkeyopt", "ec_param_enc:named_curve"]),
+        ]
+    ):
+        # What is too long for RSA comes under a key of its own.
+        wrapped = Importer(importer.account, tmp_path, f"RSA_AES_KEY_WRAP_SHA_{(1, 256)[number % 2]}")
         pem = openssl(tmp_path, "genpkey", *how)
         material = openssl(tmp_path, "pkcs8", "-topk8", "-nocrypt", "-outform", "DER", given=pem)
         public = openssl(tmp_path, "pkey", "-pubout", "-outform", "DER", given=pem)
@@ -150,7 +151,8 @@ def test_material_that_is_none_of_the_keys_kind(importer, kms, account, tmp_path
     for size in (1, 16, 24, 31, 33, 64):
         refused((INCORRECT, BROKEN), kms.import_key_material, **importer.brings(key, os.urandom(size)))
     mac = importer.key(KeySpec="HMAC_384", KeyUsage="GENERATE_VERIFY_MAC")
-    for size in (16, 32, 47, 49, 64):
+    # HMAC keys may be longer than the digest, up to 1024 bits.
+    for size in (16, 32, 47, 129, 190):
         refused((INCORRECT, BROKEN), kms.import_key_material, **importer.brings(mac, os.urandom(size)))
     curve = openssl(tmp_path, "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384", "-outform", "DER")
     ecc = wrapped.key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
@@ -237,7 +239,6 @@ def test_what_no_material_can_be_brought_for(importer, kms, account):
     refused((WRONG, "UnsupportedOperationException"), importer.parameters, key=rsa)
     alias = account.alias(key)
     refused(("NotFoundException", WRONG, "InvalidArnException"), importer.parameters, key=alias)
-    refused("UnsupportedOperationException", kms.enable_key_rotation, KeyId=key)
     for state in (kms.enable_key, kms.disable_key):
         refused(PENDING, state, KeyId=key)
 
@@ -245,6 +246,7 @@ def test_what_no_material_can_be_brought_for(importer, kms, account):
 def test_a_key_that_had_material_takes_no_other(importer, kms):
     key, material = importer.key(), os.urandom(32)
     first = importer.imports(key, material)["KeyMaterialId"]
+    refused("UnsupportedOperationException", kms.enable_key_rotation, KeyId=key)
     blob = kms.encrypt(KeyId=key, Plaintext=b"kept")["CiphertextBlob"]
     refused(INCORRECT, kms.import_key_material, **importer.brings(key, os.urandom(32)))
     gone = kms.delete_imported_key_material(KeyId=key)
@@ -309,6 +311,18 @@ def test_new_material_is_rotated_to_on_demand(importer, kms):
     importer.imports(key, old, KeyMaterialId=first)
     assert importer.described(key)["KeyState"] == "Enabled"
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"old"
+
+
+def test_material_that_waits_for_rotation_can_be_exchanged(importer, kms):
+    key = importer.key()
+    first = importer.imports(key, os.urandom(32))["KeyMaterialId"]
+    waiting = importer.imports(key, os.urandom(32), ImportType="NEW_KEY_MATERIAL")["KeyMaterialId"]
+    refused((PENDING, INCORRECT), kms.import_key_material, **importer.brings(key, os.urandom(32), ImportType="NEW_KEY_MATERIAL"))
+    assert kms.delete_imported_key_material(KeyId=key, KeyMaterialId=waiting)["KeyMaterialId"] == waiting
+    assert importer.described(key)["KeyState"] == "Enabled"
+    other = importer.imports(key, os.urandom(32), ImportType="NEW_KEY_MATERIAL")["KeyMaterialId"]
+    kms.rotate_key_on_demand(KeyId=key)
+    assert importer.described(key)["CurrentKeyMaterialId"] == other not in (first, waiting)
 
 
 def test_when_material_expires(importer, kms):

@@ -44,7 +44,7 @@ def test_the_default_policy_leaves_it_to_the_account(account):
     said = refused("AccessDeniedException", account.as_role(nobody).encrypt, KeyId=key, Plaintext=b"x")
     session = nobody.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/probe"
     why = "because no identity-based policy allows the kms:Encrypt action"
-    assert said == f"User: {session} is not authorized to perform: kms:Encrypt on resource: {key} {why}"
+    assert said.startswith(f"User: {session} is not authorized to perform: kms:Encrypt on resource: {key} {why}")
     clerk = account.caller(allow(["kms:Encrypt", "kms:Decrypt"], key))
     blob = clerk.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
     assert clerk.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
@@ -59,7 +59,7 @@ def test_what_the_key_policy_does_not_allow_no_other_does(account):
     role = account.caller_role()
     put_policy(account.kms, key, granting(account.arn("Admin"), ADMINISTRATION), granting(role, ["kms:Encrypt", "kms:Decrypt"]))
     said = refused("AccessDeniedException", account.caller(EVERYTHING).encrypt, KeyId=key, Plaintext=b"x")
-    assert said.endswith("because no resource-based policy allows the kms:Encrypt action")
+    assert "because no resource-based policy allows the kms:Encrypt action" in said
     assert encrypts(account.client(admin), key) == "AccessDeniedException"
     # Named, the role needs nothing else; and it may what is said, no more.
     named_one = account.as_role(role)
@@ -108,8 +108,6 @@ def test_a_session_a_user_and_who_comes_back_under_their_name(account):
     refused("AccessDeniedException", account.as_role(role).describe_key, KeyId=key)
     named_now = json.dumps(policy_of(account.kms, key))
     assert "AROA" in named_now and f'"{role}"' not in named_now
-    # Such a policy can be put back as it was read.
-    put_policy(account.kms, key, *policy_of(account.kms, key)["Statement"])
 
 
 def test_nobody_is_locked_out_unawares(account):
@@ -397,7 +395,7 @@ def test_conditions_of_kms(account):
 
 def test_the_organisation_is_above_keys_too(account, other):
     organizations = account.client(service="organizations")
-    key, shared = other.key(), account.key(granting(other.root, "kms:*"))
+    key, shared = other.key(), account.key(granting([account.root, other.root], "kms:*"))
     attached = []
 
     def attach(kind, statement):

@@ -207,7 +207,7 @@ fn asked_of_kms(operation: &str, body: &str) -> Result<Command, Failure> {
 #[test]
 fn requests_of_kms_have_their_bytes_as_secrets_and_their_contexts_as_maps() {
     let body = r#"{"KeyId": "alias/a", "Plaintext": "c2VjcmV0", "EncryptionContext": {"b": "2", "a": "1"}, "DryRun": true}"#;
-    let Ok(Command::Kms(kms::Request::Data(kms::data::Request::Encrypt(encrypt)))) =
+    let Ok(Command::Kms(kms::Request::Encryption(kms::encryption::Request::Encrypt(encrypt)))) =
         asked_of_kms("Encrypt", body)
     else {
         panic!("another command")
@@ -216,10 +216,10 @@ fn requests_of_kms_have_their_bytes_as_secrets_and_their_contexts_as_maps() {
     let context = encrypt.encryption_context.unwrap();
     assert_eq!((context["a"].as_str(), context["b"].as_str()), ("1", "2"));
     assert_eq!((encrypt.dry_run, encrypt.grant_tokens), (Some(true), None));
-    let reply = kms::data::DecryptResponse {
+    let reply = kms::encryption::DecryptResponse {
         plaintext: Some(Secret::new(b"secret".to_vec())),
         key_id: Some("k".to_owned()),
-        ..kms::data::DecryptResponse::default()
+        ..kms::encryption::DecryptResponse::default()
     };
     let request = "11111111-2222-4333-8444-555555555555".parse().unwrap();
     let reply = reply.reply(Service::Kms, "Decrypt", &request).ok().unwrap();

@@ -5,8 +5,8 @@
 
 pub(crate) mod agreement;
 pub(crate) mod aliases;
-pub(crate) mod data;
 pub(crate) mod data_keys;
+pub(crate) mod encryption;
 pub(crate) mod grants;
 pub(crate) mod key_policies;
 pub(crate) mod keys;

@@ -3,7 +3,7 @@
 mod aliases;
 mod asymmetric;
 mod conditions;
-mod data;
+mod encryption;
 mod grants;
 mod keys;
 mod material;
@@ -22,7 +22,7 @@ use crate::road::reply;
 
 pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbound, Failure> {
     let replied = match request {
-        Request::Data(request) => data::dispatch(trip, request).await,
+        Request::Encryption(request) => encryption::dispatch(trip, request).await,
         Request::Asymmetric(request) => asymmetric::dispatch(trip, request).await,
         Request::Keys(request) => keys::dispatch(trip, request).await,
         Request::Aliases(request) => aliases::dispatch(trip, request).await,

@@ -2,7 +2,7 @@
 
 pub mod aliases;
 pub mod asymmetric;
-pub mod data;
+pub mod encryption;
 pub mod grants;
 pub mod keys;
 pub mod material;
@@ -26,7 +26,7 @@ pub enum Request {
     /// Imported key material.
     Material(material::Request),
     /// Encryption, data keys and randomness.
-    Data(data::Request),
+    Encryption(encryption::Request),
     /// Signatures, message authentication codes and agreement on secrets.
     Asymmetric(asymmetric::Request),
 }
@@ -41,7 +41,7 @@ impl Request {
             Self::Grants(request) => request.name(),
             Self::Rotation(request) => request.name(),
             Self::Material(request) => request.name(),
-            Self::Data(request) => request.name(),
+            Self::Encryption(request) => request.name(),
             Self::Asymmetric(request) => request.name(),
         }
     }
@@ -62,8 +62,8 @@ impl Request {
         if material::Request::NAMES.contains(&operation) {
             return material::Request::read(operation, members).map(Self::Material);
         }
-        if data::Request::NAMES.contains(&operation) {
-            return data::Request::read(operation, members).map(Self::Data);
+        if encryption::Request::NAMES.contains(&operation) {
+            return encryption::Request::read(operation, members).map(Self::Encryption);
         }
         if asymmetric::Request::NAMES.contains(&operation) {
             return asymmetric::Request::read(operation, members).map(Self::Asymmetric);

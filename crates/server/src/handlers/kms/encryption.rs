@@ -6,7 +6,7 @@ use moho_kms::spec::EncryptionAlgorithm;
 use moho_kms::{EncryptionContext, KmsError, Under};
 use moho_terms::ContentBytes;
 use moho_wire::aws::ops::Service;
-use moho_wire::aws::ops::kms::data as ops;
+use moho_wire::aws::ops::kms::encryption as ops;
 use moho_wire::{Failure, Reply};
 
 use super::{Asked, Pace, compute, shown, unless_tried};

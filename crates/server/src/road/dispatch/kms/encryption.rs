@@ -4,12 +4,12 @@ use moho_iam::action::kms as action;
 use moho_iam::authz::Context;
 use moho_kms::EncryptionContext;
 use moho_wire::Failure;
-use moho_wire::aws::ops::kms::data::{self as ops, Request};
+use moho_wire::aws::ops::kms::encryption::{self as ops, Request};
 
 use super::super::Trip;
 use super::named::{NamedKey, Takes};
 use super::{Replied, conditions, with_tokens};
-use crate::handlers::kms::{data as handlers, data_keys, shown, tokens};
+use crate::handlers::kms::{data_keys, encryption as handlers, shown, tokens};
 
 pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Replied {
     match request {

@@ -5,31 +5,39 @@ use moho_iam::organisation::{
 };
 use moho_wire::RequestHead;
 
+/// What says that a request is signed for KMS.
+const FOR_KMS: &str = "AWS4-HMAC-SHA256 Credential=ASIA/20261122/moho-local-1/kms/aws4_request, SignedHeaders=host, Signature=0";
+
 /// The first line as an operation, the rest as its body; and as a policy of the organisation.
 pub fn organizations(data: &[u8]) {
     let mut halves = data.splitn(2, |byte| *byte == b'\n');
     let operation = halves.next().unwrap_or_default();
     let body = halves.next().unwrap_or_default();
-    let target = [b"AWSOrganizationsV20161128.", operation].concat();
+    asked(&[b"AWSOrganizationsV20161128.", operation].concat(), None, body);
+    asked(&[b"TrentService.", operation].concat(), Some(FOR_KMS), body);
+    policies(&super::text(body));
+}
+
+/// The body as a request of the service that it is signed for, by default of the first.
+fn asked(target: &[u8], authorization: Option<&str>, body: &[u8]) {
     let found = moho_wire::route(&RequestHead {
         method: "POST",
         raw_path: "/",
         raw_query: "",
         content_type: Some("application/x-amz-json-1.1"),
-        authorization: None,
+        authorization,
     });
     let Ok(route) = found else {
-        assert!(data.is_empty(), "it is a route");
+        assert!(body.is_empty() && target.is_empty(), "it is a route");
         return;
     };
     let header = |name: &str| match name {
-        "x-amz-target" => vec![target.as_slice()],
+        "x-amz-target" => vec![target],
         _ => Vec::new(),
     };
     if let Err(failure) = route.command(&header, body) {
         super::json::is_well_formed(&failure, route.error_shape());
     }
-    policies(&super::text(body));
 }
 
 /// What is no management policy is refused; what is one comes to JSON that says the same when it is inherited again.

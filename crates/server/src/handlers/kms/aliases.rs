@@ -2,7 +2,7 @@
 
 use moho_iam::action::kms as action;
 use moho_iam::authz::Permit;
-use moho_kms::KeyRecord;
+use moho_kms::{KeyRecord, KeyRecords, KmsError};
 use moho_store::keys::Alias;
 use moho_terms::{AccountId, Arn, KeyId};
 use moho_wire::aws::ops::Service;
@@ -117,6 +117,12 @@ pub(crate) async fn list(
     let only: Option<KeyId> = only.and_then(|id| id.parse().ok());
     let (after, most) = (asking.after.clone(), asking.limit.saturating_add(1));
     let aliases = act(asked, move |platform| {
+        if let (Some(id), Some(key)) = (&only, &key) {
+            let kept = KeyRecords::get(&*platform.store, id).map_err(KmsError::from);
+            if kept.map_err(|error| from_kms(&error))?.is_none() {
+                return Err(shown::no_such_key(key));
+            }
+        }
         let found = platform
             .store
             .aliases(&permit, only.as_ref(), after.as_deref(), most);

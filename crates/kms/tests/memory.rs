@@ -83,11 +83,13 @@ fn places(needles: &[Turned]) -> (Vec<String>, usize) {
 
 /// How often any of `needles` is in `bytes`, turned back.
 fn matches(bytes: &[u8], needles: &[Turned]) -> usize {
+    let first = |bytes: &[u8]| bytes.first().copied().unwrap_or_default();
     let mut begins = [false; 256];
-    for needle in needles {
-        begins[usize::from(!needle[0])] = true;
+    for (byte, begins) in (0..=u8::MAX).zip(&mut begins) {
+        *begins = needles.iter().any(|needle| first(needle) == !byte);
     }
-    let starts = bytes.windows(KEY).filter(|window| begins[usize::from(window[0])]);
+    let may_be = |window: &&[u8]| begins.get(usize::from(first(window))) == Some(&true);
+    let starts = bytes.windows(KEY).filter(may_be);
     let is_one = |window: &[u8]| {
         let is = |needle: &Turned| window.iter().zip(needle).all(|(byte, turned)| *byte == !turned);
         needles.iter().any(is)

@@ -64,7 +64,7 @@ impl Caching {
 
     /// The data key that an object gets now.
     fn data_key(&self) -> Vec<u8> {
-        self.seal().unwrap()[BLOB].to_vec()
+        self.seal().unwrap().get(BLOB).unwrap().to_vec()
     }
 
     fn open(&self, sealed: &[u8]) -> Result<Vec<u8>, KmsError> {

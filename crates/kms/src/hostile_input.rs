@@ -5,7 +5,7 @@
 
 use crate::blob::Blob;
 use crate::seal::front_again;
-use crate::{KmsError, RecordError, SealedError};
+use crate::{KmsError, RecordError, RootFile, RootKeyError, SealedError, Share, ShareError};
 
 /// The front of a sealed object, read and written down again.
 ///
@@ -29,4 +29,20 @@ pub fn key_record(record: &[u8]) -> Result<Vec<u8>, RecordError> {
 /// [`KmsError::InvalidCiphertext`], as decrypting would give.
 pub fn ciphertext_blob(blob: &[u8]) -> Result<Vec<u8>, KmsError> {
     Blob::parse(blob).map(|blob| blob.print())
+}
+
+/// A root key file, read and written down again.
+///
+/// # Errors
+/// [`RootKeyError`], as opening would give.
+pub fn root_key_file(file: &[u8]) -> Result<Vec<u8>, RootKeyError> {
+    RootFile::parse(file).map(|file| file.print())
+}
+
+/// A share of a root key, read and written down again.
+///
+/// # Errors
+/// [`ShareError`], which says what is wrong with it.
+pub fn share(line: &str) -> Result<Vec<u8>, ShareError> {
+    Share::parse(line).map(|share| share.line().expose().to_vec())
 }

@@ -16,6 +16,7 @@ mod key_material;
 mod organizations;
 mod policy;
 mod query;
+mod root_key;
 mod saml;
 mod sealed;
 mod settings;
@@ -32,6 +33,7 @@ pub use key_material::{is_key_material, key_material};
 pub use organizations::organizations;
 pub use policy::policy;
 pub use query::query_forms;
+pub use root_key::{is_root_key, root_key};
 pub use saml::saml_metadata;
 pub use sealed::{journal, sealed_object};
 pub use settings::settings;
@@ -63,6 +65,7 @@ pub const TARGETS: &[Target] = &[
     target("organizations", organizations, 20_000),
     target("policy", policy, 10_000),
     target("query_forms", query_forms, 10_000),
+    target("root_key", root_key, 100_000),
     target("saml_metadata", saml_metadata, 20_000),
     target("sealed_object", sealed_object, 100_000),
     target("settings", settings, 20_000),

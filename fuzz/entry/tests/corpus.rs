@@ -105,6 +105,19 @@ fn the_key_material_is_taken_but_for_what_is_meant_to_be_refused() {
     assert_eq!(refused, ["another-curve", "explicit-curve", "token-expired"]);
 }
 
+#[test]
+fn the_root_keys_are_taken_but_for_those_that_are_meant_to_be_refused() {
+    let mut refused = Vec::new();
+    for entry in std::fs::read_dir(root().join("corpus/root_key")).unwrap() {
+        let path = entry.unwrap().path();
+        if !moho_fuzz::is_root_key(&std::fs::read(&path).unwrap()) {
+            refused.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    refused.sort();
+    assert_eq!(refused, ["cut", "endless", "miscopied"]);
+}
+
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }

@@ -195,6 +195,16 @@ impl RootFile {
         })
     }
 
+    /// The file, written down again.
+    pub(crate) fn print(&self) -> Vec<u8> {
+        match self.parameters {
+            Parameters::Old => [self.parameters.head().as_slice(), &self.ring].concat(),
+            Parameters::Development | Parameters::Passphrase { .. } | Parameters::Shares { .. } => {
+                Self::write(&self.parameters, &self.ring).to_vec()
+            }
+        }
+    }
+
     /// The bytes of a file with this `ring`, as it shall lie there.
     pub(super) fn write(parameters: &Parameters, ring: &[u8]) -> Zeroizing<Vec<u8>> {
         let mut file = Zeroizing::new(Vec::with_capacity(MOST));

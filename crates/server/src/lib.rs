@@ -16,6 +16,7 @@ pub mod net;
 pub mod outbound;
 mod quota;
 mod road;
+mod root_key;
 mod startup;
 pub mod system;
 pub mod telemetry;

@@ -7,6 +7,7 @@ mod listeners;
 mod loading;
 mod login;
 mod posture;
+mod root;
 mod serve;
 mod sts;
 mod version;
@@ -94,6 +95,7 @@ pub fn run<R: Road>(
         Some(("credential-process", asked)) => login::run_process(asked),
         Some(("doctor", asked)) => doctor::run(asked),
         Some(("journal", journal)) => journal::run(journal),
+        Some(("root", asked)) => root::run(asked),
         Some(("version", asked)) => version::run(asked),
         Some(_) | None => Ok(()),
     };
@@ -163,6 +165,7 @@ fn command() -> Command {
                     .args(data()),
             ),
         )
+        .subcommand(root::command(&config))
         .subcommand(version::command())
 }
 

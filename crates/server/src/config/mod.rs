@@ -26,7 +26,7 @@ use crate::quota::Quota;
 use crate::system::LogFormat;
 
 pub use endpoints::{EndpointConfig, Place};
-pub(crate) use resolve::data;
+pub(crate) use resolve::{data, root};
 pub use settings::{SETTINGS, Setting};
 pub use tables::{TABLES, TableForm, TableKey, TableKind};
 pub use typed::Typed;
@@ -35,6 +35,8 @@ pub use typed::Typed;
 pub struct Config {
     /// Where everything is kept.
     pub data: PathBuf,
+    /// Where the root key is.
+    pub root: RootConfig,
     /// Addresses to listen on, for everybody; none if only private endpoints are to be served.
     pub listen: Vec<SocketAddr>,
     /// Private endpoints, in the order of their ids.
@@ -67,6 +69,17 @@ pub struct Config {
     pub federation: FederationConfig,
     /// Credentials that somebody chose, for tools that can send no others; none unless told.
     pub static_credentials: Option<FixedCredentials>,
+}
+
+/// Where the root key is, and what leads to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RootConfig {
+    /// Its file.
+    pub file: PathBuf,
+    /// The file of its passphrase; without one, whoever sits at the terminal is asked.
+    pub passphrase: Option<PathBuf>,
+    /// The files of its shares; without any, whoever sits at the terminal is asked.
+    pub shares: Vec<PathBuf>,
 }
 
 /// Whose identity tokens are taken, and who is asked for the keys to check them.

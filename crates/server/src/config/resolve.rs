@@ -11,12 +11,15 @@ use moho_terms::{ModelId, Region};
 use super::typed::{Entry, Typed};
 use super::{
     Config, ConfigError, EndpointConfig, FederationConfig, LogConfig, ModelFile, OtlpConfig, Place,
-    Surroundings, TlsConfig,
+    RootConfig, Surroundings, TlsConfig,
 };
 use crate::net::Limits;
 use crate::net::tls::HostName;
 use crate::outbound::{HttpsUrl, Origin};
 use crate::system::LogFormat;
+
+/// The root key's file in the data directory.
+const ROOT_KEY: &str = "root.key";
 
 impl Config {
     /// Understands the settings.
@@ -34,6 +37,7 @@ impl Config {
         }
         Ok(Self {
             data: data(typed, surroundings)?,
+            root: root(typed, surroundings)?,
             region: match one(typed, "region", |text| text.parse::<Region>())? {
                 Some(region) => region,
                 None => "us-east-1"
@@ -176,6 +180,18 @@ pub(crate) fn data(typed: &Typed, surroundings: &Surroundings) -> Result<PathBuf
     given.or_else(usual).ok_or(ConfigError::Together(
         "there is no home directory to keep data in: name a directory with --data",
     ))
+}
+
+/// Where the root key is, and what leads to it.
+pub(crate) fn root(typed: &Typed, surroundings: &Surroundings) -> Result<RootConfig, ConfigError> {
+    Ok(RootConfig {
+        file: match one(typed, "root.file", path)? {
+            Some(file) => file,
+            None => data(typed, surroundings)?.join(ROOT_KEY),
+        },
+        passphrase: one(typed, "root.passphrase_file", path)?,
+        shares: list(typed, "root.shares_files", path)?,
+    })
 }
 
 fn models(typed: &Typed) -> Result<Vec<ModelFile>, ConfigError> {

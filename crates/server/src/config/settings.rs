@@ -77,6 +77,28 @@ pub const SETTINGS: &[Setting] = &[
         "us-east-1",
         "Region in resource names and signatures; the default is the one that AWS tools assume",
     ),
+    one(
+        ["root.file", "root-file", "MOHO_ROOT_FILE"],
+        "FILE",
+        "`root.key` in the data directory",
+        "File with the root key, under which all keys are; what protects it stands in it (`moho root --help`)",
+    ),
+    one(
+        [
+            "root.passphrase_file",
+            "root-passphrase-file",
+            "MOHO_ROOT_PASSPHRASE_FILE",
+        ],
+        "FILE",
+        "asked for at the terminal",
+        "File with the passphrase of the root key, if one protects it; a new root key is put under it",
+    ),
+    many(
+        ["root.shares_files", "root-shares-file", "MOHO_ROOT_SHARES_FILES"],
+        "FILE",
+        "asked for at the terminal",
+        "File with shares of the root key, one a line, if shares protect it",
+    ),
     many(
         ["models", "model", "MOHO_MODELS"],
         "ID=FILE",

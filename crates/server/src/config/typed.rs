@@ -240,6 +240,7 @@ fn arg(setting: &'static Setting) -> Arg {
 fn heading(key: &str) -> &'static str {
     match key.split_once('.').map(|(section, _)| section) {
         None => "What to serve, and where",
+        Some("root") => "Root key",
         Some("engine") => "Engine",
         Some("bootstrap") => "First start",
         Some("limits") => "What clients may take",

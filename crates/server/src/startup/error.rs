@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use moho_audit::AuditError;
 use moho_engine::{EngineError, LoadError};
 use moho_iam::authn::SessionKeyError;
-use moho_kms::{KmsError, RootKeyError};
+use moho_kms::KmsError;
 use moho_os::LockError;
 use moho_store::StoreError;
 use moho_terms::EntropyUnavailable;
@@ -14,6 +14,7 @@ use moho_terms::EntropyUnavailable;
 use crate::endpoints::EndpointError;
 use crate::federation::FederationError;
 use crate::handlers::paging::NoMarker;
+use crate::root_key::NoRootKey;
 use crate::telemetry::OtlpError;
 
 /// Why the platform cannot be opened.
@@ -24,7 +25,7 @@ pub(crate) enum StartupError {
     #[error("the data directory {} cannot be locked: another moho uses it; stop that one, or choose another with --data", path.display())]
     Lock { path: PathBuf, source: LockError },
     #[error("the root key cannot be used")]
-    RootKey(#[from] RootKeyError),
+    RootKey(#[from] NoRootKey),
     #[error("the keys cannot be used")]
     Kms(#[from] KmsError),
     #[error("the store cannot be opened")]

@@ -48,12 +48,11 @@ use crate::handlers::kms::tokens::{GRANT_TOKEN_KEY, GrantTokens};
 use crate::handlers::paging::{PAGING_KEY, Paging};
 use crate::quota::Quotas;
 use crate::road::Strangers;
-use crate::system::{SystemClock, SystemEntropy};
+use crate::root_key;
+use crate::system::{SystemClock, SystemEntropy, SystemStopwatch};
 use crate::telemetry::{Exporter, Telemetry, Traces};
 use crate::usage::UsageLog;
 
-/// The development root key's file in the data directory.
-pub(crate) const ROOT_KEY: &str = "root.key";
 /// What the session key is derived for.
 const SESSION_KEY: &str = "iam/session-token/1";
 
@@ -85,8 +84,9 @@ impl Ground {
             path: config.data.clone(),
             source,
         })?;
-        let root = RootKey::development(&config.data.join(ROOT_KEY), entropy)?;
-        let store = Arc::new(Store::open(&config.data.join("store"))?);
+        let store = config.data.join("store");
+        let root = root_key::open_or_make(&config.root, &store, entropy)?;
+        let store = Arc::new(Store::open(&store)?);
         let (journal, recovery) = FileJournal::open(&config.data.join("journal"))?;
         if recovery.cut_bytes > 0 {
             tracing::warn!(
@@ -115,7 +115,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         journal,
         recovery,
     } = Ground::open(config, &*entropy)?;
-    let mut posture = posture(root.residence());
+    let mut posture = posture(&root);
     let rooted = Rooted::open(root, &store, (&clock, &entropy))?;
     let bootstrapped = bootstrap::ensure(&store, &rooted.kms, config, (&*clock, &*entropy))?;
     let (models, engine) = load(config, &entropy, &*clock, progress)?;
@@ -188,7 +188,8 @@ impl Rooted {
         let paging = Paging::new(&root.derive(PAGING_KEY)?)?;
         let grant_tokens = GrantTokens::new(&root.derive(GRANT_TOKEN_KEY)?);
         let (clock, entropy) = (Arc::clone(clock), Arc::clone(entropy));
-        let kms = Kms::new(root, Arc::clone(store) as _, entropy, clock);
+        let kms = Kms::new(root, Arc::clone(store) as _, entropy, clock)
+            .with_data_key_caching(Arc::new(SystemStopwatch::start()));
         let upgraded = kms.upgrade()?;
         if upgraded > 0 {
             tracing::info!(
@@ -336,12 +337,17 @@ fn load(
     Ok((models, link))
 }
 
-fn posture(root_key: Residence) -> Vec<String> {
+fn posture(root: &RootKey) -> Vec<String> {
+    let resting = root_key::posture(root.kind(), root.ring().previous().len());
+    resting.into_iter().chain(in_memory(root.residence())).collect()
+}
+
+fn in_memory(root_key: Residence) -> Option<String> {
     match root_key {
-        Residence::Locked => Vec::new(),
-        Residence::Swappable => vec![
+        Residence::Locked => None,
+        Residence::Swappable => Some(
             "the root key is not in locked memory and may be written to swap: raise `ulimit -l`".to_owned(),
-        ],
+        ),
     }
 }
 
@@ -371,7 +377,7 @@ mod tests {
 
     #[test]
     fn a_root_key_that_may_be_swapped_is_told() {
-        assert!(posture(Residence::Locked).is_empty());
-        assert!(posture(Residence::Swappable).concat().contains("swap"));
+        assert_eq!(in_memory(Residence::Locked), None);
+        assert!(in_memory(Residence::Swappable).is_some_and(|said| said.contains("swap")));
     }
 }

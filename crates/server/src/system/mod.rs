@@ -3,10 +3,10 @@
 mod log;
 mod supervisor;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use moho_terms::{Clock, Entropy, EntropyUnavailable, Timestamp};
+use moho_terms::{Clock, Entropy, EntropyUnavailable, Stopwatch, Timestamp};
 
 pub use log::{LogError, LogFormat, start_log};
 pub use supervisor::Supervisor;
@@ -23,6 +23,28 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_unix_micros(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Time since this was made, by the system's monotonic clock.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemStopwatch(Instant);
+
+impl SystemStopwatch {
+    /// Begins now.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the stopwatch is begun"
+    )]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Stopwatch for SystemStopwatch {
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
     }
 }
 

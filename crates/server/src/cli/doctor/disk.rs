@@ -5,13 +5,9 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use moho_kms::{RootFile, RootKeyError};
-use moho_os::PrivateFileError;
-
 use super::finding::{Finding, chain};
 use super::scene::{Scene, size};
 use crate::door;
-use crate::startup::ROOT_KEY;
 
 const DATA: &str = "data";
 const DISK: &str = "disk";
@@ -96,14 +92,6 @@ fn own(scene: &Scene<'_>, data: &Path, about: &fs::Metadata) -> Vec<Finding> {
                 .why("other users of this machine can see what lies in it")
                 .cure("`chmod 700` it"),
         );
-    }
-    match RootFile::read(&data.join(ROOT_KEY)) {
-        Ok(_) | Err(RootKeyError::File(PrivateFileError::Absent(_))) => {}
-        Err(error) => findings.push(
-            Finding::fault(DATA, chain(&error))
-                .why("without the root key nothing that is kept can be opened")
-                .cure("put that right, or bring the file back from a backup"),
-        ),
     }
     let strangers: Vec<String> = fs::read_dir(data)
         .into_iter()
@@ -258,14 +246,6 @@ mod tests {
         assert!(
             findings.iter().any(|found| found.cure.contains("chmod 700")),
             "{findings:?}"
-        );
-        fs::write(folder.path().join("root.key"), [7; 5]).unwrap();
-        fs::set_permissions(folder.path().join("root.key"), fs::Permissions::from_mode(0o644)).unwrap();
-        let found = checked(folder.path());
-        let found = worst(&found);
-        assert!(
-            found.level == Level::Fault && found.what.contains("chmod 600"),
-            "{found:?}"
         );
     }
 

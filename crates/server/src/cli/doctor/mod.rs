@@ -16,6 +16,7 @@ mod private;
 mod processor;
 mod providers;
 mod quotas;
+mod root;
 mod scene;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -142,6 +143,7 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     ));
     findings.extend(processor::check(surroundings().cores, config.threads));
     findings.extend(disk::check(&scene));
+    findings.extend(root::check(&scene));
     findings.extend(credentials::check(&scene));
     findings.extend(model::check(&scene));
     findings.extend(quotas::check(config));

@@ -9,6 +9,8 @@ pub(crate) mod allowed;
 mod encapsulating;
 mod encrypting;
 mod generating;
+#[cfg(test)]
+mod leftovers;
 mod misuse;
 mod signing;
 #[cfg(test)]

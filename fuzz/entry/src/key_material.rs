@@ -12,18 +12,17 @@ pub fn key_material(data: &[u8]) {
         return;
     };
     let kinds = KeySpec::ALL;
-    if let Some(spec) = usize::from(*kind)
+    let spec = usize::from(*kind)
         .checked_rem(kinds.len())
-        .and_then(|kind| kinds.get(kind))
-    {
-        if let Some(material) = imported_material(*spec, bytes) {
-            let again = imported_material(*spec, &material);
-            assert_eq!(
-                again.as_deref(),
-                Some(&*material),
-                "material is in its one form already"
-            );
-        }
+        .and_then(|kind| kinds.get(kind));
+    let imported = spec.and_then(|spec| Some((*spec, imported_material(*spec, bytes)?)));
+    if let Some((spec, material)) = imported {
+        let again = imported_material(spec, &material);
+        assert_eq!(
+            again.as_deref(),
+            Some(&*material),
+            "material is in its one form already"
+        );
     }
     if let Ok(material) = wrapped_material(bytes) {
         let longer = bytes.len().checked_sub(material.len());

@@ -71,6 +71,16 @@ pub enum EndpointCreated {
 }
 
 impl Store {
+    /// Changes endpoints, and says that metadata changed.
+    fn change_endpoints<T>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let done = self.database.write(change)?;
+        self.policies.forget();
+        Ok(done)
+    }
+
     /// Makes an endpoint of the permit's account.
     ///
     /// # Errors
@@ -82,7 +92,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<EndpointCreated, StoreError> {
         let account = permit.session().account();
-        let created = self.database.write(|transaction| {
+        let created = self.change_endpoints(|transaction| {
             if let Some(token) = &new.client_token
                 && let Some(earlier) = by_token(transaction, account, token)?
             {
@@ -134,7 +144,7 @@ impl Store {
         policy: Option<&PolicyDocument>,
     ) -> Result<bool, StoreError> {
         let account = permit.session().account();
-        let changed = self.database.write(|transaction| {
+        let changed = self.change_endpoints(|transaction| {
             transaction.execute(
                 "UPDATE vpc_endpoint SET policy = ?3 WHERE account_id = ?1 AND endpoint_id = ?2",
                 params![account.as_str(), id.as_str(), policy.map(PolicyDocument::as_str)],
@@ -155,7 +165,7 @@ impl Store {
         policy: Option<&PolicyDocument>,
     ) -> Result<bool, StoreError> {
         let account = permit.session().account();
-        let changed = self.database.write(|transaction| {
+        let changed = self.change_endpoints(|transaction| {
             transaction.execute(
                 "UPDATE configured_endpoint SET policy = ?3 WHERE account_id = ?1 AND endpoint_id = ?2",
                 params![account.as_str(), id.as_str(), policy.map(PolicyDocument::as_str)],
@@ -172,7 +182,7 @@ impl Store {
         &self,
         endpoints: &[(EndpointId, Permit<ec2::DeleteVpcEndpoints>)],
     ) -> Result<Vec<bool>, StoreError> {
-        self.database.write(|transaction| {
+        self.change_endpoints(|transaction| {
             let mut delete =
                 transaction.prepare("DELETE FROM vpc_endpoint WHERE account_id = ?1 AND endpoint_id = ?2")?;
             let each = endpoints.iter().map(|(id, permit)| {
@@ -194,7 +204,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let endpoints: Vec<_> = endpoints.collect();
-        self.database.write(|transaction| {
+        self.change_endpoints(|transaction| {
             for (id, owner) in endpoints {
                 transaction.execute(
                     "INSERT INTO configured_endpoint VALUES (?1, ?2, NULL, ?3) ON CONFLICT (endpoint_id) DO UPDATE

@@ -44,6 +44,8 @@ use policies::PolicyCache;
 /// others see at once, but for what decisions and uses of keys read from memory, which may be half a second behind.
 pub struct Store {
     database: Database,
+    /// What this process counts for itself is kept under this name.
+    node: String,
     freshness: Freshness,
     policies: PolicyCache,
     organisation: OrganisationCache,
@@ -56,14 +58,24 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if an older moho has it open, a newer one wrote it, or it is damaged.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        Self::open_with(directory, Ticks::real())
+        Self::open_as(directory, "")
     }
 
-    fn open_with(directory: &Path, ticks: Ticks) -> Result<Self, StoreError> {
+    /// The same for one of several processes, each of which has a name of its own that it keeps: under that it finds again
+    /// what it counted for itself.
+    ///
+    /// # Errors
+    /// As of [`Self::open`].
+    pub fn open_as(directory: &Path, node: &str) -> Result<Self, StoreError> {
+        Self::open_with(directory, node, Ticks::real())
+    }
+
+    fn open_with(directory: &Path, node: &str, ticks: Ticks) -> Result<Self, StoreError> {
         let database = Database::open(directory)?;
         let freshness = Freshness::new(database.another_reader()?, database.path(), ticks)?;
         Ok(Self {
             database,
+            node: node.to_owned(),
             freshness,
             policies: PolicyCache::default(),
             organisation: OrganisationCache::default(),
@@ -80,6 +92,16 @@ impl Store {
             }
             self.keys.forget(changes);
         })
+    }
+
+    /// A number that grows whenever identities, policies, endpoints or the organisation may have changed, by whichever
+    /// process, half a second later at most: for whoever remembers something made of them.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said: then nothing that is remembered may count.
+    pub fn metadata_changes(&self) -> Result<u64, StoreError> {
+        self.ensure_fresh()?;
+        Ok(self.policies.generation())
     }
 
     /// Tries whether changes reach the disk, by one that changes nothing.

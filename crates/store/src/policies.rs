@@ -66,6 +66,12 @@ impl PolicyCache {
         };
     }
 
+    /// How often it forgot everything.
+    pub(crate) fn generation(&self) -> u64 {
+        let cached = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        cached.generation
+    }
+
     #[cfg(test)]
     pub(crate) fn absent_count(&self) -> usize {
         let cached = self.0.read().unwrap_or_else(PoisonError::into_inner);

@@ -26,7 +26,7 @@ use crate::quota::Quota;
 use crate::system::LogFormat;
 
 pub use endpoints::{EndpointConfig, Place};
-pub(crate) use resolve::{data, root};
+pub(crate) use resolve::{data, root, store};
 pub use settings::{SETTINGS, Setting};
 pub use tables::{TABLES, TableForm, TableKey, TableKind};
 pub use typed::Typed;
@@ -37,6 +37,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Where the root key is.
     pub root: RootConfig,
+    /// Where the root key and the store are: the same directory, unless several running moho share them.
+    pub store: PathBuf,
     /// Addresses to listen on, for everybody; none if only private endpoints are to be served.
     pub listen: Vec<SocketAddr>,
     /// Private endpoints, in the order of their ids.

@@ -38,6 +38,7 @@ impl Config {
         Ok(Self {
             data: data(typed, surroundings)?,
             root: root(typed, surroundings)?,
+            store: store(typed, surroundings)?,
             region: match one(typed, "region", |text| text.parse::<Region>())? {
                 Some(region) => region,
                 None => "us-east-1"
@@ -173,7 +174,7 @@ fn endpoint(text: &str) -> Result<OtlpConfig, &'static str> {
     })
 }
 
-/// Where everything is kept; the one setting that other commands than `serve` need, too.
+/// Where everything is kept; with [`store`] what other commands than `serve` need, too.
 pub(crate) fn data(typed: &Typed, surroundings: &Surroundings) -> Result<PathBuf, ConfigError> {
     let given = one(typed, "data", path)?;
     let usual = || surroundings.data_home.as_ref().map(|home| home.join("moho"));
@@ -187,11 +188,19 @@ pub(crate) fn root(typed: &Typed, surroundings: &Surroundings) -> Result<RootCon
     Ok(RootConfig {
         file: match one(typed, "root.file", path)? {
             Some(file) => file,
-            None => data(typed, surroundings)?.join(ROOT_KEY),
+            None => store(typed, surroundings)?.join(ROOT_KEY),
         },
         passphrase: one(typed, "root.passphrase_file", path)?,
         shares: list(typed, "root.shares_files", path)?,
     })
+}
+
+/// Where the root key and the store are.
+pub(crate) fn store(typed: &Typed, surroundings: &Surroundings) -> Result<PathBuf, ConfigError> {
+    match one(typed, "store", path)? {
+        Some(given) => Ok(given),
+        None => data(typed, surroundings),
+    }
 }
 
 fn models(typed: &Typed) -> Result<Vec<ModelFile>, ConfigError> {

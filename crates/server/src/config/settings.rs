@@ -63,7 +63,13 @@ pub const SETTINGS: &[Setting] = &[
         ["data", "data", "MOHO_DATA"],
         "DIR",
         "`moho` in $XDG_DATA_HOME or ~/.local/share",
-        "Directory that holds everything moho keeps; one running moho per directory",
+        "Directory that holds everything moho keeps, but for what `store` names; one running moho per directory",
+    ),
+    one(
+        ["store", "store-dir", "MOHO_STORE_DIR"],
+        "DIR",
+        "the data directory",
+        "Directory that holds the root key and the store, which several running moho of one machine may share, each with a data directory of its own",
     ),
     many(
         ["listen", "listen", "MOHO_LISTEN"],

@@ -62,8 +62,15 @@ pub(crate) struct Endpoints {
     renewing: Mutex<()>,
 }
 
+/// What was read, and what the store's changes were counted at before.
+#[derive(Default)]
+struct Known {
+    at: u64,
+    facts: Facts,
+}
+
 /// By listener and service, of which there are few.
-type Known = HashMap<(EndpointId, &'static str), Arc<EndpointFacts>>;
+type Facts = HashMap<(EndpointId, &'static str), Arc<EndpointFacts>>;
 
 impl Endpoints {
     /// Those that the settings name; `first` owns those without an owner.
@@ -125,18 +132,30 @@ impl Endpoints {
         service: &'static str,
     ) -> Result<Arc<EndpointFacts>, EndpointError> {
         let key = (listener.clone(), service);
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(facts) = known.get(&key) {
-            return Ok(Arc::clone(facts));
+        let at = self.store.metadata_changes()?;
+        let known = |known: &Known| known.facts.get(&key).filter(|_| known.at == at).cloned();
+        if let Some(facts) = known(&self.known.read().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(facts);
         }
-        drop(known);
-        self.find(listener, service).map(Arc::new)
+        // Another process may have changed it, or this one something else.
+        self.renew_unless(|known| known.at == at);
+        match known(&self.known.read().unwrap_or_else(PoisonError::into_inner)) {
+            Some(facts) => Ok(facts),
+            None => self.find(listener, service).map(Arc::new),
+        }
     }
 
     /// Reads everything anew, after a change was committed; where that fails, every request asks the store itself. To be
     /// called where waiting for the store is no harm.
     pub(crate) fn renew(&self) {
+        self.renew_unless(|_| false);
+    }
+
+    fn renew_unless(&self, is_new: impl FnOnce(&Known) -> bool) {
         let _one_by_one = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_new(&self.known.read().unwrap_or_else(PoisonError::into_inner)) {
+            return;
+        }
         let fresh = self.find_all().unwrap_or_else(|error| {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
@@ -148,14 +167,15 @@ impl Endpoints {
     }
 
     fn find_all(&self) -> Result<Known, EndpointError> {
-        let mut all = Known::new();
+        let at = self.store.metadata_changes()?;
+        let mut all = Facts::new();
         for id in self.configured.keys() {
             for service in SERVICES {
                 let facts = Arc::new(self.find(id, service)?);
                 all.insert((id.clone(), service), facts);
             }
         }
-        Ok(all)
+        Ok(Known { at, facts: all })
     }
 
     fn find(&self, listener: &EndpointId, service: &str) -> Result<EndpointFacts, EndpointError> {

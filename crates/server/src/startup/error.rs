@@ -7,7 +7,7 @@ use moho_audit::AuditError;
 use moho_engine::{EngineError, LoadError};
 use moho_iam::authn::SessionKeyError;
 use moho_kms::KmsError;
-use moho_os::LockError;
+use moho_os::{LockError, PrivateFileError};
 use moho_store::StoreError;
 use moho_terms::EntropyUnavailable;
 
@@ -30,6 +30,10 @@ pub(crate) enum StartupError {
     Kms(#[from] KmsError),
     #[error("the store cannot be opened")]
     Store(#[from] StoreError),
+    #[error("the name of this moho in {} cannot be used", path.display())]
+    Node { path: PathBuf, source: PrivateFileError },
+    #[error("{} is no name of a moho: move it away, and a new one is made", .0.display())]
+    NoNode(PathBuf),
     #[error("the journal cannot be opened")]
     Journal(#[from] AuditError),
     #[error("traces cannot be sent")]

@@ -11,6 +11,7 @@ mod key_keeper;
 pub(crate) mod key_use;
 pub(crate) mod last_use;
 pub(crate) mod long_lived;
+mod node;
 mod platform;
 mod probed;
 pub(crate) mod watched;
@@ -84,9 +85,11 @@ impl Ground {
             path: config.data.clone(),
             source,
         })?;
-        let store = config.data.join("store");
+        make_private(&config.store)?;
+        let store = config.store.join("store");
         let root = root_key::open_or_make(&config.root, &store, entropy)?;
-        let store = Arc::new(Store::open(&store)?);
+        let node = node::name(config, entropy)?;
+        let store = Arc::new(Store::open_as(&store, &node)?);
         let (journal, recovery) = FileJournal::open(&config.data.join("journal"))?;
         if recovery.cut_bytes > 0 {
             tracing::warn!(

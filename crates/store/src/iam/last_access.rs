@@ -1,6 +1,7 @@
 //! When roles and users last used which service: what the journal says, gathered.
 //!
-//! It can always be gathered from the journal again, so it is written seldom; the mark says how far the journal was gathered.
+//! It can always be gathered from the journal again, so it is written seldom; the mark says how far the
+//! process's own journal was gathered.
 
 use moho_iam::action::{Action, iam};
 use moho_iam::authz::Permit;
@@ -39,7 +40,7 @@ impl TellsLastUse for iam::GetAccountAuthorizationDetails {}
 impl TellsLastUse for iam::GetServiceLastAccessedDetails {}
 
 impl Store {
-    /// Keeps what was gathered up to the journal's record `position`; later times win.
+    /// Keeps what was gathered up to record `position` of this process's journal; later times win.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing was kept.
@@ -54,8 +55,8 @@ impl Store {
                 put.execute(params![principal, last.service, last.region, micros(last.at)])?;
             }
             transaction.execute(
-                "INSERT INTO iam_last_access_mark VALUES (1, ?1) ON CONFLICT DO UPDATE SET position = excluded.position",
-                [i64::try_from(position).unwrap_or(i64::MAX)],
+                "INSERT INTO iam_last_access_mark VALUES (?1, ?2) ON CONFLICT DO UPDATE SET position = excluded.position",
+                params![self.node, i64::try_from(position).unwrap_or(i64::MAX)],
             )?;
             Ok(())
         })
@@ -68,7 +69,11 @@ impl Store {
     pub fn accesses_kept(&self) -> Result<u64, StoreError> {
         let mark: Option<i64> = self.database.read(|connection| {
             connection
-                .query_row("SELECT position FROM iam_last_access_mark", [], |row| row.get(0))
+                .query_row(
+                    "SELECT position FROM iam_last_access_mark WHERE node = ?1",
+                    [&self.node],
+                    |row| row.get(0),
+                )
                 .optional()
         })?;
         Ok(mark.and_then(|mark| u64::try_from(mark).ok()).unwrap_or(0))

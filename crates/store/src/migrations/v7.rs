@@ -90,6 +90,27 @@ CREATE INDEX kms_grant_retired_by ON kms_grant (retiring, grant_id) WHERE retiri
 CREATE INDEX kms_grant_to ON kms_grant (key_id, grantee, grant_id);
 CREATE INDEX kms_grant_named ON kms_grant (key_id, name) WHERE name IS NOT NULL;
 
+-- What each moho counts for itself, by its name; the one that has the store alone has none.
+ALTER TABLE quota_counter RENAME TO quota_counter_before;
+CREATE TABLE quota_counter (
+    node     TEXT NOT NULL,
+    day      INTEGER NOT NULL,
+    counter  BLOB NOT NULL,
+    requests INTEGER NOT NULL,
+    input    INTEGER NOT NULL,
+    output   INTEGER NOT NULL,
+    PRIMARY KEY (node, day, counter)
+) STRICT, WITHOUT ROWID;
+INSERT INTO quota_counter SELECT '', day, counter, requests, input, output FROM quota_counter_before;
+DROP TABLE quota_counter_before;
+ALTER TABLE iam_last_access_mark RENAME TO iam_last_access_mark_before;
+CREATE TABLE iam_last_access_mark (
+    node     TEXT PRIMARY KEY,
+    position INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO iam_last_access_mark SELECT '', position FROM iam_last_access_mark_before;
+DROP TABLE iam_last_access_mark_before;
+
 CREATE TABLE generation (
     kind   TEXT PRIMARY KEY,
     number INTEGER NOT NULL

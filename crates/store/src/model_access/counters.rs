@@ -1,4 +1,4 @@
-//! Counters of quotas for days. They are numbers under names that tell nothing.
+//! Counters of quotas for days. They are numbers under names that tell nothing. Each process counts for itself.
 
 use std::collections::HashMap;
 
@@ -15,10 +15,9 @@ const OF_ONE_GROUP: u64 = COUNTERS / 4;
 /// Bytes that begin the names of all counters of a group.
 const GROUP: usize = 4;
 
-const UPDATE: &str =
-    "UPDATE quota_counter SET requests = ?3, input = ?4, output = ?5 WHERE day = ?1 AND counter = ?2";
+const UPDATE: &str = "UPDATE quota_counter SET requests = ?3, input = ?4, output = ?5 WHERE node = ?6 AND day = ?1 AND counter = ?2";
 const INSERT: &str =
-    "INSERT INTO quota_counter (day, counter, requests, input, output) VALUES (?1, ?2, ?3, ?4, ?5)";
+    "INSERT INTO quota_counter (day, counter, requests, input, output, node) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 /// What one counter of a day says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,10 +39,11 @@ impl Store {
     /// [`StoreError`] if that cannot be said.
     pub fn quota_counter(&self, day: u64, counter: [u8; 16]) -> Result<Option<QuotaCounter>, StoreError> {
         self.database.read(|connection| {
-            let select = "SELECT requests, input, output FROM quota_counter WHERE day = ?1 AND counter = ?2";
+            let select = "SELECT requests, input, output FROM quota_counter
+                WHERE node = ?3 AND day = ?1 AND counter = ?2";
             connection
                 .prepare(select)?
-                .query_row(params![integer(day), counter], |row| {
+                .query_row(params![integer(day), counter, self.node], |row| {
                     Ok(QuotaCounter {
                         counter,
                         requests: counted(row, 0)?,
@@ -76,6 +76,7 @@ impl Store {
     ) -> Result<Vec<[u8; 16]>, StoreError> {
         self.database.write(|transaction| {
             let mut room = Room {
+                node: &self.node,
                 day,
                 most,
                 there: HashMap::new(),
@@ -86,7 +87,7 @@ impl Store {
             for counter in counters {
                 let [requests, input, output] =
                     [counter.requests, counter.input, counter.output].map(integer);
-                let values = params![integer(day), counter.counter, requests, input, output];
+                let values = params![integer(day), counter.counter, requests, input, output, self.node];
                 if update.execute(values)? > 0 {
                     continue;
                 }
@@ -101,14 +102,15 @@ impl Store {
     }
 
     /// Forgets the counters of earlier days, but for the last day before that has any: should the clock have been ahead
-    /// for a while, what was counted until then is still there.
+    /// for a while, what was counted until then is still there. So it is with those of other processes, too, as one of
+    /// them may never come again.
     ///
     /// # Errors
     /// [`StoreError`]; then none is forgotten.
     pub fn forget_quota_counters(&self, day: u64) -> Result<(), StoreError> {
         self.database.write(|transaction| {
             let delete = "DELETE FROM quota_counter
-                WHERE day < (SELECT max(day) FROM quota_counter WHERE day < ?1)";
+                WHERE day < (SELECT max(day) FROM quota_counter AS own WHERE day < ?1 AND own.node = quota_counter.node)";
             transaction.execute(delete, [integer(day)]).map(|_deleted| ())
         })
     }
@@ -116,13 +118,14 @@ impl Store {
 
 /// How many counters of a day there are, in all (under an empty name) and in each group that is asked for. Nobody counts
 /// them before there is a new one: that is seldom, and they are many.
-struct Room {
+struct Room<'a> {
+    node: &'a str,
     day: u64,
     most: (u64, u64),
     there: HashMap<Vec<u8>, u64>,
 }
 
-impl Room {
+impl Room<'_> {
     /// Whether there is room for a new one, which is counted then.
     fn has_one(&mut self, transaction: &Transaction<'_>, counter: [u8; 16]) -> rusqlite::Result<bool> {
         let group = counter.get(..GROUP).unwrap_or_default();
@@ -146,10 +149,10 @@ impl Room {
             return Ok(*there);
         }
         let count = "SELECT count(*) FROM (SELECT 1 FROM quota_counter
-            WHERE day = ?1 AND counter BETWEEN ?2 AND ?3 LIMIT ?4)";
+            WHERE node = ?5 AND day = ?1 AND counter BETWEEN ?2 AND ?3 LIMIT ?4)";
         let mut last = [u8::MAX; 16];
         last.iter_mut().zip(beginning).for_each(|(to, from)| *to = *from);
-        let between = params![integer(self.day), beginning, last, integer(most)];
+        let between = params![integer(self.day), beginning, last, integer(most), self.node];
         let there = transaction.query_row(count, between, |row| counted(row, 0))?;
         self.there.insert(beginning.to_vec(), there);
         Ok(there)

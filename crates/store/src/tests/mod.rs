@@ -7,6 +7,7 @@ mod grants;
 mod identities;
 mod keys;
 mod model_access;
+mod mutations;
 mod organizations;
 mod processes;
 mod responses;
@@ -74,15 +75,15 @@ struct House {
 
 impl House {
     fn open(directory: &Path) -> Self {
-        Self::open_with(directory, Ticks::real())
+        Self::open_with(directory, "", Ticks::real())
     }
 
-    fn open_with(directory: &Path, ticks: Ticks) -> Self {
+    fn open_with(directory: &Path, node: &str, ticks: Ticks) -> Self {
         // Every process has randomness of its own, and so has every house of one.
         static HOUSES: AtomicU64 = AtomicU64::new(0);
         let seed = u64::from(std::process::id()) << 32 | HOUSES.fetch_add(1, Ordering::Relaxed) << 16;
         let world = Arc::new(World(AtomicU64::new(seed)));
-        let store = Arc::new(Store::open_with(&directory.join("store"), ticks).unwrap());
+        let store = Arc::new(Store::open_with(&directory.join("store"), node, ticks).unwrap());
         let root = RootKey::development(&directory.join("root.key"), &*world).unwrap();
         let kms = Kms::new(root, store.clone(), world.clone(), world.clone());
         let plan = BootstrapPlan::new(region(), vec![model("granted")], &*world).unwrap();

@@ -10,6 +10,7 @@ use moho_kms::{KeyRecords, KmsError, default_key_policy};
 use super::damage::{acknowledged, child};
 use super::keys::id_of;
 use super::*;
+use crate::QuotaCounter;
 use crate::organizations::{NewPolicy, PolicyType, Tags};
 
 /// Two houses on one directory, with a clock that both look at.
@@ -26,8 +27,8 @@ impl Two {
     fn open() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let micros = Arc::new(AtomicU64::new(1_000_000));
-        let open = || House::open_with(directory.path(), Ticks::Hand(Arc::clone(&micros)));
-        let (here, there) = (open(), open());
+        let open = |node| House::open_with(directory.path(), node, Ticks::Hand(Arc::clone(&micros)));
+        let (here, there) = (open(""), open("there"));
         Self {
             admin: here.session("Admin"),
             developer: here.session("Developer"),
@@ -224,6 +225,63 @@ fn what_another_changed_meanwhile_is_not_overwritten() {
     let there = two.here.kms.describe(&two.here.permit(&two.admin, &key)).unwrap();
     assert_eq!(there.tags, tags);
     assert_eq!(there.revision, 3);
+}
+
+#[test]
+fn each_counts_for_itself() {
+    let two = Two::open();
+    let counter = |requests| QuotaCounter {
+        counter: [1; 16],
+        requests,
+        input: 0,
+        output: 0,
+    };
+    let read = |house: &House, day| {
+        house
+            .store
+            .quota_counter(day, [1; 16])
+            .unwrap()
+            .map(|counter| counter.requests)
+    };
+    two.here.store.put_quota_counters(7, &[counter(1)]).unwrap();
+    assert_eq!(read(&two.there, 7), None);
+    two.there.store.put_quota_counters(7, &[counter(2)]).unwrap();
+    two.there.store.put_quota_counters(8, &[counter(3)]).unwrap();
+    assert_eq!((read(&two.here, 7), read(&two.there, 7)), (Some(1), Some(2)));
+    two.here.store.forget_quota_counters(9).unwrap();
+    assert_eq!(
+        (read(&two.here, 7), read(&two.there, 7), read(&two.there, 8)),
+        (Some(1), None, Some(3))
+    );
+    two.here.store.keep_accesses(&[], 5).unwrap();
+    two.there.store.keep_accesses(&[], 3).unwrap();
+    assert_eq!(
+        (
+            two.here.store.accesses_kept().unwrap(),
+            two.there.store.accesses_kept().unwrap()
+        ),
+        (5, 3)
+    );
+}
+
+#[test]
+fn what_is_made_of_metadata_is_told_that_it_changed() {
+    let two = Two::open();
+    let before = two.there.store.metadata_changes().unwrap();
+    two.here
+        .put(&two.developer, &two.here.new_id(), b"words")
+        .unwrap();
+    two.wait(300);
+    assert_eq!(two.there.store.metadata_changes().unwrap(), before);
+    let endpoint = behind(two.directory.path());
+    endpoint
+        .execute(
+            "INSERT INTO configured_endpoint VALUES ('vpce-1', '111122223333', NULL, 1)",
+            [],
+        )
+        .unwrap();
+    two.wait(300);
+    assert_ne!(two.there.store.metadata_changes().unwrap(), before);
 }
 
 #[test]

@@ -10,7 +10,7 @@ const CREDENTIALS: &str = "credentials";
 
 /// Looks into the store, and changes nothing.
 pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
-    let found = match LongLivedCredentials::of_directory(&scene.config.data.join("store")) {
+    let found = match LongLivedCredentials::of_directory(&scene.config.store.join("store")) {
         Ok(Some(found)) => found,
         Ok(None) => return Vec::new(),
         Err(error) => {

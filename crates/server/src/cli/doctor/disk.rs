@@ -19,7 +19,7 @@ const FULL: u64 = 16 << 20;
 const TIGHT: u64 = 1 << 30;
 const FEW_FILES: u64 = 1000;
 
-/// Looks at the data directory and the disk under it.
+/// Looks at the data directory, and that of the store if it is another, and the disk under them.
 pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let data = &scene.config.data;
     let mut findings = Vec::new();
@@ -34,6 +34,15 @@ pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
             .err()
             .map(|error| Finding::fault(DATA, chain(&error)).why("moho cannot start")),
     );
+    findings.extend(directory(scene, data));
+    if scene.config.store != *data {
+        findings.extend(directory(scene, &scene.config.store));
+    }
+    findings
+}
+
+fn directory(scene: &Scene<'_>, data: &Path) -> Vec<Finding> {
+    let mut findings = Vec::new();
     match fs::metadata(data) {
         Ok(about) if !about.is_dir() => {
             findings.push(

@@ -15,7 +15,7 @@ const PROVIDERS: &str = "providers";
 pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let federation = &scene.config.federation;
     let mut findings: Vec<Finding> = of_settings(federation).into_iter().collect();
-    match WaysIn::of_directory(&scene.config.data.join("store")) {
+    match WaysIn::of_directory(&scene.config.store.join("store")) {
         Ok(found) => {
             let said = found.and_then(|found| ways_in::posture(&found, federation));
             findings.extend(said.map(|said| {

@@ -18,7 +18,7 @@ pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = match RootFile::read(&config.file) {
         Ok(found) => vec![resting(config, &found)],
         Err(RootKeyError::File(PrivateFileError::Absent(_))) => {
-            vec![if scene.config.data.join("store").exists() {
+            vec![if scene.config.store.join("store").exists() {
                 Finding::fault(ROOT, format!("the root key file {file} is gone"))
                     .why(why)
                     .cure("bring it back from a backup, or name it with --root-file (`root.file`)")

@@ -13,14 +13,16 @@ use crate::system::SystemEntropy;
 
 pub(super) fn command(config: &dyn Fn() -> Arg) -> Command {
     let given = || {
-        let of_root = |arg: &Arg| arg.get_id() == "data" || arg.get_id().as_str().starts_with("root.");
+        let of_root = |arg: &Arg| {
+            arg.get_id() == "data" || arg.get_id() == "store" || arg.get_id().as_str().starts_with("root.")
+        };
         Typed::args().into_iter().filter(of_root).chain([config()])
     };
     Command::new("root")
         .about("Looks after the root key, under which all keys are")
         .long_about(
             "Looks after the root key, under which all keys of all accounts are: without it, nothing in the data directory \
-             opens. It lies in a file (`root.key` in the data directory), which says of itself what protects it:\n\n  \
+             opens. It lies in a file (`root.key` in the data directory, or in that of --store-dir), which says of itself what protects it:\n\n  \
              development  nothing but the file's permissions; what `moho serve` makes when it finds none\n  passphrase   a \
              passphrase (Argon2id), which `moho serve` reads from --root-passphrase-file or asks for\n  shares       so many of \
              the shares that a key was split into (Shamir), which `moho serve` reads or asks for\n\nPassphrases and shares come \

@@ -44,11 +44,11 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = root_config(matches)?;
-    let store = config::data(&typed(matches)?, &surroundings())?.join("store");
+    let store = config::store(&typed(matches)?, &surroundings())?.join("store");
     harden()?;
     if !store.is_dir() {
         let nothing = anyhow::anyhow!(
-            "there is no store at {}: name moho's data directory with --data",
+            "there is no store at {}: name moho's data directory with --data, or the store's with --store-dir",
             store.display()
         );
         return Err(Failure::new(Exit::InTheWay, nothing));

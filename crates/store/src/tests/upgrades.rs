@@ -13,10 +13,9 @@ const ROWS: &str = include_str!("../../testdata/version1.sql");
 
 /// That installation, as far as a moho of `version` brought it.
 fn installed(directory: &Path, version: u32) {
-    let root: Vec<u8> = (0..ROOT.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&ROOT[at..at + 2], 16).unwrap())
-        .collect();
+    let digit = |digit: u8| u8::try_from(char::from(digit).to_digit(16).unwrap()).unwrap();
+    let pairs = ROOT.as_bytes().chunks_exact(2);
+    let root: Vec<u8> = pairs.map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect();
     moho_os::create_private(&directory.join("root.key"), &root).unwrap();
     std::fs::create_dir(directory.join("store")).unwrap();
     let path = directory.join("store/moho.sqlite");

@@ -2,9 +2,11 @@
 
 use anyhow::{Context as _, Result, ensure};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use moho_benches::house::House;
+use aws_lc_rs::digest;
+use moho_benches::house::{House, REGION};
+use moho_benches::signing::Signer;
 use moho_iam::action::kms;
-use moho_iam::authn::Authenticated;
+use moho_iam::authn::{Authenticated, HttpHead, SigningName};
 use moho_iam::authz::{Permit, RequestFacts};
 use moho_kms::spec::EncryptionAlgorithm;
 use moho_kms::{DataKeyLength, EncryptionContext, Under};
@@ -36,7 +38,7 @@ struct Asking<'a> {
 pub(crate) fn measure(count: u32) -> Result<Inner> {
     let house = House::build()?;
     let asking = Asking {
-        caller: house.caller()?,
+        caller: signed(&house)?,
         request: house.request()?,
         key: house.key()?,
         context: EncryptionContext::from_pairs([("purpose", "invoices"), ("tenant", "one")])?,
@@ -82,6 +84,41 @@ impl Asking<'_> {
             .authorizer
             .authorize(&self.caller, &self.request, &self.key, &context)?)
     }
+}
+
+/// Whoever signs a request to KMS with the credentials of a session.
+fn signed(house: &House) -> Result<Authenticated> {
+    let credentials = house.credentials()?;
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).context("credentials are text");
+    let secret = text(credentials.secret_access_key.expose())?;
+    let token = text(credentials.session_token.expose())?;
+    let date = house.now().iso8601_basic();
+    let headers = [
+        ("host", "localhost"),
+        ("x-amz-date", &*date),
+        ("x-amz-security-token", &*token),
+    ];
+    let signer = Signer {
+        access_key_id: credentials.access_key_id.as_str(),
+        secret: &secret,
+        region: REGION,
+        service: "kms",
+    };
+    let authorization = signer.authorization("/", &headers, &date, b"{}");
+    let [host, date, token] = headers;
+    let mut body_sha256 = [0; 32];
+    body_sha256.copy_from_slice(digest::digest(&digest::SHA256, b"{}").as_ref());
+    let head = HttpHead {
+        method: "POST",
+        raw_path: "/",
+        raw_query: "",
+        authority: "localhost",
+        headers: &[host, date, token, ("authorization", &authorization)],
+        body_sha256: &body_sha256,
+    };
+    Ok(house
+        .authenticator
+        .authenticate(&head, &[SigningName::Kms], house.now())?)
 }
 
 /// 32 random bytes, encrypted under 32 others.

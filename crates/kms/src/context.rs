@@ -90,15 +90,10 @@ impl EncryptionContext {
 
     /// Whether `decided`, under which a permit was given, names this encryption context: all of it, and nothing else.
     pub(crate) fn is_named_by(&self, decided: &Context) -> bool {
-        let to_the_letter = match decided.encryption_context() {
+        match decided.encryption_context() {
             Some(decided) => *decided == *self.0,
-            None => self.0.is_empty(),
-        };
-        let own = self.condition_keys();
-        to_the_letter
-            && own
-                .beginning_with(CONDITION_PREFIX)
-                .eq(decided.beginning_with(CONDITION_PREFIX))
+            None => self.0.is_empty() && decided.beginning_with(CONDITION_PREFIX).next().is_none(),
+        }
     }
 
     /// SHA-256 of the one canonical form: the number of pairs, then each key and value, sorted by key, with its length

@@ -35,7 +35,7 @@ pub use policy::policy;
 pub use query::query_forms;
 pub use root_key::{is_root_key, root_key};
 pub use saml::saml_metadata;
-pub use sealed::{journal, sealed_object};
+pub use sealed::{ciphertext_blob, journal, key_record, sealed_object};
 pub use settings::settings;
 pub use sigv4::sigv4;
 
@@ -53,6 +53,7 @@ pub struct Target {
 /// Every target.
 pub const TARGETS: &[Target] = &[
     target("chat_template", chat_template, 600),
+    target("ciphertext_blob", ciphertext_blob, 100_000),
     target("credentials", credentials, 40_000),
     target("event_stream", event_stream, 20_000),
     target("gguf", gguf, 20_000),
@@ -62,6 +63,7 @@ pub const TARGETS: &[Target] = &[
     target("journal", journal, 40_000),
     target("json_commands", json_commands, 6_000),
     target("key_material", key_material, 100_000),
+    target("key_record", key_record, 20_000),
     target("organizations", organizations, 20_000),
     target("policy", policy, 10_000),
     target("query_forms", query_forms, 10_000),

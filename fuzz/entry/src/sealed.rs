@@ -1,17 +1,37 @@
-//! What comes back from a disk that somebody else may have written to: sealed objects and the journal.
+//! What comes back from a disk that somebody else may have written to: sealed objects, keys and the journal; and ciphertext
+//! blobs, which come from anywhere.
 
 use moho_audit::hostile_input::{check, file};
-use moho_kms::hostile_input::sealed_front;
+use moho_kms::hostile_input as kms;
 
 /// The bytes as a sealed object.
 pub fn sealed_object(data: &[u8]) {
-    if let Ok(front) = sealed_front(data) {
+    if let Ok(front) = kms::sealed_front(data) {
         assert_eq!(
             data.get(..front.len()),
             Some(front.as_slice()),
             "a front prints as it was read"
         );
     }
+}
+
+/// The bytes as a ciphertext blob.
+pub fn ciphertext_blob(data: &[u8]) {
+    if let Ok(again) = kms::ciphertext_blob(data) {
+        assert_eq!(again, data, "a blob prints as it was read");
+    }
+}
+
+/// The bytes as the record of a key.
+pub fn key_record(data: &[u8]) {
+    let Ok(json) = kms::key_record(data) else { return };
+    // Today's version, under no root key in particular.
+    let again = [[1].as_slice(), &[0; 48], &json].concat();
+    assert_eq!(
+        kms::key_record(&again),
+        Ok(json),
+        "a record prints as it was read"
+    );
 }
 
 /// The bytes as the journal's first file, and as entries of one.

@@ -377,6 +377,44 @@ fn make_private(directory: &Path) -> Result<(), StartupError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Surroundings, Typed};
+
+    /// A platform with a data directory of its own over the store in `shared`.
+    fn opened(data: &Path, shared: &Path) -> Started {
+        let surroundings = Surroundings {
+            cores: 1,
+            data_home: Some(data.to_owned()),
+        };
+        let settings = format!("store = '{}'", shared.display());
+        let config = Config::resolve(&Typed::from_file(&settings).unwrap(), &surroundings).unwrap();
+        open(&config, &mut |_, _, _| {}).unwrap()
+    }
+
+    #[tokio::test]
+    async fn several_share_a_store_and_each_has_a_name() {
+        let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        let [one, two, shared] = folders.each_ref().map(tempfile::TempDir::path);
+        let (first, second) = (opened(one, shared), opened(two, shared));
+        assert_eq!(first.platform.account, second.platform.account);
+        let name = |data: &Path| std::fs::read_to_string(data.join("moho/node")).unwrap();
+        let names = (name(one), name(two));
+        assert!(names.0 != names.1 && names.0.len() == 32);
+        assert!(shared.join("root.key").exists() && !one.join("moho/root.key").exists());
+        drop((first, second));
+        drop(opened(one, shared));
+        assert_eq!(name(one), names.0, "it stays");
+        std::fs::write(one.join("moho/node"), "no name").unwrap();
+        let surroundings = Surroundings {
+            cores: 1,
+            data_home: Some(one.to_owned()),
+        };
+        let settings = format!("store = '{}'", shared.display());
+        let config = Config::resolve(&Typed::from_file(&settings).unwrap(), &surroundings).unwrap();
+        assert!(matches!(
+            open(&config, &mut |_, _, _| {}),
+            Err(StartupError::NoNode(_))
+        ));
+    }
 
     #[test]
     fn a_root_key_that_may_be_swapped_is_told() {

@@ -120,7 +120,7 @@ def test_a_dry_run_says_what_would_be_and_does_nothing(kms, key, account):
         (kms.create_grant, {"KeyId": key, "GranteePrincipal": grantee, "Operations": ["Decrypt"]}),
     ]:
         told = refused(call, DryRun=True, **wish)
-        assert (told.code, told.status) == ("DryRunOperationException", 412), wish
+        assert (told.code, told.status) == ("DryRunOperationException", 400), wish
     assert kms.list_grants(KeyId=key, GranteePrincipal=grantee)["Grants"] == []
     assert refused(kms.decrypt, CiphertextBlob=blob, EncryptionContext=CONTEXT, DryRun=True).code == "InvalidCiphertextException"
     assert refused(kms.decrypt, CiphertextBlob=blob, DryRunModifiers=["IGNORE_CIPHERTEXT"]).code == "ValidationException"

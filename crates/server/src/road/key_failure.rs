@@ -6,38 +6,33 @@ use moho_wire::Failure;
 
 use super::failure::{internal, unavailable};
 
-/// AWS's statuses, where they are not 400.
-const CONFLICT: u16 = 409;
-
-/// What KMS answers.
+/// What KMS answers: with 400 whatever a caller can mend.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "what no caller can have caused is a fault of ours, whatever it is"
 )]
 pub(crate) fn from_kms(error: &KmsError) -> Failure {
-    let (code, status) = match error {
-        KmsError::NotFound(_) | KmsError::NoSuchMaterial => ("NotFoundException", 400),
-        KmsError::Disabled(_) => ("DisabledException", CONFLICT),
-        KmsError::InvalidState(..) => ("KMSInvalidStateException", CONFLICT),
-        KmsError::InvalidKeyUsage(..) | KmsError::IncompatibleAlgorithm(..) => {
-            ("InvalidKeyUsageException", 400)
-        }
-        KmsError::InvalidCiphertext => ("InvalidCiphertextException", 400),
-        KmsError::IncorrectKey => ("IncorrectKeyException", 400),
-        KmsError::UnsupportedOperation(..) => ("UnsupportedOperationException", 400),
+    let code = match error {
+        KmsError::NotFound(_) | KmsError::NoSuchMaterial => "NotFoundException",
+        KmsError::Disabled(_) => "DisabledException",
+        KmsError::InvalidState(..) => "KMSInvalidStateException",
+        KmsError::InvalidKeyUsage(..) | KmsError::IncompatibleAlgorithm(..) => "InvalidKeyUsageException",
+        KmsError::InvalidCiphertext => "InvalidCiphertextException",
+        KmsError::IncorrectKey => "IncorrectKeyException",
+        KmsError::UnsupportedOperation(..) => "UnsupportedOperationException",
         KmsError::Validation(message) => return Failure::Validation(message.clone()),
-        KmsError::LimitExceeded(_) => ("LimitExceededException", 400),
-        KmsError::AlreadyExists(_) => ("AlreadyExistsException", 400),
-        KmsError::MalformedPolicy(_) => ("MalformedPolicyDocumentException", 400),
-        KmsError::Tag(_) => ("TagException", 400),
-        KmsError::IncorrectKeyMaterial(_) => ("IncorrectKeyMaterialException", 400),
-        KmsError::InvalidImportToken => ("InvalidImportTokenException", 400),
-        KmsError::ExpiredImportToken => ("ExpiredImportTokenException", 400),
-        KmsError::InvalidSignature => ("KMSInvalidSignatureException", 400),
-        KmsError::InvalidMac => ("KMSInvalidMacException", 400),
-        KmsError::InvalidGrantToken => ("InvalidGrantTokenException", 400),
-        KmsError::InvalidGrantId => ("InvalidGrantIdException", 400),
-        KmsError::Conflict => ("ConflictException", CONFLICT),
+        KmsError::LimitExceeded(_) => "LimitExceededException",
+        KmsError::AlreadyExists(_) => "AlreadyExistsException",
+        KmsError::MalformedPolicy(_) => "MalformedPolicyDocumentException",
+        KmsError::Tag(_) => "TagException",
+        KmsError::IncorrectKeyMaterial(_) => "IncorrectKeyMaterialException",
+        KmsError::InvalidImportToken => "InvalidImportTokenException",
+        KmsError::ExpiredImportToken => "ExpiredImportTokenException",
+        KmsError::InvalidSignature => "KMSInvalidSignatureException",
+        KmsError::InvalidMac => "KMSInvalidMacException",
+        KmsError::InvalidGrantToken => "InvalidGrantTokenException",
+        KmsError::InvalidGrantId => "InvalidGrantIdException",
+        KmsError::Conflict => "ConflictException",
         KmsError::Records(_) | KmsError::Root(_) | KmsError::Entropy(_) | KmsError::Memory(_) => {
             return unavailable(error);
         }
@@ -46,7 +41,7 @@ pub(crate) fn from_kms(error: &KmsError) -> Failure {
     Failure::Service {
         code,
         message: error.to_string(),
-        status,
+        status: 400,
     }
 }
 
@@ -76,22 +71,22 @@ pub(super) fn from_key_use(error: &KmsError) -> Failure {
     reason = "what no caller can have caused is a fault of ours, whatever it is"
 )]
 pub(crate) fn from_key_store(error: &KeyError) -> Failure {
-    let (code, status) = match error {
+    let code = match error {
         KeyError::AliasNotFound(_) | KeyError::KeyNotFound(_) | KeyError::GrantNotFound(_) => {
-            ("NotFoundException", 400)
+            "NotFoundException"
         }
-        KeyError::AliasExists(_) => ("AlreadyExistsException", 400),
-        KeyError::LimitExceeded(_) => ("LimitExceededException", 400),
-        KeyError::InvalidPrincipal(_) => ("InvalidArnException", 400),
+        KeyError::AliasExists(_) => "AlreadyExistsException",
+        KeyError::LimitExceeded(_) => "LimitExceededException",
+        KeyError::InvalidPrincipal(_) => "InvalidArnException",
         KeyError::NotCovered => return Failure::AccessDenied(error.to_string()),
-        KeyError::Changed => ("ConflictException", CONFLICT),
+        KeyError::Changed => "ConflictException",
         KeyError::Store(error) => return unavailable(error),
         _ => return internal(error),
     };
     Failure::Service {
         code,
         message: error.to_string(),
-        status,
+        status: 400,
     }
 }
 
@@ -109,7 +104,12 @@ mod tests {
             (code, status)
         };
         assert_eq!(told(KmsError::NotFound(key.clone())), ("NotFoundException", 400));
-        assert_eq!(told(KmsError::Disabled(key)), ("DisabledException", 409));
+        assert_eq!(told(KmsError::Disabled(key.clone())), ("DisabledException", 400));
+        assert_eq!(
+            told(KmsError::InvalidState(key, "pending import")),
+            ("KMSInvalidStateException", 400)
+        );
+        assert_eq!(told(KmsError::Conflict), ("ConflictException", 400));
         assert_eq!(
             told(KmsError::InvalidCiphertext),
             ("InvalidCiphertextException", 400)

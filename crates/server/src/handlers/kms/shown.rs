@@ -120,11 +120,10 @@ pub(crate) fn no_key_of_ciphertext() -> Failure {
 }
 
 pub(super) fn dry_run() -> Failure {
-    Failure::Service {
-        code: "DryRunOperationException",
-        message: "The request would have succeeded, but the DryRun option is set.".to_owned(),
-        status: 412,
-    }
+    service(
+        "DryRunOperationException",
+        "The request would have succeeded, but the DryRun option is set.",
+    )
 }
 
 /// A page that would be too small or too large.

@@ -134,6 +134,7 @@ mod tests {
             origin: Origin::AwsKms,
             description: String::new(),
             policy: String::new(),
+            principals: BTreeMap::new(),
             tags: BTreeMap::new(),
             created_at: moho_terms::Timestamp::from_unix_seconds(1),
             state: crate::record::KeyState::Enabled,

@@ -36,7 +36,7 @@ pub use context::{ContextError, EncryptionContext};
 pub use error::KmsError;
 pub use grants::check_grant;
 pub use kept::{KeptKey, KeyRecords, RecordsUnavailable};
-pub use policy::default_key_policy;
+pub use policy::{KeyPolicy, default_key_policy};
 pub use record::{
     KeyRecord, KeyState, KeyToKeep, LegacyKey, LegacyState, Material, MaterialId, MaterialIdError,
     MaterialState, RecordError, Rotated, Rotation, RotationType,

@@ -1,6 +1,18 @@
-//! The policy a KmsKey starts with.
+//! Key policies: the one that a KmsKey starts with, and what is kept of one that somebody writes.
+
+use std::collections::BTreeMap;
 
 use moho_terms::AccountId;
+
+/// A key policy to be kept. Whoever knows the principals binds those that the policy names to their unique ids: who gets a
+/// name later is not whom the policy meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPolicy {
+    /// The policy, as its author wrote it.
+    pub text: String,
+    /// The principals that it names, as it names them, with their unique ids. Who is not among them is meant by name.
+    pub principals: BTreeMap<String, String>,
+}
 
 /// AWS's own default key policy: the account as a whole may use the key, which leaves it to the account's IAM policies
 /// who in it may. Without a statement like this, IAM policies count for nothing on a key.

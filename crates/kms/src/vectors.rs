@@ -122,6 +122,7 @@ fn kept(root: &RootKey, entropy: &dyn Entropy) -> KeptKey {
         origin: Origin::AwsKms,
         description: String::from("A key of the test vectors"),
         policy: default_key_policy(account),
+        principals: BTreeMap::new(),
         tags: BTreeMap::new(),
         created_at: Timestamp::from_unix_seconds(1_795_312_800),
         state: KeyState::Enabled,

@@ -15,6 +15,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use moho_terms::Arn;
+
 pub use grammar::Effect;
 pub use principals::{PlacedPrincipal, exchange_placed_principals, exchange_principals, named_principals};
 pub use text_pattern::TextPattern;
@@ -166,6 +168,16 @@ impl PolicyDocument {
             places: OnceLock::new(),
             keys: OnceLock::new(),
         })
+    }
+
+    /// This document, in which every session of a role that `role_id` has a unique id for is one of that very role: of no
+    /// other that has its name later.
+    #[must_use]
+    pub fn with_sessions_bound(mut self, role_id: impl Fn(&Arn) -> Option<String>) -> Self {
+        for statement in &mut self.statements {
+            statement.bind_sessions(&role_id);
+        }
+        self
     }
 
     /// This document and, after its statements, those of `other`, as one. It prints as both, one after the other.

@@ -25,6 +25,8 @@ pub(crate) enum PrincipalPattern {
     Account(AccountId),
     /// A role, a session of a role, or another principal by its ARN.
     Arn(Arn),
+    /// A session by its ARN, of the role of this unique id: no other role that has its name later has this session.
+    SessionOf(Arn, Box<str>),
     /// A role or user by its unique id, `AROA…` or `AIDA…`: it is no other that has its name later.
     UniqueId(Box<str>),
     /// An identity provider: whoever it knows.
@@ -77,6 +79,16 @@ impl PrincipalPattern {
         })
     }
 
+    /// Binds it to the unique id that `role_id` has for it, if it is a session of a role.
+    pub(super) fn bind_session(&mut self, role_id: &impl Fn(&Arn) -> Option<String>) {
+        if let Self::Arn(arn) = self
+            && is_session(arn)
+            && let Some(id) = role_id(arn)
+        {
+            *self = Self::SessionOf(arn.clone(), id.into());
+        }
+    }
+
     /// How it names `caller`. `*` names nobody in particular, so it grants nothing past what narrows the caller. Whoever is
     /// known to an identity provider only is named directly by that provider only; `*` speaks of it too, but grants it
     /// nothing.
@@ -97,8 +109,16 @@ impl PrincipalPattern {
             Self::Account(account) if *account == caller.account => Named::ByAccount,
             Self::Arn(arn) if arn.as_str() == caller.arn => Named::Directly,
             Self::Arn(arn) if arn.as_str() == &*caller.of_arn => Named::AsRole,
+            // A session that a simulation imagines has no unique id.
+            Self::SessionOf(arn, id) if arn.as_str() == caller.arn => {
+                if caller.unique_id.is_empty() || **id == *caller.unique_id {
+                    Named::Directly
+                } else {
+                    Named::Not
+                }
+            }
             Self::UniqueId(id) if **id == *caller.unique_id => caller.by_unique_id(),
-            Self::Account(_) | Self::Arn(_) | Self::UniqueId(_) => Named::Not,
+            Self::Account(_) | Self::Arn(_) | Self::SessionOf(..) | Self::UniqueId(_) => Named::Not,
         }
     }
 }
@@ -115,6 +135,10 @@ pub(crate) fn leaves_out(list: &[PrincipalPattern], caller: &Caller<'_>) -> bool
     }
     let is_of_another = *caller.of_arn != *caller.arn;
     listed(Named::ByAccount) && listed(Named::Directly) && (!is_of_another || listed(Named::AsRole))
+}
+
+fn is_session(arn: &Arn) -> bool {
+    arn.service() == "sts" && arn.resource().starts_with("assumed-role/")
 }
 
 fn is_unique_id(text: &str) -> bool {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use moho_terms::Arn;
+
 use super::PolicyKind;
 use super::action::ActionPattern;
 use super::condition::Condition;
@@ -111,6 +113,13 @@ impl Statement {
     /// Whether `action` is among those that it speaks of.
     pub(super) fn speaks_of_action(&self, action: &super::ActionName<'_>) -> bool {
         self.actions.includes(|pattern| pattern.matches(action))
+    }
+
+    /// Binds the sessions that it names to the roles that `role_id` says they are of.
+    pub(super) fn bind_sessions(&mut self, role_id: &impl Fn(&Arn) -> Option<String>) {
+        if let Some(Selection::These(list) | Selection::AllBut(list)) = &mut self.principals {
+            list.iter_mut().for_each(|pattern| pattern.bind_session(role_id));
+        }
     }
 
     pub(crate) fn effect(&self) -> Effect {
@@ -293,7 +302,7 @@ mod tests {
     #[test]
     fn an_incomplete_arn_is_completed() {
         let pattern = parse_resource("arn:aws:kms", true).unwrap();
-        let arn: moho_terms::Arn = "arn:aws:kms:r:123456789012:key/1".parse().unwrap();
+        let arn: Arn = "arn:aws:kms:r:123456789012:key/1".parse().unwrap();
         assert!(pattern.matches(arn.as_str(), Case::Sensitive, &crate::authz::Context::new()));
     }
 }

@@ -120,7 +120,7 @@ pub(crate) fn encode(
     let json = json.map_err(|_no_json| KmsError::Cryptography("write a record"))?;
     if json.len() > LONGEST {
         return Err(KmsError::LimitExceeded(
-            "The key has too many key materials.".to_owned(),
+            "The key has too many key materials, or its key policy is too long.".to_owned(),
         ));
     }
     let mut bytes = Vec::with_capacity(1 + FINGERPRINT + MAC + json.len());

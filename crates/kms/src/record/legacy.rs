@@ -90,6 +90,7 @@ impl LegacyKey {
             origin: Origin::AwsKms,
             description: String::new(),
             policy: self.policy,
+            principals: BTreeMap::new(),
             tags: BTreeMap::new(),
             created_at: self.created_at,
             state: match self.state {

@@ -50,6 +50,9 @@ pub struct KeyRecord {
     pub description: String,
     /// The key policy, as its author wrote it.
     pub policy: String,
+    /// Whom it names, with the unique ids that they had when it was written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub principals: BTreeMap<String, String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// When it was made.

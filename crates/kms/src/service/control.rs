@@ -9,6 +9,7 @@ use moho_terms::Timestamp;
 use super::Kms;
 use super::make::{check_description, check_policy};
 use crate::error::KmsError;
+use crate::policy::KeyPolicy;
 use crate::record::KeyState;
 
 /// How many days a key waits for its deletion, and how many if nobody says.
@@ -100,10 +101,11 @@ impl Kms {
     ///
     /// # Errors
     /// [`KmsError::MalformedPolicy`]; as of [`Self::enable`].
-    pub fn put_policy(&self, permit: &Permit<kms::PutKeyPolicy>, policy: &str) -> Result<(), KmsError> {
-        check_policy(policy)?;
+    pub fn put_policy(&self, permit: &Permit<kms::PutKeyPolicy>, policy: &KeyPolicy) -> Result<(), KmsError> {
+        check_policy(&policy.text)?;
         self.change(permit, |record, _| {
-            policy.clone_into(&mut record.policy);
+            policy.text.clone_into(&mut record.policy);
+            policy.principals.clone_into(&mut record.principals);
             Ok(())
         })
     }

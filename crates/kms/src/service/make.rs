@@ -14,7 +14,7 @@ use super::control::check_tags;
 use crate::asymmetric;
 use crate::error::KmsError;
 use crate::material::{Part, wrap};
-use crate::policy::default_key_policy;
+use crate::policy::{KeyPolicy, default_key_policy};
 use crate::record::{KeyRecord, KeyState, KeyToKeep, Material, MaterialId, MaterialState, encode};
 use crate::spec::{KeySpec, KeyUsage, Origin};
 
@@ -35,7 +35,7 @@ pub struct NewKey {
     /// What its owner says of it.
     pub description: String,
     /// Its key policy; the default one if there is none.
-    pub policy: Option<String>,
+    pub policy: Option<KeyPolicy>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -130,7 +130,7 @@ impl Kms {
         check_description(&new.description)?;
         check_tags(&new.tags)?;
         if let Some(policy) = &new.policy {
-            check_policy(policy)?;
+            check_policy(&policy.text)?;
         }
         if !new.spec.allows(new.usage) {
             return Err(KmsError::Validation(format!(
@@ -138,6 +138,10 @@ impl Kms {
                 new.usage, new.spec
             )));
         }
+        let policy = new.policy.unwrap_or_else(|| KeyPolicy {
+            text: default_key_policy(account),
+            principals: BTreeMap::new(),
+        });
         let mut record = KeyRecord {
             key_id: KeyId::random(&*self.entropy)?,
             account,
@@ -146,7 +150,8 @@ impl Kms {
             usage: new.usage,
             origin: new.origin,
             description: new.description,
-            policy: new.policy.unwrap_or_else(|| default_key_policy(account)),
+            policy: policy.text,
+            principals: policy.principals,
             tags: new.tags,
             created_at: now,
             state: KeyState::PendingImport,

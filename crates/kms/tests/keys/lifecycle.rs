@@ -6,7 +6,8 @@ use crate::house::{DAY, House, id_of};
 use moho_iam::action::{Action, kms};
 use moho_kms::spec::{KeySpec, KeyUsage, Origin};
 use moho_kms::{
-    DueKind, EncryptionContext, KeyState, KmsError, MaterialState, NewKey, RotationType, default_key_policy,
+    DueKind, EncryptionContext, KeyPolicy, KeyState, KmsError, MaterialState, NewKey, RotationType,
+    default_key_policy,
 };
 use moho_terms::{Arn, Clock};
 
@@ -21,6 +22,14 @@ fn run_due(house: &House) -> Vec<(Arn, Vec<DueKind>)> {
     done.collect()
 }
 
+/// A key policy that names nobody who could be bound.
+fn of_nobody(text: &str) -> KeyPolicy {
+    KeyPolicy {
+        text: text.to_owned(),
+        principals: BTreeMap::new(),
+    }
+}
+
 #[test]
 fn a_new_key_is_what_was_asked_for() {
     let house = House::new();
@@ -31,7 +40,7 @@ fn a_new_key_is_what_was_asked_for() {
             spec: KeySpec::Hmac256,
             usage: KeyUsage::GenerateVerifyMac,
             description: "of the red team".to_owned(),
-            policy: Some(policy.clone()),
+            policy: Some(of_nobody(&policy)),
             tags: tags.clone(),
             ..NewKey::default()
         })
@@ -56,7 +65,7 @@ fn what_cannot_be_a_key_is_not_made() {
     });
     assert!(matches!(usage, KmsError::Validation(_)), "{usage}");
     let policy = refused(NewKey {
-        policy: Some("{}".to_owned()),
+        policy: Some(of_nobody("{}")),
         ..new()
     });
     assert!(matches!(policy, KmsError::MalformedPolicy(_)), "{policy}");
@@ -79,7 +88,11 @@ fn descriptions_policies_and_tags_change_and_nothing_else_does() {
     let key = house.key();
     house.kms.update_description(&house.permit(&key), "new").unwrap();
     let policy = default_key_policy("123456789012".parse().unwrap()).replace("kms:*", "kms:Describe*");
-    house.kms.put_policy(&house.permit(&key), &policy).unwrap();
+    let named = KeyPolicy {
+        principals: BTreeMap::from([("arn:aws:iam::123456789012:role/R".to_owned(), "AROA".to_owned())]),
+        ..of_nobody(&policy)
+    };
+    house.kms.put_policy(&house.permit(&key), &named).unwrap();
     let two = BTreeMap::from([("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]);
     house.kms.tag(&house.permit(&key), &two).unwrap();
     let one = BTreeMap::from([("a".to_owned(), "3".to_owned())]);
@@ -88,7 +101,7 @@ fn descriptions_policies_and_tags_change_and_nothing_else_does() {
     house.kms.untag(&house.permit(&key), &gone).unwrap();
     let record = house.describe(&key).unwrap();
     assert_eq!(record.description, "new");
-    assert_eq!(record.policy, policy);
+    assert_eq!((&record.policy, &record.principals), (&policy, &named.principals));
     assert_eq!(record.tags, one);
     assert_eq!(record.revision, 6);
     house.works(&key).unwrap();
@@ -96,7 +109,7 @@ fn descriptions_policies_and_tags_change_and_nothing_else_does() {
     house.kms.update_description(&house.permit(&key), "new").unwrap();
     house.kms.enable(&house.permit(&key)).unwrap();
     assert_eq!(house.describe(&key).unwrap().revision, 6);
-    let refused = house.kms.put_policy(&house.permit(&key), "[]");
+    let refused = house.kms.put_policy(&house.permit(&key), &of_nobody("[]"));
     assert!(matches!(refused, Err(KmsError::MalformedPolicy(_))));
 }
 

@@ -78,6 +78,7 @@ pub(crate) fn from_key_store(error: &KeyError) -> Failure {
         KeyError::AliasExists(_) => "AlreadyExistsException",
         KeyError::LimitExceeded(_) => "LimitExceededException",
         KeyError::InvalidPrincipal(_) => "InvalidArnException",
+        KeyError::InvalidPrincipals => "MalformedPolicyDocumentException",
         KeyError::NotCovered => return Failure::AccessDenied(error.to_string()),
         KeyError::Changed => "ConflictException",
         KeyError::Store(error) => return unavailable(error),

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::entities::{self, EntityFilter};
 use super::error::Found;
-use super::{IamCode, IamError, managed, roles, trust, users};
+use super::{IamCode, IamError, bound, managed, roles, users};
 use crate::Store;
 use crate::database::{micros, term, time};
 use crate::error::StoreError;
@@ -123,7 +123,7 @@ impl Store {
 fn principals(connection: &Connection, account: AccountId, arn: &Arn) -> Found<Vec<AskedAbout>> {
     let absent = || IamCode::NoSuchEntity.because(format!("ARN {arn} does not exist."));
     let kind = arn.resource().split('/').next().unwrap_or("");
-    let (_path, name) = trust::path_and_name(arn, kind);
+    let (_path, name) = bound::path_and_name(arn, kind);
     let found = match kind {
         "role" => {
             let role = roles::find(connection, account, name)?;

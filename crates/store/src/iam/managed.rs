@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, pa
 use super::error::Found;
 use super::names::{arn, folded, new_subject};
 use super::tags::{self, Tag};
-use super::{IamCode, IamError, Listed, Page, attached, entities, trust};
+use super::{IamCode, IamError, Listed, Page, attached, bound, entities};
 use crate::Store;
 use crate::database::{micros, time};
 use crate::error::StoreError;
@@ -317,7 +317,7 @@ pub(crate) fn find_arn(
     let Ok(parsed) = arn.parse::<Arn>() else {
         return Ok(None);
     };
-    let (_path, name) = trust::path_and_name(&parsed, "policy");
+    let (_path, name) = bound::path_and_name(&parsed, "policy");
     let found = find(connection, account, name)?;
     Ok(found.filter(|policy| policy.arn == arn))
 }

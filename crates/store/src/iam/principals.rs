@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use super::narrowing::session_document;
 use super::roles::TaggedRole;
-use super::{IamCode, IamError, attached, managed, roles, tags, trust, users};
+use super::{IamCode, IamError, attached, bound, managed, roles, tags, users};
 use crate::Store;
 use crate::error::StoreError;
 use crate::identities;
@@ -216,7 +216,7 @@ impl Store {
     pub fn policies_of<A: Examines>(&self, permit: &Permit<A>) -> Result<Arc<PrincipalPolicies>, IamError> {
         let (account, arn) = (permit.session().account(), permit.resource());
         let kind = arn.resource().split('/').next().unwrap_or("");
-        let (_path, name) = trust::path_and_name(arn, kind);
+        let (_path, name) = bound::path_and_name(arn, kind);
         let absent =
             || IamCode::NoSuchEntity.because(format!("The {kind} with name {name} cannot be found."));
         if arn.service() != "iam" || arn.account() != account.as_str() {
@@ -260,7 +260,7 @@ impl Store {
 
     /// The role of this very ARN, as something that can be assumed.
     pub(crate) fn trusted_role(&self, arn: &Arn) -> Result<Option<Arc<TrustedRole>>, StoreError> {
-        let (_path, name) = trust::path_and_name(arn, "role");
+        let (_path, name) = bound::path_and_name(arn, "role");
         let (Ok(account), Ok(name)) = (arn.account().parse::<AccountId>(), name.parse()) else {
             return Ok(None);
         };
@@ -307,7 +307,7 @@ impl Store {
         let Ok(account) = arn.account().parse::<AccountId>() else {
             return Ok(BTreeMap::new());
         };
-        let (_path, name) = trust::path_and_name(arn, kind);
+        let (_path, name) = bound::path_and_name(arn, kind);
         let tags = match kind {
             "policy" => self.policy_tags(account, arn)?,
             "instance-profile" => {

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, pa
 use super::error::Found;
 use super::names::{Subject, folded, new_subject, subject};
 use super::tags::{self, Tag};
-use super::{IamCode, IamError, Listed, Page, attached, managed, trust};
+use super::{IamCode, IamError, Listed, Page, attached, bound, managed, trust};
 use crate::Store;
 use crate::database::{micros, term, time};
 use crate::error::StoreError;
@@ -107,7 +107,7 @@ impl Store {
         let Ok(account) = role.account().parse::<AccountId>() else {
             return Ok(None);
         };
-        let (_path, name) = trust::path_and_name(role, "role");
+        let (_path, name) = bound::path_and_name(role, "role");
         let Some(found) = self.role_by_name(account, name)? else {
             return Ok(None);
         };

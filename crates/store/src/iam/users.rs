@@ -4,10 +4,10 @@ use moho_terms::{AccountId, Arn};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::access_jobs::AskedAbout;
+use super::bound::path_and_name;
 use super::entities::{EntityKind, PolicyEntity};
 use super::managed;
 use super::names::folded;
-use super::trust::path_and_name;
 use crate::database::time;
 use crate::identities;
 

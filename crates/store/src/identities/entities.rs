@@ -8,9 +8,9 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use super::{count, iam_arn, new_id, over_quota, policies, refused};
 use crate::Store;
 use crate::database::{micros, term, time};
+use crate::iam::bound::path_and_name;
 use crate::iam::error::Found;
 use crate::iam::names::{Subject, folded, new_subject, subject};
-use crate::iam::trust::path_and_name;
 use crate::iam::{EntityKind, IamCode, IamError, IdKind, Listed, Page, Tag, tags};
 
 /// Quotas of an account, as at AWS.

@@ -7,6 +7,7 @@ use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_kms::{KeptKey, KeyRecord, default_key_policy};
 use moho_terms::{AccountId, Arn};
 
+use super::policies::decided_by;
 use crate::Store;
 use crate::error::StoreError;
 
@@ -80,7 +81,9 @@ impl Store {
         if !aliases.is_empty() {
             conditions.set("kms:ResourceAliases", aliases);
         }
-        let document = self.parse(PolicyKind::Key, &record.policy)?;
+        let document = decided_by(&record.policy, &record.principals)
+            .map(Arc::new)
+            .map_err(|error| self.database.damaged(error))?;
         Ok(Bearing {
             policy: Attached::new(arn.as_str(), document),
             arn,

@@ -27,6 +27,9 @@ pub enum KeyError {
     /// `InvalidArnException`
     #[error("Principal {0} does not exist or cannot be given a grant")]
     InvalidPrincipal(Arn),
+    /// `MalformedPolicyDocumentException`
+    #[error("Policy contains a statement with one or more invalid principals.")]
+    InvalidPrincipals,
     /// `AccessDeniedException`: who may make grants by a grant alone asked for more than that gives.
     #[error("The grant gives more than the grant that allows it to be made.")]
     NotCovered,

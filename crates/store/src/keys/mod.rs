@@ -7,12 +7,14 @@ mod bearing;
 mod cache;
 mod error;
 mod grants;
+mod policies;
 mod records;
 mod uses;
 
 pub use aliases::Alias;
 pub use error::KeyError;
 pub use grants::{GrantFilter, NewGrant};
+pub use policies::{BoundKeyPolicy, WritesKeyPolicy};
 pub use uses::{KeyUse, KeyUses};
 
 pub(crate) use cache::KeyCache;

@@ -98,9 +98,8 @@ fn a_key_whose_policy_is_changed_is_decided_by_the_new_one() {
     let admin = house.session("Admin");
     let key = house.first.account_key.clone();
     assert!(house.ask::<kms::DescribeKey>(&admin, key.as_str()).is_ok());
-    let permit: Permit<kms::PutKeyPolicy> = house.permit(&admin, &key);
     let denying = default_key_policy(house.first.account).replace("\"Allow\"", "\"Deny\"");
-    house.kms.put_policy(&permit, &denying).unwrap();
+    house.put_key_policy(&admin, &key, &denying).unwrap();
     assert!(house.ask::<kms::DescribeKey>(&admin, key.as_str()).is_err());
 }
 

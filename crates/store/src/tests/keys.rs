@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use moho_iam::authz::GrantOperation;
+use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_kms::{KeptKey, KeyRecords, KmsError, NewKey};
 use moho_terms::KeyId;
 
@@ -28,6 +29,20 @@ impl House {
             .create_key(&permit, &region(), NewKey::default())
             .unwrap();
         key.arn().unwrap()
+    }
+
+    /// Gives a key another policy, as a request does.
+    pub(super) fn put_key_policy(
+        &self,
+        admin: &Authenticated,
+        key: &Arn,
+        text: &str,
+    ) -> Result<(), KeyError> {
+        let permit: Permit<kms::PutKeyPolicy> = self.permit(admin, key);
+        let document = PolicyDocument::parse(PolicyKind::Key, text).unwrap();
+        let bound = self.store.bind_key_policy(&permit, &document)?;
+        self.kms.put_policy(&permit, &bound.policy).unwrap();
+        Ok(())
     }
 
     pub(super) fn alias(&self, admin: &Authenticated, name: &str, key: &Arn) -> Result<(), KeyError> {

@@ -98,8 +98,7 @@ fn policies_grants_and_aliases_count_everywhere() {
     let administers = |house: &House| house.ask::<kms::DescribeKey>(&two.admin, key.as_str()).is_ok();
     two.turns(true, administers, |house| {
         let denying = default_key_policy(house.first.account).replace("\"Allow\"", "\"Deny\"");
-        let permit = house.permit(&two.admin, &key);
-        house.kms.put_policy(&permit, &denying).unwrap();
+        house.put_key_policy(&two.admin, &key, &denying).unwrap();
     });
     let other = two.here.new_key(&two.admin);
     let named = |house: &House| {

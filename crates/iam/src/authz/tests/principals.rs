@@ -154,6 +154,41 @@ fn anybody_in_a_resources_policy_widens_no_session() {
 }
 
 #[test]
+fn a_session_that_is_bound_is_of_one_role_whoever_has_its_name() {
+    let me = "arn:aws:sts::123456789012:assumed-role/R/me";
+    let reason_if_of = |effect: &str, element: &str, id: &str| {
+        let statement = format!(
+            r#"{{"Effect":"{effect}","Action":"*","Resource":"*","{element}":{{"AWS":["{me}","123456789012",
+                "arn:aws:iam::123456789012:role/R"]}}}}"#
+        );
+        let bound = PolicyDocument::clone(&document(PolicyKind::Key, &statement))
+            .with_sessions_bound(|arn| (arn.as_str() == me).then(|| id.to_owned()));
+        let given = Given {
+            identity: vec![allow(PolicyKind::Identity, "*")],
+            boundary: Some(allow(PolicyKind::Boundary, "s3:*")),
+            resource: Some(Arc::new(bound)),
+            ..Given::default()
+        };
+        reason(&decided(&session("R", None), "kms:Decrypt", OWN_KEY, &given))
+    };
+    let (its, another) = ("AROARAAAAAAAAAAAAAAAA", "AROARBBBBBBBBBBBBBBBB");
+    // Directly named, it needs no leave of the boundary.
+    assert_eq!(reason_if_of("Allow", "Principal", its), "allow");
+    assert_eq!(
+        reason_if_of("Allow", "Principal", another),
+        "not-allowed/boundary"
+    );
+    assert_eq!(
+        reason_if_of("Deny", "NotPrincipal", another),
+        "explicit-deny/resource"
+    );
+    assert_ne!(
+        reason_if_of("Deny", "NotPrincipal", its),
+        "explicit-deny/resource"
+    );
+}
+
+#[test]
 fn all_but_listed_principals_are_denied() {
     let (role, me) = (
         "arn:aws:iam::123456789012:role/R",

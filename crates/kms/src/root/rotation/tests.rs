@@ -117,6 +117,7 @@ impl House {
             origin: Origin::AwsKms,
             description: String::new(),
             policy: String::new(),
+            principals: BTreeMap::new(),
             tags: BTreeMap::new(),
             created_at: Timestamp::from_unix_seconds(1_795_312_800),
             state: KeyState::Enabled,

@@ -3,12 +3,14 @@
 use moho_iam::action::kms as action;
 use moho_iam::authz::{Permit, PolicyUnavailable};
 use moho_iam::policy::{PolicyDocument, PolicyKind};
+use moho_kms::KeyPolicy;
+use moho_store::keys::{BoundKeyPolicy, WritesKeyPolicy};
 use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::kms::keys as ops;
 use moho_wire::{Failure, Reply};
 
-use super::{Asked, Pace, Wanted, asking, carry_out, compute, page, shown};
-use crate::road::chain;
+use super::{Asked, Pace, Wanted, act, asking, carry_out, compute, page, shown};
+use crate::road::{chain, from_key_store, from_kms};
 
 const DEFAULT: &str = "default";
 
@@ -21,9 +23,19 @@ pub(crate) fn named(name: Option<&str>) -> Result<(), Failure> {
     }
 }
 
-/// A key policy that a request brings.
-pub(crate) fn parsed(text: &str) -> Result<PolicyDocument, Failure> {
-    PolicyDocument::parse(PolicyKind::Key, text).map_err(|error| malformed(error.to_string()))
+/// A key policy that a request brings, with whom it names.
+pub(crate) async fn bound<A: WritesKeyPolicy>(
+    asked: &Asked,
+    permit: Permit<A>,
+    text: &str,
+) -> Result<(Permit<A>, BoundKeyPolicy), Failure> {
+    let document =
+        PolicyDocument::parse(PolicyKind::Key, text).map_err(|error| malformed(error.to_string()))?;
+    act(asked, move |platform| {
+        let bound = platform.store.bind_key_policy(&permit, &document);
+        Ok((permit, bound.map_err(|error| from_key_store(&error))?))
+    })
+    .await
 }
 
 /// The refusal of a key policy that its author could not change again.
@@ -51,10 +63,15 @@ pub(crate) async fn get(
     permit: Permit<action::GetKeyPolicy>,
     name: Option<&str>,
 ) -> Result<Reply, Failure> {
-    let record = compute(asked, Pace::Slow, move |platform| platform.kms.key(&permit)).await?;
+    let policy = act(asked, move |platform| {
+        let record = platform.kms.key(&permit).map_err(|error| from_kms(&error))?;
+        let shown = platform.store.shown_key_policy(&permit, &record);
+        shown.map_err(|error| from_key_store(&error))
+    })
+    .await?;
     named(name)?;
     let reply = ops::GetKeyPolicyResponse {
-        policy: Some(record.policy.clone()),
+        policy: Some(policy),
         policy_name: Some(DEFAULT.to_owned()),
     };
     reply.reply(Service::Kms, "GetKeyPolicy", &asked.request)
@@ -64,7 +81,7 @@ pub(crate) async fn get(
 pub(crate) async fn put(
     asked: &Asked,
     permit: Permit<action::PutKeyPolicy>,
-    policy: String,
+    policy: KeyPolicy,
 ) -> Result<Reply, Failure> {
     carry_out(asked, permit, move |platform, permit| {
         platform.kms.put_policy(permit, &policy)

@@ -14,7 +14,7 @@ use moho_wire::{Failure, Reply};
 
 use super::{Asked, Pace, Wanted, asking, compute, shown};
 
-/// What a request wants the new key to be.
+/// What a request wants the new key to be, but for its policy, whose principals are yet to be found.
 pub(crate) fn wanted(request: &ops::CreateKey) -> Result<NewKey, Failure> {
     if request.multi_region == Some(true) {
         let message = "Multi-Region keys are not supported here: an installation has one Region.";
@@ -48,7 +48,7 @@ pub(crate) fn wanted(request: &ops::CreateKey) -> Result<NewKey, Failure> {
         usage,
         origin,
         description: request.description.clone().unwrap_or_default(),
-        policy: request.policy.clone(),
+        policy: None,
         tags: pairs(request.tags.as_deref().unwrap_or_default())?,
     })
 }

@@ -1,6 +1,7 @@
 //! Users, groups, credentials and providers: AWS's rules, and that nothing long-lived exists without leave.
 
 mod credentials;
+mod named;
 mod providers;
 
 use moho_iam::action::organizations as organisation;

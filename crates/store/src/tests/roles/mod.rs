@@ -1,5 +1,6 @@
 //! Roles and policies: kept, bound to whom they mean, and effective at once.
 
+pub(in crate::tests) mod key_policies;
 mod remembered;
 mod reserved;
 mod trusting;

@@ -4,7 +4,7 @@ use moho_iam::policy::named_principals;
 use moho_terms::AccountId;
 
 use super::*;
-use crate::iam::trust::NOBODY;
+use crate::iam::bound::NOBODY;
 use crate::identities::NewOidcProvider;
 use crate::organizations::{CreationOutcome, NewAccount, Tags};
 
@@ -29,7 +29,7 @@ impl House {
         }
     }
 
-    fn becoming(&self, caller: &Authenticated, role: &Arn) -> Authenticated {
+    pub(super) fn becoming(&self, caller: &Authenticated, role: &Arn) -> Authenticated {
         self.assumed(&self.permit(caller, role), moho_iam::Narrowing::default())
     }
 
@@ -48,7 +48,7 @@ impl House {
     }
 
     /// A role that anybody in its account may become, and that may do everything.
-    fn powerful_role(&self, admin: &Authenticated, role: &Arn) -> String {
+    pub(super) fn powerful_role(&self, admin: &Authenticated, role: &Arn) -> String {
         let root = format!(r#"{{"AWS":"{}"}}"#, role.account());
         let new = self.new_trust(&root, ASSUME);
         let permit = self.permit(admin, role);
@@ -60,7 +60,7 @@ impl House {
         new.id
     }
 
-    fn remove_powerful_role(&self, admin: &Authenticated, role: &Arn) {
+    pub(super) fn remove_powerful_role(&self, admin: &Authenticated, role: &Arn) {
         let administrators = "arn:aws:iam::aws:policy/AdministratorAccess";
         self.store
             .detach_role_policy(&self.permit(admin, role), administrators)

@@ -2,6 +2,7 @@
 
 use moho_iam::action::kms as action;
 use moho_iam::authz::{Context, Permit};
+use moho_iam::policy::PolicyDocument;
 use moho_terms::Arn;
 use moho_wire::Failure;
 use moho_wire::aws::ops::kms::keys::{self as ops, Request};
@@ -71,16 +72,19 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Replied {
 
 /// Makes a key: with tags, that is tagging it, too; with a policy, its maker must be able to change that again.
 async fn create(trip: &Trip<'_>, request: ops::CreateKey) -> Replied {
-    let new = handlers::wanted(&request)?;
+    let mut new = handlers::wanted(&request)?;
     let anywhere = trip.arn("kms", "*")?;
     let context = conditions::creation(&request);
-    let permit = trip.permit_with::<action::CreateKey>(&anywhere, &context)?;
+    let mut permit = trip.permit_with::<action::CreateKey>(&anywhere, &context)?;
     if !new.tags.is_empty() {
         trip.permit_with::<action::TagResource>(&anywhere, &context)?;
     }
-    if let Some(policy) = &new.policy {
+    if let Some(text) = &request.policy {
+        let bound;
+        (permit, bound) = key_policies::bound(&trip.asked(), permit, text).await?;
         let bypass = request.bypass_policy_lockout_safety_check;
-        refuse_lock_out(trip, &trip.arn("kms", NO_KEY)?, policy, bypass)?;
+        refuse_lock_out(trip, &trip.arn("kms", NO_KEY)?, &bound.decided, bypass)?;
+        new.policy = Some(bound.policy);
     }
     handlers::create(&trip.asked(), permit, new).await
 }
@@ -90,13 +94,18 @@ async fn put_policy(trip: &Trip<'_>, request: ops::PutKeyPolicy) -> Replied {
     let context = conditions::bypass(Context::new(), bypass);
     let permit: Permit<action::PutKeyPolicy> = trip.on_own_key(&request.key_id, context)?;
     key_policies::named(request.policy_name.as_deref())?;
-    refuse_lock_out(trip, permit.resource(), &request.policy, bypass)?;
-    key_policies::put(&trip.asked(), permit, request.policy).await
+    let (permit, bound) = key_policies::bound(&trip.asked(), permit, &request.policy).await?;
+    refuse_lock_out(trip, permit.resource(), &bound.decided, bypass)?;
+    key_policies::put(&trip.asked(), permit, bound.policy).await
 }
 
 /// Refuses a key policy under which the caller could not change it again, unless the caller says that it knows.
-fn refuse_lock_out(trip: &Trip<'_>, key: &Arn, policy: &str, bypass: Option<bool>) -> Result<(), Failure> {
-    let policy = key_policies::parsed(policy)?;
+fn refuse_lock_out(
+    trip: &Trip<'_>,
+    key: &Arn,
+    policy: &PolicyDocument,
+    bypass: Option<bool>,
+) -> Result<(), Failure> {
     if bypass == Some(true) {
         return Ok(());
     }
@@ -104,7 +113,7 @@ fn refuse_lock_out(trip: &Trip<'_>, key: &Arn, policy: &str, bypass: Option<bool
         trip.caller,
         trip.facts,
         key,
-        &policy,
+        policy,
     );
     if could.map_err(|error| key_policies::undecided(&error))? {
         Ok(())

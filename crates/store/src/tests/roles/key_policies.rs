@@ -2,6 +2,7 @@
 
 use moho_iam::policy::named_principals;
 use moho_kms::{KeyPolicy, NewKey};
+use moho_terms::AccountId;
 
 use super::*;
 use crate::identities::NewOidcProvider;
@@ -20,6 +21,16 @@ impl House {
         let own = letting(self.arn("root").as_str(), "*");
         let all = [&[own], statements].concat();
         format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, all.join(","))
+    }
+
+    fn naming(&self, kind: &str, name: &str) -> String {
+        let statement = letting(name, "Encrypt").replace(r#""AWS""#, &format!("{kind:?}"));
+        self.key_policy(&[statement])
+    }
+
+    fn id_of_role(&self, account: AccountId, name: &str) -> String {
+        let role = self.store.role_by_name(account, name).unwrap();
+        role.unwrap().role.id
     }
 
     /// Whom the policy of a key names, as its account sees it.
@@ -107,23 +118,7 @@ fn whom_a_key_policy_names_must_be_there() {
     let key = house.new_key(&admin);
     let other = house.another_account(&admin);
     let own = house.first.account;
-    let foreign = house
-        .store
-        .role_by_name(other, "Access")
-        .unwrap()
-        .unwrap()
-        .role
-        .id;
-    let developer = house
-        .store
-        .role_by_name(own, "Developer")
-        .unwrap()
-        .unwrap()
-        .role
-        .id;
-    let naming = |kind: &str, name: &str| {
-        house.key_policy(&[letting(name, "Encrypt").replace(r#""AWS""#, &format!("{kind:?}"))])
-    };
+    let foreign = house.id_of_role(other, "Access");
     let before = house.named(&admin, &key);
     let making: Permit<kms::CreateKey> = house.permit(&admin, &house.kms_arn("*"));
     for (kind, name) in [
@@ -144,7 +139,7 @@ fn whom_a_key_policy_names_must_be_there() {
         ),
         ("Federated", format!("arn:aws:iam::{other}:role/Access")),
     ] {
-        let policy = naming(kind, &name);
+        let policy = house.naming(kind, &name);
         let refused = house.put_key_policy(&admin, &key, &policy).unwrap_err();
         assert_eq!(
             refused.to_string(),
@@ -157,6 +152,17 @@ fn whom_a_key_policy_names_must_be_there() {
         assert!(matches!(created, Err(KeyError::InvalidPrincipals)), "{name}");
         assert_eq!(house.named(&admin, &key), before);
     }
+}
+
+#[test]
+fn whom_a_key_policy_may_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let admin = house.session("Admin");
+    let key = house.new_key(&admin);
+    let other = house.another_account(&admin);
+    let own = house.first.account;
+    let developer = house.id_of_role(own, "Developer");
     let provider = house.arn("oidc-provider/login.example.com");
     let new = NewOidcProvider {
         url: "https://login.example.com".to_owned(),
@@ -179,7 +185,7 @@ fn whom_a_key_policy_names_must_be_there() {
         ("Federated", format!("arn:aws:iam::{other}:saml-provider/none")),
     ] {
         house
-            .put_key_policy(&admin, &key, &naming(kind, &name))
+            .put_key_policy(&admin, &key, &house.naming(kind, &name))
             .unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 }

@@ -33,6 +33,7 @@ fn need(action: &str) -> Option<Need> {
         | "kms:ListGrants"
         | "kms:RetireGrant"
         | "kms:RevokeGrant"
+        | "kms:DeleteImportedKeyMaterial"
         | "kms:GetKeyRotationStatus"
         | "kms:ListKeyRotations"
         | "kms:GetKeyLastUsage" => Need::Any,
@@ -43,8 +44,7 @@ fn need(action: &str) -> Option<Need> {
         | "kms:UntagResource"
         | "kms:ScheduleKeyDeletion"
         | "kms:GetParametersForImport"
-        | "kms:ImportKeyMaterial"
-        | "kms:DeleteImportedKeyMaterial" => Need::Kept,
+        | "kms:ImportKeyMaterial" => Need::Kept,
         "kms:EnableKey" | "kms:DisableKey" => Need::Whole,
         "kms:CancelKeyDeletion" => Need::Ending,
         "kms:Encrypt"
@@ -108,7 +108,7 @@ mod tests {
         Decapsulate . 1 5 3
         Decrypt . 1 5 3
         DeleteAlias . . . .
-        DeleteImportedKeyMaterial . . . 3
+        DeleteImportedKeyMaterial . . . .
         DeriveSharedSecret . 1 5 3
         DescribeKey . . . .
         DisableKey . . 5 3

@@ -121,6 +121,13 @@ impl KeyRecord {
             .find(|material| material.state == MaterialState::PendingRotation)
     }
 
+    /// Forgets material that was imported to rotate to and is not there any more: it has encrypted nothing, so that it is
+    /// not missed, and other material can be imported in its place.
+    pub(crate) fn forget_absent_pending(&mut self, now: Timestamp) {
+        self.materials
+            .retain(|material| material.state != MaterialState::PendingRotation || material.is_present(now));
+    }
+
     /// The material of this id.
     #[must_use]
     pub fn material(&self, id: &MaterialId) -> Option<&Material> {

@@ -98,6 +98,7 @@ impl Kms {
                 kinds.push(DueKind::MaterialExpired);
             }
         }
+        record.forget_absent_pending(now);
         if record.state != KeyState::Enabled {
             return Ok(kinds);
         }

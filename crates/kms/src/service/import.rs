@@ -125,7 +125,8 @@ impl Kms {
     }
 
     /// Deletes imported material: the current one, or the one named. A key that misses any of what it has encrypted with
-    /// cannot be used until it is imported again. Gives what was deleted, if anything was there.
+    /// cannot be used until it is imported again; one that is to end still ends. Material that waited to become the current
+    /// one leaves nothing behind. Gives what was deleted, if anything was there.
     ///
     /// # Errors
     /// [`KmsError::UnsupportedOperation`] if the key's material is made here; [`KmsError::NoSuchMaterial`]; as of
@@ -136,7 +137,7 @@ impl Kms {
         material: Option<&MaterialId>,
     ) -> Result<Option<MaterialId>, KmsError> {
         self.external(permit)?;
-        self.change(permit, |record, _| {
+        self.change(permit, |record, now| {
             let wanted = match material {
                 Some(id) => Some(*id),
                 None => record.current().map(|current| current.id),
@@ -149,9 +150,12 @@ impl Kms {
             let found = found.ok_or(KmsError::NoSuchMaterial)?;
             found.wrapped = None;
             found.valid_to = None;
-            if found.state != MaterialState::PendingRotation {
+            let was_used = found.state != MaterialState::PendingRotation;
+            let ends = matches!(record.state, KeyState::PendingDeletion { .. });
+            if was_used && !ends {
                 record.state = KeyState::PendingImport;
             }
+            record.forget_absent_pending(now);
             Ok(Some(wanted))
         })
     }
@@ -163,6 +167,7 @@ impl Kms {
         brought: &Brought,
         now: Timestamp,
     ) -> Result<MaterialId, KmsError> {
+        record.forget_absent_pending(now);
         let known = self.recognise(record, brought)?;
         let is_first = record.materials.is_empty();
         let by_default = if is_first {

@@ -145,7 +145,7 @@ fn an_imported_key_rotates_to_what_was_imported_for_it() {
     assert_eq!(state(&house, &key), KeyState::Enabled);
     let missing = house.kms.rotate_on_demand(&house.permit(&key));
     assert!(matches!(missing, Err(KmsError::InvalidState(..))));
-    import(&house, (&key, &TWO), |_| {}).unwrap();
+    let second = import(&house, (&key, &TWO), new).unwrap();
     house.kms.rotate_on_demand(&house.permit(&key)).unwrap();
     let record = house.describe(&key).unwrap();
     assert_eq!(record.current().unwrap().id, second);
@@ -163,6 +163,71 @@ fn an_imported_key_rotates_to_what_was_imported_for_it() {
     assert!(house.works(&key).is_err());
     import(&house, (&key, &ONE), |_| {}).unwrap();
     assert_eq!(house.decrypt(&key, &nothing(), &old).unwrap(), b"words");
+}
+
+#[test]
+fn material_to_rotate_to_leaves_nothing_behind_when_it_is_taken_away_or_ends() {
+    let house = House::new();
+    let key = house.empty_key();
+    let first = import(&house, (&key, &ONE), |_| {}).unwrap();
+    let new = |import: &mut Import<'_>| import.kind = Some(ImportType::New);
+    let second = import(&house, (&key, &TWO), new).unwrap();
+    let delete = || house.kms.delete_imported(&house.permit(&key), Some(&second));
+    assert_eq!(delete().unwrap(), Some(second));
+    let ids = |house: &House| -> Vec<MaterialId> {
+        let record = house.describe(&key).unwrap();
+        record.materials.iter().map(|material| material.id).collect()
+    };
+    assert_eq!(ids(&house), [first]);
+    assert!(matches!(delete(), Err(KmsError::NoSuchMaterial)));
+    let existing = import(&house, (&key, &TWO), |_| {});
+    assert!(matches!(existing, Err(KmsError::IncorrectKeyMaterial(_))));
+
+    let end = house.world.now().plus_seconds(DAY);
+    let ending =
+        |import: &mut Import<'_>| (import.kind, import.valid_to) = (Some(ImportType::New), Some(end));
+    let third = import(&house, (&key, &[3; 32]), ending).unwrap();
+    assert_eq!(ids(&house), [first, third]);
+    house.world.pass(DAY);
+    // Whether or not somebody comes to sweep.
+    let fourth = import(&house, (&key, &[4; 32]), |import| {
+        import.kind = Some(ImportType::New);
+        import.valid_to = Some(end.plus_seconds(DAY));
+    });
+    assert_eq!(ids(&house), [first, fourth.unwrap()]);
+    house.world.pass(DAY);
+    let due = house.kms.run_due().unwrap();
+    assert!(matches!(due[0].done.as_deref(), Ok([DueKind::MaterialExpired])));
+    assert_eq!(ids(&house), [first]);
+    assert_eq!(state(&house, &key), KeyState::Enabled);
+
+    let fifth = import(&house, (&key, &[5; 32]), new).unwrap();
+    house.kms.rotate_on_demand(&house.permit(&key)).unwrap();
+    assert_eq!(house.describe(&key).unwrap().current().unwrap().id, fifth);
+    house.works(&key).unwrap();
+}
+
+#[test]
+fn a_key_that_is_to_end_still_ends_without_its_material() {
+    let house = House::new();
+    let key = house.empty_key();
+    let id = import(&house, (&key, &ONE), |_| {}).unwrap();
+    house.kms.schedule_deletion(&house.permit(&key), Some(7)).unwrap();
+    let ending = state(&house, &key);
+    let deleted = house.kms.delete_imported(&house.permit(&key), None).unwrap();
+    assert_eq!(deleted, Some(id));
+    assert_eq!(state(&house, &key), ending);
+    assert!(matches!(ending, KeyState::PendingDeletion { .. }));
+    let refused = house.kms.parameters_for_import(
+        &house.permit(&key),
+        WrappingAlgorithm::RsaesOaepSha256,
+        WrappingKeySpec::Rsa2048,
+    );
+    assert!(matches!(refused, Err(KmsError::InvalidState(..))));
+    house.kms.cancel_deletion(&house.permit(&key)).unwrap();
+    assert_eq!(state(&house, &key), KeyState::PendingImport);
+    import(&house, (&key, &ONE), |_| {}).unwrap();
+    house.works(&key).unwrap();
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::error::KmsError;
 use crate::record::KeyRecord;
 use crate::spec::{KeySpec, KeyUsage};
 
-/// The most pairs of a constraint, and the most characters of them.
+/// The most pairs of a constraint, and the most characters of all of them together.
 const MOST_PAIRS: usize = 8;
 const LONGEST_CONSTRAINT: usize = 384;
 
@@ -43,7 +43,7 @@ fn check_constraint(record: &KeyRecord, constraint: &GrantConstraint) -> Result<
     let length = |pairs: &BTreeMap<String, String>| -> usize {
         let lengths = pairs
             .iter()
-            .map(|(key, value)| key.len().saturating_add(value.len()));
+            .map(|(key, value)| key.chars().count().saturating_add(value.chars().count()));
         lengths.sum()
     };
     if pairs.is_empty() || pairs.len() > MOST_PAIRS || pairs.contains_key("") {
@@ -185,6 +185,8 @@ mod tests {
         };
         assert!(fits(pairs(1, "")) && fits(pairs(8, "v")) && fits(pairs(1, &"v".repeat(382))));
         assert!(!fits(pairs(0, "")) && !fits(pairs(9, "v")) && !fits(pairs(1, &"v".repeat(383))));
+        assert!(fits(pairs(1, &"é".repeat(382))) && !fits(pairs(1, &"é".repeat(383))));
+        assert!(fits(pairs(8, &"v".repeat(46))) && !fits(pairs(8, &"v".repeat(47))));
         assert!(!fits(BTreeMap::from([(String::new(), "v".to_owned())])));
     }
 }

@@ -191,8 +191,6 @@ pub struct Grant {
     pub issuing_account: AccountId,
     /// When.
     pub created_at: Timestamp,
-    /// SHA-256 of its token.
-    pub token_sha256: [u8; 32],
 }
 
 impl Grant {

@@ -24,13 +24,13 @@ const MOST: i64 = 50_000;
 
 const COLUMNS: &str =
     "grant_id, kms_grant.key_id, region, account_id, grantee, grantee_id, retiring, retiring_id, operations,
-    constraint_kind, pairs, name, issuing_account, kms_grant.created_at, token_sha256
+    constraint_kind, pairs, name, issuing_account, kms_grant.created_at
     FROM kms_grant JOIN kms_key ON kms_key.key_id = kms_grant.key_id";
 const INSERT: &str =
     "INSERT INTO kms_grant (key_id, grant_id, grantee, grantee_id, retiring, retiring_id, operations,
-        constraint_kind, pairs, name, issuing_account, created_at, token_sha256)
+        constraint_kind, pairs, name, issuing_account, created_at)
     VALUES (:key, :id, :grantee, :grantee_id, :retiring, :retiring_id, :operations,
-        :kind, :pairs, :name, :issuer, :created_at, :token)";
+        :kind, :pairs, :name, :issuer, :created_at)";
 
 /// A grant to be made on the key that its permit is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +47,6 @@ pub struct NewGrant {
     pub constraint: Option<GrantConstraint>,
     /// What its maker calls it: asked for again, it is not made again.
     pub name: Option<String>,
-    /// SHA-256 of its token.
-    pub token_sha256: [u8; 32],
 }
 
 /// Which of a key's grants are asked for.
@@ -62,7 +60,7 @@ pub struct GrantFilter {
 
 impl Store {
     /// Makes a grant on the key that the permit is for, and gives its id. A grant with the same name that says the same is
-    /// not made again: it gets the new token.
+    /// not made again.
     ///
     /// # Errors
     /// [`KeyError::NotCovered`], [`KeyError::KeyNotFound`], [`KeyError::InvalidPrincipal`], [`KeyError::LimitExceeded`];
@@ -85,12 +83,7 @@ impl Store {
             }
             let grant = bound(transaction, permit, new, now)?;
             match same(transaction, &key, &grant)? {
-                Some(id) => {
-                    transaction
-                        .prepare("UPDATE kms_grant SET token_sha256 = ?2 WHERE grant_id = ?1")?
-                        .execute(params![id, new.token_sha256])?;
-                    Ok(id)
-                }
+                Some(id) => Ok(id),
                 None => {
                     require_room(transaction, &key)?;
                     insert(transaction, &key, &grant)?;
@@ -165,16 +158,6 @@ impl Store {
     pub fn grant(&self, key: &KeyId, id: &str) -> Result<Option<Arc<Grant>>, StoreError> {
         let grants = self.grants_on(key.as_str())?;
         Ok(grants.and_then(|grants| grants.get(id).cloned()))
-    }
-
-    /// The grant whose token has this digest; `None` if moho has made no such token.
-    ///
-    /// # Errors
-    /// [`StoreError`] if that cannot be said.
-    pub fn grant_with_token(&self, token_sha256: &[u8; 32]) -> Result<Option<Grant>, StoreError> {
-        let select = format!("SELECT {COLUMNS} WHERE token_sha256 = ?1");
-        self.database
-            .find(|connection| connection.prepare(&select)?.query_row([token_sha256], read))
     }
 
     /// Ends the grant that the permit was asked for about, on the key that it is for.
@@ -255,7 +238,6 @@ fn bound(
         name: new.name.clone(),
         issuing_account: own,
         created_at: now,
-        token_sha256: new.token_sha256,
     })
 }
 
@@ -276,7 +258,6 @@ fn same(transaction: &Transaction<'_>, key: &KeyId, grant: &Grant) -> Found<Opti
         let says_the_same = Grant {
             id: other.id.clone(),
             created_at: other.created_at,
-            token_sha256: other.token_sha256,
             ..grant.clone()
         };
         if other == says_the_same {
@@ -320,7 +301,6 @@ fn insert(transaction: &Transaction<'_>, key: &KeyId, grant: &Grant) -> Result<(
         ":name": grant.name,
         ":issuer": grant.issuing_account.as_str(),
         ":created_at": micros(grant.created_at),
-        ":token": grant.token_sha256,
     };
     transaction.prepare(INSERT)?.execute(values)?;
     Ok(())
@@ -346,7 +326,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Grant> {
         name: row.get(11)?,
         issuing_account: term(row, 12)?,
         created_at: time(row, 13)?,
-        token_sha256: row.get(14)?,
     })
 }
 

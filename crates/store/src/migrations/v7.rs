@@ -82,7 +82,6 @@ CREATE TABLE kms_grant (
     name            TEXT,
     issuing_account TEXT NOT NULL,
     created_at      INTEGER NOT NULL,
-    token_sha256    BLOB NOT NULL UNIQUE,
     PRIMARY KEY (key_id, grant_id),
     CHECK ((constraint_kind IS NULL) = (pairs IS NULL))
 ) STRICT, WITHOUT ROWID;

@@ -161,7 +161,6 @@ pub(super) fn grant(key: &str, grantee: &str) -> Grant {
         name: None,
         issuing_account: OWN.parse().unwrap(),
         created_at: now(),
-        token_sha256: [0; 32],
     }
 }
 

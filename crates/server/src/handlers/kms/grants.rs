@@ -12,7 +12,7 @@ use moho_wire::aws::ops::kms::grants as ops;
 use moho_wire::aws::ops::kms::shapes::{GrantConstraints, GrantListEntry};
 use moho_wire::{Failure, Reply};
 
-use super::{Asked, Wanted, act, asking, page, shown, tokens, unless_tried};
+use super::{Asked, Wanted, act, asking, page, shown, unless_tried};
 use crate::road::{from_key_store, from_kms, from_store};
 use crate::startup::Platform;
 
@@ -133,9 +133,7 @@ fn made(
         .fill(&mut bytes)
         .map_err(|_none| Failure::Unavailable)?;
     let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let token = |id: &str| platform.grant_tokens.make(permit.resource(), id);
     let new = NewGrant {
-        token_sha256: tokens::sha256(&token(&id)),
         id,
         grantee: granting.grantee,
         retiring: granting.retiring,
@@ -146,7 +144,7 @@ fn made(
     let now = platform.clock.now();
     let made = platform.store.create_grant(permit, &new, now);
     let id = made.map_err(|error| from_key_store(&error))?;
-    let token = token(&id);
+    let token = platform.grant_tokens.make(permit.resource(), &id);
     Ok((id, token))
 }
 

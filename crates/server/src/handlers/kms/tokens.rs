@@ -3,7 +3,6 @@
 //! Grants count as soon as they are made, so a token adds nothing to one; but whoever sends one hears if it is not one of
 //! ours for that key. A token holds the key and the grant that it is of, authenticated under a key of the installation's.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -40,13 +39,6 @@ impl GrantTokens {
         let (key, grant) = std::str::from_utf8(named).ok()?.split_once(' ')?;
         Some((key.parse().ok()?, grant.to_owned()))
     }
-}
-
-/// SHA-256 of a token, by which its grant is kept.
-pub(super) fn sha256(token: &str) -> [u8; 32] {
-    let mut sum = [0; 32];
-    sum.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
-    sum
 }
 
 /// Refuses what is no grant token for a key.

@@ -216,7 +216,7 @@ def test_rotation_is_turned_on_listed_and_done_on_demand(kms, key):
 
 def test_a_key_says_what_it_was_last_used_for(kms, key):
     before = kms.get_key_last_usage(KeyId=key["KeyId"])
-    assert before["KeyCreationDate"] == key["CreationDate"] and not before.get("KeyLastUsage")
+    assert before["KeyCreationDate"] == key["CreationDate"] and before["KeyLastUsage"] == {}
     made = kms.generate_data_key(KeyId=key["KeyId"], NumberOfBytes=16)
     last = kms.get_key_last_usage(KeyId=key["KeyId"])["KeyLastUsage"]
     assert (last["Operation"], last["KmsRequestId"]) == ("GenerateDataKey", made["ResponseMetadata"]["RequestId"])

@@ -22,7 +22,7 @@ pub(crate) async fn last(asked: &Asked, permit: Permit<action::GetKeyLastUsage>)
     });
     let reply = ops::GetKeyLastUsageResponse {
         key_id: Some(key.to_string()),
-        key_last_usage: last,
+        key_last_usage: Some(last.unwrap_or_default()),
         tracking_start_date: Some(uses.since().max(record.created_at)),
         key_creation_date: Some(record.created_at),
     };

@@ -49,12 +49,13 @@ pub(crate) fn check(platform: &Platform, key: &Arn, token: &str) -> Result<(), F
     }
 }
 
-/// The key and the grant that a token is of.
-pub(crate) fn named(platform: &Platform, token: &str) -> Result<(Arn, String), Failure> {
-    platform.grant_tokens.read(token).ok_or_else(invalid)
+/// The key and the grant that a token is of; `None` if it is none of ours.
+pub(crate) fn named(platform: &Platform, token: &str) -> Option<(Arn, String)> {
+    platform.grant_tokens.read(token)
 }
 
-fn invalid() -> Failure {
+/// What is said to what is no grant token.
+pub(crate) fn invalid() -> Failure {
     Failure::Service {
         code: "InvalidGrantTokenException",
         message: "The grant token is not valid.".to_owned(),

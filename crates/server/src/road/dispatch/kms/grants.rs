@@ -7,7 +7,7 @@ use moho_wire::Failure;
 use moho_wire::aws::ops::kms::grants::{self as ops, Request};
 
 use super::super::Trip;
-use super::named::Takes;
+use super::named::{NO_KEY, Takes};
 use super::{Replied, conditions, with_tokens};
 use crate::handlers::kms::{grants as handlers, shown, tokens};
 
@@ -49,7 +49,10 @@ async fn retire(trip: &Trip<'_>, request: ops::RetireGrant) -> Replied {
 
 fn retired(trip: &Trip<'_>, request: &ops::RetireGrant) -> Result<(Arn, String), Failure> {
     match (&request.grant_token, &request.key_id, &request.grant_id) {
-        (Some(token), None, None) => tokens::named(trip.platform, token),
+        (Some(token), None, None) => match tokens::named(trip.platform, token) {
+            Some(named) => Ok(named),
+            None => Err(of_no_grant(trip)?),
+        },
         (None, Some(key), Some(grant)) => {
             let key = trip.key_named(key, Takes::Keys)?.arn()?;
             Ok((key, grant.clone()))
@@ -57,5 +60,14 @@ fn retired(trip: &Trip<'_>, request: &ops::RetireGrant) -> Result<(Arn, String),
         _ => Err(shown::invalid(
             "Specify either a grant token, or a grant ID and the ARN of its key.",
         )),
+    }
+}
+
+/// What is said to a token that is none of ours, once it is written down who sent it. It leads to no grant, so that whoever
+/// sends it hears the same.
+fn of_no_grant(trip: &Trip<'_>) -> Result<Failure, Failure> {
+    match trip.judge_absent::<action::RetireGrant>(&trip.arn("kms", NO_KEY)?, &Context::new()) {
+        Ok(()) | Err(Failure::AccessDenied(_)) => Ok(tokens::invalid()),
+        Err(unwritten) => Err(unwritten),
     }
 }

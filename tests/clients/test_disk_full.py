@@ -1,43 +1,21 @@
 """A disk that fills up: requests that need it fail clearly, nothing acknowledged is lost, and room makes all well."""
 
 import os
-import subprocess
-from pathlib import Path
 
 import openai
 import pytest
 
 import journal
+from disks import fill, small_disk
 from serving import MODEL
 
-MIB = 1 << 20
 SERVER_ERRORS = {500, 503, 507}
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 48 MiB of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=48m,mode=0700", "moho-test", str(folder)]
-    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"cannot mount a small disk: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Takes all the room there is."""
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for size in (MIB, 4096, 1):
-            try:
-                while True:
-                    file.write(b"\0" * size)
-            except OSError:
-                continue
-    return filler
+@pytest.fixture(name="small_disk")
+def disk_of_its_own(tmp_path):
+    with small_disk(tmp_path / "disk", "48m") as folder:
+        yield folder
 
 
 def ask(server, **settings):

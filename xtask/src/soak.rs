@@ -18,6 +18,9 @@ pub(crate) struct Options {
 enum Soak {
     /// `kill -9` again and again under load: no acknowledged response is lost, nothing is corrupted.
     Kill,
+    /// `kill -9` and full disks again and again while keys are made and changed: no acknowledged change is lost, no key is
+    /// half made.
+    Kms,
     /// Ten minutes of everything at once: nobody is served wrongly, and the server holds no more and more.
     Load,
 }
@@ -26,6 +29,7 @@ impl Soak {
     fn file(self) -> &'static str {
         match self {
             Self::Kill => "soak_kill.py",
+            Self::Kms => "soak_kms.py",
             Self::Load => "soak_load.py",
         }
     }

@@ -13,7 +13,7 @@ use super::decision::{
     AccessRequest, Decision, Diagnostics, Layer, ModelAgreement, Reason, Response, Statement,
 };
 use super::grant::{Grant, Grants};
-use super::question::{Caller, CallerKind, Question};
+use super::question::{Caller, CallerKind, Question, Unknown};
 use super::verdicts::{Verdicts, resource_layer};
 use crate::action::{self, Action};
 use crate::policy::{self, ActionName, Effect, Named, Place, PolicyDocument};
@@ -77,7 +77,7 @@ impl Verdict<'_> {
 }
 
 /// A grant as a statement that allowed something: it stands in `grant/ID`.
-fn of_grant(grant: &Arc<Grant>) -> Statement {
+pub(super) fn of_grant(grant: &Arc<Grant>) -> Statement {
     Statement {
         layer: Layer::Resource,
         source: PolicySourceId::new(format!("grant/{}", grant.id)),
@@ -95,6 +95,7 @@ fn question<'a>(request: &AccessRequest<'a>, policies: &Policies) -> Question<'a
         resource: request.resource.as_str(),
         owner: owner.or(policies.resource_facts.account),
         context: request.context,
+        unknown: Unknown::Absent,
     }
 }
 
@@ -121,7 +122,7 @@ pub(super) struct Matched<'a> {
     pub(super) document: &'a PolicyDocument,
     /// Counted from 0.
     pub(super) position: usize,
-    statement: &'a policy::Statement,
+    pub(super) statement: &'a policy::Statement,
 }
 
 impl Matched<'_> {
@@ -131,7 +132,7 @@ impl Matched<'_> {
             .unwrap_or_else(|| PolicySourceId::new(SESSION))
     }
 
-    fn told(&self) -> Statement {
+    pub(super) fn told(&self) -> Statement {
         Statement {
             layer: self.layer,
             source: self.source(),

@@ -152,7 +152,11 @@ fn of_credentials(context: &mut Context, caller: &Authenticated) {
     }
 }
 
-fn of_organisation(context: &mut Context, organisation: Option<&OrganisationFacts>, [id, paths]: [Key; 2]) {
+pub(super) fn of_organisation(
+    context: &mut Context,
+    organisation: Option<&OrganisationFacts>,
+    [id, paths]: [Key; 2],
+) {
     context.replace(id, organisation.map(|organisation| organisation.id.clone()));
     context.replace(paths, organisation.map(|organisation| organisation.path.clone()));
 }
@@ -201,7 +205,7 @@ fn of_request(context: &mut Context, request: &RequestFacts, now: Timestamp) {
 }
 
 /// `counts` says whether more of the resource counts than its name says.
-fn of_resource(context: &mut Context, resource: &Arn, policies: &Policies, counts: bool) {
+pub(super) fn of_resource(context: &mut Context, resource: &Arn, policies: &Policies, counts: bool) {
     let facts = &policies.resource_facts;
     let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let owner = named(resource.account()).or_else(|| facts.account.map(|account| account.to_string()));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use moho_terms::{AccountId, Arn, Timestamp};
 
 use super::question::{Caller, CallerKind, Question};
-use crate::policy::Named;
+use crate::policy::{Effect, Named};
 
 macro_rules! operations {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
@@ -221,7 +221,9 @@ impl Grant {
         let constrained = self.constraint.as_ref().filter(|_| operation.takes_context());
         let none = BTreeMap::new();
         let context = question.context.encryption_context().unwrap_or(&none);
-        if self.operations.contains(&operation) && constrained.is_none_or(|only| only.allows(context)) {
+        let unknown = question.unknown.assumes(Effect::Allow);
+        let fits = |only: &GrantConstraint| unknown.unwrap_or_else(|| only.allows(context));
+        if self.operations.contains(&operation) && constrained.is_none_or(fits) {
             named(&self.grantee, self.grantee_id.as_deref(), caller)
         } else {
             Named::Not

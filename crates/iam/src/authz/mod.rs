@@ -1,5 +1,6 @@
 //! What a caller may do: policies in, a decision out, and a [`Permit`] once the decision is journaled.
 
+mod access;
 mod attached;
 mod authorizer;
 mod context;
@@ -16,6 +17,9 @@ mod question;
 mod simulate;
 mod verdicts;
 
+pub use access::{
+    AccessDecision, Accessed, AccessibleKey, Accessing, KeyAccess, NamedPrincipal, key_access, named_on_key,
+};
 pub use attached::{Attached, Policies, PolicySourceId, PrincipalPolicies};
 pub use authorizer::{Authorizer, Permit, Refusal};
 pub use context::Context;
@@ -36,7 +40,7 @@ pub use simulate::{
 };
 
 pub(crate) use context::{HASH_OF_NOTHING, Key, hash as key_hash, hash_on};
-pub(crate) use question::{Caller, CallerKind, Question};
+pub(crate) use question::{Caller, CallerKind, Question, is_open};
 
 #[cfg(test)]
 mod tests;

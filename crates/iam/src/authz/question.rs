@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use moho_terms::{AccountId, Arn};
 
-use super::Context;
-use crate::policy::{ActionName, Named};
+use super::{Context, Key};
+use crate::policy::{ActionName, Effect, Named};
 use crate::session::{Principal, Session};
 
 /// What kind of principal asks, as far as it makes a difference to a decision.
@@ -117,6 +117,51 @@ pub(crate) struct Question<'a> {
     /// The account that owns the resource; `None` if nobody does, or the caller's own.
     pub(crate) owner: Option<AccountId>,
     pub(crate) context: &'a Context,
+    /// What becomes of a condition about something that nobody knows yet.
+    pub(crate) unknown: Unknown,
+}
+
+/// How a condition counts whose key the context does not have, though a request might.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    /// The key is absent: what is asked is a request, or a simulation that says all there is.
+    Absent,
+    /// Whatever lets the request be allowed.
+    Hoped,
+    /// Whatever lets it be denied.
+    Feared,
+}
+
+impl Unknown {
+    /// Whether such a condition of a statement of this effect counts as fulfilled; `None` if it is to be evaluated.
+    pub(crate) fn assumes(self, effect: Effect) -> Option<bool> {
+        match self {
+            Self::Absent => None,
+            Self::Hoped => Some(effect == Effect::Allow),
+            Self::Feared => Some(effect == Effect::Deny),
+        }
+    }
+}
+
+/// Whether a request may have a key that the context lacks. What keys, their owners and principals are is known: what of it
+/// is absent is absent from every request.
+pub(crate) fn is_open(key: &Key, context: &Context) -> bool {
+    const KNOWN: [&str; 12] = [
+        "aws:principalaccount",
+        "aws:principalarn",
+        "aws:principalisawsservice",
+        "aws:principalorg",
+        "aws:principaltype",
+        "aws:username",
+        "aws:resource",
+        "kms:calleraccount",
+        "kms:key",
+        "kms:multiregion",
+        "kms:resourcealiases",
+        "aws:requestedregion",
+    ];
+    let name = key.name().to_ascii_lowercase();
+    context.values(key).is_none() && !KNOWN.iter().any(|known| name.starts_with(known))
 }
 
 impl Question<'_> {

@@ -7,7 +7,7 @@ use moho_terms::{AccountId, Arn};
 
 use super::evaluate::{Layers, Matched, determining, levels_allow};
 use super::grant::{Grant, Grants};
-use super::question::{Caller, Question};
+use super::question::{Caller, Question, Unknown};
 use super::{Attached, Context, Decision, Layer, ModelAgreement, PolicySourceId, Reason};
 use crate::policy::ActionName;
 
@@ -189,6 +189,7 @@ impl<'a> Simulation<'a> {
             resource,
             owner: owner.or(self.resource_owner),
             context: self.context,
+            unknown: Unknown::Absent,
         }
     }
 

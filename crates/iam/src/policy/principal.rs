@@ -89,6 +89,18 @@ impl PrincipalPattern {
         }
     }
 
+    /// As policies write it down; `None` of a service, which is nobody here.
+    pub(crate) fn written(&self) -> Option<String> {
+        match self {
+            Self::Anyone => Some("*".to_owned()),
+            Self::Account(account) => Some(format!("arn:aws:iam::{account}:root")),
+            Self::Arn(arn) => Some(arn.to_string()),
+            Self::UniqueId(name) | Self::Federated(name) => Some(name.to_string()),
+            Self::SessionOf(arn, _) => Some(arn.to_string()),
+            Self::Service => None,
+        }
+    }
+
     /// How it names `caller`. `*` names nobody in particular, so it grants nothing past what narrows the caller. Whoever is
     /// known to an identity provider only is named directly by that provider only; `*` speaks of it too, but grants it
     /// nothing.

@@ -10,7 +10,7 @@ use super::condition::Condition;
 use super::grammar::{Effect, OneOrMany, RawConditions, RawPrincipal, RawStatement};
 use super::pattern::{Case, Pattern};
 use super::principal::{Named, PrincipalPattern, leaves_out};
-use crate::authz::{Caller, Key, Question};
+use crate::authz::{Caller, Context, Key, Question, is_open};
 
 /// The most bytes of an ARN in a policy: what cannot be the name of anything longer.
 const LONGEST_ARN: usize = 2000;
@@ -96,6 +96,27 @@ impl Statement {
         }
     }
 
+    /// Tells every key of its conditions that the context lacks, though a request may have it.
+    pub(crate) fn for_each_open_key<'a>(&'a self, context: &Context, tell: &mut impl FnMut(&'a Key)) {
+        let mut open = |key: &'a Key| {
+            if is_open(key, context) {
+                tell(key);
+            }
+        };
+        for condition in &self.conditions {
+            condition.for_each_key(&mut open);
+        }
+    }
+
+    /// Whom it names one by one, as policies write them down: nobody if that is all but some, or whom it is attached to.
+    pub(crate) fn named(&self) -> impl Iterator<Item = String> {
+        let list = match &self.principals {
+            Some(Selection::These(list)) => list.as_slice(),
+            Some(Selection::AllBut(_)) | None => &[],
+        };
+        list.iter().filter_map(PrincipalPattern::written)
+    }
+
     /// The actions that it speaks of; `None` if that is all but some.
     pub(super) fn speaks_of(&self) -> Option<&[ActionPattern]> {
         match &self.actions {
@@ -137,9 +158,14 @@ impl Statement {
             return named;
         }
         let context = question.context;
+        let unknown = question.unknown.assumes(self.effect);
+        let holds = |condition: &Condition| match unknown {
+            Some(assumed) if condition.is_open(context) => assumed,
+            Some(_) | None => condition.holds(context),
+        };
         let applies = self.resources.as_ref().is_none_or(|resources| {
             resources.includes(|p| p.matches(question.resource, Case::Sensitive, context))
-        }) && self.conditions.iter().all(|condition| condition.holds(context));
+        }) && self.conditions.iter().all(holds);
         if applies { named } else { Named::Not }
     }
 

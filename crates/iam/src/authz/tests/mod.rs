@@ -1,6 +1,7 @@
 //! The evaluator's laws, rule by rule, by random policies, and as a table of who may do what.
 #![expect(clippy::too_many_lines, reason = "tables of cases")]
 
+mod access;
 mod combining;
 mod denials;
 mod given;

@@ -8,7 +8,7 @@ mod value;
 use moho_terms::Timestamp;
 
 use super::pattern::{Case, Pattern, Variables};
-use crate::authz::{Context, Key};
+use crate::authz::{Context, Key, is_open};
 use value::Network;
 
 /// How several values of one key count.
@@ -144,6 +144,13 @@ impl Condition {
                 | Expected::Binary(_) => {}
             }
         }
+    }
+
+    /// Whether it depends on a key that the context lacks, though a request may have it.
+    pub(crate) fn is_open(&self, context: &Context) -> bool {
+        let mut open = false;
+        self.for_each_key(&mut |key| open |= is_open(key, context));
+        open
     }
 
     /// Whether the request fulfils it.

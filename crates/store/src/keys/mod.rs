@@ -2,6 +2,7 @@
 //!
 //! Who uses a key looks it up for every use, so what is kept is remembered here, key by key, and forgotten when it changes.
 
+mod access;
 mod aliases;
 mod bearing;
 mod cache;
@@ -11,6 +12,7 @@ mod policies;
 mod records;
 mod uses;
 
+pub use access::AccountPrincipal;
 pub use aliases::Alias;
 pub use error::KeyError;
 pub use grants::{GrantFilter, NewGrant};

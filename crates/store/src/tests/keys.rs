@@ -328,3 +328,40 @@ fn a_removed_key_takes_what_hangs_on_it_and_leaves_what_it_sealed_shut() {
         assert!(!left, "the wrapped material is still on the disk");
     }
 }
+
+#[test]
+fn everybody_who_could_use_a_key_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let admin = house.session("Admin");
+    let key = house.new_key(&admin);
+    house.alias(&admin, "alias/told", &key).unwrap();
+    let to = house.to_role("Developer", 1, &[GrantOperation::Decrypt]);
+    house.grant(&admin, &key, &to).unwrap();
+
+    let (policy, grants) = (house.permit(&admin, &key), house.permit(&admin, &key));
+    let bearing = house.store.bearing_on_key(&policy, &grants).unwrap();
+    assert_eq!(bearing.resource.as_ref().unwrap().source.as_str(), key.as_str());
+    assert_eq!(bearing.grants.as_ref().unwrap().len(), 1);
+    let conditions = bearing.resource_conditions.as_ref().unwrap();
+    assert_eq!(
+        conditions.get("kms:ResourceAliases").unwrap(),
+        ["alias/told".to_owned()]
+    );
+    let of_another = house.permit(&admin, &house.first.account_key);
+    let error = house.store.bearing_on_key(&policy, &of_another).unwrap_err();
+    assert!(matches!(error, KeyError::OtherPermit), "{error}");
+
+    let everything = Arn::of("iam", "", house.first.account.as_str(), "*").unwrap();
+    let permit = house.permit(&admin, &everything);
+    let (all, more) = house.store.account_principals(&permit, 10).unwrap();
+    let names: Vec<&str> = all.iter().map(|one| one.arn.resource()).collect();
+    assert!(names.contains(&"role/Admin") && names.contains(&"role/Developer") && !more);
+    assert!(names.is_sorted());
+    for one in &all {
+        assert!(one.id.starts_with("AROA") && one.policies.facts.exists, "{one:?}");
+        assert!(!one.policies.identity.is_empty(), "{one:?}");
+    }
+    let (some, more) = house.store.account_principals(&permit, 1).unwrap();
+    assert!(some.len() == 1 && some[0].arn == all[0].arn && more);
+}

@@ -5,6 +5,7 @@ use moho_terms::ResponseId;
 use crate::aws::ops;
 use crate::bedrock::{Converse, CountTokens, InvokeModel, ListFoundationModels, ModelIdentifier};
 use crate::openai::chat::CreateChat;
+use crate::openai::keys::ListKeys;
 use crate::openai::responses::{CreateResponse, ListInputItems};
 use crate::openai::usage::GetUsage;
 
@@ -26,6 +27,10 @@ pub enum Command {
     GetModel(ModelIdentifier),
     /// `GET /organization/usage/completions`
     GetUsage(Box<GetUsage>),
+    /// `GET /keys`
+    ListKeys(ListKeys),
+    /// `GET /keys/{key}`, by the key's id, ARN or alias
+    GetKey(String),
     /// An operation of STS
     Sts(ops::sts::Request),
     /// An operation of IAM

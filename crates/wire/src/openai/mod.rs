@@ -1,10 +1,11 @@
-//! The OpenAI protocols: Responses, Chat Completions, Models, usage.
+//! The OpenAI protocols: Responses, Chat Completions, Models, usage; and keys, in their manner.
 
 pub mod chat;
 mod delta;
 pub(crate) mod fields;
 mod finish;
 pub(crate) mod guardrail;
+pub mod keys;
 pub mod models;
 pub(crate) mod padding;
 pub mod rate_limit;

@@ -9,6 +9,7 @@ use crate::bedrock::{Called, ControlOperation, ModelIdentifier, Operation};
 use crate::openai::chat::CreateChat;
 use crate::openai::fields::unsupported;
 use crate::openai::guardrail;
+use crate::openai::keys::ListKeys;
 use crate::openai::responses::{CreateResponse, ListInputItems};
 use crate::openai::usage::GetUsage;
 use crate::query::Query;
@@ -68,6 +69,10 @@ pub enum Target {
     GetModel(Prefix, ModelIdentifier),
     /// `GET /organization/usage/completions`, under `/v1`
     GetUsage,
+    /// `GET /keys`, under `/v1`
+    ListKeys,
+    /// `GET /keys/{key}`, under `/v1`
+    GetKey(String),
     /// `POST /` with a form, or `GET /` with the form in the query, to this AWS query service: the form's `Action` names
     /// the operation.
     Query(QueryService),
@@ -199,6 +204,11 @@ fn openai_target(method: &str, rest: &[&str], prefix: Prefix) -> Result<Target, 
             "GET" => Ok(Target::GetUsage),
             _ => Err(Failure::MethodNotAllowed("GET")),
         },
+        (["keys"], "GET") if prefix == Prefix::Mantle => Ok(Target::ListKeys),
+        (["keys", key], "GET") if prefix == Prefix::Mantle => {
+            label(key).map(Target::GetKey).ok_or(Failure::NoSuchPath)
+        }
+        (["keys"] | ["keys", _], _) if prefix == Prefix::Mantle => Err(Failure::MethodNotAllowed("GET")),
         _ => Err(Failure::NoSuchPath),
     }
 }
@@ -348,7 +358,7 @@ impl Target {
             | Self::CreateChat(prefix)
             | Self::ListModels(prefix)
             | Self::GetModel(prefix, _) => Family::OpenAi(*prefix),
-            Self::GetUsage => Family::OpenAi(Prefix::Mantle),
+            Self::GetUsage | Self::ListKeys | Self::GetKey(_) => Family::OpenAi(Prefix::Mantle),
             Self::Query(service) => Family::Query(*service),
             Self::Json(service) => Family::Json(*service),
             Self::Bedrock(_) => Family::Bedrock,
@@ -420,6 +430,8 @@ impl Route {
             | Target::ListModels(_)
             | Target::GetModel(..)
             | Target::GetUsage
+            | Target::ListKeys
+            | Target::GetKey(_)
             | Target::Bedrock(Operation::ListFoundationModels | Operation::GetFoundationModel) => {
                 BODILESS_LIMIT
             }
@@ -482,6 +494,8 @@ impl Route {
             Target::ListModels(_) => Ok(Command::ListModels),
             Target::GetModel(_, id) => Ok(Command::GetModel(id.clone())),
             Target::GetUsage => GetUsage::parse(&self.raw_query).map(|get| Command::GetUsage(Box::new(get))),
+            Target::ListKeys => ListKeys::parse(&self.raw_query).map(Command::ListKeys),
+            Target::GetKey(key) => Ok(Command::GetKey(key.clone())),
             Target::Query(service) => service.command(&self.raw_query, body),
             Target::Json(service) => service.command(headers, body),
             Target::Bedrock(operation) => operation.command(&Called {

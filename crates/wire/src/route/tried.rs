@@ -27,6 +27,8 @@ lines! {
     Target::ListModels(_) => "GET /v1/models" | "GET /openai/v1/models",
     Target::GetModel(..) => "GET /v1/models/{model}" | "GET /openai/v1/models/{model}",
     Target::GetUsage => "GET /v1/organization/usage/completions",
+    Target::ListKeys => "GET /v1/keys",
+    Target::GetKey(_) => "GET /v1/keys/{key}",
     // `crates/wire/models/operations.txt` has these.
     Target::Query(_) | Target::Json(_) | Target::Bedrock(_) => ,
 }
@@ -39,7 +41,8 @@ fn every_route_of_openai_is_tried() {
         let (method, path) = line.split_once(' ').unwrap();
         let path = path
             .replace("{id}", &format!("resp_{}", "0".repeat(48)))
-            .replace("{model}", "some-model");
+            .replace("{model}", "some-model")
+            .replace("{key}", "alias%2Fsome-key");
         let head = RequestHead {
             method,
             raw_path: &path,

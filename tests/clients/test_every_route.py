@@ -482,7 +482,7 @@ def openai(world: World, headers: dict[str, str], url: str | None = None):
     trust = world.server.clients.shown_to(world.server.authority)
     with httpx2.Client(base_url=base, verify=trust, headers=headers, timeout=60, trust_env=False) as http:
         for method, path in openai_routes():
-            concrete = path.replace("{id}", RESPONSE).replace("{model}", MODEL)
+            concrete = path.replace("{id}", RESPONSE).replace("{model}", MODEL).replace("{key}", NO_KEY)
             concrete += "?start_time=1" if "/usage/" in path else ""
             rest = path.split("/v1/", 1)[1]
             body = BODIES.get(f"{method} {rest}")

@@ -101,7 +101,7 @@ impl Wish {
     }
 }
 
-fn endpoint(data: &Path) -> anyhow::Result<Endpoint> {
+pub(super) fn endpoint(data: &Path) -> anyhow::Result<Endpoint> {
     let path = endpoint_path(data);
     let text = std::fs::read(&path).with_context(|| {
         format!(

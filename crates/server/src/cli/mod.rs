@@ -3,6 +3,7 @@
 mod credentials;
 mod doctor;
 mod journal;
+mod keys;
 mod listeners;
 mod loading;
 mod login;
@@ -95,6 +96,7 @@ pub fn run<R: Road>(
         Some(("credential-process", asked)) => login::run_process(asked),
         Some(("doctor", asked)) => doctor::run(asked),
         Some(("journal", journal)) => journal::run(journal),
+        Some(("keys", asked)) => keys::run(asked),
         Some(("root", asked)) => root::run(asked),
         Some(("version", asked)) => version::run(asked),
         Some(_) | None => Ok(()),
@@ -165,6 +167,7 @@ fn command() -> Command {
                     .args(data()),
             ),
         )
+        .subcommand(keys::command().arg(config()).args(data()))
         .subcommand(root::command(&config))
         .subcommand(version::command())
 }

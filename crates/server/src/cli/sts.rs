@@ -178,7 +178,7 @@ pub(super) fn form(pairs: &[(&str, &str)]) -> String {
 }
 
 /// Percent-encoded for a form: everything but RFC 3986's unreserved characters.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes()
         .map(|byte| {

@@ -38,7 +38,7 @@ pub(crate) fn of_request(target: &Target) -> &'static str {
             Prefix::Mantle => "bedrock-mantle",
             Prefix::Runtime => "bedrock-runtime",
         },
-        Target::GetUsage => "bedrock-mantle",
+        Target::GetUsage | Target::ListKeys | Target::GetKey(_) => "bedrock-mantle",
         Target::Query(QueryService::Sts) => "sts",
         Target::Query(QueryService::Iam) => "iam",
         Target::Query(QueryService::Ec2) => "ec2",

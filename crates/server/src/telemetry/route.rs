@@ -28,6 +28,8 @@ pub(crate) fn template(target: &Target) -> &'static str {
         Target::GetModel(Prefix::Mantle, _) => "/v1/models/{id}",
         Target::GetModel(Prefix::Runtime, _) => "/openai/v1/models/{id}",
         Target::GetUsage => "/v1/organization/usage/completions",
+        Target::ListKeys => "/v1/keys",
+        Target::GetKey(_) => "/v1/keys/{key}",
         // All have the one path of AWS's services of one address.
         Target::Query(QueryService::Sts) => "/ (sts)",
         Target::Query(QueryService::Iam) => "/ (iam)",

@@ -175,6 +175,8 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
             let permit = trip.permit::<mantle::GetUsage>(&trip.arn("bedrock-mantle", "project/default")?)?;
             usage::get(&asked, permit, *get).await
         }
+        Command::ListKeys(list) => kms::overview::list(trip, list).await,
+        Command::GetKey(key) => kms::overview::get(trip, &key).await,
         Command::Sts(request) => sts::dispatch(trip, request),
         Command::Ec2(request) => ec2::dispatch(trip, request).await,
         Command::Iam(request) => iam::dispatch(trip, request).await,

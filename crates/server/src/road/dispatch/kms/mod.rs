@@ -8,6 +8,7 @@ mod grants;
 mod keys;
 mod material;
 mod named;
+pub(super) mod overview;
 mod rotation;
 
 use moho_iam::action::Action;

@@ -146,7 +146,7 @@ impl Unknown {
 /// Whether a request may have a key that the context lacks. What keys, their owners and principals are is known: what of it
 /// is absent is absent from every request.
 pub(crate) fn is_open(key: &Key, context: &Context) -> bool {
-    const KNOWN: [&str; 12] = [
+    const KNOWN: [&str; 14] = [
         "aws:principalaccount",
         "aws:principalarn",
         "aws:principalisawsservice",
@@ -155,7 +155,9 @@ pub(crate) fn is_open(key: &Key, context: &Context) -> bool {
         "aws:username",
         "aws:resource",
         "kms:calleraccount",
-        "kms:key",
+        "kms:keyorigin",
+        "kms:keyspec",
+        "kms:keyusage",
         "kms:multiregion",
         "kms:resourcealiases",
         "aws:requestedregion",

@@ -1,5 +1,7 @@
 //! Which API is this? Decided on the raw path, before the body is read.
 
+mod signed;
+
 use moho_terms::ResponseId;
 use percent_encoding::percent_decode_str;
 
@@ -14,6 +16,9 @@ use crate::openai::responses::{CreateResponse, ListInputItems};
 use crate::openai::usage::GetUsage;
 use crate::query::Query;
 use crate::{Command, ErrorShape, Failure};
+use signed::{parameter, signed_for};
+
+pub use signed::signing_name;
 
 /// The most bytes of an inference request. Text only, so this is far beyond any context length.
 const INFERENCE_LIMIT: usize = 8 << 20;
@@ -294,34 +299,6 @@ fn unserved(service: &str) -> Failure {
     Failure::UnknownService(aws::name(service))
 }
 
-/// The service in the credential scope of a SigV4 `Authorization` header.
-#[must_use]
-pub fn signing_name(authorization: &str) -> Option<&str> {
-    let parameters = authorization.strip_prefix("AWS4-HMAC-SHA256")?;
-    let credential = parameters
-        .split(',')
-        .find_map(|part| part.trim().strip_prefix("Credential="))?;
-    scoped_to(credential)
-}
-
-/// The service in a credential scope, in the `Authorization` header or in the query of a presigned URL.
-fn signed_for(head: &RequestHead<'_>) -> Option<String> {
-    match head.authorization {
-        Some(authorization) => signing_name(authorization).map(str::to_owned),
-        None => scoped_to(&parameter(head.raw_query, "X-Amz-Credential")?).map(str::to_owned),
-    }
-}
-
-/// The first value of a name in a query, decoded.
-fn parameter(raw_query: &str, wanted: &str) -> Option<String> {
-    let pairs = raw_query
-        .split('&')
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    pairs
-        .filter(|(name, _)| percent_decode_str(name).eq(wanted.bytes()))
-        .find_map(|(_, value)| label(value))
-}
-
 /// What STS calls the operation that needs no credentials.
 const WEB_IDENTITY: &str = "AssumeRoleWithWebIdentity";
 
@@ -333,11 +310,6 @@ fn asks_for_web_identity(raw_query: &str, body: &[u8]) -> bool {
         (Err(_), _) => return false,
     };
     parameter(form, "Action").is_some_and(|action| action == WEB_IDENTITY)
-}
-
-fn scoped_to(credential: &str) -> Option<&str> {
-    let mut scope = credential.rsplit('/');
-    (scope.next()? == "aws4_request").then(|| scope.next()).flatten()
 }
 
 /// A family of APIs: one protocol of errors, one set of signing names.

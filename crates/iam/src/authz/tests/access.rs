@@ -181,6 +181,8 @@ fn what_is_so_of_every_request_is_none() {
         ("aws:username", "*", "denied"),
         ("aws:PrincipalTag/team", "a", "conditional"),
         ("kms:ViaService", "bedrock*", "conditional"),
+        ("kms:KeyOrigin", "EXTERNAL", "denied"),
+        ("kms:KeyAgreementAlgorithm", "ECDH", "conditional"),
     ] {
         assert_eq!(decrypt(&named(key, value)).0, decision, "{key} {value}");
     }

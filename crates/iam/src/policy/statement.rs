@@ -329,6 +329,6 @@ mod tests {
     fn an_incomplete_arn_is_completed() {
         let pattern = parse_resource("arn:aws:kms", true).unwrap();
         let arn: Arn = "arn:aws:kms:r:123456789012:key/1".parse().unwrap();
-        assert!(pattern.matches(arn.as_str(), Case::Sensitive, &crate::authz::Context::new()));
+        assert!(pattern.matches(arn.as_str(), Case::Sensitive, &Context::new()));
     }
 }

@@ -42,8 +42,7 @@ def statements(decided):
 
 def test_it_tells_who_may_and_by_what(moho, account, tmp_path):
     """What it tells is what happens: each caller is tried."""
-    key = account.kms.create_key(Policy=account.key_policy(granting(account.root, ["kms:Encrypt", "kms:Decrypt"], Sid="Account")))
-    key = key["KeyMetadata"]["Arn"]
+    key = account.key()
     alias = account.alias(key)
     other = account.key()
     allowed = account.caller_role(allow(["kms:Encrypt"], key, Sid="Mine"))
@@ -57,7 +56,7 @@ def test_it_tells_who_may_and_by_what(moho, account, tmp_path):
     account.kms.put_key_policy(
         KeyId=key,
         Policy=account.key_policy(
-            granting(account.root, ["kms:Encrypt", "kms:Decrypt"], Sid="Account"),
+            granting(account.root, ["kms:Encrypt", "kms:Decrypt", "kms:DisableKey"], Sid="Account"),
             granting("210987654321", "kms:Decrypt", Sid="Partner"),
         ),
     )

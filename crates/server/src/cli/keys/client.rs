@@ -98,12 +98,12 @@ impl Client {
             .map(|after| format!("&after={}", encoded(after)))
             .unwrap_or_default();
         let page = self.get(&format!("/v1/keys?limit=1000{query}")).await?;
-        page.map_err(refused)
+        page.map_err(|no| refused(&no))
     }
 
     /// One key.
     pub(super) async fn key(&self, name: &str) -> Result<Key, Failure> {
-        self.asked_key(name).await?.map_err(refused)
+        self.asked_key(name).await?.map_err(|no| refused(&no))
     }
 
     /// One key, or why it is not shown.
@@ -189,7 +189,7 @@ fn signed_bearer(region: Option<String>, now: Timestamp) -> anyhow::Result<Zeroi
     Ok(Zeroizing::new(std::str::from_utf8(bearer.expose())?.to_owned()))
 }
 
-fn refused(refused: Refused) -> Failure {
+fn refused(refused: &Refused) -> Failure {
     let next = match refused.status {
         StatusCode::UNAUTHORIZED => format!(". The credentials are wrong or have ended: {GET_CREDENTIALS}"),
         StatusCode::FORBIDDEN => ". `moho keys --help` says what it takes".to_owned(),
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn a_refusal_says_what_to_do() {
         let told = |status| {
-            refused(Refused {
+            refused(&Refused {
                 status,
                 message: "No.".to_owned(),
             })

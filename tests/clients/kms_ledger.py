@@ -200,6 +200,12 @@ class Owner:
         """Any of the changes that some key is for."""
         key = self.chance.choice(list(self.keys.values()))
         names = self.chance.sample(list(self.CHANGES), len(self.CHANGES))
+        if key.kind == IMPORTED and self.chance.random() < 0.6:
+            # Few keys, and few of their states, are for these.
+            names.sort(key=lambda name: "Material" not in name and name != "RotateKeyOnDemand")
+        if self.chance.random() < 0.7:
+            # A key that waits for its deletion is for nothing else.
+            names.remove("ScheduleKeyDeletion")
         return next((change for change in (self.wish(name, key) for name in names) if change), None)
 
     def _of(self, key: Key, call: Callable, after: Shape, then=lambda: None, **arguments) -> Change:

@@ -35,6 +35,7 @@ class Two:
         if credentials is None:
             admin = self.one.credentials("Admin")
             credentials = {"AccessKeyId": admin.access_key_id, "SecretAccessKey": admin.secret_access_key, "SessionToken": admin.session_token}
+        # Bearer keys, too.
         self.other._credentials = self.one._credentials
         return Keeper(self.other, credentials)
 

@@ -119,7 +119,8 @@ def test_a_key_is_disabled_enabled_deleted_and_had_back(kms, key):
 
 
 def test_a_policy_that_locks_its_author_out_is_refused_unless_he_says_so(kms, key, account):
-    other = document({"Effect": "Allow", "Principal": {"AWS": account.arn("nobody")}, "Action": "kms:*", "Resource": "*"})
+    someone = account.role("someone-else")
+    other = document({"Effect": "Allow", "Principal": {"AWS": someone}, "Action": "kms:*", "Resource": "*"})
     for attempt in (
         lambda **more: kms.put_key_policy(KeyId=key["KeyId"], Policy=other, **more),
         lambda **more: kms.create_key(Policy=other, **more),

@@ -1,10 +1,13 @@
 //! Keys seen as a whole: what is sealed under each, and who can use one and why, so that it is known before a key is disabled
 //! or deleted. The evaluator that decides is the one that is asked; nothing here decides by itself.
 
+use std::sync::Arc;
+
 use moho_iam::action::{iam, kms as action};
 use moho_iam::authz::{
-    AccessibleKey, Accessing, KeyAccess, Permit, Policies, Statement, key_access, named_on_key,
+    AccessibleKey, Accessing, Attached, KeyAccess, Permit, Policies, Statement, key_access, named_on_key,
 };
+use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_kms::spec::KeyUsage;
 use moho_kms::{KeyRecord, KeyState};
 use moho_store::keys::{AccountPrincipal, KeyUses};
@@ -18,6 +21,7 @@ use super::shown::SYMMETRIC;
 use super::{Asked, act};
 use crate::net::Outbound;
 use crate::road::{content, from_key_store, from_kms, from_store};
+use crate::startup::Platform;
 
 /// Roles and users that are told of one key.
 const MOST_PRINCIPALS: usize = 1000;
@@ -116,6 +120,7 @@ pub(crate) async fn get(asked: &Asked, permits: OverviewPermits) -> Result<Outbo
         let arn = permits.policy.resource();
         let policies = platform.store.bearing_on_key(&permits.policy, &permits.grants);
         let policies = policies.map_err(|error| from_key_store(&error))?;
+        let written = as_written(platform, &permits.policy, &record, &policies)?;
         let found = platform
             .store
             .account_principals(&permits.principals, MOST_PRINCIPALS);
@@ -138,13 +143,30 @@ pub(crate) async fn get(asked: &Asked, permits: OverviewPermits) -> Result<Outbo
             state: state.to_string(),
             spec: record.spec.to_string(),
             usage: record.usage.to_string(),
-            named: named((arn, &policies), &principals),
+            named: named((arn, &written), &principals),
             principals: who,
             more_principals,
         })
     })
     .await?;
     Ok(content(told.reply()))
+}
+
+/// What bears on the key, with its policy as its author sees it: decisions know principals by ids, which tell people nothing.
+fn as_written(
+    platform: &Platform,
+    permit: &Permit<action::GetKeyPolicy>,
+    record: &KeyRecord,
+    policies: &Policies,
+) -> Result<Policies, Failure> {
+    let text = platform.store.shown_key_policy(permit, record);
+    let text = text.map_err(|error| from_key_store(&error))?;
+    let document = PolicyDocument::parse_exchanged(PolicyKind::Key, &text);
+    let document = document.map_err(|_was_parsed_before| Failure::Internal)?;
+    Ok(Policies {
+        resource: Some(Attached::new(permit.resource().as_str(), Arc::new(document))),
+        ..policies.clone()
+    })
 }
 
 fn aliases(policies: &Policies) -> Vec<String> {

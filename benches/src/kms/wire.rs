@@ -15,8 +15,8 @@ use moho_benches::signing::Signer;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
@@ -45,6 +45,35 @@ struct Credentials {
     region: String,
     #[serde(rename = "Date")]
     date: String,
+}
+
+/// A new key.
+#[derive(Deserialize)]
+struct Made {
+    #[serde(rename = "KeyMetadata")]
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(rename = "KeyId")]
+    key_id: String,
+}
+
+/// A new data key, both ways.
+#[derive(Deserialize)]
+struct DataKey {
+    #[serde(rename = "CiphertextBlob")]
+    blob: String,
+    #[serde(rename = "Plaintext")]
+    plain: String,
+}
+
+/// The same, opened.
+#[derive(Deserialize)]
+struct Opened {
+    #[serde(rename = "Plaintext")]
+    plain: String,
 }
 
 struct Client {
@@ -80,20 +109,16 @@ pub(crate) fn measure(options: &Wire) -> Result<Found> {
 
 async fn ask(client: Arc<Client>, options: &Wire) -> Result<Found> {
     let mut sender = client.connect().await?;
-    let made = client
-        .call(&mut sender, "CreateKey", &serde_json::json!({}))
-        .await?;
-    let key = made.pointer("/KeyMetadata/KeyId").context("no key was made")?;
+    let made: Made = client.call(&mut sender, ("CreateKey", "{}".to_owned())).await?;
+    let key = made.metadata.key_id;
     let context = serde_json::json!({"purpose": "invoices", "tenant": "one"});
     let generate = serde_json::json!({"KeyId": key, "KeySpec": "AES_256", "EncryptionContext": context});
-    let made = client.call(&mut sender, "GenerateDataKey", &generate).await?;
-    let blob = made.get("CiphertextBlob").context("no data key was made")?;
-    let decrypt = serde_json::json!({"CiphertextBlob": blob, "EncryptionContext": context});
-    let opened = client.call(&mut sender, "Decrypt", &decrypt).await?;
-    ensure!(
-        opened.get("Plaintext") == made.get("Plaintext"),
-        "another data key was opened"
-    );
+    let made: DataKey = client
+        .call(&mut sender, ("GenerateDataKey", generate.to_string()))
+        .await?;
+    let decrypt = serde_json::json!({"CiphertextBlob": made.blob, "EncryptionContext": context});
+    let opened: Opened = client.call(&mut sender, ("Decrypt", decrypt.to_string())).await?;
+    ensure!(opened.plain == made.plain, "another data key was opened");
     let asks = [
         ("GenerateDataKey", generate),
         ("Decrypt", decrypt),
@@ -179,15 +204,14 @@ impl Client {
         Ok(body)
     }
 
-    async fn call(
+    async fn call<T: DeserializeOwned>(
         &self,
         sender: &mut SendRequest<Full<Bytes>>,
-        target: &'static str,
-        body: &Value,
-    ) -> Result<Value> {
-        let body = Bytes::from(body.to_string());
+        (target, body): (&'static str, String),
+    ) -> Result<T> {
+        let body = Bytes::from(body);
         let answer = self.send(sender, &Ask { target, body }).await?;
-        serde_json::from_slice(&answer).context("the reply is no JSON")
+        serde_json::from_slice(&answer).context("the reply says something else")
     }
 
     /// How many a second are answered on all connections together.

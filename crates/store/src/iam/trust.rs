@@ -1,7 +1,7 @@
 //! Trust policies: whom they name is bound to its unique id when they are written.
 //!
 //! A role or user that is deleted and made again under its name is not trusted. What becomes of names is the same for every
-//! document that binds them ([`bound`](super::bound)).
+//! document that binds them ([`bound`]).
 
 use moho_iam::policy::{PolicyDocument, PolicyKind, named_principals};
 use moho_terms::AccountId;

@@ -28,8 +28,6 @@ pub(crate) struct Unlocked {
     pub(crate) arn: Arn,
     /// Its id as ciphertext carries it.
     pub(crate) id: [u8; KEY_ID],
-    /// When the first of the materials in use ends.
-    ends_at: Option<Timestamp>,
     materials: OnceLock<Materials>,
     prepared: OnceLock<PreparedKey>,
 }
@@ -38,7 +36,8 @@ pub(crate) struct Unlocked {
 struct Materials {
     bytes: LockedBytes,
     ranges: Vec<(MaterialId, Range<usize>)>,
-    current: usize,
+    /// Which of them encrypts, if it is there.
+    current: Option<usize>,
 }
 
 /// One material of a key, in locked memory.
@@ -54,16 +53,10 @@ impl Unlocked {
         let damaged = || KmsError::DamagedRecord(kept.key_id.clone());
         let arn = record.arn().map_err(|_no_arn| damaged())?;
         let id = key_id::to_bytes(&record.key_id).ok_or_else(damaged)?;
-        let used = record
-            .materials
-            .iter()
-            .filter(|material| material.state != MaterialState::PendingRotation);
-        let ends_at = used.filter_map(|material| material.valid_to).min();
         Ok(Self {
             record: Arc::new(record),
             arn,
             id,
-            ends_at,
             materials: OnceLock::new(),
             prepared: OnceLock::new(),
             kept,
@@ -72,21 +65,17 @@ impl Unlocked {
 
     /// Its state at `now`.
     pub(crate) fn state_at(&self, now: Timestamp) -> KeyState {
-        if self.ends_at.is_some_and(|end| end <= now) {
-            self.record.state_at(now)
-        } else {
-            self.record.state
-        }
+        self.record.state_at(now)
     }
 
     /// The material that encrypts.
     pub(crate) fn current(&self, root: &RootKey) -> Result<Opened<'_>, KmsError> {
         let materials = self.materials(root)?;
         materials
-            .ranges
-            .get(materials.current)
+            .current
+            .and_then(|current| materials.ranges.get(current))
             .and_then(|found| materials.opened(found))
-            .ok_or_else(|| KmsError::InvalidState(self.arn.clone(), "pending import"))
+            .ok_or_else(|| self.pending_import())
     }
 
     /// The key, ready to do what keys do that are not symmetric.
@@ -101,12 +90,10 @@ impl Unlocked {
 
     /// The first material that the key had. Sealed objects of version 1, which name none, are under it.
     pub(crate) fn first(&self, root: &RootKey) -> Result<Opened<'_>, KmsError> {
-        let materials = self.materials(root)?;
-        materials
-            .ranges
-            .first()
-            .and_then(|found| materials.opened(found))
-            .ok_or_else(|| KmsError::InvalidState(self.arn.clone(), "pending import"))
+        let first = self.record.materials.first();
+        let first = first.ok_or_else(|| self.pending_import())?;
+        self.material(first.id.as_bytes(), root)?
+            .ok_or_else(|| self.pending_import())
     }
 
     /// The material whose id begins with these bytes; `None` if the key has none such.
@@ -122,21 +109,26 @@ impl Unlocked {
         if let Some(materials) = self.materials.get() {
             return Ok(materials);
         }
-        let opened = Materials::open(&self.record, root)?;
+        let opened = Materials::open(&self.record, root)?.ok_or_else(|| self.pending_import())?;
         Ok(self.materials.get_or_init(|| opened))
+    }
+
+    fn pending_import(&self) -> KmsError {
+        KmsError::InvalidState(self.arn.clone(), "pending import")
     }
 }
 
 impl Materials {
-    fn open(record: &KeyRecord, root: &RootKey) -> Result<Self, KmsError> {
+    /// Those that are there of what the key encrypts and decrypts with; `None` if there are none.
+    fn open(record: &KeyRecord, root: &RootKey) -> Result<Option<Self>, KmsError> {
         let mut plain = Vec::with_capacity(record.materials.len());
-        let mut current = 0;
+        let mut current = None;
         for material in &record.materials {
             let Some(wrapped) = &material.wrapped else {
                 continue;
             };
             match material.state {
-                MaterialState::Current => current = plain.len(),
+                MaterialState::Current => current = Some(plain.len()),
                 MaterialState::NonCurrent => {}
                 MaterialState::PendingRotation => continue,
             }
@@ -145,14 +137,20 @@ impl Materials {
                 unwrap(record, (Part::Material, &material.id), wrapped, root)?,
             ));
         }
+        if plain.is_empty() {
+            return Ok(None);
+        }
         let bytes = LockedBytes::zeroed(plain.iter().map(|(_, plain)| plain.len()).sum())?;
-        Self::gather(bytes, &plain, current).ok_or_else(|| KmsError::DamagedRecord(record.key_id.clone()))
+        let gathered = Self::gather(bytes, &plain, current);
+        gathered
+            .map(Some)
+            .ok_or_else(|| KmsError::DamagedRecord(record.key_id.clone()))
     }
 
     fn gather(
         mut bytes: LockedBytes,
         plain: &[(MaterialId, Zeroizing<Vec<u8>>)],
-        current: usize,
+        current: Option<usize>,
     ) -> Option<Self> {
         let mut ranges = Vec::with_capacity(plain.len());
         let mut start = 0_usize;

@@ -9,8 +9,8 @@ use moho_kms::{
 };
 use moho_terms::{Arn, Clock};
 
-const ONE: [u8; 32] = [1; 32];
-const TWO: [u8; 32] = [2; 32];
+pub(crate) const ONE: [u8; 32] = [1; 32];
+pub(crate) const TWO: [u8; 32] = [2; 32];
 
 fn parameters(house: &House, key: &Arn) -> ParametersForImport {
     house
@@ -33,7 +33,7 @@ fn wrap(parameters: &ParametersForImport, material: &[u8]) -> Vec<u8> {
 }
 
 /// An import of `material`, altered by `change`.
-fn import(
+pub(crate) fn import(
     house: &House,
     (key, material): (&Arn, &[u8]),
     change: impl FnOnce(&mut Import<'_>),
@@ -52,7 +52,7 @@ fn import(
     house.kms.import(&house.permit(key), &import)
 }
 
-fn state(house: &House, key: &Arn) -> KeyState {
+pub(crate) fn state(house: &House, key: &Arn) -> KeyState {
     let record = house.describe(key).unwrap();
     record.state_at(house.world.now())
 }

@@ -6,6 +6,7 @@
 )]
 
 mod blobs;
+mod ending;
 mod envelope;
 mod house;
 mod importing;

@@ -89,7 +89,7 @@ impl Kms {
     }
 
     /// Imports material: a key's first, one that it had before, or one to rotate to. A key that has all of its material
-    /// again can be used again. Gives the material's id.
+    /// again can be used again, unless it was disabled. Gives the material's id.
     ///
     /// # Errors
     /// [`KmsError::InvalidImportToken`], [`KmsError::ExpiredImportToken`]; [`KmsError::InvalidCiphertext`] if the material
@@ -111,9 +111,9 @@ impl Kms {
         digest.copy_from_slice(digest::digest(&digest::SHA256, &plain).as_ref());
         let brought = Brought { plain, digest };
         self.change(permit, |record, now| {
-            let before = record.state_at(now);
             let id = self.take_in(record, import, &brought, now)?;
-            if before == KeyState::PendingImport {
+            // A disabled key is not enabled by what is imported into it.
+            if matches!(record.state, KeyState::Enabled | KeyState::PendingImport) {
                 record.state = if record.is_complete(now) {
                     KeyState::Enabled
                 } else {
@@ -151,8 +151,7 @@ impl Kms {
             found.wrapped = None;
             found.valid_to = None;
             let was_used = found.state != MaterialState::PendingRotation;
-            let ends = matches!(record.state, KeyState::PendingDeletion { .. });
-            if was_used && !ends {
+            if was_used && record.state == KeyState::Enabled {
                 record.state = KeyState::PendingImport;
             }
             record.forget_absent_pending(now);

@@ -227,6 +227,48 @@ fn a_key_that_is_to_end_still_ends_without_its_material() {
     house.kms.cancel_deletion(&house.permit(&key)).unwrap();
     assert_eq!(state(&house, &key), KeyState::PendingImport);
     import(&house, (&key, &ONE), |_| {}).unwrap();
+    // As any key that was to end.
+    assert!(matches!(house.works(&key), Err(KmsError::Disabled(_))));
+    house.kms.enable(&house.permit(&key)).unwrap();
+    house.works(&key).unwrap();
+}
+
+#[test]
+fn a_key_that_never_had_material_works_with_its_first_after_it_was_to_end() {
+    let house = House::new();
+    let key = house.empty_key();
+    house.kms.schedule_deletion(&house.permit(&key), Some(7)).unwrap();
+    house.kms.cancel_deletion(&house.permit(&key)).unwrap();
+    assert_eq!(state(&house, &key), KeyState::PendingImport);
+    import(&house, (&key, &ONE), |_| {}).unwrap();
+    house.works(&key).unwrap();
+}
+
+#[test]
+fn a_disabled_key_is_not_enabled_by_deleting_and_importing_its_material() {
+    let house = House::new();
+    let key = house.empty_key();
+    import(&house, (&key, &ONE), |_| {}).unwrap();
+    house.kms.disable(&house.permit(&key)).unwrap();
+    house.kms.delete_imported(&house.permit(&key), None).unwrap();
+    assert_eq!(state(&house, &key), KeyState::PendingImport);
+    let refused = house.kms.enable(&house.permit(&key));
+    assert!(matches!(
+        refused,
+        Err(KmsError::InvalidState(_, "pending import"))
+    ));
+    import(&house, (&key, &ONE), |_| {}).unwrap();
+    assert_eq!(state(&house, &key), KeyState::Disabled);
+    assert!(matches!(house.works(&key), Err(KmsError::Disabled(_))));
+    // Nor if it ended by itself.
+    let end = house.world.now().plus_seconds(DAY);
+    import(&house, (&key, &ONE), |import| import.valid_to = Some(end)).unwrap();
+    house.world.pass(DAY);
+    house.kms.run_due().unwrap();
+    assert_eq!(state(&house, &key), KeyState::PendingImport);
+    import(&house, (&key, &ONE), |_| {}).unwrap();
+    assert!(matches!(house.works(&key), Err(KmsError::Disabled(_))));
+    house.kms.enable(&house.permit(&key)).unwrap();
     house.works(&key).unwrap();
 }
 

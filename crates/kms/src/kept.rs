@@ -96,9 +96,15 @@ pub trait KeyRecords: Send + Sync {
     /// [`RecordsUnavailable`] if it may still be there.
     fn remove(&self, id: &KeyId, was: u64) -> Result<bool, RecordsUnavailable>;
 
-    /// The keys whose [`KeptKey::due_at`] is not after `by`, the earliest first.
+    /// The keys whose [`KeptKey::due_at`] is not after `by`, with that time, the earliest first and those of one time in
+    /// the order of their ids, after one of them.
     ///
     /// # Errors
     /// [`RecordsUnavailable`] if they cannot be read.
-    fn due(&self, by: Timestamp, limit: usize) -> Result<Vec<KeyId>, RecordsUnavailable>;
+    fn due(
+        &self,
+        by: Timestamp,
+        after: Option<&(Timestamp, KeyId)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, KeyId)>, RecordsUnavailable>;
 }

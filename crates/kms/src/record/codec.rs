@@ -23,6 +23,8 @@ const VERSION: u8 = 1;
 const MAC: usize = 32;
 /// The most bytes of JSON: a policy of the largest size, fifty tags and a few hundred rotations.
 const LONGEST: usize = 256 << 10;
+/// What of it is left to the materials: all that can be imported, or a hundred years of rotations every 90 days.
+const OF_MATERIALS: usize = 128 << 10;
 
 /// Bytes that are no record of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +81,22 @@ impl KeyRecord {
             (&VERSION, rest) => Parts::split(rest)?.record(),
             (&version, _) => Err(RecordError::Version(version)),
         }
+    }
+
+    /// Whether all the materials that the key may come to have fit beside what is said of it, so that it is who says too
+    /// much who is refused, and no rotation later.
+    pub(crate) fn check_room(&self) -> Result<(), KmsError> {
+        let said = Self {
+            materials: Vec::new(),
+            ..self.clone()
+        };
+        let json = serde_json::to_vec(&said).map_err(|_no_json| KmsError::Cryptography("write a record"))?;
+        if json.len() > LONGEST - OF_MATERIALS {
+            return Err(KmsError::LimitExceeded(
+                "The key policy, the tags and the description of the key are too long together.".to_owned(),
+            ));
+        }
+        Ok(())
     }
 
     /// The fingerprint of the root key that a record is under; `None` for one that is under none yet.

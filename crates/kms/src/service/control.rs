@@ -85,7 +85,8 @@ impl Kms {
     /// Says something else of a key.
     ///
     /// # Errors
-    /// [`KmsError::Validation`] if it is too long; as of [`Self::enable`].
+    /// [`KmsError::Validation`] if it is too long; [`KmsError::LimitExceeded`] if all that is said of the key is; as of
+    /// [`Self::enable`].
     pub fn update_description(
         &self,
         permit: &Permit<kms::UpdateKeyDescription>,
@@ -94,20 +95,20 @@ impl Kms {
         check_description(description)?;
         self.change(permit, |record, _| {
             description.clone_into(&mut record.description);
-            Ok(())
+            record.check_room()
         })
     }
 
     /// Gives a key another policy. Whether that locks the caller out is for the caller to ask before.
     ///
     /// # Errors
-    /// [`KmsError::MalformedPolicy`]; as of [`Self::enable`].
+    /// [`KmsError::MalformedPolicy`]; [`KmsError::LimitExceeded`] as of [`Self::update_description`]; as of [`Self::enable`].
     pub fn put_policy(&self, permit: &Permit<kms::PutKeyPolicy>, policy: &KeyPolicy) -> Result<(), KmsError> {
         check_policy(&policy.text)?;
         self.change(permit, |record, _| {
             policy.text.clone_into(&mut record.policy);
             policy.principals.clone_into(&mut record.principals);
-            Ok(())
+            record.check_room()
         })
     }
 
@@ -122,7 +123,8 @@ impl Kms {
     ) -> Result<(), KmsError> {
         self.change(permit, |record, _| {
             record.tags.extend(tags.clone());
-            check_tags(&record.tags)
+            check_tags(&record.tags)?;
+            record.check_room()
         })
     }
 

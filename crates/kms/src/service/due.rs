@@ -35,7 +35,8 @@ pub struct Due {
 
 impl Kms {
     /// Does what is due now: rotations, deletions, the end of imported material; and wipes what is remembered of keys
-    /// that were changed elsewhere. What is late is not usable in the meantime. One key's failure is no other's.
+    /// that were changed elsewhere. What is late is not usable in the meantime. One key's failure is no other's: all that
+    /// are due have their turn.
     ///
     /// # Errors
     /// [`KmsError::Records`] if nothing can be read.
@@ -48,8 +49,20 @@ impl Kms {
             let now = self.records.get(key_id);
             matches!(now, Ok(Some(now)) if now.revision == revision)
         });
-        let due = self.records.due(self.clock.now(), BATCH)?;
-        Ok(due.into_iter().map(|key_id| self.run_one(key_id)).collect())
+        let (by, mut after, mut done) = (self.clock.now(), None, Vec::new());
+        loop {
+            let batch = match self.records.due(by, after.as_ref(), BATCH) {
+                Ok(batch) => batch,
+                // What was done has to be told.
+                Err(_) if !done.is_empty() => return Ok(done),
+                Err(error) => return Err(error.into()),
+            };
+            let Some(last) = batch.last() else {
+                return Ok(done);
+            };
+            after = Some(last.clone());
+            done.extend(batch.into_iter().map(|(_, key_id)| self.run_one(key_id)));
+        }
     }
 
     fn run_one(&self, key_id: KeyId) -> Due {

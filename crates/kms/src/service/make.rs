@@ -160,6 +160,7 @@ impl Kms {
             rotation: None,
             on_demand_rotations: 0,
         };
+        record.check_room()?;
         if record.origin == Origin::AwsKms {
             let first = self.new_material(&record, MaterialState::Current, now)?;
             record.materials.push(first);

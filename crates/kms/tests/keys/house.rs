@@ -163,9 +163,22 @@ impl KeyRecords for World {
         Ok(false)
     }
 
-    fn due(&self, by: Timestamp, limit: usize) -> Result<Vec<KeyId>, RecordsUnavailable> {
-        let due = self.some(|key| key.due_at.is_some_and(|at| at <= by), None, limit);
-        Ok(due.iter().map(|key| key.key_id.clone()).collect())
+    fn due(
+        &self,
+        by: Timestamp,
+        after: Option<&(Timestamp, KeyId)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, KeyId)>, RecordsUnavailable> {
+        let kept = self.kept.lock().unwrap();
+        let all = kept
+            .values()
+            .filter_map(|key| Some((key.due_at?, key.key_id.clone())));
+        let mut due: Vec<_> = all
+            .filter(|due| due.0 <= by && after.is_none_or(|after| due > after))
+            .collect();
+        due.sort();
+        due.truncate(limit);
+        Ok(due)
     }
 }
 

@@ -297,6 +297,72 @@ fn one_damaged_key_keeps_no_other_from_what_is_due() {
 }
 
 #[test]
+fn a_thousand_damaged_keys_keep_none_after_them_from_what_is_due() {
+    let house = House::new();
+    for _ in 0..1000 {
+        let key = house.key();
+        house.kms.schedule_deletion(&house.permit(&key), Some(7)).unwrap();
+        house.alter(&key, |kept| kept.record[60] ^= 1);
+    }
+    house.world.pass(1);
+    let key = house.key();
+    house.kms.schedule_deletion(&house.permit(&key), Some(7)).unwrap();
+    house.world.pass(7 * DAY);
+    for expected in [1001, 1000] {
+        let due = house.kms.run_due().unwrap();
+        assert_eq!(due.len(), expected);
+        assert!(house.kept(&key).is_none());
+    }
+}
+
+/// Tags that are short to whoever writes them, and long where they rest.
+fn long_tags(count: usize) -> BTreeMap<String, String> {
+    let tags = (0..count).map(|n| (format!("{n}"), "\u{1}".repeat(256)));
+    tags.collect()
+}
+
+#[test]
+fn what_is_said_of_a_key_leaves_room_for_its_rotations() {
+    let house = House::new();
+    let policy = default_key_policy("123456789012".parse().unwrap());
+    let spaces = |count| of_nobody(&(policy.clone() + &"\n".repeat(count)));
+    let too_much = |refused: KmsError| assert!(matches!(refused, KmsError::LimitExceeded(_)), "{refused}");
+    let description = "\u{1}".repeat(8192);
+    let new = NewKey {
+        description: description.clone(),
+        tags: long_tags(50),
+        policy: Some(spaces(32_000)),
+        ..NewKey::default()
+    };
+    too_much(house.make(new).unwrap_err());
+    let key = house.key();
+    let tag = |count| house.kms.tag(&house.permit(&key), &long_tags(count));
+    tag(50).unwrap();
+    let say = |text: &str| house.kms.update_description(&house.permit(&key), text);
+    say(&description).unwrap();
+    let put = |count| house.kms.put_policy(&house.permit(&key), &spaces(count));
+    too_much(put(32_000).unwrap_err());
+    say("").unwrap();
+    put(26_000).unwrap();
+    too_much(say(&description).unwrap_err());
+    let names: Vec<_> = long_tags(50).into_keys().collect();
+    house.kms.untag(&house.permit(&key), &names).unwrap();
+    say(&description).unwrap();
+    too_much(tag(50).unwrap_err());
+    tag(15).unwrap();
+    // Twenty-five rotations on demand, and ninety years of automatic ones, as often as there may be.
+    house.kms.enable_rotation(&house.permit(&key), Some(90)).unwrap();
+    for _ in 0..25 {
+        house.kms.rotate_on_demand(&house.permit(&key)).unwrap();
+    }
+    for _ in 0..365 {
+        house.world.pass(90 * DAY);
+        assert_eq!(run_due(&house), [(key.clone(), vec![DueKind::Rotated])]);
+    }
+    house.works(&key).unwrap();
+}
+
+#[test]
 fn keys_are_listed_in_order_and_by_account() {
     let house = House::new();
     let mut keys: Vec<_> = (0..5).map(|_| id_of(&house.key())).collect();

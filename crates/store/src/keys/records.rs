@@ -24,7 +24,8 @@ const REPLACE: &str = "UPDATE kms_key SET revision = :revision, due_at = :due_at
 /// The row stays, as what was sealed under the key names it.
 const REMOVE: &str = "UPDATE kms_key SET revision = revision + 1, due_at = NULL, record = NULL
     WHERE key_id = ?1 AND revision = ?2 AND record IS NOT NULL";
-const DUE: &str = "SELECT key_id FROM kms_key WHERE due_at <= ?1 ORDER BY due_at, key_id LIMIT ?2";
+const DUE: &str = "SELECT due_at, key_id FROM kms_key
+    WHERE due_at <= ?1 AND (due_at, key_id) > (?2, ?3) ORDER BY due_at, key_id LIMIT ?4";
 
 impl KeyRecords for Store {
     fn get(&self, id: &KeyId) -> Result<Option<Arc<KeptKey>>, RecordsUnavailable> {
@@ -108,10 +109,17 @@ impl KeyRecords for Store {
         Ok(removed)
     }
 
-    fn due(&self, by: Timestamp, limit: usize) -> Result<Vec<KeyId>, RecordsUnavailable> {
+    fn due(
+        &self,
+        by: Timestamp,
+        after: Option<&(Timestamp, KeyId)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, KeyId)>, RecordsUnavailable> {
+        let (at, id) = after.map_or((i64::MIN, ""), |(at, id)| (micros(*at), id.as_str()));
         let found = self.database.read(|connection| {
             let mut statement = connection.prepare(DUE)?;
-            let rows = statement.query_map(params![micros(by), limited(limit)], |row| term(row, 0))?;
+            let values = params![micros(by), at, id, limited(limit)];
+            let rows = statement.query_map(values, |row| Ok((time(row, 0)?, term(row, 1)?)))?;
             rows.collect()
         });
         found.map_err(RecordsUnavailable::new)

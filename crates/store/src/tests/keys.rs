@@ -105,17 +105,27 @@ fn a_key_is_kept_changed_and_removed_by_its_revision() {
     assert!(house.store.replace(&next, 1).unwrap());
     assert!(!house.store.replace(&next, 1).unwrap(), "somebody was faster");
     assert_eq!(*house.kept(&key).unwrap(), next);
-    assert_eq!(
-        house.store.due(Timestamp::from_unix_seconds(5), 9).unwrap(),
-        std::slice::from_ref(&id)
+    let due = |by, after| {
+        house
+            .store
+            .due(Timestamp::from_unix_seconds(by), after, 9)
+            .unwrap()
+    };
+    let first = (Timestamp::from_unix_seconds(5), id.clone());
+    assert_eq!(due(5, None), std::slice::from_ref(&first));
+    assert_eq!(due(9, Some(&first)), [], "it had its turn");
+    let before = (
+        Timestamp::from_unix_seconds(4),
+        "ffffffff-ffff-4fff-bfff-ffffffffffff".parse().unwrap(),
     );
-    assert_eq!(house.store.due(Timestamp::from_unix_seconds(4), 9).unwrap(), []);
+    assert_eq!(due(9, Some(&before)), [first]);
+    assert_eq!(due(4, None), []);
     assert!(!house.store.remove(&id, 1).unwrap());
     assert!(house.store.remove(&id, 2).unwrap());
     assert!(house.kept(&key).is_none());
     assert!(!house.store.remove(&id, 2).unwrap() && !house.store.replace(&next, 2).unwrap());
     assert!(house.store.add(&kept, 10).is_err(), "nor does its id come back");
-    assert_eq!(house.store.due(Timestamp::from_unix_seconds(5), 9).unwrap(), []);
+    assert_eq!(due(5, None), []);
 }
 
 #[test]

@@ -68,7 +68,12 @@ impl KeyRecords for World {
         Err(RecordsUnavailable::new("not asked for"))
     }
 
-    fn due(&self, _: Timestamp, _: usize) -> Result<Vec<KeyId>, RecordsUnavailable> {
+    fn due(
+        &self,
+        _: Timestamp,
+        _: Option<&(Timestamp, KeyId)>,
+        _: usize,
+    ) -> Result<Vec<(Timestamp, KeyId)>, RecordsUnavailable> {
         Err(RecordsUnavailable::new("not asked for"))
     }
 }

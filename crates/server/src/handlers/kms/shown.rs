@@ -110,15 +110,6 @@ pub(crate) fn unsupported(message: String) -> Failure {
     service("UnsupportedOperationException", message)
 }
 
-/// AWS's one sentence for a ciphertext of a key that is not there or may not be used.
-pub(crate) fn no_key_of_ciphertext() -> Failure {
-    Failure::AccessDenied(
-        "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are \
-         not allowed to access."
-            .to_owned(),
-    )
-}
-
 pub(super) fn dry_run() -> Failure {
     service(
         "DryRunOperationException",

@@ -133,25 +133,34 @@ impl Trip<'_> {
     pub(super) fn key_of_blob(&self, blob: &[u8]) -> Result<NamedKey, Failure> {
         match self.platform.kms.key_of_ciphertext(blob) {
             Ok(key) => Ok(NamedKey::Key(key)),
-            Err(KmsError::InvalidCiphertext) => Ok(NamedKey::NoneOfCiphertext(self.arn("kms", NO_KEY)?)),
+            Err(KmsError::InvalidCiphertext) => self.no_key_of_blob(),
             Err(error) => Err(from_kms(&error)),
         }
     }
 
-    /// Leave to do `A` with the key that a ciphertext says it was made with. That another account's may not be used is told
-    /// in AWS's one sentence, which does not name it.
+    /// Leave to do `A` with the key that a ciphertext says it was made with. Of another account's key that may not be used,
+    /// the caller hears what it would hear if there were no such key anywhere.
     pub(super) fn on_key_of_blob<A: Action>(
         &self,
         named: &NamedKey,
         context: Context,
     ) -> Result<Permit<A>, Failure> {
-        let own = named.arn()?.account() == self.caller.session().account().as_str();
-        self.on_key(named, context).map_err(|failure| {
-            if !own && matches!(failure, Failure::AccessDenied(_)) {
-                return shown::no_key_of_ciphertext();
+        let permit = self.on_key(named, context.clone());
+        match permit {
+            Err(Failure::AccessDenied(_)) if self.is_of_others(named)? => {
+                self.on_key(&self.no_key_of_blob()?, context)
             }
-            failure
-        })
+            permit => permit,
+        }
+    }
+
+    fn is_of_others(&self, named: &NamedKey) -> Result<bool, Failure> {
+        Ok(named.arn()?.account() != self.caller.session().account().as_str())
+    }
+
+    /// What stands for the key of a ciphertext that is of none.
+    fn no_key_of_blob(&self) -> Result<NamedKey, Failure> {
+        self.arn("kms", NO_KEY).map(NamedKey::NoneOfCiphertext)
     }
 
     /// The key that an alias leads to.

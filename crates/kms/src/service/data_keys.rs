@@ -112,6 +112,20 @@ impl Kms {
             .map(|pair| (pair.public_key, pair.encrypted))
     }
 
+    /// Whether a data key or a pair could be made and encrypted under the key: what they are refused with, this is. None is
+    /// made.
+    ///
+    /// # Errors
+    /// As of [`Self::encrypt`].
+    pub fn could_make_data_keys<A: Action>(
+        &self,
+        permit: &Permit<A>,
+        context: &EncryptionContext,
+    ) -> Result<(), KmsError> {
+        let key = self.unlocked_for(permit, context)?;
+        check_algorithm::<A>(&key, EncryptionAlgorithm::SymmetricDefault)
+    }
+
     /// Random bytes.
     ///
     /// # Errors

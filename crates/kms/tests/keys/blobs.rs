@@ -161,6 +161,13 @@ fn data_key_pairs_come_back_as_the_private_key_of_the_public_one() {
     let key = house.key();
     let spec = "ECC_NIST_P256".parse().unwrap();
     let permit = house.permit(&key);
+    house.kms.could_make_data_keys(&permit, &nothing()).unwrap();
+    assert!(
+        house
+            .kms
+            .could_make_data_keys(&permit, &context(&[("other", "context")]))
+            .is_err()
+    );
     let pair = house
         .kms
         .generate_data_key_pair(&permit, &nothing(), spec)

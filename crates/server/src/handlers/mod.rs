@@ -15,7 +15,7 @@ pub(crate) mod usage;
 
 use std::sync::Arc;
 
-use moho_terms::RequestId;
+use moho_terms::{AccountId, RequestId};
 
 pub(crate) use inference::{InferencePermit, Named, Proof};
 
@@ -27,6 +27,8 @@ use crate::telemetry::RequestSpan;
 pub(crate) struct Asked {
     pub(crate) platform: Arc<Platform>,
     pub(crate) request: RequestId,
+    /// The caller's.
+    pub(crate) account: AccountId,
     /// What is measured of it.
     pub(crate) span: RequestSpan,
     /// What the quotas know of it.

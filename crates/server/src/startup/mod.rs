@@ -46,6 +46,7 @@ use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
 use crate::federation::Federation;
 use crate::handlers::kms::tokens::{GRANT_TOKEN_KEY, GrantTokens};
+use crate::handlers::kms::turns::RsaTurns;
 use crate::handlers::paging::{PAGING_KEY, Paging};
 use crate::quota::Quotas;
 use crate::road::Strangers;
@@ -149,6 +150,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         kms: rooted.kms,
         grant_tokens: rooted.grant_tokens,
         key_use,
+        rsa_turns: RsaTurns::new(moho_os::available_cores().get()),
         endpoints: endpoints(config, bootstrapped.account, &store, &*clock)?,
         probed_store: ProbedStore::new(Arc::clone(&store), Arc::clone(&clock)),
         store,

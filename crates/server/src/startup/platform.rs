@@ -19,6 +19,7 @@ use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
 use crate::federation::Federation;
 use crate::handlers::kms::tokens::GrantTokens;
+use crate::handlers::kms::turns::RsaTurns;
 use crate::handlers::paging::Paging;
 use crate::quota::Quotas;
 use crate::road::Strangers;
@@ -58,6 +59,8 @@ pub(crate) struct Platform {
     pub(crate) grant_tokens: GrantTokens,
     /// What each key was last used for.
     pub(crate) key_use: Arc<KeyUse>,
+    /// Who may make and use RSA keys now.
+    pub(crate) rsa_turns: RsaTurns,
     pub(crate) store: Arc<Store>,
     /// By which private endpoints requests come in.
     pub(crate) endpoints: Endpoints,

@@ -1,6 +1,6 @@
 //! Data keys, pairs of them, and random bytes.
 
-use moho_iam::action::kms as action;
+use moho_iam::action::{Action, kms as action};
 use moho_iam::authz::Permit;
 use moho_kms::spec::DataKeyPairSpec;
 use moho_kms::{DataKeyLength, EncryptionContext};
@@ -9,7 +9,7 @@ use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::kms::encryption as ops;
 use moho_wire::{Failure, Reply};
 
-use super::{Asked, Pace, compute, shown, unless_tried};
+use super::{Asked, Pace, compute, making, shown, unless_tried};
 use crate::road::from_kms;
 
 /// How long a data key is to be: either by a spec or in bytes.
@@ -68,6 +68,14 @@ pub(crate) fn generate_wrapped(
     reply.reply(Service::Kms, "GenerateDataKeyWithoutPlaintext", &asked.request)
 }
 
+/// What is said to who only tries to have a pair made: none is made.
+async fn could<A: Action>(asked: &Asked, permit: Permit<A>, context: EncryptionContext) -> Failure {
+    let could = compute(asked, Pace::Slow, move |platform| {
+        platform.kms.could_make_data_keys(&permit, &context)
+    });
+    could.await.err().unwrap_or_else(shown::dry_run)
+}
+
 /// `GenerateDataKeyPair`
 pub(crate) async fn generate_pair(
     asked: &Asked,
@@ -76,12 +84,14 @@ pub(crate) async fn generate_pair(
     request: ops::GenerateDataKeyPair,
 ) -> Result<Reply, Failure> {
     let spec: DataKeyPairSpec = shown::parsed("KeyPairSpec", &request.key_pair_spec)?;
+    if request.dry_run == Some(true) {
+        return Err(could(asked, permit, context).await);
+    }
     let key = permit.resource().to_string();
-    let pair = compute(asked, Pace::Slow, move |platform| {
+    let pair = compute(asked, making(spec.key_spec()), move |platform| {
         platform.kms.generate_data_key_pair(&permit, &context, spec)
     })
     .await?;
-    let pair = unless_tried(request.dry_run, pair)?;
     let reply = ops::GenerateDataKeyPairResponse {
         private_key_ciphertext_blob: Some(ContentBytes::new(pair.encrypted.blob)),
         private_key_plaintext: Some(pair.private_key),
@@ -102,14 +112,16 @@ pub(crate) async fn generate_wrapped_pair(
     request: ops::GenerateDataKeyPairWithoutPlaintext,
 ) -> Result<Reply, Failure> {
     let spec: DataKeyPairSpec = shown::parsed("KeyPairSpec", &request.key_pair_spec)?;
+    if request.dry_run == Some(true) {
+        return Err(could(asked, permit, context).await);
+    }
     let key = permit.resource().to_string();
-    let (public, encrypted) = compute(asked, Pace::Slow, move |platform| {
+    let (public, encrypted) = compute(asked, making(spec.key_spec()), move |platform| {
         platform
             .kms
             .generate_data_key_pair_without_plaintext(&permit, &context, spec)
     })
     .await?;
-    let (public, encrypted) = unless_tried(request.dry_run, (public, encrypted))?;
     let reply = ops::GenerateDataKeyPairWithoutPlaintextResponse {
         private_key_ciphertext_blob: Some(ContentBytes::new(encrypted.blob)),
         public_key: Some(ContentBytes::new(public)),

@@ -38,11 +38,11 @@ fn algorithm(name: Option<&str>) -> Result<EncryptionAlgorithm, Failure> {
     })
 }
 
-/// RSA takes its time, most of all to decrypt.
-fn pace(algorithm: EncryptionAlgorithm) -> Pace {
+/// RSA takes its time, most of all to decrypt: `with_rsa`.
+fn pace(algorithm: EncryptionAlgorithm, with_rsa: Pace) -> Pace {
     match algorithm {
         EncryptionAlgorithm::SymmetricDefault => Pace::Quick,
-        EncryptionAlgorithm::RsaesOaepSha1 | EncryptionAlgorithm::RsaesOaepSha256 => Pace::Slow,
+        EncryptionAlgorithm::RsaesOaepSha1 | EncryptionAlgorithm::RsaesOaepSha256 => with_rsa,
     }
 }
 
@@ -82,7 +82,7 @@ pub(crate) async fn encrypt(
     let algorithm = algorithm(request.encryption_algorithm.as_deref())?;
     bound(algorithm, &context)?;
     let key = permit.resource().to_string();
-    let encrypted = compute(asked, pace(algorithm), move |platform| {
+    let encrypted = compute(asked, pace(algorithm, Pace::Slow), move |platform| {
         let under = Under {
             permit: &permit,
             context: &context,
@@ -116,7 +116,7 @@ pub(crate) async fn decrypt(
     }
     let key = permit.resource().to_string();
     let (blob, dry_run) = (request.ciphertext_blob, request.dry_run);
-    let decrypted = compute(asked, pace(algorithm), move |platform| {
+    let decrypted = compute(asked, pace(algorithm, Pace::UsesRsa), move |platform| {
         let under = Under {
             permit: &permit,
             context: &context,
@@ -163,10 +163,9 @@ pub(crate) async fn re_encrypt(
     let source = permits.from.resource().to_string();
     let destination = permits.to.resource().to_string();
     let (blob, dry_run) = (request.ciphertext_blob, request.dry_run);
-    let pace = if pace(from) == pace(to) {
-        pace(from)
-    } else {
-        Pace::Slow
+    let pace = match pace(from, Pace::UsesRsa) {
+        Pace::Quick => pace(to, Pace::Slow),
+        slower => slower,
     };
     let done = compute(asked, pace, move |platform| {
         let from = Under {

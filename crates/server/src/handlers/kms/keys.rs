@@ -12,7 +12,7 @@ use moho_wire::aws::ops::kms::keys as ops;
 use moho_wire::aws::ops::kms::shapes::{KeyListEntry, Tag};
 use moho_wire::{Failure, Reply};
 
-use super::{Asked, Pace, Wanted, asking, compute, shown};
+use super::{Asked, Pace, Wanted, asking, compute, making, shown};
 
 /// What a request wants the new key to be, but for its policy, whose principals are yet to be found.
 pub(crate) fn wanted(request: &ops::CreateKey) -> Result<NewKey, Failure> {
@@ -74,7 +74,9 @@ pub(crate) async fn create(
     permit: Permit<action::CreateKey>,
     new: NewKey,
 ) -> Result<Reply, Failure> {
-    let record = compute(asked, Pace::Slow, move |platform| {
+    let made_here = new.origin == Origin::AwsKms;
+    let pace = if made_here { making(new.spec) } else { Pace::Slow };
+    let record = compute(asked, pace, move |platform| {
         platform.kms.create_key(&permit, &platform.region, new)
     })
     .await?;

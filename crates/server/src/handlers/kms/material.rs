@@ -20,7 +20,7 @@ pub(crate) async fn parameters(
     let algorithm: WrappingAlgorithm = shown::parsed("WrappingAlgorithm", &request.wrapping_algorithm)?;
     let wrapping: WrappingKeySpec = shown::parsed("WrappingKeySpec", &request.wrapping_key_spec)?;
     let key = permit.resource().to_string();
-    let parameters = compute(asked, Pace::Slow, move |platform| {
+    let parameters = compute(asked, Pace::MakesRsa, move |platform| {
         platform.kms.parameters_for_import(&permit, algorithm, wrapping)
     })
     .await?;
@@ -66,7 +66,7 @@ pub(crate) async fn import(
         _ => ImportType::Existing,
     });
     let key = permit.resource().to_string();
-    let id = compute(asked, Pace::Slow, move |platform| {
+    let id = compute(asked, Pace::UsesRsa, move |platform| {
         let import = Import {
             token: request.import_token.expose(),
             wrapped: request.encrypted_key_material.expose(),

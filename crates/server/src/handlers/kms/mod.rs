@@ -18,6 +18,7 @@ pub(crate) mod shown;
 pub(crate) mod signing;
 pub(crate) mod tags;
 pub(crate) mod tokens;
+pub(crate) mod turns;
 pub(crate) mod usage;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use moho_iam::action::Action;
 use moho_iam::authz::Permit;
 use moho_kms::KmsError;
+use moho_kms::spec::KeySpec;
 use moho_wire::aws::ops::Service;
 use moho_wire::{Failure, Reply};
 
@@ -40,6 +42,19 @@ enum Pace {
     Quick,
     /// So long that it gets a thread of its own.
     Slow,
+    /// A private key of RSA is used, which has to wait for its turn.
+    UsesRsa,
+    /// One is made, which has to wait for its turn, too, and takes seconds then.
+    MakesRsa,
+}
+
+/// How long it takes to make a key.
+fn making(spec: KeySpec) -> Pace {
+    if spec.rsa_bits().is_some() {
+        Pace::MakesRsa
+    } else {
+        Pace::Slow
+    }
 }
 
 /// Does what waits for the disk on a thread that may.
@@ -62,7 +77,25 @@ async fn compute<T: Send + 'static>(
     match pace {
         Pace::Quick => work(&asked.platform).map_err(|error| from_kms(&error)),
         Pace::Slow => act(asked, |platform| work(platform).map_err(|error| from_kms(&error))).await,
+        Pace::UsesRsa => in_turn(asked, &asked.platform.rsa_turns.using, work).await,
+        Pace::MakesRsa => in_turn(asked, &asked.platform.rsa_turns.making, work).await,
     }
+}
+
+/// Does something with keys on a thread of its own, once it is the turn of the caller's account. The turn ends with the
+/// work, even if nobody waits for that any more.
+async fn in_turn<T: Send + 'static>(
+    asked: &Asked,
+    turns: &turns::Turns,
+    work: impl FnOnce(&Platform) -> Result<T, KmsError> + Send + 'static,
+) -> Result<T, Failure> {
+    let turn = turns.wait(asked.account).await?;
+    act(asked, move |platform| {
+        let done = work(platform).map_err(|error| from_kms(&error));
+        drop(turn);
+        done
+    })
+    .await
 }
 
 /// Lets `change` be, and says nothing.

@@ -146,6 +146,7 @@ impl Trip<'_> {
         Asked {
             platform: std::sync::Arc::clone(self.platform),
             request: self.facts.request_id.clone(),
+            account: self.caller.session().account(),
             span: self.span.clone(),
             entrance: std::sync::Arc::clone(self.entrance),
         }

@@ -23,7 +23,7 @@ pub(crate) async fn last(asked: &Asked, permit: Permit<action::GetKeyLastUsage>)
     let reply = ops::GetKeyLastUsageResponse {
         key_id: Some(key.to_string()),
         key_last_usage: Some(last.unwrap_or_default()),
-        tracking_start_date: Some(uses.since().max(record.created_at)),
+        tracking_start_date: Some(uses.since(&key).max(record.created_at)),
         key_creation_date: Some(record.created_at),
     };
     reply.reply(Service::Kms, "GetKeyLastUsage", &asked.request)

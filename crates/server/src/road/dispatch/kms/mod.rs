@@ -22,6 +22,7 @@ use crate::net::Outbound;
 use crate::road::reply;
 
 pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbound, Failure> {
+    let used = trip.platform.key_use.begin(&trip.facts.request_id);
     let replied = match request {
         Request::Encryption(request) => encryption::dispatch(trip, request).await,
         Request::Asymmetric(request) => asymmetric::dispatch(trip, request).await,
@@ -31,6 +32,9 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbou
         Request::Rotation(request) => rotation::dispatch(trip, request).await,
         Request::Material(request) => material::dispatch(trip, request).await,
     };
+    if replied.is_ok() {
+        used.succeeded();
+    }
     replied.map(reply::whole).map_err(shown::in_kms_words)
 }
 

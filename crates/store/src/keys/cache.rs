@@ -1,6 +1,6 @@
 //! What is remembered of keys. One key's change makes nothing else forgotten.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use moho_iam::authz::Grants;
@@ -38,8 +38,11 @@ pub(super) struct Remembered {
     pub(super) bearing: HashMap<String, Arc<Bearing>>,
     grants: HashMap<String, Option<Arc<Grants>>>,
     grant_count: usize,
-    aliases: HashMap<AccountId, HashMap<String, Option<KeyId>>>,
+    aliases: HashMap<AccountId, HashMap<String, KeyId>>,
     alias_count: usize,
+    /// Names that no key has, apart, as everybody may ask for them: that makes no other forgotten.
+    absent_aliases: HashMap<AccountId, HashSet<String>>,
+    absent_alias_count: usize,
     /// What a key that is not there is judged by, by its account.
     pub(super) defaults: HashMap<AccountId, Arc<PolicyDocument>>,
 }
@@ -176,17 +179,27 @@ impl Remembered {
 
     /// The key that an alias is of, if that is known: `Some(None)` if there is no such alias.
     pub(super) fn alias(&self, account: AccountId, name: &str) -> Option<Option<&KeyId>> {
-        self.aliases.get(&account)?.get(name).map(Option::as_ref)
+        let known = self.aliases.get(&account).and_then(|names| names.get(name));
+        let is_absent = || self.absent_aliases.get(&account)?.get(name);
+        known.map(Some).or_else(|| is_absent().map(|_| None))
     }
 
     pub(super) fn remember_alias(&mut self, account: AccountId, name: &str, key: Option<&KeyId>) {
-        let most = if key.is_some() { KEYS } else { ABSENT };
-        if self.alias_count >= most {
-            self.forget_all_aliases();
+        let Some(key) = key else {
+            if self.absent_alias_count >= ABSENT {
+                self.forget_absent_aliases();
+            }
+            self.absent_alias_count = self.absent_alias_count.saturating_add(1);
+            let of_account = self.absent_aliases.entry(account).or_default();
+            of_account.insert(name.to_owned());
+            return;
+        };
+        if self.alias_count >= KEYS {
+            self.forget_names();
         }
         self.alias_count = self.alias_count.saturating_add(1);
         let of_account = self.aliases.entry(account).or_default();
-        of_account.insert(name.to_owned(), key.cloned());
+        of_account.insert(name.to_owned(), key.clone());
     }
 
     fn forget_key(&mut self, id: &str) {
@@ -208,8 +221,7 @@ impl Remembered {
         if keys.is_empty() {
             return;
         }
-        self.aliases.clear();
-        self.alias_count = 0;
+        self.forget_names();
         for key in keys {
             self.bearing.remove(key);
         }
@@ -223,13 +235,48 @@ impl Remembered {
     }
 
     fn forget_all_aliases(&mut self) {
+        self.forget_names();
+        self.bearing.clear();
+    }
+
+    fn forget_names(&mut self) {
         self.aliases.clear();
         self.alias_count = 0;
-        self.bearing.clear();
+        self.forget_absent_aliases();
+    }
+
+    fn forget_absent_aliases(&mut self) {
+        self.absent_aliases.clear();
+        self.absent_alias_count = 0;
     }
 
     fn forget_all_grants(&mut self) {
         self.grants.clear();
         self.grant_count = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_no_key_has_make_no_other_forgotten() {
+        let mut remembered = Remembered::default();
+        let account: AccountId = "111122223333".parse().unwrap();
+        let key: KeyId = "11111111-2222-4333-8444-555555555555".parse().unwrap();
+        remembered.remember_alias(account, "alias/there", Some(&key));
+        for number in 0..=2 * ABSENT {
+            let name = format!("alias/{number}");
+            remembered.remember_alias(account, &name, None);
+            assert_eq!(remembered.alias(account, &name), Some(None));
+        }
+        assert_eq!(remembered.alias(account, "alias/there"), Some(Some(&key)));
+        assert!(remembered.absent_alias_count <= ABSENT);
+        assert_eq!(remembered.alias(account, "alias/0"), None);
+        remembered.forget_aliases(&[key.to_string()]);
+        let last = format!("alias/{}", 2 * ABSENT);
+        assert_eq!(remembered.alias(account, &last), None, "it may be there now");
+        assert_eq!(remembered.alias(account, "alias/there"), None);
     }
 }

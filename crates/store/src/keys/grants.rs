@@ -72,15 +72,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<String, KeyError> {
         let key = key_of(permit)?;
-        let parents = permit.grants();
-        let covered = |parent: &Arc<Grant>| parent.covers(&new.operations, new.constraint.as_ref());
-        if !parents.is_empty() && !parents.iter().any(covered) {
-            return Err(KeyError::NotCovered);
-        }
         let id = self.database.change(|transaction| {
             if !is_there(transaction, permit, &key)? {
                 return Err(KeyError::KeyNotFound(permit.resource().clone()).into());
             }
+            require_covered(transaction, (permit, &key), new)?;
             let grant = bound(transaction, permit, new, now)?;
             match same(transaction, &key, &grant)? {
                 Some(id) => Ok(id),
@@ -212,6 +208,26 @@ impl Store {
         }
         Ok(grants)
     }
+}
+
+/// Who may make grants by grants alone gives no more than one of them does that has not been ended meanwhile.
+fn require_covered(
+    transaction: &Transaction<'_>,
+    (permit, key): (&Permit<kms::CreateGrant>, &KeyId),
+    new: &NewGrant,
+) -> Found<()> {
+    let parents = permit.grants();
+    if parents.is_empty() {
+        return Ok(());
+    }
+    let mut there = transaction.prepare("SELECT 1 FROM kms_grant WHERE key_id = ?1 AND grant_id = ?2")?;
+    for parent in parents {
+        let covers = parent.covers(&new.operations, new.constraint.as_ref());
+        if covers && there.exists([key.as_str(), &parent.id])? {
+            return Ok(());
+        }
+    }
+    Err(KeyError::NotCovered.into())
 }
 
 /// The grant with the unique ids of those whom it names.

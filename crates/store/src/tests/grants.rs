@@ -202,6 +202,37 @@ fn who_makes_grants_by_a_grant_gives_no_more_than_it_has() {
 }
 
 #[test]
+fn what_a_grant_allowed_is_not_done_after_its_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let (admin, developer) = (house.session("Admin"), house.session("Developer"));
+    let key = house.new_key(&admin);
+    use GrantOperation::{CreateGrant, Encrypt};
+    for number in [1, 2] {
+        let parent = house.to_role("Developer", number, &[CreateGrant, Encrypt]);
+        house.grant(&admin, &key, &parent).unwrap();
+    }
+    let narrow = house.to_role("Developer", 3, &[CreateGrant]);
+    house.grant(&admin, &key, &narrow).unwrap();
+    let permit: Permit<kms::CreateGrant> = house.permit(&developer, &key);
+    assert_eq!(permit.grants().len(), 3);
+    let make = |number: u32| {
+        let new = house.to_role("Admin", number, &[Encrypt]);
+        house.store.create_grant(&permit, &new, house.world.now())
+    };
+    let revoke = |number: u32| {
+        let permit = house.permit(&admin, &key);
+        house.store.revoke_grant(&permit, &format!("{number:064x}")).unwrap();
+    };
+    revoke(1);
+    make(4).unwrap();
+    revoke(2);
+    assert!(matches!(make(5), Err(KeyError::NotCovered)));
+    let made = house.store.grant(&id_of(&key), &format!("{:064x}", 5)).unwrap();
+    assert_eq!(made, None);
+}
+
+#[test]
 fn a_key_has_room_for_so_many_grants() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());

@@ -96,6 +96,10 @@ pub trait KeyRecords: Send + Sync {
     /// [`RecordsUnavailable`] if it may still be there.
     fn remove(&self, id: &KeyId, was: u64) -> Result<bool, RecordsUnavailable>;
 
+    /// Takes what was replaced or removed out of wherever else it still is, such as a log, once material was deleted. What
+    /// cannot be done now is done later. Whoever keeps nothing of that has nothing to do.
+    fn shred(&self) {}
+
     /// The keys whose [`KeptKey::due_at`] is not after `by`, with that time, the earliest first and those of one time in
     /// the order of their ids, after one of them.
     ///

@@ -4,7 +4,7 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub(crate) struct Database {
     writer: Mutex<Connection>,
     readers: Vec<Mutex<Connection>>,
     turn: AtomicUsize,
+    /// Whether the log may hold what was to be taken out of it: who had the store before may have died in between.
+    log_owed: AtomicBool,
     _lock: FileLock,
 }
 
@@ -77,6 +79,7 @@ impl Database {
             writer: Mutex::new(writer),
             readers,
             turn: AtomicUsize::new(0),
+            log_owed: AtomicBool::new(true),
             _lock: lock,
         })
     }
@@ -95,11 +98,19 @@ impl Database {
         reader.map_err(|error| StoreError::from_sqlite(&self.path, error))
     }
 
-    /// Takes what was overwritten out of the write-ahead log, too, if nobody reads there at this moment; else it stays until
-    /// the log is next begun anew.
+    /// Takes what was overwritten out of the write-ahead log, too. While somebody reads there, it cannot be done, and is owed.
     pub(crate) fn empty_log(&self) {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let _busy: rusqlite::Result<()> = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let busy = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        // Under the writer's lock: whoever changes something afterwards sees to the log afterwards.
+        self.log_owed.store(!matches!(busy, Ok(false)), Ordering::Relaxed);
+    }
+
+    /// The same, if it could not be done before.
+    pub(crate) fn empty_log_if_owed(&self) {
+        if self.log_owed.load(Ordering::Relaxed) {
+            self.empty_log();
+        }
     }
 
     /// Reads a consistent state, beside any writer.

@@ -49,6 +49,15 @@ impl Kms {
             let now = self.records.get(key_id);
             matches!(now, Ok(Some(now)) if now.revision == revision)
         });
+        let done = self.run_all()?;
+        let expired = |due: &Due| matches!(&due.done, Ok(kinds) if kinds.contains(&DueKind::MaterialExpired));
+        if done.iter().any(expired) {
+            self.records.shred();
+        }
+        Ok(done)
+    }
+
+    fn run_all(&self) -> Result<Vec<Due>, KmsError> {
         let (by, mut after, mut done) = (self.clock.now(), None, Vec::new());
         loop {
             let batch = match self.records.due(by, after.as_ref(), BATCH) {

@@ -137,7 +137,7 @@ impl Kms {
         material: Option<&MaterialId>,
     ) -> Result<Option<MaterialId>, KmsError> {
         self.external(permit)?;
-        self.change(permit, |record, now| {
+        let deleted = self.change(permit, |record, now| {
             let wanted = match material {
                 Some(id) => Some(*id),
                 None => record.current().map(|current| current.id),
@@ -156,7 +156,9 @@ impl Kms {
             }
             record.forget_absent_pending(now);
             Ok(Some(wanted))
-        })
+        })?;
+        self.records.shred();
+        Ok(deleted)
     }
 
     fn take_in(

@@ -36,6 +36,8 @@ pub(crate) struct World {
     /// Seconds since the start.
     pub(crate) passed: AtomicU64,
     pub(crate) kept: Mutex<BTreeMap<KeyId, Arc<KeptKey>>>,
+    /// How often it was asked to shred what it kept before.
+    pub(crate) shredded: AtomicU64,
 }
 
 impl Clock for World {
@@ -161,6 +163,10 @@ impl KeyRecords for World {
             return Ok(true);
         }
         Ok(false)
+    }
+
+    fn shred(&self) {
+        self.shredded.fetch_add(1, Ordering::Relaxed);
     }
 
     fn due(

@@ -1,5 +1,7 @@
 //! Keys whose material their owners bring: wrapped as customers wrap it, taken away, ended, rotated to.
 
+use std::sync::atomic::Ordering;
+
 use crate::house::{DAY, House};
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
 use moho_kms::spec::{KeySpec, KeyUsage, MacAlgorithm, Origin, WrappingAlgorithm, WrappingKeySpec};
@@ -74,6 +76,7 @@ fn a_key_works_once_its_material_is_there_and_again_when_it_is_back() {
 
     let deleted = house.kms.delete_imported(&house.permit(&key), None).unwrap();
     assert_eq!(deleted, Some(id));
+    assert_eq!(house.world.shredded.load(Ordering::Relaxed), 1);
     assert_eq!(state(&house, &key), KeyState::PendingImport);
     assert!(house.decrypt(&key, &nothing(), &blob).is_err());
     // Once more has no effect.
@@ -112,6 +115,7 @@ fn material_ends_on_time_whether_or_not_somebody_comes_to_sweep() {
     assert_eq!(state(&house, &key), KeyState::PendingImport);
     let due = house.kms.run_due().unwrap();
     assert!(matches!(due[0].done.as_deref(), Ok([DueKind::MaterialExpired])));
+    assert_eq!(house.world.shredded.load(Ordering::Relaxed), 1);
     assert!(house.kms.run_due().unwrap().is_empty());
     import(&house, (&key, &ONE), |_| {}).unwrap();
     assert_eq!(house.decrypt(&key, &nothing(), &blob).unwrap(), b"words");

@@ -104,9 +104,13 @@ impl KeyRecords for Store {
         self.keys.forget_removed(id);
         let removed = removed.map_err(RecordsUnavailable::new)?;
         if removed {
-            self.database.empty_log();
+            self.shred();
         }
         Ok(removed)
+    }
+
+    fn shred(&self) {
+        self.database.empty_log();
     }
 
     fn due(
@@ -116,6 +120,7 @@ impl KeyRecords for Store {
         limit: usize,
     ) -> Result<Vec<(Timestamp, KeyId)>, RecordsUnavailable> {
         let (at, id) = after.map_or((i64::MIN, ""), |(at, id)| (micros(*at), id.as_str()));
+        self.database.empty_log_if_owed();
         let found = self.database.read(|connection| {
             let mut statement = connection.prepare(DUE)?;
             let values = params![micros(by), at, id, limited(limit)];

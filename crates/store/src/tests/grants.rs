@@ -222,7 +222,10 @@ fn what_a_grant_allowed_is_not_done_after_its_end() {
     };
     let revoke = |number: u32| {
         let permit = house.permit(&admin, &key);
-        house.store.revoke_grant(&permit, &format!("{number:064x}")).unwrap();
+        house
+            .store
+            .revoke_grant(&permit, &format!("{number:064x}"))
+            .unwrap();
     };
     revoke(1);
     make(4).unwrap();

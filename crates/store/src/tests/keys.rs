@@ -330,13 +330,65 @@ fn a_removed_key_takes_what_hangs_on_it_and_leaves_what_it_sealed_shut() {
         "what was lost can be told"
     );
     assert_eq!(house.store.bootstrapped().unwrap().unwrap(), house.first);
-    for file in std::fs::read_dir(directory.path().join("store")).unwrap() {
+    assert!(
+        !on_disk(directory.path(), &record),
+        "the wrapped material is still on the disk"
+    );
+}
+
+/// Whether the end of a record is anywhere in the store's files.
+fn on_disk(directory: &std::path::Path, record: &[u8]) -> bool {
+    let end = &record[record.len() - 64..];
+    std::fs::read_dir(directory.join("store")).unwrap().any(|file| {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        let left = bytes
-            .windows(64)
-            .any(|window| window == &record[record.len() - 64..]);
-        assert!(!left, "the wrapped material is still on the disk");
-    }
+        bytes.windows(end.len()).any(|window| window == end)
+    })
+}
+
+#[test]
+fn what_was_replaced_is_shredded_as_soon_as_nobody_reads_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let key = house.new_key(&house.session("Admin"));
+    let due = || house.store.due(Timestamp::from_unix_seconds(1), 9).unwrap();
+    due();
+    let mut kept = KeptKey::clone(&house.kept(&key).unwrap());
+    let mut replace = || {
+        let was = kept.clone();
+        kept.revision += 1;
+        kept.record = vec![u8::try_from(kept.revision).unwrap(); was.record.len()];
+        assert!(house.store.replace(&kept, was.revision).unwrap());
+        was.record
+    };
+    let first = replace();
+    assert!(on_disk(directory.path(), &first), "the log has it");
+    house.store.shred();
+    assert!(!on_disk(directory.path(), &first));
+
+    // Somebody reads the log as it was.
+    let reader = behind(directory.path());
+    reader.execute_batch("BEGIN; SELECT * FROM kms_key").unwrap();
+    let second = replace();
+    house.store.shred();
+    assert!(on_disk(directory.path(), &second));
+    drop(reader);
+    due();
+    assert!(!on_disk(directory.path(), &second), "it was owed");
+}
+
+#[test]
+fn what_was_under_an_old_root_is_not_on_the_disk_when_it_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let key = house.new_key(&house.session("Admin"));
+    let was = house.kept(&key).unwrap();
+    let root = RootKey::development(&directory.path().join("root.key"), &*house.world).unwrap();
+    let rotation = moho_kms::RootRotation::new(&root, &*house.store, &*house.world);
+    let wish = moho_kms::RootRotationWish::default();
+    let go_on = &mut |_| std::ops::ControlFlow::Continue(());
+    assert!(rotation.run(wish, go_on).unwrap() > 0);
+    assert_ne!(house.kept(&key).unwrap().record, was.record);
+    assert!(!on_disk(directory.path(), &was.record));
 }
 
 #[test]

@@ -136,6 +136,7 @@ impl<'a> RootRotation<'a> {
         self.rewrap_all(wish, watch)?;
         self.root
             .replace(|ring| Ok(ring.without_previous()), self.entropy)?;
+        self.records.shred();
         told(watch, RootRotationStep::Ended)?;
         Ok(self.rewrapped)
     }

@@ -332,7 +332,7 @@ mod tests {
             ("UPDATE kms_alias SET key_id = 'l'", is("alias", &["k", "l"])),
             ("DELETE FROM kms_alias", is("alias", &["l"])),
             (
-                "INSERT INTO kms_grant VALUES ('k', 'g', 'to', NULL, NULL, NULL, '[]', NULL, NULL, NULL, 'a', 1, x'00')",
+                "INSERT INTO kms_grant VALUES ('k', 'g', 'to', NULL, NULL, NULL, '[]', NULL, NULL, NULL, 'a', 1)",
                 is("grant", &["k"]),
             ),
             ("DELETE FROM kms_grant", is("grant", &["k"])),

@@ -337,7 +337,7 @@ fn a_removed_key_takes_what_hangs_on_it_and_leaves_what_it_sealed_shut() {
 }
 
 /// Whether the end of a record is anywhere in the store's files.
-fn on_disk(directory: &std::path::Path, record: &[u8]) -> bool {
+fn on_disk(directory: &Path, record: &[u8]) -> bool {
     let end = &record[record.len() - 64..];
     std::fs::read_dir(directory.join("store")).unwrap().any(|file| {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();

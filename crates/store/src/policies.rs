@@ -116,7 +116,18 @@ impl PolicySource for Store {
         action: &str,
         resource: &Arn,
     ) -> Result<Policies, PolicyUnavailable> {
-        self.bearing_on(session, action, resource)
+        self.bearing_on(session, (action, None), resource)
+            .map_err(PolicyUnavailable::new)
+    }
+
+    fn policies_about(
+        &self,
+        session: &Session,
+        action: &str,
+        resource: &Arn,
+        grant: &str,
+    ) -> Result<Policies, PolicyUnavailable> {
+        self.bearing_on(session, (action, Some(grant)), resource)
             .map_err(PolicyUnavailable::new)
     }
 }
@@ -134,7 +145,13 @@ impl Store {
         self.policies.get(key, shelf, peek, load)
     }
 
-    fn bearing_on(&self, session: &Session, action: &str, resource: &Arn) -> Result<Policies, StoreError> {
+    /// What bears on an action on a resource, which may be about one of its grants.
+    fn bearing_on(
+        &self,
+        session: &Session,
+        (action, grant): (&str, Option<&str>),
+        resource: &Arn,
+    ) -> Result<Policies, StoreError> {
         let mut policies = Policies {
             principal: self.principal(session)?,
             ..Policies::default()
@@ -166,7 +183,11 @@ impl Store {
             ("bedrock", Some(("inference-profile", _))) => {
                 policies.model_agreement = ModelAgreement::Accepted
             }
-            ("kms", Some(("key", _))) => self.bind_key(&mut policies, resource, session.account())?,
+            ("kms", Some(("key", id))) => {
+                if self.bind_key(&mut policies, resource, session.account())? {
+                    policies.grants = self.grants_to(id, session, grant)?;
+                }
+            }
             _ => {}
         }
         self.guard_resource(&mut policies, resource)?;

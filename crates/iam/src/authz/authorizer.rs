@@ -245,7 +245,13 @@ impl Authorizer {
         (context, allowed): (&Context, &'static str),
     ) -> Result<Decided, Refusal> {
         let session = attempt.caller.session();
-        let policies = match self.policies.policies(session, asked.action, &asked.resource) {
+        let found = match context.grant() {
+            Some(grant) => self
+                .policies
+                .policies_about(session, asked.action, &asked.resource, grant),
+            None => self.policies.policies(session, asked.action, &asked.resource),
+        };
+        let policies = match found {
             Ok(policies) => policies,
             Err(unavailable) => {
                 let mut entry = attempt.entry(asked, Outcome::Deny, "policies-unavailable", None);

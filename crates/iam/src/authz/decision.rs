@@ -147,4 +147,19 @@ pub trait PolicySource: Send + Sync {
         action: &str,
         resource: &Arn,
     ) -> Result<Policies, PolicyUnavailable>;
+
+    /// The same for a request that is about the grant of this id: if that names `session`, it is among the grants. A source
+    /// that always gives all grants of a key has nothing to add.
+    ///
+    /// # Errors
+    /// [`PolicyUnavailable`] if they cannot be read.
+    fn policies_about(
+        &self,
+        session: &Session,
+        action: &str,
+        resource: &Arn,
+        _grant: &str,
+    ) -> Result<Policies, PolicyUnavailable> {
+        self.policies(session, action, resource)
+    }
 }

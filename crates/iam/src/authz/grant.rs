@@ -11,6 +11,7 @@ use std::sync::Arc;
 use moho_terms::{AccountId, Arn, Timestamp};
 
 use super::question::{Caller, CallerKind, Question};
+use crate::Session;
 use crate::policy::{Effect, Named};
 
 macro_rules! operations {
@@ -273,6 +274,16 @@ fn named(principal: &Arn, unique_id: Option<&str>, caller: &Caller<'_>) -> Named
     }
 }
 
+/// The ARNs by which a grant can name a caller, the closest first.
+fn names(caller: &Caller<'_>) -> Vec<String> {
+    let mut names = vec![caller.arn.to_owned()];
+    if *caller.of_arn != *caller.arn {
+        names.push(caller.of_arn.to_string());
+    }
+    names.push(format!("arn:aws:iam::{}:root", caller.account));
+    names
+}
+
 /// The grants of one key, found by their ids and by whom they are to. Make it once per key, and share it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
@@ -327,12 +338,16 @@ impl Grants {
             .any(|grant| named(&grant.grantee, grant.grantee_id.as_deref(), caller) != Named::Not)
     }
 
+    /// The ARNs by which grants can name a session, each once: its own, its role's or user's, and its account's `root`.
+    /// What names none of them bears on nothing that the session asks for.
+    #[must_use]
+    pub fn names_of(session: &Session) -> Vec<String> {
+        names(&Caller::of(session))
+    }
+
     /// Those that may name the caller as the one they are to.
-    fn about<'a>(&'a self, caller: &Caller<'_>) -> impl Iterator<Item = &'a Arc<Grant>> {
-        let account = format!("arn:aws:iam::{}:root", caller.account);
-        let itself = self.to(caller.arn);
-        let whole = (*caller.of_arn != *caller.arn).then(|| self.to(&caller.of_arn));
-        itself.chain(whole.into_iter().flatten()).chain(self.to(&account))
+    fn about<'a>(&'a self, caller: &Caller<'_>) -> impl Iterator<Item = &'a Arc<Grant>> + use<'a> {
+        names(caller).into_iter().flat_map(|name| self.to(&name))
     }
 
     /// Those that allow what is asked, and how: all of them if what is asked for is to make a grant, as that has to stay

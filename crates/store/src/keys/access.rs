@@ -42,11 +42,14 @@ impl Store {
         grants: &Permit<kms::ListGrants>,
     ) -> Result<Policies, KeyError> {
         let arn = policy.resource();
-        if key_of(policy)? != key_of(grants)? || arn != grants.resource() {
+        let key = key_of(policy)?;
+        if key != key_of(grants)? || arn != grants.resource() {
             return Err(KeyError::OtherPermit);
         }
         let mut policies = Policies::default();
-        self.bind_key(&mut policies, arn, policy.session().account())?;
+        if self.bind_key(&mut policies, arn, policy.session().account())? {
+            policies.grants = self.all_grants_on(&key)?;
+        }
         self.guard_resource(&mut policies, arn)?;
         Ok(policies)
     }

@@ -19,7 +19,7 @@ pub(super) struct Bearing {
 }
 
 impl Store {
-    /// Adds what a key has to what bears on a request of `own`'s. A key of one's own account that is not there is judged
+    /// Adds what a key has but its grants to what bears on a request of `own`'s, and says whether there is that key. A key of one's own account that is not there is judged
     /// by the policy that keys begin with, so that who may use the account's keys is told that there is none, and nobody
     /// else. What other accounts have not is not there.
     pub(crate) fn bind_key(
@@ -27,15 +27,15 @@ impl Store {
         policies: &mut Policies,
         resource: &Arn,
         own: AccountId,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let Some(id) = resource.resource().strip_prefix("key/") else {
-            return Ok(());
+            return Ok(false);
         };
         match self.bearing(id)? {
             Some(key) if key.arn == *resource => {
                 policies.resource = Some(key.policy.clone());
                 policies.resource_conditions = Some(Arc::clone(&key.conditions));
-                policies.grants = self.grants_on(id)?;
+                return Ok(true);
             }
             Some(_) | None if resource.account() == own.as_str() => {
                 let document = self.default_policy(own)?;
@@ -43,7 +43,7 @@ impl Store {
             }
             Some(_) | None => {}
         }
-        Ok(())
+        Ok(false)
     }
 
     fn bearing(&self, id: &str) -> Result<Option<Arc<Bearing>>, StoreError> {

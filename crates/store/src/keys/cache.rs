@@ -17,8 +17,8 @@ const KEYS: usize = 1 << 16;
 const ABSENT: usize = 1000;
 /// How many bytes of records.
 const BYTES: usize = 128 << 20;
-/// How many grants.
-const GRANTS: usize = 200_000;
+/// How many grants, and callers who have none: whoever has sessions chooses how many callers there are.
+const GRANTS: usize = 1 << 16;
 
 /// A key as it was last read.
 struct Known {
@@ -26,6 +26,9 @@ struct Known {
     /// Whether it may have changed since. What has not is the same `Arc` afterwards.
     stale: bool,
 }
+
+/// Grants by the names of whom they are to; `None` if there are none.
+type GrantsTo = HashMap<Vec<String>, Option<Arc<Grants>>>;
 
 #[derive(Default)]
 pub(super) struct Remembered {
@@ -36,7 +39,8 @@ pub(super) struct Remembered {
     /// Ids that no key has: asking for them again costs no more than asking for one that is there.
     absent: HashMap<String, ()>,
     pub(super) bearing: HashMap<String, Arc<Bearing>>,
-    grants: HashMap<String, Option<Arc<Grants>>>,
+    /// By their key, and by the names of whom they are to.
+    grants: HashMap<String, GrantsTo>,
     grant_count: usize,
     aliases: HashMap<AccountId, HashMap<String, KeyId>>,
     alias_count: usize,
@@ -163,18 +167,21 @@ impl Remembered {
         self.bearing.insert(id.to_owned(), bearing);
     }
 
-    /// The grants on a key, if they are known: `Some(None)` if there are none.
-    pub(super) fn grants(&self, id: &str) -> Option<Option<&Arc<Grants>>> {
-        self.grants.get(id).map(Option::as_ref)
+    /// The grants on a key to whoever has these names, if they are known: `Some(None)` if there are none.
+    pub(super) fn grants(&self, id: &str, names: &[String]) -> Option<Option<&Arc<Grants>>> {
+        self.grants.get(id)?.get(names).map(Option::as_ref)
     }
 
-    pub(super) fn remember_grants(&mut self, id: &str, grants: Option<&Arc<Grants>>) {
-        let count = grants.map_or(0, |grants| grants.len());
-        if self.grants.len() >= KEYS || self.grant_count.saturating_add(count) > GRANTS {
+    pub(super) fn remember_grants(&mut self, id: &str, names: Vec<String>, grants: Option<&Arc<Grants>>) {
+        let count = counted(grants);
+        if self.grant_count.saturating_add(count) > GRANTS {
             self.forget_all_grants();
         }
+        let of_key = self.grants.entry(id.to_owned()).or_default();
+        if let Some(known) = of_key.insert(names, grants.cloned()) {
+            self.grant_count = self.grant_count.saturating_sub(counted(known.as_ref()));
+        }
         self.grant_count = self.grant_count.saturating_add(count);
-        self.grants.insert(id.to_owned(), grants.cloned());
     }
 
     /// The key that an alias is of, if that is known: `Some(None)` if there is no such alias.
@@ -211,8 +218,9 @@ impl Remembered {
     }
 
     fn forget_grants(&mut self, id: &str) {
-        if let Some(Some(grants)) = self.grants.remove(id) {
-            self.grant_count = self.grant_count.saturating_sub(grants.len());
+        let forgotten = self.grants.remove(id).unwrap_or_default();
+        for grants in forgotten.values() {
+            self.grant_count = self.grant_count.saturating_sub(counted(grants.as_ref()));
         }
     }
 
@@ -256,9 +264,32 @@ impl Remembered {
     }
 }
 
+/// How much what is known of a caller's grants counts: that there are none counts, too.
+fn counted(grants: Option<&Arc<Grants>>) -> usize {
+    grants.map_or(1, |grants| grants.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_remembered_of_callers_without_grants_is_bounded() {
+        let mut remembered = Remembered::default();
+        let names = |number: usize| vec![number.to_string()];
+        for number in 0..GRANTS {
+            remembered.remember_grants("one", names(number), None);
+        }
+        remembered.remember_grants("one", names(0), None);
+        remembered.forget_grants("one");
+        assert_eq!(remembered.grant_count, 0);
+        for number in 0..=GRANTS {
+            remembered.remember_grants("two", names(number), None);
+        }
+        assert_eq!(remembered.grant_count, 1);
+        assert_eq!(remembered.grants("two", &names(GRANTS)), Some(None));
+        assert_eq!(remembered.grants("two", &names(0)), None);
+    }
 
     #[test]
     fn names_that_no_key_has_make_no_other_forgotten() {

@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use moho_iam::Session;
 use moho_iam::action::kms;
 use moho_iam::authz::{Grant, GrantConstraint, GrantOperation, Grants, Permit};
 use moho_terms::{AccountId, Arn, KeyId, Timestamp};
 use rusqlite::types::Type;
-use rusqlite::{Row, Transaction, named_params, params};
+use rusqlite::{Row, Transaction, named_params, params, params_from_iter};
 
 use super::error::Found;
 use super::{KeyError, is_there, key_of, limited};
@@ -147,13 +148,13 @@ impl Store {
         Ok(found)
     }
 
-    /// The grant of this id on a key; `None` if there is none. From memory.
+    /// The grant of this id on a key; `None` if there is none.
     ///
     /// # Errors
     /// [`StoreError`] if that cannot be said.
     pub fn grant(&self, key: &KeyId, id: &str) -> Result<Option<Arc<Grant>>, StoreError> {
-        let grants = self.grants_on(key.as_str())?;
-        Ok(grants.and_then(|grants| grants.get(id).cloned()))
+        let found = self.read_grants("grant_id = ?2", &[key.as_str(), id])?;
+        Ok(found.into_iter().next())
     }
 
     /// Ends the grant that the permit was asked for about, on the key that it is for.
@@ -186,28 +187,65 @@ impl Store {
         Ok(())
     }
 
-    /// The grants on a key; `None` if there are none. From memory.
-    pub(super) fn grants_on(&self, id: &str) -> Result<Option<Arc<Grants>>, StoreError> {
+    /// What grants on a key can say of a request of `session`'s, which may be about one of them: those to it, from memory;
+    /// `None` if there are none. A key may have many more, and most decisions have none to ask.
+    pub(crate) fn grants_to(
+        &self,
+        key: &str,
+        session: &Session,
+        about: Option<&str>,
+    ) -> Result<Option<Arc<Grants>>, StoreError> {
+        let names = Grants::names_of(session);
+        if let Some(id) = about {
+            let found = self.read_grants("grant_id = ?2", &[key, id])?;
+            let is_named = |grant: &Arc<Grant>| {
+                let mut named = [Some(&grant.grantee), grant.retiring.as_ref()]
+                    .into_iter()
+                    .flatten();
+                named.any(|arn| names.iter().any(|name| name == arn.as_str()))
+            };
+            // Nothing else says who may end it; of one that is somebody else's, nothing is to be said.
+            if found.iter().any(is_named) {
+                return Ok(Some(Arc::new(Grants::new(found))));
+            }
+        }
         self.ensure_fresh()?;
         let epoch = {
             let remembered = self.keys.read();
-            if let Some(known) = remembered.grants(id) {
+            if let Some(known) = remembered.grants(key, &names) {
                 return Ok(known.cloned());
             }
             remembered.epoch
         };
-        let select = format!("SELECT {COLUMNS} WHERE kms_grant.key_id = ?1");
-        let found: Vec<Arc<Grant>> = self.database.read(|connection| {
-            let mut statement = connection.prepare(&select)?;
-            let rows = statement.query_map([id], read)?;
-            rows.map(|row| row.map(Arc::new)).collect()
-        })?;
-        let grants = (!found.is_empty()).then(|| Arc::new(Grants::new(found)));
+        let places = vec!["?"; names.len()].join(", ");
+        let values: Vec<&str> = std::iter::once(key)
+            .chain(names.iter().map(String::as_str))
+            .collect();
+        let grants = some(self.read_grants(&format!("grantee IN ({places})"), &values)?);
         if let Some(mut remembered) = self.keys.since(epoch) {
-            remembered.remember_grants(id, grants.as_ref());
+            remembered.remember_grants(key, names, grants.as_ref());
         }
         Ok(grants)
     }
+
+    /// All grants on a key, for whoever tells who can use it; `None` if there are none.
+    pub(super) fn all_grants_on(&self, key: &KeyId) -> Result<Option<Arc<Grants>>, StoreError> {
+        self.read_grants("TRUE", &[key.as_str()]).map(some)
+    }
+
+    /// The grants on the key that is the first of `values`, of which `those` is so.
+    fn read_grants(&self, those: &str, values: &[&str]) -> Result<Vec<Arc<Grant>>, StoreError> {
+        let select = format!("SELECT {COLUMNS} WHERE kms_grant.key_id = ?1 AND {those}");
+        self.database.read(|connection| {
+            let mut statement = connection.prepare(&select)?;
+            let rows = statement.query_map(params_from_iter(values), read)?;
+            rows.map(|row| row.map(Arc::new)).collect()
+        })
+    }
+}
+
+fn some(grants: Vec<Arc<Grant>>) -> Option<Arc<Grants>> {
+    (!grants.is_empty()).then(|| Arc::new(Grants::new(grants)))
 }
 
 /// Who may make grants by grants alone gives no more than one of them does that has not been ended meanwhile.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use moho_iam::authz::{GrantConstraint, GrantOperation};
+use moho_iam::authz::{GrantConstraint, GrantOperation, PolicySource as _};
 
 use super::keys::id_of;
 use super::*;
@@ -259,4 +259,34 @@ fn a_key_has_room_for_so_many_grants() {
     assert!(matches!(new(2), Err(KeyError::LimitExceeded(_))));
     let developer = house.session("Developer");
     assert!(house.ask::<kms::DescribeKey>(&developer, key.as_str()).is_ok());
+
+    // Decisions read those that can matter only.
+    let bearing = house
+        .store
+        .policies(developer.session(), "kms:DescribeKey", &key)
+        .unwrap();
+    assert_eq!(bearing.grants.unwrap().len(), 1);
+    let store = &house.store;
+    let read = |about: Option<&str>| {
+        let grants = store
+            .grants_to(id_of(&key).as_str(), developer.session(), about)
+            .unwrap();
+        let grants: Vec<String> = grants
+            .iter()
+            .flat_map(|grants| grants.iter())
+            .map(|grant| grant.id.clone())
+            .collect();
+        grants
+    };
+    let own = format!("{:064x}", 1);
+    let anothers = format!("{:064x}", 1_000_001);
+    assert_eq!(read(None), [own.as_str()]);
+    assert_eq!(read(Some(&own)), [own.as_str()]);
+    assert_eq!(read(Some(&anothers)), [own.as_str()]);
+    let retired = format!(
+        "UPDATE kms_grant SET retiring = '{}' WHERE grant_id = '{anothers}'",
+        house.first.role(&"Developer".parse().unwrap()).unwrap()
+    );
+    behind(directory.path()).execute_batch(&retired).unwrap();
+    assert_eq!(read(Some(&anothers)), [anothers.as_str()]);
 }

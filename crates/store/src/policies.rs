@@ -184,7 +184,8 @@ impl Store {
                 policies.model_agreement = ModelAgreement::Accepted
             }
             ("kms", Some(("key", id))) => {
-                if self.bind_key(&mut policies, resource, session.account())? {
+                let bound = self.bind_key(&mut policies, resource, session.account())?;
+                if bound {
                     policies.grants = self.grants_to(id, session, grant)?;
                 }
             }

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use crate::crypto::{NONCE, TAG};
 use crate::error::KmsError;
 use crate::record::{KeyRecord, Material, MaterialId, Wrapped};
-use crate::root::{FINGERPRINT, RootKey};
+use crate::root::{FINGERPRINT, Root, RootKey};
 
 /// What is wrapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +31,8 @@ pub(crate) fn wrap(
     record: &KeyRecord,
     part: (Part, &MaterialId),
     plain: &[u8],
-    (root, entropy): (&RootKey, &dyn Entropy),
+    (root, entropy): (&Root, &dyn Entropy),
 ) -> Result<Wrapped, KmsError> {
-    let ring = root.ring();
-    let root = ring.current();
     let mut nonce = [0; NONCE];
     entropy.fill(&mut nonce)?;
     let mut wrapped = Vec::with_capacity(FINGERPRINT + NONCE + plain.len() + TAG);
@@ -64,21 +62,34 @@ pub(crate) fn unwrap(
     Ok(plain)
 }
 
-/// The record with everything that another root than the current one wrapped wrapped anew; `None` if there is nothing.
+/// Whether everything that is wrapped in a record is wrapped by this root.
+pub(crate) fn is_all_under(record: &KeyRecord, root: &Root) -> bool {
+    let mut parts = record
+        .materials
+        .iter()
+        .flat_map(|material| [Part::Material, Part::Digest].map(|part| part.of(material)));
+    parts.all(|part| part.is_none_or(|wrapped| is_under(wrapped, root)))
+}
+
+fn is_under(wrapped: &Wrapped, root: &Root) -> bool {
+    wrapped.0.starts_with(root.fingerprint())
+}
+
+/// The record with everything that another root than `current` wrapped wrapped anew by that; `None` if there is nothing.
+/// What it is wrapped by is the caller's to say: the ring that all threads share may be another from one moment to the next.
 pub(crate) fn rewrapped(
     record: &KeyRecord,
+    current: &Root,
     (root, entropy): (&RootKey, &dyn Entropy),
 ) -> Result<Option<KeyRecord>, KmsError> {
-    let ring = root.ring();
-    let is_old = |wrapped: &Wrapped| !wrapped.0.starts_with(ring.current().fingerprint());
     let mut changed = None;
     for (n, material) in record.materials.iter().enumerate() {
         for part in [Part::Material, Part::Digest] {
-            let Some(wrapped) = part.of(material).filter(|wrapped| is_old(wrapped)) else {
+            let Some(wrapped) = part.of(material).filter(|wrapped| !is_under(wrapped, current)) else {
                 continue;
             };
             let plain = unwrap(record, (part, &material.id), wrapped, root)?;
-            let anew = wrap(record, (part, &material.id), &plain, (root, entropy))?;
+            let anew = wrap(record, (part, &material.id), &plain, (current, entropy))?;
             let changed = changed.get_or_insert_with(|| record.clone());
             match (part, changed.materials.get_mut(n)) {
                 (Part::Material, Some(place)) => place.wrapped = Some(anew),

@@ -133,7 +133,13 @@ fn kept(root: &RootKey, entropy: &dyn Entropy) -> KeptKey {
     };
     for (which, material) in MATERIALS.iter().enumerate() {
         let id = material_id(which);
-        let wrapped = wrap(&record, (Part::Material, &id), material, (root, entropy)).unwrap();
+        let wrapped = wrap(
+            &record,
+            (Part::Material, &id),
+            material,
+            (root.ring().current(), entropy),
+        )
+        .unwrap();
         record.materials.push(Material {
             id,
             state: [MaterialState::NonCurrent, MaterialState::Current][which],

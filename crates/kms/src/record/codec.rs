@@ -131,21 +131,8 @@ pub(crate) fn encode(
 ) -> Result<KeyToKeep, KmsError> {
     let writing = root.writing()?;
     let current = writing.ring().current();
-    let json = match rewrapped(record, (root, entropy))? {
-        Some(record) => serde_json::to_vec(&record),
-        None => serde_json::to_vec(record),
-    };
-    let json = json.map_err(|_no_json| KmsError::Cryptography("write a record"))?;
-    if json.len() > LONGEST {
-        return Err(KmsError::LimitExceeded(
-            "The key has too many key materials, or its key policy is too long.".to_owned(),
-        ));
-    }
-    let mut bytes = Vec::with_capacity(1 + FINGERPRINT + MAC + json.len());
-    bytes.push(VERSION);
-    bytes.extend_from_slice(current.fingerprint());
-    bytes.extend_from_slice(mac_of(current, &record.key_id, &json)?.as_ref());
-    bytes.extend_from_slice(&json);
+    let anew = rewrapped(record, current, (root, entropy))?;
+    let bytes = written(anew.as_ref().unwrap_or(record), current)?;
     Ok(KeyToKeep {
         key: KeptKey {
             key_id: record.key_id.clone(),
@@ -157,6 +144,22 @@ pub(crate) fn encode(
         },
         _root: writing,
     })
+}
+
+/// A record as bytes, authenticated by `root`.
+pub(crate) fn written(record: &KeyRecord, root: &Root) -> Result<Vec<u8>, KmsError> {
+    let json = serde_json::to_vec(record).map_err(|_no_json| KmsError::Cryptography("write a record"))?;
+    if json.len() > LONGEST {
+        return Err(KmsError::LimitExceeded(
+            "The key has too many key materials, or its key policy is too long.".to_owned(),
+        ));
+    }
+    let mut bytes = Vec::with_capacity(1 + FINGERPRINT + MAC + json.len());
+    bytes.push(VERSION);
+    bytes.extend_from_slice(root.fingerprint());
+    bytes.extend_from_slice(mac_of(root, &record.key_id, &json)?.as_ref());
+    bytes.extend_from_slice(&json);
+    Ok(bytes)
 }
 
 /// The record of a key, if not a bit of it was altered since it was made under `root`.

@@ -169,7 +169,12 @@ pub(crate) fn upgrade(
     let plain = key.material(root)?;
     let mut record = key.without_material();
     let id = MaterialId::new(sum_of(&["moho/kms/0 material", record.key_id.as_str()]));
-    let wrapped = wrap(&record, (Part::Material, &id), &plain, (root, entropy))?;
+    let wrapped = wrap(
+        &record,
+        (Part::Material, &id),
+        &plain,
+        (root.ring().current(), entropy),
+    )?;
     record.materials.push(Material {
         id,
         state: MaterialState::Current,

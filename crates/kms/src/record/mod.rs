@@ -16,6 +16,8 @@ pub use legacy::{LegacyKey, LegacyState};
 pub use material::{Material, MaterialId, MaterialIdError, MaterialState, Rotated, RotationType};
 pub use state::KeyState;
 
+#[cfg(test)]
+pub(crate) use codec::written;
 pub(crate) use codec::{encode, reprint, verify};
 pub(crate) use legacy::{legacy_root, upgrade};
 pub(crate) use material::Wrapped;

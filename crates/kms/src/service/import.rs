@@ -226,7 +226,8 @@ impl Kms {
         import: &Import<'_>,
         brought: &Brought,
     ) -> Result<MaterialId, KmsError> {
-        let sealing = (&self.root, &*self.entropy);
+        let ring = self.root.ring();
+        let sealing = (&**ring.current(), &*self.entropy);
         let wrapped = wrap(record, (Part::Material, &id), &brought.plain, sealing)?;
         let mut all = record.materials.iter_mut();
         if let Some(material) = all.find(|material| material.id == id) {
@@ -246,7 +247,8 @@ impl Kms {
         brought: &Brought,
         now: Timestamp,
     ) -> Result<Material, KmsError> {
-        let sealing = (&self.root, &*self.entropy);
+        let ring = self.root.ring();
+        let sealing = (&**ring.current(), &*self.entropy);
         let wrapped = wrap(record, (Part::Material, &id), &brought.plain, sealing)?;
         let digest = wrap(record, (Part::Digest, &id), brought.digest.as_slice(), sealing)?;
         Ok(Material {

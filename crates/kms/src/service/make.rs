@@ -189,7 +189,7 @@ impl Kms {
                 record,
                 (Part::Material, &id),
                 &plain,
-                (&self.root, &*self.entropy),
+                (self.root.ring().current(), &*self.entropy),
             )?),
             digest: None,
         })

@@ -4,11 +4,13 @@
 //!    in every process, because of [`RootWriting`](crate::RootWriting).
 //! 2. Every key that is under an older root is put under the new one, each by compare-and-swap. Who meets a key that is
 //!    under a root it does not know reads the file again.
-//! 3. When all of them were gone through and none was left, the old root leaves the file.
+//! 3. When all of them were gone through and none was left, nor any material in them, the old root leaves the file.
 //!
 //! All that has been done is on the disk, in this order, and nothing else is needed to go on: whenever this was stopped,
 //! doing it again finishes it.
 
+#[cfg(test)]
+mod stale;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +22,7 @@ use moho_terms::{Entropy, KeyId};
 use super::{RootKey, RootKeyError, RootRing};
 use crate::error::KmsError;
 use crate::kept::{KeptKey, KeyRecords, RecordsUnavailable};
+use crate::material::is_all_under;
 use crate::record::{KeyRecord, encode, legacy_root, upgrade, verify};
 
 /// How many keys are looked at together.
@@ -91,6 +94,8 @@ pub struct RootRotationWish {
 /// A rotation of the root of these keys.
 pub struct RootRotation<'a> {
     root: &'a RootKey,
+    /// What this rotation has put into the file, whatever others read there meanwhile.
+    ring: Arc<RootRing>,
     records: &'a dyn KeyRecords,
     entropy: &'a dyn Entropy,
     rewrapped: usize,
@@ -110,6 +115,7 @@ impl<'a> RootRotation<'a> {
     pub fn new(root: &'a RootKey, records: &'a dyn KeyRecords, entropy: &'a dyn Entropy) -> Self {
         Self {
             root,
+            ring: root.ring(),
             records,
             entropy,
             rewrapped: 0,
@@ -127,9 +133,11 @@ impl<'a> RootRotation<'a> {
         watch: &mut dyn FnMut(RootRotationStep) -> ControlFlow<()>,
     ) -> Result<usize, RootRotationError> {
         let _alone = self.root.rotating()?;
-        let resumed = !self.root.reload()?.previous().is_empty();
+        self.ring = self.root.reload()?;
+        let resumed = !self.ring.previous().is_empty();
         if !resumed || wish.new_seed {
-            self.root
+            self.ring = self
+                .root
                 .replace(|ring| next(ring, wish, self.entropy), self.entropy)?;
         }
         told(watch, RootRotationStep::Begun { resumed })?;
@@ -200,13 +208,14 @@ impl<'a> RootRotation<'a> {
         Ok(if rewrapped { Done::Rewrapped } else { Done::Changed })
     }
 
-    /// What a key becomes; `None` if it is under the current root.
+    /// What a key becomes; `None` if it is under the current root, and so is all that is wrapped in it.
     fn record(&self, kept: &Arc<KeptKey>) -> Result<Option<KeyRecord>, KmsError> {
         if legacy_root(kept).is_some() {
             return upgrade(kept, self.root, self.entropy);
         }
-        let ring = self.root.ring();
-        if KeyRecord::root_of(&kept.record) == Ok(Some(ring.current().fingerprint())) {
+        let current = self.ring.current();
+        let is_under = KeyRecord::root_of(&kept.record) == Ok(Some(current.fingerprint()));
+        if is_under && KeyRecord::peek(&kept.record).is_ok_and(|record| is_all_under(&record, current)) {
             return Ok(None);
         }
         let mut record = verify(kept, self.root)?;

@@ -17,8 +17,8 @@ type Meddler = Box<dyn FnOnce() + Send>;
 
 /// Keys in memory, and somebody who may change one between a look at it and its replacement.
 #[derive(Default)]
-struct World {
-    keys: Mutex<BTreeMap<String, Arc<KeptKey>>>,
+pub(super) struct World {
+    pub(super) keys: Mutex<BTreeMap<String, Arc<KeptKey>>>,
     meddler: Mutex<Option<Meddler>>,
 }
 
@@ -78,10 +78,10 @@ impl KeyRecords for World {
     }
 }
 
-struct House {
+pub(super) struct House {
     directory: tempfile::TempDir,
-    entropy: Counter,
-    world: World,
+    pub(super) entropy: Counter,
+    pub(super) world: World,
 }
 
 /// The material of each key, to tell whether it still is what it was.
@@ -90,7 +90,7 @@ fn material_of(id: &KeyId) -> Vec<u8> {
 }
 
 impl House {
-    fn with_keys(count: usize) -> Self {
+    pub(super) fn with_keys(count: usize) -> Self {
         let house = Self {
             directory: tempfile::tempdir().unwrap(),
             entropy: Counter::default(),
@@ -103,12 +103,12 @@ impl House {
         house
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.directory.path().join("root.key")
     }
 
     /// As another process has it.
-    fn root(&self) -> RootKey {
+    pub(super) fn root(&self) -> RootKey {
         RootKey::development(&self.path(), &self.entropy).unwrap()
     }
 
@@ -134,7 +134,15 @@ impl House {
         let id = MaterialId::new([7; 32]);
         let part = |part| {
             let plain = material_of(&record.key_id);
-            Some(wrap(&record, (part, &id), &plain, (root, &self.entropy)).unwrap())
+            Some(
+                wrap(
+                    &record,
+                    (part, &id),
+                    &plain,
+                    (root.ring().current(), &self.entropy),
+                )
+                .unwrap(),
+            )
         };
         let material = Material {
             id,
@@ -153,7 +161,7 @@ impl House {
     }
 
     /// All keys, as a process that has `root` open reads them.
-    fn readable(&self, root: &RootKey) -> Result<usize, KmsError> {
+    pub(super) fn readable(&self, root: &RootKey) -> Result<usize, KmsError> {
         let keys: Vec<_> = self.world.keys.lock().unwrap().values().cloned().collect();
         for kept in &keys {
             let record = verify(kept, root)?;
@@ -183,7 +191,7 @@ impl House {
         }
     }
 
-    fn alter(&self, id: &KeyId, change: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn alter(&self, id: &KeyId, change: impl FnOnce(&mut Vec<u8>)) {
         let mut keys = self.world.keys.lock().unwrap();
         let place = keys.get_mut(id.as_str()).unwrap();
         let mut key = KeptKey::clone(place);
@@ -191,13 +199,13 @@ impl House {
         *place = Arc::new(key);
     }
 
-    fn rotate(&self, wish: RootRotationWish) -> Result<usize, RootRotationError> {
+    pub(super) fn rotate(&self, wish: RootRotationWish) -> Result<usize, RootRotationError> {
         let root = self.root();
         RootRotation::new(&root, &self.world, &self.entropy).run(wish, &mut |_| ControlFlow::Continue(()))
     }
 
     /// Rotates until `steps` steps are done, as if killed then.
-    fn rotate_until(&self, steps: usize) -> Result<usize, RootRotationError> {
+    pub(super) fn rotate_until(&self, steps: usize) -> Result<usize, RootRotationError> {
         let (root, mut done) = (self.root(), 0);
         RootRotation::new(&root, &self.world, &self.entropy).run(RootRotationWish::default(), &mut |_| {
             done += 1;

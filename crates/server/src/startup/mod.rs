@@ -125,8 +125,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let (models, engine) = load(config, &entropy, &*clock, progress)?;
     let last_use = last_use(config, &store, &recovery)?;
     let (journal_file, journal, key_use) = WatchedJournal::over(journal, &clock, &last_use);
-    let policies: Arc<dyn PolicySource> = Arc::clone(&store) as _;
-    let authorizer = Authorizer::new(policies, Arc::clone(&journal) as _, Arc::clone(&clock));
+    let authorizer = authorizer(&store, &journal, &clock);
     let whose = (rooted.kms.attestation(), bootstrapped.account, clock.now());
     let authenticator = authenticator(config, &rooted.session_key, &store, whose)?;
     posture.extend(who_gets_in(config, &store)?);
@@ -171,6 +170,12 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         lock,
         posture,
     })
+}
+
+/// Who decides: by the store's policies, into the journal.
+fn authorizer(store: &Arc<Store>, journal: &Arc<WatchedJournal>, clock: &Arc<dyn Clock>) -> Authorizer {
+    let policies: Arc<dyn PolicySource> = Arc::clone(store) as _;
+    Authorizer::new(policies, Arc::clone(journal) as _, Arc::clone(clock))
 }
 
 /// What follows from the root key.

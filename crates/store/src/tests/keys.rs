@@ -118,7 +118,7 @@ fn a_key_is_kept_changed_and_removed_by_its_revision() {
         Timestamp::from_unix_seconds(4),
         "ffffffff-ffff-4fff-bfff-ffffffffffff".parse().unwrap(),
     );
-    assert_eq!(due(9, Some(&before)), [first]);
+    assert_eq!(due(9, Some(&before)), std::slice::from_ref(&first));
     assert_eq!(due(4, None), []);
     assert!(!house.store.remove(&id, 1).unwrap());
     assert!(house.store.remove(&id, 2).unwrap());
@@ -350,7 +350,7 @@ fn what_was_replaced_is_shredded_as_soon_as_nobody_reads_it() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());
     let key = house.new_key(&house.session("Admin"));
-    let due = || house.store.due(Timestamp::from_unix_seconds(1), 9).unwrap();
+    let due = || house.store.due(Timestamp::from_unix_seconds(1), None, 9).unwrap();
     due();
     let mut kept = KeptKey::clone(&house.kept(&key).unwrap());
     let mut replace = || {

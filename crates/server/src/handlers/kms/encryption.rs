@@ -165,7 +165,7 @@ pub(crate) async fn re_encrypt(
     let (blob, dry_run) = (request.ciphertext_blob, request.dry_run);
     let pace = match pace(from, Pace::UsesRsa) {
         Pace::Quick => pace(to, Pace::Slow),
-        slower => slower,
+        slower @ (Pace::Slow | Pace::UsesRsa | Pace::MakesRsa) => slower,
     };
     let done = compute(asked, pace, move |platform| {
         let from = Under {

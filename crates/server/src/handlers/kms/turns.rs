@@ -168,7 +168,7 @@ mod tests {
         future.poll(&mut Context::from_waker(Waker::noop()))
     }
 
-    fn throttled(polled: Poll<Result<Turn, Failure>>) -> bool {
+    fn throttled(polled: &Poll<Result<Turn, Failure>>) -> bool {
         matches!(polled, Poll::Ready(Err(Failure::Throttled { .. })))
     }
 
@@ -183,7 +183,7 @@ mod tests {
         let mut others = pin!(turns.wait(other));
         assert!(polled(second.as_mut()).is_pending() && polled(third.as_mut()).is_pending());
         assert!(polled(others.as_mut()).is_pending());
-        assert!(throttled(polled(pin!(turns.wait(one)))), "it has its places");
+        assert!(throttled(&polled(pin!(turns.wait(one)))), "it has its places");
         drop(working);
         assert!(polled(second.as_mut()).is_pending(), "the other account is first");
         let Poll::Ready(Ok(working)) = polled(others.as_mut()) else {
@@ -207,7 +207,7 @@ mod tests {
                 .skip(1)
                 .all(|wait| polled(wait.as_mut()).is_pending())
         );
-        assert!(throttled(polled(pin!(turns.wait(account(3))))));
+        assert!(throttled(&polled(pin!(turns.wait(account(3))))));
         drop(waiting.pop());
         assert!(polled(pin!(turns.wait(account(3)))).is_pending());
         waiting.clear();

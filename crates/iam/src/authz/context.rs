@@ -109,6 +109,12 @@ impl Eq for Values {}
 /// What the keys of an encryption context's pairs begin with.
 const ENCRYPTION_CONTEXT: &str = "kms:EncryptionContext:";
 
+/// Whether a key tells of one pair of an encryption context.
+fn tells_a_pair(key: &Key) -> bool {
+    let start = key.name.as_bytes().get(..ENCRYPTION_CONTEXT.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(ENCRYPTION_CONTEXT.as_bytes()))
+}
+
 /// Condition keys with their values. Keys are compared without regard to case, as IAM does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
@@ -141,6 +147,7 @@ impl Context {
     /// values.
     #[must_use]
     pub fn with_encryption_context(mut self, pairs: Arc<BTreeMap<String, String>>) -> Self {
+        self.entries.retain(|entry| !tells_a_pair(&entry.key));
         let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (key, value) in &*pairs {
             let key = format!("{ENCRYPTION_CONTEXT}{}", key.to_ascii_lowercase());
@@ -217,6 +224,10 @@ impl Context {
     }
 
     fn put(&mut self, key: Key, values: Values) {
+        // What is told of a pair by hand is no encryption context to the letter.
+        if self.encryption_context.is_some() && tells_a_pair(&key) {
+            self.encryption_context = None;
+        }
         let entry = Entry { key, values };
         match self.place(&entry.key) {
             Ok(at) => {

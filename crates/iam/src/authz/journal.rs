@@ -92,6 +92,18 @@ impl Entry {
             ..unauthenticated(first, now, "further-failures")
         }
     }
+
+    /// What the installation does by itself, as its time has come: nobody asked for `action`, and it is in no request, so the
+    /// id is its own.
+    #[must_use]
+    pub fn of_due(id: RequestId, action: &'static str, resource: Arn, now: Timestamp) -> Self {
+        Self {
+            outcome: Outcome::Allow,
+            action: Some(action),
+            resource: Some(resource),
+            ..unauthenticated(&RequestFacts::new(id), now, "due")
+        }
+    }
 }
 
 fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

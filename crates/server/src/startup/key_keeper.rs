@@ -8,12 +8,21 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use moho_kms::{Due, Kms};
+use moho_iam::authz::{Entry, Journal};
+use moho_kms::{Due, DueKind, Kms};
+use moho_terms::{Arn, Clock, Entropy, RequestId};
 
 use crate::road::chain;
 
 /// How long what is due waits at most.
 const INTERVAL: Duration = Duration::from_secs(60);
+
+/// Writes down what was done.
+pub(super) struct Events {
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+}
 
 /// The thread. Dropping it ends it.
 pub(crate) struct KeyKeeper {
@@ -27,14 +36,14 @@ impl KeyKeeper {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(crate) fn start(kms: Arc<Kms>) -> io::Result<Self> {
+    pub(super) fn start(kms: Arc<Kms>, events: Events) -> io::Result<Self> {
         let (stop, stopped) = channel::<()>();
         let thread = std::thread::Builder::new()
             .name("key-keeper".to_owned())
             .spawn(move || {
-                run(&kms);
+                events.run(&kms);
                 while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                    run(&kms);
+                    events.run(&kms);
                 }
             })?;
         Ok(Self {
@@ -44,22 +53,52 @@ impl KeyKeeper {
     }
 }
 
-fn run(kms: &Kms) {
-    match kms.run_due() {
-        Ok(done) => done.iter().for_each(say),
-        Err(error) => tracing::error!(error = %chain(&error), "which keys are due cannot be read"),
+impl Events {
+    fn run(&self, kms: &Kms) {
+        match kms.run_due() {
+            Ok(done) => done.iter().for_each(|due| self.say(due)),
+            Err(error) => tracing::error!(error = %chain(&error), "which keys are due cannot be read"),
+        }
+    }
+
+    fn say(&self, due: &Due) {
+        let key = &due.key_id;
+        match &due.done {
+            Ok(kinds) => {
+                for kind in kinds {
+                    tracing::info!(%key, done = ?kind, "a key was due");
+                    if let Some(arn) = &due.key {
+                        self.write_down(*kind, arn);
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::error!(%key, error = %chain(error), "a key was due, and it could not be done");
+            }
+        }
+    }
+
+    /// Writes down in the journal what was done. It is done already, so what the journal does not take is in the log alone.
+    fn write_down(&self, kind: DueKind, key: &Arn) {
+        let id = match RequestId::random(&*self.entropy) {
+            Ok(id) => id,
+            Err(error) => {
+                return tracing::error!(%key, error = %chain(&error), "a key was due: it is not in the journal");
+            }
+        };
+        let entry = Entry::of_due(id, event(kind), key.clone(), self.clock.now());
+        if let Err(error) = self.journal.record(&entry) {
+            tracing::error!(%key, error = %chain(&error), "a key was due: it is not in the journal");
+        }
     }
 }
 
-fn say(due: &Due) {
-    let key = &due.key_id;
-    match &due.done {
-        Ok(kinds) => {
-            for kind in kinds {
-                tracing::info!(%key, done = ?kind, "a key was due");
-            }
-        }
-        Err(error) => tracing::error!(%key, error = %chain(error), "a key was due, and it could not be done"),
+/// What AWS calls it where it is done by itself.
+fn event(kind: DueKind) -> &'static str {
+    match kind {
+        DueKind::Rotated => "kms:RotateKey",
+        DueKind::Deleted => "kms:DeleteKey",
+        DueKind::MaterialExpired => "kms:DeleteExpiredKeyMaterial",
     }
 }
 
@@ -69,6 +108,57 @@ impl Drop for KeyKeeper {
         if let Some(thread) = self.thread.take() {
             // It cannot panic; if it did, there is nothing left to do about it.
             drop(thread.join());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use moho_iam::authz::{JournalUnavailable, Outcome, Position};
+    use moho_kms::KmsError;
+
+    use super::*;
+    use crate::system::{SystemClock, SystemEntropy};
+
+    #[derive(Default)]
+    struct Pages(Mutex<Vec<Entry>>);
+
+    impl Journal for Pages {
+        fn record(&self, entry: &Entry) -> Result<Position, JournalUnavailable> {
+            self.0.lock().unwrap().push(entry.clone());
+            Ok(Position(1))
+        }
+    }
+
+    #[test]
+    fn what_was_done_is_in_the_journal_and_what_was_not_is_not() {
+        let pages = Arc::new(Pages::default());
+        let events = Events {
+            journal: Arc::clone(&pages) as _,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy::default()),
+        };
+        let id = "11111111-2222-4333-8444-555555555555";
+        let key: Arn = format!("arn:aws:kms:r:123456789012:key/{id}").parse().unwrap();
+        let due = |done| Due {
+            key_id: id.parse().unwrap(),
+            key: Some(key.clone()),
+            done,
+        };
+        events.say(&due(Ok(vec![DueKind::MaterialExpired, DueKind::Rotated])));
+        events.say(&due(Err(KmsError::Conflict)));
+        events.say(&due(Ok(vec![DueKind::Deleted])));
+        let entries = pages.0.lock().unwrap();
+        let actions: Vec<_> = entries.iter().filter_map(|entry| entry.action).collect();
+        assert_eq!(
+            actions,
+            ["kms:DeleteExpiredKeyMaterial", "kms:RotateKey", "kms:DeleteKey"]
+        );
+        for entry in entries.iter() {
+            assert_eq!((entry.outcome, entry.reason), (Outcome::Allow, "due"));
+            assert_eq!((&entry.resource, &entry.principal), (&Some(key.clone()), &None));
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) use error::StartupError;
 pub(crate) use platform::{DoorSwitch, Platform};
 
 use self::bookkeeper::{Bookkeeper, Books};
-use self::key_keeper::KeyKeeper;
+use self::key_keeper::{Events, KeyKeeper};
 use self::last_use::LastUse;
 use self::probed::ProbedStore;
 use self::watched::WatchedJournal;
@@ -112,24 +112,20 @@ impl Ground {
 pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, StartupError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
-    let Ground {
-        lock,
-        root,
-        store,
-        journal,
-        recovery,
-    } = Ground::open(config, &*entropy)?;
+    let ground = Ground::open(config, &*entropy)?;
+    let (lock, root, store) = (ground.lock, ground.root, ground.store);
     let mut posture = posture(&root);
     let rooted = Rooted::open(root, &store, (&clock, &entropy))?;
     let bootstrapped = bootstrap::ensure(&store, &rooted.kms, config, (&*clock, &*entropy))?;
     let (models, engine) = load(config, &entropy, &*clock, progress)?;
-    let last_use = last_use(config, &store, &recovery)?;
-    let (journal_file, journal, key_use) = WatchedJournal::over(journal, &clock, &last_use);
+    let last_use = last_use(config, &store, &ground.recovery)?;
+    let (journal_file, journal, key_use) = WatchedJournal::over(ground.journal, &clock, &last_use);
     let authorizer = authorizer(&store, &journal, &clock);
     let whose = (rooted.kms.attestation(), bootstrapped.account, clock.now());
     let authenticator = authenticator(config, &rooted.session_key, &store, whose)?;
     posture.extend(who_gets_in(config, &store)?);
     let door = door(rooted.kms.attestation(), &store)?;
+    let keeper = keeper(&rooted.kms, &journal, (&clock, &entropy))?;
     let closing = Closing::new();
     let counting = counting(config, (&store, &clock), (&last_use, &journal))?;
     let platform = Platform {
@@ -145,7 +141,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         journal_file,
         last_use,
         strangers: counting.strangers,
-        _key_keeper: rooted.keeper,
+        _key_keeper: keeper,
         kms: rooted.kms,
         grant_tokens: rooted.grant_tokens,
         key_use,
@@ -184,7 +180,6 @@ struct Rooted {
     paging: Paging,
     grant_tokens: GrantTokens,
     kms: Arc<Kms>,
-    keeper: KeyKeeper,
 }
 
 impl Rooted {
@@ -212,10 +207,23 @@ impl Rooted {
             session_key,
             paging,
             grant_tokens,
-            keeper: KeyKeeper::start(Arc::clone(&kms)).map_err(StartupError::Thread)?,
             kms,
         })
     }
+}
+
+/// Who does to keys what is due, and writes it down.
+fn keeper(
+    kms: &Arc<Kms>,
+    journal: &Arc<WatchedJournal>,
+    (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
+) -> Result<KeyKeeper, StartupError> {
+    let events = Events {
+        journal: Arc::clone(journal) as _,
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+    };
+    KeyKeeper::start(Arc::clone(kms), events).map_err(StartupError::Thread)
 }
 
 /// When what was used last, as far as the journal goes.

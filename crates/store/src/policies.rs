@@ -184,10 +184,12 @@ impl Store {
                 policies.model_agreement = ModelAgreement::Accepted
             }
             ("kms", Some(("key", id))) => {
-                let bound = self.bind_key(&mut policies, resource, session.account())?;
-                if bound {
-                    policies.grants = self.grants_to(id, session, grant)?;
-                }
+                let there = self.bind_key(&mut policies, resource, session.account())?;
+                policies.grants = if there {
+                    self.grants_to(id, session, grant)?
+                } else {
+                    None
+                };
             }
             _ => {}
         }

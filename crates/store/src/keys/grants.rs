@@ -27,6 +27,9 @@ const COLUMNS: &str =
     "grant_id, kms_grant.key_id, region, account_id, grantee, grantee_id, retiring, retiring_id, operations,
     constraint_kind, pairs, name, issuing_account, kms_grant.created_at
     FROM kms_grant JOIN kms_key ON kms_key.key_id = kms_grant.key_id";
+/// Left to itself, SQLite would go through all grants on the key.
+const TO: &str = "grant_id IN (SELECT own.grant_id FROM kms_grant AS own INDEXED BY kms_grant_to
+    WHERE own.key_id = ?1 AND own.grantee = ?2)";
 const INSERT: &str =
     "INSERT INTO kms_grant (key_id, grant_id, grantee, grantee_id, retiring, retiring_id, operations,
         constraint_kind, pairs, name, issuing_account, created_at)
@@ -217,11 +220,11 @@ impl Store {
             }
             remembered.epoch
         };
-        let places = vec!["?"; names.len()].join(", ");
-        let values: Vec<&str> = std::iter::once(key)
-            .chain(names.iter().map(String::as_str))
-            .collect();
-        let grants = some(self.read_grants(&format!("grantee IN ({places})"), &values)?);
+        let mut found = Vec::new();
+        for name in &names {
+            found.extend(self.read_grants(TO, &[key, name])?);
+        }
+        let grants = some(found);
         if let Some(mut remembered) = self.keys.since(epoch) {
             remembered.remember_grants(key, names, grants.as_ref());
         }
@@ -411,4 +414,28 @@ fn constraint(row: &Row<'_>) -> rusqlite::Result<Option<GrantConstraint>> {
 
 fn unreadable(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn grants_to_somebody_are_found_without_going_through_all() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(Store::open(directory.path()).unwrap());
+        let database = Connection::open(directory.path().join("moho.sqlite")).unwrap();
+        let explained = format!("EXPLAIN QUERY PLAN SELECT {COLUMNS} WHERE kms_grant.key_id = ?1 AND {TO}");
+        let mut statement = database.prepare(&explained).unwrap();
+        let plan = statement.query_map(["key", "grantee"], |row| row.get::<_, String>(3));
+        let plan: Vec<String> = plan.unwrap().collect::<Result<_, _>>().unwrap();
+        for by in [
+            "kms_grant_to (key_id=? AND grantee=?)",
+            "(key_id=? AND grant_id=?)",
+        ] {
+            assert!(plan.iter().any(|step| step.ends_with(by)), "{plan:?}");
+        }
+    }
 }

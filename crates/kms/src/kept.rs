@@ -60,6 +60,15 @@ pub trait KeyRecords: Send + Sync {
     /// [`RecordsUnavailable`] if that cannot be said.
     fn get(&self, id: &KeyId) -> Result<Option<Arc<KeptKey>>, RecordsUnavailable>;
 
+    /// Looks at once what other processes have done, so that [`get`](Self::get) is not behind them. Whoever shares nothing has
+    /// nothing to look at.
+    ///
+    /// # Errors
+    /// [`RecordsUnavailable`] if that cannot be said.
+    fn renew(&self) -> Result<(), RecordsUnavailable> {
+        Ok(())
+    }
+
     /// The keys of an account in the order of their ids, after one of them.
     ///
     /// # Errors

@@ -123,6 +123,24 @@ impl Freshness {
         if self.age() <= YOUNG {
             return Ok(());
         }
+        self.look(&mut looker, path, forget)
+    }
+
+    /// Looks now, however young the last look is.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be looked.
+    pub(crate) fn renew(&self, path: &Path, forget: impl FnOnce(&Changes)) -> Result<(), StoreError> {
+        let mut looker = self.looker.lock().unwrap_or_else(PoisonError::into_inner);
+        self.look(&mut looker, path, forget)
+    }
+
+    fn look(
+        &self,
+        looker: &mut Looker,
+        path: &Path,
+        forget: impl FnOnce(&Changes),
+    ) -> Result<(), StoreError> {
         let began = self.ticks.micros();
         let commits = commits(&looker.connection).map_err(|error| StoreError::from_sqlite(path, error))?;
         if commits != looker.commits {

@@ -35,7 +35,7 @@ pub use responses::response_context;
 use std::path::Path;
 
 use database::Database;
-use fresh::{Freshness, Ticks};
+use fresh::{Changes, Freshness, Ticks};
 use keys::KeyCache;
 use organizations::OrganisationCache;
 use policies::PolicyCache;
@@ -85,13 +85,22 @@ impl Store {
 
     /// Sees to it that what is remembered may count.
     fn ensure_fresh(&self) -> Result<(), StoreError> {
-        self.freshness.ensure(self.database.path(), |changes| {
-            if changes.metadata {
-                self.organisation.forget();
-                self.policies.forget();
-            }
-            self.keys.forget(changes);
-        })
+        let forget = |changes: &Changes| self.forget(changes);
+        self.freshness.ensure(self.database.path(), forget)
+    }
+
+    /// Sees what other processes have changed by now.
+    fn renew(&self) -> Result<(), StoreError> {
+        let forget = |changes: &Changes| self.forget(changes);
+        self.freshness.renew(self.database.path(), forget)
+    }
+
+    fn forget(&self, changes: &Changes) {
+        if changes.metadata {
+            self.organisation.forget();
+            self.policies.forget();
+        }
+        self.keys.forget(changes);
     }
 
     /// A number that grows whenever identities, policies, endpoints or the organisation may have changed, by whichever

@@ -1,5 +1,7 @@
 //! Encrypting and decrypting small things under a key.
 
+use std::sync::Arc;
+
 use moho_iam::action::{Action, kms};
 use moho_iam::authz::Permit;
 use moho_terms::{Arn, KeyId, Secret};
@@ -11,7 +13,8 @@ use crate::context::EncryptionContext;
 use crate::error::KmsError;
 use crate::record::MaterialId;
 use crate::spec::{EncryptionAlgorithm, KeyUsage, MAX_PLAINTEXT};
-use crate::unlocked::Unlocked;
+use crate::states::allows;
+use crate::unlocked::{Opened, Unlocked};
 
 /// What was encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,14 +157,39 @@ impl Kms {
         if *blob.key_id != key.id {
             return Err(KmsError::IncorrectKey);
         }
-        let material = key
-            .material(blob.material, &self.root)?
-            .ok_or(KmsError::InvalidCiphertext)?;
-        Ok(Decrypted {
-            plain: blob.open(key, material, &context.digest())?,
-            material: Some(*material.id),
-        })
+        if let Some(material) = key.material(blob.material, &self.root)? {
+            return opened(key, material, (&blob, context));
+        }
+        let newer = self.newer(key)?;
+        let material = newer.material(blob.material, &self.root)?;
+        opened(
+            &newer,
+            material.ok_or(KmsError::InvalidCiphertext)?,
+            (&blob, context),
+        )
     }
+
+    /// The key as another process has left it a moment ago: a material that is not known may be one that it was rotated to.
+    fn newer(&self, key: &Unlocked) -> Result<Arc<Unlocked>, KmsError> {
+        self.records.renew()?;
+        let newer = self.read(&key.arn, self.clock.now())?;
+        if newer.record.revision == key.record.revision {
+            return Err(KmsError::InvalidCiphertext);
+        }
+        allows(newer.state_at(self.clock.now()), kms::Decrypt::NAME, &newer.arn)?;
+        Ok(newer)
+    }
+}
+
+fn opened(
+    key: &Unlocked,
+    material: Opened<'_>,
+    (blob, context): (&Blob<'_>, &EncryptionContext),
+) -> Result<Decrypted, KmsError> {
+    Ok(Decrypted {
+        plain: blob.open(key, material, &context.digest())?,
+        material: Some(*material.id),
+    })
 }
 
 /// Whether a key encrypts by `algorithm`.

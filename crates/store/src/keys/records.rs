@@ -32,6 +32,10 @@ impl KeyRecords for Store {
         self.kept_key(id.as_str()).map_err(RecordsUnavailable::new)
     }
 
+    fn renew(&self) -> Result<(), RecordsUnavailable> {
+        Self::renew(self).map_err(RecordsUnavailable::new)
+    }
+
     fn list(
         &self,
         account: AccountId,

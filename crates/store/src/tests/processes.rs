@@ -76,6 +76,22 @@ fn a_key_that_is_disabled_or_enabled_is_so_everywhere() {
 }
 
 #[test]
+fn what_is_sealed_under_newer_material_opens_at_once_where_the_key_is_remembered() {
+    let two = Two::open();
+    let [old, new] = [two.here.new_id(), two.here.new_id()];
+    two.here.put(&two.developer, &old, b"words").unwrap();
+    assert!(two.there.get(&two.developer, &old).unwrap().is_some());
+    let key = two.here.first.account_key.clone();
+    two.here
+        .kms
+        .rotate_on_demand(&two.here.permit(&two.admin, &key))
+        .unwrap();
+    two.here.put(&two.developer, &new, b"words").unwrap();
+    assert!(two.there.get(&two.developer, &new).unwrap().is_some());
+    assert!(two.there.get(&two.developer, &old).unwrap().is_some());
+}
+
+#[test]
 fn policies_grants_and_aliases_count_everywhere() {
     let two = Two::open();
     let key = two.here.new_key(&two.admin);

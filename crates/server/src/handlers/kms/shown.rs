@@ -85,8 +85,11 @@ fn service(code: &'static str, message: impl Into<String>) -> Failure {
     }
 }
 
+/// What AWS calls an error about what is not there.
+pub(crate) const NOT_FOUND: &str = "NotFoundException";
+
 pub(crate) fn not_found(message: String) -> Failure {
-    service("NotFoundException", message)
+    service(NOT_FOUND, message)
 }
 
 pub(crate) fn no_such_key(key: &Arn) -> Failure {

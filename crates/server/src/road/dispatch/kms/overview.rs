@@ -18,6 +18,18 @@ pub(in super::super) async fn list(trip: &Trip<'_>, wanted: ListKeys) -> Result<
 }
 
 pub(in super::super) async fn get(trip: &Trip<'_>, name: &str) -> Result<Outbound, Failure> {
+    told(trip, name).await.map_err(|mut failure| {
+        // KMS says 400 of what is not there; a path that leads nowhere is 404.
+        if let Failure::Service { code, status, .. } = &mut failure
+            && *code == shown::NOT_FOUND
+        {
+            *status = 404;
+        }
+        failure
+    })
+}
+
+async fn told(trip: &Trip<'_>, name: &str) -> Result<Outbound, Failure> {
     let named = trip.key_named(name, Takes::Aliases)?;
     let account = trip.caller.session().account();
     if let Ok(said) = name.parse::<Arn>()

@@ -6,7 +6,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Bytes, Frame, Incoming};
 use moho_terms::{ContentBytes, RequestId, Timestamp};
 use zeroize::Zeroizing;
 
@@ -16,6 +16,35 @@ use super::{Head, Limits, RimError};
 
 /// The first piece of memory for a body of which nothing is known.
 const FIRST_PIECE: usize = 16 << 10;
+
+/// A body as it comes, and whether anybody has asked the client for it.
+pub(crate) struct Coming {
+    incoming: Incoming,
+    asked: bool,
+}
+
+impl Coming {
+    pub(crate) fn new(incoming: Incoming, headers: &HeaderMap) -> Self {
+        // A client that expects to be told to go on sends nothing before the first look at its body.
+        let asked = !headers.contains_key(EXPECT);
+        Self { incoming, asked }
+    }
+
+    /// Whether the client has not sent all of it yet.
+    pub(crate) fn is_unread(&self) -> bool {
+        !self.incoming.is_end_stream()
+    }
+
+    /// Whether the client sends on, as it does not know yet that nobody reads.
+    pub(crate) fn is_sent_on(&self) -> bool {
+        self.asked && self.is_unread()
+    }
+
+    async fn frame(&mut self) -> Option<Result<Frame<Bytes>, hyper::Error>> {
+        self.asked = true;
+        self.incoming.frame().await
+    }
+}
 
 /// Reads the head, and says what is wrong with it.
 pub(crate) fn head(
@@ -86,13 +115,13 @@ fn every(headers: &HeaderMap, name: &HeaderName, known: &[u8]) -> bool {
 /// Collects a body within its limit, its time and the memory that is free. The share is to be held for as long as the
 /// body is.
 pub(crate) async fn body(
-    incoming: &mut Incoming,
+    incoming: &mut Coming,
     headers: &HeaderMap,
     limits: &Limits,
     share: Share,
 ) -> Result<(ContentBytes, Share), RimError> {
     let too_large = RimError::BodyTooLarge { limit: limits.body };
-    let announced = announced(headers, incoming);
+    let announced = announced(headers, &incoming.incoming);
     if announced.is_some_and(|length| length > limits.body) {
         return Err(too_large);
     }
@@ -116,7 +145,7 @@ fn announced(headers: &HeaderMap, incoming: &Incoming) -> Option<usize> {
 }
 
 async fn collect(
-    incoming: &mut Incoming,
+    incoming: &mut Coming,
     announced: Option<usize>,
     limit: usize,
     mut share: Share,
@@ -150,7 +179,7 @@ fn wipe(bytes: Vec<u8>) {
 }
 
 /// Reads and forgets what a client still sends after its reply, so that it is not reset before it reads that reply.
-pub(crate) async fn discard(mut incoming: Incoming, limit: Duration) {
+pub(crate) async fn discard(mut incoming: Coming, limit: Duration) {
     let reading = async { while let Some(Ok(_piece)) = incoming.frame().await {} };
     drop(tokio::time::timeout(limit, reading).await);
 }

@@ -7,15 +7,16 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::{CONNECTION, EXPECT};
+use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, Version};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use moho_terms::{Clock, Entropy, RequestId};
 
 use crate::closing::Closing;
 
 use super::activity::{Activity, Exchange};
 use super::connection::Client;
+use super::intake::Coming;
 use super::memory::BodyMemory;
 use super::places::{Place, Places};
 use super::pool::Sharer;
@@ -60,17 +61,15 @@ impl<R: Road> Rim<R> {
             return Ok(self.without_id(exchange));
         };
         let version = request.version();
-        let (parts, mut incoming) = request.into_parts();
+        let (parts, incoming) = request.into_parts();
+        let mut incoming = Coming::new(incoming, &parts.headers);
         let (head, verdict) = intake::head(parts, client, now, request_id.clone());
         let head = Arc::new(head);
         let (reply, held) = match verdict {
             Ok(()) => self.carry(&head, &mut incoming, &exchange).await,
             Err(error) => (self.road.refuse(&head, error), None),
         };
-        let unread = !incoming.is_end_stream();
-        // A client that asked before sending sends nothing after a refusal. Others are read on, on HTTP/2 as well: curl
-        // drops a reply that comes with a reset.
-        let coming = unread && !head.headers.contains_key(EXPECT);
+        let unread = incoming.is_unread();
         let mut response = reply::response(reply, exchange, held);
         reply::label(
             &mut response,
@@ -83,7 +82,8 @@ impl<R: Road> Rim<R> {
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        if coming {
+        // On HTTP/2 as well: curl drops a reply that comes with a reset.
+        if incoming.is_sent_on() {
             self.tasks
                 .spawn(intake::discard(incoming, self.settings.limits.linger));
         }
@@ -94,7 +94,7 @@ impl<R: Road> Rim<R> {
     async fn carry(
         &self,
         head: &Arc<Head>,
-        incoming: &mut Incoming,
+        incoming: &mut Coming,
         exchange: &Exchange,
     ) -> (Outbound, Option<Held>) {
         let admission = match self.road.admit(head) {

@@ -38,6 +38,32 @@ async fn a_client_that_sends_far_too_much_still_reads_why() {
 }
 
 #[tokio::test]
+async fn a_client_that_was_told_to_go_on_and_sends_too_much_reads_why() {
+    let rig = Rig::start(Limits {
+        body: 100,
+        ..Limits::default()
+    });
+    let mut stream = rig.connect(b"http/1.1").await;
+    let head =
+        b"POST /length HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nexpect: 100-continue\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).await.unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    // More than the buffers between the two hold: it is only sent if somebody reads it.
+    let size = 16 * MIB;
+    stream
+        .write_all(format!("{size:x}\r\n").as_bytes())
+        .await
+        .unwrap();
+    stream.write_all(&vec![b'x'; size]).await.unwrap();
+    stream.write_all(b"\r\n0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
 async fn a_body_of_no_said_length_is_counted_as_it_comes() {
     let rig = Rig::start(Limits {
         body: 100,

@@ -12,9 +12,9 @@ use moho_terms::Arn;
 use super::attached::{Policies, PrincipalPolicies};
 use super::decision::{Decision, Layer, ModelAgreement, Statement};
 use super::evaluate::{Layers, Matched, determining, of_grant};
-use super::global_keys::{of_organisation, of_resource};
+use super::global_keys::{Completion, of_organisation, of_resource};
 use super::question::{Caller, CallerKind, Question, Unknown};
-use super::{Context, Key, denial};
+use super::{Context, Key, KeySet, denial};
 use crate::policy::{ActionName, Effect};
 
 /// What stands for the conditions of the organisation's policies, which are not told here.
@@ -195,13 +195,14 @@ fn circumstances(key: AccessibleKey<'_>, who: Accessing<'_>, caller: &Caller<'_>
         const { Key::known("aws:PrincipalOrgID") },
         const { Key::known("aws:PrincipalOrgPaths") },
     ];
+    let mut completion = Completion::of(&context, KeySet::ALL);
     of_organisation(
-        &mut context,
+        &mut completion,
         who.policies.facts.organisation.as_ref(),
         organisation,
     );
-    of_resource(&mut context, key.arn, key.policies, true);
-    context
+    of_resource(&mut completion, key.arn, key.policies, true);
+    completion.done()
 }
 
 fn one(

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::facts::{PrincipalFacts, ResourceFacts};
 use super::grant::Grants;
+use super::key_set::KeySet;
 use super::{Context, ModelAgreement};
 use crate::policy::PolicyDocument;
 
@@ -102,4 +103,41 @@ pub struct Policies {
     pub resource_conditions: Option<Arc<Context>>,
     /// Whether the account agreed to use the model.
     pub model_agreement: ModelAgreement,
+}
+
+impl PrincipalPolicies {
+    fn asked_keys(&self) -> KeySet {
+        let Self {
+            identity,
+            boundary,
+            service_control,
+            session_managed,
+            facts: _,
+        } = self;
+        let single = identity.iter().chain(boundary).chain(session_managed);
+        of_all(single.chain(service_control.iter().flatten()))
+    }
+}
+
+impl Policies {
+    /// The keys that any of these policies, or of those of the request itself, asks about.
+    pub(super) fn asked_keys(&self, of_request: [Option<&PolicyDocument>; 2]) -> KeySet {
+        let Self {
+            principal,
+            resource,
+            grants: _,
+            resource_control,
+            resource_facts: _,
+            resource_conditions: _,
+            model_agreement: _,
+        } = self;
+        let own = of_all(resource.iter().chain(resource_control.iter().flatten()));
+        let of_request = of_request.into_iter().flatten().map(PolicyDocument::asked_keys);
+        of_request.fold(own.or(principal.asked_keys()), KeySet::or)
+    }
+}
+
+fn of_all<'a>(policies: impl Iterator<Item = &'a Attached>) -> KeySet {
+    let keys = policies.map(|policy| policy.document.asked_keys());
+    keys.fold(KeySet::default(), KeySet::or)
 }

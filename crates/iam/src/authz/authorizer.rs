@@ -9,7 +9,7 @@ use super::decision::{AccessRequest, Decision, PolicySource, PolicyUnavailable, 
 use super::detail::DenialDetail;
 use super::facts::RequestFacts;
 use super::journal::{Entry, Journal, JournalUnavailable, Outcome, Position};
-use super::{Attached, Context, Grant, Policies, decide, denial, evaluate, global_keys, hidden};
+use super::{Attached, Context, Grant, KeySet, Policies, decide, denial, evaluate, global_keys, hidden};
 use crate::action::{self, Action};
 use crate::authn::{Authenticated, AuthnError, Scheme, SigningName};
 use crate::bootstrap::DoorClosed;
@@ -65,7 +65,8 @@ impl<A: Action> Permit<A> {
         &self.resource
     }
 
-    /// Under which circumstances: what conditions were asked about.
+    /// Under which circumstances: what conditions can ask about. The permit of an action on a KmsKey tells only what was
+    /// asked, beside what is said of the request and of the key: keys are used far more often than anybody looks.
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.context
@@ -196,7 +197,8 @@ impl Authorizer {
             grants: None,
             ..policies
         };
-        let context = attempt.context(&asked, &Context::new(), &policies);
+        let wanted = attempt.asked_keys(&policies);
+        let context = attempt.context(&asked, &Context::new(), (&policies, wanted));
         let verdict = decide(&attempt.access_request(&asked, &context), &policies);
         Ok(verdict.decision == Decision::Allow)
     }
@@ -261,7 +263,12 @@ impl Authorizer {
             }
         };
         let asked_with = context;
-        let context = attempt.context(asked, asked_with, &policies);
+        let wanted = if asked.is_told_in_full() {
+            KeySet::ALL
+        } else {
+            attempt.asked_keys(&policies)
+        };
+        let context = attempt.context(asked, asked_with, (&policies, wanted));
         let verdict = decide(&attempt.access_request(asked, &context), &policies);
         let statement = verdict.statement();
         match verdict.decision {
@@ -280,11 +287,9 @@ impl Authorizer {
                 let mut entry = attempt.entry(asked, Outcome::Deny, denial::code(reason), statement.as_ref());
                 entry.via_service = via(asked, &context);
                 self.journal.record(&entry)?;
-                if hidden::is_hidden(session, asked.action, &asked.resource, &policies) {
-                    let policies = policies.if_absent();
-                    let context = attempt.context(asked, asked_with, &policies);
-                    return Err(attempt.told(asked, (&context, &policies), reason));
-                }
+                let hidden = hidden::is_hidden(session, asked.action, &asked.resource, &policies);
+                let policies = if hidden { policies.if_absent() } else { policies };
+                let context = attempt.context(asked, asked_with, (&policies, KeySet::ALL));
                 Err(attempt.told(asked, (&context, &policies), reason))
             }
         }
@@ -307,6 +312,17 @@ fn via(asked: &Asked, context: &Context) -> Option<String> {
 struct Asked {
     action: &'static str,
     resource: Arn,
+}
+
+impl Asked {
+    /// Whether a permit for it tells everything that conditions can ask about.
+    fn is_told_in_full(&self) -> bool {
+        let by_bearer = [
+            action::bedrock::CallWithBearerToken::NAME,
+            action::mantle::CallWithBearerToken::NAME,
+        ];
+        !self.action.starts_with("kms:") && !by_bearer.contains(&self.action)
+    }
 }
 
 /// Who asks, in which request, when.
@@ -333,10 +349,24 @@ impl Attempt<'_> {
         Ok(Some(Asked { action, resource }))
     }
 
-    /// What conditions can ask about.
-    fn context(&self, asked: &Asked, asked_with: &Context, policies: &Policies) -> Context {
+    /// What conditions can ask about, of that what is wanted.
+    fn context(
+        &self,
+        asked: &Asked,
+        asked_with: &Context,
+        (policies, wanted): (&Policies, KeySet),
+    ) -> Context {
         let bears = (asked.action, &asked.resource, policies);
-        global_keys::complete(asked_with, self.caller, self.request, self.now, bears)
+        global_keys::complete((asked_with, wanted), self.caller, self.request, self.now, bears)
+    }
+
+    /// What any condition that bears on the request does ask about.
+    fn asked_keys(&self, policies: &Policies) -> KeySet {
+        let endpoint = self.request.endpoint.as_ref();
+        policies.asked_keys([
+            self.caller.session().session_policy(),
+            endpoint.map(|endpoint| &*endpoint.policy.document),
+        ])
     }
 
     fn access_request<'b>(&'b self, asked: &'b Asked, context: &'b Context) -> AccessRequest<'b> {

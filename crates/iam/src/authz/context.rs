@@ -1,8 +1,9 @@
 //! What conditions can ask about a request.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A condition key. Keys are compared without regard to case, as IAM does.
 #[derive(Debug, Clone)]
@@ -34,12 +35,23 @@ impl Key {
         &self.name
     }
 
+    /// Of the name in lower case.
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Whether the name begins with `prefix`, whatever the case.
+    fn begins_with(&self, prefix: &str) -> bool {
+        let start = self.name.as_bytes().get(..prefix.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    }
+
     /// In the order that contexts keep: by hash, then by name.
-    fn order(&self, other: &Self) -> std::cmp::Ordering {
+    fn order(&self, other: &Self) -> Ordering {
         self.hash.cmp(&other.hash).then_with(|| {
             let lower = |key: &'_ Self| key.name.bytes().map(|byte| byte.to_ascii_lowercase()).collect();
             if self.name == other.name || self.name.eq_ignore_ascii_case(&other.name) {
-                std::cmp::Ordering::Equal
+                Ordering::Equal
             } else {
                 let (own, others): (Vec<u8>, Vec<u8>) = (lower(self), lower(other));
                 own.cmp(&others)
@@ -108,12 +120,64 @@ impl Eq for Values {}
 
 /// What the keys of an encryption context's pairs begin with.
 const ENCRYPTION_CONTEXT: &str = "kms:EncryptionContext:";
+/// Which keys the pairs have.
+const ENCRYPTION_CONTEXT_KEYS: Key = Key::known("kms:EncryptionContextKeys");
 
 /// Whether a key tells of one pair of an encryption context.
 fn tells_a_pair(key: &Key) -> bool {
-    let start = key.name.as_bytes().get(..ENCRYPTION_CONTEXT.len());
-    start.is_some_and(|start| start.eq_ignore_ascii_case(ENCRYPTION_CONTEXT.as_bytes()))
+    key.begins_with(ENCRYPTION_CONTEXT)
 }
+
+/// An encryption context, and as conditions ask about it.
+#[derive(Debug)]
+struct EncryptionPairs {
+    /// To the letter, which condition keys do not tell.
+    letter: Arc<BTreeMap<String, String>>,
+    /// As condition keys, once somebody asked for one of them. Few policies do.
+    told: OnceLock<Vec<Entry>>,
+}
+
+impl EncryptionPairs {
+    fn told(&self) -> &[Entry] {
+        self.told.get_or_init(|| {
+            let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            for (key, value) in &*self.letter {
+                let key = format!("{ENCRYPTION_CONTEXT}{}", key.to_ascii_lowercase());
+                values.entry(key).or_default().push(value.clone());
+            }
+            let of_pair = |(key, values): (String, Vec<String>)| Entry {
+                key: Key::new(&key),
+                values: Values::Many(values),
+            };
+            let mut entries: Vec<Entry> = values.into_iter().map(of_pair).collect();
+            if !self.letter.is_empty() {
+                entries.push(Entry {
+                    key: ENCRYPTION_CONTEXT_KEYS,
+                    values: Values::Many(self.letter.keys().cloned().collect()),
+                });
+            }
+            entries.sort_by(|one, other| one.key.order(&other.key));
+            entries
+        })
+    }
+
+    fn get(&self, key: &Key) -> Option<&Entry> {
+        if !tells_a_pair(key) && *key != ENCRYPTION_CONTEXT_KEYS {
+            return None;
+        }
+        let told = self.told();
+        let at = told.binary_search_by(|entry| entry.key.order(key)).ok()?;
+        told.get(at)
+    }
+}
+
+impl PartialEq for EncryptionPairs {
+    fn eq(&self, other: &Self) -> bool {
+        self.letter == other.letter
+    }
+}
+
+impl Eq for EncryptionPairs {}
 
 /// Condition keys with their values. Keys are compared without regard to case, as IAM does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -121,8 +185,8 @@ pub struct Context {
     entries: Vec<Entry>,
     /// What the resource is: stronger than the entries.
     resource: Option<Arc<Self>>,
-    /// The encryption context to the letter, which condition keys do not tell.
-    encryption_context: Option<Arc<BTreeMap<String, String>>>,
+    /// The encryption context: weaker than the entries.
+    encryption: Option<Arc<EncryptionPairs>>,
     /// Which of a key's grants the request is about.
     grant: Option<String>,
 }
@@ -147,28 +211,19 @@ impl Context {
     /// values.
     #[must_use]
     pub fn with_encryption_context(mut self, pairs: Arc<BTreeMap<String, String>>) -> Self {
-        self.entries.retain(|entry| !tells_a_pair(&entry.key));
-        let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (key, value) in &*pairs {
-            let key = format!("{ENCRYPTION_CONTEXT}{}", key.to_ascii_lowercase());
-            values.entry(key).or_default().push(value.clone());
-        }
-        for (key, values) in values {
-            self.set(&key, values);
-        }
-        if !pairs.is_empty() {
-            let keys = pairs.keys().cloned().collect();
-            let name = const { Key::known("kms:EncryptionContextKeys") };
-            self.put(name, Values::Many(keys));
-        }
-        self.encryption_context = Some(pairs);
+        let told_by_hand = |key: &Key| tells_a_pair(key) || *key == ENCRYPTION_CONTEXT_KEYS;
+        self.entries.retain(|entry| !told_by_hand(&entry.key));
+        self.encryption = Some(Arc::new(EncryptionPairs {
+            letter: pairs,
+            told: OnceLock::new(),
+        }));
         self
     }
 
     /// The encryption context to the letter; `None` if the request has none to speak of.
     #[must_use]
     pub fn encryption_context(&self) -> Option<&BTreeMap<String, String>> {
-        self.encryption_context.as_deref()
+        self.encryption.as_ref().map(|pairs| &*pairs.letter)
     }
 
     /// About the grant with this id: who may end it is for that grant to say.
@@ -206,7 +261,7 @@ impl Context {
         Self {
             entries,
             resource: self.resource.clone(),
-            encryption_context: self.encryption_context.clone(),
+            encryption: self.encryption.clone(),
             grant: self.grant.clone(),
         }
     }
@@ -225,10 +280,16 @@ impl Context {
 
     fn put(&mut self, key: Key, values: Values) {
         // What is told of a pair by hand is no encryption context to the letter.
-        if self.encryption_context.is_some() && tells_a_pair(&key) {
-            self.encryption_context = None;
+        if self.encryption.is_some() && tells_a_pair(&key) {
+            let pairs = self.encryption.take();
+            for entry in pairs.iter().flat_map(|pairs| pairs.told()) {
+                self.insert(entry.clone());
+            }
         }
-        let entry = Entry { key, values };
+        self.insert(Entry { key, values });
+    }
+
+    fn insert(&mut self, entry: Entry) {
         match self.place(&entry.key) {
             Ok(at) => {
                 if let Some(place) = self.entries.get_mut(at) {
@@ -247,18 +308,20 @@ impl Context {
     /// the keys alone.
     pub fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = (String, &[String])> {
         let resource = self.resource.as_deref();
-        let of_resource = resource.map(|resource| resource.entries.iter());
-        let own = self.entries.iter();
-        let own =
-            own.filter(move |entry| resource.is_none_or(|resource| resource.place(&entry.key).is_err()));
+        let of_resource = resource.map_or(&[][..], |resource| &resource.entries);
+        let of_pairs = self.encryption.as_ref().map_or(&[][..], |pairs| pairs.told());
+        let is_weaker =
+            move |entry: &&Entry| resource.is_some_and(|resource| resource.place(&entry.key).is_ok());
+        let own = self.entries.iter().filter(move |entry| !is_weaker(entry));
+        let is_told = |entry: &&Entry| self.place(&entry.key).is_ok();
+        let of_pairs = of_pairs
+            .iter()
+            .filter(move |entry| !is_weaker(entry) && !is_told(entry));
         of_resource
-            .into_iter()
-            .flatten()
+            .iter()
             .chain(own)
-            .filter(move |entry| {
-                let start = entry.key.name.as_bytes().get(..prefix.len());
-                start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
-            })
+            .chain(of_pairs)
+            .filter(move |entry| entry.key.begins_with(prefix))
             .map(|entry| (entry.key.name.to_ascii_lowercase(), entry.values.as_slice()))
     }
 
@@ -270,16 +333,15 @@ impl Context {
 
     /// The values of `key`, likewise.
     pub(crate) fn values(&self, key: &Key) -> Option<&[String]> {
-        let of = |context: &'_ Self| context.place(key).ok();
-        let (at, context) = match &self.resource {
-            Some(resource) => match of(resource) {
-                Some(at) => (at, &**resource),
-                None => (of(self)?, self),
-            },
-            None => (of(self)?, self),
-        };
-        let entry = context.entries.get(at)?;
+        let resource = self.resource.as_deref();
+        let of_resource = resource.and_then(|resource| resource.entry(key));
+        let of_pairs = || self.encryption.as_ref()?.get(key);
+        let entry = of_resource.or_else(|| self.entry(key)).or_else(of_pairs)?;
         Some(entry.values.as_slice())
+    }
+
+    fn entry(&self, key: &Key) -> Option<&Entry> {
+        self.place(key).ok().and_then(|at| self.entries.get(at))
     }
 }
 

@@ -13,6 +13,7 @@ mod global_keys;
 mod grant;
 mod hidden;
 mod journal;
+mod key_set;
 mod question;
 mod simulate;
 mod verdicts;
@@ -40,6 +41,7 @@ pub use simulate::{
 };
 
 pub(crate) use context::{HASH_OF_NOTHING, Key, hash as key_hash, hash_on};
+pub(crate) use key_set::KeySet;
 pub(crate) use question::{Caller, CallerKind, Question, is_open};
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub(crate) use action::{ActionName, Place};
 pub(crate) use principal::Named;
 pub(crate) use statement::Statement;
 
-use crate::authz::{Caller, TextPosition};
+use crate::authz::{Caller, KeySet, TextPosition};
 use action::Index;
 use grammar::{Object, RawDocument};
 
@@ -118,7 +118,9 @@ pub struct PolicyDocument {
     index: Index,
     /// Where its statements begin and end, once somebody asked.
     places: OnceLock<Arc<[(TextPosition, TextPosition)]>>,
-    /// The keys it asks about, once somebody asked.
+    /// The keys it asks about.
+    asked_keys: KeySet,
+    /// Their names, once somebody asked.
     keys: OnceLock<Arc<[String]>>,
 }
 
@@ -164,6 +166,7 @@ impl PolicyDocument {
             kind,
             text: text.to_owned(),
             index: Index::over(statements.iter().map(Statement::speaks_of)),
+            asked_keys: asked_keys(&statements),
             statements: statements.into(),
             places: OnceLock::new(),
             keys: OnceLock::new(),
@@ -188,6 +191,7 @@ impl PolicyDocument {
             kind: self.kind,
             text: format!("{}\n{}", self.text, other.text),
             index: Index::over(statements.iter().map(Statement::speaks_of)),
+            asked_keys: self.asked_keys.or(other.asked_keys),
             statements,
             places: OnceLock::new(),
             keys: OnceLock::new(),
@@ -210,6 +214,11 @@ impl PolicyDocument {
     #[must_use]
     pub fn context_keys(&self) -> &[String] {
         self.keys.get_or_init(|| self.asked_about().into())
+    }
+
+    /// The keys that its conditions and variables ask about.
+    pub(crate) fn asked_keys(&self) -> KeySet {
+        self.asked_keys
     }
 
     fn asked_about(&self) -> Vec<String> {
@@ -279,6 +288,14 @@ impl PolicyDocument {
     pub(crate) fn statement(&self, number: usize) -> Option<&Statement> {
         self.statements.get(number)
     }
+}
+
+fn asked_keys(statements: &[Statement]) -> KeySet {
+    let mut keys = KeySet::default();
+    for statement in statements {
+        statement.for_each_key(&mut |key| keys.add(key));
+    }
+    keys
 }
 
 /// Every key that conditions and variables of a document ask about, as written, sorted, each once.

@@ -92,6 +92,24 @@ fn everything() -> Given {
     }
 }
 
+/// The context of a request, if a policy asks about every key of `expected`; that says what they are.
+fn describes(caller: Session, request: &RequestFacts, mut policies: Policies, expected: &[(&str, &str)]) {
+    let asked: Vec<String> = expected
+        .iter()
+        .map(|(key, _)| format!(r#""{key}":"no such value""#))
+        .collect();
+    let asking = format!(
+        r#"{{"Effect":"Deny","Action":"kms:*","Resource":"*","Condition":{{"StringEquals":{{{}}}}}}}"#,
+        asked.join(",")
+    );
+    let mut principal = PrincipalPolicies::clone(&policies.principal);
+    principal
+        .identity
+        .push(attached(document(PolicyKind::Identity, &asking)));
+    policies.principal = Arc::new(principal);
+    has(&context_of(caller, request, policies), expected);
+}
+
 fn context_of(caller: Session, request: &RequestFacts, policies: Policies) -> Context {
     let caller = Authenticated::through_the_door(caller);
     let (permit, _) = asks::<kms::Decrypt>(policies, &caller, request, OWN_KEY);
@@ -115,8 +133,10 @@ fn a_session_of_a_role_is_described() {
     let mut facts = ResourceFacts::clone(&policies.resource_facts);
     facts.tags = [("Level".to_owned(), "deep".to_owned())].into();
     policies.resource_facts = Arc::new(facts);
-    has(
-        &context_of(federated_session("R"), &request(), policies),
+    describes(
+        federated_session("R"),
+        &request(),
+        policies,
         &[
             ("aws:PrincipalAccount", OWN),
             ("aws:PrincipalArn", "arn:aws:iam::123456789012:role/R"),
@@ -153,9 +173,10 @@ fn a_session_of_a_role_is_described() {
 
 #[test]
 fn a_user_is_described() {
-    let context = context_of(user(), &request(), everything().policies());
-    has(
-        &context,
+    describes(
+        user(),
+        &request(),
+        everything().policies(),
         &[
             ("aws:PrincipalArn", "arn:aws:iam::123456789012:user/team/ann"),
             ("aws:PrincipalType", "User"),
@@ -176,9 +197,16 @@ fn a_request_by_an_endpoint_has_no_public_address() {
         user_agent: Some("\u{e9}".repeat(3000)),
         ..request()
     };
+    given.identity.push(document(
+        PolicyKind::Identity,
+        r#"{"Effect":"Deny","Action":"kms:*","Resource":"*","Condition":{"StringEquals":{"aws:UserAgent":""}}}"#,
+    ));
     let context = context_of(session("R", None), &request, given.policies());
-    has(
-        &context,
+    assert_eq!(context.get("aws:UserAgent").unwrap()[0].len(), 2048);
+    describes(
+        session("R", None),
+        &request,
+        given.policies(),
         &[
             ("aws:SourceIp", ""),
             ("aws:VpcSourceIp", "192.0.2.7"),
@@ -187,7 +215,6 @@ fn a_request_by_an_endpoint_has_no_public_address() {
             ("aws:VpceAccount", OWN),
         ],
     );
-    assert_eq!(context.get("aws:UserAgent").unwrap()[0].len(), 2048);
 }
 
 #[test]

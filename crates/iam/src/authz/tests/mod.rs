@@ -2,6 +2,7 @@
 #![expect(clippy::too_many_lines, reason = "tables of cases")]
 
 mod access;
+mod asked;
 mod combining;
 mod denials;
 mod given;

@@ -27,8 +27,22 @@ struct Known {
     stale: bool,
 }
 
-/// Grants by the names of whom they are to; `None` if there are none.
-type GrantsTo = HashMap<Vec<String>, Option<Arc<Grants>>>;
+/// What is known of the grants on one key.
+enum GrantsOn {
+    /// There are none, whoever asks.
+    Nothing,
+    /// By the names of whom they are to; `None` if those have none.
+    To(HashMap<Vec<String>, Option<Arc<Grants>>>),
+}
+
+impl GrantsOn {
+    fn count(&self) -> usize {
+        match self {
+            Self::Nothing => 1,
+            Self::To(known) => known.values().map(|grants| counted(grants.as_ref())).sum(),
+        }
+    }
+}
 
 #[derive(Default)]
 pub(super) struct Remembered {
@@ -39,8 +53,8 @@ pub(super) struct Remembered {
     /// Ids that no key has: asking for them again costs no more than asking for one that is there.
     absent: HashMap<String, ()>,
     pub(super) bearing: HashMap<String, Arc<Bearing>>,
-    /// By their key, and by the names of whom they are to.
-    grants: HashMap<String, GrantsTo>,
+    /// By their key.
+    grants: HashMap<String, GrantsOn>,
     grant_count: usize,
     aliases: HashMap<AccountId, HashMap<String, KeyId>>,
     alias_count: usize,
@@ -167,21 +181,41 @@ impl Remembered {
         self.bearing.insert(id.to_owned(), bearing);
     }
 
+    /// Whether it is known that there are no grants on a key.
+    pub(super) fn has_no_grants(&self, id: &str) -> bool {
+        matches!(self.grants.get(id), Some(GrantsOn::Nothing))
+    }
+
     /// The grants on a key to whoever has these names, if they are known: `Some(None)` if there are none.
     pub(super) fn grants(&self, id: &str, names: &[String]) -> Option<Option<&Arc<Grants>>> {
-        self.grants.get(id)?.get(names).map(Option::as_ref)
+        match self.grants.get(id)? {
+            GrantsOn::Nothing => Some(None),
+            GrantsOn::To(known) => known.get(names).map(Option::as_ref),
+        }
+    }
+
+    pub(super) fn remember_no_grants(&mut self, id: &str) {
+        self.make_room_for_grants(1);
+        self.forget_grants(id);
+        self.grants.insert(id.to_owned(), GrantsOn::Nothing);
+        self.grant_count = self.grant_count.saturating_add(1);
     }
 
     pub(super) fn remember_grants(&mut self, id: &str, names: Vec<String>, grants: Option<&Arc<Grants>>) {
         let count = counted(grants);
+        self.make_room_for_grants(count);
+        let nobody = || GrantsOn::To(HashMap::new());
+        if let GrantsOn::To(known) = self.grants.entry(id.to_owned()).or_insert_with(nobody) {
+            let was = known.insert(names, grants.cloned());
+            let was = was.map_or(0, |grants| counted(grants.as_ref()));
+            self.grant_count = self.grant_count.saturating_sub(was).saturating_add(count);
+        }
+    }
+
+    fn make_room_for_grants(&mut self, count: usize) {
         if self.grant_count.saturating_add(count) > GRANTS {
             self.forget_all_grants();
         }
-        let of_key = self.grants.entry(id.to_owned()).or_default();
-        if let Some(known) = of_key.insert(names, grants.cloned()) {
-            self.grant_count = self.grant_count.saturating_sub(counted(known.as_ref()));
-        }
-        self.grant_count = self.grant_count.saturating_add(count);
     }
 
     /// The key that an alias is of, if that is known: `Some(None)` if there is no such alias.
@@ -218,10 +252,8 @@ impl Remembered {
     }
 
     fn forget_grants(&mut self, id: &str) {
-        let forgotten = self.grants.remove(id).unwrap_or_default();
-        for grants in forgotten.values() {
-            self.grant_count = self.grant_count.saturating_sub(counted(grants.as_ref()));
-        }
+        let forgotten = self.grants.remove(id).map_or(0, |grants| grants.count());
+        self.grant_count = self.grant_count.saturating_sub(forgotten);
     }
 
     /// An alias is found by its name, and conditions ask which aliases a key has.
@@ -274,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_remembered_of_callers_without_grants_is_bounded() {
+    fn what_is_remembered_of_absent_grants_is_bounded() {
         let mut remembered = Remembered::default();
         let names = |number: usize| vec![number.to_string()];
         for number in 0..GRANTS {
@@ -289,6 +321,19 @@ mod tests {
         assert_eq!(remembered.grant_count, 1);
         assert_eq!(remembered.grants("two", &names(GRANTS)), Some(None));
         assert_eq!(remembered.grants("two", &names(0)), None);
+        remembered.forget_grants("two");
+        for number in 0..=GRANTS {
+            remembered.remember_no_grants(&number.to_string());
+        }
+        assert_eq!((remembered.grants.len(), remembered.grant_count), (1, 1));
+        let last = GRANTS.to_string();
+        assert!(remembered.has_no_grants(&last) && !remembered.has_no_grants("0"));
+        assert_eq!(remembered.grants(&last, &names(0)), Some(None));
+        remembered.forget_grants(&last);
+        assert_eq!(
+            (remembered.has_no_grants(&last), remembered.grant_count),
+            (false, 0)
+        );
     }
 
     #[test]

@@ -198,9 +198,9 @@ impl Store {
         session: &Session,
         about: Option<&str>,
     ) -> Result<Option<Arc<Grants>>, StoreError> {
-        let names = Grants::names_of(session);
         if let Some(id) = about {
             let found = self.read_grants("grant_id = ?2", &[key, id])?;
+            let names = Grants::names_of(session);
             let is_named = |grant: &Arc<Grant>| {
                 let mut named = [Some(&grant.grantee), grant.retiring.as_ref()]
                     .into_iter()
@@ -213,13 +213,23 @@ impl Store {
             }
         }
         self.ensure_fresh()?;
-        let epoch = {
+        let (names, epoch) = {
             let remembered = self.keys.read();
+            if remembered.has_no_grants(key) {
+                return Ok(None);
+            }
+            let names = Grants::names_of(session);
             if let Some(known) = remembered.grants(key, &names) {
                 return Ok(known.cloned());
             }
-            remembered.epoch
+            (names, remembered.epoch)
         };
+        if !self.has_grants(key)? {
+            if let Some(mut remembered) = self.keys.since(epoch) {
+                remembered.remember_no_grants(key);
+            }
+            return Ok(None);
+        }
         let mut found = Vec::new();
         for name in &names {
             found.extend(self.read_grants(TO, &[key, name])?);
@@ -229,6 +239,14 @@ impl Store {
             remembered.remember_grants(key, names, grants.as_ref());
         }
         Ok(grants)
+    }
+
+    fn has_grants(&self, key: &str) -> Result<bool, StoreError> {
+        self.database.read(|connection| {
+            connection
+                .prepare("SELECT 1 FROM kms_grant WHERE key_id = ?1 LIMIT 1")?
+                .exists([key])
+        })
     }
 
     /// All grants on a key, for whoever tells who can use it; `None` if there are none.

@@ -4,6 +4,7 @@
 
 pub mod house;
 pub mod signing;
+pub mod tls;
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};

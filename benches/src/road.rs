@@ -5,24 +5,18 @@
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 use clap::{Parser, Subcommand};
 use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http1::SendRequest;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
-use hyper_util::rt::TokioIo;
+use moho_benches::tls::Tls;
 use moho_benches::{Stopwatch, print};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
 use serde::Serialize;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 /// Measures the road.
 #[derive(Parser)]
@@ -69,7 +63,7 @@ struct Latency {
 struct Client {
     options: Options,
     key: String,
-    tls: TlsConnector,
+    tls: Tls,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -84,7 +78,7 @@ async fn main() -> Result<()> {
         // A server that starts for the first time makes its certificate authority first.
         if options.authority.is_file() {
             client = Some(Client {
-                tls: connector(&options.authority)?,
+                tls: Tls::trusting(&options.authority)?,
                 key: key.trim().to_owned(),
                 options,
             });
@@ -99,33 +93,7 @@ async fn main() -> Result<()> {
     }
 }
 
-fn connector(authority: &std::path::Path) -> Result<TlsConnector> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(authority).context("cannot read the authority")? {
-        roots.add(certificate.context("the authority is no certificate")?)?;
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
 impl Client {
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>> {
-        let tcp = TcpStream::connect(self.options.address)
-            .await
-            .context("nobody listens")?;
-        tcp.set_nodelay(true)?;
-        let name = ServerName::from(self.options.address.ip());
-        let tls = self.tls.connect(name, tcp).await.context("no TLS")?;
-        let (sender, connection) = handshake(TokioIo::new(tls)).await?;
-        #[expect(clippy::disallowed_methods, reason = "ends with this program's only runtime")]
-        let _ends_with_the_connection = tokio::spawn(connection);
-        Ok(sender)
-    }
-
     fn request(&self, stream: bool) -> Result<Request<Full<Bytes>>> {
         let body = serde_json::json!({
             "model": self.options.model,
@@ -158,7 +126,7 @@ impl Client {
     }
 
     async fn latency(&self, requests: usize) -> Result<Latency> {
-        let mut sender = self.connect().await?;
+        let mut sender = self.tls.connect(self.options.address).await?;
         self.ask(&mut sender).await?;
         let mut milliseconds = Vec::with_capacity(requests);
         for _ in 0..requests {
@@ -172,7 +140,7 @@ impl Client {
     async fn first_token(&self) -> Result<()> {
         let mut sender = None;
         for _ in 0..TRIES {
-            if let Ok(connected) = self.connect().await {
+            if let Ok(connected) = self.tls.connect(self.options.address).await {
                 sender = Some(connected);
                 break;
             }

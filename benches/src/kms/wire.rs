@@ -8,18 +8,13 @@ use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::http1::SendRequest;
 use moho_benches::Stopwatch;
 use moho_benches::signing::Signer;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
+use moho_benches::tls::Tls;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio_rustls::TlsConnector;
 
 use crate::Wire;
 
@@ -79,7 +74,7 @@ struct Opened {
 struct Client {
     credentials: Credentials,
     host: String,
-    tls: TlsConnector,
+    tls: Tls,
     address: std::net::SocketAddr,
 }
 
@@ -98,7 +93,7 @@ pub(crate) fn measure(options: &Wire) -> Result<Found> {
     let client = Arc::new(Client {
         credentials: serde_json::from_str(&read).context("these are no credentials")?,
         host: options.address.to_string(),
-        tls: connector(&options.authority)?,
+        tls: Tls::trusting(&options.authority)?,
         address: options.address,
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -108,7 +103,7 @@ pub(crate) fn measure(options: &Wire) -> Result<Found> {
 }
 
 async fn ask(client: Arc<Client>, options: &Wire) -> Result<Found> {
-    let mut sender = client.connect().await?;
+    let mut sender = client.tls.connect(client.address).await?;
     let made: Made = client.call(&mut sender, ("CreateKey", "{}".to_owned())).await?;
     let key = made.metadata.key_id;
     let context = serde_json::json!({"purpose": "invoices", "tenant": "one"});
@@ -139,34 +134,7 @@ async fn ask(client: Arc<Client>, options: &Wire) -> Result<Found> {
     })
 }
 
-fn connector(authority: &std::path::Path) -> Result<TlsConnector> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(authority).context("cannot read the authority")? {
-        roots.add(certificate.context("the authority is no certificate")?)?;
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
 impl Client {
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>> {
-        let tcp = TcpStream::connect(self.address).await.context("nobody listens")?;
-        tcp.set_nodelay(true)?;
-        let tls = self
-            .tls
-            .connect(ServerName::from(self.address.ip()), tcp)
-            .await
-            .context("no TLS")?;
-        let (sender, connection) = handshake(TokioIo::new(tls)).await?;
-        #[expect(clippy::disallowed_methods, reason = "ends with this program's only runtime")]
-        let _ends_with_the_connection = tokio::spawn(connection);
-        Ok(sender)
-    }
-
     fn request(&self, ask: &Ask) -> Result<Request<Full<Bytes>>> {
         let credentials = &self.credentials;
         let target = format!("TrentService.{}", ask.target);
@@ -219,7 +187,7 @@ impl Client {
         let left = Arc::new(AtomicUsize::new(options.requests));
         let mut senders = Vec::new();
         for _ in 0..options.connections {
-            senders.push(self.connect().await?);
+            senders.push(self.tls.connect(self.address).await?);
         }
         let since = Stopwatch::start();
         let mut crowd = JoinSet::new();

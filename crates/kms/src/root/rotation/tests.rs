@@ -112,6 +112,12 @@ impl House {
         RootKey::development(&self.path(), &self.entropy).unwrap()
     }
 
+    /// The keys there are, in the order of their ids.
+    fn ids(&self) -> Vec<KeyId> {
+        let keys = self.world.keys.lock().unwrap();
+        keys.keys().map(|id| id.parse().unwrap()).collect()
+    }
+
     fn add_key(&self, root: &RootKey) -> KeyId {
         let mut record = KeyRecord {
             key_id: KeyId::random(&self.entropy).unwrap(),
@@ -300,16 +306,7 @@ fn a_rotation_killed_after_any_step_harms_nobody_and_is_finished_by_the_next() {
 #[test]
 fn what_others_change_meanwhile_is_neither_lost_nor_left_behind() {
     let house = Arc::new(House::with_keys(3));
-    let id: KeyId = house
-        .world
-        .keys
-        .lock()
-        .unwrap()
-        .keys()
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap();
+    let id = house.ids().swap_remove(0);
     let (other, changed) = (Arc::downgrade(&house), id.clone());
     *house.world.meddler.lock().unwrap() = Some(Box::new(move || {
         let house = other.upgrade().unwrap();
@@ -332,14 +329,7 @@ fn what_others_change_meanwhile_is_neither_lost_nor_left_behind() {
 #[test]
 fn servers_that_write_all_the_time_lose_nothing() {
     let house = House::with_keys(20);
-    let ids: Vec<KeyId> = house
-        .world
-        .keys
-        .lock()
-        .unwrap()
-        .keys()
-        .map(|id| id.parse().unwrap())
-        .collect();
+    let ids = house.ids();
     let ended = AtomicBool::new(false);
     let changes = std::thread::scope(|scope| {
         let server = || {
@@ -377,16 +367,7 @@ fn servers_that_write_all_the_time_lose_nothing() {
 #[test]
 fn a_damaged_key_keeps_the_old_root_until_it_is_whole_or_given_up() {
     let house = House::with_keys(3);
-    let id: KeyId = house
-        .world
-        .keys
-        .lock()
-        .unwrap()
-        .keys()
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap();
+    let id = house.ids().swap_remove(1);
     house.alter(&id, |record| record[60] ^= 1);
     for _ in 0..2 {
         match house.rotate(RootRotationWish::default()) {
@@ -400,16 +381,7 @@ fn a_damaged_key_keeps_the_old_root_until_it_is_whole_or_given_up() {
         );
     }
     let given_up = House::with_keys(1);
-    let only: KeyId = given_up
-        .world
-        .keys
-        .lock()
-        .unwrap()
-        .keys()
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap();
+    let only = given_up.ids().swap_remove(0);
     given_up.alter(&only, |record| record[60] ^= 1);
     let wish = RootRotationWish {
         give_up_damaged: true,
@@ -426,16 +398,7 @@ fn a_damaged_key_keeps_the_old_root_until_it_is_whole_or_given_up() {
 #[test]
 fn keys_of_another_installation_stop_nothing() {
     let house = House::with_keys(2);
-    let id: KeyId = house
-        .world
-        .keys
-        .lock()
-        .unwrap()
-        .keys()
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap();
+    let id = house.ids().swap_remove(0);
     house.alter(&id, |record| record[5] ^= 1);
     assert_eq!(house.rotate(RootRotationWish::default()).unwrap(), 1);
     let other = house.readable(&house.root());

@@ -1,5 +1,7 @@
 """What a second start finds again, and what it refuses to touch."""
 
+import socket
+
 import openai
 import pytest
 
@@ -55,6 +57,20 @@ def test_stopping_lets_requests_end(make_moho):
     assert server.process.wait(60) == 0
     server.start()
     assert server.openai().responses.retrieve(last.response.id).id == last.response.id
+
+
+def test_who_finds_it_answering_after_a_kill_finds_the_door(make_moho):
+    server = make_moho().start()
+    server.kill()
+    published = server.data / "endpoint.json"
+    stale = published.read_text().replace("{", '{"stale": true,', 1)
+    published.write_text(stale)
+    server.spawn()
+    while not server.healthy():
+        assert server.process.poll() is None, server.log_text()
+    with socket.socket(socket.AF_UNIX) as door:
+        door.connect(str(server.data / "bootstrap.sock"))
+    assert not published.exists() or published.read_text() != stale
 
 
 def test_one_server_per_folder(make_moho):

@@ -283,7 +283,9 @@ impl Context {
         if self.encryption.is_some() && tells_a_pair(&key) {
             let pairs = self.encryption.take();
             for entry in pairs.iter().flat_map(|pairs| pairs.told()) {
-                self.insert(entry.clone());
+                if self.place(&entry.key).is_err() {
+                    self.insert(entry.clone());
+                }
             }
         }
         self.insert(Entry { key, values });
@@ -348,6 +350,31 @@ impl Context {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_told_by_hand_is_stronger_than_an_encryption_context_and_ends_it() {
+        let pairs = Arc::new([("Tenant".to_owned(), "one".to_owned())].into());
+        let mut context = Context::new()
+            .with_encryption_context(pairs)
+            .with("kms:EncryptionContextKeys", "by hand");
+        assert_eq!(context.get("kms:encryptioncontext:TENANT").unwrap(), ["one"]);
+        assert_eq!(context.get("kms:EncryptionContextKeys").unwrap(), ["by hand"]);
+        assert!(context.encryption_context().is_some());
+        context.set("kms:EncryptionContext:other", vec!["two".to_owned()]);
+        assert_eq!(context.encryption_context(), None);
+        let told: Vec<_> = context
+            .beginning_with("kms:")
+            .map(|(key, values)| (key, values.to_vec()))
+            .collect();
+        assert_eq!(told.len(), 3);
+        for (key, value) in [
+            ("kms:EncryptionContext:Tenant", "one"),
+            ("kms:EncryptionContext:other", "two"),
+            ("kms:EncryptionContextKeys", "by hand"),
+        ] {
+            assert_eq!(context.get(key).unwrap(), [value], "{key}");
+        }
+    }
 
     #[test]
     fn keys_are_found_whatever_their_case() {

@@ -197,8 +197,10 @@ impl Prepared {
             closing: opened.closing.clone(),
         };
         let server = Server::new(Arc::clone(&opened.road), settings);
-        let listening = listeners.serve(&server, &certificates)?;
+        // Who finds moho answering, or told of in `endpoint.json`, finds the door, too.
+        Published::remove_stale(&config.data)?;
         open_door(&server, config, &opened.door)?;
+        let listening = listeners.serve(&server, &certificates)?;
         let measured = opened.observed.telemetry();
         let metrics = metrics.map(|listener| MetricsListener::open(listener, Arc::clone(&opened.observed)));
         let seen_on = metrics.as_ref().map(MetricsListener::address);
@@ -342,6 +344,17 @@ impl Published {
         std::fs::write(&path, serde_json::to_vec_pretty(&endpoint)?)
             .with_context(|| format!("{} cannot be written", path.display()))?;
         Ok(Self(path))
+    }
+
+    /// Removes what a moho that was killed has left behind.
+    fn remove_stale(data: &Path) -> anyhow::Result<()> {
+        let path = endpoint_path(data);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("{} cannot be removed", path.display()))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 }
 

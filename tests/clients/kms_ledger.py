@@ -65,6 +65,8 @@ class Key:
     kept: list[Kept] = field(default_factory=list)
     # What deletion would have to undo.
     before_deletion: str = "Enabled"
+    # Whether it is disabled once it has all of its material again: a deletion that was called off enables nothing.
+    is_held_back: bool = False
     # What was brought, or is yet to be: as many as the key has materials, and one more while its import is in doubt.
     brought: list[bytes] = field(default_factory=list)
     parameters: dict | None = None
@@ -315,7 +317,11 @@ class Owner:
     def enable(self, key: Key) -> Change | None:
         if key.shape.state != "Disabled":
             return None
-        return self._of(key, self.kms.enable_key, replace(key.shape, state="Enabled"))
+
+        def then() -> None:
+            key.is_held_back = False
+
+        return self._of(key, self.kms.enable_key, replace(key.shape, state="Enabled"), then)
 
     def schedule(self, key: Key) -> Change | None:
         if key.shape.state == "PendingDeletion":
@@ -331,7 +337,11 @@ class Owner:
         if key.shape.state != "PendingDeletion":
             return None
         state = "PendingImport" if key.before_deletion == "PendingImport" else "Disabled"
-        return self._of(key, self.kms.cancel_key_deletion, replace(key.shape, state=state))
+
+        def then() -> None:
+            key.is_held_back = bool(key.shape.materials)
+
+        return self._of(key, self.kms.cancel_key_deletion, replace(key.shape, state=state), then)
 
     def _wrapped(self, key: Key, material: bytes) -> dict:
         if key.parameters is None:
@@ -352,7 +362,7 @@ class Owner:
             return self._of(key, self.kms.import_key_material, after, lambda: key.brought.append(material), **self._wrapped(key, material))
         [at] = [number for number, (_, place) in enumerate(key.shape.materials) if place == GONE]
         materials = tuple((state, HERE) for state, _ in key.shape.materials)
-        after = replace(key.shape, state="Enabled", materials=materials)
+        after = replace(key.shape, state="Disabled" if key.is_held_back else "Enabled", materials=materials)
         return self._of(key, self.kms.import_key_material, after, **self._wrapped(key, key.brought[at]))
 
     def bring_new(self, key: Key) -> Change | None:

@@ -266,10 +266,17 @@ def test_a_key_that_had_material_takes_no_other(importer, kms):
     kms.schedule_key_deletion(KeyId=twin, PendingWindowInDays=7)
     kms.delete_imported_key_material(KeyId=twin)
     assert importer.described(twin)["KeyState"] == "PendingDeletion"
-    # And a disabled key stays disabled, whatever comes and goes.
+    # And a disabled key stays disabled, whatever comes and goes; so does one whose deletion was called off.
     kms.disable_key(KeyId=key)
+    kms.cancel_key_deletion(KeyId=twin)
+    for held in (key, twin):
+        kms.delete_imported_key_material(KeyId=held)
+        assert importer.described(held)["KeyState"] == "PendingImport"
+        importer.imports(held, material)
+        assert importer.described(held)["KeyState"] == "Disabled"
     refused("DisabledException", kms.decrypt, CiphertextBlob=blob)
     kms.enable_key(KeyId=key)
+    assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
 
     mac = importer.key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
     importer.imports(mac, material)

@@ -101,7 +101,7 @@ def test_no_acknowledged_change_of_a_key_is_lost(tmp_path):
             if number % AUDITED == 0:
                 # Sessions end; whoever has keys for longer gets new ones.
                 server = Moho(server.data, models={})
-            account = restarted(server)
+            account = Keeper(server.start())
             for owner in owners:
                 owner.meet(account)
             settled(account, owners, own)
@@ -202,18 +202,12 @@ def test_a_disk_that_is_full_in_each_change(tmp_path, what_is_full):
             server.end()
 
 
-def restarted(server: Moho) -> Keeper:
-    # Written last by a server that starts: what is left of an earlier one says nothing.
-    (server.data / "endpoint.json").unlink(missing_ok=True)
-    return Keeper(server.start())
-
-
 def one_full_disk(server: Moho, where: tuple, is_killed: bool) -> None:
     """Tries one change on a full disk, then makes room and looks at what there is."""
     disk, name, own = where
     # It ends with its write-ahead log empty: what that has room for needs none on the disk.
     assert server.stop() == 0
-    account = restarted(server)
+    account = Keeper(server.start())
     owner, burner = Owner(account, named(name.replace(" ", "")), 1), Owner(account, named("burner"), 2)
     prepare(owner, name)
     burner.make(SYMMETRIC)
@@ -228,7 +222,7 @@ def one_full_disk(server: Moho, where: tuple, is_killed: bool) -> None:
         server.kill()
     os.remove(filler)
     if is_killed:
-        account = restarted(server)
+        account = Keeper(server.start())
         for one in (owner, burner):
             one.meet(account)
     settled(account, [owner, burner], own)

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod closing;
 pub mod config;
 pub mod door;
+mod endpoint_file;
 mod endpoints;
 pub mod engine_link;
 mod federation;

@@ -13,11 +13,11 @@ use moho_terms::{Clock, EndpointId, Region, RoleName, Secret, SessionName, Times
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use super::serve::{Endpoint, endpoint_path};
 use super::sts::Sts;
 use super::{Exit, Failure, say, surroundings, typed};
 use crate::config;
 use crate::door;
+use crate::endpoint_file::{Endpoint, endpoint_path};
 use crate::system::SystemClock;
 
 /// Bearer keys end after twelve hours, if their session does not end before.

@@ -33,7 +33,7 @@ enum Socket {
     Socket(SocketListener),
 }
 
-/// Where everything listens, once it does.
+/// Where everything listens.
 pub(super) struct Listening {
     /// Public addresses.
     pub(super) public: Vec<SocketAddr>,
@@ -76,46 +76,67 @@ impl Listeners {
         }
     }
 
-    /// Serves them all from now on.
-    pub(super) fn serve<R: Road>(
-        self,
-        server: &Server<R>,
-        certificates: &Arc<Certificates>,
-    ) -> anyhow::Result<Listening> {
-        let mut listening = Listening {
-            public: self.public.iter().map(Listener::address).collect(),
-            private: Vec::new(),
-            plain: self.plain.as_ref().map(Listener::address),
-        };
-        // Whatever can fail comes before anybody is served.
+    /// Makes ready whatever can fail before anybody is served.
+    pub(super) fn ready(self, certificates: &Arc<Certificates>) -> anyhow::Result<Entrances> {
         let tls = Arc::clone(certificates).acceptor()?;
+        let public = self.public.into_iter();
         let mut private = Vec::with_capacity(self.private.len());
         for Private { id, clients, socket } in self.private {
             let tls = Arc::clone(certificates).private_acceptor(&clients)?;
             private.push((id.clone(), Entrance::private(id, tls), socket));
         }
-        for listener in self.public {
-            server.listen(listener, Entrance::public(tls.clone()));
+        Ok(Entrances {
+            public: public
+                .map(|listener| (listener, Entrance::public(tls.clone())))
+                .collect(),
+            private,
+            plain: self.plain,
+        })
+    }
+}
+
+/// Sockets that listen, and what is behind each.
+pub(super) struct Entrances {
+    public: Vec<(Listener, Entrance)>,
+    private: Vec<(EndpointId, Entrance, Socket)>,
+    plain: Option<Listener>,
+}
+
+impl Entrances {
+    /// Where they are.
+    pub(super) fn listening(&self) -> Listening {
+        let place = |socket: &Socket| match socket {
+            Socket::Address(listener) => Place::Address(listener.address()),
+            Socket::Socket(listener) => Place::Socket(listener.path().to_owned()),
+        };
+        let private = self.private.iter();
+        Listening {
+            public: self
+                .public
+                .iter()
+                .map(|(listener, _)| listener.address())
+                .collect(),
+            private: private
+                .map(|(id, _, socket)| (id.clone(), place(socket)))
+                .collect(),
+            plain: self.plain.as_ref().map(Listener::address),
         }
-        for (id, entrance, socket) in private {
-            let place = match socket {
-                Socket::Address(listener) => {
-                    let place = Place::Address(listener.address());
-                    server.listen(listener, entrance);
-                    place
-                }
-                Socket::Socket(listener) => {
-                    let place = Place::Socket(listener.path().to_owned());
-                    server.listen_on_socket(listener, entrance);
-                    place
-                }
-            };
-            listening.private.push((id, place));
+    }
+
+    /// Serves them all from now on.
+    pub(super) fn serve<R: Road>(self, server: &Server<R>) {
+        for (listener, entrance) in self.public {
+            server.listen(listener, entrance);
+        }
+        for (_id, entrance, socket) in self.private {
+            match socket {
+                Socket::Address(listener) => server.listen(listener, entrance),
+                Socket::Socket(listener) => server.listen_on_socket(listener, entrance),
+            }
         }
         if let Some(listener) = self.plain {
             server.listen(listener, Entrance::plain());
         }
-        Ok(listening)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -12,8 +11,7 @@ use moho_audit::AuditError;
 use moho_engine::ModelCard;
 use moho_iam::bootstrap::Attestation;
 use moho_os::FileLock;
-use moho_terms::{Clock, EndpointId, Entropy};
-use serde::{Deserialize, Serialize};
+use moho_terms::{Clock, Entropy};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -24,6 +22,7 @@ use super::{Exit, Failure, Progress, supervisor, surroundings, typed};
 use crate::closing::Closing;
 use crate::config::{Config, TlsConfig};
 use crate::door::{self, DoorSocket, DoorState};
+use crate::endpoint_file::{Endpoint, Published};
 use crate::net::tls::{Certificates, Identity};
 use crate::net::{Limits, Listener, RimSettings, Road, Server};
 use crate::system::{Supervisor, SystemClock, SystemEntropy, start_log};
@@ -59,35 +58,11 @@ pub struct Opened<R> {
     pub posture: Vec<String>,
 }
 
-/// What `endpoint.json` in the data directory says about a running moho.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Endpoint {
-    /// The base URL.
-    pub(super) url: String,
-    /// The region.
-    pub(super) region: String,
-    /// The file that clients have to trust, if the certificate is a generated one.
-    pub(super) ca: Option<String>,
-    /// The private endpoint that the URL is of: clients need a certificate.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) private: Option<EndpointId>,
-    /// The socket to connect to, if there is no address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) socket: Option<PathBuf>,
-    /// The base URL of metrics and probes, if they are served apart.
-    #[serde(default)]
-    pub(super) metrics: Option<String>,
-}
-
 /// How often the certificate is looked at: daily.
 const CERTIFICATE_CHECK: std::time::Duration = std::time::Duration::from_secs(86_400);
 
 /// How long the process waits at its very end for what the system does not give back.
 const LAST_WAIT: std::time::Duration = std::time::Duration::from_secs(2);
-
-pub(super) fn endpoint_path(data: &Path) -> PathBuf {
-    data.join("endpoint.json")
-}
 
 pub(super) fn run<R: Road>(
     matches: &ArgMatches,
@@ -197,14 +172,16 @@ impl Prepared {
             closing: opened.closing.clone(),
         };
         let server = Server::new(Arc::clone(&opened.road), settings);
-        // Who finds moho answering, or told of in `endpoint.json`, finds the door, too.
-        Published::remove_stale(&config.data)?;
+        let entrances = listeners.ready(&certificates)?;
+        let seen_on = metrics.as_ref().map(Listener::address);
+        let listening = entrances.listening();
+        let endpoint = endpoint(config, (&listening, seen_on), &certificates)?;
+        // Who finds moho answering finds the door and where it is, too; what listens already is only served after that.
         open_door(&server, config, &opened.door)?;
-        let listening = listeners.serve(&server, &certificates)?;
+        let endpoint = Published::write(&config.data, &endpoint)?;
         let measured = opened.observed.telemetry();
         let metrics = metrics.map(|listener| MetricsListener::open(listener, Arc::clone(&opened.observed)));
-        let seen_on = metrics.as_ref().map(MetricsListener::address);
-        let endpoint = Published::write(config, (&listening, seen_on), &certificates)?;
+        entrances.serve(&server);
         say_posture(config, &listening, &opened);
         telemetry::say_posture(seen_on, config.otlp.as_ref());
         say_limits(config, &limits);
@@ -319,51 +296,24 @@ async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
     .await;
 }
 
-/// `endpoint.json`, which goes when moho stops.
-struct Published(PathBuf);
-
-impl Published {
-    fn write(
-        config: &Config,
-        (listening, metrics): (&Listening, Option<SocketAddr>),
-        certificates: &Certificates,
-    ) -> anyhow::Result<Self> {
-        let (url, private, socket) = listening.first().context("there is nothing to listen on")?;
-        let ca = certificates
-            .authority()
-            .map(|path| path.canonicalize().unwrap_or(path).to_string_lossy().into_owned());
-        let endpoint = Endpoint {
-            url,
-            private,
-            socket,
-            region: config.region.to_string(),
-            ca,
-            metrics: metrics.map(|address| format!("http://{}", reachable(address))),
-        };
-        let path = endpoint_path(&config.data);
-        std::fs::write(&path, serde_json::to_vec_pretty(&endpoint)?)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
-        Ok(Self(path))
-    }
-
-    /// Removes what a moho that was killed has left behind.
-    fn remove_stale(data: &Path) -> anyhow::Result<()> {
-        let path = endpoint_path(data);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("{} cannot be removed", path.display()))
-            }
-            Ok(()) | Err(_) => Ok(()),
-        }
-    }
-}
-
-impl Drop for Published {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_file(&self.0) {
-            tracing::warn!(%error, "endpoint.json could not be removed");
-        }
-    }
+/// Where moho is, for the commands beside it.
+fn endpoint(
+    config: &Config,
+    (listening, metrics): (&Listening, Option<SocketAddr>),
+    certificates: &Certificates,
+) -> anyhow::Result<Endpoint> {
+    let (url, private, socket) = listening.first().context("there is nothing to listen on")?;
+    let ca = certificates
+        .authority()
+        .map(|path| path.canonicalize().unwrap_or(path).to_string_lossy().into_owned());
+    Ok(Endpoint {
+        url,
+        private,
+        socket,
+        region: config.region.to_string(),
+        ca,
+        metrics: metrics.map(|address| format!("http://{}", reachable(address))),
+    })
 }
 
 /// The address as a client on this machine reaches it.

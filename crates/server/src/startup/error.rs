@@ -24,6 +24,8 @@ pub(crate) enum StartupError {
     Directory { path: PathBuf, source: io::Error },
     #[error("the data directory {} cannot be locked: another moho uses it; stop that one, or choose another with --data", path.display())]
     Lock { path: PathBuf, source: LockError },
+    #[error("{} of an earlier moho cannot be removed: move it away", path.display())]
+    Endpoint { path: PathBuf, source: io::Error },
     #[error("the root key cannot be used")]
     RootKey(#[from] NoRootKey),
     #[error("the keys cannot be used")]

@@ -42,6 +42,7 @@ use self::watched::WatchedJournal;
 use crate::closing::Closing;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
+use crate::endpoint_file;
 use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
 use crate::federation::Federation;
@@ -84,6 +85,10 @@ impl Ground {
         let lock = moho_os::lock_file_exclusive(&config.data.join("lock"));
         let lock = lock.map_err(|source| StartupError::Lock {
             path: config.data.clone(),
+            source,
+        })?;
+        endpoint_file::remove_stale(&config.data).map_err(|source| StartupError::Endpoint {
+            path: endpoint_file::endpoint_path(&config.data),
             source,
         })?;
         make_private(&config.store)?;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use super::authorities;
-use crate::cli::serve::Endpoint;
+use crate::endpoint_file::Endpoint;
 use crate::outbound::SYSTEM_AUTHORITIES;
 
 /// Bytes of a login's file: tokens of providers have some kilobytes.

@@ -44,7 +44,7 @@ const SMALLEST_BUFFER: usize = 8 << 10;
 const SEND_BUFFER: usize = 16 << 10;
 /// How long a connection that has to go may be without a request; one whose seat somebody else has got may stay no
 /// longer, whatever is on it.
-const GOODBYE: Duration = Duration::from_secs(1);
+pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Serves HTTP/1.1 on `io` until its end.
 pub(crate) async fn http1<R: Road>(

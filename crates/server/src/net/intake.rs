@@ -10,9 +10,10 @@ use hyper::body::{Body, Bytes, Frame, Incoming};
 use moho_terms::{ContentBytes, RequestId, Timestamp};
 use zeroize::Zeroizing;
 
-use super::connection::Client;
+use super::connection::{Client, GOODBYE};
 use super::memory::Share;
 use super::{Head, Limits, RimError};
+use crate::closing::Closing;
 
 /// The first piece of memory for a body of which nothing is known.
 const FIRST_PIECE: usize = 16 << 10;
@@ -178,10 +179,20 @@ fn wipe(bytes: Vec<u8>) {
     drop(Zeroizing::new(bytes));
 }
 
-/// Reads and forgets what a client still sends after its reply, so that it is not reset before it reads that reply.
-pub(crate) async fn discard(mut incoming: Coming, limit: Duration) {
+/// Reads and forgets what a client still sends after its reply, so that it is not reset before it reads that reply: for as
+/// long as `limit`, and until shortly after the server has told everybody to end.
+pub(crate) async fn discard(mut incoming: Coming, limit: Duration, closing: Closing) {
     let reading = async { while let Some(Ok(_piece)) = incoming.frame().await {} };
-    drop(tokio::time::timeout(limit, reading).await);
+    let over = async {
+        closing.ending().await;
+        // Shorter than its connection, which ends in order after this.
+        tokio::time::sleep(GOODBYE / 2).await;
+    };
+    tokio::select! {
+        () = reading => {}
+        () = tokio::time::sleep(limit) => {}
+        () = over => {}
+    }
 }
 
 #[cfg(test)]

@@ -84,8 +84,9 @@ impl<R: Road> Rim<R> {
         }
         // On HTTP/2 as well: curl drops a reply that comes with a reset.
         if incoming.is_sent_on() {
-            self.tasks
-                .spawn(intake::discard(incoming, self.settings.limits.linger));
+            let closing = self.settings.closing.clone();
+            let reading = intake::discard(incoming, self.settings.limits.linger, closing);
+            self.tasks.spawn(reading);
         }
         Ok(response)
     }

@@ -58,6 +58,7 @@ async fn a_client_that_was_told_to_go_on_and_sends_too_much_reads_why() {
         .unwrap();
     stream.write_all(&vec![b'x'; size]).await.unwrap();
     stream.write_all(b"\r\n0\r\n\r\n").await.unwrap();
+    stream.flush().await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");

@@ -141,7 +141,7 @@ def test_tags_and_policies_are_listed_in_pages(kms, key):
     assert [tag["TagKey"] for page in pages for tag in page["Tags"]] == ["k00", "k01", "k02", "k04", "k05", "k06"]
     assert kms.list_key_policies(KeyId=name)["PolicyNames"] == ["default"]
     assert refused(kms.get_key_policy, KeyId=name, PolicyName="other").code == "NotFoundException"
-    for marker in ("none", pages[0]["NextMarker"][:-1] + "A"):
+    for marker in ("none", pages[0]["NextMarker"].swapcase()):
         assert refused(kms.list_resource_tags, KeyId=name, Marker=marker).code == "InvalidMarkerException"
     assert refused(kms.list_keys, Marker=pages[0]["NextMarker"]).code == "InvalidMarkerException"
     assert refused(kms.list_resource_tags, KeyId=name, Limit=51).code == "ValidationException"

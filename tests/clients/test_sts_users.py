@@ -77,7 +77,7 @@ def test_a_key_comes_without_a_token_and_ends_when_it_is_told_to(office, bob):
         return refused(client(moho, "sts", bob | more).get_caller_identity).code
 
     assert code(SessionToken=session["SessionToken"]) == "InvalidClientTokenId"
-    assert code(SecretAccessKey=bob["SecretAccessKey"][:-1] + "x") == "SignatureDoesNotMatch"
+    assert code(SecretAccessKey=bob["SecretAccessKey"].swapcase()) == "SignatureDoesNotMatch"
     unknown = refused(client(moho, "sts", bob | {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE"}).get_caller_identity)
     office.iam.update_access_key(UserName="bob", AccessKeyId=bob["AccessKeyId"], Status="Inactive")
     inactive = refused(client(moho, "sts", bob).get_caller_identity)

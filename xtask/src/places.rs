@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::cargo::cargo;
+use crate::process;
+
 /// The folders that everything happens in.
 pub(crate) struct Places {
     checkout: PathBuf,
@@ -31,17 +34,38 @@ impl Places {
         );
         let cache = user_folder("XDG_CACHE_HOME", ".cache")?;
         let data = user_folder("XDG_DATA_HOME", ".local/share")?;
-        let target = match absolute("CARGO_TARGET_DIR") {
-            Some(target) => target,
-            None if in_ci() => cache.join("target"),
-            None => checkout.join("target"),
+        let (target, is_shared) = match absolute("CARGO_TARGET_DIR") {
+            Some(target) => (target, false),
+            None if in_ci() => (cache.join("target"), true),
+            None => (checkout.join("target"), false),
         };
-        Ok(Self {
+        let places = Self {
             checkout,
             cache,
             target,
             data,
-        })
+        };
+        if is_shared {
+            places.claim_target()?;
+        }
+        Ok(places)
+    }
+
+    /// Takes the shared target folder over from another checkout: cargo knows the workspace's own crates by their places
+    /// within a checkout and the age of their files, so that what another one built would count as this one's.
+    fn claim_target(&self) -> Result<()> {
+        let stamp = self.target.join("checkout");
+        let own = self.checkout.as_os_str().as_encoded_bytes();
+        if std::fs::read(&stamp).is_ok_and(|last| last == own) {
+            return Ok(());
+        }
+        if self.target.is_dir() {
+            let mut clean = cargo(self, &["clean", "--release", "--workspace", "--quiet"]);
+            process::run(&mut clean).context("what another checkout built cannot be removed")?;
+        }
+        std::fs::create_dir_all(&self.target)
+            .and_then(|()| std::fs::write(&stamp, own))
+            .with_context(|| format!("cannot write {}", stamp.display()))
     }
 
     /// The checkout's root.

@@ -32,6 +32,9 @@ pub(crate) const LOAD: Binary = Binary {
     name: "soak-load",
 };
 
+/// What everything is built for, as `.cargo/config.toml` says.
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
+
 /// A line of cargo's JSON messages, as far as it is of use here.
 #[derive(Deserialize)]
 struct Message {

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::cargo::{self, cargo};
+use crate::cargo::{self, TARGET, cargo};
 use crate::places::Places;
 use crate::process;
 use crate::terminal;
@@ -53,7 +53,7 @@ fn with_coverage(places: &Places, options: &Options) -> Result<()> {
     std::fs::create_dir_all(&found).with_context(|| format!("cannot make {}", found.display()))?;
     let mut command = Command::new(program);
     command
-        .args(["run", "--target", "x86_64-unknown-linux-gnu"])
+        .args(["run", "--target", TARGET])
         .arg(&options.name)
         .arg(&found)
         .arg(places.checkout().join("fuzz/corpus").join(&options.name))

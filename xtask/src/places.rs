@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::cargo::cargo;
+use crate::cargo::{TARGET, cargo};
 use crate::process;
 
 /// The folders that everything happens in.
@@ -60,7 +60,12 @@ impl Places {
             return Ok(());
         }
         if self.target.is_dir() {
-            let mut clean = cargo(self, &["clean", "--release", "--workspace", "--quiet"]);
+            // Told by the configuration alone, it cleans nothing of this target.
+            let mut clean = cargo(
+                self,
+                &["clean", "--release", "--workspace", "--quiet", "--target"],
+            );
+            clean.arg(TARGET);
             process::run(&mut clean).context("what another checkout built cannot be removed")?;
         }
         std::fs::create_dir_all(&self.target)

@@ -19,9 +19,9 @@ use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncr
 use house::{House, context};
 use moho_iam::action::kms;
 use moho_kms::spec::{
-    EncryptionAlgorithm, KeySpec, KeyUsage, MacAlgorithm, Origin, WrappingAlgorithm, WrappingKeySpec,
+    EncryptionAlgorithm, KeySpec, KeyUsage, MacAlgorithm, WrappingAlgorithm, WrappingKeySpec,
 };
-use moho_kms::{DataKeyLength, Import, Kms, NewKey, RootKey, Under};
+use moho_kms::{DataKeyLength, Import, Kms, RootKey, Under};
 use moho_terms::{Arn, ContentBytes, Entropy, EntropyUnavailable};
 
 const KEY: usize = 32;
@@ -149,14 +149,7 @@ fn mac(house: &House, key: &Arn) {
 
 /// Imports an HMAC key and uses it.
 fn import(house: &House, recorder: &Recorder) {
-    let key = house
-        .make(NewKey {
-            spec: KeySpec::Hmac256,
-            usage: KeyUsage::GenerateVerifyMac,
-            origin: Origin::External,
-            ..NewKey::default()
-        })
-        .unwrap();
+    let key = house.empty_key_of(KeySpec::Hmac256, KeyUsage::GenerateVerifyMac);
     let by = (WrappingAlgorithm::RsaesOaepSha256, WrappingKeySpec::Rsa2048);
     let parameters = house
         .kms

@@ -3,8 +3,8 @@
 
 use crate::house::{DAY, House};
 use crate::importing::{ONE, TWO, import, state};
-use moho_kms::spec::{KeySpec, KeyUsage, MacAlgorithm, Origin};
-use moho_kms::{DueKind, EncryptionContext, Import, ImportType, KeyState, KmsError, NewKey};
+use moho_kms::spec::{KeySpec, KeyUsage, MacAlgorithm};
+use moho_kms::{DueKind, EncryptionContext, Import, ImportType, KeyState, KmsError};
 use moho_terms::{Arn, Clock, ContentBytes};
 
 fn nothing() -> EncryptionContext {
@@ -95,14 +95,7 @@ fn a_key_of_two_materials_waits_for_whichever_ended() {
 #[test]
 fn an_hmac_key_whose_material_ended_waits_for_it() {
     let house = House::new();
-    let key = house
-        .make(NewKey {
-            spec: KeySpec::Hmac256,
-            usage: KeyUsage::GenerateVerifyMac,
-            origin: Origin::External,
-            ..NewKey::default()
-        })
-        .unwrap();
+    let key = house.empty_key_of(KeySpec::Hmac256, KeyUsage::GenerateVerifyMac);
     let end = house.world.now().plus_seconds(DAY);
     import(&house, (&key, &ONE), |import| import.valid_to = Some(end)).unwrap();
     let mac = || {

@@ -249,7 +249,14 @@ impl House {
 
     /// A new symmetric key without material.
     pub(crate) fn empty_key(&self) -> Arn {
+        self.empty_key_of(KeySpec::SymmetricDefault, KeyUsage::EncryptDecrypt)
+    }
+
+    /// A new key of another kind without material.
+    pub(crate) fn empty_key_of(&self, spec: KeySpec, usage: KeyUsage) -> Arn {
         let new = NewKey {
+            spec,
+            usage,
             origin: Origin::External,
             ..NewKey::default()
         };

@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 
 use crate::house::{DAY, House};
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
-use moho_kms::spec::{KeySpec, KeyUsage, MacAlgorithm, Origin, WrappingAlgorithm, WrappingKeySpec};
+use moho_kms::spec::{KeySpec, KeyUsage, MacAlgorithm, WrappingAlgorithm, WrappingKeySpec};
 use moho_kms::{
-    DueKind, EncryptionContext, Import, ImportType, KeyState, KmsError, MaterialId, MaterialState, NewKey,
+    DueKind, EncryptionContext, Import, ImportType, KeyState, KmsError, MaterialId, MaterialState,
     ParametersForImport,
 };
 use moho_terms::{Arn, Clock};
@@ -341,14 +341,7 @@ fn what_was_made_here_is_neither_replaced_nor_taken_away() {
 #[test]
 fn an_imported_hmac_key_has_one_material_for_ever() {
     let house = House::new();
-    let key = house
-        .make(NewKey {
-            spec: KeySpec::Hmac256,
-            usage: KeyUsage::GenerateVerifyMac,
-            origin: Origin::External,
-            ..NewKey::default()
-        })
-        .unwrap();
+    let key = house.empty_key_of(KeySpec::Hmac256, KeyUsage::GenerateVerifyMac);
     import(&house, (&key, &ONE), |_| {}).unwrap();
     let second = import(&house, (&key, &TWO), |import| import.kind = Some(ImportType::New));
     assert!(matches!(second, Err(KmsError::UnsupportedOperation(..))));

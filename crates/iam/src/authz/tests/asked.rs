@@ -103,13 +103,7 @@ fn decrypting(at: At, policy: Arc<PolicyDocument>) -> Option<Context> {
 }
 
 fn permitted(caller: Session, given: &Given) -> Option<Context> {
-    let mut policies = given.policies();
-    let mut principal = PrincipalPolicies::clone(&policies.principal);
-    principal.facts.tags = [("Team".to_owned(), "rocks".to_owned())].into();
-    policies.principal = Arc::new(principal);
-    let mut facts = ResourceFacts::clone(&policies.resource_facts);
-    facts.tags = [("Level".to_owned(), "deep".to_owned())].into();
-    policies.resource_facts = Arc::new(facts);
+    let mut policies = given.policies_of_tagged();
     let of_key = Context::new().with("kms:KeySpec", "SYMMETRIC_DEFAULT");
     policies.resource_conditions = Some(Arc::new(of_key));
     let request = RequestFacts {

@@ -229,6 +229,18 @@ impl Given {
         }
     }
 
+    /// The same, of a principal of the team `rocks` and a resource of the level `deep`.
+    pub(super) fn policies_of_tagged(&self) -> Policies {
+        let mut policies = self.policies();
+        let mut principal = PrincipalPolicies::clone(&policies.principal);
+        principal.facts.tags = [("Team".to_owned(), "rocks".to_owned())].into();
+        policies.principal = Arc::new(principal);
+        let mut facts = ResourceFacts::clone(&policies.resource_facts);
+        facts.tags = [("Level".to_owned(), "deep".to_owned())].into();
+        policies.resource_facts = Arc::new(facts);
+        policies
+    }
+
     pub(super) fn endpoint(&self) -> Option<EndpointFacts> {
         Some(EndpointFacts {
             id: "vpce-1".to_owned(),

@@ -126,17 +126,10 @@ fn has(context: &Context, expected: &[(&str, &str)]) {
 
 #[test]
 fn a_session_of_a_role_is_described() {
-    let mut policies = everything().policies();
-    let mut principal = PrincipalPolicies::clone(&policies.principal);
-    principal.facts.tags = [("Team".to_owned(), "rocks".to_owned())].into();
-    policies.principal = Arc::new(principal);
-    let mut facts = ResourceFacts::clone(&policies.resource_facts);
-    facts.tags = [("Level".to_owned(), "deep".to_owned())].into();
-    policies.resource_facts = Arc::new(facts);
     describes(
         federated_session("R"),
         &request(),
-        policies,
+        everything().policies_of_tagged(),
         &[
             ("aws:PrincipalAccount", OWN),
             ("aws:PrincipalArn", "arn:aws:iam::123456789012:role/R"),

@@ -19,8 +19,10 @@ mod segment;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod whole;
 
 pub use error::AuditError;
 pub use journal::{FileJournal, Recovery};
 pub use replay::{Past, replay};
 pub use verify::{Verified, verify};
+pub use whole::{WholePart, whole_parts};

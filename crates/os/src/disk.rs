@@ -39,6 +39,17 @@ pub fn try_writing(directory: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Brings everything that was written to the file system of `directory` to the disk.
+///
+/// # Errors
+/// What the kernel says: what was written may be lost.
+pub fn sync_file_system(directory: &Path) -> io::Result<()> {
+    let folder = File::open(directory)?;
+    rustix::fs::syncfs(&folder)?;
+    // The names in it, for file systems that only promise them so.
+    folder.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

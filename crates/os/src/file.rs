@@ -119,7 +119,7 @@ fn read_within(
 /// # Errors
 /// [`PrivateFileError`]; the file is not read unless it passes every check.
 pub fn read_given_within(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
-    let (file, status) = open_regular(path)?;
+    let (file, status) = open_with_status(path)?;
     if status.st_uid != rustix::process::geteuid().as_raw() && status.st_uid != 0 {
         return Err(PrivateFileError::ForeignOwner(path.to_owned()));
     }
@@ -151,7 +151,7 @@ fn open_private(path: &Path, size: usize) -> Result<File, PrivateFileError> {
 
 /// Opens a regular file of this user's that is closed to all others; with its size.
 fn open_closed(path: &Path) -> Result<(File, u64), PrivateFileError> {
-    let (file, status) = open_regular(path)?;
+    let (file, status) = open_with_status(path)?;
     if status.st_uid != rustix::process::geteuid().as_raw() {
         return Err(PrivateFileError::ForeignOwner(path.to_owned()));
     }
@@ -159,7 +159,16 @@ fn open_closed(path: &Path) -> Result<(File, u64), PrivateFileError> {
     Ok((file, size(&status)))
 }
 
-fn open_regular(path: &Path) -> Result<(File, Stat), PrivateFileError> {
+/// Opens a regular file for reading; with its size. Links are not followed, and nothing else is waited for.
+///
+/// # Errors
+/// [`PrivateFileError`] if it is absent, something else, or the kernel refuses.
+pub fn open_regular(path: &Path) -> Result<(File, u64), PrivateFileError> {
+    let (file, status) = open_with_status(path)?;
+    Ok((file, size(&status)))
+}
+
+fn open_with_status(path: &Path) -> Result<(File, Stat), PrivateFileError> {
     // NONBLOCK: a pipe in the file's place must not make the process wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {

@@ -19,10 +19,10 @@ mod terminal;
 
 pub use allowance::{Allowance, Bounded};
 pub use arguments::{BlotError, blot_out_argument};
-pub use disk::{Room, room, try_writing};
+pub use disk::{Room, room, sync_file_system, try_writing};
 pub use file::{
-    PrivateFileError, check_private, create_private, read_given_within, read_private, read_private_within,
-    replace_private,
+    PrivateFileError, check_private, create_private, open_regular, read_given_within, read_private,
+    read_private_within, replace_private,
 };
 pub use lock::{
     FileLock, LockError, lock_file_exclusive, lock_file_in_turn, lock_file_shared, try_lock_file_shared,

@@ -79,7 +79,8 @@ impl FromStr for Region {
     }
 }
 
-/// `arn:partition:service:region:account:resource`, at most 2048 bytes of visible ASCII.
+/// `arn:partition:service:region:account:resource`, at most 2048 bytes of visible ASCII; of an object in a bucket the key
+/// is whatever text it is, in full, as policies name it so.
 ///
 /// Copies share the text: a request has its resource in its decision, its permit and its journal entry.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -150,11 +151,22 @@ impl Arn {
     }
 }
 
+/// `arn:aws:s3:::BUCKET/KEY`, where a key is any text.
+fn is_object(text: &str) -> bool {
+    let object = text
+        .strip_prefix("arn:aws:s3:::")
+        .and_then(|object| object.split_once('/'));
+    object.is_some_and(|(bucket, key)| {
+        bucket.bytes().all(|b| b.is_ascii_graphic()) && key.len() <= crate::ObjectKey::MAX
+    })
+}
+
 impl FromStr for Arn {
     type Err = ArnError;
 
     fn from_str(text: &str) -> Result<Self, ArnError> {
-        if text.len() > 2048 || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        let visible = text.bytes().all(|b| b.is_ascii_graphic());
+        if text.len() > 2048 || !(visible || is_object(text)) {
             return Err(ArnError("an ARN has at most 2048 visible ASCII characters"));
         }
         let mut parts = text.splitn(6, ':');

@@ -105,13 +105,30 @@ fn is_numbered(text: &str, prefix: &str) -> bool {
     })
 }
 
+/// A prefix and 192 random bits, as lower-case hexadecimal digits.
+fn is_drawn(text: &str, prefix: &str) -> bool {
+    let digits = text.strip_prefix(prefix).map(str::as_bytes);
+    digits.is_some_and(|digits| {
+        digits.len() == 48 && digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
 id!(/// One request, from socket to receipt: a version 4 UUID.
     RequestId, "a request id is a lower-case UUID", is_uuid);
 id!(/// A KmsKey: a version 4 UUID, as AWS writes single-region keys.
     KeyId, "a key id is a lower-case UUID", is_uuid);
 id!(/// A stored response: `resp_` and 48 hexadecimal digits.
     ResponseId, "a response id is resp_ and 48 hexadecimal digits",
-    |t| t.strip_prefix("resp_").is_some_and(|h| h.len() == 48 && h.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))));
+    |t| is_drawn(t, "resp_"));
+id!(/// A conversation: `conv_` and 48 hexadecimal digits.
+    ConversationId, "a conversation id is conv_ and 48 hexadecimal digits", |t| is_drawn(t, "conv_"));
+id!(/// An item of a conversation: `msg_` and 48 hexadecimal digits, or 56 if it came with a response.
+    ItemId, "an item id is msg_ and 48 or 56 hexadecimal digits",
+    |t| is_drawn(t.get(..52).unwrap_or(t), "msg_") && matches!(t.len(), 52 | 60)
+        && t.bytes().skip(52).all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
+id!(/// A prompt that is kept: 10 letters and digits.
+    PromptId, "a prompt id is 10 letters and digits",
+    |t| t.len() == 10 && t.bytes().all(|b| b.is_ascii_alphanumeric()));
 id!(/// The one name of a model on every API, such as `smollm2-135m-instruct`.
     ModelId, "a model id has 1 to 140 letters, digits and .:_-",
     |t| (1..=140).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_alphanumeric() || b".:_-".contains(&b)));
@@ -132,6 +149,110 @@ id!(/// A private endpoint: `vpce-` and 8 or 17 hexadecimal digits.
     EndpointId, "a private endpoint's id is vpce- and 8 or 17 hexadecimal digits", |t| is_numbered(t, "vpce-"));
 id!(/// The private network that an endpoint belongs to: `vpc-` and 8 or 17 hexadecimal digits.
     VpcId, "a VPC's id is vpc- and 8 or 17 hexadecimal digits", |t| is_numbered(t, "vpc-"));
+
+id!(/// A bucket, by its name, which no other bucket of the installation has.
+    BucketName, "a bucket name has 3 to 63 lower-case letters, digits, dots and hyphens", is_bucket);
+id!(/// A version of an object: 32 letters, digits, `-` and `_`, or `null` for the one that was put without versioning. In the
+    /// order of their bytes, the ids of one object's versions begin with the newest.
+    VersionId, "a version id is null or has 32 letters, digits, - and _", |t| t == "null" || is_ordered(t));
+id!(/// An upload in parts: 32 letters, digits, `-` and `_`. In the order of their bytes, the first begun is the first.
+    UploadId, "an upload id has 32 letters, digits, - and _", is_ordered);
+
+/// S3's rules for the names of general purpose buckets.
+fn is_bucket(text: &str) -> bool {
+    let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let ends = |b: Option<u8>| b.is_some_and(alphanumeric);
+    let mut bytes = text.bytes();
+    let reserved = ["xn--", "sthree-", "amzn-s3-demo-"];
+    let kept = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
+    (3..=63).contains(&text.len())
+        && text.bytes().all(|b| alphanumeric(b) || matches!(b, b'.' | b'-'))
+        && ends(text.bytes().next())
+        && ends(bytes.next_back())
+        && !text.contains("..")
+        && text.parse::<std::net::Ipv4Addr>().is_err()
+        && !reserved.iter().any(|prefix| text.starts_with(prefix))
+        && !kept.iter().any(|suffix| text.ends_with(suffix))
+}
+
+/// Digits of base 64 in the order of their bytes, so that what they stand for and they themselves are ordered alike.
+const ORDERED: &[u8; 64] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+
+fn is_ordered(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| ORDERED.contains(&b))
+}
+
+/// A number and 128 random bits, as 32 digits.
+fn ordered(number: u64, entropy: &dyn Entropy) -> Result<String, EntropyUnavailable> {
+    let mut random = [0; 16];
+    entropy.fill(&mut random)?;
+    let digit = |bits: u32, place: u32| {
+        let value = usize::try_from(bits >> (place * 6) & 63).unwrap_or(0);
+        char::from(ORDERED.get(value).copied().unwrap_or(b'-'))
+    };
+    let bytes: Vec<u8> = number.to_be_bytes().into_iter().chain(random).collect();
+    let triples = bytes.chunks_exact(3);
+    let texts = triples.flat_map(|triple| {
+        let bits = triple
+            .iter()
+            .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+        (0..4).rev().map(move |place| digit(bits, place))
+    });
+    Ok(texts.collect())
+}
+
+/// The number that [`ordered`] digits begin with.
+fn number_of(text: &str) -> Option<u64> {
+    let digits = text.bytes().take(11);
+    let bits = digits.map(|digit| ORDERED.iter().position(|known| *known == digit));
+    let bits = bits.collect::<Option<Vec<_>>>()?;
+    let number = bits
+        .into_iter()
+        .try_fold(0_u128, |sum, value| Some(sum << 6 | u128::try_from(value).ok()?))?;
+    u64::try_from(number >> 2).ok()
+}
+
+impl VersionId {
+    /// The id of the version that was put without versioning.
+    #[must_use]
+    pub fn null() -> Self {
+        Self("null".to_owned())
+    }
+
+    /// Whether it is that one.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.0 == "null"
+    }
+
+    /// The id of a version made at `moment`, which has to be later than that of the object's newest.
+    ///
+    /// # Errors
+    /// [`EntropyUnavailable`]: no random bytes.
+    pub fn made_at(moment: u64, entropy: &dyn Entropy) -> Result<Self, EntropyUnavailable> {
+        ordered(!moment, entropy).map(Self)
+    }
+
+    /// The moment that it was made at; `None` of `null`.
+    #[must_use]
+    pub fn moment(&self) -> Option<u64> {
+        if self.is_null() {
+            None
+        } else {
+            number_of(&self.0).map(|number| !number)
+        }
+    }
+}
+
+impl UploadId {
+    /// The id of an upload that begins at `moment`.
+    ///
+    /// # Errors
+    /// [`EntropyUnavailable`]: no random bytes.
+    pub fn made_at(moment: u64, entropy: &dyn Entropy) -> Result<Self, EntropyUnavailable> {
+        ordered(moment, entropy).map(Self)
+    }
+}
 
 impl EndpointId {
     /// A new endpoint's id.
@@ -176,6 +297,46 @@ impl ResponseId {
         let mut bytes = [0_u8; 24];
         entropy.fill(&mut bytes)?;
         Ok(Self(format!("resp_{}", hex(&bytes))))
+    }
+}
+
+impl ConversationId {
+    /// A new conversation's id, of 192 random bits.
+    ///
+    /// # Errors
+    /// [`EntropyUnavailable`]: no random bytes.
+    pub fn random(entropy: &dyn Entropy) -> Result<Self, EntropyUnavailable> {
+        let mut bytes = [0_u8; 24];
+        entropy.fill(&mut bytes)?;
+        Ok(Self(format!("conv_{}", hex(&bytes))))
+    }
+}
+
+impl ItemId {
+    /// A new message's id, of 192 random bits.
+    ///
+    /// # Errors
+    /// [`EntropyUnavailable`]: no random bytes.
+    pub fn random(entropy: &dyn Entropy) -> Result<Self, EntropyUnavailable> {
+        let mut bytes = [0_u8; 24];
+        entropy.fill(&mut bytes)?;
+        Ok(Self(format!("msg_{}", hex(&bytes))))
+    }
+}
+
+impl PromptId {
+    /// A new prompt's id, of 50 random bits.
+    ///
+    /// # Errors
+    /// [`EntropyUnavailable`]: no random bytes.
+    pub fn random(entropy: &dyn Entropy) -> Result<Self, EntropyUnavailable> {
+        const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        let mut bytes = [0_u8; 10];
+        entropy.fill(&mut bytes)?;
+        let letters = bytes
+            .iter()
+            .filter_map(|byte| LETTERS.get(usize::from(byte & 31)));
+        Ok(Self(letters.map(|letter| char::from(*letter)).collect()))
     }
 }
 
@@ -287,6 +448,18 @@ mod tests {
                 .parse::<ResponseId>()
                 .is_ok()
         );
+        for id in [
+            ConversationId::random(&Counting).unwrap().to_string(),
+            ItemId::random(&Counting).unwrap().to_string(),
+            PromptId::random(&Counting).unwrap().to_string(),
+        ] {
+            let valid = [
+                id.parse::<ConversationId>().is_ok(),
+                id.parse::<ItemId>().is_ok(),
+                id.parse::<PromptId>().is_ok(),
+            ];
+            assert_eq!(valid.iter().filter(|valid| **valid).count(), 1, "{id}");
+        }
         assert!(
             AccessKeyId::temporary("123456789012".parse().unwrap(), &Counting)
                 .unwrap()
@@ -324,7 +497,53 @@ mod tests {
         }
     }
 
+    #[test]
+    fn buckets_are_called_what_s3_lets_them_be() {
+        for name in ["abc", "a-b.c-9", "0-0", "my.bucket", &"a".repeat(63)] {
+            assert_eq!(name.parse::<BucketName>().unwrap().as_str(), name);
+        }
+        let long = "a".repeat(64);
+        for name in [
+            "",
+            "ab",
+            &long,
+            "Abc",
+            "a_b",
+            "-abc",
+            "abc-",
+            ".abc",
+            "abc.",
+            "a..b",
+            "192.168.5.4",
+            "xn--abc",
+            "sthree-abc",
+            "amzn-s3-demo-abc",
+            "abc-s3alias",
+            "abc--ol-s3",
+            "abc.mrap",
+            "abc--x-s3",
+            "a/b",
+            "a b",
+            "a\0bc",
+            "\u{430}bcd",
+            "../..",
+        ] {
+            assert!(name.parse::<BucketName>().is_err(), "{name}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn versions_are_ordered_from_the_newest_and_uploads_from_the_oldest(one: u64, two: u64) {
+            let versions = [one, two].map(|at| VersionId::made_at(at, &Counting).unwrap());
+            prop_assert_eq!(versions[0].moment(), Some(one));
+            prop_assert_eq!(versions[0].as_str().cmp(versions[1].as_str()), two.cmp(&one));
+            let uploads = [one, two].map(|at| UploadId::made_at(at, &Counting).unwrap());
+            prop_assert_eq!(uploads[0].as_str().cmp(uploads[1].as_str()), one.cmp(&two));
+            prop_assert!(versions[0].as_str().parse::<VersionId>().is_ok());
+            prop_assert!(uploads[0].as_str().parse::<UploadId>().is_ok());
+        }
+
         #[test]
         fn an_access_key_id_keeps_its_account(digits in "[0-9]{12}") {
             let account: AccountId = digits.parse().unwrap();

@@ -7,14 +7,16 @@
 
 mod arn;
 mod ids;
+mod object_key;
 mod sealed;
 mod time;
 
 pub use arn::{AccountId, Arn, ArnError, Region};
 pub use ids::{
-    AccessKeyId, EndpointId, IdError, KeyId, ModelId, RequestId, ResponseId, RoleName, SessionName,
-    SourceIdentity, UserName, VpcId,
+    AccessKeyId, BucketName, ConversationId, EndpointId, IdError, ItemId, KeyId, ModelId, PromptId,
+    RequestId, ResponseId, RoleName, SessionName, SourceIdentity, UploadId, UserName, VersionId, VpcId,
 };
+pub use object_key::{ObjectKey, ObjectKeyError};
 pub use sealed::{Content, ContentBytes, Secret};
 pub use time::{Clock, Stopwatch, Timestamp, TimestampError};
 

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::KmsError;
 
@@ -55,20 +55,49 @@ impl Cipher {
         out.extend_from_slice(plain);
         let failed = || KmsError::Cryptography("encrypt");
         let room = out.get_mut(start..).ok_or_else(failed)?;
-        match self
-            .0
-            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), room)
-        {
+        match self.encrypt_in_place(nonce, aad, room) {
             Ok(tag) => {
-                out.extend_from_slice(tag.as_ref());
+                out.extend_from_slice(&tag);
                 Ok(())
             }
-            Err(_unspecified) => {
+            Err(error) => {
                 room.fill(0);
                 out.truncate(start);
-                Err(failed())
+                Err(error)
             }
         }
+    }
+
+    /// Makes ciphertext of the plaintext where it is, and gives the tag. The nonce must never have been used with this key.
+    pub(crate) fn encrypt_in_place(
+        &self,
+        nonce: [u8; NONCE],
+        aad: &[u8],
+        room: &mut [u8],
+    ) -> Result<[u8; TAG], KmsError> {
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let sealed = self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), room);
+        let failed = || KmsError::Cryptography("encrypt");
+        let tag = sealed.map_err(|_unspecified| failed())?;
+        tag.as_ref().try_into().map_err(|_other_length| failed())
+    }
+
+    /// Makes plaintext of ciphertext and tag where they are, if they and `aad` are authentic, and takes the tag off: `None`
+    /// and nothing left if not.
+    pub(crate) fn decrypt_in_place(
+        &self,
+        nonce: [u8; NONCE],
+        aad: &[u8],
+        sealed: &mut Vec<u8>,
+    ) -> Option<()> {
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let opened = self.0.open_in_place(nonce, Aad::from(aad), sealed);
+        if let Ok(length) = opened.map(|plain| plain.len()) {
+            sealed.truncate(length);
+            return Some(());
+        }
+        sealed.zeroize();
+        None
     }
 
     /// Appends the plaintext to `out`, if ciphertext, tag and `aad` are authentic: `None` and nothing appended if not.

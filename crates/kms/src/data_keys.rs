@@ -107,7 +107,7 @@ impl DataKeys {
         Some(Arc::clone(&found.key))
     }
 
-    /// Remembers a data key that was used for so many bytes just now.
+    /// Remembers a data key that was used for so many bytes just now, unless it may not be used for more.
     pub(crate) fn remember(
         &self,
         purpose: Purpose,
@@ -115,6 +115,9 @@ impl DataKeys {
         (key, bytes): (Arc<DataKeyInUse>, usize),
     ) {
         let Some(stopwatch) = &self.stopwatch else { return };
+        if bytes >= BYTES {
+            return;
+        }
         let now = stopwatch.elapsed();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED {

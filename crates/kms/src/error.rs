@@ -97,6 +97,12 @@ pub enum KmsError {
         "the stored record of key `{0}` is damaged or was altered: restore the data directory from a backup"
     )]
     DamagedRecord(KeyId),
+    /// The key that a store is authenticated with was altered where it is stored, or wrapped under another root key.
+    #[error(
+        "the key that authenticates the store was altered or is of another root key: restore the root key file that \
+         belongs to this store, or the store from a backup"
+    )]
+    DamagedStoreKey,
     /// The sealed object does not open.
     #[error(transparent)]
     Sealed(#[from] SealedError),

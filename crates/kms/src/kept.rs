@@ -109,6 +109,23 @@ pub trait KeyRecords: Send + Sync {
     /// cannot be done now is done later. Whoever keeps nothing of that has nothing to do.
     fn shred(&self) {}
 
+    /// The wrapped [`StoreKey`](crate::StoreKey) of where the keys are kept, if that is authenticated.
+    ///
+    /// # Errors
+    /// [`RecordsUnavailable`] if it cannot be read.
+    fn store_key(&self) -> Result<Option<Vec<u8>>, RecordsUnavailable> {
+        Ok(None)
+    }
+
+    /// Keeps that key as it is wrapped now in place of how it was wrapped. `false` if that is not what is kept, or not any
+    /// more.
+    ///
+    /// # Errors
+    /// [`RecordsUnavailable`] if it is not safely kept.
+    fn replace_store_key(&self, _was: &[u8], _now: &[u8]) -> Result<bool, RecordsUnavailable> {
+        Ok(false)
+    }
+
     /// The keys whose [`KeptKey::due_at`] is not after `by`, with that time, the earliest first and those of one time in
     /// the order of their ids, after one of them.
     ///

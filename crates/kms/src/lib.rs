@@ -42,11 +42,11 @@ pub use record::{
     MaterialState, RecordError, Rotated, Rotation, RotationType,
 };
 pub use root::{
-    Development, KeyEncryptionKey, PassphraseCost, Quorum, Root, RootFile, RootKey, RootKeyError, RootKind,
-    RootOfTrust, RootRing, RootRotation, RootRotationError, RootRotationStep, RootRotationWish, RootWriting,
-    Share, ShareError,
+    Development, KeyEncryptionKey, Macing, PassphraseCost, Quorum, Root, RootFile, RootKey, RootKeyError,
+    RootKind, RootOfTrust, RootRing, RootRotation, RootRotationError, RootRotationStep, RootRotationWish,
+    RootWriting, Share, ShareError, StoreKey, StoreMac,
 };
-pub use seal::{SealedError, SealedObject};
+pub use seal::{Opener, SealedError, SealedObject, Sealer};
 pub use service::{
     DataKey, DataKeyLength, DataKeyPair, Decrypted, Due, DueKind, Encapsulated, Encrypted, Import,
     ImportType, Kms, Message, NewKey, ParametersForImport, PublicKey, ReEncrypted, Under,

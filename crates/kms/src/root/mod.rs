@@ -16,6 +16,7 @@ mod ring;
 mod rotation;
 mod shamir;
 mod share;
+mod store_key;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ pub use passphrase::PassphraseCost;
 pub use ring::{Root, RootRing};
 pub use rotation::{RootRotation, RootRotationError, RootRotationStep, RootRotationWish};
 pub use share::{Quorum, Share};
+pub use store_key::{Macing, StoreKey, StoreMac};
 
 pub(crate) use ring::FINGERPRINT;
 

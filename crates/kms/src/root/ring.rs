@@ -59,6 +59,11 @@ impl Root {
         Cipher::new(&*expand(self.key.expose(), "wrap key material")?)
     }
 
+    /// The cipher that wraps the key of a store.
+    pub(super) fn store_cipher(&self) -> Result<Cipher, KmsError> {
+        Cipher::new(&*expand(self.key.expose(), "wrap store key")?)
+    }
+
     /// The key that authenticates the records of KmsKeys (HMAC-SHA-256).
     pub(crate) fn record_mac_key(&self) -> Result<hmac::Key, KmsError> {
         let key: Zeroizing<[u8; KEY]> = expand(self.key.expose(), "key record")?;

@@ -12,9 +12,14 @@
 //! 1 if it is the last, else 0 (1): no chunk can be left out, moved, repeated or added. All lengths follow from the
 //! total, so there is nothing to lie about.
 
+mod opener;
+mod sealer;
 mod stream;
 pub(crate) mod v1;
 pub(crate) mod v2;
+
+pub use opener::Opener;
+pub use sealer::Sealer;
 
 use moho_terms::KeyId;
 
@@ -50,6 +55,9 @@ pub enum SealedError {
     /// A chunk does not open.
     #[error("chunk {0} of the sealed object was altered, moved or added")]
     Chunk(u32),
+    /// A chunk that is not full and not the last one, or that comes behind the last one.
+    #[error("a chunk of another length or in another place than a sealed object has")]
+    ChunkLength,
     /// Too much for one object.
     #[error("an object of this size cannot be sealed")]
     TooLarge,

@@ -14,7 +14,7 @@ use super::encrypt::check_algorithm;
 use crate::context::EncryptionContext;
 use crate::data_keys::{DataKeyInUse, DataKeys, Purpose};
 use crate::error::KmsError;
-use crate::seal::{self, SealedError, SealedObject, v1, v2};
+use crate::seal::{self, Opener, SealedError, SealedObject, Sealer, v1, v2};
 use crate::spec::EncryptionAlgorithm;
 use crate::unlocked::Unlocked;
 
@@ -44,8 +44,7 @@ impl Kms {
         let data_key = match self.data_keys.find(&purpose, &key.record, plain.len()) {
             Some(known) => known,
             None => {
-                let fresh = self.random(DataKeyLength::AES_256)?;
-                let blob = self.seal_blob(&key, context, fresh.expose())?.blob;
+                let (fresh, blob) = self.fresh_data_key(&key, context)?;
                 let fresh = in_use(&fresh, blob)?;
                 self.data_keys
                     .remember(purpose, &key.record, (Arc::clone(&fresh), plain.len()));
@@ -54,6 +53,22 @@ impl Kms {
         };
         let parts = (data_key.plain.expose(), data_key.blob.as_slice());
         v2::seal(parts, &digest, plain, &*self.entropy)
+    }
+
+    /// Begins an object under the key and the context that the permit is for, whose chunks are sealed one after the other. It
+    /// opens only under the same context. As nobody knows how long it becomes, its data key is no other object's.
+    ///
+    /// # Errors
+    /// As for [`Self::seal`].
+    pub fn sealer(
+        &self,
+        permit: &Permit<kms::GenerateDataKey>,
+        context: &EncryptionContext,
+    ) -> Result<Sealer, KmsError> {
+        let key = self.unlocked_for(permit, context)?;
+        check_algorithm::<kms::GenerateDataKey>(&key, EncryptionAlgorithm::SymmetricDefault)?;
+        let (fresh, blob) = self.fresh_data_key(&key, context)?;
+        v2::begin((fresh.expose(), &blob), &context.digest(), &*self.entropy)
     }
 
     /// Opens what was sealed under the key and the context that the permit is for.
@@ -74,29 +89,75 @@ impl Kms {
         }
     }
 
+    /// Opens the head of an object of version 2, which has `sealed_length` bytes, of which `head` holds the first ones:
+    /// [`Sealer::HEAD_MAX`] are enough. Nothing is opened unless it is committed to the key and the context that the permit
+    /// is for.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn opener(
+        &self,
+        permit: &Permit<kms::Decrypt>,
+        context: &EncryptionContext,
+        head: &[u8],
+        sealed_length: u64,
+    ) -> Result<Opener, KmsError> {
+        let key = self.unlocked_for(permit, context)?;
+        check_algorithm::<kms::Decrypt>(&key, EncryptionAlgorithm::SymmetricDefault)?;
+        let sealed = v2::Sealed::parse(head)?;
+        let bytes = usize::try_from(sealed_length).unwrap_or(usize::MAX);
+        self.with_data_key(&key, context, (&sealed, bytes), |data_key, digest| {
+            sealed.opener(data_key, digest, sealed_length)
+        })
+    }
+
     fn open_under(
         &self,
         key: &Unlocked,
         context: &EncryptionContext,
         sealed: &v2::Sealed<'_>,
     ) -> Result<ContentBytes, KmsError> {
+        let bytes = sealed.body_length();
+        self.with_data_key(key, context, (sealed, bytes), |data_key, digest| {
+            sealed.open(data_key, digest)
+        })
+    }
+
+    /// Finds the data key of an object for so many bytes, and remembers it if it is the object's.
+    fn with_data_key<T>(
+        &self,
+        key: &Unlocked,
+        context: &EncryptionContext,
+        (sealed, bytes): (&v2::Sealed<'_>, usize),
+        open: impl FnOnce(&[u8], &[u8; 32]) -> Result<T, KmsError>,
+    ) -> Result<T, KmsError> {
         if *sealed.key_id() != key.record.key_id {
             return Err(SealedError::OtherKey(sealed.key_id().clone()).into());
         }
         let digest = context.digest();
         let purpose = Purpose::open(sealed.blob, &digest);
-        let bytes = sealed.body_length();
         if let Some(known) = self.data_keys.find(&purpose, &key.record, bytes) {
-            return sealed.open(known.plain.expose(), &digest);
+            return open(known.plain.expose(), &digest);
         }
         let opened = match self.open_blob(key, context, sealed.blob) {
             Err(KmsError::InvalidCiphertext) => Err(SealedError::NotAuthentic.into()),
             opened => opened,
         };
         let data_key = in_use(&opened?.plain, Vec::new())?;
-        let plain = sealed.open(data_key.plain.expose(), &digest)?;
+        let opened = open(data_key.plain.expose(), &digest)?;
         self.data_keys.remember(purpose, &key.record, (data_key, bytes));
-        Ok(plain)
+        Ok(opened)
+    }
+
+    /// A data key that nobody has used yet, and what it is under its KmsKey.
+    fn fresh_data_key(
+        &self,
+        key: &Unlocked,
+        context: &EncryptionContext,
+    ) -> Result<(Secret, Vec<u8>), KmsError> {
+        let fresh = self.random(DataKeyLength::AES_256)?;
+        let blob = self.seal_blob(key, context, fresh.expose())?.blob;
+        Ok((fresh, blob))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::house::{House, context, kms_at};
 use moho_iam::action::kms;
 use moho_iam::authz::Permit;
 use moho_kms::spec::{KeySpec, KeyUsage};
-use moho_kms::{EncryptionContext, Kms, KmsError, SealedError};
+use moho_kms::{EncryptionContext, Kms, KmsError, Opener, SealedError, Sealer};
 use moho_terms::{Arn, ContentBytes, Stopwatch};
 
 /// Where the data key stands in an object.
@@ -65,6 +65,33 @@ impl Caching {
     /// The data key that an object gets now.
     fn data_key(&self) -> Vec<u8> {
         self.seal().unwrap().get(BLOB).unwrap().to_vec()
+    }
+
+    /// The same object, sealed in two chunks.
+    fn seal_chunks(&self) -> Result<Vec<u8>, KmsError> {
+        let permit = self.house.permit_under(&self.key, &self.context);
+        let mut sealer = self.house.kms.sealer(&permit, &self.context)?;
+        let (mut one, mut two) = (vec![7; Sealer::CHUNK], b"words".to_vec());
+        sealer.seal_chunk(&mut one, false)?;
+        sealer.seal_chunk(&mut two, true)?;
+        Ok([sealer.head(), &one, &two].concat())
+    }
+
+    fn opener(&self, sealed: &[u8]) -> Result<Opener, KmsError> {
+        let permit = self.house.permit_under(&self.key, &self.context);
+        let (head, _) = sealed.split_at(Sealer::HEAD_MAX);
+        let length = sealed.len() as u64;
+        self.house.kms.opener(&permit, &self.context, head, length)
+    }
+
+    /// The words in the second chunk.
+    fn words(&self, sealed: &[u8]) -> Result<Vec<u8>, KmsError> {
+        let opener = self.opener(sealed)?;
+        let span = opener.chunk_span(1).unwrap();
+        let from = usize::try_from(span.start).unwrap();
+        let mut words = sealed.split_at(from).1.to_vec();
+        opener.open_chunk(1, &mut words)?;
+        Ok(words)
     }
 
     fn open(&self, sealed: &[u8]) -> Result<Vec<u8>, KmsError> {
@@ -208,4 +235,50 @@ fn keys_for_something_else_seal_nothing() {
         .house
         .key_of(KeySpec::Hmac256, KeyUsage::GenerateVerifyMac);
     assert!(matches!(caching.seal(), Err(KmsError::InvalidKeyUsage(..))));
+}
+
+#[test]
+fn an_object_of_unknown_length_has_a_data_key_of_its_own() {
+    let caching = Caching::new();
+    let before = caching.data_key();
+    let (one, two) = (caching.seal_chunks().unwrap(), caching.seal_chunks().unwrap());
+    assert!(one[BLOB] != two[BLOB] && one[BLOB] != before && two[BLOB] != before);
+    assert_eq!(caching.data_key(), before, "it counts for no other");
+    for sealed in [&one, &two, &one] {
+        assert_eq!(caching.words(sealed).unwrap(), b"words");
+        assert!(caching.open(sealed).unwrap().ends_with(b"words"));
+    }
+    let at_once = caching.seal().unwrap();
+    assert_eq!(caching.opener(&at_once).unwrap().plain_length(), 5);
+}
+
+#[test]
+fn an_opener_is_for_the_key_and_the_context_of_its_permit() {
+    let caching = Caching::new();
+    let sealed = caching.seal_chunks().unwrap();
+    let kms = &caching.house.kms;
+    let (head, length) = (&sealed[..Sealer::HEAD_MAX], sealed.len() as u64);
+    let elsewhere = context(&[("moho:account", "123456789012"), ("moho:resource", "response/2")]);
+    let permit = caching.house.permit_under(&caching.key, &elsewhere);
+    let refused = kms.opener(&permit, &elsewhere, head, length).map(drop);
+    assert!(matches!(
+        refused,
+        Err(KmsError::Sealed(SealedError::NotAuthentic))
+    ));
+    let refused = kms.opener(&permit, &caching.context, head, length).map(drop);
+    assert!(matches!(refused, Err(KmsError::OtherContext)));
+    let permit = caching.house.permit_under(&caching.key, &elsewhere);
+    let refused = kms.sealer(&permit, &caching.context).map(drop);
+    assert!(matches!(refused, Err(KmsError::OtherContext)));
+    let permit = caching.house.permit_under(&caching.house.key(), &caching.context);
+    let refused = kms.opener(&permit, &caching.context, head, length).map(drop);
+    assert!(matches!(refused, Err(KmsError::Sealed(SealedError::OtherKey(_)))));
+    let mut old = sealed.clone();
+    old[8] = 1;
+    let refused = caching.opener(&old).map(drop);
+    assert!(matches!(refused, Err(KmsError::Sealed(SealedError::Version(1)))));
+    let disable: Permit<kms::DisableKey> = caching.house.permit(&caching.key);
+    kms.disable(&disable).unwrap();
+    assert!(matches!(caching.words(&sealed), Err(KmsError::Disabled(_))));
+    assert!(matches!(caching.seal_chunks(), Err(KmsError::Disabled(_))));
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use moho_terms::{Entropy, KeyId};
 
-use super::{RootKey, RootKeyError, RootRing};
+use super::{RootKey, RootKeyError, RootRing, StoreKey};
 use crate::error::KmsError;
 use crate::kept::{KeptKey, KeyRecords, RecordsUnavailable};
 use crate::material::is_all_under;
@@ -142,6 +142,7 @@ impl<'a> RootRotation<'a> {
         }
         told(watch, RootRotationStep::Begun { resumed })?;
         self.rewrap_all(wish, watch)?;
+        self.rewrap_store_key()?;
         self.root
             .replace(|ring| Ok(ring.without_previous()), self.entropy)?;
         self.records.shred();
@@ -163,6 +164,24 @@ impl<'a> RootRotation<'a> {
                 return Ok(());
             } else {
                 return Err(RootRotationError::Damaged(pass.damaged));
+            }
+        }
+        Err(RootRotationError::Busy)
+    }
+
+    /// Puts the key that authenticates the store under the current root.
+    fn rewrap_store_key(&self) -> Result<(), RootRotationError> {
+        for _ in 0..PASSES {
+            let Some(was) = self.records.store_key()? else {
+                return Ok(());
+            };
+            let current = self.ring.current();
+            if StoreKey::is_under(&was, current) {
+                return Ok(());
+            }
+            let now = StoreKey::unwrap(&was, self.root)?.wrap(current, self.entropy)?;
+            if self.records.replace_store_key(&was, &now)? {
+                return Ok(());
             }
         }
         Err(RootRotationError::Busy)

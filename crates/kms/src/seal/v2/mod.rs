@@ -15,8 +15,11 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use moho_terms::{ContentBytes, Entropy, KeyId};
 
 use super::stream::{self, CHUNK_BITS};
-use super::{COMMITMENT, Labels, MAGIC, ObjectKeys, SALT, SealedError, SealedObject, version};
-use crate::blob::Blob;
+use super::{
+    COMMITMENT, Labels, MAGIC, ObjectKeys, Opener, SALT, SealedError, SealedObject, Sealer, version,
+};
+use crate::blob::{Blob, OVERHEAD};
+use crate::crypto::KEY;
 use crate::error::KmsError;
 
 /// The version.
@@ -29,26 +32,39 @@ const LABELS: Labels = Labels {
 /// Bytes before the blob.
 const FIXED: usize = MAGIC.len() + 4;
 
+/// Bytes of the head of an object whose data key is a blob as moho makes them.
+pub(super) const HEAD_MAX: usize = FIXED + OVERHEAD + KEY + SALT + COMMITMENT;
+
+/// Begins an object under a data key, which `blob` is under the encryption context of this digest.
+pub(crate) fn begin(
+    (data_key, blob): (&[u8], &[u8]),
+    context: &[u8; 32],
+    entropy: &dyn Entropy,
+) -> Result<Sealer, KmsError> {
+    let mut salt = [0; SALT];
+    entropy.fill(&mut salt)?;
+    let length = u16::try_from(blob.len()).map_err(|_longer| SealedError::TooLarge)?;
+    let mut head = Vec::with_capacity(HEAD_MAX);
+    head.extend_from_slice(MAGIC);
+    head.extend_from_slice(&[VERSION, CHUNK_BITS]);
+    head.extend_from_slice(&length.to_be_bytes());
+    head.extend_from_slice(blob);
+    head.extend_from_slice(&salt);
+    let keys = ObjectKeys::new(LABELS, (data_key, &salt), &head, context)?;
+    head.extend_from_slice(&keys.commitment);
+    Ok(Sealer::new(head, keys))
+}
+
 /// Seals `plain` under a data key, which `blob` is under the encryption context of this digest.
 pub(crate) fn seal(
-    (data_key, blob): (&[u8], &[u8]),
+    under: (&[u8], &[u8]),
     context: &[u8; 32],
     plain: &ContentBytes,
     entropy: &dyn Entropy,
 ) -> Result<SealedObject, KmsError> {
-    let mut salt = [0; SALT];
-    entropy.fill(&mut salt)?;
-    let length = u16::try_from(blob.len()).map_err(|_longer| SealedError::TooLarge)?;
-    let header = FIXED + blob.len() + SALT + COMMITMENT;
-    let total = stream::sealed_length(plain.len()).and_then(|body| body.checked_add(header));
-    let mut sealed = Vec::with_capacity(total.ok_or(SealedError::TooLarge)?);
-    sealed.extend_from_slice(MAGIC);
-    sealed.extend_from_slice(&[VERSION, CHUNK_BITS]);
-    sealed.extend_from_slice(&length.to_be_bytes());
-    sealed.extend_from_slice(blob);
-    sealed.extend_from_slice(&salt);
-    let keys = ObjectKeys::new(LABELS, (data_key, &salt), &sealed, context)?;
-    sealed.extend_from_slice(&keys.commitment);
+    let (mut sealed, keys) = begin(under, context, entropy)?.into_parts();
+    let body = stream::sealed_length(plain.len()).ok_or(SealedError::TooLarge)?;
+    sealed.reserve_exact(body);
     stream::seal(&keys, plain.expose(), &mut sealed)?;
     Ok(SealedObject(sealed))
 }
@@ -110,10 +126,27 @@ impl<'a> Sealed<'a> {
 
     /// Opens it with its data key and the digest of its encryption context.
     pub(crate) fn open(&self, data_key: &[u8], context: &[u8; 32]) -> Result<ContentBytes, KmsError> {
+        Ok(stream::open(&self.committed(data_key, context)?, self.body)?)
+    }
+
+    /// Opens the head; the rest of the object, which has `sealed_length` bytes, comes chunk by chunk.
+    pub(crate) fn opener(
+        &self,
+        data_key: &[u8],
+        context: &[u8; 32],
+        sealed_length: u64,
+    ) -> Result<Opener, KmsError> {
+        let keys = self.committed(data_key, context)?;
+        let head = self.head.len() + COMMITMENT;
+        Ok(Opener::new(keys, head, sealed_length)?)
+    }
+
+    /// The keys that the head is committed to.
+    fn committed(&self, data_key: &[u8], context: &[u8; 32]) -> Result<ObjectKeys, KmsError> {
         let keys = ObjectKeys::new(LABELS, (data_key, self.salt), self.head, context)?;
         if verify_slices_are_equal(self.commitment, &keys.commitment).is_err() {
             return Err(SealedError::NotCommitted.into());
         }
-        Ok(stream::open(&keys, self.body)?)
+        Ok(keys)
     }
 }

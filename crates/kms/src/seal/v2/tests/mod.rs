@@ -1,5 +1,7 @@
 //! Hostile bytes: whatever is done to a sealed object, it is refused, and says why.
 
+mod chunkwise;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::digest;

@@ -75,6 +75,18 @@ actions! {
         TagResource,
         UntagResource,
         ListTagsForResource,
+        CreatePrompt,
+        GetPrompt,
+        ListPrompts,
+        UpdatePrompt,
+        DeletePrompt,
+        CreatePromptVersion,
+        /// Use a prompt in inference.
+        RenderPrompt,
+        /// Read how long an account's content may be kept.
+        GetAccountDataRetention,
+        /// Say whether an account's content may be kept.
+        PutAccountDataRetention,
     }
     /// The OpenAI-compatible surface.
     mantle: "bedrock-mantle" {
@@ -92,6 +104,18 @@ actions! {
         GetUsage,
         /// Use a bearer key at all.
         CallWithBearerToken,
+        /// Begin a conversation.
+        CreateConversation,
+        /// Read a conversation and its items, and go on from it.
+        GetConversation,
+        /// Change a conversation: its metadata, and which items it has.
+        UpdateConversation,
+        /// Delete a conversation.
+        DeleteConversation,
+        /// Take out of an account all that it keeps and the caller may read.
+        ExportContent,
+        /// Delete all that an account keeps.
+        EraseContent,
     }
     /// Temporary credentials.
     sts: "sts" {
@@ -322,6 +346,80 @@ actions! {
         UntagResource,
         ListTagsForResource,
     }
+    /// Buckets and objects.
+    s3: "s3" {
+        /// Learn which buckets the account has.
+        ListAllMyBuckets,
+        CreateBucket,
+        DeleteBucket,
+        /// List the objects of a bucket, and learn whether it is there.
+        ListBucket,
+        ListBucketVersions,
+        ListBucketMultipartUploads,
+        GetBucketLocation,
+        /// Give a bucket tags while it is made.
+        TagResource,
+        GetBucketTagging,
+        /// Give a bucket tags, or take them away.
+        PutBucketTagging,
+        GetBucketVersioning,
+        PutBucketVersioning,
+        GetBucketObjectLockConfiguration,
+        PutBucketObjectLockConfiguration,
+        GetBucketPolicy,
+        PutBucketPolicy,
+        DeleteBucketPolicy,
+        GetBucketPolicyStatus,
+        GetBucketPublicAccessBlock,
+        /// Set what blocks public access, or take it away.
+        PutBucketPublicAccessBlock,
+        GetEncryptionConfiguration,
+        PutEncryptionConfiguration,
+        GetBucketLogging,
+        PutBucketLogging,
+        GetBucketOwnershipControls,
+        PutBucketOwnershipControls,
+        GetLifecycleConfiguration,
+        PutLifecycleConfiguration,
+        GetBucketNotification,
+        PutBucketNotification,
+        GetBucketCORS,
+        PutBucketCORS,
+        GetBucketAcl,
+        PutBucketAcl,
+        /// Read an object that a request names without its version.
+        GetObject,
+        /// Read the version of an object that a request names.
+        GetObjectVersion,
+        GetObjectAttributes,
+        GetObjectVersionAttributes,
+        /// Write an object, at once or in parts.
+        PutObject,
+        /// Delete an object, which leaves its versions.
+        DeleteObject,
+        /// Delete a version for good.
+        DeleteObjectVersion,
+        AbortMultipartUpload,
+        ListMultipartUploadParts,
+        GetObjectTagging,
+        GetObjectVersionTagging,
+        PutObjectTagging,
+        PutObjectVersionTagging,
+        DeleteObjectTagging,
+        DeleteObjectVersionTagging,
+        GetObjectAcl,
+        GetObjectVersionAcl,
+        PutObjectAcl,
+        PutObjectVersionAcl,
+        GetObjectRetention,
+        PutObjectRetention,
+        GetObjectLegalHold,
+        PutObjectLegalHold,
+        /// Shorten or lift what governance retains.
+        BypassGovernanceRetention,
+        /// Seal an object under another key.
+        UpdateObjectEncryption,
+    }
     /// Private endpoints.
     ec2: "ec2" {
         CreateVpcEndpoint,
@@ -330,5 +428,12 @@ actions! {
         DeleteVpcEndpoints,
         DescribeVpcEndpointServices,
         CreateTags,
+    }
+    /// The installation itself.
+    moho: "moho" {
+        /// Learn that the installation was restored from a backup.
+        GetRestore,
+        /// Accept that, so that it serves again.
+        AcceptRestore,
     }
 }

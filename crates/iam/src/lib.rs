@@ -13,11 +13,13 @@ mod hex;
 pub mod managed;
 pub mod oidc;
 pub mod organisation;
+mod own_services;
 pub mod policy;
 pub mod saml;
 mod session;
 mod verified;
 
+pub use own_services::{OwnService, OwnServices};
 pub use session::{
     Narrowing, NarrowingError, NarrowingRequest, PolicyRef, Principal, RoleFacts, RoleRef, Session,
     SessionTags, TagError, UserRef, WebIdentity,

@@ -118,15 +118,27 @@ impl<'a> SignatureClaim<'a> {
         rules: (&Region, &[SigningName]),
         now: Timestamp,
     ) -> Result<(Presented<'a>, SigningName), AuthnError> {
-        let (scope, service) = self.scope(head, rules, now)?;
+        let (_, service) = self.scope(head, rules, now)?;
         let payload_hash = payload_hash(head, service)?;
+        self.present_with(head, &payload_hash, rules, now)
+    }
+
+    /// The same of a request whose body has this digest, or this word in its place.
+    pub(super) fn present_with(
+        &self,
+        head: &HttpHead<'_>,
+        payload_hash: &str,
+        rules: (&Region, &[SigningName]),
+        now: Timestamp,
+    ) -> Result<(Presented<'a>, SigningName), AuthnError> {
+        let (scope, service) = self.scope(head, rules, now)?;
         let canonical_request = CanonicalRequest {
             method: head.method,
             uri: &canonical::uri(head.raw_path, service),
             query: &canonical::query(head.raw_query),
             headers: &canonical::headers(head, self.signed_headers)?,
             signed_headers: self.signed_headers,
-            payload_hash: &payload_hash,
+            payload_hash,
         }
         .text();
         let presented = Presented {

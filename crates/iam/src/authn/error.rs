@@ -3,6 +3,7 @@
 use moho_terms::{Region, Timestamp};
 
 use super::SigningName;
+use super::payload::PayloadError;
 use crate::oidc::TokenError;
 
 /// Why authentication failed. The texts are the ones AWS sends.
@@ -14,6 +15,12 @@ pub enum AuthnError {
     /// What was sent cannot be read, or breaks a rule of the scheme.
     #[error("{0}")]
     Malformed(&'static str),
+    /// The proof is of a kind that is not taken.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// What the head says of the body, or the body itself, is not as it has to be.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
     /// The access key or session token was never issued here, or they do not belong together.
     #[error("The security token included in the request is invalid.")]
     UnknownKey,
@@ -66,7 +73,9 @@ impl AuthnError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Missing => "missing",
-            Self::Malformed(_) => "malformed",
+            Self::Malformed(_) | Self::Unsupported(_) => "malformed",
+            Self::Payload(error) if error.is_unproven() => "bad-signature",
+            Self::Payload(_) => "malformed",
             Self::UnknownKey => "unknown-key",
             Self::WrongScope(_) | Self::WrongService(_) | Self::WrongRegion { .. } => "wrong-scope",
             Self::BadSignature => "bad-signature",

@@ -21,7 +21,7 @@ impl<'a> Authorization<'a> {
         let value = value.trim();
         let (algorithm, rest) = value.split_once([' ', '\t']).unwrap_or((value, ""));
         if algorithm != ALGORITHM {
-            return Err(AuthnError::Malformed(
+            return Err(AuthnError::Unsupported(
                 "Unsupported algorithm: the only ones are AWS4-HMAC-SHA256 and Bearer.",
             ));
         }

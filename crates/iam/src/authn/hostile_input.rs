@@ -6,7 +6,9 @@
 use moho_terms::{Region, Timestamp};
 
 use super::bearer::BearerKey;
-use super::{AuthnError, HttpHead, Proof, SigningName, canonical, long_lived, token};
+use super::payload::{self, Chain, Form};
+use super::signature::{Scope, SigningKeys};
+use super::{AuthnError, HttpHead, PayloadCheck, Proof, SigningName, canonical, long_lived, token};
 
 /// The path as it is signed.
 #[must_use]
@@ -55,4 +57,26 @@ pub fn token_contents(plain: &[u8]) -> Option<Vec<u8>> {
 #[must_use]
 pub fn long_term_key(key: &str) -> Option<(String, String)> {
     long_lived::parse(key).map(|(id, secret)| (id, secret.as_str().to_owned()))
+}
+
+/// What a body in chunks has to pass, as if a head had been proven that says so: nobody has the key of signed ones.
+#[must_use]
+pub fn chunked_body(
+    signed: bool,
+    decoded_length: u64,
+    trailers: &[&str],
+    signed_at: Timestamp,
+) -> PayloadCheck {
+    let scope = Scope {
+        date: "20261122",
+        region: "moho-local-1",
+        service: "s3",
+    };
+    let chain = Chain::new(SigningKeys::foreign_key(), (scope, signed_at), [0; 32]);
+    let form = if signed {
+        Form::SignedChunks
+    } else {
+        Form::UnsignedChunks
+    };
+    payload::chunks_of(form, (decoded_length, trailers), (signed_at, chain)).check()
 }

@@ -376,7 +376,8 @@ fn long_lived_user(caller: &Session, operation: &'static str) -> Result<UserRef,
         | Principal::AssumedRole { .. }
         | Principal::FederatedUser { .. }
         | Principal::WebIdentity(_)
-        | Principal::Bootstrap => Err(IssueError::SessionCredentials { operation }),
+        | Principal::Bootstrap
+        | Principal::Service(_) => Err(IssueError::SessionCredentials { operation }),
     }
 }
 
@@ -393,7 +394,8 @@ fn role_seconds(asked: Option<u32>, caller: &Principal, role: &RoleFacts) -> Res
         | Principal::User(_)
         | Principal::FederatedUser { .. }
         | Principal::WebIdentity(_)
-        | Principal::Bootstrap => Ok(seconds),
+        | Principal::Bootstrap
+        | Principal::Service(_) => Ok(seconds),
     }
 }
 

@@ -16,6 +16,7 @@ pub mod hostile_input;
 mod issue;
 mod long_lived;
 mod message;
+mod payload;
 mod precheck;
 mod presented;
 mod presigned;
@@ -39,6 +40,7 @@ pub use long_lived::{
     CredentialSource, CredentialsUnavailable, LongLivedBearer, LongLivedKey, MakesBedrockKey, NewAccessKey,
     NewBedrockKey,
 };
+pub use payload::{LARGEST_CHUNK, Payload, PayloadCheck, PayloadError, Trailers, held_of_payload};
 pub use precheck::Prechecked;
 pub use signing_name::SigningName;
 
@@ -69,7 +71,7 @@ pub struct HttpHead<'a> {
     pub authority: &'a str,
     /// Every header with its name in lower case, in the order sent, duplicates kept.
     pub headers: &'a [(&'a str, &'a str)],
-    /// SHA-256 of the body as sent.
+    /// SHA-256 of the body as sent; not looked at where the head itself says what the body is.
     pub body_sha256: &'a [u8; 32],
 }
 
@@ -112,10 +114,12 @@ pub enum Scheme {
     WebIdentity,
     /// The bootstrap door.
     Bootstrap,
+    /// Nothing: it is a service of moho's own.
+    OwnService,
 }
 
 impl Scheme {
-    /// `sigv4`, `bearer`, `web-identity` or `bootstrap`.
+    /// `sigv4`, `bearer`, `web-identity`, `bootstrap` or `own-service`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -123,12 +127,13 @@ impl Scheme {
             Self::Bearer { .. } => "bearer",
             Self::WebIdentity => "web-identity",
             Self::Bootstrap => "bootstrap",
+            Self::OwnService => "own-service",
         }
     }
 }
 
 /// A caller whose proof was checked. Made by [`Authenticator::authenticate`], the bootstrap door and the verifier of
-/// identity providers' tokens only.
+/// identity providers' tokens only, and for moho's [own services](crate::OwnServices).
 #[derive(Debug)]
 pub struct Authenticated {
     session: Arc<Session>,
@@ -171,6 +176,13 @@ impl Authenticated {
         Self {
             session: Arc::new(session),
             scheme: Scheme::Bootstrap,
+        }
+    }
+
+    pub(crate) fn as_own_service(session: Session) -> Self {
+        Self {
+            session: Arc::new(session),
+            scheme: Scheme::OwnService,
         }
     }
 
@@ -259,7 +271,8 @@ impl Authenticator {
         now: Timestamp,
     ) -> Result<Authenticated, AuthnError> {
         let (presented, service) = claim.present(head, (&self.region, services), now)?;
-        let (session, proof) = presented.check(self, now)?;
+        let (known, proof) = presented.check(self, now)?;
+        let session = known.session;
         if service == SigningName::Iam && session.is_users_temporary() {
             return Err(AuthnError::UnknownKey);
         }
@@ -268,6 +281,50 @@ impl Authenticator {
             Scheme::SigV4 { service },
             &proof,
         ))
+    }
+
+    /// Who sent this head to S3, before any of its body is there: S3's heads say what their bodies are, and that is signed
+    /// with them. The [`Payload`] says what the body has to pass then. `secure` is whether nobody on the way could change
+    /// what no signature covers.
+    ///
+    /// # Errors
+    /// [`AuthnError`], as [`authenticate`](Self::authenticate).
+    pub fn authenticate_head(
+        &self,
+        head: &HttpHead<'_>,
+        secure: bool,
+        now: Timestamp,
+    ) -> Result<(Authenticated, Payload), AuthnError> {
+        match Proof::of(head)? {
+            Proof::BearerKey(_) => Err(AuthnError::UnknownKey),
+            Proof::Header(authorization) => {
+                let claim = authorization.claim(head)?;
+                let declared = payload::declared(head, false, secure)?;
+                self.by_seed(&claim, head, declared, now)
+            }
+            Proof::Query(presigned) => {
+                let declared = payload::declared(head, true, secure)?;
+                self.by_seed(&presigned.claim()?, head, declared, now)
+            }
+        }
+    }
+
+    fn by_seed(
+        &self,
+        claim: &SignatureClaim<'_>,
+        head: &HttpHead<'_>,
+        declared: payload::Declared,
+        now: Timestamp,
+    ) -> Result<(Authenticated, Payload), AuthnError> {
+        let rules = (&self.region, [SigningName::S3].as_slice());
+        let (presented, service) = claim.present_with(head, &declared.hash, rules, now)?;
+        let (known, proof) = presented.check(self, now)?;
+        let secret = known.secret_access_key.expose();
+        let key = self.signing_keys.key(secret, presented.scope, &proof);
+        let times = (presented.scope, presented.signed_at);
+        let chain = payload::Chain::new(key, times, presented.signature);
+        let caller = Authenticated::by_signature(known.session, Scheme::SigV4 { service }, &proof);
+        Ok((caller, declared.proven(presented.signed_at, chain)))
     }
 
     fn by_bearer_key(
@@ -292,12 +349,12 @@ impl Authenticator {
         if key.signed_at() > now {
             check_skew(key.signed_at(), now, service)?;
         }
-        let (session, proof) = presented.check(self, now)?;
+        let (known, proof) = presented.check(self, now)?;
         if key.expires_at() <= now {
             return Err(AuthnError::Expired { at: key.expires_at() });
         }
         Ok(Authenticated::by_signature(
-            session,
+            known.session,
             Scheme::Bearer {
                 service,
                 lifetime: BearerLifetime::ShortTerm,

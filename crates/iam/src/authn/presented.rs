@@ -48,7 +48,7 @@ impl Presented<'_> {
         &self,
         authenticator: &Authenticator,
         now: Timestamp,
-    ) -> Result<(Arc<Session>, SignatureValid), AuthnError> {
+    ) -> Result<(Known, SignatureValid), AuthnError> {
         let known = authenticator.known(self.access_key_id, self.session_token);
         let stand_in = Secret::new(vec![b'x'; 40]);
         let secret = known.as_ref().map_or(&stand_in, |known| &known.secret_access_key);
@@ -60,7 +60,7 @@ impl Presented<'_> {
         );
         let known = known?;
         let valid = verified?;
-        Ok((known.unless_ended(now)?.session, valid))
+        Ok((known.unless_ended(now)?, valid))
     }
 }
 

@@ -25,6 +25,9 @@ pub(super) const KNOWN: [&str; 7] = [
     "X-Amz-Signature",
 ];
 
+/// Those of an older version of signatures.
+const OLDER: [&str; 2] = ["Signature", "AWSAccessKeyId"];
+
 /// What a query string says to prove who is calling, parsed.
 pub(super) struct Presigned {
     credential: String,
@@ -37,7 +40,6 @@ pub(super) struct Presigned {
 
 /// Whether a query string means to prove something, in this or an older version of signatures.
 pub(super) fn authenticates(raw_query: &str) -> bool {
-    const OLDER: [&str; 2] = ["Signature", "AWSAccessKeyId"];
     const WITHOUT_MEANING_ALONE: [&str; 3] = ["X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders"];
     canonical::query_parameters(raw_query).any(|(name, _)| {
         KNOWN
@@ -48,9 +50,27 @@ pub(super) fn authenticates(raw_query: &str) -> bool {
     })
 }
 
+/// Whether a query proves something in an older version only.
+fn is_older(raw_query: &str) -> bool {
+    canonical::query_parameters(raw_query)
+        .filter(|(name, _)| OLDER.iter().any(|older| name.as_ref() == older.as_bytes()))
+        .count()
+        == OLDER.len()
+        && !canonical::query_parameters(raw_query).any(|(name, _)| {
+            KNOWN
+                .iter()
+                .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+        })
+}
+
 impl Presigned {
     /// Parses the query of a request that has no other proof.
     pub(super) fn of_request(head: &HttpHead<'_>) -> Result<Self, AuthnError> {
+        if is_older(head.raw_query) {
+            return Err(AuthnError::Unsupported(
+                "Unsupported signature version: the only one is 4, with 'X-Amz-Algorithm'.",
+            ));
+        }
         if header::single(head, "x-amz-security-token")?.is_some() {
             return Err(AuthnError::Malformed(
                 "A session token belongs where the signature is: in the query string as 'X-Amz-Security-Token'.",
@@ -71,7 +91,7 @@ impl Presigned {
             "AWS query-string parameters must include 'X-Amz-Algorithm'. Re-examine the query-string parameters.",
         )?;
         if algorithm != ALGORITHM {
-            return Err(AuthnError::Malformed(
+            return Err(AuthnError::Unsupported(
                 "Unsupported algorithm: 'X-Amz-Algorithm' must be AWS4-HMAC-SHA256.",
             ));
         }

@@ -44,12 +44,7 @@ impl SigningKeys {
         canonical_request: &str,
         signature: &[u8; 32],
     ) -> Result<SignatureValid, AuthnError> {
-        let name = recent::key(&[
-            secret_access_key,
-            scope.date.as_bytes(),
-            scope.region.as_bytes(),
-            scope.service.as_bytes(),
-        ]);
+        let name = name(secret_access_key, scope);
         let known = self.0.get(&name);
         let key = known
             .clone()
@@ -68,6 +63,39 @@ impl SigningKeys {
             Err(_unequal) => Err(AuthnError::BadSignature),
         }
     }
+
+    /// The key that a signature was found valid with, for those that hang on it.
+    pub(super) fn key(
+        &self,
+        secret_access_key: &[u8],
+        scope: Scope<'_>,
+        _proof: &SignatureValid,
+    ) -> hmac::Key {
+        self.0
+            .get(&name(secret_access_key, scope))
+            .unwrap_or_else(|| signing_key(secret_access_key, scope))
+    }
+
+    /// A key that nobody has.
+    pub(super) fn foreign_key() -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, b"nobody has this key")
+    }
+
+    /// A signing key without a signature that was valid.
+    #[cfg(test)]
+    pub(super) fn of_tests(&self, secret_access_key: &[u8], scope: Scope<'_>) -> hmac::Key {
+        self.key(secret_access_key, scope, &SignatureValid(()))
+    }
+}
+
+/// Under what a signing key is remembered.
+fn name(secret_access_key: &[u8], scope: Scope<'_>) -> recent::Key {
+    recent::key(&[
+        secret_access_key,
+        scope.date.as_bytes(),
+        scope.region.as_bytes(),
+        scope.service.as_bytes(),
+    ])
 }
 
 /// Signs a canonical request.

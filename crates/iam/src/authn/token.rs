@@ -202,7 +202,7 @@ fn who(principal: &Principal) -> Option<Who> {
             user: user.name,
             id: user.id,
         }),
-        Principal::WebIdentity(_) | Principal::Bootstrap => None,
+        Principal::WebIdentity(_) | Principal::Bootstrap | Principal::Service(_) => None,
     }
 }
 

@@ -137,6 +137,31 @@ impl Policies {
     }
 }
 
+impl Policies {
+    /// Whether any of these policies, or of those of the request itself, asks for a key that begins with `prefix`.
+    pub(super) fn ask_for(&self, prefix: &str, of_request: [Option<&PolicyDocument>; 2]) -> bool {
+        let PrincipalPolicies {
+            identity,
+            boundary,
+            service_control,
+            session_managed,
+            facts: _,
+        } = &*self.principal;
+        let mut attached = identity
+            .iter()
+            .chain(boundary)
+            .chain(session_managed)
+            .chain(service_control.iter().flatten())
+            .chain(&self.resource)
+            .chain(self.resource_control.iter().flatten());
+        attached.any(|policy| policy.document.asks_for(prefix))
+            || of_request
+                .into_iter()
+                .flatten()
+                .any(|document| document.asks_for(prefix))
+    }
+}
+
 fn of_all<'a>(policies: impl Iterator<Item = &'a Attached>) -> KeySet {
     let keys = policies.map(|policy| policy.document.asked_keys());
     keys.fold(KeySet::default(), KeySet::or)

@@ -1,5 +1,6 @@
 //! The one maker of permits: decide, write the decision down, and only then let it happen.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -238,6 +239,22 @@ impl Authorizer {
         self.journal.record(&entry)
     }
 
+    /// The policies that bear on a request, and what it says of itself with what they ask for beside that.
+    fn known<'a>(
+        &self,
+        attempt: &Attempt<'_>,
+        asked: &Asked,
+        context: &'a Context,
+    ) -> Result<(Policies, Cow<'a, Context>), PolicyUnavailable> {
+        let (session, source) = (attempt.caller.session(), &self.policies);
+        let policies = match context.grant() {
+            Some(grant) => source.policies_about(session, asked.action, &asked.resource, grant),
+            None => source.policies(session, asked.action, &asked.resource),
+        }?;
+        let told = context.found_out(|prefix| policies.ask_for(prefix, attempt.own_policies()))?;
+        Ok((policies, told))
+    }
+
     /// Decides and writes it down, what is allowed with the word for that. Gives what conditions were asked about, and where
     /// it is written, and by which grants.
     fn decide(
@@ -247,14 +264,8 @@ impl Authorizer {
         (context, allowed): (&Context, &'static str),
     ) -> Result<Decided, Refusal> {
         let session = attempt.caller.session();
-        let found = match context.grant() {
-            Some(grant) => self
-                .policies
-                .policies_about(session, asked.action, &asked.resource, grant),
-            None => self.policies.policies(session, asked.action, &asked.resource),
-        };
-        let policies = match found {
-            Ok(policies) => policies,
+        let (policies, told) = match self.known(attempt, asked, context) {
+            Ok(known) => known,
             Err(unavailable) => {
                 let mut entry = attempt.entry(asked, Outcome::Deny, "policies-unavailable", None);
                 entry.via_service = via(asked, context);
@@ -262,7 +273,7 @@ impl Authorizer {
                 return Err(unavailable.into());
             }
         };
-        let asked_with = context;
+        let asked_with = &*told;
         let wanted = if asked.is_told_in_full() {
             KeySet::ALL
         } else {
@@ -337,7 +348,9 @@ impl Attempt<'_> {
     fn bearer_action(&self, resource: &Arn) -> Result<Option<Asked>, ArnError> {
         let service = match self.caller.scheme() {
             Scheme::Bearer { service, .. } => service,
-            Scheme::SigV4 { .. } | Scheme::WebIdentity | Scheme::Bootstrap => return Ok(None),
+            Scheme::SigV4 { .. } | Scheme::WebIdentity | Scheme::Bootstrap | Scheme::OwnService => {
+                return Ok(None);
+            }
         };
         let action = if service == SigningName::BedrockMantle {
             action::mantle::CallWithBearerToken::NAME
@@ -362,11 +375,16 @@ impl Attempt<'_> {
 
     /// What any condition that bears on the request does ask about.
     fn asked_keys(&self, policies: &Policies) -> KeySet {
+        policies.asked_keys(self.own_policies())
+    }
+
+    /// The policies that the request brings itself.
+    fn own_policies(&self) -> [Option<&PolicyDocument>; 2] {
         let endpoint = self.request.endpoint.as_ref();
-        policies.asked_keys([
+        [
             self.caller.session().session_policy(),
             endpoint.map(|endpoint| &*endpoint.policy.document),
-        ])
+        ]
     }
 
     fn access_request<'b>(&'b self, asked: &'b Asked, context: &'b Context) -> AccessRequest<'b> {

@@ -5,6 +5,9 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use super::decision::PolicyUnavailable;
+use super::later::Later;
+
 /// A condition key. Keys are compared without regard to case, as IAM does.
 #[derive(Debug, Clone)]
 pub(crate) struct Key {
@@ -189,6 +192,8 @@ pub struct Context {
     encryption: Option<Arc<EncryptionPairs>>,
     /// Which of a key's grants the request is about.
     grant: Option<String>,
+    /// What is found out if somebody asks.
+    later: Option<Arc<Later>>,
 }
 
 impl Context {
@@ -224,6 +229,35 @@ impl Context {
     #[must_use]
     pub fn encryption_context(&self) -> Option<&BTreeMap<String, String>> {
         self.encryption.as_ref().map(|pairs| &*pairs.letter)
+    }
+
+    /// With the keys that begin with `prefix`, by what follows it, which `find` finds out: only if a policy that bears on the
+    /// request asks for such a key, and once for all decisions about this context and its copies. If that fails, so does the
+    /// request.
+    #[must_use]
+    pub fn with_if_asked(
+        mut self,
+        prefix: &'static str,
+        find: impl Fn() -> Result<Vec<(String, String)>, PolicyUnavailable> + Send + Sync + 'static,
+    ) -> Self {
+        self.later = Some(Arc::new(Later::new(prefix, find)));
+        self
+    }
+
+    /// With what is to be found out, if somebody asks for keys that begin so.
+    pub(super) fn found_out(
+        &self,
+        asks: impl FnOnce(&str) -> bool,
+    ) -> Result<Cow<'_, Self>, PolicyUnavailable> {
+        let Some(later) = self.later.as_ref().filter(|later| asks(later.prefix())) else {
+            return Ok(Cow::Borrowed(self));
+        };
+        let found = later.found()?;
+        let mut context = self.with_room(found.len());
+        for (name, value) in found {
+            context.put_text(&format!("{}{name}", later.prefix()), value);
+        }
+        Ok(Cow::Owned(context))
     }
 
     /// About the grant with this id: who may end it is for that grant to say.
@@ -263,6 +297,7 @@ impl Context {
             resource: self.resource.clone(),
             encryption: self.encryption.clone(),
             grant: self.grant.clone(),
+            later: self.later.clone(),
         }
     }
 

@@ -167,18 +167,19 @@ impl<'a> Layers<'a> {
         let account = request.principal.account();
         let nobody_yet = question.kind() == Some(CallerKind::WebIdentity);
         let bootstrap = question.kind() == Some(CallerKind::Bootstrap);
+        let service = question.kind() == Some(CallerKind::Service);
         let managing = facts
             .organisation
             .as_ref()
             .is_some_and(|organisation| organisation.management_account == account);
-        let bound = !(managing || facts.service_linked || nobody_yet);
+        let bound = !(managing || facts.service_linked || nobody_yet || service);
         let of_manager = policies
             .resource_facts
             .organisation
             .as_ref()
             .is_some_and(|organisation| Some(organisation.management_account) == question.owner);
         Self {
-            exists: facts.exists || nobody_yet || bootstrap,
+            exists: facts.exists || nobody_yet || bootstrap || service,
             service_control: if bound { &principal.service_control } else { &[] },
             resource_control: if facts.service_linked || of_manager {
                 &[]
@@ -188,8 +189,12 @@ impl<'a> Layers<'a> {
             endpoint: request.endpoint.map(|endpoint| &endpoint.policy),
             resource: policies.resource.as_ref(),
             grants: policies.grants.as_deref(),
-            identity: if nobody_yet { &[] } else { &principal.identity },
-            boundary: principal.boundary.as_ref().filter(|_| !nobody_yet),
+            identity: if nobody_yet || service {
+                &[]
+            } else {
+                &principal.identity
+            },
+            boundary: principal.boundary.as_ref().filter(|_| !(nobody_yet || service)),
             session: request.principal.session_policy(),
             session_managed: &principal.session_managed,
             model_agreement: policies.model_agreement,

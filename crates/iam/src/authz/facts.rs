@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use moho_terms::{AccountId, RequestId};
+use moho_terms::{AccountId, Arn, RequestId};
 
 use super::attached::Attached;
 
@@ -76,6 +76,17 @@ pub struct RequestFacts {
     pub endpoint: Option<Arc<EndpointFacts>>,
     /// Whether it came encrypted.
     pub secure_transport: bool,
+    /// For whose sake one of moho's own services acts.
+    pub acting_for: Option<ActingFor>,
+}
+
+/// For whose sake a service acts: policies ask about it, so that it does for nobody else what it may do for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActingFor {
+    /// The resource that wants it done.
+    pub resource: Arn,
+    /// Its account.
+    pub account: AccountId,
 }
 
 impl RequestFacts {
@@ -91,6 +102,7 @@ impl RequestFacts {
             user_agent: None,
             endpoint: None,
             secure_transport: false,
+            acting_for: None,
         }
     }
 }

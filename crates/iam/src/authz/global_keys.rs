@@ -99,9 +99,15 @@ fn of_principal(completion: &mut Completion, session: &Session) {
         Principal::AssumedRole { .. }
         | Principal::User(_)
         | Principal::FederatedUser { .. }
-        | Principal::Bootstrap => None,
+        | Principal::Bootstrap
+        | Principal::Service(_) => None,
     };
-    let somebody = nobody_yet.is_none();
+    let service = if let Principal::Service(service) = session.principal() {
+        Some(service.as_str())
+    } else {
+        None
+    };
+    let somebody = nobody_yet.is_none() && service.is_none();
     completion.replace(const { Key::known("aws:PrincipalAccount") }, || {
         somebody.then(|| session.account().to_string())
     });
@@ -127,12 +133,18 @@ fn of_principal(completion: &mut Completion, session: &Session) {
             None => session.federated_provider().map(str::to_owned),
         },
     );
+    completion.replace(const { Key::known("aws:PrincipalIsAWSService") }, || {
+        Some(service.is_some().to_string())
+    });
     for key in [
-        const { Key::known("aws:PrincipalIsAWSService") },
-        const { Key::known("aws:ViaAWSService") },
+        const { Key::known("aws:PrincipalServiceName") },
+        const { Key::known("aws:PrincipalServiceNamesList") },
     ] {
-        completion.replace(key, || Some("false".to_owned()));
+        completion.replace(key, || service.map(str::to_owned));
     }
+    completion.replace(const { Key::known("aws:ViaAWSService") }, || {
+        Some("false".to_owned())
+    });
     if let Some(web) = nobody_yet {
         of_web_identity(&mut completion.context, web);
     }
@@ -153,7 +165,7 @@ fn of_credentials(completion: &mut Completion, caller: &Authenticated) {
     let session = caller.session();
     let bearer = match caller.scheme() {
         Scheme::Bearer { lifetime, .. } => Some(lifetime.as_str()),
-        Scheme::SigV4 { .. } | Scheme::WebIdentity | Scheme::Bootstrap => None,
+        Scheme::SigV4 { .. } | Scheme::WebIdentity | Scheme::Bootstrap | Scheme::OwnService => None,
     };
     let temporary = session.is_temporary();
     completion.replace(const { Key::known("aws:TokenIssueTime") }, || {
@@ -207,6 +219,13 @@ fn of_request(completion: &mut Completion, request: &RequestFacts, now: Timestam
     completion.replace(const { Key::known("aws:VpceAccount") }, || {
         endpoint.map(|endpoint| endpoint.account.to_string())
     });
+    let acting_for = request.acting_for.as_ref();
+    completion.replace(const { Key::known("aws:SourceArn") }, || {
+        acting_for.map(|acting| acting.resource.to_string())
+    });
+    completion.replace(const { Key::known("aws:SourceAccount") }, || {
+        acting_for.map(|acting| acting.account.to_string())
+    });
     completion.replace(const { Key::known("aws:SecureTransport") }, || {
         Some(request.secure_transport.to_string())
     });
@@ -222,9 +241,16 @@ fn of_request(completion: &mut Completion, request: &RequestFacts, now: Timestam
 pub(super) fn of_resource(completion: &mut Completion, resource: &Arn, policies: &Policies, counts: bool) {
     let facts = &policies.resource_facts;
     let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    completion.replace(const { Key::known("aws:RequestedRegion") }, || {
-        named(resource.region())
-    });
+    if resource.service() == "s3" {
+        // A bucket's name has no region: whoever asks says which was asked.
+        completion.replace(const { Key::known("s3:ResourceAccount") }, || {
+            facts.account.map(|account| account.to_string())
+        });
+    } else {
+        completion.replace(const { Key::known("aws:RequestedRegion") }, || {
+            named(resource.region())
+        });
+    }
     completion.replace(const { Key::known("aws:ResourceAccount") }, || {
         named(resource.account()).or_else(|| facts.account.map(|account| account.to_string()))
     });

@@ -106,6 +106,25 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// What was done to the installation as a whole, by whoever operates it: nobody asked for `action` in a request, and no policy
+    /// was asked. `reason` says by which way, such as `operator`.
+    #[must_use]
+    pub fn of_installation(
+        id: RequestId,
+        (action, reason): (&'static str, &'static str),
+        resource: Arn,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            outcome: Outcome::Allow,
+            action: Some(action),
+            resource: Some(resource),
+            ..unauthenticated(&RequestFacts::new(id), now, reason)
+        }
+    }
+}
+
 fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(time)
 }

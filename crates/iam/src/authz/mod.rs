@@ -14,6 +14,7 @@ mod grant;
 mod hidden;
 mod journal;
 mod key_set;
+mod later;
 mod question;
 mod simulate;
 mod verdicts;
@@ -32,7 +33,7 @@ pub use detail::{
     DenialContext, DenialDetail, DeniedBy, DeniedPrincipal, DetailCondition, DetailValue, Items, NotADetail,
 };
 pub use evaluate::{Verdict, decide, evaluate};
-pub use facts::{EndpointFacts, OrganisationFacts, PrincipalFacts, RequestFacts, ResourceFacts};
+pub use facts::{ActingFor, EndpointFacts, OrganisationFacts, PrincipalFacts, RequestFacts, ResourceFacts};
 pub use grant::{Grant, GrantConstraint, GrantOperation, GrantOperationError, Grants};
 pub use journal::{Entry, FurtherFailures, Journal, JournalUnavailable, Outcome, Position};
 pub use simulate::{

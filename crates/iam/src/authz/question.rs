@@ -23,6 +23,8 @@ pub(crate) enum CallerKind {
     WebIdentity,
     /// The bootstrap principal: what narrows its session is also all it is given.
     Bootstrap,
+    /// A service of moho's own: it has what a resource's policy allows it by its name.
+    Service,
 }
 
 /// Who asks.
@@ -36,7 +38,7 @@ pub(crate) struct Caller<'a> {
     pub(crate) of_arn: Cow<'a, str>,
     /// The unique id of the role or user; empty for whoever has none.
     pub(crate) unique_id: &'a str,
-    /// The identity provider that it, or the first session of its chain, is from.
+    /// The identity provider that it, or the first session of its chain, is from; a service's own name.
     pub(crate) provider: Option<&'a str>,
 }
 
@@ -56,9 +58,11 @@ impl<'a> Caller<'a> {
             }
             Principal::WebIdentity(_) => (CallerKind::WebIdentity, own, ""),
             Principal::Bootstrap => (CallerKind::Bootstrap, own, ""),
+            Principal::Service(_) => (CallerKind::Service, own, ""),
         };
         let provider = match session.principal() {
             Principal::WebIdentity(web) => Some(web.provider.as_str()),
+            Principal::Service(service) => Some(service.as_str()),
             Principal::AssumedRole { .. }
             | Principal::User(_)
             | Principal::FederatedUser { .. }
@@ -102,7 +106,7 @@ impl<'a> Caller<'a> {
         match self.kind {
             CallerKind::User | CallerKind::UserSession => Named::Directly,
             CallerKind::RoleSession | CallerKind::FederatedUser => Named::AsRole,
-            CallerKind::WebIdentity | CallerKind::Bootstrap => Named::Not,
+            CallerKind::WebIdentity | CallerKind::Bootstrap | CallerKind::Service => Named::Not,
         }
     }
 }

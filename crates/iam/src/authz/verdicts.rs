@@ -43,6 +43,11 @@ impl Verdicts {
             let granted = within && self.of_resource() == Named::Directly;
             return (!granted).then(|| resource_layer(question.action.as_written()));
         }
+        if question.kind() == Some(CallerKind::Service) {
+            // Nothing but what the resource's policy says of the service by its name.
+            let granted = within && self.resource == Named::Directly;
+            return (!granted).then_some(Layer::Resource);
+        }
         let resource_must_allow = !within || resource_decides(question);
         let identity_must_allow = !within || self.of_resource() < Named::AsRole;
         if resource_must_allow && self.of_resource() == Named::Not {
@@ -88,7 +93,8 @@ fn beyond_credentials(question: &Question<'_>) -> bool {
             SetSourceIdentity::NAME,
         ]
         .contains(&action),
-        Some(CallerKind::RoleSession | CallerKind::User | CallerKind::Bootstrap) | None => false,
+        Some(CallerKind::RoleSession | CallerKind::User | CallerKind::Bootstrap | CallerKind::Service)
+        | None => false,
     }
 }
 

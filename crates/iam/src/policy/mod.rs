@@ -1,6 +1,7 @@
 //! Policy documents: what a customer wrote, parsed once into something that cannot be misread.
 
 mod action;
+mod bucket;
 pub mod builtin;
 mod condition;
 mod grammar;
@@ -8,6 +9,7 @@ mod pattern;
 mod places;
 mod principal;
 mod principals;
+mod public;
 mod statement;
 mod text_pattern;
 
@@ -17,6 +19,7 @@ use std::sync::{Arc, OnceLock};
 
 use moho_terms::Arn;
 
+pub use bucket::BucketPolicyError;
 pub use grammar::Effect;
 pub use principals::{PlacedPrincipal, exchange_placed_principals, exchange_principals, named_principals};
 pub use text_pattern::TextPattern;
@@ -219,6 +222,14 @@ impl PolicyDocument {
     /// The keys that its conditions and variables ask about.
     pub(crate) fn asked_keys(&self) -> KeySet {
         self.asked_keys
+    }
+
+    /// Whether it asks about a key that begins with `prefix`, whatever the case.
+    pub(crate) fn asks_for(&self, prefix: &str) -> bool {
+        self.context_keys().iter().any(|key| {
+            let start = key.as_bytes().get(..prefix.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+        })
     }
 
     fn asked_about(&self) -> Vec<String> {

@@ -69,6 +69,11 @@ impl Pattern {
         Self::parse(text, true)
     }
 
+    /// Whether it is one text: it has no wildcards and no variables.
+    pub(crate) fn is_literal(&self) -> bool {
+        matches!(self.0, Form::Literal(_))
+    }
+
     /// A pattern in which they are not.
     pub(crate) fn literal(text: &str) -> Option<Self> {
         Self::parse(text, false)

@@ -31,8 +31,8 @@ pub(crate) enum PrincipalPattern {
     UniqueId(Box<str>),
     /// An identity provider: whoever it knows.
     Federated(Box<str>),
-    /// A service of AWS's: nobody here is one.
-    Service,
+    /// A service: of moho's own those that act by themselves.
+    Service(Box<str>),
 }
 
 impl PrincipalPattern {
@@ -46,7 +46,7 @@ impl PrincipalPattern {
             "Service" | "Federated" if !graphic(value) || value.contains(['*', '?', '$']) => {
                 Err("a service or provider is named, without wildcards")
             }
-            "Service" => Ok(Self::Service),
+            "Service" => Ok(Self::Service(value.into())),
             "Federated" => Ok(Self::Federated(value.into())),
             _ => Err("unknown kind of principal"),
         }
@@ -97,7 +97,7 @@ impl PrincipalPattern {
             Self::Arn(arn) => Some(arn.to_string()),
             Self::UniqueId(name) | Self::Federated(name) => Some(name.to_string()),
             Self::SessionOf(arn, _) => Some(arn.to_string()),
-            Self::Service => None,
+            Self::Service(_) => None,
         }
     }
 
@@ -106,7 +106,12 @@ impl PrincipalPattern {
     /// nothing.
     pub(crate) fn names(&self, caller: &Caller<'_>) -> Named {
         let nobody_yet = caller.kind == CallerKind::WebIdentity;
+        let service = caller.kind == CallerKind::Service;
         match self {
+            Self::Service(name) if service && caller.provider == Some(name) => Named::Directly,
+            // What is anybody's is not a service's, but what is denied to all is denied to services.
+            Self::Anyone if service => Named::ByAccount,
+            _ if service => Named::Not,
             Self::Federated(provider) if caller.provider == Some(provider) => {
                 if nobody_yet {
                     Named::Directly
@@ -114,7 +119,7 @@ impl PrincipalPattern {
                     Named::AsRole
                 }
             }
-            Self::Federated(_) | Self::Service => Named::Not,
+            Self::Federated(_) | Self::Service(_) => Named::Not,
             Self::Anyone if nobody_yet => Named::ByAccount,
             Self::Anyone => Named::AsRole,
             _ if nobody_yet => Named::Not,
@@ -142,7 +147,7 @@ pub(crate) fn leaves_out(list: &[PrincipalPattern], caller: &Caller<'_>) -> bool
     if list.contains(&PrincipalPattern::Anyone) {
         return true;
     }
-    if caller.kind == CallerKind::WebIdentity {
+    if matches!(caller.kind, CallerKind::WebIdentity | CallerKind::Service) {
         return listed(Named::Directly);
     }
     let is_of_another = *caller.of_arn != *caller.arn;

@@ -169,6 +169,16 @@ impl Statement {
         if applies { named } else { Named::Not }
     }
 
+    /// Whether it allows something to everybody.
+    pub(super) fn is_public(&self) -> bool {
+        let to_anybody = match &self.principals {
+            Some(Selection::These(list)) => list.contains(&PrincipalPattern::Anyone),
+            Some(Selection::AllBut(_)) => true,
+            None => false,
+        };
+        self.effect == Effect::Allow && to_anybody && !self.conditions.iter().any(Condition::fixes_who_comes)
+    }
+
     /// Whether it allows the caller something, under whatever conditions.
     pub(super) fn grants_something_to(&self, caller: &Caller<'_>) -> bool {
         self.effect == Effect::Allow && self.names(Some(caller)) != Named::Not

@@ -15,6 +15,7 @@ pub use narrowing::{Narrowing, NarrowingError, NarrowingRequest, PolicyRef};
 pub use principal::{Principal, RoleRef, UserRef, WebIdentity};
 pub use tags::{SessionTags, TagError};
 
+use crate::own_services::OwnService;
 use crate::policy::PolicyDocument;
 
 /// What must be known of a role to make a session of it.
@@ -109,6 +110,15 @@ impl Session {
                 let arn = Arn::of("iam", "", account.as_str(), "bootstrap")?;
                 (arn.clone(), arn, format!("{account}:bootstrap"))
             }
+            Principal::Service(service) => {
+                let arn = Arn::of(
+                    "iam",
+                    "",
+                    account.as_str(),
+                    &format!("service/{}", service.as_str()),
+                )?;
+                (arn.clone(), arn, service.as_str().to_owned())
+            }
         };
         Ok(Self {
             account,
@@ -140,6 +150,18 @@ impl Session {
         Self::new(account, Principal::Bootstrap, terms)
     }
 
+    pub(crate) fn of_own_service(
+        account: AccountId,
+        service: OwnService,
+        now: Timestamp,
+    ) -> Result<Self, ArnError> {
+        Self::new(
+            account,
+            Principal::Service(service),
+            Terms::new(None, now, Some(now)),
+        )
+    }
+
     /// The account that the session belongs to.
     #[must_use]
     pub fn account(&self) -> AccountId {
@@ -160,7 +182,8 @@ impl Session {
             Principal::User(_)
             | Principal::FederatedUser { .. }
             | Principal::WebIdentity(_)
-            | Principal::Bootstrap => None,
+            | Principal::Bootstrap
+            | Principal::Service(_) => None,
         }
     }
 
@@ -172,7 +195,8 @@ impl Session {
             Principal::AssumedRole { .. }
             | Principal::FederatedUser { .. }
             | Principal::WebIdentity(_)
-            | Principal::Bootstrap => None,
+            | Principal::Bootstrap
+            | Principal::Service(_) => None,
         }
     }
 
@@ -184,7 +208,7 @@ impl Session {
             Principal::User(_) => Some("User"),
             Principal::FederatedUser { .. } => Some("FederatedUser"),
             Principal::WebIdentity(_) => Some("Anonymous"),
-            Principal::Bootstrap => None,
+            Principal::Bootstrap | Principal::Service(_) => None,
         }
     }
 
@@ -246,7 +270,10 @@ impl Session {
     pub(crate) fn is_users_temporary(&self) -> bool {
         match &self.principal {
             Principal::User(_) | Principal::FederatedUser { .. } => self.is_temporary(),
-            Principal::AssumedRole { .. } | Principal::WebIdentity(_) | Principal::Bootstrap => false,
+            Principal::AssumedRole { .. }
+            | Principal::WebIdentity(_)
+            | Principal::Bootstrap
+            | Principal::Service(_) => false,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::own_services::OwnService;
 use moho_terms::{AccountId, Arn, ArnError, RoleName, SessionName, UserName};
 
 /// A role as a session remembers it: by its id, so that a session of a role that was deleted and made again is not one
@@ -95,4 +96,6 @@ pub enum Principal {
     WebIdentity(Box<WebIdentity>),
     /// Whoever came through the bootstrap door; may only assume roles of its account.
     Bootstrap,
+    /// A service of moho's own, which acts by itself.
+    Service(OwnService),
 }

@@ -2,6 +2,8 @@
 
 mod bearer_keys;
 mod credentials;
+mod draft;
+mod objects;
 mod presigned;
 mod properties;
 mod validity;
@@ -20,6 +22,8 @@ use super::*;
 use crate::hex;
 use crate::policy::{PolicyDocument, PolicyKind, builtin};
 use crate::session::{Narrowing, RoleRef};
+
+use draft::{Draft, KEY};
 
 const START: u64 = 1_795_312_800;
 const REGION: &str = "moho-local-1";
@@ -68,103 +72,6 @@ fn token_of(authenticator: &Authenticator, key: &str, policy: Option<&str>) -> S
         .seal(&session.unwrap(), &secret, &Counting(AtomicU8::new(0)))
         .unwrap();
     String::from_utf8(token.expose().to_vec()).unwrap()
-}
-
-/// A request that is about to be signed, with everything that goes into the signature.
-#[derive(Clone)]
-struct Draft {
-    method: &'static str,
-    path: &'static str,
-    query: String,
-    authority: &'static str,
-    headers: Vec<(String, String)>,
-    body: &'static [u8],
-    key: &'static str,
-    scope: (String, &'static str, &'static str, &'static str),
-    signed: String,
-    algorithm: &'static str,
-}
-
-const KEY: &str = "ASIAEXAMPLEEXAMPLE22";
-
-impl Draft {
-    fn new(token: &str) -> Self {
-        Self {
-            method: "POST",
-            path: "/",
-            query: "b=2&a=1".to_owned(),
-            authority: "localhost:8443",
-            headers: vec![
-                ("x-amz-date".to_owned(), at(START).iso8601_basic()),
-                ("x-amz-security-token".to_owned(), token.to_owned()),
-                ("user-agent".to_owned(), "me".to_owned()),
-            ],
-            body: b"Action=GetCallerIdentity",
-            key: KEY,
-            scope: (at(START).basic_date(), REGION, "sts", "aws4_request"),
-            signed: "host;x-amz-date;x-amz-security-token".to_owned(),
-            algorithm: ALGORITHM,
-        }
-    }
-
-    fn set(&mut self, name: &str, value: &str) -> &mut Self {
-        self.headers.retain(|(header, _)| header != name);
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    fn head<R>(&self, headers: &[(String, String)], read: impl FnOnce(&HttpHead<'_>) -> R) -> R {
-        let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        let body: [u8; 32] = digest::digest(&digest::SHA256, self.body)
-            .as_ref()
-            .try_into()
-            .unwrap();
-        read(&HttpHead {
-            method: self.method,
-            raw_path: self.path,
-            raw_query: &self.query,
-            authority: self.authority,
-            headers: &headers,
-            body_sha256: &body,
-        })
-    }
-
-    /// Signs, as a client that keeps no rule but the arithmetic.
-    fn sign(&mut self) -> &mut Self {
-        let (date, region, service, terminator) = self.scope.clone();
-        let time =
-            Timestamp::parse_iso8601_basic(&self.headers.iter().find(|(n, _)| n == "x-amz-date").unwrap().1)
-                .unwrap();
-        let signature = self.head(&self.headers, |head| {
-            let request = CanonicalRequest {
-                method: head.method,
-                uri: &canonical::uri(
-                    head.raw_path,
-                    SigningName::from_scope(service).unwrap_or(SigningName::Sts),
-                ),
-                query: &canonical::query(head.raw_query),
-                headers: &canonical::headers(head, &self.signed).unwrap(),
-                signed_headers: &self.signed,
-                payload_hash: &hex::encode(head.body_sha256),
-            };
-            let scope = Scope {
-                date: &date,
-                region,
-                service,
-            };
-            hex::encode(signature::sign(SECRET.as_bytes(), scope, time, &request.text()).as_ref())
-        });
-        let (algorithm, key, signed) = (self.algorithm, self.key, self.signed.clone());
-        self.set("authorization", &format!(
-            "{algorithm} Credential={key}/{date}/{region}/{service}/{terminator}, SignedHeaders={signed}, Signature={signature}"
-        ))
-    }
-
-    fn send(&self, to: &Authenticator, now: u64) -> Result<Authenticated, AuthnError> {
-        self.head(&self.headers, |head| {
-            to.authenticate(head, &[SigningName::Sts, SigningName::S3], at(now))
-        })
-    }
 }
 
 fn present(to: &Authenticator, authorization: &str, now: u64) -> Result<Authenticated, AuthnError> {

@@ -1,5 +1,7 @@
 //! Only what some policy asks about is looked up for a key's use, and all of that is.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::keys::{asks_with, request};
 use super::*;
 use crate::action::kms;
@@ -81,6 +83,12 @@ fn denying(at: At, further: &str) -> Arc<PolicyDocument> {
 
 /// The context of decrypting something; `None` if that is denied with this policy among others.
 fn decrypting(at: At, policy: Arc<PolicyDocument>) -> Option<Context> {
+    let (caller, given) = with(at, policy);
+    permitted(caller, &given)
+}
+
+/// Who may do everything but for this policy.
+fn with(at: At, policy: Arc<PolicyDocument>) -> (Session, Given) {
     let mut given = Given {
         managed_by: Some(FOREIGN),
         identity: vec![allow(PolicyKind::Identity, "*")],
@@ -99,10 +107,19 @@ fn decrypting(at: At, policy: Arc<PolicyDocument>) -> Option<Context> {
         At::Session => inline = Some(policy),
         At::SessionManaged => given.session_managed.push(policy),
     }
-    permitted(session("R", inline.as_deref()), &given)
+    (session("R", inline.as_deref()), given)
 }
 
 fn permitted(caller: Session, given: &Given) -> Option<Context> {
+    let pairs = [("Tenant".to_owned(), "one".to_owned())].into();
+    let asked = Context::new()
+        .with_encryption_context(Arc::new(pairs))
+        .with("kms:ViaService", "bedrock.r.amazonaws.com");
+    let permit = decided_with(caller, given, &asked);
+    permit.ok().map(|permit| permit.context().clone())
+}
+
+fn decided_with(caller: Session, given: &Given, asked: &Context) -> Result<Permit<kms::Decrypt>, Refusal> {
     let mut policies = given.policies_of_tagged();
     let of_key = Context::new().with("kms:KeySpec", "SYMMETRIC_DEFAULT");
     policies.resource_conditions = Some(Arc::new(of_key));
@@ -110,13 +127,54 @@ fn permitted(caller: Session, given: &Given) -> Option<Context> {
         endpoint: given.endpoint().map(Arc::new),
         ..request()
     };
-    let pairs = [("Tenant".to_owned(), "one".to_owned())].into();
-    let asked = Context::new()
-        .with_encryption_context(Arc::new(pairs))
-        .with("kms:ViaService", "bedrock.r.amazonaws.com");
     let caller = Authenticated::through_the_door(caller);
-    let (permit, _) = asks_with::<kms::Decrypt>(policies, &caller, &request, (OWN_KEY, &asked));
-    permit.ok().map(|permit| permit.context().clone())
+    let (permit, _) = asks_with::<kms::Decrypt>(policies, &caller, &request, (OWN_KEY, asked));
+    permit
+}
+
+#[test]
+fn what_costs_something_is_found_out_once_and_only_if_any_policy_asks() {
+    let tag = |value: &str| {
+        format!(r#""Resource":"*","Condition":{{"StringEquals":{{"S3:existingObjectTag/Class":"{value}"}}}}"#)
+    };
+    let cases = [
+        (tag("secret"), 1, true),
+        (tag("open"), 1, false),
+        (
+            r#""Resource":"*","Condition":{"StringEquals":{"aws:PrincipalType":"${s3:ExistingObjectTag/Class}"}}"#
+                .to_owned(),
+            1,
+            false,
+        ),
+        (
+            r#""Resource":"*","Condition":{"StringEquals":{"s3:ExistingObjectTagged":"secret"}}"#.to_owned(),
+            0,
+            false,
+        ),
+    ];
+    for at in EVERYWHERE {
+        for (further, times, denied) in &cases {
+            let counted = Arc::new(AtomicUsize::new(0));
+            let counting = Arc::clone(&counted);
+            let asked = Context::new().with_if_asked("s3:ExistingObjectTag/", move || {
+                counting.fetch_add(1, Ordering::Relaxed);
+                Ok(vec![("class".to_owned(), "secret".to_owned())])
+            });
+            for _again in 0..2 {
+                let (caller, given) = with(at, denying(at, further));
+                let refused = decided_with(caller, &given, &asked.clone()).is_err();
+                assert_eq!(refused, *denied, "{further} in {at:?}");
+            }
+            assert_eq!(counted.load(Ordering::Relaxed), *times, "{further} in {at:?}");
+            let failing = Context::new().with_if_asked("s3:ExistingObjectTag/", || {
+                Err(PolicyUnavailable::new("the disk is gone"))
+            });
+            let (caller, given) = with(at, denying(at, further));
+            let failed = decided_with(caller, &given, &failing);
+            let fails = matches!(failed, Err(Refusal::PolicyUnavailable(_)));
+            assert_eq!(fails, *times > 0, "{further} in {at:?}");
+        }
+    }
 }
 
 #[test]

@@ -142,6 +142,11 @@ pub(super) fn bootstrap_with(policy: &PolicyDocument) -> Session {
     Session::bootstrap(OWN.parse().unwrap(), policy.clone(), now()).unwrap()
 }
 
+/// A service of moho's own, on something of the own account.
+pub(super) fn own_service() -> Session {
+    Session::of_own_service(OWN.parse().unwrap(), crate::OwnService::S3Logging, now()).unwrap()
+}
+
 pub(super) fn bootstrap() -> Session {
     bootstrap_with(&PolicyDocument::parse(PolicyKind::Session, builtin::BOOTSTRAP).unwrap())
 }

@@ -367,3 +367,41 @@ fn an_endpoint_lets_nobody_through_whom_its_policy_does_not() {
     let anybody = decided(&web_identity(), "sts:GetCallerIdentity", BUCKET, &open);
     assert_eq!(reason(&anybody), "allow");
 }
+
+#[test]
+fn a_service_has_what_a_resource_allows_it_by_its_name() {
+    let service = own_service();
+    let by_name = r#"{"Service":"logging.s3.amazonaws.com"}"#;
+    for (principal, expected) in [
+        (by_name, "itself"),
+        (
+            r#"{"Service":["ec2.amazonaws.com","logging.s3.amazonaws.com"]}"#,
+            "itself",
+        ),
+        (r#"{"Service":"ec2.amazonaws.com"}"#, "not"),
+        (r#""*""#, "not"),
+        (r#"{"AWS":"*"}"#, "not"),
+        (r#"{"AWS":"123456789012"}"#, "not"),
+        (
+            r#"{"AWS":"arn:aws:iam::123456789012:service/logging.s3.amazonaws.com"}"#,
+            "not",
+        ),
+    ] {
+        assert_eq!(named(&service, principal), expected, "{principal}");
+    }
+    for other in [session("R", None), user(), bootstrap(), web_identity()] {
+        assert_eq!(named(&other, by_name), "not", "nobody else is a service");
+    }
+    let statements = r#"{"Effect":"Allow","Principal":{"Service":"logging.s3.amazonaws.com"},"Action":"kms:Decrypt","Resource":"*"},
+        {"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*"}"#;
+    let given = Given {
+        resource: Some(document(PolicyKind::Key, statements)),
+        ..Given::default()
+    };
+    let denied = decided(&service, "kms:Decrypt", OWN_KEY, &given);
+    assert_eq!(
+        reason(&denied),
+        "explicit-deny/resource",
+        "what is denied to all is denied to services"
+    );
+}

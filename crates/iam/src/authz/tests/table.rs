@@ -81,7 +81,10 @@ fn resources_for(on: &str) -> Vec<(&'static str, String)> {
     let mut parts = on.splitn(3, ':');
     let mut part = || parts.next().unwrap();
     let (service, region, resource) = (part(), part(), part());
-    let arn = |account: &str| format!("arn:aws:{service}:{region}:{account}:{resource}");
+    let arn = |account: &str| match service {
+        "s3" => format!("arn:aws:s3:::{account}-{resource}"),
+        _ => format!("arn:aws:{service}:{region}:{account}:{resource}"),
+    };
     vec![("own", arn(OWN)), ("foreign", arn(FOREIGN))]
 }
 
@@ -109,6 +112,7 @@ fn given_for(who: &str, action: &str, resource: &str) -> Given {
     let root = format!("arn:aws:iam::{owner}:root");
     let trusted = format!(r#"{{"AWS":"{root}","Federated":"{PROVIDER}"}}"#);
     Given {
+        owner: resource.starts_with("arn:aws:s3:").then_some(owner),
         gone: who.starts_with("gone"),
         identity: match who {
             "Developer" => identity(builtin::DEVELOPER),

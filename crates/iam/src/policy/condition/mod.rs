@@ -8,6 +8,7 @@ mod value;
 use moho_terms::Timestamp;
 
 use super::pattern::{Case, Pattern, Variables};
+use super::public::FIXING;
 use crate::authz::{Context, Key, is_open};
 use value::Network;
 
@@ -153,6 +154,23 @@ impl Condition {
         open
     }
 
+    /// Whether it holds only for requests from, or by, what its values name one by one.
+    pub(super) fn fixes_who_comes(&self) -> bool {
+        let Test::Compare {
+            set,
+            negated,
+            if_exists,
+            expected,
+        } = &self.test
+        else {
+            return false;
+        };
+        let key = self.key.name().to_ascii_lowercase();
+        FIXING.contains(&key.as_str())
+            && !(*negated || *if_exists || *set == Set::All)
+            && expected.iter().all(Expected::is_fixed)
+    }
+
     /// Whether the request fulfils it.
     pub(crate) fn holds(&self, context: &Context) -> bool {
         let values = context.values(&self.key).filter(|values| !values.is_empty());
@@ -261,6 +279,16 @@ impl Expected {
             Kind::Ip => Network::parse(value).map(Self::Ip),
             Kind::Binary => value::bytes(value).map(|bytes| Self::Binary(bytes.into())),
             Kind::Null => None,
+        }
+    }
+
+    /// Whether it is one value, or a narrow range of addresses.
+    fn is_fixed(&self) -> bool {
+        match self {
+            Self::Text(pattern, _) => pattern.is_literal(),
+            Self::Arn(patterns) => patterns.iter().all(Pattern::is_literal),
+            Self::Ip(network) => network.is_narrow(),
+            Self::Bool(_) | Self::Numeric(..) | Self::Date(..) | Self::Binary(_) => false,
         }
     }
 

@@ -57,6 +57,12 @@ impl Network {
         })
     }
 
+    /// Whether it is no wider than what AWS takes for a range of somebody's: /8 of IPv4, /32 of IPv6.
+    pub(super) fn is_narrow(self) -> bool {
+        let fixed = self.mask.leading_ones();
+        if self.v4 { fixed >= 96 + 8 } else { fixed >= 32 }
+    }
+
     pub(super) fn contains(self, address: &str) -> bool {
         let Ok(address) = address.parse::<IpAddr>() else {
             return false;

@@ -2,20 +2,22 @@
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use moho_os::{FileLock, LockError, lock_file_in_turn, try_lock_file_shared};
+use moho_os::{FileLock, LockError, lock_file_exclusive, lock_file_in_turn, try_lock_file_shared};
 use moho_terms::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::types::Type;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior};
 
+use crate::authentic::{Authentic, Rollback, Trust};
 use crate::error::StoreError;
-use crate::migrations::migrate;
+use crate::group::{Came, Writing, in_savepoint};
 
 /// Readers that can be at work at once; they never wait for the writer.
 const READERS: usize = 4;
@@ -40,16 +42,22 @@ impl<E> From<rusqlite::Error> for Stopped<E> {
 
 pub(crate) struct Database {
     path: PathBuf,
-    writer: Mutex<Connection>,
-    readers: Vec<Mutex<Connection>>,
+    writer: Mutex<Writing>,
+    /// How many threads wait for the writer.
+    waiting: AtomicUsize,
+    readers: [Mutex<Connection>; READERS],
     turn: AtomicUsize,
     /// Whether the log may hold what was to be taken out of it: who had the store before may have died in between.
     log_owed: AtomicBool,
+    authentic: Authentic,
+    /// Transactions that were committed.
+    #[cfg(test)]
+    pub(crate) commits: AtomicUsize,
     _lock: FileLock,
 }
 
 impl Database {
-    pub(crate) fn open(directory: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open(directory: &Path, trust: Trust<'_>) -> Result<Self, StoreError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.map_err(StoreError::io(directory))?;
         let lock = try_lock_file_shared(&directory.join("moho.lock")).map_err(locked(directory))?;
@@ -66,22 +74,36 @@ impl Database {
         drop(private.map_err(StoreError::io(&path))?);
         let failed = |error| StoreError::from_sqlite(&path, error);
         let mut writer = connect(&path).map_err(failed)?;
-        migrate(&mut writer, &path)?;
+        let witness = connect(&path).map_err(failed)?;
+        let authentic = Authentic::open(&mut writer, (directory, &path), trust, witness)?;
         drop(opening);
-        let readers = (0..READERS).map(|_| {
+        let reader = || {
             let reader = connect(&path)?;
             reader.pragma_update(None, "query_only", true)?;
-            Ok(Mutex::new(reader))
-        });
-        let readers = readers.collect::<rusqlite::Result<_>>().map_err(failed)?;
+            Ok(reader)
+        };
+        let one = || reader().map(Mutex::new).map_err(failed);
+        let readers = [one()?, one()?, one()?, one()?];
         Ok(Self {
             path,
-            writer: Mutex::new(writer),
+            writer: Mutex::new(Writing::new(writer)),
+            waiting: AtomicUsize::new(0),
             readers,
             turn: AtomicUsize::new(0),
             log_owed: AtomicBool::new(true),
+            authentic,
+            #[cfg(test)]
+            commits: AtomicUsize::new(0),
             _lock: lock,
         })
+    }
+
+    /// Makes an earlier database the last one, while nobody has it open.
+    pub(crate) fn accept_rollback(directory: &Path, trust: Trust<'_>) -> Result<Rollback, StoreError> {
+        let _alone = lock_file_exclusive(&directory.join("moho.lock")).map_err(locked(directory))?;
+        let path = directory.join("moho.sqlite");
+        let mut writer = connect(&path).map_err(|error| StoreError::from_sqlite(&path, error))?;
+        Authentic::accept(&mut writer, (directory, &path), trust)
     }
 
     /// Where it is.
@@ -100,8 +122,10 @@ impl Database {
 
     /// Takes what was overwritten out of the write-ahead log, too. While somebody reads there, it cannot be done, and is owed.
     pub(crate) fn empty_log(&self) {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let busy = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        let writer = self.alone();
+        let busy = writer
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
         // Under the writer's lock: whoever changes something afterwards sees to the log afterwards.
         self.log_owed.store(!matches!(busy, Ok(false)), Ordering::Relaxed);
     }
@@ -113,12 +137,20 @@ impl Database {
         }
     }
 
+    /// How many threads wait for the writer.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
     /// Reads a consistent state, beside any writer.
     pub(crate) fn read<T>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        query(&self.reader()).map_err(|error| StoreError::from_sqlite(&self.path, error))
+        let reader = self.reader();
+        let read = reader.unchecked_transaction().and_then(|moment| query(&moment));
+        read.map_err(|error| StoreError::from_sqlite(&self.path, error))
     }
 
     /// Reads at most one row.
@@ -134,12 +166,14 @@ impl Database {
         &self,
         change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.alone();
         let done = writer
+            .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .and_then(|transaction| {
+                self.authentic.begin();
                 let changed = change(&transaction)?;
-                transaction.commit()?;
+                self.commit(&transaction)?;
                 Ok(changed)
             });
         done.map_err(|error| StoreError::from_sqlite(&self.path, error))
@@ -152,11 +186,13 @@ impl Database {
     ) -> Result<T, E> {
         let mut refusal = None;
         let done = {
-            let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut writer = self.alone();
             writer
+                .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)
+                .inspect(|_begun| self.authentic.begin())
                 .and_then(|transaction| match change(&transaction) {
-                    Ok(changed) => transaction.commit().map(|()| Some(changed)),
+                    Ok(changed) => self.commit(&transaction).map(|()| Some(changed)),
                     Err(Stopped::Failed(error)) => Err(error),
                     Err(Stopped::Refused(refused)) => {
                         refusal = Some(refused);
@@ -165,6 +201,75 @@ impl Database {
                 })
         };
         self.ended(done, refusal)
+    }
+
+    /// As [`Self::write`], together with what other threads change meanwhile: the disk is waited for once for all of them. A
+    /// change that fails is taken back alone; what it sees of the others before it is committed with it, or neither is.
+    pub(crate) fn write_grouped<T>(
+        &self,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.change_grouped(|connection| change(connection).map_err(Stopped::Failed))
+    }
+
+    /// As [`Self::change`], together with what other threads change meanwhile, as [`Self::write_grouped`] does.
+    pub(crate) fn change_grouped<T, E: From<StoreError>>(
+        &self,
+        change: impl FnOnce(&Connection) -> Result<T, Stopped<E>>,
+    ) -> Result<T, E> {
+        let failed = |error| StoreError::from_sqlite(&self.path, error);
+        let (batch, came) = {
+            let mut writer = self.writer();
+            let batch = writer.join(|| self.authentic.begin()).map_err(failed)?;
+            let (came, sound) = in_savepoint(&writer.connection, change);
+            if let Err(error) = sound {
+                writer.end(|_| Err(error));
+            } else if writer.is_full() || self.waiting.load(Ordering::SeqCst) == 0 {
+                writer.end(|connection| self.commit(connection));
+            }
+            (batch, came)
+        };
+        // INVARIANT: if it did not end just now, whoever waited for the writer then ends it.
+        let ended = batch.wait();
+        match came {
+            Came::Panicked(panic) => resume_unwind(panic),
+            Came::Stopped(Stopped::Failed(error)) => Err(failed(error).into()),
+            // It may have been refused because of what others had changed: that has to be true, too.
+            Came::Stopped(Stopped::Refused(refused)) => ended
+                .map_err(failed)
+                .map_or_else(|e| Err(e.into()), |()| Err(refused)),
+            Came::Changed(changed) => ended.map(|()| changed).map_err(|error| failed(error).into()),
+        }
+    }
+
+    /// Ends every transaction that changes something, with all that it changed on the disk.
+    fn commit(&self, transaction: &Connection) -> rusqlite::Result<()> {
+        #[cfg(test)]
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        self.authentic.before_commit(transaction)?;
+        transaction.execute_batch("COMMIT")?;
+        self.authentic.committed();
+        Ok(())
+    }
+
+    /// The connection that writes, which may be in a transaction with the changes of others.
+    fn writer(&self) -> MutexGuard<'_, Writing> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        writer
+    }
+
+    /// The connection that writes, in no transaction.
+    fn alone(&self) -> MutexGuard<'_, Writing> {
+        let mut writer = self.writer();
+        writer.end(|connection| self.commit(connection));
+        writer
+    }
+
+    /// The tree over all rows.
+    pub(crate) fn authentic(&self) -> &Authentic {
+        &self.authentic
     }
 
     /// Reads one consistent state, by any number of queries.
@@ -207,15 +312,27 @@ impl Database {
     /// A reader that is free, or else the next in turn.
     fn reader(&self) -> MutexGuard<'_, Connection> {
         let free = self.readers.iter().find_map(|reader| reader.try_lock().ok());
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % READERS;
         free.unwrap_or_else(|| {
-            let next = turn
-                .checked_rem(self.readers.len())
-                .and_then(|at| self.readers.get(at));
-            next.unwrap_or(&self.writer)
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
+            let [first, ..] = &self.readers;
+            let next = self.readers.get(turn).unwrap_or(first);
+            next.lock().unwrap_or_else(PoisonError::into_inner)
         })
+    }
+
+    /// Whether the row of `table` with this primary key is the one that was written last, and absent only if it was removed
+    /// or never there. Both are seen as of one moment if `connection` is in a transaction that the row was read in.
+    /// Of what the same transaction has changed nothing can be said: that is compared when it is committed.
+    ///
+    /// # Errors
+    /// One that becomes [`StoreError::Altered`].
+    pub(crate) fn check(
+        &self,
+        connection: &Connection,
+        table: &'static str,
+        key: &[&dyn ToSql],
+    ) -> rusqlite::Result<()> {
+        self.authentic.check(connection, table, key)
     }
 
     /// Something in the database was altered.
@@ -228,7 +345,7 @@ impl Database {
     }
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;

@@ -3,9 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use moho_kms::{ContextError, KmsError};
+use moho_kms::{ContextError, KmsError, SealedError};
 use moho_terms::{ArnError, EntropyUnavailable};
 use rusqlite::ErrorCode;
+
+use crate::authentic::{Alteration, Tampering, tampering};
+use crate::migrations::known;
+use crate::objects::SegmentId;
 
 /// Something cannot be kept, found or opened. No variant holds content.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +47,22 @@ pub enum StoreError {
         /// The last one known here.
         known: u32,
     },
+    /// A row is not the one that was written last, or the tree that says so was altered itself.
+    #[error("the store was altered: {0}; stop moho, keep a copy, and restore it from a backup")]
+    Altered(Alteration),
+    /// The store is an earlier one than the last that was seen here.
+    #[error(
+        "the store in `{}` was rolled back: it is at change {found}, but change {expected} was made here before; \
+         put the newer files back, or restore a backup and consent to it", .path.display()
+    )]
+    RolledBack {
+        /// The database.
+        path: PathBuf,
+        /// How many changes it has seen.
+        found: u64,
+        /// How many it had seen at least.
+        expected: u64,
+    },
     /// A process has it open that shares it with no other.
     #[error("the store in `{}` is in use: a moho of an earlier version is running on this directory; stop it first", .0.display())]
     InUse(PathBuf),
@@ -52,6 +72,9 @@ pub enum StoreError {
     /// There is something with this name already, or what it belongs to is absent.
     #[error("it exists already, or what it belongs to does not exist")]
     Conflict(#[source] rusqlite::Error),
+    /// A backup is being made: what it copies may not be deleted meanwhile.
+    #[error("a backup is being made: nothing that it may copy can be deleted until it has ended")]
+    BackingUp,
     /// There are as many of these as there may be.
     #[error("there is no room for more {0}")]
     Full(&'static str),
@@ -71,6 +94,34 @@ pub enum StoreError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// A segment's bytes are not where they were kept.
+    #[error("segment `{0}` is missing: restore it from a backup")]
+    SegmentAbsent(SegmentId),
+    /// A segment is not the one that is remembered.
+    #[error("segment `{segment}` is damaged: restore it from a backup")]
+    SegmentDamaged {
+        /// Which.
+        segment: SegmentId,
+        /// What is wrong with its head.
+        source: SealedError,
+    },
+    /// A chunk of a segment was altered, moved, cut off or added.
+    #[error("chunk {chunk} of segment `{segment}` is damaged: restore it from a backup")]
+    ChunkDamaged {
+        /// Which segment.
+        segment: SegmentId,
+        /// Which chunk, counted from 0.
+        chunk: u32,
+    },
+    /// Part of a segment could not be written before.
+    #[error("the segment cannot be finished, as part of it could not be written")]
+    SegmentUnfinished,
+    /// What is kept of an object is not all there.
+    #[error("what is kept of an object is incomplete ({0}): restore it from a backup")]
+    Incomplete(&'static str),
+    /// The metadata of an object opens, and is none.
+    #[error("the sealed metadata of an object cannot be read")]
+    UnreadableMetadata,
     /// The permit is for something else than a response of its caller's account.
     #[error("the permit is not for a response of the caller's account")]
     NotAResponse,
@@ -95,6 +146,30 @@ impl StoreError {
     /// Sorts what SQLite said about the database at `path`.
     pub(crate) fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
+        let source = if let rusqlite::Error::UserFunctionError(inner) = source {
+            // It may have been ours.
+            match inner.downcast::<Self>() {
+                Ok(own) => return *own,
+                Err(other) => rusqlite::Error::UserFunctionError(other),
+            }
+        } else {
+            source
+        };
+        match tampering(&source) {
+            Some(Tampering::Altered(alteration)) => return Self::Altered(alteration.clone()),
+            Some(&Tampering::RolledBack { found, expected }) => {
+                return Self::RolledBack {
+                    path,
+                    found,
+                    expected,
+                };
+            }
+            Some(&Tampering::Newer(found)) => {
+                let known = known();
+                return Self::Newer { path, found, known };
+            }
+            None => {}
+        }
         if unreadable_row(&source) {
             return Self::Corrupt { path, source };
         }

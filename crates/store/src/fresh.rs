@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use rusqlite::{Connection, Row};
 
+use crate::database::Database;
 use crate::error::StoreError;
 use crate::migrations::known;
 
@@ -111,7 +112,11 @@ impl Freshness {
     ///
     /// # Errors
     /// [`StoreError`] if it could not be looked: then nothing that is remembered may count.
-    pub(crate) fn ensure(&self, path: &Path, forget: impl FnOnce(&Changes)) -> Result<(), StoreError> {
+    pub(crate) fn ensure(
+        &self,
+        database: &Database,
+        forget: impl FnOnce(&Changes),
+    ) -> Result<(), StoreError> {
         let age = self.age();
         if age <= YOUNG {
             return Ok(());
@@ -123,28 +128,29 @@ impl Freshness {
         if self.age() <= YOUNG {
             return Ok(());
         }
-        self.look(&mut looker, path, forget)
+        self.look(&mut looker, database, forget)
     }
 
     /// Looks now, however young the last look is.
     ///
     /// # Errors
     /// [`StoreError`] if it could not be looked.
-    pub(crate) fn renew(&self, path: &Path, forget: impl FnOnce(&Changes)) -> Result<(), StoreError> {
+    pub(crate) fn renew(&self, database: &Database, forget: impl FnOnce(&Changes)) -> Result<(), StoreError> {
         let mut looker = self.looker.lock().unwrap_or_else(PoisonError::into_inner);
-        self.look(&mut looker, path, forget)
+        self.look(&mut looker, database, forget)
     }
 
     fn look(
         &self,
         looker: &mut Looker,
-        path: &Path,
+        database: &Database,
         forget: impl FnOnce(&Changes),
     ) -> Result<(), StoreError> {
         let began = self.ticks.micros();
-        let commits = commits(&looker.connection).map_err(|error| StoreError::from_sqlite(path, error))?;
+        let failed = |error| StoreError::from_sqlite(database.path(), error);
+        let commits = commits(&looker.connection).map_err(failed)?;
         if commits != looker.commits {
-            let changes = looker.look(path)?;
+            let changes = looker.look(database)?;
             forget(&changes);
             looker.commits = commits;
         }
@@ -170,7 +176,8 @@ impl Freshness {
 
 impl Looker {
     /// What has changed since the last look. A later moho may have changed what things mean: then nothing can be said.
-    fn look(&mut self, path: &Path) -> Result<Changes, StoreError> {
+    fn look(&mut self, database: &Database) -> Result<Changes, StoreError> {
+        let path = database.path();
         let failed = |error| StoreError::from_sqlite(path, error);
         let version: u32 = self
             .connection
@@ -183,7 +190,10 @@ impl Looker {
                 known: known(),
             });
         }
-        let now = numbers(&self.connection).map_err(failed)?;
+        let observed = database.authentic().observe(&self.connection);
+        let now = observed
+            .and_then(|()| numbers(&self.connection))
+            .map_err(failed)?;
         let was = self.numbers;
         let keys = |kind: &str, was: i64, now: i64| self.keys(kind, was, now).map_err(failed);
         let changes = Changes {

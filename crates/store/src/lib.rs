@@ -7,36 +7,59 @@
 //! What is acknowledged is on the disk (write-ahead log, full sync). All calls block.
 #![forbid(unsafe_code)]
 
+mod authentic;
+pub mod backup;
 mod bootstrap;
+mod conversations;
 mod database;
 mod endpoints;
 mod error;
 mod fresh;
+mod group;
 pub mod iam;
 pub mod identities;
 pub mod keys;
 mod migrations;
 mod model_access;
+pub mod objects;
 pub mod organizations;
 mod policies;
+mod prompts;
 mod responses;
+mod restorations;
+mod retention;
 #[cfg(test)]
 mod tests;
 
+pub use authentic::{Alteration, Rollback, Scrub};
 pub use bootstrap::{BootstrapPlan, Bootstrapped};
+pub use conversations::{
+    Appended, ConversationFacts, ItemPage, KeptItem, NewConversation, NewItem, conversation_context,
+};
 pub use endpoints::{ConfiguredEndpoint, EndpointCreated, EndpointRecord, NewEndpoint};
 pub use error::StoreError;
 pub use model_access::{
     InferenceProfile, NewInferenceProfile, ProfileMade, QuotaCounter, Tagged, UsageBucket, UsageFilter,
     UsageGroup, UsageOf, UsageRow, UsageSum, use_case_context,
 };
+pub use prompts::{
+    NewPrompt, NewPromptVersion, PromptChange, PromptChanged, PromptFacts, PromptMade, PromptVersionMade,
+    prompt_context, prompt_of,
+};
 pub use responses::response_context;
+pub use restorations::{Restoration, restoration_arn};
+pub use retention::{Erased, Expired, KeptContent, KeptKind, Retention};
 
 use std::path::Path;
+use std::sync::Arc;
+
+use moho_kms::RootKey;
+use moho_terms::Entropy;
 
 use database::Database;
 use fresh::{Changes, Freshness, Ticks};
 use keys::KeyCache;
+use objects::{LocalSegments, Segments};
 use organizations::OrganisationCache;
 use policies::PolicyCache;
 
@@ -50,15 +73,18 @@ pub struct Store {
     policies: PolicyCache,
     organisation: OrganisationCache,
     keys: KeyCache,
+    segments: Arc<dyn Segments>,
 }
 
 impl Store {
-    /// Opens the store in `directory`, which is made if absent, and brings its schema up to date.
+    /// Opens the store in `directory`, which is made if absent, brings its schema up to date, and compares it with what the
+    /// root of trust says was written last.
     ///
     /// # Errors
-    /// [`StoreError`] if an older moho has it open, a newer one wrote it, or it is damaged.
-    pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        Self::open_as(directory, "")
+    /// [`StoreError`] if an older moho has it open, a newer one wrote it, or it is damaged; [`StoreError::Altered`] and
+    /// [`StoreError::RolledBack`] if somebody else has changed it.
+    pub fn open(directory: &Path, trust: (&RootKey, &dyn Entropy)) -> Result<Self, StoreError> {
+        Self::open_as(directory, "", trust)
     }
 
     /// The same for one of several processes, each of which has a name of its own that it keeps: under that it finds again
@@ -66,13 +92,22 @@ impl Store {
     ///
     /// # Errors
     /// As of [`Self::open`].
-    pub fn open_as(directory: &Path, node: &str) -> Result<Self, StoreError> {
-        Self::open_with(directory, node, Ticks::real())
+    pub fn open_as(
+        directory: &Path,
+        node: &str,
+        trust: (&RootKey, &dyn Entropy),
+    ) -> Result<Self, StoreError> {
+        Self::open_with(directory, (node, Ticks::real()), trust)
     }
 
-    fn open_with(directory: &Path, node: &str, ticks: Ticks) -> Result<Self, StoreError> {
-        let database = Database::open(directory)?;
+    fn open_with(
+        directory: &Path,
+        (node, ticks): (&str, Ticks),
+        trust: (&RootKey, &dyn Entropy),
+    ) -> Result<Self, StoreError> {
+        let database = Database::open(directory, trust)?;
         let freshness = Freshness::new(database.another_reader()?, database.path(), ticks)?;
+        let segments = LocalSegments::open(directory.join("objects"))?;
         Ok(Self {
             database,
             node: node.to_owned(),
@@ -80,19 +115,20 @@ impl Store {
             policies: PolicyCache::default(),
             organisation: OrganisationCache::default(),
             keys: KeyCache::default(),
+            segments: Arc::new(segments),
         })
     }
 
     /// Sees to it that what is remembered may count.
     fn ensure_fresh(&self) -> Result<(), StoreError> {
         let forget = |changes: &Changes| self.forget(changes);
-        self.freshness.ensure(self.database.path(), forget)
+        self.freshness.ensure(&self.database, forget)
     }
 
     /// Sees what other processes have changed by now.
     fn renew(&self) -> Result<(), StoreError> {
         let forget = |changes: &Changes| self.forget(changes);
-        self.freshness.renew(self.database.path(), forget)
+        self.freshness.renew(&self.database, forget)
     }
 
     fn forget(&self, changes: &Changes) {
@@ -101,6 +137,35 @@ impl Store {
             self.policies.forget();
         }
         self.keys.forget(changes);
+    }
+
+    /// Goes on with the store in `directory` though it is an earlier one than the last that was seen, or its anchor is gone:
+    /// from now on it is the last one. Whoever calls this has the consent of those whose store it is, and says so in the journal.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it was altered besides, or somebody has it open.
+    pub fn accept_rollback(
+        directory: &Path,
+        trust: (&RootKey, &dyn Entropy),
+    ) -> Result<Rollback, StoreError> {
+        Database::accept_rollback(directory, trust)
+    }
+
+    /// Compares some more rows with what was written, all of them in the end: calls until [`Scrub::is_done`], at whatever
+    /// pace, find out everything that was altered, removed or put in.
+    ///
+    /// # Errors
+    /// [`StoreError::Altered`] and [`StoreError::RolledBack`]; whoever goes on with the same scrub begins anew.
+    pub fn scrub(&self, scrub: &mut Scrub) -> Result<(), StoreError> {
+        self.database
+            .read(|connection| self.database.authentic().scrub(connection, scrub))
+    }
+
+    /// The version of the schema that this store had when it was first authenticated, from what was there: that was trusted
+    /// unseen. `None` if it was authenticated before, or began empty.
+    #[must_use]
+    pub fn adopted(&self) -> Option<u32> {
+        self.database.authentic().adopted()
     }
 
     /// A number that grows whenever identities, policies, endpoints or the organisation may have changed, by whichever

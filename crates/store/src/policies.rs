@@ -9,11 +9,12 @@ use moho_iam::authz::{
 };
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_iam::{PolicyRef, Session};
-use moho_terms::{AccountId, Arn, ModelId, RoleName};
+use moho_terms::{AccountId, Arn, BucketName, ModelId, RoleName};
 use rusqlite::params;
 
 use crate::Store;
 use crate::error::StoreError;
+use crate::objects::BucketFacts;
 
 /// How many things of a kind are remembered before all of that kind is forgotten.
 const MOST: usize = 1 << 16;
@@ -47,6 +48,8 @@ pub(crate) struct Cached {
     /// The same with the managed policies that narrow a session.
     pub(crate) narrowed: Shelf<(String, Vec<PolicyRef>), Arc<PrincipalPolicies>, FEW>,
     agreements: Shelf<(AccountId, ModelId), (), MOST>,
+    /// Buckets as resources.
+    pub(crate) buckets: Shelf<BucketName, Arc<BucketFacts>, MOST>,
 }
 
 /// A role as a resource: what can be assumed.
@@ -179,10 +182,12 @@ impl Store {
                 }
                 policies.model_agreement = ModelAgreement::Accepted;
             }
+            ("bedrock", Some(("prompt", _))) if own => tags = self.tags_of_prompt(resource)?,
             // What has to be agreed to is the model, on which it is decided apart.
             ("bedrock", Some(("inference-profile", _))) => {
                 policies.model_agreement = ModelAgreement::Accepted
             }
+            ("s3", _) => self.bind_bucket(&mut policies, resource, session)?,
             ("kms", Some(("key", id))) => {
                 let there = self.bind_key(&mut policies, resource, session.account())?;
                 policies.grants = if there {

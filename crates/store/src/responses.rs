@@ -3,15 +3,19 @@
 use moho_iam::action::{Action, kms, mantle};
 use moho_iam::authz::Permit;
 use moho_kms::{EncryptionContext, Kms};
-use moho_terms::{AccountId, ContentBytes, ResponseId, Timestamp};
-use rusqlite::{named_params, params};
+use moho_terms::{AccountId, ContentBytes, KeyId, ResponseId, Timestamp};
+use rusqlite::{ToSql, named_params, params};
 
 use crate::Store;
-use crate::database::micros;
+use crate::database::{micros, term};
 use crate::error::StoreError;
+use crate::retention::after_days;
 
-const PUT: &str = "INSERT INTO sealed_response (account_id, response_id, key_id, created_at, size, sealed)
-    VALUES (:account, :response, :key, :created_at, :size, :sealed)";
+const PUT: &str =
+    "INSERT INTO sealed_response (account_id, response_id, key_id, created_at, expires_at, size, sealed)
+    VALUES (:account, :response, :key, :created_at, :expires_at, :size, :sealed)";
+const KEY: &str = "SELECT kms_key.account_id, key_id FROM sealed_response JOIN kms_key USING (key_id)
+    WHERE sealed_response.account_id = ?1 AND response_id = ?2";
 const GET: &str = "SELECT sealed FROM sealed_response WHERE account_id = ?1 AND response_id = ?2";
 const DELETE: &str = "DELETE FROM sealed_response WHERE account_id = ?1 AND response_id = ?2";
 
@@ -41,14 +45,14 @@ fn named<A: Action>(permit: &Permit<A>) -> Result<(AccountId, ResponseId), Store
 }
 
 impl Store {
-    /// Seals a response under the key that `permit` is for and keeps it for the permit's account. When this returns, it
-    /// is on the disk.
+    /// Seals a response under the key that `permit` is for and keeps it for the permit's account, for so many days. When this
+    /// returns, it is on the disk.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing is kept. [`StoreError::Conflict`] if the account has a response of this id.
     #[expect(
         clippy::too_many_arguments,
-        reason = "proof, keys, name, content and time: no two can be mistaken for each other"
+        reason = "proof, keys, name, content and times: no two can be mistaken for each other"
     )]
     pub fn put_response(
         &self,
@@ -56,21 +60,41 @@ impl Store {
         kms: &Kms,
         response: &ResponseId,
         body: &ContentBytes,
-        now: Timestamp,
+        (now, days): (Timestamp, u32),
     ) -> Result<(), StoreError> {
         let account = permit.session().account();
         let sealed = kms.seal(permit, &response_context(account, response)?, body)?;
         let key = permit.resource().resource().trim_start_matches("key/");
-        self.database.write(|transaction| {
+        self.database.write_grouped(|transaction| {
             let values = named_params! {
                 ":account": account.as_str(),
                 ":response": response.as_str(),
                 ":key": key,
                 ":created_at": micros(now),
+                ":expires_at": micros(after_days(now, days)),
                 ":size": i64::try_from(body.len()).unwrap_or(i64::MAX),
                 ":sealed": sealed.as_bytes(),
             };
             transaction.prepare(PUT)?.execute(values).map(|_| ())
+        })
+    }
+
+    /// The account and the id of the key that the response is sealed under which `read` is for; `None` if its account has none
+    /// of this id.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAResponse`] if `read` is for something else.
+    pub fn response_key(
+        &self,
+        read: &Permit<mantle::GetInference>,
+    ) -> Result<Option<(AccountId, KeyId)>, StoreError> {
+        let (account, response) = named(read)?;
+        self.database.find(|connection| {
+            connection
+                .prepare(KEY)?
+                .query_row(params![account.as_str(), response.as_str()], |row| {
+                    Ok((term(row, 0)?, term(row, 1)?))
+                })
         })
     }
 
@@ -86,6 +110,8 @@ impl Store {
     ) -> Result<Option<ContentBytes>, StoreError> {
         let (account, response) = named(read)?;
         let sealed: Option<Vec<u8>> = self.database.find(|connection| {
+            let key: [&dyn ToSql; 2] = [&account.as_str(), &response.as_str()];
+            self.database.check(connection, "sealed_response", &key)?;
             connection
                 .prepare(GET)?
                 .query_row(params![account.as_str(), response.as_str()], |row| row.get(0))

@@ -61,7 +61,7 @@ impl Store {
                 }
                 &user.id
             }
-            Principal::WebIdentity(_) | Principal::Bootstrap => {
+            Principal::WebIdentity(_) | Principal::Bootstrap | Principal::Service(_) => {
                 let mut guarded = PrincipalPolicies::default();
                 self.guard_principal(&mut guarded, account)?;
                 return Ok(Arc::new(guarded));

@@ -3,7 +3,7 @@
 use moho_iam::action::{Action, kms};
 use moho_iam::authz::Permit;
 use moho_terms::{AccountId, Arn, ArnError, KeyId, Region, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 
 use super::error::Found;
 use super::{KeyError, is_there, key_of, limited};
@@ -75,9 +75,11 @@ impl Store {
             }
             remembered.epoch
         };
-        let found = self
-            .database
-            .read(|connection| target(connection, account, name))?;
+        let found = self.database.read(|connection| {
+            let key: [&dyn ToSql; 2] = [&account.as_str(), &name];
+            self.database.check(connection, "kms_alias", &key)?;
+            target(connection, account, name)
+        })?;
         if let Some(mut remembered) = self.keys.since(epoch) {
             remembered.remember_alias(account, name, found.as_ref());
         }

@@ -81,7 +81,7 @@ impl Store {
         if !aliases.is_empty() {
             conditions.set("kms:ResourceAliases", aliases);
         }
-        let document = decided_by(&record.policy, &record.principals)
+        let document = decided_by(PolicyKind::Key, (&record.policy, &record.principals))
             .map(Arc::new)
             .map_err(|error| self.database.damaged(error))?;
         Ok(Bearing {

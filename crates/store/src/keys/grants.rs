@@ -260,7 +260,12 @@ impl Store {
         self.database.read(|connection| {
             let mut statement = connection.prepare(&select)?;
             let rows = statement.query_map(params_from_iter(values), read)?;
-            rows.map(|row| row.map(Arc::new)).collect()
+            let checked = |grant: Grant| {
+                let key = grant.key.resource().trim_start_matches("key/");
+                self.database.check(connection, "kms_grant", &[&key, &grant.id])?;
+                Ok(Arc::new(grant))
+            };
+            rows.map(|row| checked(row?)).collect()
         })
     }
 }
@@ -439,12 +444,13 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
+    use crate::migrations::{known, migrate_to};
 
     #[test]
     fn grants_to_somebody_are_found_without_going_through_all() {
         let directory = tempfile::tempdir().unwrap();
-        drop(Store::open(directory.path()).unwrap());
-        let database = Connection::open(directory.path().join("moho.sqlite")).unwrap();
+        let mut database = Connection::open_in_memory().unwrap();
+        migrate_to(&mut database, directory.path(), known()).unwrap();
         let explained = format!("EXPLAIN QUERY PLAN SELECT {COLUMNS} WHERE kms_grant.key_id = ?1 AND {TO}");
         let mut statement = database.prepare(&explained).unwrap();
         let plan = statement.query_map(["key", "grantee"], |row| row.get::<_, String>(3));

@@ -16,6 +16,7 @@ pub use access::AccountPrincipal;
 pub use aliases::Alias;
 pub use error::KeyError;
 pub use grants::{GrantFilter, NewGrant};
+pub(crate) use policies::decided_by;
 pub use policies::{BoundKeyPolicy, WritesKeyPolicy};
 pub use uses::{KeyUse, KeyUses};
 

@@ -45,7 +45,8 @@ impl Store {
         let own = account_of(permit)?;
         let text = document.as_str();
         let principals = self.database.look(|connection| bind(connection, own, text))?;
-        let decided = decided_by(text, &principals).map_err(|error| self.database.damaged(error))?;
+        let decided =
+            decided_by(PolicyKind::Key, (text, &principals)).map_err(|error| self.database.damaged(error))?;
         let policy = KeyPolicy {
             text: text.to_owned(),
             principals,
@@ -112,13 +113,15 @@ fn known_federation(connection: &Connection, own: AccountId, name: &str) -> rusq
 }
 
 /// A kept policy as decisions read it.
-pub(super) fn decided_by(text: &str, principals: &Bound) -> Result<PolicyDocument, PolicyError> {
+pub(crate) fn decided_by(
+    kind: PolicyKind,
+    (text, principals): (&str, &Bound),
+) -> Result<PolicyDocument, PolicyError> {
     // A session keeps its name: its role's id alone would be all sessions of that role.
     let is_session = |name: &str, id: &str| name.starts_with("arn:aws:sts:") && id != NOBODY;
     let mut whole = principals.clone();
     whole.retain(|name, id| !is_session(name, id));
-    let document =
-        PolicyDocument::parse_exchanged(PolicyKind::Key, &decided(PolicyKind::Key, (text, &whole)))?;
+    let document = PolicyDocument::parse_exchanged(kind, &decided(kind, (text, &whole)))?;
     Ok(document.with_sessions_bound(|session| {
         let (name, id) = principals.get_key_value(session.as_str())?;
         is_session(name, id).then(|| id.clone())

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use super::limited;
 use crate::Store;
+use crate::authentic::wrapped;
 use crate::database::{counted, integer, micros, term, time};
 use crate::error::StoreError;
 
@@ -46,7 +47,7 @@ impl KeyRecords for Store {
         let found = self.database.read(|connection| {
             let mut statement = connection.prepare(LIST)?;
             let rows = statement.query_map(params![account.as_str(), after, limited(limit)], kept)?;
-            rows.map(|row| row.map(Arc::new)).collect()
+            rows.map(|row| self.checked(connection, row?)).collect()
         });
         found.map_err(RecordsUnavailable::new)
     }
@@ -56,7 +57,7 @@ impl KeyRecords for Store {
         let found = self.database.read(|connection| {
             let mut statement = connection.prepare(ALL)?;
             let rows = statement.query_map(params![after, limited(limit)], kept)?;
-            rows.map(|row| row.map(Arc::new)).collect()
+            rows.map(|row| self.checked(connection, row?)).collect()
         });
         found.map_err(RecordsUnavailable::new)
     }
@@ -117,6 +118,20 @@ impl KeyRecords for Store {
         self.database.empty_log();
     }
 
+    fn store_key(&self) -> Result<Option<Vec<u8>>, RecordsUnavailable> {
+        let found = self.database.read(wrapped);
+        found.map(Some).map_err(RecordsUnavailable::new)
+    }
+
+    fn replace_store_key(&self, was: &[u8], now: &[u8]) -> Result<bool, RecordsUnavailable> {
+        let replaced = self.database.write(|transaction| {
+            transaction
+                .prepare("UPDATE authentic_key SET wrapped = ?2 WHERE wrapped = ?1")?
+                .execute([was, now])
+        });
+        Ok(replaced.map_err(RecordsUnavailable::new)? > 0)
+    }
+
     fn due(
         &self,
         by: Timestamp,
@@ -136,6 +151,13 @@ impl KeyRecords for Store {
 }
 
 impl Store {
+    /// A key that was read, if it is the one that was written.
+    fn checked(&self, connection: &Connection, key: KeptKey) -> rusqlite::Result<Arc<KeptKey>> {
+        let id = key.key_id.as_str();
+        self.database.check(connection, "kms_key", &[&id])?;
+        Ok(Arc::new(key))
+    }
+
     /// The key of this id, from memory.
     pub(super) fn kept_key(&self, id: &str) -> Result<Option<Arc<KeptKey>>, StoreError> {
         self.ensure_fresh()?;
@@ -150,7 +172,10 @@ impl Store {
         if id.parse::<KeyId>().is_err() {
             return Ok(None);
         }
-        let found = self.database.read(|connection| find(connection, id))?;
+        let found = self.database.read(|connection| {
+            self.database.check(connection, "kms_key", &[&id])?;
+            find(connection, id)
+        })?;
         Ok(match self.keys.since(epoch) {
             Some(mut remembered) => remembered.remember_key(id, found),
             None => found.map(Arc::new),

@@ -35,7 +35,7 @@ pub struct KeyUses {
 
 /// Everything that is sealed under keys: what it is, and a query for key, number and bytes of an account. What is new goes
 /// here.
-const SEALED: [(&str, &str); 2] = [
+const SEALED: [(&str, &str); 6] = [
     (
         "stored responses",
         "SELECT key_id, count(*), coalesce(sum(size), 0) FROM sealed_response WHERE account_id = ?1 GROUP BY key_id",
@@ -43,6 +43,24 @@ const SEALED: [(&str, &str); 2] = [
     (
         "use-case forms",
         "SELECT key_id, count(*), coalesce(sum(length(sealed)), 0) FROM model_use_case WHERE account_id = ?1 GROUP BY key_id",
+    ),
+    (
+        "conversations",
+        "SELECT key_id, count(*), coalesce(sum(size), 0) + coalesce(sum((SELECT sum(size) FROM conversation_item AS i
+                WHERE i.account_id = c.account_id AND i.conversation_id = c.conversation_id)), 0)
+            FROM conversation AS c WHERE account_id = ?1 GROUP BY key_id",
+    ),
+    (
+        "prompts",
+        "SELECT key_id, count(*), coalesce(sum(size), 0) FROM prompt_version WHERE account_id = ?1 GROUP BY key_id",
+    ),
+    (
+        "objects",
+        "SELECT key_id, count, bytes FROM object_sealed WHERE account_id = ?1 AND kind = 'object' AND count > 0",
+    ),
+    (
+        "uploaded parts",
+        "SELECT key_id, count, bytes FROM object_sealed WHERE account_id = ?1 AND kind = 'part' AND count > 0",
     ),
 ];
 
@@ -77,7 +95,10 @@ fn keys(connection: &Connection, account: AccountId) -> rusqlite::Result<BTreeMa
             EXISTS (SELECT 1 FROM account_key WHERE account_key.key_id = kms_key.key_id AND account_key.account_id = ?1)
         FROM kms_key WHERE account_id = ?1
             OR key_id IN (SELECT key_id FROM sealed_response WHERE account_id = ?1)
-            OR key_id IN (SELECT key_id FROM model_use_case WHERE account_id = ?1)";
+            OR key_id IN (SELECT key_id FROM model_use_case WHERE account_id = ?1)
+            OR key_id IN (SELECT key_id FROM prompt_version WHERE account_id = ?1)
+            OR key_id IN (SELECT key_id FROM object_sealed WHERE account_id = ?1 AND count > 0)
+            OR key_id IN (SELECT key_id FROM conversation WHERE account_id = ?1)";
     let mut statement = connection.prepare(select)?;
     let rows = statement.query_map([account.as_str()], |row| {
         let key_id: KeyId = term(row, 0)?;

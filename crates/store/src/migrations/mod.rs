@@ -1,16 +1,24 @@
-//! The schema's history: one module per version, each applied once, in one transaction, and never changed afterwards.
+//! The schema's history: one module per version, each applied once, and never changed afterwards.
+//! All that are missing are applied in one transaction, with the tree over the rows they leave.
 
 mod v1;
+mod v10;
+mod v11;
+mod v12;
 mod v2;
 mod v3;
 mod v4;
 mod v5;
 mod v6;
 mod v7;
+mod v8;
+mod v9;
 
 use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior};
+#[cfg(test)]
+use rusqlite::TransactionBehavior;
+use rusqlite::{Connection, Transaction};
 
 use crate::error::StoreError;
 
@@ -23,6 +31,11 @@ const STEPS: &[&str] = &[
     v5::STATEMENTS,
     v6::STATEMENTS,
     v7::STATEMENTS,
+    v8::STATEMENTS,
+    v9::STATEMENTS,
+    v10::STATEMENTS,
+    v11::STATEMENTS,
+    v12::STATEMENTS,
 ];
 
 /// `moho` in ASCII, in the database's header.
@@ -33,13 +46,8 @@ pub(crate) fn known() -> u32 {
     u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
 }
 
-/// Brings the schema to the last version known here.
-pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    migrate_to(connection, path, known())
-}
-
-/// Brings the schema to a version, which only tests choose.
-pub(crate) fn migrate_to(connection: &mut Connection, path: &Path, version: u32) -> Result<(), StoreError> {
+/// The version of a database that can be used here.
+pub(crate) fn found(connection: &Connection, path: &Path) -> Result<u32, StoreError> {
     let failed = |error| StoreError::from_sqlite(path, error);
     let found: u32 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
@@ -55,14 +63,31 @@ pub(crate) fn migrate_to(connection: &mut Connection, path: &Path, version: u32)
     if is_foreign(connection, found).map_err(failed)? {
         return Err(StoreError::Foreign(path.to_owned()));
     }
-    for (step, version) in STEPS
-        .iter()
-        .zip(1_u32..=version)
-        .skip(usize::try_from(found).unwrap_or(usize::MAX))
-    {
-        apply(connection, step, version).map_err(failed)?;
+    Ok(found)
+}
+
+/// Brings the schema from whatever version it has to this one.
+pub(crate) fn bring(transaction: &Transaction<'_>, version: u32) -> rusqlite::Result<()> {
+    let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let done = usize::try_from(found).unwrap_or(usize::MAX);
+    for (step, version) in STEPS.iter().zip(1_u32..=version).skip(done) {
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", version)?;
     }
-    Ok(())
+    transaction.pragma_update(None, "application_id", APPLICATION)
+}
+
+/// Brings the schema to a version.
+#[cfg(test)]
+pub(crate) fn migrate_to(connection: &mut Connection, path: &Path, version: u32) -> Result<(), StoreError> {
+    found(connection, path)?;
+    connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .and_then(|transaction| {
+            bring(&transaction, version)?;
+            transaction.commit()
+        })
+        .map_err(|error| StoreError::from_sqlite(path, error))
 }
 
 /// Whether tables are there that moho did not make.
@@ -75,19 +100,6 @@ fn is_foreign(connection: &Connection, version: u32) -> rusqlite::Result<bool> {
     Ok(application != APPLICATION)
 }
 
-fn apply(connection: &mut Connection, statements: &str, version: u32) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have been faster.
-    let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found >= version {
-        return transaction.rollback();
-    }
-    transaction.execute_batch(statements)?;
-    transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", version)?;
-    transaction.commit()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,7 +108,7 @@ mod tests {
     fn the_roles_of_version_1_keep_their_policies_and_get_ids_of_their_own() {
         let mut sqlite = Connection::open_in_memory().unwrap();
         sqlite.pragma_update(None, "foreign_keys", true).unwrap();
-        apply(&mut sqlite, v1::STATEMENTS, 1).unwrap();
+        migrate_to(&mut sqlite, Path::new("memory"), 1).unwrap();
         let before = "INSERT INTO account VALUES ('123456789012', 'moho-local-1', 5);
             INSERT INTO role VALUES ('123456789012', 'Admin', 'trust a', 7);
             INSERT INTO role VALUES ('123456789012', 'Developer', 'trust d', 8);
@@ -104,7 +116,7 @@ mod tests {
             INSERT INTO role_policy VALUES ('123456789012', 'Developer', 'Some', 'document d');
             INSERT INTO role_policy VALUES ('123456789012', 'Developer', 'More', 'document e');";
         sqlite.execute_batch(before).unwrap();
-        migrate(&mut sqlite, Path::new("memory")).unwrap();
+        migrate_to(&mut sqlite, Path::new("memory"), known()).unwrap();
 
         let select =
             "SELECT role_id, name, folded || path || trust_policy || max_session_seconds || created_at,

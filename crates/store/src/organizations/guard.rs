@@ -35,15 +35,9 @@ impl Store {
         let Ok(owner) = resource.account().parse() else {
             return Ok(());
         };
-        if !self.account_is_active(owner)? {
-            policies.resource = None;
-            policies.grants = None;
-            policies.resource_conditions = None;
+        if !self.guard_owned(policies, owner)? {
             return Ok(());
         }
-        let guard = self.guard_of(owner)?;
-        policies.resource_control = guard.control;
-        policies.resource_facts = guard.facts;
         if resource.service() == "organizations"
             && let Some(tags) = self.tags_of(resource)?
         {
@@ -54,6 +48,20 @@ impl Store {
             policies.resource_facts = Arc::new(facts);
         }
         Ok(())
+    }
+
+    /// Binds what is done with something of an account's. Returns whether the account still has it.
+    pub(crate) fn guard_owned(&self, policies: &mut Policies, owner: AccountId) -> Result<bool, StoreError> {
+        if !self.account_is_active(owner)? {
+            policies.resource = None;
+            policies.grants = None;
+            policies.resource_conditions = None;
+            return Ok(false);
+        }
+        let guard = self.guard_of(owner)?;
+        policies.resource_control = guard.control;
+        policies.resource_facts = guard.facts;
+        Ok(true)
     }
 
     /// The tags of something of the organisation's own.

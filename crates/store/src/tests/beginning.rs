@@ -8,9 +8,9 @@ use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
 use moho_kms::{Kms, KmsError, RootKey, default_key_policy};
 use moho_terms::Clock;
 
-use super::{House, World, behind, door, model, region};
+use super::{House, World, behind, door, model, opened, region};
 use crate::identities::{NewOidcProvider, WaysIn};
-use crate::{BootstrapPlan, Bootstrapped, Store};
+use crate::{BootstrapPlan, Bootstrapped};
 
 #[test]
 fn bootstrapping_again_returns_what_is_there() {
@@ -40,7 +40,7 @@ fn bootstrapping_again_returns_what_is_there() {
 fn two_bootstraps_at_once_make_one_installation() {
     let directory = tempfile::tempdir().unwrap();
     let world = Arc::new(World::default());
-    let store = Arc::new(Store::open(directory.path()).unwrap());
+    let store = Arc::new(opened(directory.path()).unwrap());
     let root = RootKey::development(&directory.path().join("root.key"), &*world).unwrap();
     let kms = Kms::new(root, store.clone(), world.clone(), world.clone());
     let made: Vec<Bootstrapped> = std::thread::scope(|scope| {
@@ -108,18 +108,14 @@ fn a_role_that_is_removed_may_nothing_and_a_policy_that_is_garbled_is_an_error()
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());
     let developer = house.session("Developer");
-    let sqlite = behind(directory.path());
     let key = house.first.account_key.as_str();
-    sqlite
-        .execute("UPDATE iam_role_policy SET document = '{}'", [])
-        .unwrap();
+    house.write("UPDATE iam_role_policy SET document = '{}'");
     house.store.policies.forget();
     assert!(matches!(
         house.ask::<kms::Decrypt>(&developer, key),
         Err(Refusal::PolicyUnavailable(_))
     ));
-    sqlite.execute("DELETE FROM iam_role_policy", []).unwrap();
-    sqlite.execute("DELETE FROM iam_role", []).unwrap();
+    house.write("DELETE FROM iam_role_policy; DELETE FROM iam_role");
     house.store.policies.forget();
     assert!(matches!(
         house.ask::<kms::Decrypt>(&developer, key),
@@ -151,16 +147,16 @@ fn an_identity_provider_closes_the_door_for_good() {
         issuers: vec![provider.url],
     };
     assert_eq!(house.store.ways_in().unwrap(), ways_in);
-    drop(house);
     let seen = WaysIn::of_directory(&directory.path().join("store"));
     assert_eq!(seen.unwrap(), Some(ways_in));
 
     // Not even removing the provider opens it again, and the flag cannot be removed.
+    house.write("DELETE FROM identity_provider");
+    drop(house);
     let sqlite = behind(directory.path());
-    sqlite.execute("DELETE FROM identity_provider", []).unwrap();
     assert!(sqlite.execute("DELETE FROM flag", []).is_err());
     assert!(sqlite.execute("UPDATE flag SET name = 'other'", []).is_err());
-    let store = Store::open(&directory.path().join("store")).unwrap();
+    let store = opened(directory.path()).unwrap();
     let state = store.identity_provider().unwrap();
     assert_eq!(state, IdentityProvider::Set);
     assert!(Door::open(Attestation::Development, state).is_err());

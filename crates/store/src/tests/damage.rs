@@ -6,11 +6,12 @@ use std::process::{Command, Stdio};
 
 use moho_terms::ResponseId;
 
-use super::{House, behind};
-use crate::{Store, StoreError};
+use super::{House, behind, opened};
+use crate::StoreError;
+use crate::migrations::known;
 
 fn refused(directory: &Path) -> StoreError {
-    match Store::open(&directory.join("store")) {
+    match opened(directory) {
         Err(error) => error,
         Ok(_) => panic!("it opened"),
     }
@@ -77,10 +78,7 @@ fn a_store_that_somebody_has_alone_is_not_shared() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());
     let lock = directory.path().join("store/moho.lock");
-    assert!(
-        Store::open(&directory.path().join("store")).is_ok(),
-        "stores share"
-    );
+    assert!(opened(directory.path()).is_ok(), "stores share");
     assert!(
         moho_os::lock_file_exclusive(&lock).is_err(),
         "an earlier moho would not"
@@ -93,7 +91,7 @@ fn a_store_that_somebody_has_alone_is_not_shared() {
 #[test]
 fn a_store_that_takes_no_changes_is_found_out() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
+    let store = opened(folder.path()).unwrap();
     store.try_write().unwrap();
     store
         .database
@@ -208,24 +206,20 @@ fn a_newer_or_foreign_database_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     drop(House::open(directory.path()));
     behind(directory.path())
-        .pragma_update(None, "user_version", 8)
+        .pragma_update(None, "user_version", known() + 1)
         .unwrap();
     let error = refused(directory.path());
     assert!(
         matches!(
             error,
-            StoreError::Newer {
-                found: 8,
-                known: 7,
-                ..
-            }
+            StoreError::Newer { found, known: here, .. } if found == known() + 1 && here == known()
         ),
         "{error}"
     );
     behind(directory.path())
-        .pragma_update(None, "user_version", 7)
+        .pragma_update(None, "user_version", known())
         .unwrap();
-    assert!(Store::open(&directory.path().join("store")).is_ok());
+    assert!(opened(directory.path()).is_ok());
     behind(directory.path())
         .pragma_update(None, "application_id", 1)
         .unwrap();
@@ -293,7 +287,7 @@ fn child_puts_until_it_cannot() {
     }
 }
 
-fn all_are_there(directory: &Path, ids: &[ResponseId]) {
+pub(super) fn all_are_there(directory: &Path, ids: &[ResponseId]) {
     let house = House::open(directory);
     let caller = house.session("Developer");
     for id in ids {

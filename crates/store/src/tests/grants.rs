@@ -153,11 +153,9 @@ fn whom_a_grant_names_must_be_there_and_nobody_inherits_it() {
     to(5, &format!("arn:aws:iam::{own}:role/Developer")).unwrap();
     assert!(describes());
     // As if the role had been deleted and made again.
-    behind(directory.path())
-        .execute_batch(
-            "UPDATE kms_grant SET grantee_id = 'AROAANOTHERANOTHER23' WHERE grantee LIKE '%role/Developer'",
-        )
-        .unwrap();
+    house.write(
+        "UPDATE kms_grant SET grantee_id = 'AROAANOTHERANOTHER23' WHERE grantee LIKE '%role/Developer'",
+    );
     assert!(
         House::open(directory.path())
             .ask::<kms::DescribeKey>(&developer, key.as_str())
@@ -247,7 +245,7 @@ fn a_key_has_room_for_so_many_grants() {
             NULL, '[\"Decrypt\"]', NULL, NULL, NULL, '111122223333', 1 FROM n",
         id_of(&key)
     );
-    behind(directory.path()).execute_batch(&filled).unwrap();
+    house.write(&filled);
     let new = |number| {
         house.grant(
             &admin,
@@ -287,6 +285,6 @@ fn a_key_has_room_for_so_many_grants() {
         "UPDATE kms_grant SET retiring = '{}' WHERE grant_id = '{anothers}'",
         house.first.role(&"Developer".parse().unwrap()).unwrap()
     );
-    behind(directory.path()).execute_batch(&retired).unwrap();
+    house.write(&retired);
     assert_eq!(read(Some(&anothers)), [anothers.as_str()]);
 }

@@ -1,17 +1,23 @@
 //! Kept, lost, altered: what the store gives back, and what it says when it cannot.
 
+mod authentic;
 mod beginning;
+mod conversations;
 mod damage;
 mod endpoints;
 mod grants;
+mod group;
 mod identities;
 mod keys;
 mod model_access;
 mod mutations;
+mod objects;
 mod organizations;
 mod processes;
+mod prompts;
 mod responses;
 mod roles;
+mod segments;
 mod upgrades;
 
 use std::path::Path;
@@ -37,7 +43,7 @@ use crate::{BootstrapPlan, Bootstrapped, Store, StoreError};
 
 /// Time, randomness and a journal that forgets.
 #[derive(Default)]
-struct World(AtomicU64);
+pub(crate) struct World(AtomicU64);
 
 impl Clock for World {
     fn now(&self) -> Timestamp {
@@ -83,8 +89,9 @@ impl House {
         static HOUSES: AtomicU64 = AtomicU64::new(0);
         let seed = u64::from(std::process::id()) << 32 | HOUSES.fetch_add(1, Ordering::Relaxed) << 16;
         let world = Arc::new(World(AtomicU64::new(seed)));
-        let store = Arc::new(Store::open_with(&directory.join("store"), node, ticks).unwrap());
         let root = RootKey::development(&directory.join("root.key"), &*world).unwrap();
+        let trust: (&RootKey, &dyn Entropy) = (&root, &*world);
+        let store = Arc::new(Store::open_with(&directory.join("store"), (node, ticks), trust).unwrap());
         let kms = Kms::new(root, store.clone(), world.clone(), world.clone());
         let plan = BootstrapPlan::new(region(), vec![model("granted")], &*world).unwrap();
         let first = match store.bootstrapped().unwrap() {
@@ -185,7 +192,7 @@ impl House {
         let permit: Permit<kms::GenerateDataKey> = self.key(caller, id);
         let body = ContentBytes::new(words.to_vec());
         self.store
-            .put_response(&permit, &self.kms, id, &body, self.world.now())
+            .put_response(&permit, &self.kms, id, &body, (self.world.now(), 30))
     }
 
     fn get(&self, caller: &Authenticated, id: &ResponseId) -> Result<Option<Vec<u8>>, StoreError> {
@@ -198,6 +205,12 @@ impl House {
     fn delete(&self, caller: &Authenticated, id: &ResponseId) -> Result<bool, StoreError> {
         let permit: Permit<mantle::DeleteInference> = self.permit(caller, &self.response(caller, id));
         self.store.delete_response(&permit)
+    }
+
+    /// Changes rows in the way that the store itself does, but for what it remembers.
+    fn write(&self, statements: &str) {
+        let written = self.store.database.write(|tx| tx.execute_batch(statements));
+        written.unwrap();
     }
 
     fn new_id(&self) -> ResponseId {
@@ -215,6 +228,23 @@ fn model(name: &str) -> ModelId {
 
 fn door() -> Door {
     Door::open(Attestation::Development, IdentityProvider::None).unwrap()
+}
+
+/// The store of an installation, and nothing else of it.
+pub(crate) fn opened(directory: &Path) -> Result<Store, StoreError> {
+    with_trust(directory, |store, trust| Store::open(store, trust))
+}
+
+/// Goes on with it, whatever its anchor says.
+pub(crate) fn accepted(directory: &Path) -> Result<crate::Rollback, StoreError> {
+    with_trust(directory, Store::accept_rollback)
+}
+
+/// What is done with the store of an installation and its root of trust.
+fn with_trust<T>(directory: &Path, done: impl FnOnce(&Path, (&RootKey, &dyn Entropy)) -> T) -> T {
+    let world = World::default();
+    let root = RootKey::development(&directory.join("root.key"), &world).unwrap();
+    done(&directory.join("store"), (&root, &world))
 }
 
 /// The database, behind the store's back.

@@ -87,19 +87,13 @@ fn another_accounts_response_looks_like_an_absent_one() {
     let id = house.new_id();
     house.put(&caller, &id, b"theirs").unwrap();
     // The row now belongs to somebody else.
-    let sqlite = behind(directory.path());
-    sqlite
-        .execute(
-            "INSERT INTO account VALUES ('999999999999', 'moho-local-1', 999999999999999999)",
-            [],
-        )
-        .unwrap();
-    sqlite
-        .execute("UPDATE sealed_response SET account_id = '999999999999'", [])
-        .unwrap();
+    house.write(
+        "INSERT INTO account VALUES ('999999999999', 'moho-local-1', 999999999999999999);
+         UPDATE sealed_response SET account_id = '999999999999'",
+    );
     assert_eq!(house.get(&caller, &id).unwrap(), None);
     assert!(!house.delete(&caller, &id).unwrap());
-    let left: u32 = sqlite
+    let left: u32 = behind(directory.path())
         .query_row("SELECT count(*) FROM sealed_response", [], |row| row.get(0))
         .unwrap();
     assert_eq!(left, 1);
@@ -120,7 +114,7 @@ fn a_permit_for_one_response_is_none_for_another() {
     let body = ContentBytes::new(b"two".to_vec());
     let put = house
         .store
-        .put_response(&key, &house.kms, &two, &body, house.world.now());
+        .put_response(&key, &house.kms, &two, &body, (house.world.now(), 30));
     assert!(matches!(put, Err(StoreError::Kms(KmsError::OtherContext))));
     let own = house.response(&caller, &one);
     let strange = [
@@ -154,19 +148,17 @@ fn a_sealed_response_that_is_altered_or_moved_does_not_open() {
     let (one, two) = (house.new_id(), house.new_id());
     house.put(&caller, &one, b"one").unwrap();
     house.put(&caller, &two, b"two").unwrap();
-    let sqlite = behind(directory.path());
-    let set =
-        "UPDATE sealed_response SET sealed = (SELECT sealed FROM sealed_response WHERE response_id = ?1)
-        WHERE response_id = ?2";
-    sqlite.execute(set, [two.as_str(), one.as_str()]).unwrap();
+    // As if whoever did it had the key of the tree.
+    house.write(&format!(
+        "UPDATE sealed_response SET sealed = (SELECT sealed FROM sealed_response WHERE response_id = '{two}')
+         WHERE response_id = '{one}'"
+    ));
     assert!(matches!(
         house.get(&caller, &one),
         Err(StoreError::Kms(KmsError::Sealed(_)))
     ));
     assert_eq!(house.get(&caller, &two).unwrap().unwrap(), b"two");
-    sqlite
-        .execute("UPDATE sealed_response SET sealed = substr(sealed, 1, 140)", [])
-        .unwrap();
+    house.write("UPDATE sealed_response SET sealed = substr(sealed, 1, 140)");
     assert!(matches!(
         house.get(&caller, &two),
         Err(StoreError::Kms(KmsError::Sealed(_)))

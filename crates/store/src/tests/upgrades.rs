@@ -12,7 +12,7 @@ const RESPONSE: &str = "resp_3c9e419c481cbf65668b9d6163e492ca7cedcccd54bcf842";
 const ROWS: &str = include_str!("../../testdata/version1.sql");
 
 /// That installation, as far as a moho of `version` brought it.
-fn installed(directory: &Path, version: u32) {
+pub(super) fn installed(directory: &Path, version: u32) {
     let digit = |digit: u8| u8::try_from(char::from(digit).to_digit(16).unwrap()).unwrap();
     let pairs = ROOT.as_bytes().chunks_exact(2);
     let root: Vec<u8> = pairs.map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect();

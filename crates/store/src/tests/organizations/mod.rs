@@ -359,8 +359,6 @@ fn what_an_account_is_bound_by_follows_it_from_unit_to_unit() {
 
 #[test]
 fn a_tree_that_was_altered_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
-    drop(House::open(directory.path()));
     let alterations = [
         "UPDATE organisation_policy SET content = '{}' WHERE policy_id = 'p-FullAWSAccess'",
         "INSERT INTO organisation_node SELECT 'ou-0000-00000001', 'ORGANIZATIONAL_UNIT', node_id, 'a' FROM organisation_node
@@ -370,13 +368,9 @@ fn a_tree_that_was_altered_is_refused() {
         "DELETE FROM member_account",
     ];
     for alteration in alterations {
-        let copy = tempfile::tempdir().unwrap();
-        std::fs::create_dir(copy.path().join("store")).unwrap();
-        std::fs::copy(directory.path().join("root.key"), copy.path().join("root.key")).unwrap();
-        let database = "store/moho.sqlite";
-        std::fs::copy(directory.path().join(database), copy.path().join(database)).unwrap();
-        behind(copy.path()).execute_batch(alteration).unwrap();
-        let house = House::open(copy.path());
+        let directory = tempfile::tempdir().unwrap();
+        let house = House::open(directory.path());
+        house.write(alteration);
         let told = house.store.service_control(house.first.account);
         assert!(
             matches!(told, Err(StoreError::Corrupt { .. })),

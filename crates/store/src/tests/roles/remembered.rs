@@ -98,10 +98,9 @@ fn that_there_is_no_such_role_is_remembered_until_it_is_made() {
     let role = house.arn("role/late");
     assert!(house.store.trusted_role(&role).unwrap().is_none());
     // Behind the store's back nothing is forgotten.
-    let sqlite = behind(directory.path());
     let made = "INSERT INTO iam_role SELECT 'AROA00000000000000001', account_id, 'late', 'late', '/', trust_policy, NULL, 3600,
         NULL, NULL, 1 FROM iam_role LIMIT 1";
-    assert_eq!(sqlite.execute(made, []).unwrap(), 1);
+    house.write(made);
     assert!(house.store.trusted_role(&role).unwrap().is_none());
     house
         .new_role(&admin, "role/other", house.arn("root").as_str())
@@ -160,7 +159,7 @@ fn conditions_see_tags_of_the_callers_own_account_only() {
     let foreign = house.another_account(&admin);
     let names = house.store.whole_organisation().unwrap().unwrap().names().clone();
     let put = "INSERT INTO iam_tag SELECT role_id, 'secret', 'secret', 'yes' FROM iam_role";
-    assert_eq!(behind(directory.path()).execute(put, []).unwrap(), 3);
+    house.write(put);
     house.store.policies.forget();
     let seen = |action: &str, role: &Arn| {
         let policies = house.store.policies(admin.session(), action, role).unwrap();
@@ -197,19 +196,13 @@ fn the_newest_thousand_removals_are_remembered() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());
     let admin = house.session("Admin");
-    let sqlite = behind(directory.path());
     let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
         INSERT INTO iam_role_deletion SELECT printf('task%d', i), (SELECT account_id FROM account), 1 FROM n";
-    assert_eq!(sqlite.execute(many, []).unwrap(), 1500);
+    house.write(many);
     house
         .new_role(&admin, "role/linked", house.arn("root").as_str())
         .unwrap();
-    sqlite
-        .execute(
-            "UPDATE iam_role SET service = 'x.amazonaws.com' WHERE folded = 'linked'",
-            [],
-        )
-        .unwrap();
+    house.write("UPDATE iam_role SET service = 'x.amazonaws.com' WHERE folded = 'linked'");
     let permit = house.permit::<iam::UpdateRole>(&admin, &house.arn("role/linked"));
     let changed = |description: Option<&str>, max_session_seconds| {
         let change = RoleChange {
@@ -231,7 +224,7 @@ fn the_newest_thousand_removals_are_remembered() {
         .store
         .delete_service_linked_role(&permit, "newest", house.world.now())
         .unwrap();
-    let there: u32 = sqlite
+    let there: u32 = behind(directory.path())
         .query_row("SELECT count(*) FROM iam_role_deletion", [], |row| row.get(0))
         .unwrap();
     assert_eq!(there, 1000);

@@ -1,0 +1,189 @@
+//! What decisions read of buckets and objects: whose a bucket is, what its policy says, and the tags of objects. Nobody is
+//! told any of it but through a decision.
+
+use std::sync::Arc;
+
+use moho_iam::Session;
+use moho_iam::action::s3;
+use moho_iam::authz::{Attached, Permit, Policies, ResourceFacts};
+use moho_iam::policy::{PolicyDocument, PolicyKind, named_principals};
+use moho_terms::{AccountId, Arn, BucketName, ObjectKey, VersionId};
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+use super::error::Found;
+use super::rows::SqliteRows;
+use super::within::{Within, incomplete};
+use super::{DocumentKind, ObjectError, ObjectRows, Objects, ReadsDocument, bucket_of, existing};
+use crate::Store;
+use crate::error::StoreError;
+use crate::iam::bound::{Bound, Known, has_id, is_service, known_principal, shown};
+use crate::keys::decided_by;
+
+/// What S3 says of somebody who is not there.
+const NOBODY: &str = "Invalid principal in policy";
+
+impl Store {
+    /// Binds what is done with a bucket or what is in it, if it is there: by its owner, its tags and its policy. A public
+    /// policy that is restricted lets in nobody of another account.
+    pub(crate) fn bind_bucket(
+        &self,
+        policies: &mut Policies,
+        resource: &Arn,
+        session: &Session,
+    ) -> Result<(), StoreError> {
+        let Some(bucket) = resource.bucket() else {
+            return Ok(());
+        };
+        let Some(facts) = self.bucket_facts(&bucket)? else {
+            return Ok(());
+        };
+        let own = facts.owner == session.account();
+        if let Some(policy) = &facts.policy {
+            let restricted = facts.public_access.restrict_public_buckets && policy.is_public();
+            if own || !restricted {
+                policies.resource = Some(Attached::new(
+                    format!("arn:aws:s3:::{bucket}"),
+                    Arc::clone(policy),
+                ));
+            }
+        }
+        if !self.guard_owned(policies, facts.owner)? {
+            // Its owner is somebody else than whoever asks, though nobody of that account is there any more.
+            let facts = ResourceFacts {
+                account: Some(facts.owner),
+                ..ResourceFacts::default()
+            };
+            policies.resource_facts = Arc::new(facts);
+            return Ok(());
+        }
+        // Conditions ask for the tags of the bucket itself, not of what is in it.
+        let whole = !resource.resource().contains('/');
+        if whole && !facts.tags.is_empty() {
+            Arc::make_mut(&mut policies.resource_facts).tags = facts.tags.clone();
+        }
+        Ok(())
+    }
+
+    /// The tags that conditions ask about of an object; none of one that is not there. They are for decisions alone: who is
+    /// refused must not be told more than that.
+    ///
+    /// # Errors
+    /// [`ObjectError::Store`] if that cannot be said.
+    pub fn tags_in_decisions(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+    ) -> Result<Vec<(String, String)>, ObjectError> {
+        let found = self.database.look(|connection| {
+            let rows = SqliteRows::checked_by(&self.database, connection);
+            let Some(bucket) = rows.bucket(bucket.as_str())? else {
+                return Ok(Vec::new());
+            };
+            let within = Within {
+                rows: &rows,
+                bucket: &bucket,
+                key,
+            };
+            let (head, row) = within.meant(version)?;
+            let content = within.told(&head, row)?.content;
+            Ok(content.map(|content| content.tags).unwrap_or_default())
+        });
+        match found {
+            Ok(tags) => Ok(tags),
+            Err(failed @ (ObjectError::Store(_) | ObjectError::Kms(_))) => Err(failed),
+            Err(_not_there) => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Objects<'_> {
+    /// Gives a bucket a policy, and binds whom it names to their unique ids. Principals of the bucket's account must exist; of
+    /// other accounts nothing is told.
+    ///
+    /// # Errors
+    /// [`ObjectError::InvalidArgument`] if it names somebody of the account who does not exist, or what is nobody.
+    pub fn set_policy(
+        &self,
+        permit: &Permit<s3::PutBucketPolicy>,
+        document: &PolicyDocument,
+    ) -> Result<(), ObjectError> {
+        let name = bucket_of(permit)?;
+        let text = document.as_str();
+        let database = &self.store.database;
+        let principals = database.look(|connection| -> Found<Option<Bound>> {
+            let bucket = existing(&SqliteRows::checked_by(database, connection), &name)?;
+            Ok(bind(connection, bucket.owner, text)?)
+        })?;
+        let principals = principals.ok_or(ObjectError::InvalidArgument(NOBODY))?;
+        let kept = KeptPolicy {
+            text: text.to_owned(),
+            principals,
+        };
+        let kept =
+            serde_json::to_string(&kept).map_err(|_unwritable| incomplete("a policy cannot be written"))?;
+        self.set_document(permit, Some(&kept))
+    }
+
+    /// The policy of a bucket as its account sees it: who is gone is there under the unique id.
+    ///
+    /// # Errors
+    /// [`ObjectError::NoSuchDocument`] if it has none.
+    pub fn policy<A: ReadsDocument>(&self, permit: &Permit<A>) -> Result<String, ObjectError> {
+        if A::KIND != DocumentKind::Policy {
+            return Err(ObjectError::OtherPermit);
+        }
+        let absent = ObjectError::NoSuchDocument(DocumentKind::Policy);
+        let owner = self.bucket(permit)?.owner;
+        let kept = read(&self.document(permit)?.ok_or(absent)?)?;
+        let policy = (kept.text.as_str(), &kept.principals);
+        let shown = self
+            .store
+            .database
+            .read(|connection| shown(connection, owner, policy))?;
+        Ok(shown)
+    }
+}
+
+/// A policy as it was written, and the unique ids that the principals in it had then.
+#[derive(Serialize, Deserialize)]
+struct KeptPolicy {
+    text: String,
+    principals: Bound,
+}
+
+fn read(kept: &str) -> Result<KeptPolicy, ObjectError> {
+    serde_json::from_str(kept).map_err(|_unreadable| incomplete("a bucket's policy is unreadable"))
+}
+
+/// The ids of whom a policy names; `None` if it names nobody.
+fn bind(connection: &Connection, own: AccountId, text: &str) -> rusqlite::Result<Option<Bound>> {
+    let mut bound = Bound::new();
+    for (kind, name) in named_principals(text) {
+        let known = match kind.as_str() {
+            "AWS" if bound.contains_key(&name) => continue,
+            "AWS" if has_id(connection, own, &name)? => Known::As(name.clone()),
+            "AWS" => known_principal(connection, own, &name)?,
+            "Service" if is_service(&name) => Known::Unbound,
+            _ => Known::Nobody,
+        };
+        match known {
+            Known::Nobody => return Ok(None),
+            Known::Unbound => {}
+            Known::As(id) => {
+                bound.insert(name, id);
+            }
+        }
+    }
+    Ok(Some(bound))
+}
+
+/// The policy of a bucket as decisions read it.
+pub(super) fn decided(kept: &str) -> Result<Arc<PolicyDocument>, ObjectError> {
+    let kept = read(kept)?;
+    let document = decided_by(PolicyKind::Resource, (&kept.text, &kept.principals));
+    document
+        .map(Arc::new)
+        .map_err(|_unreadable| incomplete("a bucket's policy is unreadable"))
+}

@@ -1,0 +1,93 @@
+//! Files that nobody needs any more: noted in the change that made them so, and deleted after it.
+//!
+//! A file that was written for an object that was then not put is noted by nobody: it is found by comparing what is there
+//! with what is remembered.
+
+use moho_terms::Timestamp;
+
+use super::rows::ObjectRows;
+use super::{ObjectError, Objects, PresentSegment};
+use crate::StoreError;
+
+/// Seconds that a file stays after it was noted: whoever is reading it goes on.
+const GRACE: u64 = 600;
+/// Seconds after which a file that nobody remembers will not be remembered any more.
+const ORPHANED: u64 = 86_400;
+
+/// Files that are compared at once with what is remembered.
+const TOGETHER: usize = 500;
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Files deleted.
+    pub deleted: usize,
+    /// Whether there may be more to do.
+    pub more: bool,
+}
+
+impl Objects<'_> {
+    /// Deletes files that nobody needs any more, at most `limit` of them, those that have waited longest first.
+    ///
+    /// # Errors
+    /// [`ObjectError::Store`]; what was not deleted is tried again next time.
+    pub fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept, ObjectError> {
+        let until = Timestamp::from_unix_seconds(now.unix_seconds().saturating_sub(GRACE));
+        self.sweep_until(until, limit)
+    }
+
+    pub(crate) fn sweep_until(&self, until: Timestamp, limit: usize) -> Result<Swept, ObjectError> {
+        // What was noted while the clock was ahead waits for nothing: that time may be far away.
+        let ahead = until.plus_seconds(GRACE.saturating_mul(2));
+        let garbage = self.look(|rows| rows.garbage((until, ahead), limit))?;
+        let mut deleted = Vec::new();
+        for segment in &garbage {
+            match self.store.delete_segment(*segment) {
+                Ok(()) => deleted.push(*segment),
+                // What a backup is being made of stays until that is done.
+                Err(StoreError::BackingUp) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if !deleted.is_empty() {
+            let forget = |rows: &dyn ObjectRows| deleted.iter().try_for_each(|one| rows.forget_garbage(*one));
+            self.change(forget)?;
+        }
+        Ok(Swept {
+            deleted: deleted.len(),
+            more: deleted.len() == limit,
+        })
+    }
+
+    /// Notes files that were written long ago and that no object has, and says how many: such as of one that was being put
+    /// when its process ended. It looks at every file, so once a day is often enough.
+    ///
+    /// # Errors
+    /// [`ObjectError::Store`].
+    pub fn note_orphans(&self, now: Timestamp) -> Result<usize, ObjectError> {
+        let until = Timestamp::from_unix_seconds(now.unix_seconds().saturating_sub(ORPHANED));
+        self.note_orphans_until(until, now)
+    }
+
+    pub(crate) fn note_orphans_until(&self, until: Timestamp, now: Timestamp) -> Result<usize, ObjectError> {
+        let mut noted = 0_usize;
+        let old = |file: &Result<PresentSegment, StoreError>| match file {
+            Ok(file) => file.kept_at <= until,
+            Err(_) => true,
+        };
+        let mut files = self.store.segments_present().filter(old);
+        loop {
+            let some: Result<Vec<PresentSegment>, StoreError> = files.by_ref().take(TOGETHER).collect();
+            let some = some?;
+            if some.is_empty() {
+                return Ok(noted);
+            }
+            noted = noted.saturating_add(self.change(|rows| {
+                some.iter().try_fold(0_usize, |sum, file| {
+                    let is_orphan = rows.note_orphan(file.id, now)?;
+                    Ok(sum.saturating_add(usize::from(is_orphan)))
+                })
+            })?);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Objects: sealed segments of bytes, and what is known of them.
+//!
+//! Names rest in the clear: buckets, keys, tags, sizes, times, ids. Everything else of an object is sealed: its bytes in
+//! segments, and its headers, user metadata and checksums in one document beside them. Each method takes the proof that its
+//! caller may do that, and finds the bucket and the object by what the proof is for.
+
+mod asked;
+mod buckets;
+mod copying;
+mod deciding;
+mod deleting;
+mod documents;
+mod error;
+mod facts;
+mod garbage;
+pub mod lifecycle;
+mod listing;
+mod locking;
+mod logging;
+mod putting;
+mod reading;
+mod resealing;
+mod rows;
+mod scrubbing;
+mod sealing;
+mod segments;
+mod settings;
+mod tags;
+mod uploads;
+mod version;
+mod within;
+
+pub use asked::{
+    BucketsRequest, Completion, DeletePermit, Deleted, Deletion, ListRequest, ListedPart, Listing, Moment,
+    NewObject, NewPart, PartPlace, Piece, Stored, Upload, UploadListing, UploadsRequest, VersionListing,
+    VersionsRequest,
+};
+pub use copying::Copying;
+pub use documents::{ReadsDocument, WritesDocument};
+pub use error::ObjectError;
+pub use facts::BucketFacts;
+pub use garbage::Swept;
+pub use locking::RetentionPermits;
+pub use logging::{AccessLogging, LogKeyFormat};
+pub use resealing::Resealing;
+pub use scrubbing::{Finding, Pace, Scrubbed};
+pub use sealing::{Checksum, ObjectEncryption, ObjectMetadata, SealedMetadata};
+pub use segments::{
+    IncomingSegment, LocalSegments, PresentSegment, RestingSegment, Segment, SegmentId, SegmentIdError,
+    SegmentReader, SegmentWriter, Segments,
+};
+pub use settings::{
+    Bucket, BucketEncryption, BucketId, BucketSettings, DefaultRetention, DocumentKind, NewBucket, Ownership,
+    PublicAccessBlock, RetentionMode, RetentionPeriod, SealingAlgorithm, Versioning,
+};
+pub use uploads::ReadsParts;
+pub use version::{
+    AskedLock, ListedVersion, Names, ObjectContent, ObjectLock, ObjectVersion, ReadCondition, ReadsObject,
+    Retention, StorageClass, WriteCondition, WritesTags,
+};
+
+use moho_iam::action::Action;
+use moho_iam::authz::Permit;
+use moho_terms::{BucketName, ObjectKey};
+
+use crate::Store;
+use error::Found;
+use rows::{ObjectRows, SqliteRows};
+
+/// The buckets of a store, and what is in them.
+#[derive(Clone, Copy)]
+pub struct Objects<'a> {
+    store: &'a Store,
+}
+
+impl Store {
+    /// Buckets and objects.
+    #[must_use]
+    pub fn objects(&self) -> Objects<'_> {
+        Objects { store: self }
+    }
+}
+
+impl Objects<'_> {
+    /// Changes everything, or nothing if it is refused; when it returns, the change is on the disk.
+    fn change<T>(&self, change: impl FnOnce(&dyn ObjectRows) -> Found<T>) -> Result<T, ObjectError> {
+        self.store.database.change_grouped(|connection| {
+            change(&SqliteRows {
+                connection,
+                checked_by: None,
+            })
+        })
+    }
+
+    /// Reads one consistent state.
+    fn look<T>(&self, query: impl FnOnce(&dyn ObjectRows) -> Found<T>) -> Result<T, ObjectError> {
+        let database = &self.store.database;
+        database.look(|connection| query(&SqliteRows::checked_by(database, connection)))
+    }
+}
+
+/// The bucket that a permit is for, and nothing in it.
+fn bucket_of<A: Action>(permit: &Permit<A>) -> Result<BucketName, ObjectError> {
+    let arn = permit.resource();
+    let whole = !arn.resource().contains('/');
+    arn.bucket().filter(|_| whole).ok_or(ObjectError::OtherPermit)
+}
+
+/// The object that a permit is for.
+fn object_of<A: Action>(permit: &Permit<A>) -> Result<(BucketName, ObjectKey), ObjectError> {
+    permit.resource().object().ok_or(ObjectError::OtherPermit)
+}
+
+/// The bucket of this name.
+fn existing(rows: &dyn ObjectRows, name: &BucketName) -> Found<Bucket> {
+    let found = rows.bucket(name.as_str())?;
+    Ok(found.ok_or_else(|| ObjectError::NoSuchBucket(name.clone()))?)
+}

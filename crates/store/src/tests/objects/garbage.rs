@@ -1,0 +1,117 @@
+//! Files: none is left that nobody needs, and none goes that somebody needs, whenever a process ends.
+
+use std::io::{BufRead, BufReader};
+
+use super::super::damage::child;
+use super::*;
+
+const LARGE: usize = 100_000;
+
+fn ever() -> Timestamp {
+    Timestamp::from_unix_seconds(250_000_000_000)
+}
+
+#[test]
+fn files_go_a_while_after_what_they_were_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path());
+    let bucket = shop.bucket("files");
+    shop.put(&bucket, "a", &[1; LARGE]);
+    let reading = shop.find(&bucket, "a", None).unwrap();
+    let permit: Permit<kms::Decrypt> = shop.key(&reading.content.as_ref().unwrap().encryption);
+    let piece = shop.objects().pieces(&reading, 0..10).unwrap().pop().unwrap();
+    shop.put(&bucket, "a", &[2; LARGE]);
+    assert_eq!(shop.objects().sweep(shop.at().now, 10).unwrap().deleted, 0);
+    // Who had begun to read goes on.
+    let context = reading.content.as_ref().unwrap().encryption.context();
+    let (store, kms) = (&shop.house.store, &shop.house.kms);
+    let mut reader = store
+        .segment_reader(piece.segment, kms, &permit, context)
+        .unwrap();
+    assert_eq!(reader.read_range(0..3).unwrap(), [1; 3]);
+    // Who begins only now finds nothing of what was replaced.
+    assert!(matches!(
+        shop.objects().pieces(&reading, 0..10),
+        Err(ObjectError::NoSuchKey)
+    ));
+    shop.pass(601);
+    let swept = shop.objects().sweep(shop.at().now, 10).unwrap();
+    assert_eq!((swept.deleted, swept.more, shop.files()), (1, false, 1));
+    assert_eq!(shop.get(&bucket, "a", None).unwrap(), [2; LARGE]);
+}
+
+#[test]
+fn files_that_nobody_remembers_are_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path());
+    let bucket = shop.bucket("orphans");
+    shop.put(&bucket, "a", &[1; LARGE]);
+    let encryption = shop.encryption(&bucket, "lost");
+    drop(shop.segment(&encryption, &[2; LARGE]));
+    assert_eq!(shop.files(), 2);
+    let objects = shop.objects();
+    assert_eq!(objects.note_orphans_until(ever(), shop.at().now).unwrap(), 1);
+    assert_eq!(objects.note_orphans_until(ever(), shop.at().now).unwrap(), 0);
+    assert_eq!(objects.sweep_until(ever(), 10).unwrap().deleted, 1);
+    assert_eq!(shop.files(), 1);
+    assert_eq!(shop.get(&bucket, "a", None).unwrap(), [1; LARGE]);
+}
+
+#[test]
+#[ignore = "only as a child of the test below"]
+fn child_puts_over_and_over() {
+    if std::env::var_os("MOHO_TEST_CHILD").is_none() {
+        // Somebody runs ignored tests too.
+        return;
+    }
+    let shop = Shop::open(Path::new("."));
+    let bucket: BucketName = "killed".parse().unwrap();
+    for number in 1_u8..=250 {
+        shop.put(&bucket, "k", &[number; LARGE]);
+        let upload = shop.upload(&bucket, "big");
+        let part = shop.part((&bucket, "big"), &upload, 1, &[number; LARGE]).unwrap();
+        shop.complete((&bucket, "big"), &upload, &[(1, part.etag)])
+            .unwrap();
+        println!("acknowledged {number}");
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_leaves_objects_whole_and_no_files_for_good() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path());
+    let bucket = shop.bucket("killed");
+    for (round, lines) in [1_usize, 3, 8, 2].into_iter().enumerate() {
+        let name = "tests::objects::garbage::child_puts_over_and_over";
+        let mut child = child(directory.path(), "", name).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map(Result::unwrap);
+        let mut told =
+            output.filter_map(|line| line.split_once("acknowledged ")?.1.trim().parse::<u8>().ok());
+        let last = told.by_ref().take(lines).last().unwrap();
+        // Somewhere within the next ones.
+        std::thread::sleep(std::time::Duration::from_micros(700 * round as u64));
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        for key in ["k", "big"] {
+            let bytes = shop.get(&bucket, key, None).unwrap();
+            assert_eq!(bytes.len(), LARGE);
+            assert!(
+                bytes[0] >= last && bytes.iter().all(|byte| *byte == bytes[0]),
+                "{key}"
+            );
+        }
+        let objects = shop.objects();
+        objects.note_orphans_until(ever(), shop.at().now).unwrap();
+        while objects.sweep_until(ever(), 3).unwrap().more {}
+        let remembered = "SELECT count(*) FROM object_segment WHERE segment_id IS NOT NULL";
+        let remembered = counted(directory.path(), remembered);
+        assert_eq!(i64::try_from(shop.files()).unwrap(), remembered);
+        assert_eq!(
+            counted(directory.path(), "SELECT count(*) FROM segment_garbage"),
+            0
+        );
+    }
+}

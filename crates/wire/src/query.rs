@@ -12,7 +12,8 @@ use crate::Failure;
 const MAX_PAIRS: usize = 10_000;
 
 /// Names that may be given many times in a URL, with or without `[]`: lists, whose order says nothing.
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 7] = [
+    "tagKeys",
     "include",
     "group_by",
     "models",
@@ -24,6 +25,8 @@ const LISTS: [&str; 6] = [
 /// Decoded pairs, by name.
 pub(crate) struct Query {
     pairs: BTreeMap<String, Content>,
+    /// The further values of lists, in their order.
+    further: Vec<(String, Content)>,
 }
 
 impl Query {
@@ -58,9 +61,9 @@ impl Query {
         decode: impl Fn(&[u8]) -> Result<String, Failure>,
         again: impl Fn(&str) -> Result<(), Failure>,
     ) -> Result<Self, Failure> {
-        let mut pairs = BTreeMap::new();
+        let (mut pairs, mut further) = (BTreeMap::new(), Vec::new());
         for pair in raw.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
-            if pairs.len() >= MAX_PAIRS {
+            if pairs.len().saturating_add(further.len()) >= MAX_PAIRS {
                 return Err(malformed("has too many parameters"));
             }
             let mut halves = pair.splitn(2, |b| *b == b'=');
@@ -70,10 +73,21 @@ impl Query {
                 Entry::Vacant(vacant) => {
                     vacant.insert(value);
                 }
-                Entry::Occupied(first) => again(first.key())?,
+                Entry::Occupied(first) => {
+                    again(first.key())?;
+                    further.push((first.key().clone(), value));
+                }
             }
         }
-        Ok(Self { pairs })
+        Ok(Self { pairs, further })
+    }
+
+    /// All values of a list, in their order.
+    pub(crate) fn all(&self, list: &str) -> Vec<Content> {
+        let first = self.pairs.get(list).into_iter();
+        let further = self.further.iter().filter(|(name, _)| name == list);
+        let all = first.chain(further.map(|(_, value)| value));
+        all.map(|value| Content::new(value.expose().to_owned())).collect()
     }
 
     /// The value of a name.

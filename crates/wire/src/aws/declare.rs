@@ -39,6 +39,7 @@ macro_rules! into_document {
 into_document! {
     String, text => Document::Text(text);
     Secret, secret => Document::Sensitive(secret);
+    Content, words => Document::Words(words);
     ContentBytes, bytes => Document::Blob(bytes);
     Timestamp, time => Document::Timestamp(time);
     i64, number => Document::Integer(number);

@@ -50,6 +50,11 @@ impl Members {
         Ok(Self(members))
     }
 
+    /// Whether a member is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(member, _)| member == name)
+    }
+
     /// Takes a member. Its type has been validated, so a mismatch with the struct's is a fault of ours.
     pub(crate) fn take<T: FromDocument>(&mut self, name: &str) -> Result<Option<T>, Failure> {
         let found = self.0.iter().position(|(member, _)| member == name);

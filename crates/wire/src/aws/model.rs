@@ -23,6 +23,8 @@ pub(crate) static STS: LazyLock<Result<ServiceModel, ModelError>> =
     LazyLock::new(|| ServiceModel::read(include_str!("../../models/sts.json")));
 pub(crate) static BEDROCK: LazyLock<Result<ServiceModel, ModelError>> =
     LazyLock::new(|| ServiceModel::read(include_str!("../../models/bedrock.json")));
+pub(crate) static BEDROCK_AGENT: LazyLock<Result<ServiceModel, ModelError>> =
+    LazyLock::new(|| ServiceModel::read(include_str!("../../models/bedrock-agent.json")));
 pub(crate) static BEDROCK_RUNTIME: LazyLock<Result<ServiceModel, ModelError>> =
     LazyLock::new(|| ServiceModel::read(include_str!("../../models/bedrock-runtime.json")));
 pub(crate) static IAM: LazyLock<Result<ServiceModel, ModelError>> =
@@ -37,7 +39,7 @@ pub(crate) static EC2: LazyLock<Result<ServiceModel, ModelError>> =
 
 /// Names of models, whose patterns list AWS's own providers. moho's names are its own, and are checked by
 /// [`ModelIdentifier`](crate::bedrock::ModelIdentifier).
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     "BedrockModelId",
     "ConversationalModelId",
     "FoundationModelVersionIdentifier",
@@ -45,6 +47,7 @@ const OURS: [&str; 8] = [
     "InferenceProfileIdentifier",
     "InferenceProfileModelSourceArn",
     "InvokeModelIdentifier",
+    "PromptModelIdentifier",
     "TaggableResourcesArn",
 ];
 

@@ -14,6 +14,8 @@ use crate::{Failure, Reply};
 pub(crate) enum RestService {
     /// Bedrock's control plane.
     Bedrock,
+    /// Bedrock's prompts.
+    BedrockAgent,
     /// Bedrock's runtime.
     BedrockRuntime,
 }
@@ -23,6 +25,7 @@ impl RestService {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Bedrock => "bedrock",
+            Self::BedrockAgent => "bedrock-agent",
             Self::BedrockRuntime => "bedrock-runtime",
         }
     }
@@ -31,16 +34,17 @@ impl RestService {
     pub(crate) fn model(self) -> Result<&'static ServiceModel, Failure> {
         let model = match self {
             Self::Bedrock => &*model::BEDROCK,
+            Self::BedrockAgent => &*model::BEDROCK_AGENT,
             Self::BedrockRuntime => &*model::BEDROCK_RUNTIME,
         };
         model.as_ref().map_err(|_unsuitable| Failure::Internal)
     }
 
-    /// What the strings of its requests are: those of the runtime are prompts.
+    /// What the strings of its requests are: those of the runtime and the agent are prompts.
     fn strings(self) -> Strings {
         match self {
             Self::Bedrock => Strings::Plain,
-            Self::BedrockRuntime => Strings::OfTenants,
+            Self::BedrockAgent | Self::BedrockRuntime => Strings::OfTenants,
         }
     }
 
@@ -65,6 +69,22 @@ impl RestService {
         };
         field_list::refuse_unserved(&called, Some(shape), &input)?;
         Members::of(input)
+    }
+
+    /// One structure of the service as JSON, to be kept.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] if the document is not what the model says.
+    pub(crate) fn written(self, shape: &str, document: Document) -> Result<ContentBytes, Failure> {
+        rest_out::structure(self.model()?, shape, document)
+    }
+
+    /// One structure of the service that was kept as JSON.
+    ///
+    /// # Errors
+    /// [`Failure::Invalid`] if it is none.
+    pub(crate) fn kept(self, shape: &str, json: &[u8]) -> Result<Members, Failure> {
+        Members::of(rest_in::read_object(self.model()?, shape, json, self.strings())?)
     }
 
     /// Checks JSON that a header holds, as the member `member` of `operation` would be.

@@ -46,6 +46,12 @@ pub(super) fn read(
         let text = match used.location {
             None => continue,
             Some(Location::Uri) => (request.label)(key).map(Content::new),
+            Some(Location::Query) if reader.shape(&used.shape)?.kind == Kind::List => {
+                if let Some(list) = reader.listed(used, request.query.all(key))? {
+                    members.push((name.to_owned(), list));
+                }
+                continue;
+            }
             Some(Location::Query) => request.query.get(key).map(|text| Content::new(text.to_owned())),
             Some(Location::Header) => header(request.headers, key)?,
             // No request of the operations served has them; a test sees to it.
@@ -135,6 +141,18 @@ impl<'a> Reader<'a> {
             (Kind::List | Kind::Map | Kind::Structure, _) => Err(Failure::Internal),
             _ => query_in::scalar(shape, used, text.expose()),
         }
+    }
+
+    /// A list in the query: one value for each time that its name is given.
+    fn listed(&self, used: &ShapeRef, values: Vec<Content>) -> Result<Option<Document>, Failure> {
+        let item = self
+            .shape(&used.shape)?
+            .member
+            .as_ref()
+            .ok_or(Failure::Internal)?;
+        let values = values.into_iter().map(|text| self.written(item, text));
+        let values = values.collect::<Result<Vec<_>, _>>()?;
+        Ok((!values.is_empty()).then_some(Document::List(values)))
     }
 
     /// The members that are in the body: one of them is the whole body, or each is a member of its JSON.

@@ -207,7 +207,11 @@ fn what_does_not_fit_the_model_is_not_written() {
 
 #[test]
 fn every_binding_is_one_the_codec_knows() {
-    for service in [RestService::Bedrock, RestService::BedrockRuntime] {
+    for service in [
+        RestService::Bedrock,
+        RestService::BedrockAgent,
+        RestService::BedrockRuntime,
+    ] {
         let model = service.model().ok().unwrap();
         for operation in model.operations.values() {
             let input = &operation.input.as_ref().unwrap().shape;
@@ -216,7 +220,12 @@ fn every_binding_is_one_the_codec_knows() {
                 let known = match used.location {
                     None => true,
                     Some(Location::Uri | Location::Header) => kind == Kind::String,
-                    Some(Location::Query) => matches!(kind, Kind::String | Kind::Integer),
+                    Some(Location::Query) => {
+                        let listed = model.shapes[&used.shape].member.as_ref();
+                        let listed =
+                            listed.is_some_and(|item| model.shapes[&item.shape].kind == Kind::String);
+                        matches!(kind, Kind::String | Kind::Integer) || listed
+                    }
                     Some(Location::Headers | Location::StatusCode) => false,
                 };
                 assert!(known, "{input} {name}");

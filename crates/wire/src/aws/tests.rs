@@ -16,7 +16,11 @@ use crate::Reply;
 
 const SERVICES: [QueryService; 3] = [QueryService::Sts, QueryService::Iam, QueryService::Ec2];
 const JSON_SERVICES: [JsonService; 2] = [JsonService::Organizations, JsonService::Kms];
-const REST_SERVICES: [RestService; 2] = [RestService::Bedrock, RestService::BedrockRuntime];
+const REST_SERVICES: [RestService; 3] = [
+    RestService::Bedrock,
+    RestService::BedrockAgent,
+    RestService::BedrockRuntime,
+];
 
 fn refused(service: QueryService, form: &str) -> Failure {
     service.command("", form.as_bytes()).err().unwrap()
@@ -366,7 +370,11 @@ fn fields_of(
         let is_used = field_list::fields()
             .any(|f| (f.service, f.owner, f.member, f.fate) == (service, owner, member, "used"));
         let mut inner = &used.shape;
-        while let Some(item) = &model.shapes[inner].member {
+        while let Some(item) = model.shapes[inner]
+            .member
+            .as_ref()
+            .or_else(|| model.shapes[inner].value.as_ref())
+        {
             inner = &item.shape;
         }
         if is_used {

@@ -29,11 +29,15 @@ pub enum ControlOperation {
     UntagResource,
     /// `POST /listTagsForResource`
     ListTagsForResource,
+    /// `GET /data-retention`
+    GetAccountDataRetention,
+    /// `PUT /data-retention`
+    PutAccountDataRetention,
 }
 
 impl ControlOperation {
     /// All of them, each with its name, its method and its path, as the service's model has them.
-    const TABLE: [(Self, &'static str, &'static str, &'static str); 13] = [
+    const TABLE: [(Self, &'static str, &'static str, &'static str); 15] = [
         (
             Self::GetFoundationModelAvailability,
             "GetFoundationModelAvailability",
@@ -101,6 +105,18 @@ impl ControlOperation {
             "ListTagsForResource",
             "POST",
             "/listTagsForResource",
+        ),
+        (
+            Self::GetAccountDataRetention,
+            "GetAccountDataRetention",
+            "GET",
+            "/data-retention",
+        ),
+        (
+            Self::PutAccountDataRetention,
+            "PutAccountDataRetention",
+            "PUT",
+            "/data-retention",
         ),
     ];
 

@@ -50,7 +50,6 @@ impl Converse {
         let additional = additional(members)?;
         let inference: Option<Members> = members.take("inferenceConfig")?;
         let mut inference = inference.unwrap_or_default();
-        let pointers: Option<Vec<Content>> = members.take("additionalModelResponseFieldPaths")?;
         let temperature = inference.take("temperature")?;
         let top_p = inference.take("topP")?;
         Ok(Self {
@@ -64,13 +63,19 @@ impl Converse {
             max_tokens: inference.take("maxTokens")?,
             stop: stop(inference.take("stopSequences")?.unwrap_or_default())?,
             format: format(members.take("outputConfig")?)?,
-            terms: ReplyTerms {
-                service_tier: terms::service_tier(nested(members, "serviceTier", "type")?.as_ref())?,
-                performance: terms::performance(nested(members, "performanceConfig", "latency")?.as_ref())?,
-                fields: fields(&pointers.unwrap_or_default())?,
-            },
+            terms: reply_terms(members)?,
         })
     }
+}
+
+/// What the reply repeats.
+pub(super) fn reply_terms(members: &mut Members) -> Result<ReplyTerms, Failure> {
+    let pointers: Option<Vec<Content>> = members.take("additionalModelResponseFieldPaths")?;
+    Ok(ReplyTerms {
+        service_tier: terms::service_tier(nested(members, "serviceTier", "type")?.as_ref())?,
+        performance: terms::performance(nested(members, "performanceConfig", "latency")?.as_ref())?,
+        fields: fields(&pointers.unwrap_or_default())?,
+    })
 }
 
 /// The only member of a structure.
@@ -103,7 +108,7 @@ pub(super) fn additional(members: &mut Members) -> Result<Sampling, Failure> {
     sampling(&Fields::at(&json, name.to_owned())?)
 }
 
-fn stop(texts: Vec<Content>) -> Result<Vec<Content>, Failure> {
+pub(super) fn stop(texts: Vec<Content>) -> Result<Vec<Content>, Failure> {
     let at = "failed to satisfy constraint: Member must have length less than or equal to";
     if texts.len() > STOPS {
         return Err(Failure::Validation(format!(
@@ -120,7 +125,7 @@ fn stop(texts: Vec<Content>) -> Result<Vec<Content>, Failure> {
 }
 
 /// Free text, or JSON of a schema, which comes as a string.
-fn format(config: Option<Members>) -> Result<OutputFormat, Failure> {
+pub(super) fn format(config: Option<Members>) -> Result<OutputFormat, Failure> {
     let format = match config {
         Some(mut config) => config.take::<Members>("textFormat")?,
         None => None,

@@ -17,6 +17,7 @@ mod invoke_out;
 mod llama;
 mod models;
 mod operation;
+mod prompts;
 mod terms;
 
 pub use answer::{Latency, ReplyTerms};
@@ -30,6 +31,10 @@ pub use invoke_out::{ChatChunks, LlamaDraft, LlamaStream, chat_completion};
 pub use models::{FoundationModel, ListFoundationModels};
 pub(crate) use operation::Called;
 pub use operation::Operation;
+pub use prompts::{
+    AgentOperation, PromptArn, PromptBody, PromptVariables, PromptVariants, PromptedConverse, RenderedPrompt,
+    prompt_not_found,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,9 @@
 //! Which of Bedrock's operations a path names, and what it asks for.
 
-use super::{ControlOperation, Converse, CountTokens, InvokeModel, ListFoundationModels, ModelIdentifier};
+use super::{
+    AgentOperation, ControlOperation, Converse, CountTokens, InvokeModel, ListFoundationModels,
+    ModelIdentifier, PromptArn, PromptedConverse,
+};
 use crate::aws::declare::Operations as _;
 use crate::aws::document::Members;
 use crate::aws::ops;
@@ -9,7 +12,7 @@ use crate::query::Query;
 use crate::route::Headers;
 use crate::{Command, Failure};
 
-/// An operation of `bedrock-runtime` or `bedrock`.
+/// An operation of `bedrock-runtime`, `bedrock` or `bedrock-agent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
     /// `POST /model/{modelId}/converse`
@@ -28,6 +31,8 @@ pub enum Operation {
     GetFoundationModel,
     /// Another one of `bedrock`
     Control(ControlOperation),
+    /// One of `bedrock-agent`
+    Agent(AgentOperation),
 }
 
 impl Operation {
@@ -43,6 +48,7 @@ impl Operation {
             Self::ListFoundationModels => "ListFoundationModels",
             Self::GetFoundationModel => "GetFoundationModel",
             Self::Control(operation) => operation.name(),
+            Self::Agent(operation) => operation.name(),
         }
     }
 }
@@ -92,6 +98,7 @@ impl Operation {
             | Self::InvokeModelWithResponseStream
             | Self::CountTokens => RestService::BedrockRuntime,
             Self::ListFoundationModels | Self::GetFoundationModel | Self::Control(_) => RestService::Bedrock,
+            Self::Agent(_) => RestService::BedrockAgent,
         }
     }
 
@@ -114,6 +121,15 @@ impl Operation {
         if let Self::Control(operation) = self {
             return ops::bedrock::Request::read(operation.name(), &mut members).map(Command::BedrockControl);
         }
+        if let Self::Agent(operation) = self {
+            let read = ops::bedrock_agent::Request::read(operation.name(), &mut members);
+            return read.map(Command::BedrockAgent);
+        }
+        if let (Self::Converse | Self::ConverseStream, Some(prompt)) = (self, prompt_named(label)) {
+            let stream = self == Self::ConverseStream;
+            let read = PromptedConverse::read(prompt, &mut members, stream);
+            return read.map(|prompted| Command::ConversePrompt(Box::new(prompted)));
+        }
         if self == Self::ListFoundationModels {
             return ListFoundationModels::read(&mut members).map(Command::ListFoundationModels);
         }
@@ -121,7 +137,7 @@ impl Operation {
         let invoke =
             |members: &mut Members, stream| InvokeModel::read(model.clone(), members, stream).map(Box::new);
         match self {
-            Self::ListFoundationModels | Self::Control(_) => Err(Failure::Internal),
+            Self::ListFoundationModels | Self::Control(_) | Self::Agent(_) => Err(Failure::Internal),
             Self::GetFoundationModel => Ok(Command::GetFoundationModel(model)),
             Self::Converse => Converse::read(model, &mut members).map(|c| Command::Converse(Box::new(c))),
             Self::ConverseStream => {
@@ -136,4 +152,10 @@ impl Operation {
             }
         }
     }
+}
+
+/// The prompt that a name of a model is the ARN of.
+fn prompt_named(label: &str) -> Option<PromptArn> {
+    let arn = label.starts_with("arn:").then(|| label.parse().ok()).flatten();
+    arn.as_ref().and_then(PromptArn::of)
 }

@@ -34,7 +34,7 @@ impl Failure {
             Self::Throttled { .. } => (400, "Throttling"),
             Self::Quota(quota) if quota.retry_after.is_none() => (400, "LimitExceeded"),
             Self::Quota(_) => (400, "Throttling"),
-            Self::Overloaded { .. } | Self::Unavailable => (503, "ServiceUnavailable"),
+            Self::Overloaded { .. } | Self::Unavailable | Self::Restored => (503, "ServiceUnavailable"),
             Self::Internal => (500, "InternalFailure"),
             Self::Service { code, status, .. } => (*status, *code),
             Self::ServiceReason { code, .. } => (400, *code),
@@ -68,7 +68,9 @@ impl Failure {
             Self::RequestTimeout => (408, "RequestTimeoutException"),
             Self::Quota(quota) if quota.retry_after.is_none() => (400, "ServiceQuotaExceededException"),
             Self::Throttled { .. } | Self::Quota(_) => (400, "ThrottlingException"),
-            Self::Overloaded { .. } | Self::Unavailable => (503, "ServiceUnavailableException"),
+            Self::Overloaded { .. } | Self::Unavailable | Self::Restored => {
+                (503, "ServiceUnavailableException")
+            }
             Self::Internal => (500, "InternalServerException"),
             Self::Service { code, status, .. } => (*status, *code),
             Self::ServiceReason { code, .. } => (400, *code),
@@ -106,6 +108,7 @@ impl Failure {
             | Self::Quota(_)
             | Self::Overloaded { .. }
             | Self::Unavailable
+            | Self::Restored
             | Self::Internal
             | Self::Service { .. }
             | Self::ServiceReason { .. } => told.status,

@@ -33,7 +33,7 @@ impl Failure {
             Self::PayloadTooLarge { .. } => (413, "RequestEntityTooLarge"),
             Self::RequestTimeout => (408, "RequestTimeout"),
             Self::Throttled { .. } | Self::Quota(_) => (503, "RequestLimitExceeded"),
-            Self::Overloaded { .. } | Self::Unavailable => (503, "Unavailable"),
+            Self::Overloaded { .. } | Self::Unavailable | Self::Restored => (503, "Unavailable"),
             Self::Internal => (500, "InternalError"),
             Self::Service { code, status, .. } => (*status, *code),
             Self::ServiceReason { code, .. } => (400, *code),

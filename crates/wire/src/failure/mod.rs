@@ -7,6 +7,7 @@ mod aws;
 mod ec2;
 mod openai;
 mod quota;
+mod s3;
 mod words;
 
 pub(crate) use aws::printable;
@@ -32,6 +33,8 @@ pub enum ErrorShape {
     AwsJson,
     /// AWS REST-JSON: `x-amzn-errortype` and `{"message"}`.
     RestJson,
+    /// S3's: `<Error>`.
+    S3,
 }
 
 /// Why a request failed. Texts in it are written by moho; only [`Failure::Validation`], [`Failure::Service`] and
@@ -122,6 +125,8 @@ pub enum Failure {
     },
     /// Something the request needs (journal, key, disk) is away.
     Unavailable,
+    /// An earlier state was put back, and no customer has accepted that.
+    Restored,
     /// A fault of ours.
     Internal,
     /// An AWS service's own error.
@@ -165,6 +170,7 @@ impl Failure {
             ErrorShape::Ec2 => self.ec2_reply(request),
             ErrorShape::AwsJson => self.json_reply(false),
             ErrorShape::RestJson => self.json_reply(true),
+            ErrorShape::S3 => return self.s3_reply(request, ""),
         };
         if let Self::Throttled { retry_after } | Self::Overloaded { retry_after } = self {
             reply.headers.push(("retry-after", retry_after.to_string()));
@@ -207,6 +213,7 @@ impl Failure {
             ErrorShape::Ec2 => self.told_ec2(),
             ErrorShape::AwsJson => self.told_json(),
             ErrorShape::RestJson => self.told_rest(),
+            ErrorShape::S3 => self.told_s3(),
         }
     }
 }

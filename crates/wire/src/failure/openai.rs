@@ -29,7 +29,7 @@ impl Failure {
             Self::RequestTimeout => (408, "request_timeout"),
             Self::Throttled { .. } | Self::Quota(_) => (429, "rate_limit_exceeded"),
             Self::Overloaded { .. } => (503, "server_overloaded"),
-            Self::Unavailable => (503, "service_unavailable"),
+            Self::Unavailable | Self::Restored => (503, "service_unavailable"),
             Self::Internal => (500, "server_error"),
             Self::Service { code, status, .. } => (*status, *code),
             Self::ServiceReason { code, .. } => (400, *code),
@@ -86,6 +86,7 @@ impl Failure {
             | Self::Quota(_)
             | Self::Overloaded { .. }
             | Self::Unavailable
+            | Self::Restored
             | Self::Internal
             | Self::Service { .. }
             | Self::ServiceReason { .. } => None,

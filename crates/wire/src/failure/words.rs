@@ -86,12 +86,13 @@ impl Failure {
                 "The engine is currently overloaded, please try again later: in {retry_after} s (`retry-after`)."
             ),
             Self::Unavailable => UNAVAILABLE.to_owned(),
+            Self::Restored => RESTORED.to_owned(),
             Self::Internal => INTERNAL.to_owned(),
         }
     }
 }
 
-const SERVED: &str = "Of AWS's services bedrock, bedrock-mantle, ec2, iam, kms, organizations and sts are: docs/api.md lists their \
+const SERVED: &str = "Of AWS's services bedrock, bedrock-mantle, ec2, iam, kms, organizations, s3 and sts are: docs/api.md lists their \
     operations.";
 const UNKNOWN: &str = "The security token included in the request is invalid.";
 const BAD_SIGNATURE: &str = "The request signature we calculated does not match the signature you provided. Check your AWS \
@@ -102,6 +103,9 @@ const SEND_ALL: &str = "send the whole conversation as `input` instead.";
 const LATE: &str = "The request did not arrive in time. Send it again, on a new connection.";
 const UNAVAILABLE: &str = "The service is unavailable. Please try again later. If it lasts, tell the operator this reply's \
     request id: the server's log and `moho doctor` there say what is missing.";
+const RESTORED: &str = "This installation was restored from a backup, which may be an earlier state than it was in. Nothing is \
+    served until a principal of the management account that may `moho:AcceptRestore` accepts that (GET /v1/restore tells what \
+    was restored, POST /v1/restore/accept accepts it).";
 const INTERNAL: &str = "An internal error occurred. Tell the operator this reply's request id: the server's log says what failed.";
 
 fn missing(reader: Reader) -> &'static str {

@@ -3,7 +3,7 @@
 use moho_terms::Content;
 
 use crate::Failure;
-use crate::json::{self, Json, JsonError};
+use crate::json::{self, Json, JsonError, Writer};
 
 /// A request that cannot be taken, with the field to blame.
 pub(crate) fn invalid(message: String, param: &str, code: &'static str) -> Failure {
@@ -242,4 +242,52 @@ pub(crate) fn wrong_type(param: &str, expected: &str, got: &Json) -> Failure {
         got.kind()
     );
     invalid(message, param, "invalid_type")
+}
+
+/// At most 16 pairs of text, names up to 64 characters, values up to 512.
+pub(crate) fn metadata(w: &mut Writer, request: &Fields<'_>) -> Result<(), Failure> {
+    let refuse = |message: &str, code| {
+        Err(invalid(
+            format!("Invalid 'metadata': {message}."),
+            "metadata",
+            code,
+        ))
+    };
+    let pairs = match request.get("metadata") {
+        None => &[],
+        Some(Json::Object(pairs)) => pairs.as_slice(),
+        Some(other) => return Err(wrong_type("metadata", "an object", other)),
+    };
+    if pairs.len() > 16 {
+        return refuse("expected at most 16 pairs", "object_above_max_properties");
+    }
+    for (name, value) in pairs {
+        let Json::String(value) = value else {
+            return refuse("expected every value to be a string", "invalid_type");
+        };
+        if name.expose().chars().count() > 64 {
+            return refuse(
+                "expected names of at most 64 characters",
+                "property_name_above_max_length",
+            );
+        }
+        if value.expose().chars().count() > 512 {
+            return refuse(
+                "expected values of at most 512 characters",
+                "string_above_max_length",
+            );
+        }
+    }
+    w.key("metadata").object(|w| {
+        for (index, (name, value)) in pairs.iter().enumerate() {
+            let again = pairs
+                .iter()
+                .skip(index + 1)
+                .any(|(later, _)| later.expose() == name.expose());
+            if !again {
+                w.key(name.expose()).json(value);
+            }
+        }
+    });
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! The OpenAI protocols: Responses, Chat Completions, Models, usage; and keys, in their manner.
 
 pub mod chat;
+pub mod conversations;
 mod delta;
 pub(crate) mod fields;
 mod finish;
@@ -10,6 +11,7 @@ pub mod models;
 pub(crate) mod padding;
 pub mod rate_limit;
 pub mod responses;
+pub mod restore;
 pub(crate) mod sampling;
 mod settings;
 mod turn;

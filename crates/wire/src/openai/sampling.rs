@@ -35,6 +35,23 @@ pub struct Sampling {
     pub seed: Option<u64>,
 }
 
+impl Sampling {
+    /// These settings, and of those that are not set, another's.
+    #[must_use]
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            temperature: self.temperature.or(other.temperature),
+            top_p: self.top_p.or(other.top_p),
+            top_k: self.top_k.or(other.top_k),
+            min_p: self.min_p.or(other.min_p),
+            presence_penalty: self.presence_penalty.or(other.presence_penalty),
+            frequency_penalty: self.frequency_penalty.or(other.frequency_penalty),
+            repetition_penalty: self.repetition_penalty.or(other.repetition_penalty),
+            seed: self.seed.or(other.seed),
+        }
+    }
+}
+
 /// Everything in [`Sampling`].
 pub(crate) fn sampling(request: &Fields<'_>) -> Result<Sampling, Failure> {
     // Other servers take -1 for "all", as well as 0.

@@ -1,5 +1,7 @@
 //! Which API is this? Decided on the raw path, before the body is read.
 
+mod objects;
+mod openai;
 mod signed;
 
 use moho_terms::ResponseId;
@@ -7,17 +9,21 @@ use percent_encoding::percent_decode_str;
 
 use crate::aws::ops::sts::{AssumeRoleWithWebIdentity, Request};
 use crate::aws::{self, JsonService, QueryService};
-use crate::bedrock::{Called, ControlOperation, ModelIdentifier, Operation};
+use crate::bedrock::{AgentOperation, Called, ControlOperation, ModelIdentifier, Operation};
 use crate::openai::chat::CreateChat;
+use crate::openai::conversations::{self, ConversationRoute};
 use crate::openai::fields::unsupported;
 use crate::openai::guardrail;
 use crate::openai::keys::ListKeys;
-use crate::openai::responses::{CreateResponse, ListInputItems};
+use crate::openai::responses::{CreateResponse, ListInputItems, PromptedResponse};
+use crate::openai::restore::AcceptRestore;
 use crate::openai::usage::GetUsage;
 use crate::query::Query;
 use crate::{Command, ErrorShape, Failure};
+use openai::{label, openai_target};
 use signed::{parameter, signed_for};
 
+pub use objects::Addressed;
 pub use signed::signing_name;
 
 /// The most bytes of an inference request. Text only, so this is far beyond any context length.
@@ -26,6 +32,8 @@ const INFERENCE_LIMIT: usize = 8 << 20;
 const QUERY_LIMIT: usize = 256 << 10;
 /// The most bytes of a request of Bedrock's control plane: 200 tags are its largest.
 const CONTROL_LIMIT: usize = 128 << 10;
+/// The most bytes of a prompt: one of AWS's has at most 200000 characters.
+const PROMPT_LIMIT: usize = 1 << 20;
 /// The most bytes of a request that may come without credentials: an identity provider's token has at most 20000.
 const UNSIGNED_LIMIT: usize = 64 << 10;
 /// The most bytes of a request that needs no body.
@@ -66,6 +74,8 @@ pub enum Target {
     DeleteResponse(Prefix, ResponseId),
     /// `GET /responses/{id}/input_items`
     ListInputItems(Prefix, ResponseId),
+    /// Conversations, and all that is kept
+    Conversations(Prefix, ConversationRoute),
     /// `POST /chat/completions`
     CreateChat(Prefix),
     /// `GET /models`
@@ -78,6 +88,10 @@ pub enum Target {
     ListKeys,
     /// `GET /keys/{key}`, under `/v1`
     GetKey(String),
+    /// `GET /restore`, under `/v1`
+    GetRestore,
+    /// `POST /restore/accept`, under `/v1`
+    AcceptRestore,
     /// `POST /` with a form, or `GET /` with the form in the query, to this AWS query service: the form's `Action` names
     /// the operation.
     Query(QueryService),
@@ -85,6 +99,8 @@ pub enum Target {
     Json(JsonService),
     /// One of Bedrock's operations.
     Bedrock(Operation),
+    /// Any path, signed for S3: method, query and headers name the operation.
+    S3(Addressed),
 }
 
 /// The headers of a request: all values of a name, which is in lower case, as sent.
@@ -112,6 +128,21 @@ pub struct RouteRefused {
 /// # Errors
 /// [`RouteRefused`] for a path, method or service that is not served.
 pub fn route(head: &RequestHead<'_>) -> Result<Route, RouteRefused> {
+    let objects = |addressed| Route {
+        target: Target::S3(addressed),
+        raw_query: head.raw_query.to_owned(),
+        raw_label: String::new(),
+    };
+    match objects::addressed(head) {
+        Some(addressed) => Ok(objects(addressed)),
+        None => {
+            route_of_path(head).or_else(|refused| objects::signed_otherwise(head).map(objects).ok_or(refused))
+        }
+    }
+}
+
+/// Finds the API for a request that is not signed for S3.
+fn route_of_path(head: &RequestHead<'_>) -> Result<Route, RouteRefused> {
     // No other path than one that begins so is one: what else there is would be understood by others as they like.
     let path = head
         .raw_path
@@ -147,6 +178,15 @@ pub fn route(head: &RequestHead<'_>) -> Result<Route, RouteRefused> {
             })?;
             raw_label = label;
             Target::Bedrock(Operation::Control(operation))
+        }
+        [first, ..] if AgentOperation::begins(first) => {
+            let found = AgentOperation::find(head.method, &labels);
+            let (operation, label) = found.ok_or(RouteRefused {
+                failure: Failure::NoSuchPath,
+                shape: ErrorShape::RestJson,
+            })?;
+            raw_label = label;
+            Target::Bedrock(Operation::Agent(operation))
         }
         _ => return Err(no_such_path(head)),
     };
@@ -184,52 +224,6 @@ fn bedrock_target<'a>(method: &str, labels: &[&'a str]) -> Result<(Operation, &'
         ("GET", ["foundation-models", model]) => Ok((Operation::GetFoundationModel, model)),
         _ => Err(Failure::NoSuchPath),
     }
-}
-
-fn openai_target(method: &str, rest: &[&str], prefix: Prefix) -> Result<Target, Failure> {
-    match (rest, method) {
-        (["responses"], "POST") => Ok(Target::CreateResponse(prefix)),
-        (["responses"], _) => Err(Failure::MethodNotAllowed("POST")),
-        (["responses", id], "GET") => response(id).map(|id| Target::GetResponse(prefix, id)),
-        (["responses", id], "DELETE") => response(id).map(|id| Target::DeleteResponse(prefix, id)),
-        (["responses", _], _) => Err(Failure::MethodNotAllowed("GET, DELETE")),
-        (["responses", id, "input_items"], "GET") => {
-            response(id).map(|id| Target::ListInputItems(prefix, id))
-        }
-        (["responses", _, "input_items"], _) => Err(Failure::MethodNotAllowed("GET")),
-        (["chat", "completions"], "POST") => Ok(Target::CreateChat(prefix)),
-        (["chat", "completions"], _) => Err(Failure::MethodNotAllowed("POST")),
-        (["models"], "GET") => Ok(Target::ListModels(prefix)),
-        (["models", id], "GET") => match label(id).and_then(|id| ModelIdentifier::parse(&id).ok()) {
-            Some(id) => Ok(Target::GetModel(prefix, id)),
-            None => Err(Failure::ModelNotFound(None)),
-        },
-        (["models"] | ["models", _], _) => Err(Failure::MethodNotAllowed("GET")),
-        (["organization", "usage", "completions"], method) if prefix == Prefix::Mantle => match method {
-            "GET" => Ok(Target::GetUsage),
-            _ => Err(Failure::MethodNotAllowed("GET")),
-        },
-        (["keys"], "GET") if prefix == Prefix::Mantle => Ok(Target::ListKeys),
-        (["keys", key], "GET") if prefix == Prefix::Mantle => {
-            label(key).map(Target::GetKey).ok_or(Failure::NoSuchPath)
-        }
-        (["keys"] | ["keys", _], _) if prefix == Prefix::Mantle => Err(Failure::MethodNotAllowed("GET")),
-        _ => Err(Failure::NoSuchPath),
-    }
-}
-
-/// One label of a path, decoded once. An encoded `/` stays inside its label.
-fn label(raw: &str) -> Option<String> {
-    percent_decode_str(raw)
-        .decode_utf8()
-        .ok()
-        .map(std::borrow::Cow::into_owned)
-}
-
-fn response(raw: &str) -> Result<ResponseId, Failure> {
-    label(raw)
-        .and_then(|id| id.parse().ok())
-        .ok_or(Failure::ResponseNotFound(None))
 }
 
 fn aws_target(head: &RequestHead<'_>) -> Result<Target, RouteRefused> {
@@ -318,6 +312,7 @@ enum Family {
     Query(QueryService),
     Json(JsonService),
     Bedrock,
+    S3,
 }
 
 impl Target {
@@ -327,13 +322,17 @@ impl Target {
             | Self::GetResponse(prefix, _)
             | Self::DeleteResponse(prefix, _)
             | Self::ListInputItems(prefix, _)
+            | Self::Conversations(prefix, _)
             | Self::CreateChat(prefix)
             | Self::ListModels(prefix)
             | Self::GetModel(prefix, _) => Family::OpenAi(*prefix),
-            Self::GetUsage | Self::ListKeys | Self::GetKey(_) => Family::OpenAi(Prefix::Mantle),
+            Self::GetUsage | Self::ListKeys | Self::GetKey(_) | Self::GetRestore | Self::AcceptRestore => {
+                Family::OpenAi(Prefix::Mantle)
+            }
             Self::Query(service) => Family::Query(*service),
             Self::Json(service) => Family::Json(*service),
             Self::Bedrock(_) => Family::Bedrock,
+            Self::S3(_) => Family::S3,
         }
     }
 
@@ -342,7 +341,7 @@ impl Target {
     pub fn prefix(&self) -> Option<Prefix> {
         match self.family() {
             Family::OpenAi(prefix) => Some(prefix),
-            Family::Query(_) | Family::Json(_) | Family::Bedrock => None,
+            Family::Query(_) | Family::Json(_) | Family::Bedrock | Family::S3 => None,
         }
     }
 }
@@ -362,6 +361,7 @@ impl Route {
             Family::Query(service) => service.error_shape(),
             Family::Json(_) => ErrorShape::AwsJson,
             Family::Bedrock => ErrorShape::RestJson,
+            Family::S3 => ErrorShape::S3,
         }
     }
 
@@ -379,6 +379,7 @@ impl Route {
             Family::Json(JsonService::Kms) => &["kms"],
             Family::Query(QueryService::Ec2) => &["ec2"],
             Family::Bedrock => &["bedrock"],
+            Family::S3 => &["s3"],
         }
     }
 
@@ -395,20 +396,32 @@ impl Route {
                 | Operation::InvokeModelWithResponseStream
                 | Operation::CountTokens,
             ) => INFERENCE_LIMIT,
+            Target::Conversations(_, route) if route.takes_words() => INFERENCE_LIMIT,
             Target::Query(_) | Target::Json(_) => QUERY_LIMIT,
             Target::GetResponse(..)
             | Target::DeleteResponse(..)
             | Target::ListInputItems(..)
+            | Target::Conversations(..)
             | Target::ListModels(_)
             | Target::GetModel(..)
             | Target::GetUsage
             | Target::ListKeys
             | Target::GetKey(_)
+            | Target::GetRestore
+            | Target::AcceptRestore
             | Target::Bedrock(Operation::ListFoundationModels | Operation::GetFoundationModel) => {
                 BODILESS_LIMIT
             }
             Target::Bedrock(Operation::Control(_)) => CONTROL_LIMIT,
+            Target::S3(_) => objects::LIMIT,
+            Target::Bedrock(Operation::Agent(_)) => PROMPT_LIMIT,
         }
+    }
+
+    /// Whether a body is taken while it comes, as it may be far larger than what is held of a request.
+    #[must_use]
+    pub fn is_streamed(&self) -> bool {
+        matches!(self.target, Target::S3(_))
     }
 
     /// The most bytes of a body that may come without credentials here, as it may bring an identity provider's token;
@@ -444,7 +457,17 @@ impl Route {
         match &self.target {
             Target::CreateResponse(_) => {
                 guardrail::refuse_headers(headers)?;
-                CreateResponse::parse(body).map(|c| Command::CreateResponse(Box::new(c)))
+                let (key, days) = (conversations::key(headers)?, conversations::days(headers)?);
+                if let Some(prompted) = PromptedResponse::parse(body)? {
+                    let prompted = prompted.kept_so(key, days);
+                    return Ok(Command::CreatePromptedResponse(Box::new(prompted)));
+                }
+                let create = CreateResponse::parse(body)?;
+                Ok(Command::CreateResponse(Box::new(CreateResponse {
+                    key,
+                    days,
+                    ..create
+                })))
             }
             Target::GetResponse(_, id) => {
                 if Query::of_url(&self.raw_query)?.get("stream") == Some("true") {
@@ -459,6 +482,10 @@ impl Route {
             Target::ListInputItems(_, id) => {
                 ListInputItems::parse(id.clone(), &self.raw_query).map(Command::ListInputItems)
             }
+            Target::Conversations(_, route) => {
+                conversations::Request::read(route, &self.raw_query, headers, body)
+                    .map(|request| Command::Conversations(Box::new(request)))
+            }
             Target::CreateChat(_) => {
                 guardrail::refuse_headers(headers)?;
                 CreateChat::parse(body).map(|c| Command::CreateChat(Box::new(c)))
@@ -468,6 +495,10 @@ impl Route {
             Target::GetUsage => GetUsage::parse(&self.raw_query).map(|get| Command::GetUsage(Box::new(get))),
             Target::ListKeys => ListKeys::parse(&self.raw_query).map(Command::ListKeys),
             Target::GetKey(key) => Ok(Command::GetKey(key.clone())),
+            Target::GetRestore => Ok(Command::GetRestore),
+            Target::AcceptRestore => AcceptRestore::parse(body).map(Command::AcceptRestore),
+            // These are no commands, as no request of theirs is ever held as a whole.
+            Target::S3(_) => Err(Failure::NoSuchPath),
             Target::Query(service) => service.command(&self.raw_query, body),
             Target::Json(service) => service.command(headers, body),
             Target::Bedrock(operation) => operation.command(&Called {

@@ -108,6 +108,15 @@ request! { #[derive(Debug, Clone, PartialEq)] UntagResource {
 request! { #[derive(Debug, Clone, PartialEq)] ListTagsForResource {
     resource_arn: String = "resourceARN",
 } }
+request! { #[derive(Debug, Clone, PartialEq)] GetAccountDataRetention {
+} }
+request! { #[derive(Debug, Clone, PartialEq)] PutAccountDataRetention {
+    mode: String = "mode",
+} }
+shape! { #[derive(Debug, Clone, PartialEq)] AccountDataRetention {
+    mode: Option<String> = "mode",
+    updated_at: Option<Timestamp> = "updatedAt",
+} }
 shape! { #[derive(Debug, Clone, PartialEq)] GetFoundationModelAvailabilityReply {
     model_id: Option<String> = "modelId",
     agreement_availability: Option<AgreementAvailability> = "agreementAvailability",
@@ -151,4 +160,6 @@ operations! {
     TagResource,
     UntagResource,
     ListTagsForResource,
+    GetAccountDataRetention,
+    PutAccountDataRetention,
 }

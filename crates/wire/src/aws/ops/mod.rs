@@ -1,6 +1,7 @@
 //! Typed requests and replies of the AWS operations moho serves.
 
 pub mod bedrock;
+pub mod bedrock_agent;
 pub mod ec2;
 pub mod iam;
 pub mod kms;
@@ -31,6 +32,8 @@ pub enum Service {
     Ec2,
     /// Bedrock's control plane.
     Bedrock,
+    /// Bedrock's prompts.
+    BedrockAgent,
 }
 
 impl Service {
@@ -56,6 +59,7 @@ impl Service {
             Self::Kms => return JsonService::Kms.reply(operation, document),
             Self::Ec2 => QueryService::Ec2,
             Self::Bedrock => return RestService::Bedrock.reply(operation, document),
+            Self::BedrockAgent => return RestService::BedrockAgent.reply(operation, document),
         };
         query_out::reply(service.model()?, operation, &document, request)
     }

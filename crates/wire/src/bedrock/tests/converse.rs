@@ -94,10 +94,6 @@ fn what_is_not_served_is_refused_in_the_words_of_bedrock() {
             r#","guardrailConfig":{"guardrailIdentifier":"abc","guardrailVersion":"1"}"#,
             GUARDRAIL.to_owned(),
         ),
-        (
-            r#","promptVariables":{"a":{"text":"b"}}"#,
-            unserved("promptVariables"),
-        ),
         (r#","outputConfig":{"effort":"high"}"#, unserved("effort")),
         (
             r#","system":[{"text":"a"},{"cachePoint":{"type":"default"}}]"#,

@@ -27,7 +27,12 @@ const LATENCY: Latency = Latency {
 };
 
 /// What a request becomes.
-fn ask(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Command, Failure> {
+pub(super) fn ask(
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Command, Failure> {
     let (raw_path, raw_query) = path.split_once('?').unwrap_or((path, ""));
     let route = route(&RequestHead {
         method,
@@ -67,7 +72,7 @@ fn invoke(body: &str) -> Result<InvokeModel, Failure> {
 }
 
 /// The sentence of a refusal that is a matter of validation.
-fn refusal<T>(result: Result<T, Failure>) -> String {
+pub(super) fn refusal<T>(result: Result<T, Failure>) -> String {
     match result.err() {
         Some(Failure::Validation(message)) => message,
         other => panic!("{other:?}"),
@@ -84,10 +89,10 @@ fn malformed<T>(result: Result<T, Failure>) -> String {
     }
 }
 
-fn text(bytes: &ContentBytes) -> String {
+pub(super) fn text(bytes: &ContentBytes) -> String {
     String::from_utf8(bytes.expose().to_vec()).unwrap()
 }
 
-fn words(text: &str) -> Content {
+pub(super) fn words(text: &str) -> Content {
     Content::new(text.to_owned())
 }

@@ -156,3 +156,55 @@ fn ec2_has_codes_and_an_envelope_of_its_own() {
          <RequestID>11111111-2222-4333-8444-555555555555</RequestID></Response>"
     );
 }
+
+#[test]
+fn s3_has_codes_and_a_document_of_its_own() {
+    let told = |failure: &Failure| (failure.status(ErrorShape::S3), failure.code(ErrorShape::S3));
+    let region = Failure::WrongRegion {
+        asked: None,
+        served: "moho-local-1".parse().unwrap(),
+    };
+    for (failure, expected) in [
+        (&Failure::MissingAuthentication, (403, "AccessDenied")),
+        (&Failure::AccessDenied(String::new()), (403, "AccessDenied")),
+        (
+            &Failure::MalformedAuthentication(String::new()),
+            (400, "AuthorizationHeaderMalformed"),
+        ),
+        (&Failure::UnknownCredentials, (403, "InvalidAccessKeyId")),
+        (&Failure::BadSignature, (403, "SignatureDoesNotMatch")),
+        (
+            &Failure::ExpiredCredentials {
+                ended: Timestamp::from_unix_seconds(1),
+            },
+            (400, "ExpiredToken"),
+        ),
+        (&Failure::Skewed(String::new()), (403, "RequestTimeTooSkewed")),
+        (&region, (400, "AuthorizationHeaderMalformed")),
+        (&Failure::Throttled { retry_after: 1 }, (503, "SlowDown")),
+        (&Failure::Unavailable, (503, "ServiceUnavailable")),
+        (&Failure::Internal, (500, "InternalError")),
+    ] {
+        assert_eq!(told(failure), expected, "{failure:?}");
+    }
+    let id = "11111111-2222-4333-8444-555555555555";
+    assert_eq!(
+        body(
+            &Failure::AccessDenied("You <may> not.".to_owned()),
+            ErrorShape::S3
+        ),
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code>\
+             <Message>You &lt;may&gt; not.</Message><RequestId>{id}</RequestId><HostId>{id}</HostId></Error>"
+        )
+    );
+    let reply = region.reply(ErrorShape::S3, &id.parse().unwrap());
+    assert!(
+        reply
+            .headers
+            .contains(&("x-amz-bucket-region", "moho-local-1".to_owned()))
+    );
+    assert!(reply.headers.contains(&("x-amz-request-id", id.to_owned())));
+    let text = body(&region, ErrorShape::S3);
+    assert!(text.contains("<Region>moho-local-1</Region>"), "{text}");
+}

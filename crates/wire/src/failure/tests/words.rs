@@ -98,7 +98,7 @@ fn of_what() -> Vec<(&'static str, Failure)> {
                 version: String::new(),
             },
         ),
-        ("service", Failure::UnknownService(text("s3"))),
+        ("service", Failure::UnknownService(text("sqs"))),
         ("model", Failure::ModelNotFound("llama".parse().ok())),
         ("no-model", Failure::ModelNotFound(None)),
         ("response", Failure::ResponseNotFound(None)),
@@ -135,6 +135,7 @@ fn of_what() -> Vec<(&'static str, Failure)> {
         ),
         ("overloaded", Failure::Overloaded { retry_after: 1 }),
         ("unavailable", Failure::Unavailable),
+        ("restored", Failure::Restored),
         ("internal", Failure::Internal),
     ]
 }

@@ -1,13 +1,15 @@
 //! `POST /responses`: what is asked.
 
-use moho_terms::{Content, ResponseId};
+use moho_terms::{Content, ConversationId, ResponseId};
 
 use super::Echo;
 use crate::Failure;
-use crate::bedrock::ModelIdentifier;
+use crate::bedrock::{ModelIdentifier, RenderedPrompt};
 use crate::json::Json;
+use crate::openai::conversations::conversation_not_found;
 use crate::openai::fields::{self, Fields, invalid, unsupported, wrong_type};
 use crate::openai::{OutputFormat, Role, Sampling, Turn, guardrail, sampling, settings};
+use crate::query;
 
 /// What [`CreateResponse`] may be asked to include; all but the log-probabilities are of things that are not there.
 const INCLUDABLE: [&str; 8] = [
@@ -56,8 +58,14 @@ pub struct CreateResponse {
     pub stream: bool,
     /// Whether deltas are padded, so that their sizes tell less.
     pub obfuscate: bool,
-    /// Whether the response is kept (sealed); true unless the caller says no.
-    pub store: bool,
+    /// Whether the response is kept (sealed); if the caller says nothing, it is where anything may be.
+    pub store: Option<bool>,
+    /// The conversation whose items go before `input`, and to which input and output are added.
+    pub conversation: Option<ConversationId>,
+    /// The key that seals what is kept, by id, ARN or alias; none for the account's own.
+    pub key: Option<String>,
+    /// For how many days it may stay; none for as long as the account says.
+    pub days: Option<u32>,
     /// The most tokens to write.
     pub max_output_tokens: Option<u32>,
     /// Sampling.
@@ -66,6 +74,8 @@ pub struct CreateResponse {
     pub logit_bias: Vec<(u32, f32)>,
     /// Whether log-probabilities are told, and of how many of the likeliest tokens beside the chosen one.
     pub logprobs: Option<u8>,
+    /// Texts that end the answer, as a prompt that is kept may have them.
+    pub stop: Vec<Content>,
     /// The form of the answer.
     pub format: OutputFormat,
     /// What to do if it does not fit.
@@ -80,11 +90,20 @@ impl CreateResponse {
     /// # Errors
     /// [`Failure::Invalid`] naming the field.
     pub fn parse(body: &[u8]) -> Result<Self, Failure> {
-        let json = fields::body(body)?;
-        let request = Fields::top(&json);
+        Self::read(&fields::body(body)?, None)
+    }
+
+    /// Reads a body, with the prompt that it names.
+    pub(super) fn read(json: &Json, prompt: Option<RenderedPrompt>) -> Result<Self, Failure> {
+        let request = Fields::top(json);
         refuse_unserved(&request)?;
-        let model = settings::model(&request)?;
-        let previous_response_id = previous(&request)?;
+        let prompted = prompt.is_some();
+        let prompt = prompt.unwrap_or_else(RenderedPrompt::none);
+        let model = match (request.get("model"), prompt.model) {
+            (None, Some(model)) => model,
+            _ => settings::model(&request)?,
+        };
+        let (previous_response_id, conversation) = continued(&request)?;
         let text = request.object("text")?;
         let format = text
             .as_ref()
@@ -93,28 +112,34 @@ impl CreateResponse {
             .flatten();
         settings::tool_choice(&request)?;
         let tools = settings::function_tools(&request)?;
-        let stream_options = request.object("stream_options")?;
-        let obfuscate = stream_options
-            .as_ref()
-            .map(|options| options.boolean("include_obfuscation"))
-            .transpose()?;
         let truncation = match request.word("truncation", &["auto", "disabled"])? {
             Some("auto") => Truncation::Auto,
             _ => Truncation::Disabled,
         };
+        let mut echo = Echo::of(&request, &model, &tools)?;
+        echo.conversation.clone_from(&conversation);
+        let continues = prompted || conversation.is_some() || previous_response_id.is_some();
+        let own = input(&request, continues)?;
         Ok(Self {
-            instructions: request.content("instructions")?,
-            input: input(&request, previous_response_id.is_some())?,
+            instructions: match (request.content("instructions")?, prompt.system) {
+                (None, Some(system)) => Some(system.text()),
+                (own, _) => own,
+            },
+            input: prompt.messages.into_iter().chain(own).collect(),
             stream: request.boolean("stream")?.unwrap_or(false),
-            obfuscate: obfuscate.flatten().unwrap_or(true),
-            store: request.boolean("store")?.unwrap_or(true),
-            max_output_tokens: request.count("max_output_tokens")?,
-            sampling: sampling::sampling(&request)?,
+            obfuscate: obfuscate(&request)?,
+            store: request.boolean("store")?,
+            conversation,
+            key: None,
+            days: None,
+            max_output_tokens: request.count("max_output_tokens")?.or(prompt.max_tokens),
+            sampling: sampling::sampling(&request)?.or(prompt.sampling),
             logit_bias: sampling::logit_bias(&request)?,
             logprobs: logprobs(&request)?,
+            stop: prompt.stop,
             format: settings::format(format.as_ref(), false)?,
             truncation,
-            echo: Echo::of(&request, &model, &tools)?,
+            echo,
             model,
             previous_response_id,
         })
@@ -134,11 +159,6 @@ fn refuse_unserved(request: &Fields<'_>) -> Result<(), Failure> {
         let message = format!("Unsupported parameter: '{name}'{why}");
         Err(invalid(message, name, "unsupported_parameter"))
     };
-    for name in ["conversation", "prompt"] {
-        if request.get(name).is_some() {
-            return refuse(name, " is not supported yet.");
-        }
-    }
     for (name, here) in ELSEWHERE {
         match (request.get(name), here) {
             (None, _) => {}
@@ -174,6 +194,25 @@ fn logprobs(request: &Fields<'_>) -> Result<Option<u8>, Failure> {
     Ok(wanted.then_some(top))
 }
 
+/// Whether deltas are padded.
+fn obfuscate(request: &Fields<'_>) -> Result<bool, Failure> {
+    let options = request.object("stream_options")?;
+    let obfuscate = options.map(|options| options.boolean("include_obfuscation"));
+    Ok(obfuscate.transpose()?.flatten().unwrap_or(true))
+}
+
+/// What a request goes on from: a response or a conversation.
+fn continued(request: &Fields<'_>) -> Result<(Option<ResponseId>, Option<ConversationId>), Failure> {
+    let found = (previous(request)?, conversation(request)?);
+    if found.0.is_some() && found.1.is_some() {
+        let message =
+            "Mutually exclusive parameters: 'previous_response_id' and 'conversation'. Give one of them.";
+        let code = "mutually_exclusive_parameters";
+        return Err(invalid(message.to_owned(), "conversation", code));
+    }
+    Ok(found)
+}
+
 fn previous(request: &Fields<'_>) -> Result<Option<ResponseId>, Failure> {
     let Some(id) = request.text("previous_response_id")? else {
         return Ok(None);
@@ -189,17 +228,7 @@ fn input(request: &Fields<'_>, continues: bool) -> Result<Vec<Turn>, Failure> {
         None if continues => return Ok(Vec::new()),
         None => return Err(request.missing("input")),
         Some(Json::String(text)) => vec![Turn::of(Role::User, Content::new(text.expose().to_owned()))],
-        Some(Json::Array(items)) => {
-            let read = |(index, item)| {
-                let item = Fields::at(item, format!("input[{index}]"));
-                item.and_then(|item| read_item(&item)).transpose()
-            };
-            items
-                .iter()
-                .enumerate()
-                .filter_map(read)
-                .collect::<Result<Vec<_>, _>>()?
-        }
+        Some(Json::Array(items)) => read_items("input", items)?,
         Some(other) => return Err(wrong_type("input", "a string or an array", other)),
     };
     if turns.is_empty() && !continues {
@@ -207,6 +236,42 @@ fn input(request: &Fields<'_>, continues: bool) -> Result<Vec<Turn>, Failure> {
         return Err(invalid(message, "input", "empty_array"));
     }
     Ok(turns)
+}
+
+/// The messages of a list of items, which is called so.
+pub(crate) fn read_items(name: &str, items: &[Json]) -> Result<Vec<Turn>, Failure> {
+    let read = |(index, item)| {
+        let item = Fields::at(item, format!("{name}[{index}]"));
+        item.and_then(|item| read_item(&item)).transpose()
+    };
+    items.iter().enumerate().filter_map(read).collect()
+}
+
+/// Checks what a query asks to include: all of it is of things that are not there.
+pub(crate) fn includes(raw_query: &str) -> Result<(), Failure> {
+    let wanted = query::every(raw_query, "include")?;
+    if wanted.iter().all(|name| INCLUDABLE.contains(&name.as_str())) {
+        return Ok(());
+    }
+    let message = "Invalid value for 'include': it is nothing that can be included.".to_owned();
+    Err(invalid(message, "include", "invalid_value"))
+}
+
+/// The conversation that a request is part of: its id, or an object that has it.
+fn conversation(request: &Fields<'_>) -> Result<Option<ConversationId>, Failure> {
+    let id = match request.get("conversation") {
+        None => return Ok(None),
+        Some(Json::String(id)) => id.expose(),
+        Some(Json::Object(_)) => match request.object("conversation")? {
+            Some(of) => of.required_text("id")?,
+            None => return Ok(None),
+        },
+        Some(other) => return Err(wrong_type("conversation", "a string or an object", other)),
+    };
+    // An id no conversation can have is answered like that of one that does not exist.
+    id.parse()
+        .map(Some)
+        .map_err(|_unsuitable| conversation_not_found(None))
 }
 
 /// A message becomes a turn; reasoning of an earlier answer is taken and left out.

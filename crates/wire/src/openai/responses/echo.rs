@@ -1,11 +1,11 @@
 //! The settings of a request, as its response object repeats them: effective values, nulls explicit.
 
-use moho_terms::ContentBytes;
+use moho_terms::{ContentBytes, ConversationId};
 
 use crate::Failure;
 use crate::bedrock::ModelIdentifier;
 use crate::json::{Json, Writer};
-use crate::openai::fields::{Fields, invalid, wrong_type};
+use crate::openai::fields::{self, Fields, invalid};
 
 /// The most bytes that all tools may have: they come back with every answer, and are kept with it.
 const TOOLS: usize = 256 << 10;
@@ -21,12 +21,27 @@ const NAME: usize = 512;
 /// The settings of a request as its response object repeats them: members of a JSON object, written once.
 pub struct Echo {
     members: ContentBytes,
+    /// Whether the response is kept.
+    pub store: bool,
+    /// The conversation that it belongs to.
+    pub conversation: Option<ConversationId>,
 }
 
 impl Echo {
-    /// The members, to go into an object.
+    /// The members that the request alone decides.
+    #[cfg(test)]
     pub(super) fn members(&self) -> &[u8] {
         self.members.expose()
+    }
+
+    /// Writes the members into an object.
+    pub(super) fn write(&self, w: &mut Writer) {
+        w.raw(self.members.expose());
+        w.fixed("store", boolean(self.store));
+        if let Some(conversation) = &self.conversation {
+            w.key("conversation")
+                .object(|w| w.text("id", conversation.as_str()));
+        }
     }
 
     /// Writes the settings of `request`, which [`super::CreateResponse::parse`] has checked, and checks the rest.
@@ -39,6 +54,9 @@ impl Echo {
         w.text("model", model.as_str());
         w.text_or_null("previous_response_id", request.text("previous_response_id")?);
         w.text_or_null("instructions", request.text("instructions")?);
+        if let Some(prompt) = bounded(request, "prompt", FORMAT)? {
+            w.key("prompt").json(prompt);
+        }
         echo_tools(&mut w, tools)?;
         let tool_choice = bounded(request, "tool_choice", CHOICE)?;
         or(&mut w, "tool_choice", tool_choice, "\"auto\"");
@@ -77,15 +95,18 @@ impl Echo {
         );
         request.count("max_tool_calls")?;
         or(&mut w, "max_tool_calls", request.get("max_tool_calls"), "null");
-        w.fixed("store", boolean(request.boolean("store")?.unwrap_or(true)));
         w.fixed("background", "false");
         request.text("service_tier")?;
         w.text("service_tier", "default");
-        echo_metadata(&mut w, request)?;
+        fields::metadata(&mut w, request)?;
         w.text_or_null("safety_identifier", name(request, "safety_identifier")?);
         w.text_or_null("prompt_cache_key", name(request, "prompt_cache_key")?);
         w.text_or_null("user", name(request, "user")?);
-        Ok(Self { members: w.finish() })
+        Ok(Self {
+            members: w.finish(),
+            store: request.boolean("store")?.unwrap_or(true),
+            conversation: None,
+        })
     }
 }
 
@@ -169,54 +190,6 @@ fn echo_text(w: &mut Writer, request: &Fields<'_>) -> Result<(), Failure> {
     w.key("text").object(|w| {
         or(w, "format", format, r#"{"type":"text"}"#);
         w.text("verbosity", verbosity.unwrap_or("medium"));
-    });
-    Ok(())
-}
-
-/// At most 16 pairs of text, names up to 64 characters, values up to 512.
-fn echo_metadata(w: &mut Writer, request: &Fields<'_>) -> Result<(), Failure> {
-    let refuse = |message: &str, code| {
-        Err(invalid(
-            format!("Invalid 'metadata': {message}."),
-            "metadata",
-            code,
-        ))
-    };
-    let pairs = match request.get("metadata") {
-        None => &[],
-        Some(Json::Object(pairs)) => pairs.as_slice(),
-        Some(other) => return Err(wrong_type("metadata", "an object", other)),
-    };
-    if pairs.len() > 16 {
-        return refuse("expected at most 16 pairs", "object_above_max_properties");
-    }
-    for (name, value) in pairs {
-        let Json::String(value) = value else {
-            return refuse("expected every value to be a string", "invalid_type");
-        };
-        if name.expose().chars().count() > 64 {
-            return refuse(
-                "expected names of at most 64 characters",
-                "property_name_above_max_length",
-            );
-        }
-        if value.expose().chars().count() > 512 {
-            return refuse(
-                "expected values of at most 512 characters",
-                "string_above_max_length",
-            );
-        }
-    }
-    w.key("metadata").object(|w| {
-        for (index, (name, value)) in pairs.iter().enumerate() {
-            let again = pairs
-                .iter()
-                .skip(index + 1)
-                .any(|(later, _)| later.expose() == name.expose());
-            if !again {
-                w.key(name.expose()).json(value);
-            }
-        }
     });
     Ok(())
 }

@@ -25,6 +25,27 @@ impl ListInputItems {
     /// [`Failure::Invalid`] naming the parameter.
     pub fn parse(id: ResponseId, raw_query: &str) -> Result<Self, Failure> {
         let query = Query::of_url(raw_query)?;
+        let Paging { limit, ascending } = Paging::read(&query)?;
+        Ok(Self {
+            id,
+            limit,
+            ascending,
+            after: query.get("after").map(str::to_owned),
+        })
+    }
+}
+
+/// How much of a list of items is wanted, and in which order.
+pub(crate) struct Paging {
+    /// At most this many items, 1 to 100.
+    pub(crate) limit: usize,
+    /// Oldest first, instead of newest first.
+    pub(crate) ascending: bool,
+}
+
+impl Paging {
+    /// Reads `limit` and `order`.
+    pub(crate) fn read(query: &Query) -> Result<Self, Failure> {
         let limit = match query.get("limit") {
             None => 20,
             Some(text) => text
@@ -47,11 +68,6 @@ impl ListInputItems {
                 return Err(invalid(message, "order", "invalid_value"));
             }
         };
-        Ok(Self {
-            id,
-            limit,
-            ascending,
-            after: query.get("after").map(str::to_owned),
-        })
+        Ok(Self { limit, ascending })
     }
 }

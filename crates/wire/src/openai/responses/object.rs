@@ -135,7 +135,7 @@ impl ResponseDraft {
                 State::Ended(_, usage, _) => write_usage(w, usage),
                 State::InProgress | State::Failed(_) => w.fixed("usage", "null"),
             }
-            w.raw(self.echo.members());
+            self.echo.write(w);
         });
     }
 

@@ -93,6 +93,12 @@ impl StoredResponse {
         self.object
     }
 
+    /// The same, to look at.
+    #[must_use]
+    pub fn object(&self) -> &ContentBytes {
+        &self.object
+    }
+
     /// Earlier turns, own input and output: what goes before a follow-up's input.
     #[must_use]
     pub fn into_context(self) -> Vec<Turn> {
@@ -130,8 +136,11 @@ impl StoredResponse {
         let mut w = Writer::new();
         w.object(|w| {
             w.text("object", "list");
-            w.key("data")
-                .array(|w| shown.iter().for_each(|(id, turn)| write_item(w, id, turn)));
+            w.key("data").array(|w| {
+                shown
+                    .iter()
+                    .for_each(|(id, turn)| write_item(w, (id, "completed"), turn))
+            });
             // OpenAI's own type has plain strings here, also for an empty page.
             w.text("first_id", shown.first().map_or("", |(id, _)| id));
             w.text("last_id", shown.last().map_or("", |(id, _)| id));
@@ -144,7 +153,7 @@ impl StoredResponse {
     }
 }
 
-fn read_turn(json: &Json) -> Option<Turn> {
+pub(crate) fn read_turn(json: &Json) -> Option<Turn> {
     let Json::String(role) = json.get("role")? else {
         return None;
     };
@@ -161,11 +170,11 @@ fn read_turn(json: &Json) -> Option<Turn> {
     })
 }
 
-fn write_item(w: &mut Writer, id: &str, turn: &Turn) {
+pub(crate) fn write_item(w: &mut Writer, (id, status): (&str, &str), turn: &Turn) {
     w.object(|w| {
         w.text("id", id);
         w.text("type", "message");
-        w.text("status", "completed");
+        w.text("status", status);
         w.text("role", turn.role.as_str());
         w.key("content").array(|w| {
             for part in &turn.parts {

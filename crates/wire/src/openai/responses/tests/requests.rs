@@ -18,16 +18,28 @@ fn what_clients_send_is_read() {
         (Role::Developer, "c\nd"),
     ];
     assert_eq!(turns, expected.map(|(role, text)| (role, text.to_owned())));
-    assert!(bare.store && bare.obfuscate && !bare.stream && bare.previous_response_id.is_none());
+    assert!(
+        bare.store.is_none()
+            && bare.echo.store
+            && bare.obfuscate
+            && !bare.stream
+            && bare.previous_response_id.is_none()
+    );
     let codex = parse(
         r#"{"model":"m","input":"x","stream":true,"store":false,"include":["reasoning.encrypted_content"],"reasoning":{"summary":"auto"},"tool_choice":"auto","parallel_tool_calls":false,"prompt_cache_key":"k","tools":[{"type":"function","name":"f","parameters":{"z":1,"a":2},"strict":false},{"type":"namespace","name":"n","tools":[]},{"type":"web_search"}],"stream_options":{"include_obfuscation":false},"max_output_tokens":16,"temperature":0,"top_p":0.5,"truncation":"auto","metadata":{"k":"v"}}"#,
     );
-    assert!(codex.stream && !codex.store && !codex.obfuscate && codex.truncation == Truncation::Auto);
+    assert!(
+        codex.stream
+            && codex.store == Some(false)
+            && !codex.echo.store
+            && !codex.obfuscate
+            && codex.truncation == Truncation::Auto
+    );
     assert_eq!(
         (codex.max_output_tokens, codex.sampling.top_p),
         (Some(16), Some(0.5))
     );
-    let echo = std::str::from_utf8(codex.echo.members()).unwrap();
+    let echo = String::from_utf8(codex.echo.members().to_vec()).unwrap();
     for part in [
         r#""tools":[{"type":"function","name":"f","description":null,"parameters":{"z":1,"a":2},"strict":false}]"#,
         r#""metadata":{"k":"v"}"#,
@@ -66,7 +78,6 @@ max_output_tokens integer_above_max_value {"model":"m","input":"x","max_output_t
 max_output_tokens invalid_type {"model":"m","input":"x","max_output_tokens":1.5}
 stream invalid_type {"model":"m","input":"x","stream":"yes"}
 background unsupported_value {"model":"m","input":"x","background":true}
-conversation unsupported_parameter {"model":"m","input":"x","conversation":"c"}
 tool_choice unsupported_value {"model":"m","input":"x","tool_choice":"required"}
 messages unsupported_parameter {"model":"m","messages":[{"role":"user","content":"x"}]}
 max_tokens unsupported_parameter {"model":"m","input":"x","max_tokens":5}

@@ -1,0 +1,145 @@
+//! The one way in: a request of a known caller goes in, S3's answer comes out.
+
+use std::sync::Arc;
+
+use http::header::RANGE;
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use moho_iam::authz::Authorizer;
+use moho_kms::Kms;
+use moho_store::Store;
+use moho_terms::{Clock, Entropy, Region};
+use s3s::dto::Range;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::validation::NameValidation;
+use s3s::{Body, S3Error, S3ErrorCode};
+
+use crate::call::S3Call;
+use crate::checksum::{Algorithm, Checks};
+use crate::failure::{self, Told};
+use crate::query;
+use crate::service::{Caller, Operations};
+
+/// Most bytes of a document: ten thousand parts with their checksums, or a thousand keys, are fewer.
+const LARGEST_DOCUMENT: usize = 8 << 20;
+
+/// What the gateway acts with.
+#[derive(Clone)]
+pub struct Backing {
+    /// Where buckets and objects are kept.
+    pub store: Arc<Store>,
+    /// The keys that they are sealed under.
+    pub kms: Arc<Kms>,
+    /// Who decides what a caller may.
+    pub authorizer: Arc<Authorizer>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness, for ids.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where all of it is.
+    pub region: Region,
+}
+
+/// S3. Each operation asks for its permits under S3's own actions, resources and condition keys, and does what it does
+/// with them only.
+pub struct S3Gateway {
+    service: S3Service,
+    operations: Operations,
+}
+
+impl S3Gateway {
+    /// A gateway over what is kept.
+    #[must_use]
+    pub fn new(backing: Backing) -> Self {
+        let operations = Operations::new(Arc::new(backing));
+        let mut builder = S3ServiceBuilder::new(operations.clone());
+        builder.set_validation(BucketNames);
+        Self {
+            service: builder.build(),
+            operations,
+        }
+    }
+
+    /// Answers one request. What cannot be answered any more, since its reply has begun, is broken off: the reply's body
+    /// then ends in an error. To `HEAD` nothing but a head is answered.
+    pub async fn answer(&self, call: S3Call) -> Response<Body> {
+        let told = Told::of(&call.request, &call.facts.request_id);
+        let is_head = call.request.method() == Method::HEAD;
+        let answered = match prepared(call).await {
+            Ok(request) if query::updates_encryption(&request) => {
+                let done = self.operations.update_encryption(request).await;
+                done.map_or_else(failure::response, Some)
+            }
+            Ok(request) => self.service.call(request).await.ok(),
+            Err(refused) => failure::response(refused),
+        };
+        told.complete(answered.unwrap_or_else(failure::internal), is_head)
+    }
+}
+
+/// The request as s3s reads it. A document is read and checked here: s3s looks at no checksum.
+async fn prepared(call: S3Call) -> Result<Request<Body>, S3Error> {
+    let S3Call {
+        caller,
+        facts,
+        proof,
+        mut request,
+        trailers,
+    } = call;
+    query::check(&request)?;
+    let unreadable = |range: &HeaderValue| {
+        let range = range.to_str().ok();
+        range.is_none_or(|range| Range::parse(range).is_err())
+    };
+    // What is no range, or several, asks for all.
+    if request.headers().get(RANGE).is_some_and(unreadable) {
+        request.headers_mut().remove(RANGE);
+    }
+    let conditions = query::conditions(&mut request)?;
+    let mut tags = Vec::new();
+    if query::brings_document(&request) {
+        let mut body = std::mem::take(request.body_mut());
+        let read = body.store_all_limited(LARGEST_DOCUMENT).await;
+        let bytes = read.map_err(|error| match error.downcast::<S3Error>() {
+            Ok(error) => *error,
+            Err(_other) => {
+                S3Error::with_message(S3ErrorCode::MaxMessageLengthExceeded, "Your request was too big.")
+            }
+        })?;
+        let mut checks = Checks::of(&said_of_document(&request), trailers.clone(), None)?;
+        checks.update(&bytes);
+        checks.finish()?;
+        if query::makes_bucket(&request) {
+            tags = query::tags_of_bucket(&bytes)?;
+        }
+        *request.body_mut() = Body::from(bytes);
+    }
+    request.extensions_mut().insert(Caller {
+        caller,
+        facts: Arc::new(facts),
+        proof,
+        trailers,
+        tags_of_bucket: tags.into(),
+        conditions: Arc::new(conditions),
+    });
+    Ok(request)
+}
+
+/// What headers say of a document. In completing an upload they say what the whole object's checksum is to be.
+fn said_of_document(request: &Request<Body>) -> HeaderMap {
+    let mut said = request.headers().clone();
+    if query::completes_upload(request) {
+        for algorithm in Algorithm::ALL {
+            said.remove(algorithm.header());
+        }
+    }
+    said
+}
+
+/// Which names of buckets can be asked for at all.
+struct BucketNames;
+
+impl NameValidation for BucketNames {
+    fn validate_bucket_name(&self, name: &str) -> bool {
+        query::is_bucket_name(name)
+    }
+}

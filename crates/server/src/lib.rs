@@ -4,6 +4,7 @@
 //! and hands them to one [`net::Road`]; what a request means is decided there.
 #![forbid(unsafe_code)]
 
+mod access_logs;
 pub mod cli;
 pub mod closing;
 pub mod config;

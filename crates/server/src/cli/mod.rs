@@ -1,5 +1,7 @@
 //! The command line: what can be asked of `moho`, and how it says what went wrong.
 
+mod backup;
+mod counting;
 mod credentials;
 mod doctor;
 mod journal;
@@ -8,6 +10,7 @@ mod listeners;
 mod loading;
 mod login;
 mod posture;
+mod restore;
 mod root;
 mod serve;
 mod sts;
@@ -95,6 +98,8 @@ pub fn run<R: Road>(
         Some(("login", asked)) => login::run(asked),
         Some(("credential-process", asked)) => login::run_process(asked),
         Some(("doctor", asked)) => doctor::run(asked),
+        Some(("backup", asked)) => backup::run(asked),
+        Some(("restore", asked)) => restore::run(asked),
         Some(("journal", journal)) => journal::run(journal),
         Some(("keys", asked)) => keys::run(asked),
         Some(("root", asked)) => root::run(asked),
@@ -169,6 +174,8 @@ fn command() -> Command {
         )
         .subcommand(keys::command().arg(config()).args(data()))
         .subcommand(root::command(&config))
+        .subcommand(backup::command(&config))
+        .subcommand(restore::command(&config))
         .subcommand(version::command())
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::net::activity::Activity;
+use crate::net::connection::Handshake;
 use crate::net::socket_file::{self, SocketFile};
 use crate::net::{Patient, Peer, Road, Server, Via, accept, connection};
 
@@ -107,7 +108,7 @@ pub fn serve<R: Road>(server: &Server<R>, door: DoorSocket, own_uid: u32, state:
             let serving = connection::http1(
                 Arc::clone(&rim),
                 Patient::new(stream, rim.settings.limits.stall, Arc::clone(&activity)),
-                ((Peer::Door { uid }, Via::Door, None), activity),
+                ((Peer::Door { uid }, Via::Door, Handshake::default()), activity),
             );
             let mut closed = state.clone();
             rim.tasks.spawn(async move {

@@ -9,14 +9,16 @@ use moho_wire::{Prefix, Target};
 pub(crate) const EVERYTHING: &str = "moho";
 
 /// What an endpoint can be made for.
-pub(crate) const SERVICES: [&str; 8] = [
+pub(crate) const SERVICES: [&str; 10] = [
     "bedrock",
+    "bedrock-agent",
     "bedrock-mantle",
     "bedrock-runtime",
     "ec2",
     "iam",
     "kms",
     "organizations",
+    "s3",
     "sts",
 ];
 
@@ -32,18 +34,24 @@ pub(crate) fn of_request(target: &Target) -> &'static str {
         | Target::GetResponse(prefix, _)
         | Target::DeleteResponse(prefix, _)
         | Target::ListInputItems(prefix, _)
+        | Target::Conversations(prefix, _)
         | Target::CreateChat(prefix)
         | Target::ListModels(prefix)
         | Target::GetModel(prefix, _) => match prefix {
             Prefix::Mantle => "bedrock-mantle",
             Prefix::Runtime => "bedrock-runtime",
         },
-        Target::GetUsage | Target::ListKeys | Target::GetKey(_) => "bedrock-mantle",
+        Target::GetUsage
+        | Target::ListKeys
+        | Target::GetKey(_)
+        | Target::GetRestore
+        | Target::AcceptRestore => "bedrock-mantle",
         Target::Query(QueryService::Sts) => "sts",
         Target::Query(QueryService::Iam) => "iam",
         Target::Query(QueryService::Ec2) => "ec2",
         Target::Json(JsonService::Organizations) => "organizations",
         Target::Json(JsonService::Kms) => "kms",
+        Target::S3(_) => "s3",
         Target::Bedrock(operation) => match operation {
             Operation::Converse
             | Operation::ConverseStream
@@ -53,6 +61,7 @@ pub(crate) fn of_request(target: &Target) -> &'static str {
             Operation::ListFoundationModels | Operation::GetFoundationModel | Operation::Control(_) => {
                 "bedrock"
             }
+            Operation::Agent(_) => "bedrock-agent",
         },
     }
 }

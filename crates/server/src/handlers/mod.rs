@@ -1,7 +1,9 @@
 //! What happens once it may: one file per API family. Every handler asks for the permits of what it does.
 
+pub(crate) mod asked_before;
 pub(crate) mod bedrock;
 pub(crate) mod chat;
+pub(crate) mod conversations;
 pub(crate) mod ec2;
 pub(crate) mod iam;
 mod inference;
@@ -10,12 +12,14 @@ pub(crate) mod models;
 pub(crate) mod organizations;
 pub(crate) mod paging;
 pub(crate) mod responses;
+pub(crate) mod restore;
 pub(crate) mod sts;
 pub(crate) mod usage;
 
 use std::sync::Arc;
 
 use moho_terms::{AccountId, RequestId};
+use moho_wire::Failure;
 
 pub(crate) use inference::{InferencePermit, Named, Proof};
 
@@ -33,4 +37,13 @@ pub(crate) struct Asked {
     pub(crate) span: RequestSpan,
     /// What the quotas know of it.
     pub(crate) entrance: Arc<Entrance>,
+}
+
+/// Runs what waits for the disk where it may wait.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(Failure::Internal))
 }

@@ -9,15 +9,17 @@ use moho_iam::action::{kms, mantle};
 use moho_iam::authz::Permit;
 use moho_terms::{Content, ContentBytes, ResponseId};
 use moho_wire::Failure;
+use moho_wire::openai::conversations::ConversationItem;
 use moho_wire::openai::responses::{
     CompletedStream, CreateResponse, ListInputItems, ResponseDraft, ResponseStream, StoredResponse,
-    Truncation, deleted,
+    Truncation, deleted, item_id,
 };
-use moho_wire::openai::{Role, Turn};
+use moho_wire::openai::{Ending, Role, Turn};
 
-use super::Asked;
 use super::chat::refuse_unsendable;
+use super::conversations::{self, Adding, Reading};
 use super::inference::{Answer, Asking, InferencePermit, Piece, Question, Words, admit_search, ask, fits};
+use super::{Asked, blocking};
 use crate::net::Outbound;
 use crate::road::{Frames, content, event_stream, from_store};
 use crate::startup::Platform;
@@ -32,17 +34,44 @@ pub(crate) struct ReadPermits {
 /// Leave to create a response: to ask, and as far as wanted to store, and to read the one it continues.
 pub(crate) struct CreatePermits {
     pub(crate) inference: InferencePermit,
-    pub(crate) store: Option<Permit<kms::GenerateDataKey>>,
-    pub(crate) previous: Option<ReadPermits>,
+    pub(crate) store: Option<StorePermit>,
+    pub(crate) earlier: Earlier,
+}
+
+/// Leave to keep a response, and for how many days.
+pub(crate) struct StorePermit {
+    pub(crate) key: Permit<kms::GenerateDataKey>,
+    pub(crate) days: u32,
+}
+
+/// What a response goes on from.
+pub(crate) enum Earlier {
+    Nothing,
+    Response(Box<ReadPermits>),
+    /// To which it is added, too.
+    Conversation(
+        Box<(
+            Reading<mantle::GetConversation>,
+            Adding<mantle::UpdateConversation>,
+        )>,
+    ),
 }
 
 /// A finished conversation on its way to the store.
 struct Keeping {
     platform: Arc<Platform>,
-    permit: Permit<kms::GenerateDataKey>,
+    store: Option<StorePermit>,
+    conversation: Option<Adding<mantle::UpdateConversation>>,
     id: ResponseId,
     earlier: Vec<Turn>,
     input: Vec<Turn>,
+}
+
+/// The end of an answer, as it is kept.
+struct Said {
+    output: Content,
+    complete: bool,
+    object: ContentBytes,
 }
 
 /// `POST /responses`
@@ -58,22 +87,28 @@ pub(crate) async fn create(
         (1, create.max_output_tokens),
         create.logprobs,
     )?;
-    let mut earlier = match permits.previous {
-        Some(previous) => continued(&asked.platform, previous).await?,
-        None => Vec::new(),
+    let (mut earlier, conversation) = match permits.earlier {
+        Earlier::Nothing => (Vec::new(), None),
+        Earlier::Response(previous) => (continued(&asked.platform, *previous).await?, None),
+        Earlier::Conversation(permits) => {
+            let (reading, adding) = *permits;
+            (
+                conversations::context(&asked.platform, reading).await?,
+                Some(adding),
+            )
+        }
     };
     let mut answer = ask_what_fits(&asked, &permits.inference, &create, &mut earlier).await?;
     let mut draft = ResponseDraft::new(id.clone(), asked.platform.clock.now(), create.echo);
     let input = create.input;
-    let keeping = permits.store.map(|permit| {
-        let platform = Arc::clone(&asked.platform);
-        Keeping {
-            platform,
-            permit,
-            id,
-            earlier,
-            input,
-        }
+    let kept = permits.store.is_some() || conversation.is_some();
+    let keeping = kept.then(|| Keeping {
+        platform: Arc::clone(&asked.platform),
+        store: permits.store,
+        conversation,
+        id,
+        earlier,
+        input,
     });
     if create.stream {
         let stream = ResponseStream::new(draft, create.obfuscate);
@@ -88,7 +123,12 @@ pub(crate) async fn create(
                 let output = copy(draft.text());
                 let object = draft.complete(ending, usage, asked.platform.clock.now());
                 if let Some(keeping) = keeping {
-                    keeping.keep(output, copy_bytes(&object)).await?;
+                    let said = Said {
+                        output,
+                        complete: ending != Ending::Length,
+                        object: copy_bytes(&object),
+                    };
+                    keeping.keep(said).await?;
                 }
                 return Ok(content(object));
             }
@@ -139,7 +179,7 @@ fn question<'a>(
         logit_bias: &create.logit_bias,
         logprobs: create.logprobs,
         max_tokens: create.max_output_tokens,
-        stop: Vec::new(),
+        stop: create.stop.iter().collect(),
         format: &create.format,
     }
 }
@@ -235,7 +275,14 @@ async fn speak(asked: Asked, mut answer: Answer, speech: Speech, frames: Frames)
                 let completed = stream.complete(ending, usage, asked.platform.clock.now());
                 let kept = match keeping {
                     None => Ok(()),
-                    Some(keeping) => keeping.keep(whole, copy_bytes(completed.object())).await,
+                    Some(keeping) => {
+                        let said = Said {
+                            output: whole,
+                            complete: ending != Ending::Length,
+                            object: copy_bytes(completed.object()),
+                        };
+                        keeping.keep(said).await
+                    }
                 };
                 match kept {
                     Ok(()) => return close(completed, frames).await,
@@ -260,24 +307,76 @@ async fn close(completed: CompletedStream, frames: Frames) {
 
 impl Keeping {
     /// Seals and stores; returns once it is on disk.
-    async fn keep(self, output: Content, object: ContentBytes) -> Result<(), Failure> {
+    async fn keep(self, said: Said) -> Result<(), Failure> {
         let Self {
             platform,
-            permit,
+            store,
+            conversation,
             id,
             earlier,
             input,
         } = self;
         blocking(move || {
-            let document = StoredResponse::new(earlier, input, output, object).encode();
+            if let Some(adding) = conversation {
+                let items = turn_items(&id, earlier.len(), (&input, &said))?;
+                conversations::add(&platform, &adding, &items)?;
+            }
+            let Some(StorePermit { key, days }) = store else {
+                return Ok(());
+            };
+            let document = StoredResponse::new(earlier, input, said.output, said.object).encode();
             let now = platform.clock.now();
             platform
                 .store
-                .put_response(&permit, &platform.kms, &id, &document, now)
+                .put_response(&key, &platform.kms, &id, &document, (now, days))
                 .map_err(|e| from_store(&e))
         })
         .await
     }
+}
+
+/// What a response adds to its conversation: its input and its output, under the ids that they have as its items.
+fn turn_items(
+    id: &ResponseId,
+    earlier: usize,
+    (input, said): (&[Turn], &Said),
+) -> Result<Vec<ConversationItem>, Failure> {
+    let mut items = Vec::with_capacity(input.len().saturating_add(1));
+    for (index, turn) in (earlier.saturating_add(1)..).zip(input) {
+        items.push(ConversationItem {
+            id: item_id(id, index)?,
+            complete: true,
+            turn: Turn {
+                role: turn.role,
+                parts: turn.parts.iter().map(copy).collect(),
+            },
+        });
+    }
+    items.push(ConversationItem::said(
+        item_id(id, 0)?,
+        copy(&said.output),
+        said.complete,
+    ));
+    Ok(items)
+}
+
+/// A stored response as it was sent, for an export.
+pub(crate) async fn whole(
+    asked: &Asked,
+    permits: ReadPermits,
+) -> Result<(ContentBytes, Vec<ConversationItem>), Failure> {
+    let missing = Failure::ResponseNotFound(Some(permits.response.clone()));
+    let id = permits.response.clone();
+    let stored = load(&asked.platform, permits).await?.ok_or(missing)?;
+    let object = copy_bytes(stored.object());
+    let mut context = stored.into_context();
+    // The output stands in the object.
+    context.truncate(context.len().saturating_sub(1));
+    let items = (1..).zip(context).map(|(index, turn)| {
+        let (id, complete) = (item_id(&id, index)?, true);
+        Ok(ConversationItem { id, complete, turn })
+    });
+    Ok((object, items.collect::<Result<_, Failure>>()?))
 }
 
 /// `GET /responses/{id}`
@@ -328,15 +427,6 @@ async fn load(platform: &Arc<Platform>, permits: ReadPermits) -> Result<Option<S
             .transpose()
     })
     .await
-}
-
-/// Runs what waits for the disk where it may wait.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or(Err(Failure::Internal))
 }
 
 fn copy(content: &Content) -> Content {

@@ -17,8 +17,17 @@ use super::service::Rim;
 use super::tasks::Tasks;
 use super::{Limits, Peer, Road, Via};
 
-/// Who is at the other end, by which listener it came in, and the SHA-256 of the certificate that it showed, if any.
-pub(crate) type Client = (Peer, Via, Option<[u8; 32]>);
+/// Who is at the other end, by which listener it came in, and what TLS says of it.
+pub(crate) type Client = (Peer, Via, Handshake);
+
+/// What came of a TLS handshake, if there was one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Handshake {
+    /// SHA-256 of the certificate that the client showed, if any.
+    pub(crate) certificate: Option<[u8; 32]>,
+    /// The version of TLS.
+    pub(crate) version: Option<&'static str>,
+}
 
 /// What a peer may send ahead on one HTTP/2 stream, and on the whole connection. Fixed: windows that adapt grow with what
 /// the peer sends, up to megabytes.

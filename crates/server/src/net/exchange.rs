@@ -10,6 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use moho_terms::{AccessKeyId, ContentBytes, EndpointId, RequestId, Timestamp};
 use tokio::sync::mpsc;
 
+use super::BodyPieces;
+
 /// Who is at the other end of the connection, as the system (not the request) tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
@@ -75,6 +77,8 @@ pub struct Head {
     pub via: Via,
     /// SHA-256 of the certificate, in DER, that the client showed and that was verified; private endpoints demand one.
     pub certificate: Option<[u8; 32]>,
+    /// The version of TLS that it came over, such as `1.3`.
+    pub tls: Option<&'static str>,
     /// When the head had arrived.
     pub received: Timestamp,
     /// The id in the reply's headers, the journal and the receipt.
@@ -92,10 +96,25 @@ pub struct Inbound {
 /// What a request may send after its head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admission {
-    /// The most bytes of a body that the request's route takes; [`Limits::body`](super::Limits::body) holds as well.
+    /// The most bytes of a body that the request's route takes. Where it is taken whole,
+    /// [`Limits::body`](super::Limits::body) holds as well.
     pub body: usize,
     /// The access key that the caller claims to have, which only the signature of the whole request shows.
     pub claims: Option<AccessKeyId>,
+    /// How the road takes the body.
+    pub taking: Taking,
+}
+
+/// How the road takes a request's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taking {
+    /// All of it at once, by [`Road::handle`].
+    Whole,
+    /// Piece by piece while it comes, by [`Road::handle_streamed`], whatever its `Content-Encoding`.
+    Streamed {
+        /// The most bytes that the road holds of it until it has checked them.
+        held: usize,
+    },
 }
 
 /// A reply's body.
@@ -106,7 +125,8 @@ pub enum Body {
     Full(Bytes),
     /// Piece by piece; each piece is sent at once. The road keeps the `Sender`: when the client leaves, the receiver is
     /// dropped, `Sender::closed` resolves and `send` fails, upon which the road stops the work. A sender that goes
-    /// without a [`Piece::Last`] breaks the reply off, which the client sees.
+    /// without a [`Piece::Last`] breaks the reply off, which the client sees; so does a reply that says its `content-length`
+    /// and has another.
     Stream(mpsc::Receiver<Piece>),
 }
 
@@ -206,6 +226,10 @@ pub trait Road: Send + Sync + 'static {
 
     /// Answers a whole request. The future is dropped when the client leaves before the reply has begun.
     fn handle(&self, inbound: Inbound) -> impl Future<Output = Outbound> + Send;
+
+    /// Answers a request that was admitted as [`Taking::Streamed`], of whose body nothing was read yet. The client is asked
+    /// for it by the first look at the pieces. What is left of it when the pieces are dropped is thrown away.
+    fn handle_streamed(&self, head: Arc<Head>, body: BodyPieces) -> impl Future<Output = Outbound> + Send;
 
     /// Words a refusal of the rim's in the protocol that `head`'s route speaks.
     fn refuse(&self, head: &Head, error: RimError) -> Outbound;

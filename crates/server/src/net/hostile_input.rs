@@ -16,8 +16,8 @@ use crate::closing::Closing;
 
 use super::activity::Activity;
 use super::{
-    Admission, Body, Head, Inbound, Limits, Outbound, Peer, RimError, RimSettings, Road, Server, Via,
-    connection,
+    Admission, Body, BodyPieces, Head, Inbound, Limits, Outbound, Peer, RimError, RimSettings, Road, Server,
+    Taking, Via, connection,
 };
 
 /// What a connection may hold: little, so that its bounds are met.
@@ -73,7 +73,10 @@ async fn answer(client: Vec<u8>, version_2: bool) -> Served {
     let (ours, theirs) = tokio::io::duplex(64 << 10);
     let (mut reading, mut writing) = tokio::io::split(ours);
     let peer = Peer::Network(([192, 0, 2, 1], 40_000).into());
-    let client_of = ((peer, Via::Public, None), Arc::new(Activity::new()));
+    let client_of = (
+        (peer, Via::Public, connection::Handshake::default()),
+        Arc::new(Activity::new()),
+    );
     let serving = async {
         if version_2 {
             connection::http2(Arc::clone(server.rim()), theirs, client_of).await;
@@ -115,6 +118,7 @@ impl Noting {
             peer: head.peer,
             via: head.via.clone(),
             certificate: head.certificate,
+            tls: head.tls,
             received: head.received,
             request_id: head.request_id.clone(),
         };
@@ -137,7 +141,12 @@ impl Road for Noting {
         Ok(Admission {
             body: usize::MAX,
             claims: None,
+            taking: Taking::Whole,
         })
+    }
+
+    async fn handle_streamed(&self, head: Arc<Head>, _body: BodyPieces) -> Outbound {
+        self.note(&head, Reached::Handled(0))
     }
 
     async fn handle(&self, inbound: Inbound) -> Outbound {

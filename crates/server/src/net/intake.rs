@@ -1,5 +1,7 @@
 //! From a hyper request to what the road takes: one host, one bounded body.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST};
@@ -41,6 +43,23 @@ impl Coming {
         self.asked && self.is_unread()
     }
 
+    /// The body's length as the client says it, if it does.
+    pub(crate) fn announced(&self, headers: &HeaderMap) -> Option<u64> {
+        let said = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| v.parse::<u64>().ok());
+        self.incoming.size_hint().exact().or(said)
+    }
+
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.asked = true;
+        Pin::new(&mut self.incoming).poll_frame(cx)
+    }
+
     async fn frame(&mut self) -> Option<Result<Frame<Bytes>, hyper::Error>> {
         self.asked = true;
         self.incoming.frame().await
@@ -50,7 +69,7 @@ impl Coming {
 /// Reads the head, and says what is wrong with it.
 pub(crate) fn head(
     mut parts: Parts,
-    (peer, via, certificate): Client,
+    (peer, via, shaken): Client,
     received: Timestamp,
     request_id: RequestId,
 ) -> (Head, Result<(), RimError>) {
@@ -62,8 +81,6 @@ pub(crate) fn head(
         Err(RimError::NoSingleHost)
     } else if !every(&parts.headers, &EXPECT, b"100-continue") {
         Err(RimError::ExpectationFailed)
-    } else if !every(&parts.headers, &CONTENT_ENCODING, b"identity") {
-        Err(RimError::ContentEncoding)
     } else {
         Ok(())
     };
@@ -75,7 +92,8 @@ pub(crate) fn head(
         headers: parts.headers,
         peer,
         via,
-        certificate,
+        certificate: shaken.certificate,
+        tls: shaken.version,
         received,
         request_id,
     };
@@ -105,6 +123,11 @@ fn single_host(parts: &Parts) -> Option<String> {
     visible.then(|| named.to_owned())
 }
 
+/// Whether a body is sent as it is.
+pub(crate) fn is_plain(headers: &HeaderMap) -> bool {
+    every(headers, &CONTENT_ENCODING, b"identity")
+}
+
 /// Whether a header, if it is there, says the one thing that is understood.
 fn every(headers: &HeaderMap, name: &HeaderName, known: &[u8]) -> bool {
     headers
@@ -122,7 +145,8 @@ pub(crate) async fn body(
     share: Share,
 ) -> Result<(ContentBytes, Share), RimError> {
     let too_large = RimError::BodyTooLarge { limit: limits.body };
-    let announced = announced(headers, &incoming.incoming);
+    let announced = incoming.announced(headers);
+    let announced = announced.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced.is_some_and(|length| length > limits.body) {
         return Err(too_large);
     }
@@ -133,16 +157,6 @@ pub(crate) async fn body(
             after: limits.body_wait,
         }),
     }
-}
-
-/// The body's length as the client says it, if it does.
-fn announced(headers: &HeaderMap, incoming: &Incoming) -> Option<usize> {
-    let said = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.parse::<u64>().ok());
-    let length = incoming.size_hint().exact().or(said)?;
-    Some(usize::try_from(length).unwrap_or(usize::MAX))
 }
 
 async fn collect(

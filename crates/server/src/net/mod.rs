@@ -15,6 +15,7 @@ mod limits;
 mod listener;
 mod memory;
 mod patient;
+mod pieces;
 pub(crate) mod places;
 pub(crate) mod pool;
 mod reply;
@@ -28,10 +29,13 @@ pub mod tls;
 
 pub(crate) use patient::Patient;
 
-pub use exchange::{Admission, Body, Head, Inbound, Outbound, Peer, Piece, RimError, Road, Via, reply_bytes};
+pub use exchange::{
+    Admission, Body, Head, Inbound, Outbound, Peer, Piece, RimError, Road, Taking, Via, reply_bytes,
+};
 pub use limits::Limits;
 pub use listener::{BindError, Listener, SocketError, SocketListener};
 pub(crate) use listener::{check_place, take};
+pub use pieces::BodyPieces;
 pub use server::{Entrance, Server};
 pub use service::RimSettings;
 

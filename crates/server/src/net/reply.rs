@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{DATE, HeaderName};
+use http::header::{CONTENT_LENGTH, DATE, HeaderName};
 use http::{HeaderValue, Response};
 use hyper::body::{Frame, SizeHint};
 use moho_terms::{RequestId, Timestamp};
@@ -47,8 +47,8 @@ pub(crate) struct Held {
 enum Rest {
     Nothing,
     All(Bytes),
-    /// More pieces, and what is left of the one before.
-    Pieces(mpsc::Receiver<Piece>, Bytes),
+    /// More pieces, what is left of the one before, and how many bytes the reply's head says are still to come.
+    Pieces(mpsc::Receiver<Piece>, Bytes, Option<u64>),
 }
 
 /// The reply was broken off before its end; hyper then resets the stream, or cuts the connection of HTTP/1.1.
@@ -62,7 +62,7 @@ pub(crate) fn response(reply: Outbound, exchange: Exchange, held: Option<Held>) 
         Body::Empty => Rest::Nothing,
         Body::Full(bytes) if bytes.is_empty() => Rest::Nothing,
         Body::Full(bytes) => Rest::All(bytes),
-        Body::Stream(pieces) => Rest::Pieces(pieces, Bytes::new()),
+        Body::Stream(pieces) => Rest::Pieces(pieces, Bytes::new(), said_length(&reply.headers)),
     };
     let mut exchange = exchange;
     if matches!(rest, Rest::Nothing) {
@@ -78,6 +78,48 @@ pub(crate) fn response(reply: Outbound, exchange: Exchange, held: Option<Held>) 
         response.headers_mut().append(name, value);
     }
     response
+}
+
+impl Rest {
+    /// What is given next; `None` at the end.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BrokenOff>> {
+        let (mut bytes, is_all) = match self {
+            Self::Nothing => return Poll::Ready(Ok(None)),
+            Self::All(bytes) => (std::mem::take(bytes), true),
+            Self::Pieces(_, rest, _) if !rest.is_empty() => return Poll::Ready(Ok(Some(next_piece(rest)))),
+            Self::Pieces(pieces, _, left) => {
+                let (bytes, is_last) = match pieces.poll_recv(cx) {
+                    Poll::Ready(Some(Piece::More(bytes))) => (bytes, false),
+                    Poll::Ready(Some(Piece::Last(bytes))) => (bytes, true),
+                    Poll::Ready(None) => return Poll::Ready(Err(BrokenOff)),
+                    Poll::Pending => return Poll::Pending,
+                };
+                *left = less(*left, &bytes)?;
+                if is_last && left.is_some_and(|left| left > 0) {
+                    return Poll::Ready(Err(BrokenOff));
+                }
+                (bytes, is_last || *left == Some(0))
+            }
+        };
+        if let (Self::Pieces(_, rest, _), false) = (&mut *self, is_all) {
+            let piece = next_piece(&mut bytes);
+            *rest = bytes;
+            return Poll::Ready(Ok(Some(piece)));
+        }
+        let piece = (!bytes.is_empty()).then(|| last_pieces(&mut bytes));
+        *self = if bytes.is_empty() {
+            Self::Nothing
+        } else {
+            Self::All(bytes)
+        };
+        Poll::Ready(Ok(piece))
+    }
+}
+
+/// The length that a reply says it has.
+fn said_length(headers: &[(HeaderName, HeaderValue)]) -> Option<u64> {
+    let (_, length) = headers.iter().find(|(name, _)| name == CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
 }
 
 /// Adds what every reply has. `Date` is the rim's own, as clients set their clocks by it.
@@ -108,38 +150,10 @@ impl hyper::body::Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         let this = &mut *self;
         this.exchange.taken();
-        let piece = match &mut this.rest {
-            Rest::Nothing => None,
-            Rest::All(bytes) => {
-                let piece = last_pieces(bytes);
-                if bytes.is_empty() {
-                    this.rest = Rest::Nothing;
-                }
-                Some(piece)
-            }
-            Rest::Pieces(_, rest) if !rest.is_empty() => Some(next_piece(rest)),
-            Rest::Pieces(pieces, rest) => match pieces.poll_recv(cx) {
-                Poll::Ready(Some(Piece::More(mut bytes))) => {
-                    let piece = next_piece(&mut bytes);
-                    *rest = bytes;
-                    Some(piece)
-                }
-                Poll::Ready(Some(Piece::Last(bytes))) if bytes.is_empty() => {
-                    this.rest = Rest::Nothing;
-                    None
-                }
-                Poll::Ready(Some(Piece::Last(mut bytes))) => {
-                    let piece = last_pieces(&mut bytes);
-                    this.rest = if bytes.is_empty() {
-                        Rest::Nothing
-                    } else {
-                        Rest::All(bytes)
-                    };
-                    Some(piece)
-                }
-                Poll::Ready(None) => return Poll::Ready(Some(Err(BrokenOff))),
-                Poll::Pending => return Poll::Pending,
-            },
+        let piece = match this.rest.poll_piece(cx) {
+            Poll::Ready(Ok(piece)) => piece,
+            Poll::Ready(Err(broken)) => return Poll::Ready(Some(Err(broken))),
+            Poll::Pending => return Poll::Pending,
         };
         if matches!(this.rest, Rest::Nothing) {
             this.exchange.answered();
@@ -158,9 +172,20 @@ impl hyper::body::Body for ReplyBody {
         match &self.rest {
             Rest::Nothing => SizeHint::with_exact(0),
             Rest::All(bytes) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
-            Rest::Pieces(..) => SizeHint::default(),
+            Rest::Pieces(_, rest, Some(left)) => {
+                let rest = u64::try_from(rest.len()).unwrap_or(u64::MAX);
+                SizeHint::with_exact(left.saturating_add(rest))
+            }
+            Rest::Pieces(_, _, None) => SizeHint::default(),
         }
     }
+}
+
+/// What is left of the length that a reply said, after these bytes.
+fn less(left: Option<u64>, bytes: &Bytes) -> Result<Option<u64>, BrokenOff> {
+    let Some(left) = left else { return Ok(None) };
+    let here = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    left.checked_sub(here).map(Some).ok_or(BrokenOff)
 }
 
 /// Cuts off what is given to the protocol at once.

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use moho_terms::EndpointId;
+use rustls::ProtocolVersion;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::Activity;
+use super::connection::Handshake;
 use super::listener::Source;
 use super::memory::BodyMemory;
 use super::patient::Patient;
@@ -154,7 +156,12 @@ async fn serve<R: Road, S: Source>(
     let limits = rim.settings.limits;
     let Some(tls) = tls else {
         let stream = Patient::new(stream, limits.stall, Arc::clone(&activity));
-        return Box::pin(connection::http1(rim, stream, ((peer, via, None), activity))).await;
+        return Box::pin(connection::http1(
+            rim,
+            stream,
+            ((peer, via, Handshake::default()), activity),
+        ))
+        .await;
     };
     let handshake = async {
         if S::begins_plainly(&stream).await? {
@@ -172,8 +179,15 @@ async fn serve<R: Road, S: Source>(
     // Scanners and broken handshakes are everyday: not worth a log line that a stranger can write.
     let Ok(Ok(Some(stream))) = shaken else { return };
     let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let certificate = shown.first().map(|certificate| sha256(certificate));
-    let client = ((peer, via, certificate), activity);
+    let shaken = Handshake {
+        certificate: shown.first().map(|certificate| sha256(certificate)),
+        version: match stream.get_ref().1.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => Some("1.3"),
+            Some(ProtocolVersion::TLSv1_2) => Some("1.2"),
+            Some(_) | None => None,
+        },
+    };
+    let client = ((peer, via, shaken), activity);
     if stream.get_ref().1.alpn_protocol() == Some(H2) {
         Box::pin(connection::http2(rim, stream, client)).await;
     } else {

@@ -3,9 +3,10 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, Version};
@@ -18,11 +19,14 @@ use super::activity::{Activity, Exchange};
 use super::connection::Client;
 use super::intake::Coming;
 use super::memory::BodyMemory;
+use super::pieces::{self, Left};
 use super::places::{Place, Places};
 use super::pool::Sharer;
 use super::reply::{self, Held, ReplyBody};
 use super::tasks::Tasks;
-use super::{Body, Head, Inbound, Limits, Outbound, Peer, RimError, Road, intake};
+use super::{
+    Admission, Body, BodyPieces, Head, Inbound, Limits, Outbound, Peer, RimError, Road, Taking, intake,
+};
 
 /// What the rim needs besides a road.
 pub struct RimSettings {
@@ -62,14 +66,14 @@ impl<R: Road> Rim<R> {
         };
         let version = request.version();
         let (parts, incoming) = request.into_parts();
-        let mut incoming = Coming::new(incoming, &parts.headers);
+        let incoming = Coming::new(incoming, &parts.headers);
         let (head, verdict) = intake::head(parts, client, now, request_id.clone());
         let head = Arc::new(head);
-        let (reply, held) = match verdict {
-            Ok(()) => self.carry(&head, &mut incoming, &exchange).await,
-            Err(error) => (self.road.refuse(&head, error), None),
+        let (reply, held, rest) = match verdict {
+            Ok(()) => self.carry(&head, incoming, &exchange).await,
+            Err(error) => (self.road.refuse(&head, error), None, Rest::Here(incoming)),
         };
-        let unread = incoming.is_unread();
+        let rest = rest.found();
         let mut response = reply::response(reply, exchange, held);
         reply::label(
             &mut response,
@@ -77,32 +81,55 @@ impl<R: Road> Rim<R> {
             self.settings.clock.now(),
             &self.settings.attestation,
         );
-        if unread && version < Version::HTTP_2 {
+        if rest.is_unread() && version < Version::HTTP_2 {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
         // On HTTP/2 as well: curl drops a reply that comes with a reset.
-        if incoming.is_sent_on() {
+        if rest.may_be_sent_on() {
             let closing = self.settings.closing.clone();
-            let reading = intake::discard(incoming, self.settings.limits.linger, closing);
-            self.tasks.spawn(reading);
+            let linger = self.settings.limits.linger;
+            self.tasks.spawn(rest.discard(linger, closing));
         }
         Ok(response)
     }
 
-    /// The reply, and what is to be held until it is sent: what the body said is needed for as long.
+    /// The reply, what is to be held until it is sent (what the body said is needed for as long), and what is left of the
+    /// body.
     async fn carry(
         &self,
         head: &Arc<Head>,
-        incoming: &mut Coming,
+        mut incoming: Coming,
         exchange: &Exchange,
-    ) -> (Outbound, Option<Held>) {
+    ) -> (Outbound, Option<Held>, Rest) {
         let admission = match self.road.admit(head) {
             Ok(admission) => admission,
-            Err(reply) => return (reply, None),
+            Err(reply) => return (reply, None, Rest::Here(incoming)),
         };
-        let claims = admission.claims;
+        let carried = match admission.taking {
+            Taking::Whole => self.whole(head, &mut incoming, (exchange, &admission)).await,
+            Taking::Streamed { held } => match self.hold(head, &incoming, (exchange, &admission), held) {
+                Ok(held) => return self.streamed(head, incoming, (held, &admission)).await,
+                Err(error) => Err(error),
+            },
+        };
+        match carried {
+            Ok((reply, held)) => (reply, Some(held), Rest::Here(incoming)),
+            Err(error) => (self.road.refuse(head, error), None, Rest::Here(incoming)),
+        }
+    }
+
+    /// The reply to a request whose body is read first.
+    async fn whole(
+        &self,
+        head: &Arc<Head>,
+        incoming: &mut Coming,
+        (exchange, admission): (&Exchange, &Admission),
+    ) -> Result<(Outbound, Held), RimError> {
+        if !intake::is_plain(&head.headers) {
+            return Err(RimError::ContentEncoding);
+        }
         let limits = Limits {
             body: admission.body.min(self.settings.limits.body),
             ..self.settings.limits
@@ -110,7 +137,7 @@ impl<R: Road> Rim<R> {
         let taken = async {
             let place = self.place(head.peer)?;
             let work = exchange.work();
-            let share = self.memory.share(Sharer::of(head.peer), claims);
+            let share = self.memory.share(Sharer::of(head.peer), admission.claims.clone());
             let (body, mut share) = intake::body(incoming, &head.headers, &limits, share).await?;
             // From here the road takes it, which looks at the signature before it waits for anything.
             share.complete();
@@ -121,24 +148,78 @@ impl<R: Road> Rim<R> {
             };
             Ok((body, held))
         };
-        let taken = tokio::select! {
+        let (body, held) = tokio::select! {
             taken = taken => taken,
             () = self.settings.closing.ending() => Err(RimError::Stopping),
-        };
-        let (body, held) = match taken {
-            Ok(taken) => taken,
-            Err(error) => return (self.road.refuse(head, error), None),
-        };
+        }?;
         let inbound = Inbound {
             head: Arc::clone(head),
             body,
         };
-        let reply = Caught(pin!(self.road.handle(inbound))).await;
-        let reply = reply.unwrap_or_else(|Panicked| {
+        let reply = self.caught(head, self.road.handle(inbound)).await;
+        Ok((reply, held))
+    }
+
+    /// Takes what a body in pieces needs: the memory of what is in flight of it, never of all.
+    fn hold(
+        &self,
+        head: &Head,
+        incoming: &Coming,
+        (exchange, admission): (&Exchange, &Admission),
+        held: usize,
+    ) -> Result<Held, RimError> {
+        let announced = incoming.announced(&head.headers);
+        let announced = announced.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        if announced.is_some_and(|length| length > admission.body) {
+            return Err(RimError::BodyTooLarge {
+                limit: admission.body,
+            });
+        }
+        let place = self.place(head.peer)?;
+        let work = exchange.work();
+        let mut share = self.memory.share(Sharer::of(head.peer), admission.claims.clone());
+        if incoming.is_unread() {
+            // So much everybody can have, as a whole body is allowed to have it.
+            let most = pieces::IN_FLIGHT
+                .saturating_add(held)
+                .min(self.settings.limits.body);
+            share.grow(announced.unwrap_or(most).min(most))?;
+        }
+        share.complete();
+        Ok(Held {
+            _body: share,
+            _place: place,
+            _work: work,
+        })
+    }
+
+    /// The reply to a request whose body the road reads.
+    async fn streamed(
+        &self,
+        head: &Arc<Head>,
+        incoming: Coming,
+        (held, admission): (Held, &Admission),
+    ) -> (Outbound, Option<Held>, Rest) {
+        let limits = Limits {
+            body: admission.body,
+            ..self.settings.limits
+        };
+        let announced = incoming.announced(&head.headers);
+        let (body, left) = BodyPieces::new(incoming, announced, &limits, self.settings.closing.clone());
+        let handled = self.road.handle_streamed(Arc::clone(head), body);
+        let reply = self.caught(head, handled).await;
+        (reply, Some(held), Rest::WithRoad(left))
+    }
+
+    /// What the road replies, or that it panicked.
+    async fn caught(&self, head: &Head, handled: impl Future<Output = Outbound>) -> Outbound {
+        // Dropped before the rest of a body is looked for, which it may hold.
+        let handled = Box::pin(handled);
+        let reply = Caught(handled).await;
+        reply.unwrap_or_else(|Panicked| {
             tracing::error!(request_id = %head.request_id, "the road panicked; the request is answered with an internal error");
             self.road.refuse(head, RimError::Internal)
-        });
-        (reply, Some(held))
+        })
     }
 
     /// A place among the requests in progress. The door needs none, as it has few connections and one request on each.
@@ -167,12 +248,63 @@ impl<R: Road> Rim<R> {
     }
 }
 
+/// What is left of a body when its reply has begun.
+enum Rest {
+    /// What nobody read.
+    Here(Coming),
+    /// What the road has not given back yet.
+    WithRoad(Left),
+}
+
+impl Rest {
+    /// The same, with what the road has given back by now.
+    fn found(self) -> Self {
+        match self {
+            Self::Here(coming) => Self::Here(coming),
+            Self::WithRoad(mut left) => match left.try_recv() {
+                Ok(coming) => Self::Here(coming),
+                Err(_reading) => Self::WithRoad(left),
+            },
+        }
+    }
+
+    /// Whether the client has not sent all of it yet, as far as is known.
+    fn is_unread(&self) -> bool {
+        match self {
+            Self::Here(coming) => coming.is_unread(),
+            Self::WithRoad(_) => true,
+        }
+    }
+
+    /// Whether the client may send on, as it does not know yet that nobody reads.
+    fn may_be_sent_on(&self) -> bool {
+        match self {
+            Self::Here(coming) => coming.is_sent_on(),
+            Self::WithRoad(_) => true,
+        }
+    }
+
+    /// Reads and forgets it, once the road has given it back.
+    async fn discard(self, limit: Duration, closing: Closing) {
+        let coming = match self {
+            Self::Here(coming) => coming,
+            Self::WithRoad(left) => match left.await {
+                Ok(coming) => coming,
+                Err(_gone) => return,
+            },
+        };
+        if coming.is_sent_on() {
+            intake::discard(coming, limit, closing).await;
+        }
+    }
+}
+
 struct Panicked;
 
 /// A future whose panic is a result, so that a bug costs one request and not its connection's other requests.
-struct Caught<'a, F>(Pin<&'a mut F>);
+struct Caught<F>(Pin<Box<F>>);
 
-impl<F: Future> Future for Caught<'_, F> {
+impl<F: Future> Future for Caught<F> {
     type Output = Result<F::Output, Panicked>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

@@ -2,13 +2,15 @@
 
 use aws_lc_rs::digest;
 use http::HeaderName;
-use moho_iam::authn::{Authenticated, AuthnError, HttpHead, Prechecked, SigningName};
+use moho_iam::authn::{
+    Authenticated, AuthnError, HttpHead, Payload, Prechecked, SigningName, held_of_payload,
+};
 use moho_iam::authz::{JournalUnavailable, RequestFacts};
-use moho_wire::{Failure, Route};
+use moho_wire::{ErrorShape, Failure, Route};
 
-use super::failure;
+use super::{failure, objects};
 use crate::net::pool::Sharer;
-use crate::net::{Admission, Head, Inbound, Peer};
+use crate::net::{Admission, Head, Inbound, Peer, Taking};
 use crate::startup::Platform;
 
 /// The caller of a whole request.
@@ -33,6 +35,24 @@ pub(super) fn caller(
     }
 }
 
+/// Who sent a head that says what its body will be, and what that is.
+pub(super) fn sender(
+    platform: &Platform,
+    head: &Head,
+    facts: &RequestFacts,
+) -> Result<(Authenticated, Payload), Failure> {
+    signed(head, &[0; 32], |signed| {
+        platform
+            .authenticator
+            .authenticate_head(signed, head.via.is_secure(), head.received)
+    })
+    .map_err(|error| {
+        entered(platform, (head.peer, facts), &error)
+            .err()
+            .unwrap_or_else(|| objects::from_authn(head, &error))
+    })
+}
+
 /// Turns strangers away before a byte of their body is read: whoever has no credentials of ours can hold no memory,
 /// except for the little that an identity provider's token takes. It is told how long the body may be, and by whose leave.
 pub(super) fn precheck(
@@ -42,24 +62,36 @@ pub(super) fn precheck(
     facts: &RequestFacts,
 ) -> Result<Admission, Failure> {
     let (body, claims) = (route.body_limit(), None);
+    let taking = taking(head, route);
     if let Some(body) = unsigned_limit(head, route) {
-        return Ok(Admission { body, claims });
+        return Ok(Admission { body, claims, taking });
     }
     match head.peer {
-        Peer::Door { .. } => Ok(Admission { body, claims }),
+        Peer::Door { .. } => Ok(Admission { body, claims, taking }),
         Peer::Network(_) | Peer::Local { .. } => signed(head, &[0; 32], |signed| {
             platform
                 .authenticator
                 .precheck(signed, &services(route), head.received)
         })
         .map(|prechecked| match prechecked {
-            Prechecked::Proven => Admission { body, claims },
+            Prechecked::Proven => Admission { body, claims, taking },
             Prechecked::Claims(key) => Admission {
                 body,
                 claims: Some(key),
+                taking,
             },
         })
-        .map_err(|error| refused(platform, (head.peer, facts), &error)),
+        .map_err(|error| {
+            entered(platform, (head.peer, facts), &error)
+                .err()
+                .unwrap_or_else(|| {
+                    if route.error_shape() == ErrorShape::S3 {
+                        objects::from_authn(head, &error)
+                    } else {
+                        failure::from_authn(&error)
+                    }
+                })
+        }),
     }
 }
 
@@ -90,6 +122,16 @@ pub(super) fn proof_failed(platform: &Platform, peer: Peer, at_second_look: bool
     platform
         .strangers
         .proof_failed(Sharer::of(peer), at_second_look, platform.clock.now());
+}
+
+/// How a route takes its bodies.
+fn taking(head: &Head, route: &Route) -> Taking {
+    if !route.is_streamed() {
+        return Taking::Whole;
+    }
+    let declared = head.headers.get("x-amz-content-sha256");
+    let held = held_of_payload(declared.and_then(|declared| declared.to_str().ok()));
+    Taking::Streamed { held }
 }
 
 fn services(route: &Route) -> Vec<SigningName> {
@@ -152,21 +194,31 @@ fn through_the_door(platform: &Platform, uid: u32, facts: &RequestFacts) -> Resu
     })
 }
 
-pub(super) fn refused(
+pub(super) fn refused(platform: &Platform, whose: (Peer, &RequestFacts), error: &AuthnError) -> Failure {
+    entered(platform, whose, error)
+        .err()
+        .unwrap_or_else(|| failure::from_authn(error))
+}
+
+/// Counts and journals a proof that failed.
+///
+/// # Errors
+/// The [`Failure`] to tell instead, if it cannot be journaled.
+pub(super) fn entered(
     platform: &Platform,
     (peer, facts): (Peer, &RequestFacts),
     error: &AuthnError,
-) -> Failure {
+) -> Result<(), Failure> {
     platform.telemetry.authentication_failed(error);
     if !platform
         .strangers
         .gets_entry(Sharer::of(peer), &facts.request_id, platform.clock.now())
     {
-        return failure::from_authn(error);
+        return Ok(());
     }
     match platform.authorizer.journal_authn_failure(facts, error) {
-        Ok(_position) => failure::from_authn(error),
-        Err(unavailable) => without_journal(&unavailable),
+        Ok(_position) => Ok(()),
+        Err(unavailable) => Err(without_journal(&unavailable)),
     }
 }
 

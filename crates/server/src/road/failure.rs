@@ -36,7 +36,7 @@ pub(super) fn from_rim(error: RimError, shape: ErrorShape) -> Failure {
         RimError::Busy | RimError::Full | RimError::Stopping => Failure::Service {
             code: match shape {
                 ErrorShape::OpenAi => "server_overloaded",
-                ErrorShape::Query { .. } => "ServiceUnavailable",
+                ErrorShape::Query { .. } | ErrorShape::S3 => "ServiceUnavailable",
                 ErrorShape::Ec2 => "Unavailable",
                 ErrorShape::AwsJson | ErrorShape::RestJson => "ServiceUnavailableException",
             },
@@ -51,7 +51,7 @@ pub(super) fn from_rim(error: RimError, shape: ErrorShape) -> Failure {
 }
 
 /// A refusal of the rim's, with what to do about it.
-fn mended(error: RimError) -> String {
+pub(super) fn mended(error: RimError) -> String {
     let cure = match error {
         RimError::BodyBroken => ": send all of it, framed as its head says",
         RimError::NoSingleHost => ": send one `Host` header, the same as in the URL",
@@ -72,7 +72,14 @@ fn mended(error: RimError) -> String {
 pub(super) fn from_authn(error: &AuthnError) -> Failure {
     match error {
         AuthnError::Missing => Failure::MissingAuthentication,
-        AuthnError::Malformed(message) => Failure::MalformedAuthentication((*message).to_owned()),
+        AuthnError::Malformed(message) | AuthnError::Unsupported(message) => {
+            Failure::MalformedAuthentication((*message).to_owned())
+        }
+        AuthnError::Payload(error) => Failure::Service {
+            code: error.code(),
+            message: error.to_string(),
+            status: error.status(),
+        },
         AuthnError::UnknownKey => Failure::UnknownCredentials,
         AuthnError::WrongScope(_) | AuthnError::WrongService(_) => Failure::WrongScope(error.to_string()),
         AuthnError::WrongRegion { asked, served } => Failure::WrongRegion {

@@ -9,11 +9,12 @@ mod failure;
 mod health;
 mod key_failure;
 mod last_used;
+mod objects;
 mod reply;
 mod strangers;
 mod unentered;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
@@ -29,7 +30,7 @@ pub(crate) use strangers::Strangers;
 
 use self::dispatch::web_identity::{self, Bringing};
 use crate::endpoints;
-use crate::net::{Admission, Head, Inbound, Outbound, Peer, RimError, Via};
+use crate::net::{Admission, BodyPieces, Head, Inbound, Outbound, Peer, RimError, Via};
 use crate::quota::Entrance;
 use crate::startup::Platform;
 use crate::telemetry::{RequestSpan, route};
@@ -139,14 +140,51 @@ impl crate::net::Road for RequestRoad {
         reply
     }
 
+    async fn handle_streamed(&self, head: Arc<Head>, body: BodyPieces) -> Outbound {
+        let telemetry = &self.platform.telemetry;
+        let template = find(&head).map(|route| (route::template(route.target()), route));
+        let (template, route) = match template {
+            Ok(found) => found,
+            Err(refused) => {
+                let reply = reply::failure(&refused.failure, refused.shape, &head);
+                telemetry.turned_away(&head, route::UNKNOWN, reply.status);
+                return reply;
+            }
+        };
+        let span = RequestSpan::begin(telemetry, &head, template);
+        let logged = OnceLock::new();
+        let answer = async {
+            let carried = objects::Carried {
+                platform: &self.platform,
+                head: &head,
+                facts: facts(&self.platform, &head, &route)?,
+                span: &span,
+                logged: &logged,
+            };
+            carried.answer(body).await
+        };
+        let reply = match answer.await {
+            Ok(outbound) => outbound,
+            Err(failure) => reply::failure(&failure, route.error_shape(), &head),
+        };
+        if let Some(logged) = logged.get() {
+            logged.replied(&reply);
+        }
+        span.replied(reply.status);
+        reply
+    }
+
     fn refuse(&self, head: &Head, error: RimError) -> Outbound {
         let (shape, template) = match find(head) {
             Ok(route) => (route.error_shape(), route::template(route.target())),
             Err(RouteRefused { shape, .. }) => (shape, route::UNKNOWN),
         };
-        let mut reply = reply::failure(&failure::from_rim(error, shape), shape, head);
-        // The protocols have no words of their own for some of these; HTTP has.
-        reply.status = error.status();
+        let mut reply = objects::refused_by_rim(error, shape, head).unwrap_or_else(|| {
+            let mut reply = reply::failure(&failure::from_rim(error, shape), shape, head);
+            // The protocols have no words of their own for some of these; HTTP has.
+            reply.status = error.status();
+            reply
+        });
         let telemetry = &self.platform.telemetry;
         telemetry.turned_away(head, template, reply.status);
         telemetry.had_no_room(error);

@@ -8,6 +8,7 @@ use moho_wire::openai::rate_limit::{self, RateLimit};
 use moho_wire::{ErrorShape, Failure, Reply};
 use tokio::sync::mpsc;
 
+use super::objects;
 use crate::net::{Body, Head, Outbound, Piece, reply_bytes};
 use crate::quota::{Left, Standing};
 
@@ -118,6 +119,9 @@ pub(crate) fn whole(reply: Reply) -> Outbound {
 
 /// A refusal in the protocol's own words.
 pub(super) fn failure(failure: &Failure, shape: ErrorShape, head: &Head) -> Outbound {
+    if shape == ErrorShape::S3 {
+        return objects::refusal(failure, head);
+    }
     whole(failure.reply(shape, &head.request_id))
 }
 

@@ -17,14 +17,14 @@ use crate::net::{Admission, Body, Peer, Road};
 use crate::startup::watched::{WatchedJournal, tests::Refusing};
 use crate::startup::{self, Started};
 
-struct Rig {
+pub(super) struct Rig {
     road: RequestRoad,
     folder: tempfile::TempDir,
     _lock: moho_os::FileLock,
 }
 
 impl Rig {
-    fn open() -> Self {
+    pub(super) fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let surroundings = Surroundings {
             cores: 1,
@@ -39,8 +39,12 @@ impl Rig {
         }
     }
 
+    pub(super) fn platform(&self) -> &Arc<Platform> {
+        &self.road.platform
+    }
+
     /// Credentials of the developer's role.
-    fn credentials(&self) -> TemporaryCredentials {
+    pub(super) fn credentials(&self) -> TemporaryCredentials {
         let platform = &self.road.platform;
         let now = platform.clock.now();
         let caller = Door::open(platform.attestation, platform.store.identity_provider().unwrap())
@@ -76,7 +80,7 @@ impl Rig {
         String::from_utf8(key.unwrap().expose().to_vec()).unwrap()
     }
 
-    fn head(&self, path: &str) -> Head {
+    pub(super) fn head(&self, path: &str) -> Head {
         let platform = &self.road.platform;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -93,6 +97,7 @@ impl Rig {
             peer: Peer::Network("192.0.2.1:1234".parse().unwrap()),
             via: Via::Public,
             certificate: None,
+            tls: None,
             received: platform.clock.now(),
             request_id: RequestId::random(&*platform.entropy).unwrap(),
         }
@@ -110,7 +115,7 @@ impl Rig {
     }
 
     /// How many authentications the journal says have failed.
-    fn failures(&self) -> usize {
+    pub(super) fn failures(&self) -> usize {
         self.journaled("unauthenticated")
     }
 
@@ -293,7 +298,7 @@ async fn a_server_whose_journal_refuses_says_so() {
         Arc::clone(&clock),
     ));
     let (policies, journal) = (Arc::clone(&platform.store), Arc::clone(&platform.journal));
-    platform.authorizer = Authorizer::new(policies as _, journal as _, clock);
+    platform.authorizer = Arc::new(Authorizer::new(policies as _, journal as _, clock));
     let facts = RequestFacts::new(head.request_id.clone());
     assert!(
         rig.road
@@ -352,7 +357,7 @@ async fn whoever_asks_is_told_what_is_missing_and_no_more() {
     };
     let said = |models: &str, serving: &str| {
         format!(
-            "{{\"status\":\"unready\",\"checks\":{{\"engine\":\"ok\",\"journal\":\"ok\",\"store\":\"ok\",\"models\":\"{models}\",\"serving\":\"{serving}\"}}}}\n"
+            "{{\"status\":\"unready\",\"checks\":{{\"engine\":\"ok\",\"journal\":\"ok\",\"store\":\"ok\",\"models\":\"{models}\",\"restored\":\"ok\",\"serving\":\"{serving}\"}}}}\n"
         )
     };
     assert_eq!(ready(&rig), (503, said("none", "ok")));

@@ -38,6 +38,8 @@ pub(crate) enum StartupError {
     NoNode(PathBuf),
     #[error("the journal cannot be opened")]
     Journal(#[from] AuditError),
+    #[error(transparent)]
+    NotWritten(#[from] moho_iam::authz::JournalUnavailable),
     #[error("traces cannot be sent")]
     Otlp(#[from] OtlpError),
     #[error("identity providers cannot be asked for their keys")]

@@ -202,7 +202,10 @@ mod tests {
     #[test]
     fn what_was_not_kept_is_gathered_from_the_journal_again() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Arc::new(Store::open(&directory.path().join("store")).unwrap());
+        let entropy = crate::system::SystemEntropy::default();
+        let root = moho_kms::RootKey::development(&directory.path().join("root.key"), &entropy).unwrap();
+        let store = Store::open(&directory.path().join("store"), (&root, &entropy));
+        let store = Arc::new(store.unwrap());
         let (journal, _) = FileJournal::open(&directory.path().join("journal")).unwrap();
         let last_use = opened(directory.path(), &store, 0);
         for (action, second) in [

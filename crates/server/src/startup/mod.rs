@@ -3,10 +3,12 @@
 //! The order is the order of trust: nothing is opened before what protects it, and nothing listens before all of it is
 //! there.
 
+mod background;
 mod bookkeeper;
 mod bootstrap;
 mod error;
 mod fixed;
+mod jobs;
 mod key_keeper;
 pub(crate) mod key_use;
 pub(crate) mod last_use;
@@ -14,6 +16,7 @@ pub(crate) mod long_lived;
 mod node;
 mod platform;
 mod probed;
+mod restored;
 pub(crate) mod watched;
 pub(crate) mod ways_in;
 
@@ -27,6 +30,7 @@ use moho_iam::authz::{Authorizer, PolicySource};
 use moho_iam::bootstrap::{Attestation, Door};
 use moho_kms::{Kms, RootKey};
 use moho_os::{FileLock, Residence};
+use moho_s3::{Backing, S3Gateway};
 use moho_store::Store;
 use moho_terms::{AccountId, Clock, Entropy, Secret, Timestamp};
 use moho_wire::openai::models::Model;
@@ -34,10 +38,12 @@ use moho_wire::openai::models::Model;
 pub(crate) use error::StartupError;
 pub(crate) use platform::{DoorSwitch, Platform};
 
+use self::background::background;
 use self::bookkeeper::{Bookkeeper, Books};
 use self::key_keeper::{Events, KeyKeeper};
 use self::last_use::LastUse;
 use self::probed::ProbedStore;
+use self::restored::RestoredState;
 use self::watched::WatchedJournal;
 use crate::closing::Closing;
 use crate::config::{Config, ModelFile};
@@ -46,6 +52,7 @@ use crate::endpoint_file;
 use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
 use crate::federation::Federation;
+use crate::handlers::asked_before::{ASKED_KEY, AskedBefore};
 use crate::handlers::kms::tokens::{GRANT_TOKEN_KEY, GrantTokens};
 use crate::handlers::kms::turns::RsaTurns;
 use crate::handlers::paging::{PAGING_KEY, Paging};
@@ -95,7 +102,7 @@ impl Ground {
         let store = config.store.join("store");
         let root = root_key::open_or_make(&config.root, &store, entropy)?;
         let node = node::name(config, entropy)?;
-        let store = Arc::new(Store::open_as(&store, &node)?);
+        let store = Arc::new(Store::open_as(&store, &node, (&root, entropy))?);
         let (journal, recovery) = FileJournal::open(&config.data.join("journal"))?;
         if recovery.cut_bytes > 0 {
             tracing::warn!(
@@ -114,6 +121,7 @@ impl Ground {
 }
 
 /// Opens everything in the data directory, making what is not there yet.
+#[expect(clippy::too_many_lines, reason = "step by step, in the order of trust")]
 pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, StartupError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
@@ -125,20 +133,33 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let (models, engine) = load(config, &entropy, &*clock, progress)?;
     let last_use = last_use(config, &store, &ground.recovery)?;
     let (journal_file, journal, key_use) = WatchedJournal::over(ground.journal, &clock, &last_use);
-    let authorizer = authorizer(&store, &journal, &clock);
+    let authorizer = Arc::new(authorizer(&store, &journal, &clock));
     let whose = (rooted.kms.attestation(), bootstrapped.account, clock.now());
     let authenticator = authenticator(config, &rooted.session_key, &store, whose)?;
+    posture.extend(adopted(&store));
     posture.extend(who_gets_in(config, &store)?);
     let door = door(rooted.kms.attestation(), &store)?;
     let keeper = keeper(&rooted.kms, &journal, (&clock, &entropy))?;
     let closing = Closing::new();
     let counting = counting(config, (&store, &clock), (&last_use, &journal))?;
+    let objects = objects(config, (&store, &rooted.kms), &authorizer, (&clock, &entropy));
+    let telemetry = telemetry(config, &closing, &clock, &entropy)?;
+    let restored = RestoredState::of(&store)?;
+    posture.extend(restored.started(&journal, (&bootstrapped, &*clock, &*entropy))?);
+    let background = background(
+        config,
+        (&rooted.session_key, &objects),
+        &store,
+        (&closing, &telemetry),
+        (&clock, &entropy),
+    )?;
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
         organisation: bootstrapped.names(),
         attestation: rooted.kms.attestation(),
         own_uid: moho_os::own_user(),
+        objects,
         authenticator,
         authorizer,
         paging: rooted.paging,
@@ -149,13 +170,17 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         _key_keeper: keeper,
         kms: rooted.kms,
         grant_tokens: rooted.grant_tokens,
+        asked_before: rooted.asked_before,
         key_use,
         rsa_turns: RsaTurns::new(moho_os::available_cores().get()),
         endpoints: endpoints(config, bootstrapped.account, &store, &*clock)?,
+        restored,
         probed_store: ProbedStore::new(Arc::clone(&store), Arc::clone(&clock)),
         store,
         engine,
-        telemetry: telemetry(config, &closing, &clock, &entropy)?,
+        telemetry,
+        _jobs: background.jobs,
+        access_logs: background.access_logs,
         models,
         quotas: counting.quotas,
         usage: counting.usage,
@@ -173,6 +198,23 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     })
 }
 
+/// What answers S3's requests: over the same store and keys, by leave of the same authorizer.
+fn objects(
+    config: &Config,
+    (store, kms): (&Arc<Store>, &Arc<Kms>),
+    authorizer: &Arc<Authorizer>,
+    (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
+) -> Arc<S3Gateway> {
+    Arc::new(S3Gateway::new(Backing {
+        store: Arc::clone(store),
+        kms: Arc::clone(kms),
+        authorizer: Arc::clone(authorizer),
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+        region: config.region.clone(),
+    }))
+}
+
 /// Who decides: by the store's policies, into the journal.
 fn authorizer(store: &Arc<Store>, journal: &Arc<WatchedJournal>, clock: &Arc<dyn Clock>) -> Authorizer {
     let policies: Arc<dyn PolicySource> = Arc::clone(store) as _;
@@ -184,6 +226,7 @@ struct Rooted {
     session_key: Secret,
     paging: Paging,
     grant_tokens: GrantTokens,
+    asked_before: AskedBefore,
     kms: Arc<Kms>,
 }
 
@@ -197,6 +240,7 @@ impl Rooted {
         let session_key = root.derive(SESSION_KEY)?;
         let paging = Paging::new(&root.derive(PAGING_KEY)?)?;
         let grant_tokens = GrantTokens::new(&root.derive(GRANT_TOKEN_KEY)?);
+        let asked_before = AskedBefore::new(&root.derive(ASKED_KEY)?);
         let (clock, entropy) = (Arc::clone(clock), Arc::clone(entropy));
         let kms = Kms::new(root, Arc::clone(store) as _, entropy, clock)
             .with_data_key_caching(Arc::new(SystemStopwatch::start()));
@@ -212,6 +256,7 @@ impl Rooted {
             session_key,
             paging,
             grant_tokens,
+            asked_before,
             kms,
         })
     }
@@ -372,6 +417,15 @@ fn in_memory(root_key: Residence) -> Option<String> {
             "the root key is not in locked memory and may be written to swap: raise `ulimit -l`".to_owned(),
         ),
     }
+}
+
+/// That what an earlier version had kept was taken for what it had written.
+fn adopted(store: &Store) -> Option<String> {
+    let version = store.adopted()?;
+    Some(format!(
+        "the store is of schema version {version}, before stores were authenticated: what it holds was trusted as it is, \
+         and is authenticated from now on"
+    ))
 }
 
 /// What there is to say of who may come in, and of who cannot.

@@ -7,27 +7,32 @@ use moho_iam::authn::Authenticator;
 use moho_iam::authz::Authorizer;
 use moho_iam::bootstrap::Attestation;
 use moho_kms::Kms;
+use moho_s3::S3Gateway;
 use moho_store::Store;
 use moho_store::organizations::OrganisationNames;
 use moho_terms::{AccountId, Clock, Entropy, ModelId, Region};
 use moho_wire::openai::models::Model;
 use tokio::sync::watch;
 
+use crate::access_logs::AccessLogs;
 use crate::closing::Closing;
 use crate::door::DoorState;
 use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
 use crate::federation::Federation;
+use crate::handlers::asked_before::AskedBefore;
 use crate::handlers::kms::tokens::GrantTokens;
 use crate::handlers::kms::turns::RsaTurns;
 use crate::handlers::paging::Paging;
 use crate::quota::Quotas;
 use crate::road::Strangers;
 use crate::startup::bookkeeper::Bookkeeper;
+use crate::startup::jobs::Jobs;
 use crate::startup::key_keeper::KeyKeeper;
 use crate::startup::key_use::KeyUse;
 use crate::startup::last_use::LastUse;
 use crate::startup::probed::ProbedStore;
+use crate::startup::restored::RestoredState;
 use crate::startup::watched::WatchedJournal;
 use crate::telemetry::Telemetry;
 use crate::usage::UsageLog;
@@ -43,7 +48,7 @@ pub(crate) struct Platform {
     /// The user this process runs as, whom the bootstrap door admits.
     pub(crate) own_uid: u32,
     pub(crate) authenticator: Authenticator,
-    pub(crate) authorizer: Authorizer,
+    pub(crate) authorizer: Arc<Authorizer>,
     /// Makes and reads the markers of lists.
     pub(crate) paging: Paging,
     /// Where the authorizer writes, to know whether it can.
@@ -57,13 +62,19 @@ pub(crate) struct Platform {
     pub(crate) kms: Arc<Kms>,
     /// Makes and reads grant tokens.
     pub(crate) grant_tokens: GrantTokens,
+    /// Tells requests that come again from others.
+    pub(crate) asked_before: AskedBefore,
     /// What each key was last used for.
     pub(crate) key_use: Arc<KeyUse>,
     /// Who may make and use RSA keys now.
     pub(crate) rsa_turns: RsaTurns,
     pub(crate) store: Arc<Store>,
+    /// Answers what is asked of S3.
+    pub(crate) objects: Arc<S3Gateway>,
     /// By which private endpoints requests come in.
     pub(crate) endpoints: Endpoints,
+    /// Whether what was restored waits for being accepted.
+    pub(crate) restored: RestoredState,
     /// The same store, for probes.
     pub(crate) probed_store: ProbedStore,
     pub(crate) engine: EngineLink,
@@ -76,6 +87,10 @@ pub(crate) struct Platform {
     pub(crate) _bookkeeper: Bookkeeper,
     /// Rotates and deletes keys when their time comes. Dropped with the platform.
     pub(crate) _key_keeper: KeyKeeper,
+    /// Who is told of requests for objects.
+    pub(crate) access_logs: Arc<AccessLogs>,
+    /// What is done in the background. Dropped with the platform.
+    pub(crate) _jobs: Jobs,
     /// What is measured of all this.
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) door: DoorSwitch,
@@ -94,12 +109,13 @@ impl Platform {
     }
 
     /// What it takes to serve a request, by name, and a word for what is wrong with it, as far as is known.
-    pub(crate) fn readiness(&self) -> [(&'static str, Option<&'static str>); 5] {
+    pub(crate) fn readiness(&self) -> [(&'static str, Option<&'static str>); 6] {
         [
             ("engine", self.engine.has_ended().then_some("ended")),
             ("journal", (!self.journal.works()).then_some("refused")),
             ("store", (!self.probed_store.works()).then_some("unwritable")),
             ("models", self.models.is_empty().then_some("none")),
+            ("restored", self.restored.waits().then_some("unaccepted")),
             ("serving", self.closing.has_begun().then_some("draining")),
         ]
     }

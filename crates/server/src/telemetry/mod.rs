@@ -7,6 +7,7 @@ mod access;
 mod allowance;
 mod bounds;
 mod http_meters;
+mod job_meters;
 mod listener;
 mod meter;
 mod model_meters;
@@ -35,6 +36,7 @@ pub use observed::Observed;
 pub use posture::say_posture;
 pub use span::RequestSpan;
 
+pub(crate) use job_meters::JobMeters;
 pub(crate) use model_meters::Operation;
 pub(crate) use otlp::{Exporter, OtlpError};
 pub(crate) use watch::{Ending, Question, Watch};
@@ -78,6 +80,7 @@ const AUTH_FAILURES: [&str; 22] = [
 /// Everything that is measured in one process.
 pub struct Telemetry {
     http: HttpMeters,
+    jobs: Arc<JobMeters>,
     models: Vec<Arc<ModelMeters>>,
     strangers: Allowance,
     closing: Closing,
@@ -106,6 +109,7 @@ impl Telemetry {
     ) -> Self {
         Self {
             http: HttpMeters::new(),
+            jobs: Arc::default(),
             models: models.map(|model| Arc::new(ModelMeters::new(model))).collect(),
             strangers: Allowance::default(),
             closing,
@@ -114,6 +118,11 @@ impl Telemetry {
             clock,
             entropy,
         }
+    }
+
+    /// What jobs are counted by.
+    pub(crate) fn jobs(&self) -> &Arc<JobMeters> {
+        &self.jobs
     }
 
     /// A request got its reply without being taken in whole: it was refused at its head, or while its body came.
@@ -178,6 +187,7 @@ impl Telemetry {
     /// Writes everything that is measured; `loads` is what the engine says of itself.
     fn write(&self, page: &mut Page, loads: &[ModelLoad]) {
         self.http.write(page);
+        self.jobs.write(page);
         models_page::write_measured(page, &self.models);
         models_page::write_loads(page, loads);
         if let Some(traces) = &self.traces {

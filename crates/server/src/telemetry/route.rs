@@ -3,7 +3,7 @@
 use http::Method;
 use moho_wire::aws::{JsonService, QueryService};
 use moho_wire::bedrock::Operation;
-use moho_wire::{Prefix, Target};
+use moho_wire::{Addressed, Prefix, Target};
 
 /// What stands for every path that is not served.
 pub(crate) const UNKNOWN: &str = "(none)";
@@ -21,6 +21,8 @@ pub(crate) fn template(target: &Target) -> &'static str {
         }
         Target::ListInputItems(Prefix::Mantle, _) => "/v1/responses/{id}/input_items",
         Target::ListInputItems(Prefix::Runtime, _) => "/openai/v1/responses/{id}/input_items",
+        Target::Conversations(Prefix::Mantle, route) => route.templates().0,
+        Target::Conversations(Prefix::Runtime, route) => route.templates().1,
         Target::CreateChat(Prefix::Mantle) => "/v1/chat/completions",
         Target::CreateChat(Prefix::Runtime) => "/openai/v1/chat/completions",
         Target::ListModels(Prefix::Mantle) => "/v1/models",
@@ -30,12 +32,19 @@ pub(crate) fn template(target: &Target) -> &'static str {
         Target::GetUsage => "/v1/organization/usage/completions",
         Target::ListKeys => "/v1/keys",
         Target::GetKey(_) => "/v1/keys/{key}",
+        Target::GetRestore => "/v1/restore",
+        Target::AcceptRestore => "/v1/restore/accept",
         // All have the one path of AWS's services of one address.
         Target::Query(QueryService::Sts) => "/ (sts)",
         Target::Query(QueryService::Iam) => "/ (iam)",
         Target::Query(QueryService::Ec2) => "/ (ec2)",
         Target::Json(JsonService::Organizations) => "/ (organizations)",
         Target::Json(JsonService::Kms) => "/ (kms)",
+        Target::S3(addressed) => match addressed {
+            Addressed::Service => "/ (s3)",
+            Addressed::Bucket => "/{bucket}",
+            Addressed::Object => "/{bucket}/{key}",
+        },
         Target::Bedrock(operation) => match operation {
             Operation::Converse => "/model/{modelId}/converse",
             Operation::ConverseStream => "/model/{modelId}/converse-stream",
@@ -45,6 +54,7 @@ pub(crate) fn template(target: &Target) -> &'static str {
             Operation::ListFoundationModels => "/foundation-models",
             Operation::GetFoundationModel => "/foundation-models/{modelIdentifier}",
             Operation::Control(operation) => operation.template(),
+            Operation::Agent(operation) => operation.template(),
         },
     }
 }

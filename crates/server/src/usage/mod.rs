@@ -196,7 +196,10 @@ mod tests {
     #[test]
     fn nobody_finds_nothing_to_settle_before_all_is_on_the_disk() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Arc::new(Store::open(&directory.path().join("store")).unwrap());
+        let entropy = crate::system::SystemEntropy::default();
+        let root = moho_kms::RootKey::development(&directory.path().join("root.key"), &entropy).unwrap();
+        let store = Store::open(&directory.path().join("store"), (&root, &entropy));
+        let store = Arc::new(store.unwrap());
         let watch = Arc::new(Watch::default());
         let log = Arc::new(UsageLog::new(store, watch.clone()));
         watch.log.set(Arc::downgrade(&log)).unwrap();

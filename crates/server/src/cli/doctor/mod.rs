@@ -18,6 +18,7 @@ mod providers;
 mod quotas;
 mod root;
 mod scene;
+mod scrub;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use moho_iam::authn::FixedCredentials;
@@ -37,7 +38,8 @@ pub(super) fn command() -> Command {
         .long_about(
             "Looks at everything that `moho serve` with the same settings would need, and says in one line each what is \
              wrong, why it matters and what to do: addresses in use, certificate, clock, processor, disk, data directory, \
-             models, memory, limits, kernel.\n\nIt changes nothing and calls nobody, and may run beside a moho that serves. \
+             models, memory, limits, kernel.\n\nIt changes nothing and calls nobody, and may run beside a moho that serves. With --scrub it also reads everything that is \
+             kept, and writes down in the store how far it is. \
              Run it as moho's own user, with the same settings. It ends with 0 if moho can serve, with 1 if something has \
              to be put right first, and with 2 if the settings themselves are wrong.",
         )
@@ -65,6 +67,7 @@ pub(super) fn command() -> Command {
                 .value_name("URL")
                 .help("Server to compare the clock with, such as http://time.example: its `Date`, over plain HTTP"),
         ])
+        .args(scrub::arguments())
 }
 
 /// What is printed for programs.
@@ -148,6 +151,7 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     findings.extend(model::check(&scene));
     findings.extend(quotas::check(config));
     findings.extend(machine::check(&scene));
+    findings.extend(scrub::check(config, matches));
     Ok(findings)
 }
 

@@ -63,11 +63,11 @@ fn root_config(matches: &ArgMatches) -> Result<RootConfig, Failure> {
 }
 
 /// Before a secret comes into this process.
-fn harden() -> Result<(), Failure> {
+pub(super) fn harden() -> Result<(), Failure> {
     moho_os::harden_process().map_err(|error| Failure::new(Exit::InTheWay, error))
 }
 
-fn open(config: &RootConfig) -> Result<RootKey, Failure> {
+pub(super) fn open(config: &RootConfig) -> Result<RootKey, Failure> {
     root_key::open(config, &SystemEntropy::default()).map_err(unopened)
 }
 

@@ -54,12 +54,14 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         return Err(Failure::new(Exit::InTheWay, nothing));
     }
     let root = open(&config)?;
-    let store = Store::open(&store).map_err(|error| Failure::new(Exit::InTheWay, error))?;
+    let entropy = SystemEntropy::default();
+    let store =
+        Store::open(&store, (&root, &entropy)).map_err(|error| Failure::new(Exit::InTheWay, error))?;
     let wish = RootRotationWish {
         new_seed: matches.get_flag("end-sessions"),
         give_up_damaged: matches.get_flag("give-up-damaged"),
     };
-    let keys = RootRotation::new(&root, &store, &SystemEntropy::default())
+    let keys = RootRotation::new(&root, &store, &entropy)
         .run(wish, &mut watch)
         .map_err(failed)?;
     say(&format!(

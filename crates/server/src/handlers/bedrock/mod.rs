@@ -11,6 +11,8 @@ pub(crate) mod invoke;
 pub(crate) mod profile_names;
 pub(crate) mod profile_tags;
 pub(crate) mod profiles;
+pub(crate) mod prompts;
+pub(crate) mod retention;
 pub(crate) mod use_case;
 
 use moho_terms::{ContentBytes, Entropy};
@@ -19,8 +21,8 @@ use moho_wire::bedrock::{Latency, LlamaPrompt};
 use moho_wire::openai::{Delta, Ending, Usage};
 use tokio::time::Instant;
 
-use super::Asked;
 use super::inference::{Answer, Piece, Words};
+use super::{Asked, blocking};
 use crate::road::Frames;
 
 /// Measures what replies tell of their own latency.
@@ -128,13 +130,4 @@ async fn speak(
             Some(Err(failure)) => Err(failure),
         };
     }
-}
-
-/// Runs what waits for the disk where it may wait.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or(Err(Failure::Internal))
 }

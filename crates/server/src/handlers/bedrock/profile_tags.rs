@@ -127,7 +127,7 @@ fn absent() -> Failure {
     }
 }
 
-fn twice() -> Failure {
+pub(super) fn twice() -> Failure {
     Failure::Validation(
         "A tag key is given twice: keys that differ in case only are the same key.".to_owned(),
     )

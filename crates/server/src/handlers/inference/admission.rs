@@ -249,7 +249,8 @@ fn federated_by(account: AccountId, principal: &Principal) -> Option<(Arn, Strin
         Principal::AssumedRole { .. }
         | Principal::User(_)
         | Principal::WebIdentity(_)
-        | Principal::Bootstrap => None,
+        | Principal::Bootstrap
+        | Principal::Service(_) => None,
     }
 }
 

@@ -3,6 +3,7 @@
 mod bodies;
 mod connections;
 mod heads;
+mod pieces;
 mod private;
 mod rig;
 mod streams;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::HeaderMap;
+use http::header::{CONTENT_LENGTH, HeaderMap};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -22,8 +22,8 @@ use tokio_rustls::client::TlsStream;
 use crate::closing::Closing;
 use crate::net::tls::{Certificates, ClientAuthorities, Identity, PrivateAcceptor, TlsError};
 use crate::net::{
-    Admission, Body, Entrance, Head, Inbound, Limits, Listener, Outbound, Peer, Piece, RimError, RimSettings,
-    Road, Server, Via,
+    Admission, Body, BodyPieces, Entrance, Head, Inbound, Limits, Listener, Outbound, Peer, Piece, RimError,
+    RimSettings, Road, Server, Taking, Via,
 };
 use crate::system::{SystemClock, SystemEntropy};
 
@@ -34,6 +34,8 @@ pub(super) const LARGE: usize = 8 << 20;
 pub(super) struct Mirror {
     /// Told of each stream's `Sender` when its client has left.
     pub(super) left: mpsc::UnboundedSender<()>,
+    /// Told of each streamed body that did not come whole.
+    pub(super) broken: mpsc::UnboundedSender<RimError>,
     /// Pieces for the streams, as the test gives them.
     pub(super) pieces: tokio::sync::Mutex<mpsc::UnboundedReceiver<Bytes>>,
 }
@@ -82,14 +84,22 @@ impl Road for Arc<Mirror> {
             "/small" => Ok(Admission {
                 body: 10,
                 claims: None,
+                taking: Taking::Whole,
+            }),
+            "/pieces" | "/first-piece" | "/no-piece" | "/panic-at-piece" => Ok(Admission {
+                body: 64 << 20,
+                claims: None,
+                taking: Taking::Streamed { held: 0 },
             }),
             "/claimed" => Ok(Admission {
                 body: usize::MAX,
                 claims: Some("AKIAEXAMPLEEXAMPLE23".parse().unwrap()),
+                taking: Taking::Whole,
             }),
             _ => Ok(Admission {
                 body: usize::MAX,
                 claims: None,
+                taking: Taking::Whole,
             }),
         }
     }
@@ -105,6 +115,22 @@ impl Road for Arc<Mirror> {
                 let (sender, receiver) = mpsc::channel(1);
                 drop(start(feed(Self::clone(self), sender)));
                 reply(StatusCode::OK, Body::Stream(receiver))
+            }
+            path if path.starts_with("/measured/") => {
+                let (sender, receiver) = mpsc::channel(1);
+                let mut reply = reply(StatusCode::OK, Body::Stream(receiver));
+                let length = path.trim_start_matches("/measured/").parse().unwrap();
+                reply.headers.push((CONTENT_LENGTH, length));
+                if head.method == Method::HEAD {
+                    reply.body = Body::Empty;
+                }
+                drop(start(async move {
+                    for piece in ["hello", " world"] {
+                        drop(sender.send(Piece::More(Bytes::from(piece))).await);
+                    }
+                    drop(sender.send(Piece::Last(Bytes::new())).await);
+                }));
+                reply
             }
             "/broken-stream" => {
                 let (sender, receiver) = mpsc::channel(1);
@@ -129,6 +155,25 @@ impl Road for Arc<Mirror> {
                 head.headers.get("host").map_or("", |host| host.to_str().unwrap()),
                 who(head.peer)
             )),
+        }
+    }
+
+    async fn handle_streamed(&self, head: Arc<Head>, mut body: BodyPieces) -> Outbound {
+        let mut received = 0;
+        if head.raw_path == "/no-piece" {
+            return words("enough".to_owned());
+        }
+        loop {
+            match (head.raw_path.as_str(), body.next().await) {
+                ("/first-piece", _) => return words("enough".to_owned()),
+                ("/panic-at-piece", _) => panic!("as the test asked"),
+                (_, Some(Ok(piece))) => received += piece.len(),
+                (_, Some(Err(error))) => {
+                    self.broken.send(error).unwrap();
+                    return reply(error.status(), Body::Full(Bytes::from(error.to_string())));
+                }
+                (_, None) => return words(received.to_string()),
+            }
         }
     }
 
@@ -164,6 +209,7 @@ pub(super) struct Rig {
     pub(super) address: SocketAddr,
     pub(super) pieces: mpsc::UnboundedSender<Bytes>,
     pub(super) left: mpsc::UnboundedReceiver<()>,
+    pub(super) broken: mpsc::UnboundedReceiver<RimError>,
     roots: Arc<rustls::RootCertStore>,
     certificates: Arc<Certificates>,
     _folder: tempfile::TempDir,
@@ -184,8 +230,10 @@ impl Rig {
 
         let (pieces, theirs) = mpsc::unbounded_channel();
         let (left, leaving) = mpsc::unbounded_channel();
+        let (broken, breaking) = mpsc::unbounded_channel();
         let mirror = Arc::new(Mirror {
             left,
+            broken,
             pieces: tokio::sync::Mutex::new(theirs),
         });
         let settings = RimSettings {
@@ -207,6 +255,7 @@ impl Rig {
             address,
             pieces,
             left: leaving,
+            broken: breaking,
             roots: Arc::new(roots),
             certificates,
             _folder: folder,

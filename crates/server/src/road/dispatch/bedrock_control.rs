@@ -11,7 +11,7 @@ use moho_wire::bedrock::{ModelIdentifier, ProfileArn, ProfileKind, profile_not_f
 use moho_wire::{Failure, Reply};
 
 use super::{Trip, failure};
-use crate::handlers::bedrock::{agreements, profile_names, profile_tags, profiles, use_case};
+use crate::handlers::bedrock::{agreements, profile_names, profile_tags, profiles, retention, use_case};
 use crate::net::Outbound;
 use crate::road;
 
@@ -50,6 +50,14 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbou
             let profile = trip.profile(&delete.inference_profile_identifier)?;
             let permit = trip.permit::<action::DeleteInferenceProfile>(&profile.arn)?;
             profiles::delete(&trip.asked(), permit, profile).await
+        }
+        Request::GetAccountDataRetention(_) => {
+            let permit = trip.permit(&trip.arn("bedrock", "*")?)?;
+            retention::get(&trip.asked(), &permit)
+        }
+        Request::PutAccountDataRetention(put) => {
+            let permit = trip.permit(&trip.arn("bedrock", "*")?)?;
+            retention::put(&trip.asked(), permit, &put.mode).await
         }
         Request::TagResource(request) => tag(trip, *request).await,
         Request::UntagResource(request) => untag(trip, *request).await,

@@ -4,11 +4,14 @@
 
 mod bedrock;
 mod bedrock_control;
+mod conversations;
 mod ec2;
 mod iam;
 mod kms;
 mod named;
 mod organizations;
+mod prompts;
+mod restore;
 mod sts;
 pub(super) mod web_identity;
 
@@ -97,15 +100,30 @@ impl Trip<'_> {
         Ok(InferencePermit::new(proof, named))
     }
 
-    /// The use of the account's key for one stored response, bound to it by the encryption context.
-    fn key<A: Action>(&self, response: &ResponseId) -> Result<Permit<A>, Failure> {
-        let context = moho_store::response_context(self.caller.session().account(), response)
-            .map_err(|error| failure::from_store(&error))?;
-        let service = match self.prefix() {
+    /// The service of AWS's that an OpenAI route belongs to.
+    fn own_service(&self) -> &'static str {
+        match self.prefix() {
             Prefix::Mantle => "bedrock-mantle",
             Prefix::Runtime => "bedrock",
-        };
-        self.account_key_for(&context, service)
+        }
+    }
+
+    /// The use of the key that the caller chose, or else of the account's, for something that is bound to it by the encryption
+    /// context.
+    fn chosen_key<A: Action>(
+        &self,
+        chosen: Option<&str>,
+        context: &EncryptionContext,
+    ) -> Result<Permit<A>, Failure> {
+        match chosen {
+            None => self.account_key_for(context, self.own_service()),
+            Some(name) => self.key_by_name(name, (context, self.own_service())),
+        }
+    }
+
+    fn response_context(&self, response: &ResponseId) -> Result<EncryptionContext, Failure> {
+        let context = moho_store::response_context(self.caller.session().account(), response);
+        context.map_err(|error| failure::from_store(&error))
     }
 
     /// The use of the account's key by one of moho's services for the caller, if the key can be used at all: what would
@@ -115,9 +133,19 @@ impl Trip<'_> {
         context: &EncryptionContext,
         service: &str,
     ) -> Result<Permit<A>, Failure> {
+        self.key_for(&self.account_key()?, context, service)
+    }
+
+    /// The same of a key that the caller named, or that something is sealed under.
+    fn key_for<A: Action>(
+        &self,
+        key: &Arn,
+        context: &EncryptionContext,
+        service: &str,
+    ) -> Result<Permit<A>, Failure> {
         let via = format!("{service}.{}.amazonaws.com", self.platform.region);
         let context = context.condition_keys().with("kms:ViaService", via);
-        let permit = self.permit_with(&self.account_key()?, &context)?;
+        let permit = self.permit_with(key, &context)?;
         let usable = self.platform.kms.key(&permit);
         usable.map_err(|error| failure::from_key_use(&error))?;
         Ok(permit)
@@ -134,10 +162,19 @@ impl Trip<'_> {
         }
     }
 
+    /// Leave to read a stored response: for it, and for the key that it is sealed under.
     fn read(&self, response: ResponseId) -> Result<responses::ReadPermits, Failure> {
+        let read = self.permit::<mantle::GetInference>(&self.response_arn(&response)?)?;
+        let under = self.platform.store.response_key(&read);
+        let key = match under.map_err(|error| failure::from_store(&error))? {
+            Some((account, key)) => self.key_arn(account, &key)?,
+            // What is not there is decided as if it were.
+            None => self.account_key()?,
+        };
+        let context = self.response_context(&response)?;
         Ok(responses::ReadPermits {
-            read: self.permit::<mantle::GetInference>(&self.response_arn(&response)?)?,
-            key: self.key::<key_action::Decrypt>(&response)?,
+            read,
+            key: self.key_for::<key_action::Decrypt>(&key, &context, self.own_service())?,
             response,
         })
     }
@@ -155,9 +192,11 @@ impl Trip<'_> {
 
 /// Decides, and lets the handler act.
 pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbound, Failure> {
+    trip.platform.restored.check(&command)?;
     let asked = trip.asked();
     match command {
         Command::CreateResponse(create) => create_response(trip, *create).await,
+        Command::CreatePromptedResponse(prompted) => prompts::respond(trip, *prompted).await,
         Command::GetResponse(id) => responses::get(&asked, trip.read(id)?).await,
         Command::ListInputItems(list) => {
             responses::input_items(&asked, trip.read(list.id.clone())?, &list).await
@@ -166,6 +205,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
             let permit = trip.permit::<mantle::DeleteInference>(&trip.response_arn(&id)?)?;
             responses::delete(&asked, permit, id).await
         }
+        Command::Conversations(request) => conversations::dispatch(trip, *request).await,
         Command::CreateChat(create) => {
             let permit = trip.inference(&create.model, create.stream)?;
             chat::create(asked, permit, *create).await
@@ -178,12 +218,16 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
         }
         Command::ListKeys(list) => kms::overview::list(trip, list).await,
         Command::GetKey(key) => kms::overview::get(trip, &key).await,
+        Command::GetRestore => restore::get(trip),
+        Command::AcceptRestore(accept) => restore::accept(trip, &accept),
         Command::Sts(request) => sts::dispatch(trip, request),
         Command::Ec2(request) => ec2::dispatch(trip, request).await,
         Command::Iam(request) => iam::dispatch(trip, request).await,
         Command::Organizations(request) => organizations::dispatch(trip, request).await,
         Command::Kms(request) => kms::dispatch(trip, request).await,
         Command::BedrockControl(request) => bedrock_control::dispatch(trip, request).await,
+        Command::BedrockAgent(request) => prompts::dispatch(trip, request).await,
+        Command::ConversePrompt(prompted) => prompts::converse(trip, *prompted).await,
         Command::Converse(converse) => bedrock::converse(trip, *converse).await,
         Command::ConverseStream(converse) => bedrock::converse_stream(trip, *converse).await,
         Command::InvokeModel(invoke) => bedrock::invoke(trip, *invoke).await,
@@ -196,24 +240,34 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
 
 async fn create_response(
     trip: &Trip<'_>,
-    create: moho_wire::openai::responses::CreateResponse,
+    mut create: moho_wire::openai::responses::CreateResponse,
 ) -> Result<Outbound, Failure> {
     let inference = trip.inference(&create.model, create.stream)?;
     let id = ResponseId::random(&*trip.platform.entropy).map_err(|_none| Failure::Unavailable)?;
-    let store = if create.store {
-        Some(trip.key::<key_action::GenerateDataKey>(&id)?)
-    } else {
-        None
+    let days = trip.kept_days(create.days)?;
+    let store = match (create.store, days) {
+        (Some(true), None) => return Err(conversations::keeps_nothing("store", "Responses")),
+        (Some(false), _) | (None, None) => None,
+        (Some(true) | None, Some(days)) => {
+            let context = trip.response_context(&id)?;
+            let key = trip.chosen_key::<key_action::GenerateDataKey>(create.key.as_deref(), &context)?;
+            Some(responses::StorePermit { key, days })
+        }
     };
-    let previous = match &create.previous_response_id {
-        Some(previous) => Some(trip.read(previous.clone())?),
-        None => None,
+    let earlier = match (&create.previous_response_id, &create.conversation) {
+        (Some(previous), _) => responses::Earlier::Response(Box::new(trip.read(previous.clone())?)),
+        (None, Some(conversation)) => {
+            let conversations::Continuing { reading, adding } = trip.continuing(conversation)?;
+            responses::Earlier::Conversation(Box::new((reading, adding)))
+        }
+        (None, None) => responses::Earlier::Nothing,
     };
     let permits = responses::CreatePermits {
         inference,
         store,
-        previous,
+        earlier,
     };
+    create.echo.store = permits.store.is_some();
     responses::create(trip.asked(), permits, id, create).await
 }
 

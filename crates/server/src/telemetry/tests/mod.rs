@@ -36,6 +36,7 @@ pub(crate) fn head() -> Head {
         peer: Peer::Network("192.0.2.1:1234".parse().unwrap()),
         via: crate::net::Via::Public,
         certificate: None,
+        tls: None,
         received: Timestamp::from_unix_seconds(1_800_000_000),
         request_id: RequestId::random(&SystemEntropy::default()).unwrap(),
     }

@@ -31,7 +31,8 @@ pub(super) fn user(trip: &Trip<'_>, named: Option<&str>) -> Result<Named, Failur
         Principal::AssumedRole { .. }
         | Principal::FederatedUser { .. }
         | Principal::WebIdentity(_)
-        | Principal::Bootstrap => Err(refusal(
+        | Principal::Bootstrap
+        | Principal::Service(_) => Err(refusal(
             IamCode::ValidationError,
             "Must specify userName when calling with non-User credentials",
         )),

@@ -7,11 +7,11 @@ use std::str::FromStr;
 
 use moho_iam::action::Action;
 use moho_iam::authz::{Context, Permit};
-use moho_kms::KmsError;
+use moho_kms::{EncryptionContext, KmsError};
 use moho_terms::{AccountId, Arn, KeyId};
 use moho_wire::Failure;
 
-use super::super::Trip;
+use super::super::{Trip, failure};
 use crate::handlers::kms::{aliases, shown};
 use crate::road::from_kms;
 
@@ -117,6 +117,21 @@ impl Trip<'_> {
         self.on_key(&self.key_named(name, takes)?, context)
     }
 
+    /// The use of a key that the caller chose by its id, ARN or alias, by one of moho's services, if the key can be used at
+    /// all.
+    pub(in super::super) fn key_by_name<A: Action>(
+        &self,
+        name: &str,
+        (context, service): (&EncryptionContext, &str),
+    ) -> Result<Permit<A>, Failure> {
+        let via = format!("{service}.{}.amazonaws.com", self.platform.region);
+        let context = context.condition_keys().with("kms:ViaService", via);
+        let permit = self.on_key_named((name, Takes::Aliases), context)?;
+        let usable = self.platform.kms.key(&permit);
+        usable.map_err(|error| failure::from_key_use(&error))?;
+        Ok(permit)
+    }
+
     /// Leave to do `A` to a key, which can only be done from its own account: from any other it is as if there were no
     /// such key.
     pub(super) fn on_own_key<A: Action>(&self, name: &str, context: Context) -> Result<Permit<A>, Failure> {
@@ -171,7 +186,7 @@ impl Trip<'_> {
     }
 
     /// The ARN of a key.
-    pub(super) fn key_arn(&self, account: AccountId, key: &KeyId) -> Result<Arn, Failure> {
+    pub(in super::super) fn key_arn(&self, account: AccountId, key: &KeyId) -> Result<Arn, Failure> {
         let resource = format!("key/{key}");
         let arn = Arn::of("kms", self.platform.region.as_str(), account.as_str(), &resource);
         arn.map_err(|_never| Failure::Internal)

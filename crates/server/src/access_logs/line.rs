@@ -1,0 +1,229 @@
+//! A line of a server access log, field by field as S3 documents it.
+
+use std::fmt::{self, Write};
+use std::net::IpAddr;
+
+use moho_terms::{AccountId, Timestamp};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What stands as it is in a key that is URL-encoded.
+const KEY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b'/');
+/// What of a header or a request line would break the line it stands in.
+const QUOTED: &AsciiSet = &percent_encoding::CONTROLS.add(b'"').add(b'\\');
+/// Parts of a query that let whoever reads them act, or could.
+const REDACTED: [&str; 3] = ["x-amz-signature", "x-amz-security-token", "x-amz-credential"];
+
+/// One request, once its reply was sent.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    /// Whose bucket it is.
+    pub(super) owner: AccountId,
+    pub(super) bucket: String,
+    pub(super) time: Timestamp,
+    pub(super) remote: Option<IpAddr>,
+    pub(super) requester: Option<String>,
+    pub(super) request_id: String,
+    pub(super) operation: String,
+    /// As it was sent: percent-encoded once.
+    pub(super) raw_key: Option<String>,
+    pub(super) method: String,
+    pub(super) raw_path: String,
+    pub(super) raw_query: String,
+    pub(super) version: &'static str,
+    pub(super) status: u16,
+    pub(super) error: Option<String>,
+    pub(super) sent: Option<u64>,
+    pub(super) object_size: Option<u64>,
+    pub(super) total_micros: u64,
+    pub(super) turn_around_micros: Option<u64>,
+    pub(super) referrer: Option<String>,
+    pub(super) user_agent: Option<String>,
+    pub(super) version_id: Option<String>,
+    /// How the signature came, if there was one.
+    pub(super) auth_type: Option<&'static str>,
+    pub(super) host: Option<String>,
+    /// `1.2` or `1.3`.
+    pub(super) tls: Option<&'static str>,
+}
+
+/// `-` of what is not there.
+struct Or<T>(Option<T>);
+
+impl<T: fmt::Display> fmt::Display for Or<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(value) => value.fmt(f),
+            None => f.write_char('-'),
+        }
+    }
+}
+
+impl Line {
+    /// The line, with its end.
+    pub(super) fn written(&self) -> String {
+        let millis = |micros: u64| micros / 1000;
+        let uri = format!(
+            "{} {}{} {}",
+            self.method,
+            self.raw_path,
+            self.query(),
+            self.version
+        );
+        let mut line = format!(
+            "{owner:0>64} {bucket} [{time}] {remote} {requester} {id} {operation} {key} \"{uri}\" {status} {error} {sent} {size} \
+             {total} {around} {referrer} {agent} {version_id} {id} {signature} - {auth} {host} {tls} - -",
+            owner = self.owner.to_string(),
+            bucket = quoted(&self.bucket),
+            time = clf(self.time),
+            remote = Or(self.remote.map(|remote| remote.to_canonical())),
+            requester = Or(self.requester.as_deref().map(quoted)),
+            id = self.request_id,
+            operation = self.operation,
+            key = Or(self.raw_key.as_deref().map(twice_encoded)),
+            uri = quoted(&uri),
+            status = self.status,
+            error = Or(self.error.as_deref().map(quoted)),
+            sent = Or(self.sent.filter(|sent| *sent > 0)),
+            size = Or(self.object_size),
+            total = millis(self.total_micros),
+            around = Or(self.turn_around_micros.map(millis)),
+            referrer = in_quotes(self.referrer.as_deref()),
+            agent = in_quotes(self.user_agent.as_deref()),
+            version_id = Or(self.version_id.as_deref().map(quoted)),
+            signature = Or(self.auth_type.map(|_| "SigV4")),
+            auth = Or(self.auth_type),
+            host = Or(self.host.as_deref().map(quoted)),
+            tls = Or(self.tls.map(|version| format!("TLSv{version}"))),
+        );
+        line.push('\n');
+        line
+    }
+
+    /// The query with its `?`, without what lets whoever reads it act.
+    fn query(&self) -> String {
+        if self.raw_query.is_empty() {
+            return String::new();
+        }
+        let shown = self.raw_query.split('&').map(|pair| {
+            let (name, _) = pair.split_once('=').unwrap_or((pair, ""));
+            let decoded = percent_decode_str(name).decode_utf8_lossy().to_ascii_lowercase();
+            if REDACTED.contains(&decoded.as_str()) {
+                format!("{name}=REDACTED")
+            } else {
+                pair.to_owned()
+            }
+        });
+        format!("?{}", shown.collect::<Vec<_>>().join("&"))
+    }
+}
+
+/// What cannot break out of its field: no quotes, no spaces at the ends of a line, no control characters.
+fn quoted(text: &str) -> String {
+    utf8_percent_encode(text, QUOTED).to_string()
+}
+
+fn in_quotes(text: Option<&str>) -> String {
+    match text {
+        Some(text) => format!("\"{}\"", quoted(text)),
+        None => "\"-\"".to_owned(),
+    }
+}
+
+/// A key as access logs have it: URL-encoded twice.
+fn twice_encoded(raw_key: &str) -> String {
+    let key: Vec<u8> = percent_decode_str(raw_key).collect();
+    let once = percent_encoding::percent_encode(&key, KEY).to_string();
+    utf8_percent_encode(&once, KEY).to_string()
+}
+
+/// `06/Feb/2019:00:00:38 +0000`
+fn clf(time: Timestamp) -> String {
+    // `Wed, 06 Feb 2019 00:00:38 GMT`
+    let date = time.http_date();
+    let mut words = date.split(' ').skip(1);
+    let mut next = || words.next().unwrap_or("-");
+    let (day, month, year, clock) = (next(), next(), next(), next());
+    format!("{day}/{month}/{year}:{clock} +0000")
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in super::super) fn line() -> Line {
+        Line {
+            owner: "123456789012".parse().unwrap(),
+            bucket: "source".to_owned(),
+            time: Timestamp::from_unix_seconds(1_549_411_238),
+            remote: Some("::ffff:192.0.2.3".parse().unwrap()),
+            requester: Some("arn:aws:sts::123456789012:assumed-role/R/me".to_owned()),
+            request_id: "11111111-2222-4333-8444-555555555555".to_owned(),
+            operation: "REST.PUT.OBJECT".to_owned(),
+            raw_key: Some("a%20b/%C3%A4".to_owned()),
+            method: "PUT".to_owned(),
+            raw_path: "/source/a%20b/%C3%A4".to_owned(),
+            raw_query: String::new(),
+            version: "HTTP/1.1",
+            status: 200,
+            error: None,
+            sent: None,
+            object_size: Some(113),
+            total_micros: 12_345,
+            turn_around_micros: Some(7_900),
+            referrer: None,
+            user_agent: Some("S3Console/0.4".to_owned()),
+            version_id: None,
+            auth_type: Some("AuthHeader"),
+            host: Some("moho.example:8443".to_owned()),
+            tls: Some("1.3"),
+        }
+    }
+
+    #[test]
+    fn a_line_has_s3_s_fields_in_their_order() {
+        assert_eq!(
+            line().written(),
+            "0000000000000000000000000000000000000000000000000000123456789012 source [06/Feb/2019:00:00:38 +0000] 192.0.2.3 \
+             arn:aws:sts::123456789012:assumed-role/R/me 11111111-2222-4333-8444-555555555555 REST.PUT.OBJECT \
+             a%2520b/%25C3%25A4 \"PUT /source/a%20b/%C3%A4 HTTP/1.1\" 200 - - 113 12 7 \"-\" \"S3Console/0.4\" - \
+             11111111-2222-4333-8444-555555555555 SigV4 - AuthHeader moho.example:8443 TLSv1.3 - -\n"
+        );
+    }
+
+    #[test]
+    fn what_lets_whoever_reads_it_act_is_not_in_it() {
+        let line = Line {
+            raw_query:
+                "X-Amz-Signature=abc&prefix=x&X-Amz-Security%2DToken=tok&x-amz-credential=AK%2F1&X-Amz-Date=2"
+                    .to_owned(),
+            ..line()
+        };
+        let written = line.written();
+        assert!(
+            written.contains("?X-Amz-Signature=REDACTED&prefix=x&X-Amz-Security%2DToken=REDACTED&x-amz-credential=REDACTED&X-Amz-Date=2 HTTP"),
+            "{written}"
+        );
+        assert!(!written.contains("abc") && !written.contains("tok"));
+    }
+
+    #[test]
+    fn no_field_breaks_out_of_its_place() {
+        let hostile = "x\" 200 - \n\r\\";
+        let line = Line {
+            user_agent: Some(hostile.to_owned()),
+            referrer: Some(hostile.to_owned()),
+            host: Some("a\nb".to_owned()),
+            raw_key: Some("%0A%22%00".to_owned()),
+            ..line()
+        };
+        let written = line.written();
+        assert_eq!(written.matches('\n').count(), 1);
+        assert_eq!(written.matches('"').count(), 6);
+        assert!(written.contains("%250A%2522%2500"));
+    }
+}

@@ -1,0 +1,273 @@
+//! S3's server access logs: a line for every request about a bucket that wants them, delivered to the bucket that it names.
+
+mod delivery;
+mod line;
+mod operation;
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HOST, REFERER, USER_AGENT};
+use http::{HeaderMap, Method};
+use moho_iam::OwnServices;
+use moho_s3::S3Gateway;
+use moho_store::Store;
+use moho_store::objects::AccessLogging;
+use moho_terms::{AccountId, BucketName, Clock, Entropy, Region};
+use tokio::runtime::Handle;
+
+use self::delivery::{Addressed, Delivery};
+use self::line::Line;
+use crate::net::{Body, Head, Outbound, Peer};
+use crate::telemetry::JobMeters;
+
+/// Lines that wait to be gathered; more are lost.
+const WAITING: usize = 16_384;
+
+/// Takes lines, and delivers them in the background. Dropping it delivers what is left.
+pub(crate) struct AccessLogs {
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    meters: Arc<JobMeters>,
+    /// Dropped first, which ends the thread.
+    lines: Option<SyncSender<Addressed>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What it takes to deliver.
+pub(crate) struct Means {
+    pub(crate) services: OwnServices,
+    pub(crate) gateway: Arc<S3Gateway>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) region: Region,
+    pub(crate) meters: Arc<JobMeters>,
+}
+
+impl AccessLogs {
+    /// Starts the delivery, inside an asynchronous runtime.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(crate) fn start(means: Means) -> io::Result<Self> {
+        let (sender, receiver) = sync_channel(WAITING);
+        let (store, clock, meters) = (means.store, Arc::clone(&means.clock), Arc::clone(&means.meters));
+        let delivery = Delivery {
+            services: means.services,
+            gateway: means.gateway,
+            clock: means.clock,
+            entropy: means.entropy,
+            region: means.region,
+            meters: means.meters,
+            runtime: Handle::try_current().map_err(io::Error::other)?,
+        };
+        let thread = std::thread::Builder::new()
+            .name("access-logs".to_owned())
+            .spawn(move || delivery.run(&receiver))?;
+        Ok(Self {
+            store,
+            clock,
+            meters,
+            lines: Some(sender),
+            thread: Some(thread),
+        })
+    }
+
+    /// Begins the line of a request, if its bucket wants one.
+    pub(crate) fn begin(self: &Arc<Self>, head: &Arc<Head>) -> Option<Pending> {
+        let addressed = operation::Addressed::of(&head.raw_path)?;
+        let bucket: BucketName = addressed.bucket.parse().ok()?;
+        // What cannot be said of the bucket now, the request will hear itself.
+        let facts = self.store.bucket_facts(&bucket).ok().flatten()?;
+        let logging = facts.logging.clone()?;
+        Some(Pending(Arc::new(Begun {
+            logs: Arc::clone(self),
+            head: Arc::clone(head),
+            source: (bucket, facts.owner),
+            raw_key: addressed.raw_key,
+            logging,
+            requester: Mutex::default(),
+            sent: AtomicU64::new(0),
+            replied: Mutex::default(),
+        })))
+    }
+
+    /// Takes a line. Nobody waits: where there is no room for it, it is lost.
+    fn take(&self, addressed: Addressed) {
+        let taken = self.lines.as_ref().map(|lines| lines.try_send(addressed));
+        if !matches!(taken, Some(Ok(()))) {
+            self.meters.failed("access-logs");
+        }
+    }
+}
+
+impl Drop for AccessLogs {
+    fn drop(&mut self) {
+        drop(self.lines.take());
+        if let Some(thread) = self.thread.take() {
+            // It cannot panic; if it did, there is nothing left to do about it.
+            drop(thread.join());
+        }
+    }
+}
+
+/// The line of a request that is being answered: it is complete when the last copy of this is gone.
+#[derive(Clone)]
+pub(crate) struct Pending(Arc<Begun>);
+
+struct Begun {
+    logs: Arc<AccessLogs>,
+    head: Arc<Head>,
+    source: (BucketName, AccountId),
+    raw_key: Option<String>,
+    logging: Arc<AccessLogging>,
+    requester: Mutex<Option<String>>,
+    sent: AtomicU64,
+    replied: Mutex<Option<Replied>>,
+}
+
+/// What is known of the reply when it begins.
+struct Replied {
+    status: u16,
+    error: Option<String>,
+    object_size: Option<u64>,
+    version_id: Option<String>,
+    turn_around_micros: u64,
+}
+
+impl Pending {
+    /// Who asks.
+    pub(crate) fn by(&self, requester: &str) {
+        *locked(&self.0.requester) = Some(requester.to_owned());
+    }
+
+    /// More bytes of the reply were sent.
+    pub(crate) fn sent(&self, bytes: usize) {
+        self.0.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The reply as it begins.
+    pub(crate) fn replied(&self, reply: &Outbound) {
+        let mut error = None;
+        if let Body::Full(bytes) = &reply.body {
+            self.sent(bytes.len());
+            if reply.status.as_u16() >= 300 {
+                error = code(bytes);
+            }
+        }
+        let header = |name: &str| {
+            let found = reply.headers.iter().find(|(known, _)| known.as_str() == name);
+            found
+                .and_then(|(_, value)| value.to_str().ok())
+                .map(str::to_owned)
+        };
+        let head = &self.0.head;
+        let now = self.0.logs.clock.now().unix_micros();
+        *locked(&self.0.replied) = Some(Replied {
+            status: reply.status.as_u16(),
+            error,
+            object_size: self.0.object_size(&header, reply.status.is_success()),
+            version_id: header("x-amz-version-id").or_else(|| parameter(&head.raw_query, "versionId")),
+            turn_around_micros: now.saturating_sub(head.received.unix_micros()),
+        });
+    }
+}
+
+impl Begun {
+    /// Bytes of the object that was put or read.
+    fn object_size(&self, replied: &dyn Fn(&str) -> Option<String>, succeeded: bool) -> Option<u64> {
+        self.raw_key.as_ref().filter(|_| succeeded)?;
+        let number = |text: Option<String>| text?.parse().ok();
+        let sent = |name: &str| text(&self.head.headers, name);
+        match self.head.method {
+            Method::GET | Method::HEAD => match replied(CONTENT_RANGE.as_str()) {
+                Some(range) => range.rsplit('/').next()?.parse().ok(),
+                None => number(replied(CONTENT_LENGTH.as_str())),
+            },
+            Method::PUT => {
+                number(sent("x-amz-decoded-content-length")).or_else(|| number(sent(CONTENT_LENGTH.as_str())))
+            }
+            _ => None,
+        }
+    }
+
+    fn line(&self) -> Option<Line> {
+        let replied = locked(&self.replied).take()?;
+        let head = &self.head;
+        let now = self.logs.clock.now().unix_micros();
+        let requester = locked(&self.requester).take();
+        let presigned = moho_iam::authn::is_presigned(&head.raw_query);
+        let copies = head.headers.contains_key("x-amz-copy-source");
+        Some(Line {
+            owner: self.source.1,
+            bucket: self.source.0.to_string(),
+            time: head.received,
+            remote: match head.peer {
+                Peer::Network(address) => Some(address.ip()),
+                Peer::Local { .. } | Peer::Door { .. } => None,
+            },
+            auth_type: requester
+                .as_ref()
+                .map(|_| if presigned { "QueryString" } else { "AuthHeader" }),
+            requester,
+            request_id: head.request_id.to_string(),
+            operation: operation::named(&head.method, self.raw_key.is_some(), &head.raw_query, copies),
+            raw_key: self.raw_key.clone(),
+            method: head.method.to_string(),
+            raw_path: head.raw_path.clone(),
+            raw_query: head.raw_query.clone(),
+            version: "HTTP/1.1",
+            status: replied.status,
+            error: replied.error,
+            sent: Some(self.sent.load(Ordering::Relaxed)),
+            object_size: replied.object_size,
+            total_micros: now.saturating_sub(head.received.unix_micros()),
+            turn_around_micros: Some(replied.turn_around_micros),
+            referrer: text(&head.headers, REFERER.as_str()),
+            user_agent: text(&head.headers, USER_AGENT.as_str()),
+            version_id: replied.version_id,
+            host: text(&head.headers, HOST.as_str()),
+            tls: head.tls,
+        })
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if let Some(line) = self.line() {
+            self.logs.take(Addressed {
+                source: self.source.clone(),
+                logging: Arc::clone(&self.logging),
+                time: line.time,
+                line: line.written(),
+            });
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// The code in an error's document.
+fn code(document: &[u8]) -> Option<String> {
+    let document = str::from_utf8(document).ok()?;
+    let (_, rest) = document.split_once("<Code>")?;
+    let (code, _) = rest.split_once("</Code>")?;
+    Some(code.to_owned())
+}
+
+fn parameter(raw_query: &str, name: &str) -> Option<String> {
+    let value = raw_query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    value.map(str::to_owned)
+}

@@ -1,0 +1,126 @@
+//! S3 on the one road: who sent the head is known before any of the body is read, and what passes of the body was checked.
+//!
+//! What a request asks for, and whether its caller may, is the S3 gateway's. Nothing that proves who calls reaches it.
+
+mod body;
+mod failure;
+mod reply;
+mod request;
+
+use std::sync::{Arc, OnceLock};
+
+use http::Method;
+use moho_iam::authn::AuthnError;
+use moho_iam::authz::RequestFacts;
+use moho_s3::{Proof, S3Call, Trailers};
+use moho_wire::{ErrorShape, Failure};
+
+pub(super) use failure::{from_authn, from_rim};
+
+use super::{authenticate, last_used};
+use crate::access_logs::Pending;
+use crate::net::{Body, BodyPieces, Head, Outbound, Peer, RimError};
+use crate::startup::Platform;
+use crate::telemetry::RequestSpan;
+use body::{CheckedBody, Fault, Faults};
+
+/// One request for S3.
+pub(super) struct Carried<'a> {
+    pub(super) platform: &'a Arc<Platform>,
+    pub(super) head: &'a Arc<Head>,
+    pub(super) facts: RequestFacts,
+    pub(super) span: &'a RequestSpan,
+    /// Its line in an access log, once it is known who asks, if the bucket wants one.
+    pub(super) logged: &'a OnceLock<Pending>,
+}
+
+impl Carried<'_> {
+    /// From a head to the gateway's answer.
+    pub(super) async fn answer(self, pieces: BodyPieces) -> Result<Outbound, Failure> {
+        let (platform, head) = (self.platform, self.head);
+        if let Peer::Door { .. } = head.peer {
+            return Err(Failure::AccessDenied(
+                "S3 is not served at the bootstrap door.".to_owned(),
+            ));
+        }
+        let (caller, payload) = authenticate::sender(platform, head, &self.facts)?;
+        last_used::note(platform, &caller);
+        if let Some(pending) = platform.access_logs.begin(head) {
+            pending.by(caller.session().principal_arn().as_str());
+            let _first = self.logged.get_or_init(|| pending);
+        }
+        platform.restored.check_any()?;
+        let proof = Proof {
+            presigned: moho_iam::authn::is_presigned(&head.raw_query),
+            signed_at: Some(payload.signed_at()),
+            content_sha256: request::declared_payload(head),
+            tls_version: head.tls,
+        };
+        let (faults, trailers) = (Faults::default(), Trailers::new());
+        let length = payload.decoded_length().or_else(|| pieces.announced());
+        let request = request::stripped(head, length).ok_or_else(|| Failure::Invalid {
+            message: "The request cannot be understood without its proof.".to_owned(),
+            param: None,
+            code: None,
+        })?;
+        let body = CheckedBody::new(pieces, payload, length, (trailers.clone(), faults.clone()));
+        if let Some(fault) = faults.first() {
+            return Err(self.faulty(fault));
+        }
+        let call = S3Call {
+            caller: Arc::new(caller),
+            facts: self.facts.clone(),
+            proof,
+            request: request.map(|()| s3s::Body::http_body_unsync(body)),
+            trailers,
+        };
+        let response = platform.objects.answer(call).await;
+        // Whatever was made of it: a body that was not what was signed came to nothing.
+        match faults.first() {
+            Some(fault) => Err(self.faulty(fault)),
+            None => Ok(reply::outbound(
+                response,
+                head.method == Method::HEAD,
+                (self.span.clone(), self.logged.get().cloned()),
+            )),
+        }
+    }
+
+    /// What is told of a body that did not pass.
+    fn faulty(&self, fault: Fault) -> Failure {
+        match fault {
+            Fault::Payload(error) if error.is_unproven() => {
+                let whose = (self.head.peer, &self.facts);
+                let error = AuthnError::Payload(error);
+                authenticate::entered(self.platform, whose, &error)
+                    .err()
+                    .unwrap_or_else(|| from_authn(self.head, &error))
+            }
+            Fault::Payload(error) => from_authn(self.head, &AuthnError::Payload(error)),
+            Fault::Rim(error) => {
+                self.platform.telemetry.had_no_room(error);
+                from_rim(error)
+            }
+        }
+    }
+}
+
+/// A refusal in S3's words; to `HEAD` nothing but its head.
+pub(super) fn refusal(failure: &Failure, head: &Head) -> Outbound {
+    let mut outbound = super::reply::whole(failure.s3_reply(&head.request_id, &head.raw_path));
+    if head.method == Method::HEAD {
+        outbound.body = Body::Empty;
+        outbound
+            .headers
+            .retain(|(name, _)| name != http::header::CONTENT_TYPE);
+    }
+    outbound
+}
+
+/// What the rim refuses, in S3's words, if the request is S3's.
+pub(super) fn refused_by_rim(error: RimError, shape: ErrorShape, head: &Head) -> Option<Outbound> {
+    (shape == ErrorShape::S3).then(|| refusal(&from_rim(error), head))
+}
+
+#[cfg(test)]
+mod tests;

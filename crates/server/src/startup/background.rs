@@ -1,0 +1,50 @@
+//! What goes on by itself beside the requests: jobs, and the delivery of access logs.
+
+use std::sync::Arc;
+
+use moho_iam::OwnServices;
+use moho_s3::S3Gateway;
+use moho_store::Store;
+use moho_terms::{Clock, Entropy, Secret};
+
+use super::StartupError;
+use super::jobs::{self, Ground, Jobs};
+use crate::access_logs::{AccessLogs, Means};
+use crate::closing::Closing;
+use crate::config::Config;
+use crate::telemetry::Telemetry;
+
+/// What goes on by itself.
+pub(super) struct Background {
+    pub(super) jobs: Jobs,
+    pub(super) access_logs: Arc<AccessLogs>,
+}
+
+/// Starts it.
+pub(super) fn background(
+    config: &Config,
+    (session_key, objects): (&Secret, &Arc<S3Gateway>),
+    store: &Arc<Store>,
+    (closing, telemetry): (&Closing, &Arc<Telemetry>),
+    (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
+) -> Result<Background, StartupError> {
+    let access_logs = AccessLogs::start(Means {
+        services: OwnServices::of_installation(session_key)?,
+        gateway: Arc::clone(objects),
+        store: Arc::clone(store),
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+        region: config.region.clone(),
+        meters: Arc::clone(telemetry.jobs()),
+    });
+    let ground = Ground {
+        store: Arc::clone(store),
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+    };
+    let jobs = jobs::start(&ground, closing, telemetry.jobs()).map_err(StartupError::Thread)?;
+    Ok(Background {
+        jobs,
+        access_logs: Arc::new(access_logs.map_err(StartupError::Thread)?),
+    })
+}

@@ -1,0 +1,55 @@
+//! What buckets' lifecycles say is due: versions that expire, delete markers, uploads that nobody goes on with.
+
+use std::time::Duration;
+
+use moho_store::objects::Moment;
+use moho_store::objects::lifecycle::Progress;
+
+use super::Ground;
+use super::runner::{Job, StepError, Stepped, Waiting};
+
+/// Keys or uploads that one step looks at.
+const LOOKED_AT: usize = 500;
+
+/// Goes through the buckets that have rules.
+pub(super) struct LifecycleJob {
+    ground: Ground,
+    progress: Option<Progress>,
+}
+
+impl LifecycleJob {
+    pub(super) fn new(ground: Ground) -> Self {
+        Self {
+            ground,
+            progress: None,
+        }
+    }
+}
+
+impl Job for LifecycleJob {
+    const NAME: &'static str = "lifecycle";
+    // At midnight UTC a day is over: what expires with it goes within the hour.
+    const PAUSE: Duration = Duration::from_secs(3600);
+
+    fn step(&mut self, _waiting: &Waiting<'_>) -> Result<Stepped, StepError> {
+        let at = Moment {
+            now: self.ground.clock.now(),
+            entropy: &*self.ground.entropy,
+        };
+        let expired = self
+            .ground
+            .store
+            .objects()
+            .expire(self.progress.as_ref(), LOOKED_AT, at)?;
+        let done = expired
+            .deleted
+            .saturating_add(expired.markers)
+            .saturating_add(expired.aborted);
+        self.progress = expired.next;
+        Ok(Stepped {
+            done: done as u64,
+            findings: 0,
+            more: self.progress.is_some(),
+        })
+    }
+}

@@ -1,0 +1,39 @@
+//! Content whose time has come: stored responses and conversations.
+
+use std::time::Duration;
+
+use moho_store::Expired;
+
+use super::Ground;
+use super::runner::{Job, StepError, Stepped, Waiting};
+
+/// Things of a kind that one transaction deletes: requests wait no longer than for these.
+const BATCH: u32 = 200;
+
+/// Deletes it.
+pub(super) struct RetentionJob(pub(super) Ground);
+
+impl Job for RetentionJob {
+    const NAME: &'static str = "retention";
+    const PAUSE: Duration = Duration::from_secs(60);
+
+    fn step(&mut self, _waiting: &Waiting<'_>) -> Result<Stepped, StepError> {
+        let Expired {
+            responses,
+            conversations,
+        } = self.0.store.expire_due(self.0.clock.now(), BATCH)?;
+        let done = responses.saturating_add(conversations);
+        if done > 0 {
+            tracing::info!(
+                responses,
+                conversations,
+                "content was deleted, as its time had come"
+            );
+        }
+        Ok(Stepped {
+            done: done as u64,
+            findings: 0,
+            more: done > 0,
+        })
+    }
+}

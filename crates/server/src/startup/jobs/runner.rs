@@ -1,0 +1,181 @@
+//! One thread for each job.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::closing::Closing;
+use crate::road::chain;
+use crate::telemetry::JobMeters;
+
+/// What a step has done. It holds numbers only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Stepped {
+    /// How many things were done.
+    pub(super) done: u64,
+    /// How many of them were found to be wrong.
+    pub(super) findings: u64,
+    /// Whether there is more to do at once, or the round has ended.
+    pub(super) more: bool,
+}
+
+/// Why a step could not be done; it is tried again. No content.
+pub(super) type StepError = Box<dyn Error + Send + Sync>;
+
+/// Whether a job has to stop in the middle of a step; waits that long if it has not.
+pub(super) struct Waiting<'a> {
+    stopped: &'a Receiver<()>,
+    closing: &'a Closing,
+}
+
+impl Waiting<'_> {
+    /// Waits, and says whether to go on.
+    pub(super) fn wait(&self, time: Duration) -> bool {
+        let timeout = self.stopped.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
+        timeout && !self.closing.has_begun()
+    }
+}
+
+/// Something that moho does by itself.
+pub(super) trait Job: Send + 'static {
+    /// What it is called in metrics and logs.
+    const NAME: &'static str;
+    /// How long it waits after a round.
+    const PAUSE: Duration;
+
+    /// Does a bounded part of a round.
+    fn step(&mut self, waiting: &Waiting<'_>) -> Result<Stepped, StepError>;
+}
+
+/// The threads. Dropping them ends them.
+pub(crate) struct Jobs {
+    closing: Closing,
+    meters: Arc<JobMeters>,
+    running: Vec<Running>,
+}
+
+struct Running {
+    /// Dropped first, which ends the thread.
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Jobs {
+    pub(super) fn new(closing: Closing, meters: Arc<JobMeters>) -> Self {
+        Self {
+            closing,
+            meters,
+            running: Vec::new(),
+        }
+    }
+
+    pub(super) fn start<J: Job>(&mut self, mut job: J) -> io::Result<()> {
+        let (stop, stopped) = channel::<()>();
+        let (closing, meters) = (self.closing.clone(), Arc::clone(&self.meters));
+        let thread = std::thread::Builder::new()
+            .name(J::NAME.to_owned())
+            .spawn(move || {
+                let waiting = Waiting {
+                    stopped: &stopped,
+                    closing: &closing,
+                };
+                while waiting.wait(run(&mut job, &waiting, &meters)) {}
+            })?;
+        self.running.push(Running {
+            stop: Some(stop),
+            thread: Some(thread),
+        });
+        Ok(())
+    }
+}
+
+/// Between two steps of a round: whatever is to be served goes first.
+const BREATH: Duration = Duration::from_millis(20);
+
+/// One step, and how long to wait after it.
+fn run<J: Job>(job: &mut J, waiting: &Waiting<'_>, meters: &JobMeters) -> Duration {
+    match job.step(waiting) {
+        Ok(stepped) => {
+            meters.stepped(J::NAME, (stepped.done, stepped.findings), stepped.more);
+            if stepped.more { BREATH } else { J::PAUSE }
+        }
+        Err(error) => {
+            meters.failed(J::NAME);
+            tracing::error!(job = J::NAME, error = %chain(&*error), "a job could not do its step: it is tried again");
+            J::PAUSE
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It cannot panic; if it did, there is nothing left to do about it.
+            drop(thread.join());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    struct Counting(Arc<AtomicU64>);
+
+    impl Job for Counting {
+        const NAME: &'static str = "garbage";
+        const PAUSE: Duration = Duration::from_secs(3600);
+
+        fn step(&mut self, _waiting: &Waiting<'_>) -> Result<Stepped, StepError> {
+            let number = self.0.fetch_add(1, Ordering::SeqCst);
+            match number {
+                0..3 => Ok(Stepped {
+                    done: 2,
+                    findings: 1,
+                    more: true,
+                }),
+                _ => Err("no more".into()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_job_takes_steps_until_its_round_ends_and_ends_when_it_is_dropped() {
+        let (count, meters) = (Arc::new(AtomicU64::new(0)), Arc::new(JobMeters::default()));
+        let mut jobs = Jobs::new(Closing::new(), Arc::clone(&meters));
+        jobs.start(Counting(Arc::clone(&count))).unwrap();
+        for _ in 0..500 {
+            if count.load(Ordering::SeqCst) == 4 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        drop(jobs);
+        assert_eq!(
+            count.load(Ordering::SeqCst),
+            4,
+            "the fourth fails, and then it waits"
+        );
+        let counted = meters.of("garbage").unwrap();
+        assert_eq!((counted.done.get(), counted.findings.get()), (6, 3));
+        assert_eq!((counted.steps.get(), counted.failures.get()), (3, 1));
+    }
+
+    #[test]
+    fn once_stopping_has_begun_no_step_is_taken() {
+        let count = Arc::new(AtomicU64::new(0));
+        let closing = Closing::new();
+        closing.advance(crate::closing::Stage::Draining);
+        let mut jobs = Jobs::new(closing, Arc::default());
+        jobs.start(Counting(Arc::clone(&count))).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        drop(jobs);
+        assert!(count.load(Ordering::SeqCst) <= 1);
+    }
+}

@@ -1,5 +1,6 @@
 //! An installation in a folder of its own, as `moho serve` has one, with a session of one of its roles.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
@@ -47,7 +48,7 @@ pub struct House {
     world: Arc<World>,
     store: Arc<Store>,
     first: Bootstrapped,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl House {
@@ -58,8 +59,8 @@ impl House {
     pub fn build() -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder")?;
         let world = Arc::new(World);
-        let store = Arc::new(Store::open(&folder.path().join("store"))?);
         let root = RootKey::development(&folder.path().join("root.key"), &*world)?;
+        let store = Arc::new(Store::open(&folder.path().join("store"), (&root, &*world))?);
         let kms = Kms::new(root, store.clone(), world.clone(), world.clone());
         let region: Region = REGION.parse()?;
         let plan = BootstrapPlan::new(region.clone(), vec![MODEL.parse()?], &*world)?;
@@ -72,8 +73,26 @@ impl House {
             world,
             store,
             first,
-            _folder: folder,
+            folder,
         })
+    }
+
+    /// Where it is kept.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
+    /// What is kept.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The system's randomness.
+    #[must_use]
+    pub fn entropy(&self) -> &dyn Entropy {
+        &*self.world
     }
 
     /// The key of the first account.

@@ -32,7 +32,8 @@ const NEEDS: &[Need] = &[
     },
 ];
 
-/// What only the tests need: the service manager's own checker of units, and what makes networks of the tests' own.
+/// What only the tests need: the service manager's own checker of units, what makes networks of the tests' own, and clients of
+/// S3.
 const TEST_NEEDS: &[Need] = &[
     Need {
         package: "systemd",
@@ -41,6 +42,14 @@ const TEST_NEEDS: &[Need] = &[
     Need {
         package: "iproute2",
         present: || process::succeeds(Command::new("ip").arg("-V")),
+    },
+    Need {
+        package: "rclone",
+        present: || process::succeeds(Command::new("rclone").arg("version")),
+    },
+    Need {
+        package: "s3fs",
+        present: || process::succeeds(Command::new("s3fs").arg("--version")),
     },
 ];
 

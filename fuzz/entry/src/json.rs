@@ -119,7 +119,7 @@ pub(crate) fn is_well_formed(failure: &Failure, shape: ErrorShape) {
     );
     let body = reply.body.expose();
     match shape {
-        ErrorShape::Query { .. } | ErrorShape::Ec2 => is_xml(body),
+        ErrorShape::Query { .. } | ErrorShape::Ec2 | ErrorShape::S3 => is_xml(body),
         ErrorShape::OpenAi | ErrorShape::AwsJson | ErrorShape::RestJson => {
             assert!(json_again(body).is_some(), "a refusal is JSON");
         }

@@ -5,6 +5,7 @@
 //! its coverage, and in `tests/corpus.rs` over the committed corpus and mutations of it.
 #![forbid(unsafe_code)]
 
+mod chunked;
 mod credentials;
 mod engine;
 mod event_stream;
@@ -17,11 +18,13 @@ mod organizations;
 mod policy;
 mod query;
 mod root_key;
+mod s3;
 mod saml;
 mod sealed;
 mod settings;
 mod sigv4;
 
+pub use chunked::aws_chunked;
 pub use credentials::{credentials, is_token_inside};
 pub use engine::{chat_template, gguf};
 pub use event_stream::event_stream;
@@ -34,6 +37,7 @@ pub use organizations::organizations;
 pub use policy::policy;
 pub use query::query_forms;
 pub use root_key::{is_root_key, root_key};
+pub use s3::s3_requests;
 pub use saml::saml_metadata;
 pub use sealed::{ciphertext_blob, journal, key_record, sealed_object};
 pub use settings::settings;
@@ -52,6 +56,7 @@ pub struct Target {
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    target("aws_chunked", aws_chunked, 20_000),
     target("chat_template", chat_template, 600),
     target("ciphertext_blob", ciphertext_blob, 100_000),
     target("credentials", credentials, 40_000),
@@ -68,6 +73,7 @@ pub const TARGETS: &[Target] = &[
     target("policy", policy, 10_000),
     target("query_forms", query_forms, 10_000),
     target("root_key", root_key, 100_000),
+    target("s3_requests", s3_requests, 20_000),
     target("saml_metadata", saml_metadata, 20_000),
     target("sealed_object", sealed_object, 100_000),
     target("settings", settings, 20_000),

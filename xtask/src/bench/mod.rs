@@ -9,6 +9,7 @@ mod machine;
 mod policy;
 mod report;
 mod road;
+mod store;
 
 use anyhow::Result;
 
@@ -39,6 +40,8 @@ enum Bench {
     Policy,
     /// What the whole road adds to the engine called directly.
     Road,
+    /// Sealing beside openssl, segments beside plain files, small rows that are waited for, and memory.
+    Store,
 }
 
 /// Runs the benchmark and prints what it found.
@@ -50,6 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Bench::Kms => kms::measure(&places, options.pairs)?,
         Bench::Policy => policy::measure(&places, options.pairs)?,
         Bench::Road => road::measure(&places, options.pairs)?,
+        Bench::Store => store::measure(&places, options.pairs)?,
     };
     report.print(options.json)
 }

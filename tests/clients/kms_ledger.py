@@ -4,127 +4,25 @@ An owner changes keys of its own, one call after the other, and notes what each 
 never came leaves a doubt: then the keys are wholly as before it or wholly as after it, and `Owner.settle` finds out which.
 """
 
-import json
 import os
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import botocore.exceptions
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from kms_account import Keeper, granting
+from kms_shapes import IMPORTED, MAC, SYMMETRIC, Change, Kept, Key, Shape, observed, seen
+from soaking import ask
 from sts import document
 
 MOST_KEYS = 6
 MOST_ROTATIONS = 20
 UNUSABLE = {"Disabled": "DisabledException", "PendingDeletion": "KMSInvalidStateException", "PendingImport": "KMSInvalidStateException"}
-SYMMETRIC, MAC, IMPORTED = "symmetric", "mac", "imported"
 CREATE_KEY = "CreateKey"
 HERE, GONE = "IMPORTED", "PENDING_IMPORT"
-
-
-@dataclass(frozen=True)
-class Shape:
-    """All of a key that can be seen from outside."""
-
-    state: str
-    description: str
-    policy: str
-    tags: frozenset = frozenset()
-    aliases: frozenset = frozenset()
-    grants: frozenset = frozenset()
-    rotates_after: int | None = None
-    # The state of each material in the order of their making.
-    materials: tuple = ()
-
-
-@dataclass
-class Kept:
-    """Something that a key has sealed or signed."""
-
-    blob: bytes
-    plaintext: bytes
-    context: dict
-
-    def opens(self, kms, arn: str, kind: str) -> bytes:
-        if kind == MAC:
-            valid = kms.verify_mac(KeyId=arn, Message=self.plaintext, Mac=self.blob, MacAlgorithm="HMAC_SHA_256")["MacValid"]
-            return self.plaintext if valid else b""
-        return kms.decrypt(CiphertextBlob=self.blob, EncryptionContext=self.context)["Plaintext"]
-
-
-@dataclass
-class Key:
-    """One key: what it is, what it sealed, and what is needed to change it."""
-
-    arn: str
-    kind: str
-    shape: Shape
-    kept: list[Kept] = field(default_factory=list)
-    # What deletion would have to undo.
-    before_deletion: str = "Enabled"
-    # Whether it is disabled once it has all of its material again: a deletion that was called off enables nothing.
-    is_held_back: bool = False
-    # What was brought, or is yet to be: as many as the key has materials, and one more while its import is in doubt.
-    brought: list[bytes] = field(default_factory=list)
-    parameters: dict | None = None
-
-
-@dataclass
-class Change:
-    """A call, and what the keys are after it."""
-
-    call: Callable
-    arguments: dict
-    after: dict[str, Shape]
-    # What to note once the call was acknowledged or is found to have happened.
-    then: Callable[[], None] = lambda: None
-    name: str = ""
-
-
-class Unanswered(Exception):
-    """The answer never came."""
-
-
-def observed(kms, arn: str, kind: str) -> Shape:
-    """The key as it is, by every call that shows a part of it."""
-    found = kms.describe_key(KeyId=arn)["KeyMetadata"]
-    state = found["KeyState"]
-    assert found["Enabled"] == (state == "Enabled"), found
-    assert ("DeletionDate" in found) == (state == "PendingDeletion"), found
-    text = json.loads(kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"])
-    tags = kms.list_resource_tags(KeyId=arn)["Tags"]
-    aliases = [alias["AliasName"] for alias in kms.list_aliases(KeyId=arn, Limit=100)["Aliases"]]
-    grants = kms.list_grants(KeyId=arn, Limit=100)["Grants"]
-    for alias in aliases[:1]:
-        assert kms.describe_key(KeyId=alias)["KeyMetadata"]["Arn"] == arn
-    rotates, materials = None, ()
-    if kind != MAC:
-        listed = kms.list_key_rotations(KeyId=arn, IncludeKeyMaterial="ALL_KEY_MATERIAL", Limit=1000)["Rotations"]
-        materials = tuple(sorted((one["KeyMaterialState"], one.get("ImportState", "")) for one in listed))
-        current = [one["KeyMaterialId"] for one in listed if one["KeyMaterialState"] == "CURRENT"]
-        assert current == [found["CurrentKeyMaterialId"]] if "CurrentKeyMaterialId" in found else not current, (found, listed)
-    if kind == SYMMETRIC and state != "PendingDeletion":
-        rotation = kms.get_key_rotation_status(KeyId=arn)
-        rotates = rotation.get("RotationPeriodInDays") if rotation["KeyRotationEnabled"] else None
-    return Shape(
-        state=state,
-        description=found["Description"],
-        policy=text["Statement"][0].get("Sid", ""),
-        tags=frozenset((tag["TagKey"], tag["TagValue"]) for tag in tags),
-        aliases=frozenset(aliases),
-        grants=frozenset((grant["Name"], tuple(sorted(grant["Operations"]))) for grant in grants),
-        rotates_after=rotates,
-        materials=materials,
-    )
-
-
-def seen(shape: Shape) -> Shape:
-    """A shape as `observed` can tell it: without order, and without what a key that waits for its end does not show."""
-    waits = shape.state == "PendingDeletion"
-    return replace(shape, materials=tuple(sorted(shape.materials)), rotates_after=None if waits else shape.rotates_after)
 
 
 class Owner:
@@ -278,7 +176,7 @@ class Owner:
         if key.shape.state == "PendingDeletion" or not key.shape.grants:
             return None
         victim = self.chance.choice(sorted(key.shape.grants))
-        listed = self.ask(self.kms.list_grants, KeyId=key.arn, Limit=100)["Grants"]
+        listed = ask(self.kms.list_grants, KeyId=key.arn, Limit=100)["Grants"]
         [found] = [grant["GrantId"] for grant in listed if grant["Name"] == victim[0]]
         return self._of(key, call, replace(key.shape, grants=key.shape.grants - {victim}), GrantId=found)
 
@@ -347,7 +245,7 @@ class Owner:
         if key.parameters is None:
             # One pair of them is good for a day, also after a restart.
             asked = {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}
-            key.parameters = self.ask(self.kms.get_parameters_for_import, KeyId=key.arn, **asked)
+            key.parameters = ask(self.kms.get_parameters_for_import, KeyId=key.arn, **asked)
         public = serialization.load_der_public_key(key.parameters["PublicKey"])
         oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
         wrapped = public.encrypt(material, oaep)
@@ -382,13 +280,9 @@ class Owner:
 
     # Doing it.
 
-    def ask(self, call: Callable, **arguments) -> dict:
-        try:
-            return call(**arguments)
-        except botocore.exceptions.ClientError:
-            raise
-        except botocore.exceptions.BotoCoreError as gone:
-            raise Unanswered from gone
+    @property
+    def doing(self) -> str:
+        return self.doubt.name if self.doubt else "a use"
 
     def make(self, kind: str | None = None) -> None:
         """CreateKey."""
@@ -400,7 +294,7 @@ class Owner:
         materials = (("CURRENT", ""),) if kind == SYMMETRIC else ()
         key = Key("", kind, Shape(state, word, sid, tags=frozenset({("made", word)}), materials=materials))
         self.being_made = key
-        answer = self.ask(self.kms.create_key, **wish)
+        answer = ask(self.kms.create_key, **wish)
         self.being_made = None
         self._made(key, answer["KeyMetadata"]["Arn"])
         self._count(CREATE_KEY)
@@ -413,7 +307,7 @@ class Owner:
     def do(self, change: Change) -> None:
         self.doubt = change
         self.touched.update(change.after)
-        self.ask(change.call, **change.arguments)
+        ask(change.call, **change.arguments)
         self.happened(change)
         self._count(change.name)
 
@@ -432,13 +326,13 @@ class Owner:
             return
         context, plaintext = {"owner": self.name, "n": self.word()}, os.urandom(self.chance.choice([1, 32, 4096]))
         if key.kind == MAC:
-            made = self.ask(self.kms.generate_mac, KeyId=key.arn, Message=plaintext, MacAlgorithm="HMAC_SHA_256")
+            made = ask(self.kms.generate_mac, KeyId=key.arn, Message=plaintext, MacAlgorithm="HMAC_SHA_256")
             kept = Kept(made["Mac"], plaintext, {})
         elif self.chance.random() < 0.5:
-            made = self.ask(self.kms.generate_data_key, KeyId=key.arn, KeySpec="AES_256", EncryptionContext=context)
+            made = ask(self.kms.generate_data_key, KeyId=key.arn, KeySpec="AES_256", EncryptionContext=context)
             kept = Kept(made["CiphertextBlob"], made["Plaintext"], context)
         else:
-            made = self.ask(self.kms.encrypt, KeyId=key.arn, Plaintext=plaintext, EncryptionContext=context)
+            made = ask(self.kms.encrypt, KeyId=key.arn, Plaintext=plaintext, EncryptionContext=context)
             kept = Kept(made["CiphertextBlob"], plaintext, context)
         if len(key.kept) == 24:
             # Some of the oldest stay.

@@ -72,13 +72,15 @@ class Credentials:
 class Moho:
     """One server: its data folder, its port and, while it runs, its process."""
 
-    def __init__(self, data: Path, *, models: dict[str, Path] | None = None, arguments: tuple[str, ...] = (), limits=None):
+    def __init__(self, data: Path, *, models: dict[str, Path] | None = None, arguments: tuple[str, ...] = (), limits=None, **around):
         self.data = data
         self.log = data.with_name(data.name + ".log")
         self.port = free_port()
         self.models = {MODEL: model_file()} if models is None else models
         self.arguments = arguments
         self.limits = limits or {}
+        # What else a process is started with: `cwd`, `env`.
+        self.around = around
         self.process: subprocess.Popen | None = None
         self._credentials: dict[str, Credentials] = {}
         self._trust: ssl.SSLContext | None = None
@@ -121,7 +123,7 @@ class Moho:
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, preexec_fn=set_limits
+                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, preexec_fn=set_limits, **self.around
             )
         return self.process
 

@@ -9,61 +9,20 @@ import random
 import threading
 from collections import Counter
 
-import botocore.exceptions
 import pytest
 
 import journal
 from disks import fill, small_disk
 from kms_account import Keeper, named, pages
-from kms_ledger import CREATE_KEY, IMPORTED, MAC, SYMMETRIC, Owner, Unanswered
+from kms_ledger import CREATE_KEY, Owner
+from kms_shapes import IMPORTED, MAC, SYMMETRIC
 from serving import Moho
+from soaking import Crowd, is_refused, rounds
 
 FULL, SHORT = 200, 20
 OWNERS = 3
 # A journal is read whole after so many rounds.
 AUDITED = 20
-# How AWS says that it is not the caller's fault.
-SERVER_ERRORS = {"KMSInternalException", "DependencyTimeoutException", "InternalFailure", "InternalError", "ServiceUnavailable", "ServiceUnavailableException"}
-
-
-def rounds() -> int:
-    asked = os.environ.get("MOHO_SOAK", "")
-    return FULL if asked == "full" else int(asked or SHORT)
-
-
-class Crowd:
-    """Owners that change their keys at the same time until the server is gone."""
-
-    def __init__(self, owners: list[Owner], target: int):
-        self.owners = owners
-        self.target = target
-        self.enough = threading.Event()
-        self.lock = threading.Lock()
-        self.changes = 0
-        self.faults: list[str] = []
-        self.threads = [threading.Thread(target=self._work, args=[owner], daemon=True) for owner in owners]
-        for thread in self.threads:
-            thread.start()
-
-    def _work(self, owner: Owner) -> None:
-        try:
-            while not self.faults:
-                changed = owner.step()
-                with self.lock:
-                    self.changes += changed
-                    if self.changes >= self.target:
-                        self.enough.set()
-        except Unanswered:
-            return
-        except Exception as fault:  # Whatever it is, it fails the test below.
-            self.faults.append(f"{owner.doubt.name if owner.doubt else 'a use'}: {fault!r}")
-            self.enough.set()
-
-    def gone(self) -> None:
-        for thread in self.threads:
-            thread.join(60)
-            assert not thread.is_alive()
-        assert not self.faults, self.faults
 
 
 def strangers(account: Keeper, owners: list[Owner]) -> dict[str, str]:
@@ -90,7 +49,7 @@ def test_no_acknowledged_change_of_a_key_is_lost(tmp_path):
         account = Keeper(server.start())
         own = set(strangers(account, []).values())
         owners = [Owner(account, f"owner{number}", number) for number in range(OWNERS)]
-        for number in range(1, rounds() + 1):
+        for number in range(1, rounds(FULL, SHORT) + 1):
             crowd = Crowd(owners, chance.randint(1, 30))
             assert crowd.enough.wait(300), "the changes never got through"
             # Somewhere in the calls that are under way.
@@ -112,7 +71,7 @@ def test_no_acknowledged_change_of_a_key_is_lost(tmp_path):
                 print(f"round {number}: {summary(owners)}", flush=True)
         for owner in owners:
             owner.check_all()
-        print(f"after {rounds()} rounds: {summary(owners)}", flush=True)
+        print(f"after {rounds(FULL, SHORT)} rounds: {summary(owners)}", flush=True)
         entries = journal.verified_entries(server.data)
         assert len(entries) > sum(sum(owner.done.values()) for owner in owners)
         assert "panicked" not in server.log_text()
@@ -155,19 +114,6 @@ def prepare(owner: Owner, name: str) -> None:
         owner.use(key)
 
 
-def is_refused(attempt) -> bool:
-    """Whether the server says that it cannot, in the right way."""
-    try:
-        attempt()
-    except botocore.exceptions.ClientError as error:
-        told = error.response
-        assert told["Error"]["Code"] in SERVER_ERRORS, error
-        assert told["ResponseMetadata"]["HTTPStatusCode"] >= 500, error
-        assert "No space" not in str(error) and "disk" not in str(error), error
-        return True
-    return False
-
-
 def use_up(owner: Owner, key) -> None:
     """Takes what room the server's own files have left, until nothing can be changed."""
     refused = 0
@@ -182,7 +128,7 @@ def use_up(owner: Owner, key) -> None:
 @pytest.mark.parametrize("what_is_full", ["all", "store"])
 def test_a_disk_that_is_full_in_each_change(tmp_path, what_is_full):
     names = [CREATE_KEY, *Owner.CHANGES]
-    is_short = rounds() < FULL
+    is_short = rounds(FULL, SHORT) < FULL
     # In the short run each is tried on one of the two disks.
     turns = [names[what_is_full == "store" :: 2]] if is_short else [names] * 4
     with small_disk(tmp_path / "disk", "24m") as disk:

@@ -123,7 +123,7 @@ def test_a_little_skew_is_forgiven(moho, minutes):
 
 def test_wrong_scope(moho):
     assert_openai(ask(moho, signed_headers(moho, "/v1/responses", ASK, "bedrock-mantle", region="eu-nowhere-9")))
-    assert_openai(ask(moho, signed_headers(moho, "/v1/responses", ASK, "s3")))
+    assert_openai(ask(moho, signed_headers(moho, "/v1/responses", ASK, "sqs")))
     assert_query(identify(moho, signed_headers(moho, "/", IDENTITY, "sts", region="eu-nowhere-9")), 403, "SignatureDoesNotMatch")
 
 

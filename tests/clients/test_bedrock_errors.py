@@ -153,7 +153,6 @@ NOT_SERVED = {
     "document": (of_user({"document": {"format": "txt", "name": "d", "source": {"bytes": b"x"}}}, {"text": "?"}), "document"),
     "video": (of_user({"video": {"format": "mp4", "source": {"bytes": b"x"}}}, {"text": "?"}), "video"),
     "cachePoint": (of_user({"text": "Hi!"}, {"cachePoint": {"type": "default"}}), "cachePoint"),
-    "promptVariables": ({"promptVariables": {"a": {"text": "b"}}}, "promptVariables"),
 }
 
 

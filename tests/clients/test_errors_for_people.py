@@ -87,7 +87,7 @@ def test_a_wrong_region_names_both(moho):
 def test_a_wrong_service_names_the_right_one(moho):
     headers = signed_headers(moho, "/", IDENTITY, "bedrock")
     with moho.http() as http:
-        answer = http.post("/v1/responses", content=b"{}", headers=signed_headers(moho, "/v1/responses", b"{}", "s3"))
+        answer = http.post("/v1/responses", content=b"{}", headers=signed_headers(moho, "/v1/responses", b"{}", "sqs"))
         assert "scoped to correct service: 'bedrock-mantle'" in answer.json()["error"]["message"]
         assert http.post("/", content=IDENTITY, headers=headers).status_code in (400, 403, 404)
 

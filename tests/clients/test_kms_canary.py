@@ -8,37 +8,13 @@ import botocore.exceptions
 import pytest
 
 import openssl
+from canary import TELLING, spellings_of_bytes, whole_files
 from serving import Moho
-from test_canary import whole_files
 from test_kms_imported_kinds import Importing
-
-# Of a long secret, so many bytes are looked for: nobody writes them by chance.
-TELLING = 20
-
-
-def spellings(secret: bytes) -> dict[str, bytes]:
-    """Bytes as they could stand in a file, decimal as Rust shows a list among them."""
-    part = secret[:TELLING]
-    decimal = [str(byte) for byte in part]
-    made = {
-        "plain": part,
-        "backwards": part[::-1],
-        "hexadecimal": part.hex().encode(),
-        "HEXADECIMAL": part.hex().upper().encode(),
-        "hexadecimal, apart": part.hex(" ").encode(),
-        "decimal": ",".join(decimal).encode(),
-        "decimal, apart": ", ".join(decimal).encode(),
-    }
-    for shift in range(3):
-        # Base64 depends on where in its input the bytes begin: cut what their neighbours decide.
-        whole = base64.b64encode(b"\0" * shift + part)
-        made[f"base64 at {shift}"] = whole[4 if shift else 0 : -4]
-        made[f"base64 of URLs at {shift}"] = made[f"base64 at {shift}"].translate(bytes.maketrans(b"+/", b"-_"))
-    return made
 
 
 def found(folders: list, secrets: dict[str, bytes]) -> list[str]:
-    every = [(f"{name} ({how})", spelling) for name, secret in secrets.items() for how, spelling in spellings(secret).items()]
+    every = [(f"{name} ({how})", spelling) for name, secret in secrets.items() for how, spelling in spellings_of_bytes(secret[:TELLING]).items()]
     return [f"{name} is in {path}" for path, data in whole_files(folders) for name, spelling in every if spelling in data]
 
 

@@ -178,7 +178,7 @@ def test_the_pages_are_on_their_own_listener(watched):
         ready = http.get("/readyz")
     assert ready.status_code == 200
     checks = ready.json()["checks"]
-    assert checks == dict.fromkeys(("engine", "journal", "store", "models", "serving"), "ok")
+    assert checks == dict.fromkeys(("engine", "journal", "store", "models", "restored", "serving"), "ok")
     base = metrics_url(watched)
     assert httpx2.get(base + "/readyz", trust_env=False).text == ready.text
     assert httpx2.get(base + "/healthz", trust_env=False).json()["status"] == "ok"
@@ -212,7 +212,7 @@ def test_a_server_that_stops_is_not_ready(make_moho):
         )
         assert ready.json() == {
             "status": "unready",
-            "checks": {"engine": "ok", "journal": "ok", "store": "ok", "models": "ok", "serving": "draining"},
+            "checks": {"engine": "ok", "journal": "ok", "store": "ok", "models": "ok", "restored": "ok", "serving": "draining"},
         }
     assert server.process.wait(60) == 0
 

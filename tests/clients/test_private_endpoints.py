@@ -1,4 +1,4 @@
-"""Private endpoints: listeners for clients with a certificate, their policies, and EC2's operations on them."""
+"""Private endpoints: listeners for clients with a certificate, who may come in by them, and that there is no other way."""
 
 import hashlib
 import json
@@ -12,10 +12,10 @@ import httpx2
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 import journal
 import serving
+from endpoint_account import SERVICE, allowing, client_of, three_endpoints, with_session_policy
 from federating import REFUSAL, trust
 from identity_provider import PlayedIssuer
 from private import (
@@ -23,7 +23,6 @@ from private import (
     ELSEWHERE,
     ENDPOINT,
     FOREIGN,
-    FOREIGN_VPC,
     NOBODY,
     PORT,
     SERVER,
@@ -37,11 +36,8 @@ from private import (
     known_to,
     settings,
 )
-from serving import MODEL, Credentials, free_port
+from serving import MODEL, free_port
 from sts import refused
-
-SERVICE = "com.amazonaws.us-east-1.{}"
-ONLY_STS = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:*", "Resource": "*"}]}
 
 
 @pytest.fixture(scope="module")
@@ -63,56 +59,9 @@ def issuer(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, clients, issuer):
-    """A server with a public listener and three private endpoints, one of which lets only another account in."""
-    folder = tmp_path_factory.mktemp("private")
-    public, private, foreign = free_port(), free_port(), free_port()
-    endpoints = {
-        ENDPOINT: (f"127.0.0.1:{private}", VPC, []),
-        SOCKET: (f"unix:{folder}/private.sock", VPC, []),
-        FOREIGN: (f"127.0.0.1:{foreign}", FOREIGN_VPC, [NOBODY]),
-    }
-    file = folder / "moho.toml"
-    file.write_text(settings(clients, endpoints, f"127.0.0.1:{public}"))
     trusting = ("--federation-issuer", issuer.issuer, "--federation-ca", str(issuer.certificate.authority))
-    arguments = ("--log-format", "json", *trusting)
-    made = PrivateMoho(folder / "data", file=file, clients=clients, url=f"https://127.0.0.1:{private}", arguments=arguments)
-    made.port = public
-    made.foreign_url = f"https://127.0.0.1:{foreign}"
-    made.socket = folder / "private.sock"
-    try:
-        yield made.start()
-    finally:
-        made.end()
-
-
-def client_of(server, service: str, url: str | None = None, credentials: Credentials | None = None, role: str = "Admin"):
-    """boto3 at an endpoint, with the client's certificate."""
-    found = credentials or server.credentials(role)
-    return boto3.client(
-        service,
-        endpoint_url=url or server.private_url,
-        verify=str(server.authority),
-        region_name=found.region,
-        aws_access_key_id=found.access_key_id,
-        aws_secret_access_key=found.secret_access_key,
-        aws_session_token=found.session_token,
-        config=Config(
-            retries={"total_max_attempts": 1}, proxies={}, client_cert=(str(server.clients.certificate), str(server.clients.key))
-        ),
-    )
-
-
-def with_session_policy(server, policy: dict) -> Credentials:
-    """Credentials of the administrator that a session policy narrows."""
-    sts = server.boto3("sts", "Admin")
-    account = sts.get_caller_identity()["Account"]
-    made = sts.assume_role(RoleArn=f"arn:aws:iam::{account}:role/Admin", RoleSessionName="narrow", Policy=json.dumps(policy))["Credentials"]
-    return Credentials.of_sts(made, server.credentials("Admin").region)
-
-
-def allowing(**condition) -> dict:
-    statement = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition}
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    with three_endpoints(tmp_path_factory.mktemp("private"), clients, *trusting) as server:
+        yield server
 
 
 def test_nobody_without_a_certificate_of_the_authority_gets_a_word_in(server, clients, strangers):
@@ -214,179 +163,6 @@ def test_a_unix_socket_is_an_endpoint_like_any_other(server, clients):
     assert entries and {entry["source_ip"] for entry in entries} == {None}
     shown = hashlib.sha256(ssl.PEM_cert_to_DER_cert(clients.certificate.read_text())).hexdigest()
     assert {(entry["peer_uid"], entry["client_certificate_sha256"]) for entry in entries} == {(os.getuid(), shown)}
-
-
-def test_the_settings_endpoints_are_described_and_keep_what_they_are(server):
-    ec2 = server.boto3("ec2", "Admin")
-    account = server.boto3("sts", "Admin").get_caller_identity()["Account"]
-    found = {endpoint["VpcEndpointId"]: endpoint for endpoint in ec2.describe_vpc_endpoints()["VpcEndpoints"]}
-    assert ENDPOINT in found and SOCKET in found and FOREIGN not in found
-    ours = found[ENDPOINT]
-    assert (ours["VpcId"], ours["OwnerId"], ours["State"], ours["VpcEndpointType"]) == (VPC, account, "available", "Interface")
-    assert ours["ServiceName"] == SERVICE.format("moho") and ours["RequesterManaged"] is True
-    assert json.loads(ours["PolicyDocument"])["Statement"][0]["Principal"] == "*"
-    said = ec2.delete_vpc_endpoints(VpcEndpointIds=[ENDPOINT])["Unsuccessful"]
-    assert [(item["ResourceId"], item["Error"]["Code"]) for item in said] == [(ENDPOINT, "OperationNotPermitted")]
-    foreign = "vpce-0f00d00d00d00d00d"
-    assert refused(ec2.modify_vpc_endpoint, VpcEndpointId=foreign, ResetPolicy=True).code == "InvalidVpcEndpointId.NotFound"
-
-
-def test_a_policy_is_in_force_at_once_and_can_be_reset(server):
-    ec2 = server.boto3("ec2", "Admin")
-    inside = client_of(server, "bedrock")
-    assert inside.list_foundation_models()
-    assert ec2.modify_vpc_endpoint(VpcEndpointId=ENDPOINT, PolicyDocument=json.dumps(ONLY_STS))["Return"] is True
-    try:
-        _, message, status = refused(inside.list_foundation_models)
-        assert status == 403 and "because no VPC endpoint policy allows the bedrock:ListFoundationModels action" in message
-        assert client_of(server, "sts").get_caller_identity()
-        # The public listener has no endpoint, so its policy does not bear there.
-        assert server.boto3("bedrock", "Admin").list_foundation_models()
-        [shown] = ec2.describe_vpc_endpoints(VpcEndpointIds=[ENDPOINT])["VpcEndpoints"]
-        assert json.loads(shown["PolicyDocument"]) == ONLY_STS
-    finally:
-        assert ec2.modify_vpc_endpoint(VpcEndpointId=ENDPOINT, ResetPolicy=True)["Return"] is True
-    assert inside.list_foundation_models()
-
-
-def test_an_account_makes_an_endpoint_for_one_service(server):
-    ec2 = server.boto3("ec2", "Admin")
-    name = SERVICE.format("bedrock")
-    tags = [{"ResourceType": "vpc-endpoint", "Tags": [{"Key": "team", "Value": "blue"}]}]
-    asked = {"VpcId": VPC, "ServiceName": name, "VpcEndpointType": "Interface", "ClientToken": "once"}
-    made = ec2.create_vpc_endpoint(**asked, TagSpecifications=tags)
-    endpoint = made["VpcEndpoint"]["VpcEndpointId"]
-    try:
-        assert made["ClientToken"] == "once" and made["VpcEndpoint"]["State"] == "available"
-        assert made["VpcEndpoint"]["Tags"] == [{"Key": "team", "Value": "blue"}]
-        again = ec2.create_vpc_endpoint(**asked, TagSpecifications=tags)
-        assert again["VpcEndpoint"]["VpcEndpointId"] == endpoint, "the same request is not done twice"
-        assert refused(ec2.create_vpc_endpoint, **asked).code == "IdempotentParameterMismatch"
-        conflict = {key: value for key, value in asked.items() if key != "ClientToken"}
-        code, message, status = refused(ec2.create_vpc_endpoint, **conflict)
-        assert (status, code) == (400, "InvalidParameter") and "conflicting DNS domain" in message
-        # From now on, it is what requests for this service pass, and no others.
-        inside = with_session_policy(server, allowing(StringEquals={"aws:SourceVpce": endpoint}))
-        assert client_of(server, "bedrock", credentials=inside).list_foundation_models()
-        assert refused(client_of(server, "ec2", credentials=inside).describe_vpc_endpoints).code == "UnauthorizedOperation"
-        for filters in (
-            [{"Name": "tag:team", "Values": ["bl*"]}],
-            [{"Name": "tag-key", "Values": ["team"]}],
-            [{"Name": "service-name", "Values": [name]}, {"Name": "vpc-id", "Values": [VPC]}],
-        ):
-            found = ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]
-            assert [one["VpcEndpointId"] for one in found] == [endpoint], filters
-        assert ec2.describe_vpc_endpoints(Filters=[{"Name": "tag:team", "Values": ["red"]}])["VpcEndpoints"] == []
-        ids = [one["VpcEndpointId"] for page in ec2.get_paginator("describe_vpc_endpoints").paginate(PaginationConfig={"PageSize": 1}) for one in page["VpcEndpoints"]]
-        assert ids == sorted([endpoint, ENDPOINT, SOCKET])
-    finally:
-        assert ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])["Unsuccessful"] == []
-    said = ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])["Unsuccessful"]
-    assert said[0]["Error"]["Code"] == "InvalidVpcEndpoint.NotFound"
-    assert refused(client_of(server, "bedrock", credentials=inside).list_foundation_models).code == "AccessDeniedException"
-
-
-def test_what_cannot_be_is_refused_with_ec2s_codes(server):
-    ec2 = server.boto3("ec2", "Admin")
-    create = {"VpcId": VPC, "ServiceName": SERVICE.format("sts"), "VpcEndpointType": "Interface"}
-    for change, code in (
-        ({"VpcId": "vpc-11111111"}, "InvalidVpcId.NotFound"),
-        ({"VpcId": FOREIGN_VPC}, "InvalidVpcId.NotFound"),
-        ({"VpcId": "nonsense"}, "InvalidVpcId.Malformed"),
-        ({"ServiceName": "com.amazonaws.us-east-1.s3"}, "InvalidServiceName"),
-        ({"ServiceName": SERVICE.format("moho")}, "InvalidParameter"),
-        ({"VpcEndpointType": "Gateway"}, "InvalidParameter"),
-        ({"VpcEndpointType": "Sideways"}, "InvalidParameterValue"),
-        ({"PolicyDocument": "{"}, "InvalidPolicyDocument"),
-        ({"PolicyDocument": json.dumps(ONLY_STS).replace("sts", "s" * 30_000)}, "InvalidPolicyDocument"),
-        ({"SubnetIds": ["subnet-1"]}, "InvalidParameter"),
-        ({"SecurityGroupIds": ["sg-1"]}, "InvalidParameter"),
-        ({"PrivateDnsEnabled": False}, "UnsupportedOperation"),
-        ({"DryRun": True}, "DryRunOperation"),
-    ):
-        found, message, status = refused(ec2.create_vpc_endpoint, **(create | change))
-        assert found == code, (change, message)
-        assert status == (412 if code == "DryRunOperation" else 400)
-    for call, code in (
-        ({"VpcEndpointIds": ["vpce-11111111"]}, "InvalidVpcEndpointId.NotFound"),
-        ({"VpcEndpointIds": ["x"]}, "InvalidVpcEndpointId.Malformed"),
-        ({"Filters": [{"Name": "shoe-size", "Values": ["9"]}]}, "InvalidParameterValue"),
-        ({"NextToken": "%%"}, "InvalidNextToken"),
-        ({"MaxResults": 0}, "InvalidParameterValue"),
-        ({"DryRun": True}, "DryRunOperation"),
-    ):
-        assert refused(ec2.describe_vpc_endpoints, **call).code == code, call
-    assert refused(ec2.modify_vpc_endpoint, VpcEndpointId=ENDPOINT).code == "MissingParameter"
-    both = {"PolicyDocument": json.dumps(ONLY_STS), "ResetPolicy": True}
-    assert refused(ec2.modify_vpc_endpoint, VpcEndpointId=ENDPOINT, **both).code == "InvalidParameterCombination"
-    assert refused(ec2.describe_vpc_endpoint_services, ServiceNames=["nothing"]).code == "InvalidServiceName"
-    # Absent and another's look alike, whatever is wrong besides.
-    absent, foreign = (refused(ec2.modify_vpc_endpoint, VpcEndpointId=one, ResetPolicy=True) for one in ("vpce-11111111", FOREIGN))
-    assert absent._replace(message=absent.message.replace("vpce-11111111", FOREIGN)) == foreign
-
-
-def test_who_may_not_is_told_so_in_ec2s_words(server):
-    ec2 = server.boto3("ec2", "Developer")
-    calls = (
-        (ec2.describe_vpc_endpoints, {}),
-        (ec2.describe_vpc_endpoints, {"DryRun": True}),
-        (ec2.describe_vpc_endpoint_services, {}),
-        (ec2.modify_vpc_endpoint, {"VpcEndpointId": ENDPOINT, "ResetPolicy": True}),
-        (ec2.delete_vpc_endpoints, {"VpcEndpointIds": [ENDPOINT]}),
-        (ec2.create_vpc_endpoint, {"VpcId": VPC, "ServiceName": SERVICE.format("sts"), "VpcEndpointType": "Interface"}),
-    )
-    for call, named in calls:
-        code, message, status = refused(call, **named)
-        assert (status, code) == (403, "UnauthorizedOperation")
-        assert message.startswith("You are not authorized to perform this operation. User: arn:aws:sts::")
-    sealed = message.split("Encoded authorization failure message: ")[1]
-    opened = server.boto3("sts", "Admin").decode_authorization_message(EncodedMessage=sealed)["DecodedMessage"]
-    why = json.loads(opened)
-    assert why["allowed"] is False and why["context"]["action"] == "ec2:CreateVpcEndpoint"
-    with pytest.raises(ClientError):
-        server.boto3("sts", "Developer").decode_authorization_message(EncodedMessage=sealed)
-    # Whether there is one, and whose it is, makes no difference to who may not know.
-    calls = (
-        lambda one: refused(ec2.modify_vpc_endpoint, VpcEndpointId=one, ResetPolicy=True),
-        lambda one: refused(ec2.delete_vpc_endpoints, VpcEndpointIds=[one]),
-        lambda one: refused(ec2.delete_vpc_endpoints, VpcEndpointIds=[one], DryRun=True),
-    )
-    for call in calls:
-        for one in (ENDPOINT, FOREIGN):
-            nowhere = "vpce-" + "1" * (len(one) - len("vpce-"))
-            there, absent = call(one), call(nowhere)
-            assert (there.status, there.code) == (absent.status, absent.code) == (403, "UnauthorizedOperation")
-            assert there.message.split(" Encoded")[0] == absent.message.split(" Encoded")[0].replace(nowhere, one)
-        # The sealed reason of another's says no more, either.
-        assert len(there.message) == len(absent.message)
-
-
-def test_the_services_are_those_that_are_served(server):
-    ec2 = server.boto3("ec2", "Admin")
-    said = ec2.describe_vpc_endpoint_services()
-    names = ["bedrock", "bedrock-mantle", "bedrock-runtime", "ec2", "iam", "kms", "moho", "organizations", "sts"]
-    assert said["ServiceNames"] == [SERVICE.format(name) for name in names]
-    assert {detail["ServiceType"][0]["ServiceType"] for detail in said["ServiceDetails"]} == {"Interface"}
-    filtered = ec2.describe_vpc_endpoint_services(Filters=[{"Name": "service-name", "Values": ["*bedrock*"]}])
-    assert len(filtered["ServiceNames"]) == 3
-
-
-def test_the_aws_cli_does_all_of_it(server, tmp_path):
-    environment = server.aws_environment(tmp_path, server.credentials("Admin"))
-
-    def aws(*words: str) -> dict:
-        done = subprocess.run(["aws", "ec2", *words, "--output", "json"], env=environment, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout or "{}")
-
-    tags = "ResourceType=vpc-endpoint,Tags=[{Key=by,Value=cli}]"
-    wish = ("--vpc-id", VPC, "--vpc-endpoint-type", "Interface", "--service-name", SERVICE.format("iam"), "--tag-specifications", tags)
-    made = aws("create-vpc-endpoint", *wish)["VpcEndpoint"]["VpcEndpointId"]
-    found = aws("describe-vpc-endpoints", "--filters", "Name=tag:by,Values=cli")["VpcEndpoints"]
-    assert [one["VpcEndpointId"] for one in found] == [made]
-    assert aws("modify-vpc-endpoint", "--vpc-endpoint-id", made, "--policy-document", json.dumps(ONLY_STS))["Return"] is True
-    assert SERVICE.format("sts") in aws("describe-vpc-endpoint-services")["ServiceNames"]
-    assert aws("delete-vpc-endpoints", "--vpc-endpoint-ids", made)["Unsuccessful"] == []
 
 
 def test_the_start_says_which_ways_in_there_are(server):

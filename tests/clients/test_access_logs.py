@@ -1,0 +1,121 @@
+"""S3's server access logs: the lines of requests, in the bucket that was named, by leave of its policy only."""
+
+import json
+import re
+import time
+
+import boto3
+import pytest
+from botocore.config import Config
+
+import journal
+
+FIELDS = re.compile(r'"[^"]*"|\[[^\]]*\]|\S+')
+SERVICE = "logging.s3.amazonaws.com"
+
+
+def allow(server, bucket, target, account):
+    s3, kms = server.boto3("s3", "Admin"), server.boto3("kms", "Admin")
+    statement = {
+        "Sid": "Logs",
+        "Effect": "Allow",
+        "Principal": {"Service": SERVICE},
+        "Action": "s3:PutObject",
+        "Resource": f"arn:aws:s3:::{target}/logs/*",
+        "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{bucket}"}, "StringEquals": {"aws:SourceAccount": account}},
+    }
+    s3.put_bucket_policy(Bucket=target, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    policy = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+    policy["Statement"].append(
+        {"Sid": "Logs", "Effect": "Allow", "Principal": {"Service": SERVICE}, "Action": "kms:GenerateDataKey", "Resource": "*"}
+    )
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}, "BucketKeyEnabled": True}
+    s3.put_bucket_encryption(Bucket=target, ServerSideEncryptionConfiguration={"Rules": [rule]})
+
+
+def delivered(server, target, seconds=100) -> list[str]:
+    s3 = server.boto3("s3", "Admin")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = s3.list_objects_v2(Bucket=target).get("Contents", [])
+        if found:
+            return [one["Key"] for one in found]
+        time.sleep(1)
+    return []
+
+
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory):
+    import serving
+
+    server = serving.Moho(tmp_path_factory.mktemp("logged") / "data")
+    try:
+        yield server.start()
+    finally:
+        server.end()
+
+
+def test_every_request_has_a_line_where_its_bucket_wants_it(logged):
+    s3 = logged.boto3("s3", "Admin")
+    account = logged.boto3("sts", "Admin").get_caller_identity()["Account"]
+    for bucket in ("watched", "log-target", "dated-target"):
+        s3.create_bucket(Bucket=bucket)
+    allow(logged, "watched", "log-target", account)
+    s3.put_bucket_logging(
+        Bucket="watched", BucketLoggingStatus={"LoggingEnabled": {"TargetBucket": "log-target", "TargetPrefix": "logs/"}}
+    )
+    time.sleep(0.6)
+    s3.put_object(Bucket="watched", Key="a b/ä", Body=b"x" * 123)
+    assert s3.get_object(Bucket="watched", Key="a b/ä", Range="bytes=0-9")["Body"].read() == b"x" * 10
+    found = logged.credentials("Admin")
+    signs = boto3.client(
+        "s3",
+        endpoint_url=logged.url,
+        region_name=found.region,
+        aws_access_key_id=found.access_key_id,
+        aws_secret_access_key=found.secret_access_key,
+        aws_session_token=found.session_token,
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
+    url = signs.generate_presigned_url("get_object", Params={"Bucket": "watched", "Key": "a b/ä"})
+    with logged.http() as http:
+        assert http.get(url.removeprefix(logged.url)).status_code == 200
+    with pytest.raises(s3.exceptions.NoSuchKey):
+        s3.get_object(Bucket="watched", Key="absent")
+    s3.delete_object(Bucket="watched", Key="a b/ä")
+    keys = delivered(logged, "log-target")
+    assert keys and all(re.fullmatch(r"logs/\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d-[0-9A-F]{16}", key) for key in keys), keys
+    text = b"".join(s3.get_object(Bucket="log-target", Key=key)["Body"].read() for key in keys).decode()
+    lines = [FIELDS.findall(line) for line in text.splitlines()]
+    assert all(len(fields) == 26 for fields in lines), text
+    by = {(fields[6], fields[9]): fields for fields in lines}
+    put = by["REST.PUT.OBJECT", "200"]
+    assert put[1] == "watched" and put[7] == "a%2520b/%25C3%25A4" and put[12] == "123"
+    assert put[4].startswith(f"arn:aws:sts::{account}:assumed-role/Admin/") and [put[19], put[21]] == ["SigV4", "AuthHeader"]
+    part = by["REST.GET.OBJECT", "206"]
+    assert part[11:13] == ["10", "123"]
+    presigned = by["REST.GET.OBJECT", "200"]
+    assert presigned[21] == "QueryString" and "X-Amz-Signature=REDACTED" in presigned[8]
+    assert by["REST.GET.OBJECT", "404"][10] == "NoSuchKey"
+    assert ("REST.DELETE.OBJECT", "204") in by
+    assert re.search("X-Amz-(Signature|Security-Token)=(?!REDACTED)", text) is None
+    entries = [entry for entry in journal.verified_entries(logged.data) if (entry.get("principal") or "").endswith(SERVICE)]
+    assert {"s3:PutObject", "kms:GenerateDataKey"} <= {entry["action"] for entry in entries}
+    assert {entry["scheme"] for entry in entries} == {"own-service"}
+
+
+def test_a_target_that_does_not_allow_it_gets_nothing(logged):
+    s3 = logged.boto3("s3", "Admin")
+    for bucket in ("unallowed", "closed-target"):
+        s3.create_bucket(Bucket=bucket)
+    partitioned = {"PartitionedPrefix": {"PartitionDateSource": "EventTime"}}
+    asked = {"TargetBucket": "closed-target", "TargetPrefix": "", "TargetObjectKeyFormat": partitioned}
+    s3.put_bucket_logging(Bucket="unallowed", BucketLoggingStatus={"LoggingEnabled": asked})
+    assert s3.get_bucket_logging(Bucket="unallowed")["LoggingEnabled"] == asked
+    time.sleep(0.6)
+    s3.put_object(Bucket="unallowed", Key="k", Body=b"x")
+    assert delivered(logged, "closed-target", 70) == []
+    denied = [e for e in journal.verified_entries(logged.data) if (e.get("principal") or "").endswith(SERVICE) and e["outcome"] == "deny"]
+    assert {entry["action"] for entry in denied} == {"s3:PutObject"}

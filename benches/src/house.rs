@@ -11,6 +11,7 @@ use moho_iam::authn::{
 use moho_iam::authz::{Authorizer, Context, RequestFacts};
 use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
 use moho_kms::{Kms, RootKey};
+use moho_s3::{Backing, S3Gateway};
 use moho_store::{BootstrapPlan, Bootstrapped, Store};
 use moho_terms::{Arn, Clock, Entropy, EntropyUnavailable, Region, RequestId, Secret, Timestamp};
 
@@ -18,8 +19,10 @@ use moho_terms::{Arn, Clock, Entropy, EntropyUnavailable, Region, RequestId, Sec
 pub const REGION: &str = "moho-local-1";
 /// The model that the account agreed to use.
 pub const MODEL: &str = "llama-3";
-/// The role of the session.
+/// The role that asks models.
 const ROLE: &str = "Developer";
+/// The role that may do everything.
+const ADMINISTRATOR: &str = "Admin";
 const NOW: u64 = 1_795_312_800;
 
 /// A clock that stands still, and randomness of the system's.
@@ -42,9 +45,9 @@ pub struct House {
     /// Reads signatures and bearer keys.
     pub authenticator: Authenticator,
     /// Decides, and writes the journal.
-    pub authorizer: Authorizer,
+    pub authorizer: Arc<Authorizer>,
     /// The keys, and the first account's own among them.
-    pub kms: Kms,
+    pub kms: Arc<Kms>,
     world: Arc<World>,
     store: Arc<Store>,
     first: Bootstrapped,
@@ -61,14 +64,14 @@ impl House {
         let world = Arc::new(World);
         let root = RootKey::development(&folder.path().join("root.key"), &*world)?;
         let store = Arc::new(Store::open(&folder.path().join("store"), (&root, &*world))?);
-        let kms = Kms::new(root, store.clone(), world.clone(), world.clone());
+        let kms = Arc::new(Kms::new(root, store.clone(), world.clone(), world.clone()));
         let region: Region = REGION.parse()?;
         let plan = BootstrapPlan::new(region.clone(), vec![MODEL.parse()?], &*world)?;
         let first = store.ensure_bootstrap(&Self::door()?, &kms, &plan, world.now())?;
         let (journal, _recovery) = FileJournal::open(&folder.path().join("journal"))?;
         Ok(Self {
             authenticator: Authenticator::new(&Secret::new(vec![1; 32]), region)?,
-            authorizer: Authorizer::new(store.clone(), Arc::new(journal), world.clone()),
+            authorizer: Arc::new(Authorizer::new(store.clone(), Arc::new(journal), world.clone())),
             kms,
             world,
             store,
@@ -89,10 +92,19 @@ impl House {
         &self.store
     }
 
-    /// The system's randomness.
-    #[must_use]
-    pub fn entropy(&self) -> &dyn Entropy {
-        &*self.world
+    /// What answers S3 over it.
+    ///
+    /// # Errors
+    /// When the region has no name.
+    pub fn s3(&self) -> Result<S3Gateway> {
+        Ok(S3Gateway::new(Backing {
+            store: self.store.clone(),
+            kms: self.kms.clone(),
+            authorizer: self.authorizer.clone(),
+            clock: self.world.clone(),
+            entropy: self.world.clone(),
+            region: REGION.parse()?,
+        }))
     }
 
     /// The key of the first account.
@@ -133,13 +145,17 @@ impl House {
     /// # Errors
     /// When the session may not be had.
     pub fn credentials(&self) -> Result<TemporaryCredentials> {
+        self.credentials_of(ROLE)
+    }
+
+    fn credentials_of(&self, role: &str) -> Result<TemporaryCredentials> {
         let guest = Self::door()?.admit(7, 7, self.first.account, self.now())?;
-        let role = self.first.role(&ROLE.parse()?)?;
+        let arn = self.first.role(&role.parse()?)?;
         let permit = self
             .authorizer
-            .authorize(&guest, &self.request()?, &role, &Context::new())?;
-        let Some(facts) = self.store.role_facts(&role)? else {
-            bail!("there is no role {ROLE}")
+            .authorize(&guest, &self.request()?, &arn, &Context::new())?;
+        let Some(facts) = self.store.role_facts(&arn)? else {
+            bail!("there is no role {role}")
         };
         let grant = SessionGrant::named("bench".parse()?);
         let issuing = (self.now(), &*self.world as &dyn Entropy);
@@ -151,8 +167,20 @@ impl House {
     /// # Errors
     /// When they are not taken.
     pub fn caller(&self) -> Result<Authenticated> {
+        self.caller_of(ROLE)
+    }
+
+    /// The same of the role that may do everything.
+    ///
+    /// # Errors
+    /// When they are not taken.
+    pub fn administrator(&self) -> Result<Authenticated> {
+        self.caller_of(ADMINISTRATOR)
+    }
+
+    fn caller_of(&self, role: &str) -> Result<Authenticated> {
         let key = self
-            .credentials()?
+            .credentials_of(role)?
             .bearer_key(&REGION.parse()?, self.now(), 3600)?;
         let authorization = format!("Bearer {}", String::from_utf8_lossy(key.expose()));
         let head = HttpHead {

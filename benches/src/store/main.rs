@@ -1,4 +1,4 @@
-//! What it takes to keep objects: sealing alone, whole segments to the disk and back, small rows that are waited for, and
+//! What it takes to keep objects: sealing alone, whole segments to the disk and back, small objects that are waited for, and
 //! the memory for a segment of any length.
 
 mod puts;
@@ -40,13 +40,13 @@ enum What {
         #[arg(long)]
         plain_first: bool,
     },
-    /// Rows of 1 KiB by many threads, each waited for until it is on the disk.
+    /// Objects of 1 KiB by many clients of S3, each waited for until it is on the disk.
     Puts {
-        /// Threads.
-        #[arg(long, default_value_t = 16)]
-        threads: u32,
-        /// How many of each thread.
-        #[arg(long, default_value_t = 400)]
+        /// Clients at a time.
+        #[arg(long, default_value_t = 64)]
+        clients: u32,
+        /// How many of each client.
+        #[arg(long, default_value_t = 100)]
         count: u32,
     },
     /// Memory at its peak when one segment is written and read.
@@ -64,7 +64,7 @@ fn main() -> Result<()> {
             mebibytes,
             plain_first,
         } => print(&segments::measure(mebibytes, plain_first)?),
-        What::Puts { threads, count } => print(&puts::measure(threads, count)?),
+        What::Puts { clients, count } => print(&puts::measure(clients, count)?),
         What::Memory { mebibytes } => print(&peak(mebibytes)?),
     }
 }

@@ -1,4 +1,4 @@
-//! Keeping objects: sealing beside openssl, segments beside plain files, and small rows that are waited for.
+//! Keeping objects: sealing beside openssl, segments beside plain files, and small objects that are waited for.
 
 use std::path::Path;
 use std::process::Command;
@@ -21,7 +21,7 @@ const ASKED: &str = "what is asked for";
 const OPENSSL: &str = "openssl speed -evp aes-256-gcm";
 const PLAIN: &str = "the same files with plain bytes";
 const SMALL: &str = "the same for 1 MiB";
-/// Rows of 1 KiB a second.
+/// Objects of 1 KiB a second.
 const PUTS: f64 = 1500.0;
 const SEALING: f64 = 0.8;
 const FILES: f64 = 0.7;
@@ -152,7 +152,7 @@ fn report(pairs: u32, found: &[Found]) -> Result<Report> {
     report.compare(&row, PLAIN, &all(|one| one.segments.sides(|rates| rates.read)))?;
     let row = more("a segment of 64 MiB from memory, one core", "MiB/s", None);
     report.compare(&row, PLAIN, &all(|one| one.segments.sides(|rates| rates.again)))?;
-    let row = more("rows of 1 KiB, durable, 16 threads", "1/s", Some(1.0));
+    let row = more("objects of 1 KiB, durable, 64 clients", "1/s", Some(1.0));
     report.compare(&row, ASKED, &all(|one| (one.puts.per_second, PUTS)))?;
     let row = what(
         "memory for a segment of 4 GiB, at its peak",
@@ -162,6 +162,6 @@ fn report(pairs: u32, found: &[Found]) -> Result<Report> {
     );
     report.compare(&row, SMALL, &all(|one| one.memory))?;
     let alone: Vec<f64> = found.iter().map(|one| one.puts.alone_per_second).collect();
-    report.tell(&more("rows of 1 KiB, durable, one thread", "1/s", None), &alone)?;
+    report.tell(&more("objects of 1 KiB, durable, one client", "1/s", None), &alone)?;
     Ok(report)
 }

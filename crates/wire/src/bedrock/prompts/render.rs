@@ -20,6 +20,10 @@ pub type PromptVariables = BTreeMap<String, Content>;
 
 /// The longest name that a refusal repeats.
 const LONGEST_SHOWN: usize = 64;
+/// The longest name of a variable.
+const LONGEST_NAME: usize = 200;
+/// Bytes that all texts of a prompt have together once they are filled: as many as a request that asks the same has at most.
+const MOST: usize = 8 << 20;
 
 /// What a prompt asks, with its values.
 pub struct RenderedPrompt {
@@ -209,6 +213,8 @@ struct Filling<'a> {
     values: &'a PromptVariables,
     /// The variables that the prompt has.
     known: BTreeSet<String>,
+    /// Bytes that there is still room for.
+    room: usize,
 }
 
 impl<'a> Filling<'a> {
@@ -216,6 +222,7 @@ impl<'a> Filling<'a> {
         Self {
             values,
             known: BTreeSet::new(),
+            room: MOST,
         }
     }
 
@@ -240,28 +247,43 @@ impl<'a> Filling<'a> {
     /// read at all.
     fn fill(&mut self, text: &Content) -> Result<Content, Failure> {
         let mut filled = Content::new(String::new());
-        let mut push = |piece: &str| filled.push(&Content::new(piece.to_owned()));
+        let mut push = |piece: &str| {
+            self.room = self.room.checked_sub(piece.len()).ok_or_else(|| {
+                refused(
+                    "The prompt is too long with these values of its variables: shorten them, and try again.",
+                )
+            })?;
+            filled.push(&Content::new(piece.to_owned()));
+            Ok(())
+        };
         let mut rest = text.expose();
         while let Some(at) = rest.find("{{") {
             // Of three braces, the last two begin a name.
             let braces = rest.bytes().skip(at).take_while(|byte| *byte == b'{').count();
             let (before, from) = rest.split_at(at.saturating_add(braces).saturating_sub(2));
             let after = from.trim_start_matches('{');
-            push(before);
-            match after.split_once("}}").filter(|(name, _)| is_name(name)) {
+            push(before)?;
+            // What is longer is no name: a text of braces is read once, too.
+            let near = after
+                .split_at(after.floor_char_boundary(LONGEST_NAME.saturating_add(2)))
+                .0;
+            let end = near
+                .find("}}")
+                .filter(|end| near.get(..*end).is_some_and(is_name));
+            match end.and_then(|end| Some((after.get(..end)?, after.get(end.saturating_add(2)..)?))) {
                 Some((name, following)) => {
                     let value = self.values.get(name).ok_or_else(|| missing(name))?;
                     self.known.insert(name.to_owned());
-                    push(value.expose());
+                    push(value.expose())?;
                     rest = following;
                 }
                 None => {
-                    push("{{");
+                    push("{{")?;
                     rest = after;
                 }
             }
         }
-        push(rest);
+        push(rest)?;
         if filled.expose().trim().is_empty() {
             return Err(refused(
                 "A text of the prompt is blank with these values of its variables.",
@@ -304,5 +326,5 @@ fn is_name(text: &str) -> bool {
     let apart = bytes
         .windows(2)
         .all(|pair| !matches!(pair, [one, next] if separator(*one) && separator(*next)));
-    fits && begins && apart && bytes.len() <= 200
+    fits && begins && apart && bytes.len() <= LONGEST_NAME
 }

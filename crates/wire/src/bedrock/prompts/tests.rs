@@ -127,6 +127,34 @@ fn a_value_is_put_in_once_and_never_read() {
 }
 
 #[test]
+fn a_filled_prompt_has_an_end() {
+    let value = "x".repeat(1 << 20);
+    let filled = rendered(&"{{a}}".repeat(8), &[("a", &value)]).unwrap();
+    assert_eq!(filled.len(), 8 << 20);
+    let refused = refusal(rendered(&"{{a}}".repeat(9), &[("a", &value)]));
+    assert!(refused.contains("too long"), "{refused}");
+    // All texts together.
+    let turn =
+        r#"{"role":"user","content":[{"text":"{{a}}"}]},{"role":"assistant","content":[{"text":"{{a}}"}]}"#;
+    let turns = vec![turn; 5].join(",");
+    let chat = body(&format!(
+        r#"{{"name":"n","variants":[{{"name":"v","templateType":"CHAT","modelId":"m",
+            "templateConfiguration":{{"chat":{{"messages":[{turns}]}}}}}}]}}"#
+    ));
+    assert!(chat.render(&values(&[("a", &value)])).is_err());
+    let longest = "n".repeat(200);
+    assert_eq!(
+        rendered(&format!("{{{{{longest}}}}}"), &[(&longest, "1")]).unwrap(),
+        "1"
+    );
+    let beyond = format!("{{{{{longest}n}}}}");
+    assert_eq!(rendered(&beyond, &[]).unwrap(), beyond);
+    // Nothing but beginnings of names, none of which ends: each is looked at a little way.
+    let braces = "{{\u{e9} ".repeat(100_000);
+    assert_eq!(rendered(&braces, &[]).unwrap(), braces);
+}
+
+#[test]
 fn every_variable_has_a_value_and_every_value_a_variable() {
     let missing = refusal(rendered("{{a}} {{b}}", &[("a", "1")]));
     assert!(missing.contains("'b' has no value"), "{missing}");

@@ -8,6 +8,7 @@
 //! kind 3, shares       how many it takes (1) | of how many (1) | name of the set (8)
 //! ring, of 2 and 3     salt (32) | commitment (32) | AES-256-GCM of the ring, with its tag (16)
 //! ring                 how many roots (1) | seed (32) | roots (32 each), the current one first
+//!                      the number's highest bit is set once a store was authenticated under the ring
 //! ```
 //! Numbers are big-endian. The checksum tells a damaged file from a wrong passphrase; it protects from nobody. The key
 //! that seals the ring is derived from the key-encryption key, the salt and everything before the salt; the commitment,

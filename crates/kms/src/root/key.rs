@@ -184,6 +184,18 @@ impl RootKey {
         Ok(Self { protection, ..self })
     }
 
+    /// Writes down that a store was authenticated under this ring, unless that is there: from then on no store of before there
+    /// was a tree is taken for one of its stores ([`RootRing::has_store`]).
+    ///
+    /// # Errors
+    /// [`RootKeyError`] if the file cannot be used any more, or the disk fails.
+    pub fn note_store(&self, entropy: &dyn Entropy) -> Result<(), RootKeyError> {
+        if !self.ring().has_store() && !self.reload()?.has_store() {
+            self.replace(|ring| Ok(ring.with_store()), entropy)?;
+        }
+        Ok(())
+    }
+
     /// Shares of what protects the file, so many of which open it.
     ///
     /// # Errors

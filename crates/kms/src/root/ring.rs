@@ -19,6 +19,8 @@ pub(super) const ROOTS: usize = 4;
 const RETIRED: usize = 4;
 /// Bytes before the roots: how many there are, and the seed.
 const HEAD: usize = 1 + KEY;
+/// The bit beside the number of roots that says that a store was authenticated.
+const HAS_STORE: u8 = 0x80;
 
 /// The salt of everything that is derived. It never changes: what is derived must stay the same.
 const SALT: &[u8] = b"moho/root/1";
@@ -85,6 +87,8 @@ pub struct RootRing {
     current: Arc<Root>,
     /// In the file, because records may be wrapped by them.
     previous: Vec<Arc<Root>>,
+    /// Whether a store was authenticated under this ring: then a store of before there was a tree is none of its stores.
+    has_store: bool,
     /// In the file no more, but in this process: it may still be looking at a record of a moment ago.
     retired: Vec<Arc<Root>>,
 }
@@ -98,6 +102,7 @@ impl RootRing {
             seed: LockedBytes::take(seed.as_mut_slice())?,
             current: Root::random(entropy)?,
             previous: Vec::new(),
+            has_store: false,
             retired: Vec::new(),
         })
     }
@@ -109,6 +114,7 @@ impl RootRing {
             seed: LockedBytes::take(seed.as_mut_slice())?,
             current: Root::take(&mut root)?,
             previous: Vec::new(),
+            has_store: false,
             retired: Vec::new(),
         })
     }
@@ -123,6 +129,12 @@ impl RootRing {
     #[must_use]
     pub fn previous(&self) -> &[Arc<Root>] {
         &self.previous
+    }
+
+    /// Whether a store was ever authenticated under this ring.
+    #[must_use]
+    pub fn has_store(&self) -> bool {
+        self.has_store
     }
 
     /// The root of this name, if it is known here.
@@ -173,6 +185,12 @@ impl RootRing {
         Ok(self)
     }
 
+    /// This ring, with the mark that a store was authenticated under it.
+    pub(super) fn with_store(mut self) -> Self {
+        self.has_store = true;
+        self
+    }
+
     /// This ring with its current root only.
     pub(super) fn without_previous(mut self) -> Self {
         self.previous.clear();
@@ -193,10 +211,11 @@ impl RootRing {
         self
     }
 
-    /// The number of roots (1) | seed (32) | each root (32), the current one first.
+    /// The number of roots and the mark (1) | seed (32) | each root (32), the current one first.
     pub(super) fn write(&self, out: &mut Zeroizing<Vec<u8>>) {
         // Never more than ROOTS.
-        out.push(u8::try_from(self.previous.len().saturating_add(1)).unwrap_or(u8::MAX));
+        let roots = u8::try_from(self.previous.len().saturating_add(1)).unwrap_or(u8::MAX);
+        out.push(if self.has_store { roots | HAS_STORE } else { roots });
         out.extend_from_slice(self.seed.expose());
         for root in std::iter::once(&self.current).chain(&self.previous) {
             out.extend_from_slice(root.key.expose());
@@ -212,7 +231,8 @@ impl RootRing {
         let (count, rest) = bytes.split_first().ok_or(RootKeyError::Damaged)?;
         let (seed, roots) = rest.split_first_chunk::<KEY>().ok_or(RootKeyError::Damaged)?;
         let (roots, beyond) = roots.as_chunks::<KEY>();
-        if roots.len() != usize::from(*count) || roots.len() > ROOTS || !beyond.is_empty() {
+        let (count, has_store) = (count & !HAS_STORE, count & HAS_STORE != 0);
+        if roots.len() != usize::from(count) || roots.len() > ROOTS || !beyond.is_empty() {
             return Err(RootKeyError::Damaged);
         }
         let mut roots = roots.iter().map(|key| Root::take(&mut Zeroizing::new(*key)));
@@ -223,6 +243,7 @@ impl RootRing {
             seed: LockedBytes::take(seed.as_mut_slice())?,
             current,
             previous,
+            has_store,
             retired: Vec::new(),
         })
     }

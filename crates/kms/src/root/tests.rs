@@ -94,6 +94,31 @@ fn all_of(root: &RootKey) -> (Vec<String>, Vec<u8>) {
 }
 
 #[test]
+fn that_a_store_was_authenticated_stays_written_down_whatever_becomes_of_the_file() {
+    let house = House::new();
+    let root = house.with_passphrase();
+    let all = all_of(&root);
+    assert!(!root.ring().has_store());
+    root.note_store(&house.entropy).unwrap();
+    assert!(root.ring().has_store());
+    let again = RootKey::with_passphrase(&house.path(), &secret(PASSPHRASE)).unwrap();
+    assert!(again.ring().has_store());
+    assert_eq!(all_of(&again), all);
+    let before = std::fs::read(house.path()).unwrap();
+    again.note_store(&house.entropy).unwrap();
+    assert_eq!(std::fs::read(house.path()).unwrap(), before, "once is enough");
+    let root = again.protect(Arc::new(Development), &house.entropy).unwrap();
+    assert!(root.ring().has_store());
+    root.replace(|ring| ring.with_new_root(&house.entropy), &house.entropy)
+        .unwrap();
+    root.replace(|ring| Ok(ring.without_previous()), &house.entropy)
+        .unwrap();
+    let last = RootKey::open(&house.path(), Arc::new(Development)).unwrap();
+    assert!(last.ring().has_store());
+    assert_ne!(all_of(&last), all);
+}
+
+#[test]
 fn a_file_of_the_first_format_gives_what_it_always_gave() {
     let house = House::new();
     let key = [7; 32];

@@ -54,6 +54,7 @@ impl Authentic {
         let failed = |error| StoreError::from_sqlite(path, error);
         let found = migrations::found(writer, path)?;
         let anchor = Anchor::open(directory)?;
+        require_tree(found, trust)?;
         let mut opening = Opening { writer, path, trust };
         let opened = match anchor {
             None if found < SINCE => opening.begin(Anchor::create(directory)?, found)?,
@@ -74,6 +75,8 @@ impl Authentic {
         };
         opened.anchor.advance(&opened.root, &opened.tree.macs)?;
         opened.anchor.sync()?;
+        let noted = trust.0.note_store(trust.1);
+        noted.map_err(moho_kms::KmsError::from)?;
         Self::over(writer, witness, opened).map_err(failed)
     }
 
@@ -192,6 +195,17 @@ pub(crate) fn wrapped(connection: &Connection) -> rusqlite::Result<Vec<u8>> {
     found.optional()?.ok_or_else(missing)
 }
 
+/// A root that has authenticated a store takes none for its own from which the tree was taken off, or that is from before there
+/// was one: whatever rows it has, nothing vouches for them. One with nothing in it may begin anew.
+pub(super) fn require_tree(found: u32, trust: Trust<'_>) -> Result<(), StoreError> {
+    if (1..SINCE).contains(&found) && trust.0.ring().has_store() {
+        return Err(StoreError::Altered(super::Alteration::Tree(
+            "the database is of a version from before its root key had authenticated one",
+        )));
+    }
+    Ok(())
+}
+
 /// A tree says nothing of a database of another version.
 pub(super) fn require_version(root: &Root, found: u32) -> Result<(), Tampering> {
     if root.version == found {
@@ -202,7 +216,7 @@ pub(super) fn require_version(root: &Root, found: u32) -> Result<(), Tampering> 
     ))
 }
 
-fn rebuild(connection: &Connection, tree: &Tree, before: Root) -> rusqlite::Result<Root> {
+pub(super) fn rebuild(connection: &Connection, tree: &Tree, before: Root) -> rusqlite::Result<Root> {
     let tables = Table::all(connection, &tree.macs)?;
     let rows = survey::rows(connection, tables.iter(), tree)?;
     let root = before.next(tree.rebuild(connection, &rows)?);

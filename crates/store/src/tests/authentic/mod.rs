@@ -221,6 +221,23 @@ fn the_tree_itself_cannot_be_altered() {
 }
 
 #[test]
+fn a_tree_that_was_taken_off_whole_is_missed_by_the_root() {
+    for version in 1..9 {
+        let directory = furnished();
+        // All that tells of a tree, as if there had never been one.
+        meddle(
+            directory.path(),
+            &format!(
+                "DROP TABLE authentic_key; DROP TABLE authentic_root; DROP TABLE authentic_node; PRAGMA user_version = {version}"
+            ),
+        );
+        std::fs::remove_file(directory.path().join("store/anchor")).unwrap();
+        is_altered(opened(directory.path()), "no tree");
+        is_altered(accepted(directory.path()), "no tree, with consent");
+    }
+}
+
+#[test]
 fn responses_are_checked_when_they_are_read_and_when_all_are() {
     for (statements, is_found) in [
         ("UPDATE sealed_response SET created_at = 7", true),

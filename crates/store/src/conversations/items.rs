@@ -1,11 +1,13 @@
 //! Items of conversations: added at the end, read in pages, deleted one by one.
 
+use std::collections::BTreeSet;
+
 use moho_iam::action::mantle::UpdateConversation;
 use moho_iam::action::{Action, kms};
 use moho_iam::authz::Permit;
 use moho_kms::Kms;
 use moho_terms::{ContentBytes, ItemId, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::{conversation_context, named};
 use crate::Store;
@@ -14,6 +16,8 @@ use crate::error::StoreError;
 
 /// Items of one conversation.
 const MOST: u64 = 10_000;
+/// Places without an item that are asked about with one page: whoever deletes items leaves them.
+const MOST_GAPS: usize = 1000;
 /// Bytes that all items of one conversation have together: more than any model reads.
 const MOST_BYTES: u64 = 16 << 20;
 
@@ -163,7 +167,9 @@ impl Store {
             );
             let mut select = connection.prepare(&select)?;
             let rows = select.query_map(params![whose.0, whose.1, from, limit], item)?;
-            rows.collect::<rusqlite::Result<Vec<_>>>().map(Some)
+            let found = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+            self.check_page(connection, whose, (from, page), &found)?;
+            Ok(Some(found))
         })?;
         let context = conversation_context(account, &conversation)?;
         let open = |(id, position, sealed): (ItemId, u64, Vec<u8>)| -> Result<KeptItem, StoreError> {
@@ -173,6 +179,38 @@ impl Store {
         found
             .map(|found| found.into_iter().map(open).collect())
             .transpose()
+    }
+
+    /// Whether the items of a page are those that were written last, and whether those that are not there were deleted: of the
+    /// latter [`MOST_GAPS`] are asked about.
+    fn check_page(
+        &self,
+        connection: &Connection,
+        (account, conversation): (&str, &str),
+        (from, page): (i64, &ItemPage),
+        found: &[(ItemId, u64, Vec<u8>)],
+    ) -> rusqlite::Result<()> {
+        let next = "SELECT next_position FROM conversation WHERE account_id = ?1 AND conversation_id = ?2";
+        self.database
+            .check(connection, "conversation", &[&account, &conversation])?;
+        let next: Option<i64> = connection
+            .query_row(next, params![account, conversation], |row| row.get(0))
+            .optional()?;
+        let next = next.unwrap_or_default();
+        let there: BTreeSet<i64> = found.iter().map(|(_, place, _)| integer(*place)).collect();
+        let last = found.last().filter(|_| found.len() >= page.limit);
+        let last = last.map(|(_, last, _)| integer(*last));
+        let places = if page.ascending {
+            from.saturating_add(1)..last.unwrap_or(next)
+        } else {
+            last.unwrap_or(1)..from.min(next)
+        };
+        let gaps = places.filter(|place| !there.contains(place)).take(MOST_GAPS);
+        for place in there.iter().copied().chain(gaps) {
+            let key: [&dyn ToSql; 3] = [&account, &conversation, &place];
+            self.database.check(connection, "conversation_item", &key)?;
+        }
+        Ok(())
     }
 
     /// Opens one item of the conversation that `read` is for; `None` if there is none such.
@@ -188,7 +226,7 @@ impl Store {
     ) -> Result<Option<KeptItem>, StoreError> {
         let (account, conversation) = named(read)?;
         let found = self.database.find(|connection| {
-            connection
+            let found = connection
                 .prepare(
                     "SELECT item_id, position, sealed FROM conversation_item
                      WHERE account_id = ?1 AND conversation_id = ?2 AND item_id = ?3",
@@ -196,7 +234,10 @@ impl Store {
                 .query_row(
                     params![account.as_str(), conversation.as_str(), id.as_str()],
                     item,
-                )
+                )?;
+            let key: [&dyn ToSql; 3] = [&account.as_str(), &conversation.as_str(), &integer(found.1)];
+            self.database.check(connection, "conversation_item", &key)?;
+            Ok(found)
         })?;
         let Some((id, position, sealed)) = found else {
             return Ok(None);

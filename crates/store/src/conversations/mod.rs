@@ -11,7 +11,7 @@ use moho_iam::action::{Action, kms};
 use moho_iam::authz::Permit;
 use moho_kms::{EncryptionContext, Kms};
 use moho_terms::{AccountId, ContentBytes, ConversationId, KeyId, Timestamp};
-use rusqlite::params;
+use rusqlite::{Connection, ToSql, params};
 
 pub use items::{Appended, ItemPage, KeptItem, NewItem};
 
@@ -116,6 +116,7 @@ impl Store {
     ) -> Result<Option<ConversationFacts>, StoreError> {
         let (account, conversation) = named(permit)?;
         self.database.find(|connection| {
+            self.check_conversation(connection, (account, &conversation))?;
             connection
                 .prepare(
                     "SELECT kms_key.account_id, c.key_id, created_at, next_position FROM conversation AS c
@@ -143,6 +144,7 @@ impl Store {
     ) -> Result<Option<ContentBytes>, StoreError> {
         let (account, conversation) = named(read)?;
         let sealed: Option<Vec<u8>> = self.database.find(|connection| {
+            self.check_conversation(connection, (account, &conversation))?;
             connection
                 .prepare("SELECT sealed FROM conversation WHERE account_id = ?1 AND conversation_id = ?2")?
                 .query_row(params![account.as_str(), conversation.as_str()], |row| row.get(0))
@@ -181,6 +183,16 @@ impl Store {
             )
         })?;
         Ok(changed > 0)
+    }
+
+    /// Whether a conversation's row is the one that was written last.
+    fn check_conversation(
+        &self,
+        connection: &Connection,
+        (account, conversation): (AccountId, &ConversationId),
+    ) -> rusqlite::Result<()> {
+        let key: [&dyn ToSql; 2] = [&account.as_str(), &conversation.as_str()];
+        self.database.check(connection, "conversation", &key)
     }
 
     /// Deletes the conversation that the permit is for, with its items; `false` if its account has none of this id. Its sealed

@@ -13,7 +13,7 @@ use moho_iam::action::kms;
 use moho_iam::authz::Permit;
 use moho_kms::{EncryptionContext, Kms};
 use moho_terms::{AccountId, Arn, ContentBytes, KeyId, PromptId, Timestamp};
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, ToSql, params};
 
 pub use making::{NewPrompt, PromptChange, PromptChanged, PromptMade};
 pub use versions::{NewPromptVersion, PromptVersionMade};
@@ -111,6 +111,7 @@ impl Store {
     pub fn prompt_facts<A: Action>(&self, permit: &Permit<A>) -> Result<Option<PromptFacts>, StoreError> {
         let (account, id, version) = named(permit)?;
         self.database.find(|connection| {
+            self.check_prompt(connection, (account, &id, version))?;
             connection
                 .prepare(&format!("{SELECT} AND prompt_id = ?2 AND version = ?3"))?
                 .query_row(params![account.as_str(), id.as_str(), version], facts)
@@ -133,7 +134,7 @@ impl Store {
             let select = format!("{SELECT} AND version = 0 AND prompt_id > ?2 ORDER BY prompt_id LIMIT ?3");
             let mut select = connection.prepare(&select)?;
             let found = select.query_map(params![account.as_str(), after, most], facts)?;
-            found.collect()
+            self.check_all(connection, account, found.collect::<rusqlite::Result<_>>()?)
         })
     }
 
@@ -153,7 +154,7 @@ impl Store {
             let select = format!("{SELECT} AND prompt_id = ?2 AND version >= ?3 ORDER BY version LIMIT ?4");
             let mut select = connection.prepare(&select)?;
             let found = select.query_map(params![account.as_str(), id.as_str(), from, most], facts)?;
-            found.collect()
+            self.check_all(connection, account, found.collect::<rusqlite::Result<_>>()?)
         })
     }
 
@@ -176,6 +177,7 @@ impl Store {
             return Err(StoreError::OtherPermit);
         }
         let sealed: Option<Vec<u8>> = self.database.find(|connection| {
+            self.check_prompt(connection, (account, &id, version))?;
             connection
                 .prepare(
                     "SELECT sealed FROM prompt_version WHERE account_id = ?1 AND prompt_id = ?2 AND version = ?3",
@@ -184,6 +186,29 @@ impl Store {
         })?;
         let Some(sealed) = sealed else { return Ok(None) };
         Ok(Some(kms.open(key, &prompt_context(arn)?, &sealed)?))
+    }
+
+    /// Whether a version's row is the one that was written last, or absent and rightly so.
+    fn check_prompt(
+        &self,
+        connection: &Connection,
+        (account, id, version): (AccountId, &PromptId, u32),
+    ) -> rusqlite::Result<()> {
+        let key: [&dyn ToSql; 3] = [&account.as_str(), &id.as_str(), &version];
+        self.database.check(connection, "prompt_version", &key)
+    }
+
+    /// The same of some versions.
+    fn check_all(
+        &self,
+        connection: &Connection,
+        account: AccountId,
+        found: Vec<PromptFacts>,
+    ) -> rusqlite::Result<Vec<PromptFacts>> {
+        for one in &found {
+            self.check_prompt(connection, (account, &one.id, one.version))?;
+        }
+        Ok(found)
     }
 
     /// Deletes the prompt that the permit is for with all its versions, or, if it is for a version, that version; `false` if

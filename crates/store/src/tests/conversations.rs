@@ -167,6 +167,74 @@ fn items_have_their_places() {
 }
 
 #[test]
+fn a_row_that_was_altered_or_taken_away_is_found_when_it_is_read() {
+    for (statements, is_whole) in [
+        (
+            "UPDATE conversation_item SET sealed = zeroblob(8) WHERE position = 2",
+            false,
+        ),
+        ("UPDATE conversation_item SET size = 1 WHERE position = 3", false),
+        ("DELETE FROM conversation_item WHERE position = 2", false),
+        ("DELETE FROM conversation_item WHERE position = 1", false),
+        ("DELETE FROM conversation_item WHERE position = 4", false),
+        ("UPDATE conversation SET next_position = 3", false),
+        ("DELETE FROM conversation_item", false),
+        ("UPDATE conversation SET expires_at = 1", false),
+        ("UPDATE conversation SET sealed = zeroblob(8)", false),
+        ("SELECT 1", true),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let house = House::open(directory.path());
+        let desk = Desk::of(&house);
+        let id = desk.create(30);
+        let items = ["one", "two", "three", "four"].map(|words| desk.item(words));
+        assert_eq!(desk.add(&id, 1, &items), Appended::Done);
+        behind(directory.path()).execute_batch(statements).unwrap();
+        for ascending in [true, false] {
+            let all = desk.list(&id, &page(None, ascending, 100));
+            match all {
+                Err(StoreError::Altered(_)) => assert!(!is_whole, "{statements}"),
+                Err(error) => panic!("{statements}: {error}"),
+                Ok(found) => {
+                    assert!(is_whole, "{statements}");
+                    assert_eq!(found.unwrap().len(), 4);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn pages_after_deleted_items_are_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let desk = Desk::of(&house);
+    let id = desk.create(30);
+    let items = ["1", "2", "3", "4", "5", "6"].map(|words| desk.item(words));
+    assert_eq!(desk.add(&id, 1, &items), Appended::Done);
+    for gone in [0, 3, 5] {
+        let update: Permit<UpdateConversation> = desk.permit(&id);
+        assert!(
+            house
+                .store
+                .delete_conversation_item(&update, &items[gone].id)
+                .unwrap()
+        );
+    }
+    let words = |ascending, after: Option<usize>, limit| {
+        let after = after.map(|at| &items[at].id);
+        desk.list(&id, &page(after, ascending, limit))
+            .unwrap()
+            .unwrap()
+            .concat()
+    };
+    assert_eq!(words(true, None, 2), "23");
+    assert_eq!(words(true, Some(2), 2), "5");
+    assert_eq!(words(false, None, 2), "53");
+    assert_eq!(words(false, Some(2), 9), "2");
+}
+
+#[test]
 fn an_item_of_another_conversation_does_not_open() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());
@@ -182,7 +250,7 @@ fn an_item_of_another_conversation_does_not_open() {
         .unwrap();
     assert!(matches!(
         desk.list(&other, &page(None, true, 9)),
-        Err(StoreError::Kms(_))
+        Err(StoreError::Altered(_))
     ));
 }
 

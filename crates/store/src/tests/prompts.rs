@@ -171,6 +171,33 @@ fn a_draft_changes_and_versions_do_not() {
 }
 
 #[test]
+fn a_version_that_was_altered_or_put_back_is_found_when_it_is_read() {
+    for statements in [
+        "UPDATE prompt_version SET name = 'other'",
+        "DELETE FROM prompt_version",
+        "UPDATE prompt_version SET sealed = zeroblob(9)",
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let house = House::open(directory.path());
+        let desk = Desk {
+            house: &house,
+            caller: house.session("Admin"),
+        };
+        let arn = desk.new_arn();
+        desk.create(&arn, ("greeting", "first"), None);
+        assert_eq!(desk.open(&arn).unwrap().unwrap(), "first");
+        behind(directory.path()).execute_batch(statements).unwrap();
+        assert!(
+            matches!(desk.open(&arn), Err(StoreError::Altered(_))),
+            "{statements}"
+        );
+        let read: Permit<GetPrompt> = desk.permit(&arn);
+        let facts = house.store.prompt_facts(&read);
+        assert!(matches!(facts, Err(StoreError::Altered(_))), "{statements}");
+    }
+}
+
+#[test]
 fn the_same_token_makes_the_same_prompt_once() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());
@@ -217,14 +244,14 @@ fn a_prompt_opens_under_its_own_name_and_key_only() {
     let (one, two) = (desk.new_arn(), desk.new_arn());
     desk.create(&one, ("one", "first words"), None);
     desk.create(&two, ("two", "other words"), None);
-    // Rows that changed places do not open.
+    // Rows that changed places are refused before they are opened.
     behind(directory.path())
         .execute_batch(
             "CREATE TEMP TABLE swapped AS SELECT prompt_id, sealed FROM prompt_version;
              UPDATE prompt_version SET sealed = (SELECT sealed FROM swapped WHERE swapped.prompt_id <> prompt_version.prompt_id)",
         )
         .unwrap();
-    assert!(matches!(desk.open(&one), Err(StoreError::Kms(_))));
+    assert!(matches!(desk.open(&one), Err(StoreError::Altered(_))));
     let read: Permit<GetPrompt> = desk.permit(&one);
     let other = house
         .store

@@ -23,9 +23,7 @@ pub(crate) struct Puts {
 }
 
 pub(crate) fn measure(clients: u32, count: u32) -> Result<Puts> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let putting = Arc::new(Putting::begin()?);
         putting.put(BUCKET.to_owned(), Bytes::new()).await?;

@@ -99,11 +99,15 @@ impl Database {
     }
 
     /// Makes an earlier database the last one, while nobody has it open.
-    pub(crate) fn accept_rollback(directory: &Path, trust: Trust<'_>) -> Result<Rollback, StoreError> {
+    pub(crate) fn accept_rollback(
+        directory: &Path,
+        trust: Trust<'_>,
+        note: &dyn Fn(&Connection) -> rusqlite::Result<()>,
+    ) -> Result<Rollback, StoreError> {
         let _alone = lock_file_exclusive(&directory.join("moho.lock")).map_err(locked(directory))?;
         let path = directory.join("moho.sqlite");
         let mut writer = connect(&path).map_err(|error| StoreError::from_sqlite(&path, error))?;
-        Authentic::accept(&mut writer, (directory, &path), trust)
+        Authentic::accept(&mut writer, (directory, &path), trust, note)
     }
 
     /// Where it is.

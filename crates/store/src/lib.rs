@@ -141,14 +141,20 @@ impl Store {
 
     /// Goes on with the store in `directory` though it is an earlier one than the last that was seen, or its anchor is gone:
     /// from now on it is the last one. Whoever calls this has the consent of those whose store it is, and says so in the journal.
+    /// With a `restoration` it becomes the last one only together with that, which somebody has to accept.
     ///
     /// # Errors
     /// [`StoreError`] if it was altered besides, or somebody has it open.
     pub fn accept_rollback(
         directory: &Path,
         trust: (&RootKey, &dyn Entropy),
+        restoration: Option<&Restoration>,
     ) -> Result<Rollback, StoreError> {
-        Database::accept_rollback(directory, trust)
+        Database::accept_rollback(directory, trust, &|connection| {
+            restoration.map_or(Ok(()), |restoration| {
+                restorations::insert(connection, restoration)
+            })
+        })
     }
 
     /// Compares some more rows with what was written, all of them in the end: calls until [`Scrub::is_done`], at whatever

@@ -6,7 +6,7 @@
 use moho_iam::action::moho;
 use moho_iam::authz::Permit;
 use moho_terms::{Arn, Timestamp};
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::Store;
 use crate::database::{counted, integer, micros, term, time};
@@ -31,7 +31,10 @@ pub struct Restoration {
 
 const LATEST: &str =
     "SELECT restore_id, restored_at, made_at, epoch, known_epoch, accepted_at, accepted_by FROM restoration
-    ORDER BY restored_at DESC, restore_id LIMIT 1";
+    ORDER BY accepted_at IS NOT NULL, restored_at DESC, restore_id LIMIT 1";
+const BY_ID: &str =
+    "SELECT restore_id, restored_at, made_at, epoch, known_epoch, accepted_at, accepted_by FROM restoration
+    WHERE restore_id = ?1";
 
 /// What is restored, as policies name it: of the account that manages the organisation.
 ///
@@ -42,26 +45,8 @@ pub fn restoration_arn(region: &str, account: &str, id: &str) -> Result<Arn, Sto
 }
 
 impl Store {
-    /// Writes down a restoration that nobody has accepted.
-    ///
-    /// # Errors
-    /// [`StoreError`]; then it is not written down.
-    pub fn note_restoration(&self, restoration: &Restoration) -> Result<(), StoreError> {
-        let insert = "INSERT INTO restoration (restore_id, restored_at, made_at, epoch, known_epoch)
-            VALUES (?1, ?2, ?3, ?4, ?5)";
-        self.database.write(|transaction| {
-            let values = params![
-                restoration.id,
-                micros(restoration.restored_at),
-                micros(restoration.made_at),
-                integer(restoration.epoch),
-                restoration.known_epoch.map(integer),
-            ];
-            transaction.execute(insert, values).map(|_| ())
-        })
-    }
-
-    /// The last restoration, if there ever was one.
+    /// The last restoration that nobody has accepted, whatever the clock said at the time; without such the last one, if there
+    /// ever was one.
     ///
     /// # Errors
     /// [`StoreError`] if that cannot be said: then nothing may be served.
@@ -78,7 +63,7 @@ impl Store {
         Ok(self.restoration()?.is_some_and(|last| last.accepted.is_none()))
     }
 
-    /// Accepts the restoration that the permit is for; `None` if it is not the last one. Once it is accepted, it stays so.
+    /// Accepts the restoration that the permit is for; `None` if there is none such. Once it is accepted, it stays so.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing is accepted.
@@ -96,9 +81,8 @@ impl Store {
             transaction.execute(accept, params![id, micros(now), by])?;
             Ok(())
         })?;
-        Ok(self
-            .restoration()?
-            .filter(|last| last.id == id && last.accepted.is_some()))
+        self.database
+            .find(|connection| connection.query_row(BY_ID, [id], read))
     }
 
     /// How far a job has come, as it has written that down.
@@ -124,6 +108,20 @@ impl Store {
                 .map(|_| ())
         })
     }
+}
+
+/// Writes down a restoration that nobody has accepted.
+pub(crate) fn insert(connection: &Connection, restoration: &Restoration) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO restoration (restore_id, restored_at, made_at, epoch, known_epoch)
+        VALUES (?1, ?2, ?3, ?4, ?5)";
+    let values = params![
+        restoration.id,
+        micros(restoration.restored_at),
+        micros(restoration.made_at),
+        integer(restoration.epoch),
+        restoration.known_epoch.map(integer),
+    ];
+    connection.execute(insert, values).map(|_| ())
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Restoration> {

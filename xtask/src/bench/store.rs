@@ -162,6 +162,9 @@ fn report(pairs: u32, found: &[Found]) -> Result<Report> {
     );
     report.compare(&row, SMALL, &all(|one| one.memory))?;
     let alone: Vec<f64> = found.iter().map(|one| one.puts.alone_per_second).collect();
-    report.tell(&more("objects of 1 KiB, durable, one client", "1/s", None), &alone)?;
+    report.tell(
+        &more("objects of 1 KiB, durable, one client", "1/s", None),
+        &alone,
+    )?;
     Ok(report)
 }

@@ -78,11 +78,12 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     };
     let staged = stage_backup(&checked, &into, &mut |progress| counting.show(progress)).map_err(failed)?;
     counting.end();
+    let restoration = restoration(&checked, &known)?;
+    let waiting = earlier.then_some(&restoration);
     staged
-        .accept((&place.root, &SystemEntropy::default()))
+        .accept((&place.root, &SystemEntropy::default()), waiting)
         .map_err(failed)?;
     let journal = Pages::open(&place, &checked)?;
-    let restoration = noted(&place, &checked, (&staged, &known), earlier)?;
     journal.record(&place, &staged, &restoration.id)?;
     let restored = staged.put_in_place().map_err(failed)?;
     if let Some(aside) = &restored.set_aside {
@@ -156,29 +157,18 @@ fn consents() -> Result<bool, Failure> {
     Ok(line.trim() == "rollback")
 }
 
-/// Writes down in what is to be the store that it was restored.
-fn noted(
-    place: &Place,
-    checked: &CheckedBackup,
-    (staged, known): (&StagedRestore, &WhatIsKnown),
-    earlier: bool,
-) -> Result<Restoration, Failure> {
-    let unusable = |error: moho_store::StoreError| Failure::new(Exit::InTheWay, error);
+/// What is written down in what is to be the store.
+fn restoration(checked: &CheckedBackup, known: &WhatIsKnown) -> Result<Restoration, Failure> {
     let id =
         RequestId::random(&SystemEntropy::default()).map_err(|error| Failure::new(Exit::Failed, error))?;
-    let restoration = Restoration {
+    Ok(Restoration {
         id: id.to_string(),
         restored_at: SystemClock.now(),
         made_at: Timestamp::from_unix_micros(checked.head().made_at),
         epoch: checked.head().epoch,
         known_epoch: known.epoch,
         accepted: None,
-    };
-    let store = open_staged(place, staged).map_err(unusable)?;
-    if earlier {
-        store.note_restoration(&restoration).map_err(unusable)?;
-    }
-    Ok(restoration)
+    })
 }
 
 /// Opens what is to be the store, which nobody else does.

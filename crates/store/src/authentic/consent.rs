@@ -9,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::Authentic;
 use super::anchor::Anchor;
 use super::names::Macs;
-use super::open::{SINCE, Trust, compare, require_version, wrapped};
+use super::open::{SINCE, Trust, compare, rebuild, require_tree, require_version, wrapped};
 use super::root::Root;
 use super::tree::Tree;
 use crate::error::StoreError;
@@ -25,7 +25,8 @@ pub struct Rollback {
 }
 
 impl Authentic {
-    /// Compares everything in a store with its tree, and makes it the last one that was seen.
+    /// Compares everything in a store with its tree, and makes it the last one that was seen. In the same transaction
+    /// `note` may say so in it.
     ///
     /// # Errors
     /// [`StoreError`] if it does not fit its tree, which nobody can consent to; or it cannot be written.
@@ -33,10 +34,12 @@ impl Authentic {
         writer: &mut Connection,
         (directory, path): (&Path, &Path),
         trust: Trust<'_>,
+        note: &dyn Fn(&Connection) -> rusqlite::Result<()>,
     ) -> Result<Rollback, StoreError> {
         let failed = |error| StoreError::from_sqlite(path, error);
         let version = migrations::found(writer, path)?;
         let anchor = Anchor::open(directory)?;
+        require_tree(version, trust)?;
         if version < SINCE {
             if anchor.is_some() {
                 Anchor::remove(directory)?;
@@ -61,8 +64,15 @@ impl Authentic {
                 compare(&transaction, (&tree, &found), true)?;
                 // After both, so that neither of them is ever taken for a later one.
                 let epoch = found.epoch.max(expected.unwrap_or_default());
-                let accepted = Root { epoch, ..found }.next(found.digest);
-                accepted.write(&transaction, &tree.macs)?;
+                migrations::bring(&transaction, migrations::known())?;
+                note(&transaction)?;
+                let version = migrations::known();
+                let later = Root {
+                    epoch,
+                    version,
+                    ..found
+                };
+                let accepted = rebuild(&transaction, &tree, later)?;
                 transaction.commit()?;
                 Ok((found, accepted))
             })

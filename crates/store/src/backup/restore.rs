@@ -9,7 +9,7 @@ use moho_os::{FileLock, LockError, lock_file_exclusive};
 use moho_terms::{Entropy, Timestamp};
 
 use super::check::{damaged, missing, place};
-use crate::Store;
+use crate::{Restoration, Store};
 
 use super::{BackupError, CheckedBackup, DATABASE, Hearing, JOURNAL, Progress, copy, hex};
 
@@ -87,17 +87,22 @@ impl StagedRestore {
     }
 
     /// Makes it the last state there was, later than that of the store that makes way, after all of it was compared with its
-    /// tree. Whoever does that has consented to what may be an earlier state.
+    /// tree. Whoever does that has consented to what may be an earlier state; with a `restoration` it is served only when that
+    /// is accepted, wherever it is put.
     ///
     /// # Errors
     /// [`BackupError::Store`] if it was altered.
-    pub fn accept(&self, trust: (&RootKey, &dyn Entropy)) -> Result<(), BackupError> {
+    pub fn accept(
+        &self,
+        trust: (&RootKey, &dyn Entropy),
+        restoration: Option<&Restoration>,
+    ) -> Result<(), BackupError> {
         let anchor = self.store.join(ANCHOR);
         if anchor.is_file() {
             // What it knows of is earlier from now on.
             copy::copy(&anchor, &self.staged.join(ANCHOR), u64::MAX)?;
         }
-        Store::accept_rollback(&self.staged, trust)?;
+        Store::accept_rollback(&self.staged, trust, restoration)?;
         Ok(())
     }
 

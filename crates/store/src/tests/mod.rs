@@ -237,7 +237,9 @@ pub(crate) fn opened(directory: &Path) -> Result<Store, StoreError> {
 
 /// Goes on with it, whatever its anchor says.
 pub(crate) fn accepted(directory: &Path) -> Result<crate::Rollback, StoreError> {
-    with_trust(directory, Store::accept_rollback)
+    with_trust(directory, |store, trust| {
+        Store::accept_rollback(store, trust, None)
+    })
 }
 
 /// What is done with the store of an installation and its root of trust.

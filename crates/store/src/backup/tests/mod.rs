@@ -128,7 +128,7 @@ impl House {
             now: Timestamp::from_unix_seconds(self.seconds),
         };
         let staged = stage_backup(&checked, &into, &mut |_| {})?;
-        staged.accept((&self.root, &World::default()))?;
+        staged.accept((&self.root, &World::default()), None)?;
         staged.put_in_place()
     }
 }

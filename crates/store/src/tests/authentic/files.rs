@@ -179,6 +179,55 @@ fn a_store_of_before_is_taken_once_as_it_is() {
 }
 
 #[test]
+fn a_restored_store_waits_whatever_the_clock_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let restored = |id: &str, at| crate::Restoration {
+        id: id.to_owned(),
+        restored_at: Timestamp::from_unix_seconds(at),
+        made_at: Timestamp::from_unix_seconds(at),
+        epoch: 1,
+        known_epoch: Some(2),
+        accepted: None,
+    };
+    let account = house.first.account.to_string();
+    let accept = |house: &House, id: &str| {
+        let named = crate::restoration_arn("moho-local-1", &account, id).unwrap();
+        let permit = house.permit(&house.session("Admin"), &named);
+        house
+            .store
+            .accept_restoration(&permit, house.world.now())
+            .unwrap()
+    };
+    drop(house);
+    let note = |restoration: &crate::Restoration| {
+        with_trust(directory.path(), |store, trust| {
+            Store::accept_rollback(store, trust, Some(restoration))
+        })
+        .unwrap()
+    };
+    note(&restored("first", 2_000_000_000));
+    let house = House::open(directory.path());
+    assert!(house.store.awaits_acceptance().unwrap());
+    assert!(accept(&house, "another").is_none());
+    assert!(accept(&house, "first").unwrap().accepted.is_some());
+    assert!(!house.store.awaits_acceptance().unwrap());
+    drop(house);
+    // With a clock that is behind the first one's.
+    note(&restored("second", 1_000_000_000));
+    note(&restored("third", 900_000_000));
+    let house = House::open(directory.path());
+    for id in ["second", "third"] {
+        assert_eq!(house.store.restoration().unwrap().unwrap().id, id);
+        assert!(house.store.awaits_acceptance().unwrap());
+        assert!(accept(&house, id).unwrap().accepted.is_some());
+    }
+    assert!(!house.store.awaits_acceptance().unwrap());
+    assert_eq!(house.store.restoration().unwrap().unwrap().id, "first");
+    assert!(scrubbed(&house.store).is_ok());
+}
+
+#[test]
 fn a_process_that_died_while_a_store_was_made_leaves_one_that_can_be_made() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::create_dir(directory.path().join("store")).unwrap();

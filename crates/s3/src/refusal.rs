@@ -104,7 +104,7 @@ pub(crate) fn from_object(failed: &ObjectError) -> S3Error {
 fn code_of(failed: &ObjectError) -> (&'static str, StatusCode) {
     use ObjectError as E;
     match failed {
-        E::NoSuchBucket(_) => ("NoSuchBucket", StatusCode::NOT_FOUND),
+        E::NoSuchBucket(_) | E::BucketReplaced(_) => ("NoSuchBucket", StatusCode::NOT_FOUND),
         E::BucketAlreadyExists(_) => ("BucketAlreadyExists", StatusCode::CONFLICT),
         E::BucketAlreadyOwnedByYou(_) => ("BucketAlreadyOwnedByYou", StatusCode::CONFLICT),
         E::BucketNotEmpty(_) => ("BucketNotEmpty", StatusCode::CONFLICT),

@@ -187,7 +187,7 @@ impl Store {
             ("bedrock", Some(("inference-profile", _))) => {
                 policies.model_agreement = ModelAgreement::Accepted
             }
-            ("s3", _) => self.bind_bucket(&mut policies, resource, session)?,
+            ("s3", _) => self.bind_bucket(&mut policies, (action, resource), session)?,
             ("kms", Some(("key", id))) => {
                 let there = self.bind_key(&mut policies, resource, session.account())?;
                 policies.grants = if there {

@@ -47,6 +47,7 @@ pub enum Refusal {
 pub struct Permit<A> {
     session: Arc<Session>,
     resource: Arn,
+    unique_id: Option<u64>,
     context: Context,
     grants: Vec<Arc<Grant>>,
     position: Position,
@@ -64,6 +65,15 @@ impl<A: Action> Permit<A> {
     #[must_use]
     pub fn resource(&self) -> &Arn {
         &self.resource
+    }
+
+    /// Which of those that have, had or will have that name: what is known as [`ResourceFacts::unique_id`]. `None` if there
+    /// was nothing of that name, or names are not used again.
+    ///
+    /// [`ResourceFacts::unique_id`]: super::ResourceFacts::unique_id
+    #[must_use]
+    pub fn unique_id(&self) -> Option<u64> {
+        self.unique_id
     }
 
     /// Under which circumstances: what conditions can ask about. The permit of an action on a KmsKey tells only what was
@@ -134,6 +144,7 @@ impl Authorizer {
         Ok(Permit {
             session: caller.shared_session(),
             resource: asked.resource,
+            unique_id: decided.unique_id,
             context: decided.context,
             grants: decided.grants,
             position: decided.position,
@@ -289,6 +300,7 @@ impl Authorizer {
                 let grants = verdict.into_grants();
                 let position = self.journal.record(&entry)?;
                 Ok(Decided {
+                    unique_id: policies.resource_facts.unique_id,
                     context,
                     grants,
                     position,
@@ -309,6 +321,7 @@ impl Authorizer {
 
 /// A decision that allows something, where it is written.
 struct Decided {
+    unique_id: Option<u64>,
     context: Context,
     grants: Vec<Arc<Grant>>,
     position: Position,

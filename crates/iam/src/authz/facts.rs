@@ -38,6 +38,8 @@ pub struct OrganisationFacts {
 pub struct ResourceFacts {
     /// Who owns it, where its ARN does not say so (a bucket's).
     pub account: Option<AccountId>,
+    /// Which it is, whatever else had its name before or gets it later, where its ARN does not say so (a bucket's).
+    pub unique_id: Option<u64>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// The organisation that its account belongs to.

@@ -2,15 +2,15 @@
 
 use moho_iam::action::{Action, s3};
 use moho_iam::authz::Permit;
-use moho_terms::{BucketName, Region};
+use moho_terms::Region;
 
 use super::error::Found;
 use super::rows::{From, ObjectRows};
 use super::within::{Within, time_by};
 use super::{
     Bucket, BucketEncryption, BucketId, BucketSettings, BucketsRequest, DefaultRetention, DocumentKind,
-    Moment, NewBucket, ObjectError, Objects, Ownership, PublicAccessBlock, Versioning, bucket_of, existing,
-    tags,
+    Meant, Moment, NewBucket, ObjectError, Objects, Ownership, PublicAccessBlock, Versioning, bucket_of,
+    existing, tags,
 };
 
 /// Most buckets of an account, as in S3.
@@ -28,7 +28,7 @@ impl Objects<'_> {
         region: &Region,
         at: Moment<'_>,
     ) -> Result<Bucket, ObjectError> {
-        let (name, owner) = (bucket_of(permit)?, permit.session().account());
+        let (name, owner) = (bucket_of(permit)?.name, permit.session().account());
         let tags = tags::write_bucket(&new.tags)?;
         let mut id = [0; 8];
         at.entropy.fill(&mut id)?;
@@ -85,7 +85,7 @@ impl Objects<'_> {
         while !self.change(|rows| {
             let bucket = existing(rows, &name)?;
             if !rows.keys(bucket.id, &From::Key(String::new()), 1)?.is_empty() {
-                return Err(ObjectError::BucketNotEmpty(name.clone()).into());
+                return Err(ObjectError::BucketNotEmpty(bucket.name).into());
             }
             let now = time_by(rows, at.now)?;
             let Some(upload) = rows.uploads(bucket.id, &From::Key(String::new()), 1)?.pop() else {
@@ -127,7 +127,8 @@ impl Objects<'_> {
     /// [`ObjectError::NoSuchBucket`].
     pub fn bucket<A: Action>(&self, permit: &Permit<A>) -> Result<Bucket, ObjectError> {
         let name = permit.resource().bucket().ok_or(ObjectError::OtherPermit)?;
-        self.look(|rows| existing(rows, &name))
+        let id = permit.unique_id();
+        self.look(|rows| existing(rows, &Meant { name, id }))
     }
 
     /// Begins or suspends to keep versions.
@@ -240,11 +241,11 @@ impl Objects<'_> {
 
     fn alter(
         &self,
-        name: &BucketName,
+        meant: &Meant,
         alter: impl FnOnce(&mut Bucket) -> Result<(), ObjectError>,
     ) -> Result<(), ObjectError> {
         let altered = self.change(|rows| {
-            let mut bucket = existing(rows, name)?;
+            let mut bucket = existing(rows, meant)?;
             alter(&mut bucket)?;
             rows.replace_bucket(&bucket)
         });
@@ -255,12 +256,12 @@ impl Objects<'_> {
     /// Keeps a document with a bucket, or removes it.
     pub(super) fn set(
         &self,
-        name: &BucketName,
+        meant: &Meant,
         kind: DocumentKind,
         document: Option<&str>,
     ) -> Result<(), ObjectError> {
         let set = |rows: &dyn ObjectRows| -> Found<()> {
-            let bucket = existing(rows, name)?;
+            let bucket = existing(rows, meant)?;
             rows.set_document(bucket.id, kind, document)
         };
         let set = self.change(set);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use moho_iam::Session;
-use moho_iam::action::s3;
+use moho_iam::action::{Action, s3};
 use moho_iam::authz::{Attached, Permit, Policies, ResourceFacts};
 use moho_iam::policy::{PolicyDocument, PolicyKind, named_principals};
 use moho_terms::{AccountId, Arn, BucketName, ObjectKey, VersionId};
@@ -29,9 +29,13 @@ impl Store {
     pub(crate) fn bind_bucket(
         &self,
         policies: &mut Policies,
-        resource: &Arn,
+        (action, resource): (&str, &Arn),
         session: &Session,
     ) -> Result<(), StoreError> {
+        // Whoever makes a bucket makes one of their own: what has the name already has no say in it.
+        if action == s3::CreateBucket::NAME {
+            return Ok(());
+        }
         let Some(bucket) = resource.bucket() else {
             return Ok(());
         };
@@ -52,15 +56,18 @@ impl Store {
             // Its owner is somebody else than whoever asks, though nobody of that account is there any more.
             let facts = ResourceFacts {
                 account: Some(facts.owner),
+                unique_id: Some(facts.id.unique()),
                 ..ResourceFacts::default()
             };
             policies.resource_facts = Arc::new(facts);
             return Ok(());
         }
+        let known = Arc::make_mut(&mut policies.resource_facts);
+        known.unique_id = Some(facts.id.unique());
         // Conditions ask for the tags of the bucket itself, not of what is in it.
         let whole = !resource.resource().contains('/');
         if whole && !facts.tags.is_empty() {
-            Arc::make_mut(&mut policies.resource_facts).tags = facts.tags.clone();
+            known.tags = facts.tags.clone();
         }
         Ok(())
     }

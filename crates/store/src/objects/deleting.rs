@@ -5,23 +5,25 @@ use moho_terms::{Timestamp, VersionId};
 use super::error::Found;
 use super::rows::Head;
 use super::within::{Within, id_of, time_by};
-use super::{DeletePermit, Deleted, Deletion, Moment, ObjectError, Objects, Versioning, existing, object_of};
-use moho_terms::{Arn, BucketName, ObjectKey};
+use super::{
+    DeletePermit, Deleted, Deletion, Meant, Moment, ObjectError, Objects, Versioning, existing, object_of,
+};
+use moho_terms::{Arn, ObjectKey};
 
 /// What of which object is to be deleted.
-struct Meant<'a> {
-    bucket: BucketName,
+struct Doomed<'a> {
+    bucket: Meant,
     key: ObjectKey,
     version: Option<&'a VersionId>,
 }
 
 impl<'a> DeletePermit<'a> {
-    fn meant(self) -> Result<Meant<'a>, ObjectError> {
+    fn doomed(self) -> Result<Doomed<'a>, ObjectError> {
         let ((bucket, key), version) = match self {
             Self::Current(permit) => (object_of(permit)?, None),
             Self::Version(permit, version) => (object_of(permit)?, Some(version)),
         };
-        Ok(Meant { bucket, key, version })
+        Ok(Doomed { bucket, key, version })
     }
 
     fn resource(self) -> &'a Arn {
@@ -43,7 +45,7 @@ impl Objects<'_> {
         deletion: Deletion<'_>,
         at: Moment<'_>,
     ) -> Result<Deleted, ObjectError> {
-        let meant = permit.meant()?;
+        let meant = permit.doomed()?;
         let bypass = bypasses(permit, &deletion)?;
         self.change(|rows| {
             let bucket = existing(rows, &meant.bucket)?;
@@ -70,7 +72,7 @@ impl Objects<'_> {
         self.change(|rows| {
             let now = time_by(rows, at.now)?;
             let one = |(permit, deletion): &(DeletePermit<'_>, Deletion<'_>)| {
-                let meant = permit.meant()?;
+                let meant = permit.doomed()?;
                 let bypass = bypasses(*permit, deletion)?;
                 let bucket = existing(rows, &meant.bucket)?;
                 let within = Within {

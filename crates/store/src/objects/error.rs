@@ -13,6 +13,10 @@ pub enum ObjectError {
     /// `NoSuchBucket` 404
     #[error("The specified bucket does not exist")]
     NoSuchBucket(BucketName),
+    /// `NoSuchBucket` 404: what was decided about is not there any more, and what has its name is another bucket, or came
+    /// only after that.
+    #[error("The specified bucket does not exist")]
+    BucketReplaced(BucketName),
     /// `BucketAlreadyExists` 409: it is another account's.
     #[error(
         "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again."

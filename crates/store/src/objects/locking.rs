@@ -8,7 +8,7 @@ use super::error::Found;
 use super::rows::VersionRow;
 use super::within::{Within, time_by};
 use super::{
-    Bucket, Moment, ObjectError, ObjectLock, Objects, Retention, RetentionMode, existing, object_of,
+    Bucket, Meant, Moment, ObjectError, ObjectLock, Objects, Retention, RetentionMode, existing, object_of,
 };
 
 /// The proofs that a retention is changed by: one to change it, and one to shorten what governance retains.
@@ -132,7 +132,7 @@ impl Objects<'_> {
     }
 }
 
-type Named = (moho_terms::BucketName, moho_terms::ObjectKey);
+type Named = (Meant, moho_terms::ObjectKey);
 
 fn lock_of(row: &VersionRow) -> ObjectLock {
     row.content

@@ -84,35 +84,61 @@ impl Store {
 impl Objects<'_> {
     /// Changes everything, or nothing if it is refused; when it returns, the change is on the disk.
     fn change<T>(&self, change: impl FnOnce(&dyn ObjectRows) -> Found<T>) -> Result<T, ObjectError> {
-        self.store.database.change_grouped(|connection| {
+        let done = self.store.database.change_grouped(|connection| {
             change(&SqliteRows {
                 connection,
                 checked_by: None,
             })
-        })
+        });
+        self.noticed(done)
     }
 
     /// Reads one consistent state.
     fn look<T>(&self, query: impl FnOnce(&dyn ObjectRows) -> Found<T>) -> Result<T, ObjectError> {
         let database = &self.store.database;
-        database.look(|connection| query(&SqliteRows::checked_by(database, connection)))
+        let found = database.look(|connection| query(&SqliteRows::checked_by(database, connection)));
+        self.noticed(found)
+    }
+
+    /// Where a decision was about a bucket that is another one by now, what is remembered of buckets is behind: the next
+    /// decision is about the one that is there.
+    fn noticed<T>(&self, done: Result<T, ObjectError>) -> Result<T, ObjectError> {
+        if let Err(ObjectError::BucketReplaced(_)) = &done {
+            self.store.policies.forget();
+        }
+        done
     }
 }
 
 /// The bucket that a permit is for, and nothing in it.
-fn bucket_of<A: Action>(permit: &Permit<A>) -> Result<BucketName, ObjectError> {
+fn bucket_of<A: Action>(permit: &Permit<A>) -> Result<Meant, ObjectError> {
     let arn = permit.resource();
     let whole = !arn.resource().contains('/');
-    arn.bucket().filter(|_| whole).ok_or(ObjectError::OtherPermit)
+    let name = arn.bucket().filter(|_| whole).ok_or(ObjectError::OtherPermit)?;
+    let id = permit.unique_id();
+    Ok(Meant { name, id })
+/// The bucket that was decided about: whatever gets its name later is another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Meant {
+    name: BucketName,
+    /// `None` if there was none of that name.
+    id: Option<u64>,
+}
+
 }
 
 /// The object that a permit is for.
-fn object_of<A: Action>(permit: &Permit<A>) -> Result<(BucketName, ObjectKey), ObjectError> {
-    permit.resource().object().ok_or(ObjectError::OtherPermit)
+fn object_of<A: Action>(permit: &Permit<A>) -> Result<(Meant, ObjectKey), ObjectError> {
+    let (name, key) = permit.resource().object().ok_or(ObjectError::OtherPermit)?;
+    let id = permit.unique_id();
+    Ok((Meant { name, id }, key))
 }
 
-/// The bucket of this name.
-fn existing(rows: &dyn ObjectRows, name: &BucketName) -> Found<Bucket> {
-    let found = rows.bucket(name.as_str())?;
-    Ok(found.ok_or_else(|| ObjectError::NoSuchBucket(name.clone()))?)
+/// The bucket that is meant.
+fn existing(rows: &dyn ObjectRows, meant: &Meant) -> Found<Bucket> {
+    match rows.bucket(meant.name.as_str())? {
+        Some(found) if meant.id == Some(found.id.unique()) => Ok(found),
+        Some(_) => Err(ObjectError::BucketReplaced(meant.name.clone()).into()),
+        None => Err(ObjectError::NoSuchBucket(meant.name.clone()).into()),
+    }
 }

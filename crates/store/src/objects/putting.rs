@@ -29,7 +29,7 @@ impl Objects<'_> {
         at: Moment<'_>,
     ) -> Result<Stored, ObjectError> {
         let (bucket, key) = object_of(permit)?;
-        if !new.encryption.is_for((&bucket, &key)) {
+        if !new.encryption.is_for((&bucket.name, &key)) {
             return Err(ObjectError::OtherPermit);
         }
         let sealed = sealed_row(new, permit.resource())?;

@@ -3,14 +3,14 @@
 
 use moho_iam::action::s3;
 use moho_iam::authz::Permit;
-use moho_terms::{BucketName, ObjectKey, Timestamp, VersionId};
+use moho_terms::{ObjectKey, Timestamp, VersionId};
 
 use super::error::Found;
 use super::putting::encryption_row;
 use super::rows::{ObjectRows, PartRow, SegmentRow, VersionRow};
 use super::within::{Within, new_body, time_by};
 use super::{
-    Copying, Moment, ObjectContent, ObjectEncryption, ObjectError, ObjectVersion, Objects, Piece,
+    Copying, Meant, Moment, ObjectContent, ObjectEncryption, ObjectError, ObjectVersion, Objects, Piece,
     SealedMetadata, existing, object_of,
 };
 
@@ -51,7 +51,7 @@ impl Objects<'_> {
         let content = resealing.version.content.as_ref();
         let content = content.ok_or(ObjectError::NoSuchKey)?;
         let keys = (content.encryption.key(), copying.encryption.key());
-        if !copying.encryption.is_for((&bucket, &key))
+        if !copying.encryption.is_for((&bucket.name, &key))
             || keys != (copying.open.resource(), copying.seal.resource())
         {
             return Err(ObjectError::OtherPermit);
@@ -63,13 +63,13 @@ impl Objects<'_> {
         let sealed = self.seal_again(content, copying)?;
         self.change(|rows| {
             let now = time_by(rows, at.now)?;
+            let row = resealing.found(rows, (&bucket, &key), now)?;
             let bucket = existing(rows, &bucket)?;
             let within = Within {
                 rows,
                 bucket: &bucket,
                 key: &key,
             };
-            let row = resealing.found(rows, (&bucket.name, &key), now)?;
             within.replace_sealed(row, (&sealed, copying.encryption), (at, now))
         })
     }
@@ -125,7 +125,7 @@ impl Resealing<'_> {
     fn found(
         &self,
         rows: &dyn ObjectRows,
-        (bucket, key): (&BucketName, &ObjectKey),
+        (bucket, key): (&Meant, &ObjectKey),
         now: Timestamp,
     ) -> Found<VersionRow> {
         let bucket = existing(rows, bucket)?;

@@ -11,6 +11,13 @@ use super::ObjectError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BucketId(pub(crate) i64);
 
+impl BucketId {
+    /// As decisions know it.
+    pub(crate) fn unique(self) -> u64 {
+        self.0.cast_unsigned()
+    }
+}
+
 impl fmt::Display for BucketId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)

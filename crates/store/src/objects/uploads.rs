@@ -38,7 +38,7 @@ impl Objects<'_> {
         at: Moment<'_>,
     ) -> Result<UploadId, ObjectError> {
         let (bucket, key) = object_of(permit)?;
-        if !new.encryption.is_for((&bucket, &key)) {
+        if !new.encryption.is_for((&bucket.name, &key)) {
             return Err(ObjectError::OtherPermit);
         }
         let sealed = sealed_row(new, permit.resource())?;

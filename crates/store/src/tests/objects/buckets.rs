@@ -203,3 +203,54 @@ fn documents_are_kept_each_for_itself() {
         Err(ObjectError::OtherPermit)
     ));
 }
+
+#[test]
+fn leave_for_a_bucket_is_none_for_the_next_of_its_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path());
+    let name: BucketName = "again".parse().unwrap();
+    // Decided before there was any.
+    let early: Permit<s3::PutObject> = shop.of(&name, "k");
+    shop.bucket("again");
+    let put = |permit: &Permit<s3::PutObject>| {
+        let new = shop.new_object(&name, "k");
+        let segment = shop.segment(&new.encryption, b"x");
+        shop.objects()
+            .put(permit, new, (segment, &WriteCondition::None), shop.at())
+    };
+    let replaced = |found: Result<Stored, ObjectError>| matches!(found, Err(ObjectError::BucketReplaced(_)));
+    assert!(replaced(put(&early)));
+    let (old, listing): (Permit<s3::PutObject>, Permit<s3::ListBucket>) =
+        (shop.of(&name, "k"), shop.on(&name));
+    let setting: Permit<s3::PutBucketVersioning> = shop.on(&name);
+    let deleting: Permit<s3::DeleteBucket> = shop.on(&name);
+    put(&old).unwrap();
+    shop.delete(&name, "k").unwrap();
+    shop.objects().delete_bucket(&deleting, shop.at()).unwrap();
+    assert!(matches!(put(&old), Err(ObjectError::NoSuchBucket(_))));
+    shop.bucket("again");
+    assert!(replaced(put(&old)));
+    let all = ListRequest {
+        prefix: "",
+        delimiter: "",
+        after: "",
+        limit: 10,
+    };
+    assert!(matches!(
+        shop.objects().list(&listing, all),
+        Err(ObjectError::BucketReplaced(_))
+    ));
+    assert!(matches!(
+        shop.objects().set_versioning(&setting, Versioning::Enabled),
+        Err(ObjectError::BucketReplaced(_))
+    ));
+    assert!(matches!(
+        shop.objects().delete_bucket(&deleting, shop.at()),
+        Err(ObjectError::BucketReplaced(_))
+    ));
+    assert!(matches!(
+        shop.objects().bucket(&setting),
+        Err(ObjectError::BucketReplaced(_))
+    ));
+    put(&shop.of(&name, "k")).unwrap();
+}

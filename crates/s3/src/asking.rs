@@ -180,7 +180,7 @@ impl Asking {
     /// Leave to do `A`, or what keeps from it.
     pub(crate) fn permit<A: Action>(&self, resource: &Arn, context: &Context) -> Result<Permit<A>, S3Error> {
         self.authorize(resource, context)
-            .map_err(|refusal| self.refused(resource, &refusal))
+            .map_err(|refusal| self.refused::<A>(resource, &refusal))
     }
 
     fn authorize<A: Action>(&self, resource: &Arn, context: &Context) -> Result<Permit<A>, Refusal> {
@@ -189,10 +189,13 @@ impl Asking {
     }
 
     /// Of what another account has, nobody hears more than that it may not be.
-    fn refused(&self, resource: &Arn, refusal: &Refusal) -> S3Error {
-        let foreign = resource
-            .bucket()
-            .is_some_and(|bucket| !self.is_own_or_absent(&bucket));
+    fn refused<A: Action>(&self, resource: &Arn, refusal: &Refusal) -> S3Error {
+        // Whoever may make no bucket is told so, whether there is one of the name or not.
+        let makes = A::NAME == s3::CreateBucket::NAME;
+        let foreign = !makes
+            && resource
+                .bucket()
+                .is_some_and(|bucket| !self.is_own_or_absent(&bucket));
         match refusal {
             Refusal::AccessDenied { .. } if foreign => failure::access_denied(),
             Refusal::AccessDenied { .. } | Refusal::JournalUnavailable(_) | Refusal::PolicyUnavailable(_) => {

@@ -3,7 +3,8 @@
 use http::StatusCode;
 use moho_iam::action::s3;
 use moho_iam::authz::Context;
-use moho_store::objects::{BucketsRequest, NewBucket, Ownership};
+use moho_store::objects::{BucketsRequest, NewBucket, ObjectError, Ownership};
+use moho_terms::BucketName;
 use s3s::dto::{
     Bucket, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
     DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput, HeadBucketOutput,
@@ -34,6 +35,10 @@ pub(super) fn create(asking: &Asking, input: &CreateBucketInput) -> Replied<Crea
     }
     let context = told::request_tags(context, tags);
     let permit = asking.on_bucket::<s3::CreateBucket>(&bucket, &context)?;
+    // All else that is asked for is about the bucket that is made, and not about one that has the name.
+    if let Some(owner) = asking.bucket_owner(&bucket)? {
+        return taken(asking, bucket, owner == asking.account());
+    }
     if !tags.is_empty() {
         asking.on_bucket::<s3::TagResource>(&bucket, &context)?;
     }
@@ -61,10 +66,30 @@ pub(super) fn create(asking: &Asking, input: &CreateBucketInput) -> Replied<Crea
         .store()
         .objects()
         .create_bucket(&permit, &new, region, asking.moment());
-    let made = made.map_err(|error| refusal::from_object(&error))?;
-    Ok(S3Response::new(CreateBucketOutput {
-        location: Some(format!("/{}", made.name)),
-    }))
+    match made {
+        Ok(made) => Ok(created(&made.name)),
+        Err(ObjectError::BucketAlreadyOwnedByYou(name)) => taken(asking, name, true),
+        Err(error) => Err(refusal::from_object(&error)),
+    }
+}
+
+fn created(name: &BucketName) -> S3Response<CreateBucketOutput> {
+    S3Response::new(CreateBucketOutput {
+        location: Some(format!("/{name}")),
+    })
+}
+
+/// The name is a bucket's already. To make one's own again has always been all right in the oldest region, and nowhere else.
+fn taken(asking: &Asking, name: BucketName, own: bool) -> Replied<CreateBucketOutput> {
+    if own && asking.backing().region.as_str() == "us-east-1" {
+        return Ok(created(&name));
+    }
+    let refused = if own {
+        ObjectError::BucketAlreadyOwnedByYou(name)
+    } else {
+        ObjectError::BucketAlreadyExists(name)
+    };
+    Err(refusal::from_object(&refused))
 }
 
 /// There is one region, which a request may leave out.

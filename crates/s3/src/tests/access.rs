@@ -66,7 +66,7 @@ async fn another_account_gets_in_only_if_both_sides_let_it() {
         .await;
     assert_eq!(
         (taken.status.as_u16(), taken.code().as_str()),
-        (403, "AccessDenied")
+        (409, "BucketAlreadyExists")
     );
     house.done("DELETE", "/my-bucket?policy", &[], b"").await;
     assert_eq!(house.ask_as(&neighbour, list()).await.code(), "AccessDenied");

@@ -214,3 +214,47 @@ async fn settings_are_told_as_they_were_put() {
         (403, "AccessDenied")
     );
 }
+
+#[tokio::test]
+async fn a_name_that_is_taken_is_told_as_taken() {
+    let mut house = House::open();
+    let (_, neighbour) = house.neighbour();
+    house.done("PUT", "/my-bucket", &[], b"").await;
+    let locked = [("x-amz-bucket-object-lock-enabled", "true")];
+    let tagged = b"<CreateBucketConfiguration><Tags><Tag><Key>a</Key><Value>1</Value></Tag></Tags></CreateBucketConfiguration>";
+    for (headers, body) in [(&[][..], &b""[..]), (&locked[..], b""), (&[], tagged)] {
+        let make = || request("PUT", "/my-bucket", headers, body);
+        let theirs = house.ask_as(&neighbour, make()).await;
+        assert_eq!(
+            (theirs.status.as_u16(), theirs.code().as_str()),
+            (409, "BucketAlreadyExists")
+        );
+        let own = house.ask(make()).await;
+        assert_eq!(own.code(), "BucketAlreadyOwnedByYou");
+    }
+    // Who may make none hears no more of the one that is there.
+    let developer = house.session("Developer");
+    for name in ["/my-bucket", "/absent-bucket"] {
+        let refused = house.ask_as(&developer, request("PUT", name, &[], b"")).await;
+        assert_eq!(refused.code(), "AccessDenied");
+        assert!(
+            refused.element("Message").contains("s3:CreateBucket"),
+            "{}",
+            refused.text()
+        );
+    }
+    house.gateway = S3Gateway::new(Backing {
+        store: house.store.clone(),
+        kms: house.kms.clone(),
+        authorizer: house.authorizer.clone(),
+        clock: house.world.clone(),
+        entropy: house.world.clone(),
+        region: "us-east-1".parse().unwrap(),
+    });
+    let again = house.done("PUT", "/my-bucket", &[], b"").await;
+    assert_eq!(again.header("location"), "/my-bucket");
+    let theirs = house
+        .ask_as(&neighbour, request("PUT", "/my-bucket", &[], b""))
+        .await;
+    assert_eq!(theirs.code(), "BucketAlreadyExists");
+}

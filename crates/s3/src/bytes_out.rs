@@ -1,7 +1,6 @@
 //! An object's bytes on their way out: one chunk is opened while the one before it is sent, and none is sent before it is
 //! proven to be the one that was written.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use futures_core::Stream;
 use moho_iam::action::kms;
 use moho_iam::authz::Permit;
 use moho_kms::EncryptionContext;
-use moho_store::objects::{Piece, SegmentReader};
+use moho_store::objects::{Pieces, SegmentReader};
 use s3s::dto::StreamingBlob;
 use s3s::stream::{ByteStream, RemainingLength};
 use s3s::{S3Error, StdError};
@@ -28,7 +27,8 @@ pub(crate) struct Reading {
     backing: Arc<Backing>,
     permit: Permit<kms::Decrypt>,
     context: EncryptionContext,
-    pieces: VecDeque<Piece>,
+    /// Held until all of them were read.
+    pieces: Option<Pieces>,
     current: Option<(SegmentReader, Range<u64>)>,
     first: Option<Bytes>,
     left: u64,
@@ -39,10 +39,11 @@ impl Reading {
     pub(crate) fn begin(asking: &Asking, found: Found, range: Range<u64>) -> Result<Self, S3Error> {
         let left = range.end.saturating_sub(range.start);
         let pieces = if range.is_empty() {
-            VecDeque::new()
+            None
         } else {
-            let pieces = asking.store().objects().pieces(&found.version, range);
-            pieces.map_err(|error| refusal::from_object(&error))?.into()
+            let layout = found.metadata.layout.as_ref();
+            let pieces = asking.store().objects().pieces(&found.version, layout, range);
+            Some(pieces.map_err(|error| refusal::from_object(&error))?)
         };
         let mut reading = Self {
             backing: asking.shared_backing(),
@@ -69,7 +70,7 @@ impl Reading {
                     return Ok(Some(bytes));
                 }
             }
-            let Some(piece) = self.pieces.pop_front() else {
+            let Some(piece) = self.pieces.as_mut().and_then(Iterator::next) else {
                 self.current = None;
                 return Ok(None);
             };

@@ -59,7 +59,7 @@ use moho_terms::Entropy;
 use database::Database;
 use fresh::{Changes, Freshness, Ticks};
 use keys::KeyCache;
-use objects::{LocalSegments, Segments};
+use objects::{Held, LocalSegments, Segments};
 use organizations::OrganisationCache;
 use policies::PolicyCache;
 
@@ -74,6 +74,7 @@ pub struct Store {
     organisation: OrganisationCache,
     keys: KeyCache,
     segments: Arc<dyn Segments>,
+    held: Arc<Held>,
 }
 
 impl Store {
@@ -116,6 +117,7 @@ impl Store {
             organisation: OrganisationCache::default(),
             keys: KeyCache::default(),
             segments: Arc::new(segments),
+            held: Arc::default(),
         })
     }
 

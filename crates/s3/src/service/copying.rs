@@ -131,6 +131,7 @@ pub(super) fn copy(asking: &Asking, input: &dto::CopyObjectInput) -> Replied<dto
         kept
     };
     metadata.upload_checksum = None;
+    metadata.layout = None;
     let algorithm = algorithm(asking, &source.found)?;
     let source_version = source.found.version.told_version().map(ToString::to_string);
     let size = source.found.content.size;

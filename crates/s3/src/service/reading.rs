@@ -191,7 +191,11 @@ fn of_part(asking: &Asking, answer: &mut Answer, number: i32) -> Result<(), S3Er
     let number = number.ok_or_else(|| {
         failure::invalid_argument("Part number must be an integer between 1 and 10000, inclusive")
     })?;
-    let place = asking.store().objects().part(&answer.found.version, number);
+    let layout = answer.found.metadata.layout.as_ref();
+    let place = asking
+        .store()
+        .objects()
+        .part(&answer.found.version, layout, number);
     let place = place.map_err(|error| refusal::from_object(&error))?;
     let encryption = &answer.found.content.encryption;
     if place.parts.is_some() {

@@ -46,7 +46,7 @@ impl Objects<'_> {
         let sealer = copying.kms.sealer(copying.seal, copying.encryption.context())?;
         let mut writer = self.store.segment_writer(sealer);
         let opened_under = content.encryption.context();
-        for piece in self.pieces(source, range)? {
+        for piece in self.pieces(source, None, range)? {
             self.pour(piece, (copying, opened_under), &mut writer)?;
         }
         Ok(writer.finish()?)

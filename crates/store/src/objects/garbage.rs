@@ -39,7 +39,15 @@ impl Objects<'_> {
     pub(crate) fn sweep_until(&self, until: Timestamp, limit: usize) -> Result<Swept, ObjectError> {
         // What was noted while the clock was ahead waits for nothing: that time may be far away.
         let ahead = until.plus_seconds(GRACE.saturating_mul(2));
-        let garbage = self.look(|rows| rows.garbage((until, ahead), limit))?;
+        let held = self.store.held.all();
+        let more = limit.saturating_add(held.len());
+        let mut garbage = self.look(|rows| rows.garbage((until, ahead), limit))?;
+        if garbage.iter().any(|segment| held.contains(segment)) {
+            // What is being read must not keep the rest waiting.
+            garbage = self.look(|rows| rows.garbage((until, ahead), more))?;
+            garbage.retain(|segment| !held.contains(segment));
+            garbage.truncate(limit);
+        }
         let mut deleted = Vec::new();
         for segment in &garbage {
             match self.store.delete_segment(*segment) {

@@ -13,6 +13,8 @@ mod documents;
 mod error;
 mod facts;
 mod garbage;
+mod held;
+mod layout;
 pub mod lifecycle;
 mod listing;
 mod locking;
@@ -40,6 +42,9 @@ pub use documents::{ReadsDocument, WritesDocument};
 pub use error::ObjectError;
 pub use facts::BucketFacts;
 pub use garbage::Swept;
+pub(crate) use held::Held;
+pub use held::Pieces;
+pub use layout::PartLayout;
 pub use locking::RetentionPermits;
 pub use logging::{AccessLogging, LogKeyFormat};
 pub use resealing::Resealing;
@@ -110,13 +115,6 @@ impl Objects<'_> {
     }
 }
 
-/// The bucket that a permit is for, and nothing in it.
-fn bucket_of<A: Action>(permit: &Permit<A>) -> Result<Meant, ObjectError> {
-    let arn = permit.resource();
-    let whole = !arn.resource().contains('/');
-    let name = arn.bucket().filter(|_| whole).ok_or(ObjectError::OtherPermit)?;
-    let id = permit.unique_id();
-    Ok(Meant { name, id })
 /// The bucket that was decided about: whatever gets its name later is another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Meant {
@@ -125,6 +123,13 @@ struct Meant {
     id: Option<u64>,
 }
 
+/// The bucket that a permit is for, and nothing in it.
+fn bucket_of<A: Action>(permit: &Permit<A>) -> Result<Meant, ObjectError> {
+    let arn = permit.resource();
+    let whole = !arn.resource().contains('/');
+    let name = arn.bucket().filter(|_| whole).ok_or(ObjectError::OtherPermit)?;
+    let id = permit.unique_id();
+    Ok(Meant { name, id })
 }
 
 /// The object that a permit is for.

@@ -9,7 +9,7 @@ use moho_kms::{EncryptionContext, Kms};
 use moho_terms::{Arn, BucketName, ContentBytes, ObjectKey};
 use serde::{Deserialize, Serialize};
 
-use super::{ObjectError, SealingAlgorithm};
+use super::{ObjectError, PartLayout, SealingAlgorithm};
 use crate::StoreError;
 
 /// The pair of every object's encryption context that says what it is.
@@ -164,6 +164,8 @@ pub struct ObjectMetadata {
     pub checksums: Vec<Checksum>,
     /// The checksum algorithm and type that an upload in parts was begun with.
     pub upload_checksum: Option<(String, bool)>,
+    /// Where its parts are, if it was put in parts.
+    pub layout: Option<PartLayout>,
 }
 
 /// [`ObjectMetadata`] as it is written down, only to be sealed.
@@ -190,6 +192,8 @@ struct Written<'a> {
     checksums: Cow<'a, [Checksum]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     upload_checksum: Option<(Cow<'a, str>, bool)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layout: Option<Cow<'a, PartLayout>>,
 }
 
 impl ObjectMetadata {
@@ -211,6 +215,7 @@ impl ObjectMetadata {
                 .upload_checksum
                 .as_ref()
                 .map(|(algorithm, composite)| (Cow::Borrowed(algorithm.as_str()), *composite)),
+            layout: self.layout.as_ref().map(Cow::Borrowed),
         }
     }
 
@@ -229,6 +234,7 @@ impl ObjectMetadata {
             upload_checksum: written
                 .upload_checksum
                 .map(|(algorithm, composite)| (algorithm.into_owned(), composite)),
+            layout: written.layout.map(Cow::into_owned),
         }
     }
 }

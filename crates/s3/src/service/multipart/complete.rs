@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use moho_iam::action::s3;
 use moho_iam::authz::Permit;
-use moho_store::objects::{Checksum, Completion, ListedPart, ObjectEncryption, ObjectError, ObjectMetadata};
+use moho_store::objects::{
+    Checksum, Completion, ListedPart, ObjectEncryption, ObjectError, ObjectMetadata, PartLayout,
+};
 use moho_terms::UploadId;
 use s3s::dto::{self, CompletedPart};
 use s3s::{S3Error, S3Response};
@@ -48,6 +50,7 @@ pub(in crate::service) fn complete(
         checksums: vec![sum],
         upload_checksum: None,
         ..filling.metadata.clone()
+        layout: Some(layout(&parts, &kept)?),
     };
     let size = input.mpu_object_size.map(u64::try_from).transpose();
     let completion = Completion {
@@ -153,6 +156,16 @@ fn whole(
     let mut sums = Vec::with_capacity(named.len());
     for part in named {
         let number = part.part_number.and_then(|number| u16::try_from(number).ok());
+/// Where the parts will be. One that is put again from now on has another entity tag, and the completion fails.
+fn layout(parts: &[(u16, String)], kept: &BTreeMap<u16, ListedPart>) -> Result<PartLayout, S3Error> {
+    let lengths = parts.iter().map(|(number, etag)| {
+        let found = kept.get(number).filter(|found| found.etag == *etag);
+        let found = found.ok_or_else(|| refusal::from_object(&ObjectError::InvalidPart))?;
+        Ok((*number, found.size))
+    });
+    Ok(PartLayout::of(lengths.collect::<Result<Vec<_>, S3Error>>()?))
+}
+
         let Some(found) = number.and_then(|number| kept.get(&number)) else {
             return Err(refusal::from_object(&ObjectError::InvalidPart));
         };

@@ -19,7 +19,12 @@ fn files_go_a_while_after_what_they_were_of() {
     shop.put(&bucket, "a", &[1; LARGE]);
     let reading = shop.find(&bucket, "a", None).unwrap();
     let permit: Permit<kms::Decrypt> = shop.key(&reading.content.as_ref().unwrap().encryption);
-    let piece = shop.objects().pieces(&reading, 0..10).unwrap().pop().unwrap();
+    let piece = shop
+        .objects()
+        .pieces(&reading, None, 0..10)
+        .unwrap()
+        .next()
+        .unwrap();
     shop.put(&bucket, "a", &[2; LARGE]);
     assert_eq!(shop.objects().sweep(shop.at().now, 10).unwrap().deleted, 0);
     // Who had begun to read goes on.
@@ -31,13 +36,43 @@ fn files_go_a_while_after_what_they_were_of() {
     assert_eq!(reader.read_range(0..3).unwrap(), [1; 3]);
     // Who begins only now finds nothing of what was replaced.
     assert!(matches!(
-        shop.objects().pieces(&reading, 0..10),
+        shop.objects().pieces(&reading, None, 0..10),
         Err(ObjectError::NoSuchKey)
     ));
     shop.pass(601);
     let swept = shop.objects().sweep(shop.at().now, 10).unwrap();
     assert_eq!((swept.deleted, swept.more, shop.files()), (1, false, 1));
     assert_eq!(shop.get(&bucket, "a", None).unwrap(), [2; LARGE]);
+}
+
+#[test]
+fn what_is_being_read_stays_until_its_readers_are_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path());
+    let bucket = shop.bucket("files");
+    for key in ["read", "other"] {
+        shop.put(&bucket, key, &[1; LARGE]);
+    }
+    let reading = shop.find(&bucket, "read", None).unwrap();
+    let permit: Permit<kms::Decrypt> = shop.key(&reading.content.as_ref().unwrap().encryption);
+    let mut pieces = shop.objects().pieces(&reading, None, 0..10).unwrap();
+    let again = shop.objects().pieces(&reading, None, 0..10).unwrap();
+    shop.delete(&bucket, "read").unwrap();
+    shop.delete(&bucket, "other").unwrap();
+    shop.pass(100_000);
+    // What is being read does not keep the rest waiting, and waits itself.
+    assert_eq!(shop.objects().sweep(shop.at().now, 1).unwrap().deleted, 1);
+    assert_eq!(shop.objects().sweep(shop.at().now, 1).unwrap().deleted, 0);
+    let context = reading.content.as_ref().unwrap().encryption.context();
+    let (store, kms) = (&shop.house.store, &shop.house.kms);
+    let segment = pieces.next().unwrap().segment;
+    let mut reader = store.segment_reader(segment, kms, &permit, context).unwrap();
+    assert_eq!(reader.read_range(0..3).unwrap(), [1; 3]);
+    drop(pieces);
+    assert_eq!(shop.objects().sweep(shop.at().now, 1).unwrap().deleted, 0);
+    drop(again);
+    assert_eq!(shop.objects().sweep(shop.at().now, 1).unwrap().deleted, 1);
+    assert_eq!(shop.files(), 0);
 }
 
 #[test]

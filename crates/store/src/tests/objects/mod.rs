@@ -211,7 +211,7 @@ impl Shop {
         let encryption = &version.content.as_ref().unwrap().encryption;
         let permit: Permit<kms::Decrypt> = self.key(encryption);
         let mut bytes = Vec::new();
-        for piece in self.objects().pieces(version, range)? {
+        for piece in self.objects().pieces(version, None, range)? {
             let (store, kms) = (&self.house.store, &self.house.kms);
             let mut reader = store.segment_reader(piece.segment, kms, &permit, encryption.context())?;
             let mut at = piece.range.start;

@@ -37,12 +37,36 @@ fn parts_become_an_object_in_their_order_and_nothing_is_written_again() {
     );
     let across = shop.read(&found, FIVE as u64 - 1..2 * FIVE as u64 + 2).unwrap();
     assert_eq!(across, [bytes(1, 1), bytes(2, FIVE), b"th".to_vec()].concat());
+    // By a layout, only what it leads to is looked at.
+    let layout = PartLayout::of([(1, FIVE as u64), (2, FIVE as u64), (9, 7)]);
+    let range = FIVE as u64 - 1..2 * FIVE as u64 + 2;
+    let (with, without) = (Some(&layout), None);
+    let named = |layout| {
+        let pieces = shop.objects().pieces(&found, layout, range.clone()).unwrap();
+        pieces
+            .map(|piece| (piece.segment.id(), piece.range))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(named(with), named(without));
+    for number in [1, 2, 5, 9] {
+        let place = |layout| shop.objects().part(&found, layout, number).ok();
+        assert_eq!(place(with), place(without));
+    }
+    for other in [
+        PartLayout::of([(1, FIVE as u64), (2, FIVE as u64), (9, 8)]),
+        PartLayout::of([(1, FIVE as u64), (2, FIVE as u64 + 7)]),
+        PartLayout::of([(1, FIVE as u64 + 1), (2, FIVE as u64 - 1), (9, 7)]),
+        PartLayout::of([(1, FIVE as u64), (3, FIVE as u64), (9, 7)]),
+    ] {
+        let refused = shop.objects().pieces(&found, Some(&other), range.clone());
+        assert!(matches!(refused, Err(ObjectError::Store(_))));
+    }
     // By its number, and by all of them.
-    let place = shop.objects().part(&found, 9).unwrap();
+    let place = shop.objects().part(&found, None, 9).unwrap();
     assert_eq!(place.range, 2 * FIVE as u64..stored.size);
     assert_eq!(place.parts, Some(3));
     assert!(matches!(
-        shop.objects().part(&found, 5),
+        shop.objects().part(&found, None, 5),
         Err(ObjectError::InvalidPartNumber { parts: 3 })
     ));
     let (listed, more) = shop.objects().parts(&found, 1, 1).unwrap();

@@ -12,10 +12,9 @@ use moho_terms::{AccountId, Arn, BucketName, ObjectKey, Timestamp, VersionId};
 use s3s::S3Error;
 
 use crate::call::Trailers;
-use crate::failure;
 use crate::gateway::Backing;
-use crate::refusal;
 use crate::service::{Caller, Conditions};
+use crate::{failure, refusal, told};
 
 /// One request.
 #[derive(Clone)]
@@ -214,6 +213,20 @@ impl Asking {
         let facts = self.store().bucket_facts(bucket);
         let facts = facts.map_err(|error| refusal::from_store(&error))?;
         Ok(facts.map(|facts| facts.owner))
+    }
+
+    /// When a current version of an object goes by itself, as replies tell it: by the bucket's lifecycle. Where that cannot be
+    /// said now, it is not: nobody's request fails for it.
+    pub(crate) fn expiration(
+        &self,
+        (bucket, key): (&BucketName, &ObjectKey),
+        (size, tags): (u64, &[(String, String)]),
+        modified_at: Timestamp,
+    ) -> Option<String> {
+        let facts = self.store().bucket_facts(bucket).ok()??;
+        let rules = facts.lifecycle.as_ref()?;
+        let end = rules.expires(key.as_str(), (size, tags), modified_at)?;
+        Some(told::expiration(&end))
     }
 
     /// Refuses if there is no such bucket, of what each object of it is decided for itself.

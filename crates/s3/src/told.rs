@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use moho_iam::authz::Context;
+use moho_store::objects::lifecycle::WhenExpired;
 use moho_terms::{AccountId, Timestamp};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto::{ETag, Owner, Tag};
 
 /// A moment.
@@ -38,6 +40,12 @@ pub(crate) fn moment(at: &s3s::dto::Timestamp) -> Option<Timestamp> {
 /// An entity tag, without its quotes here and with them on the wire.
 pub(crate) fn etag(tag: &str) -> ETag {
     ETag::Strong(tag.to_owned())
+}
+
+/// When an object goes by itself, and by which rule, whose name is encoded as in URLs.
+pub(crate) fn expiration(end: &WhenExpired) -> String {
+    let rule = utf8_percent_encode(end.rule.as_deref().unwrap_or_default(), NON_ALPHANUMERIC);
+    format!("expiry-date=\"{}\", rule-id=\"{rule}\"", end.at.http_date())
 }
 
 /// An account as an owner: by its canonical user's id, of which an account here has none but its own number.

@@ -143,11 +143,11 @@ pub(super) fn copy(asking: &Asking, input: &dto::CopyObjectInput) -> Replied<dto
         .objects()
         .put(&writing.permit, new, (segment, &condition), asking.moment());
     let stored = put.map_err(|error| refusal::from_object(&error))?;
-    Ok(S3Response::new(output(
-        (&writing, &metadata.checksums),
-        stored,
-        source_version,
-    )))
+    let expiration = writing.expiration(asking, &stored);
+    Ok(S3Response::new(dto::CopyObjectOutput {
+        expiration,
+        ..output((&writing, &metadata.checksums), stored, source_version)
+    }))
 }
 
 /// What has to hold for the copy to be written; s3s does not read it.

@@ -90,6 +90,12 @@ impl Writing {
         })
     }
 
+    /// When what was put goes by itself.
+    pub(super) fn expiration(&self, asking: &Asking, stored: &Stored) -> Option<String> {
+        let (bucket, key) = self.permit.resource().object()?;
+        asking.expiration((&bucket, &key), (stored.size, &self.tags), stored.modified_at)
+    }
+
     /// What is put, but for its bytes.
     pub(super) fn new_object(
         &self,
@@ -155,7 +161,10 @@ fn finish(
         asking.moment(),
     );
     let stored = put.map_err(|error| refusal::from_object(&error))?;
-    Ok(S3Response::new(output(writing, &metadata, &stored)))
+    Ok(S3Response::new(dto::PutObjectOutput {
+        expiration: writing.expiration(asking, &stored),
+        ..output(writing, &metadata, &stored)
+    }))
 }
 
 fn output(writing: &Writing, metadata: &ObjectMetadata, stored: &Stored) -> dto::PutObjectOutput {

@@ -122,6 +122,8 @@ pub(super) struct Answer {
     parts: Option<u32>,
     checksums: Vec<Checksum>,
     shown: Shown,
+    /// When it goes by itself.
+    expiration: Option<String>,
 }
 
 /// What who asks may see beside the object.
@@ -149,12 +151,19 @@ pub(super) fn answer(asking: &Asking, asked: &AskedReading<'_>) -> Result<Answer
     let found = opened(asking, version)?;
     let shown = shown(asking, &object, &context, &found);
     let size = found.content.size;
+    let expiration = if found.version.is_latest {
+        let about = (size, found.content.tags.as_slice());
+        asking.expiration((&object.bucket, &object.key), about, found.version.modified_at)
+    } else {
+        None
+    };
     let mut answer = Answer {
         range: 0..size,
         partial: false,
         parts: None,
         checksums: found.metadata.checksums.clone(),
         shown,
+        expiration,
         found,
     };
     if let Some(number) = asked.part {
@@ -326,6 +335,7 @@ macro_rules! output {
             content_range: $answer.content_range(),
             content_type: metadata.content_type.clone().or_else(|| Some("binary/octet-stream".to_owned())),
             e_tag: Some(told::etag(&content.etag)),
+            expiration: $answer.expiration.clone(),
             last_modified: Some(told::seconds($answer.found.version.modified_at)),
             metadata: $answer.user_metadata(),
             object_lock_legal_hold_status: $answer

@@ -169,3 +169,32 @@ async fn what_is_due_goes() {
     round();
     assert_eq!(house.plain("GET", "/my-bucket").await.elements("Key"), ["new/a"]);
 }
+
+#[tokio::test]
+async fn what_expires_is_told_when_and_by_which_rule() {
+    let house = House::open();
+    house.done("PUT", "/my-bucket", &[], b"").await;
+    let rule = "<Rule><ID>one rule</ID><Filter><Prefix>a/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>3</Days></Expiration></Rule>";
+    house.done("PUT", "/my-bucket?lifecycle", &[], &rules(rule)).await;
+    let midnight = Timestamp::from_unix_seconds((BEGINNING + 3 * 86_400).div_ceil(86_400) * 86_400);
+    let told = format!("expiry-date=\"{}\", rule-id=\"one%20rule\"", midnight.http_date());
+    let put = house.done("PUT", "/my-bucket/a/k", &[], b"x").await;
+    let copied = house
+        .done(
+            "PUT",
+            "/my-bucket/a/c",
+            &[("x-amz-copy-source", "my-bucket/a/k")],
+            b"",
+        )
+        .await;
+    let got = house.done("GET", "/my-bucket/a/k", &[], b"").await;
+    let head = house.done("HEAD", "/my-bucket/a/k", &[], b"").await;
+    for reply in [put, copied, got, head] {
+        assert_eq!(reply.header("x-amz-expiration"), told);
+    }
+    let other = house.done("PUT", "/my-bucket/b", &[], b"x").await;
+    assert_eq!(other.header("x-amz-expiration"), "");
+    house.done("DELETE", "/my-bucket?lifecycle", &[], b"").await;
+    let head = house.done("HEAD", "/my-bucket/a/k", &[], b"").await;
+    assert_eq!(head.header("x-amz-expiration"), "");
+}

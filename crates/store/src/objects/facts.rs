@@ -6,6 +6,7 @@ use std::sync::Arc;
 use moho_iam::policy::PolicyDocument;
 use moho_terms::{AccountId, BucketName, Region};
 
+use super::lifecycle::{self, Lifecycle};
 use super::rows::{ObjectRows, SqliteRows};
 use super::{
     AccessLogging, BucketId, DocumentKind, ObjectError, Ownership, PublicAccessBlock, Versioning, deciding,
@@ -35,6 +36,8 @@ pub struct BucketFacts {
     pub versioning: Versioning,
     /// Where access to it is logged to.
     pub logging: Option<Arc<AccessLogging>>,
+    /// When what is in it goes by itself.
+    pub lifecycle: Option<Arc<Lifecycle>>,
 }
 
 impl Store {
@@ -70,6 +73,10 @@ impl Store {
                 ownership: bucket.settings.ownership,
                 versioning: bucket.versioning,
                 logging: logging(rows.document(bucket.id, DocumentKind::Logging)?.as_deref())?,
+                lifecycle: rows
+                    .document(bucket.id, DocumentKind::Lifecycle)?
+                    .map(|kept| lifecycle::read(&kept).map(Arc::new))
+                    .transpose()?,
             })))
         });
         found.map_err(|error: ObjectError| {

@@ -52,6 +52,6 @@ impl Objects<'_> {
     }
 }
 
-fn read(kept: &str) -> Result<Lifecycle, ObjectError> {
+pub(super) fn read(kept: &str) -> Result<Lifecycle, ObjectError> {
     serde_json::from_str(kept).map_err(|_unreadable| incomplete("a lifecycle is unreadable"))
 }

@@ -263,9 +263,13 @@ def test_what_is_public_is_for_the_account_where_it_is_restricted(account, membe
         sts.document(to("*", "s3:GetObject", "arn:aws:s3:::BUCKET/*", "Perhaps")),
         sts.document(*[to("*", "s3:GetObject", "arn:aws:s3:::BUCKET/*", "Deny", Sid=f"s{n}") for n in range(300)]),
     ],
-    ids=range(11),
+    ids=range(12),
 )
-def test_policies_that_are_none(s3, bucket, wrong):
-    told = refused(s3.put_bucket_policy, Bucket=bucket, Policy=wrong.replace("BUCKET", bucket))
+def test_policies_that_are_none(account, s3, bucket, wrong):
+    wrong = wrong.replace("BUCKET", bucket).replace("ACCOUNT", account.number)
+    told = refused(s3.put_bucket_policy, Bucket=bucket, Policy=wrong)
+    if "principal" in wrong or "Nobody" in wrong:
+        assert sts.refused(s3.put_bucket_policy, Bucket=bucket, Policy=wrong)[:2] == ("MalformedPolicy", "Invalid principal in policy")
+        sts.document(to("arn:aws:iam::ACCOUNT:role/Nobody", "s3:GetObject", "arn:aws:s3:::BUCKET/*")),
     assert told.code in ("MalformedPolicy", "MissingRequestBodyError", "InvalidRequest") and told.status == 400, told
     assert refused(s3.get_bucket_policy, Bucket=bucket) == ("NoSuchBucketPolicy", 404)

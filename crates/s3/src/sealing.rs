@@ -20,6 +20,8 @@ const ALGORITHM: &str = "x-amz-server-side-encryption";
 const KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
 const BUCKET_KEY: &str = "x-amz-server-side-encryption-bucket-key-enabled";
 const CONTEXT: &str = "x-amz-server-side-encryption-context";
+/// What all headers begin with that bring a customer's key, its algorithm or its digest.
+const OF_CUSTOMERS: &str = "x-amz-server-side-encryption-customer-";
 const CUSTOMER: [&str; 2] = [
     "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-copy-source-server-side-encryption-customer-algorithm",
@@ -43,6 +45,20 @@ pub(crate) fn check_customer_keys(asking: &Asking) -> Result<(), S3Error> {
             "AccessDenied",
             StatusCode::FORBIDDEN,
             "Access Denied: server-side encryption with customer-provided keys (SSE-C) is blocked. Name a KMS key instead.",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses a key that a customer brings to read what is sealed under none of theirs, as everything here is.
+pub(crate) fn check_not_customers(asking: &Asking) -> Result<(), S3Error> {
+    if asking
+        .headers()
+        .keys()
+        .any(|name| name.as_str().starts_with(OF_CUSTOMERS))
+    {
+        return Err(failure::invalid_request(
+            "The encryption parameters are not applicable to this object.",
         ));
     }
     Ok(())

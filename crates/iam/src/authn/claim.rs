@@ -219,9 +219,7 @@ fn check_signed_headers(head: &HttpHead<'_>, signed_headers: &str) -> Result<(),
         .iter()
         .any(|(name, _)| name.starts_with("x-amz-") && !is_signed(name))
     {
-        return Err(AuthnError::Malformed(
-            "There were headers present in the request which were not signed.",
-        ));
+        return Err(AuthnError::HeaderNotSigned);
     }
     Ok(())
 }

@@ -12,6 +12,9 @@ pub enum AuthnError {
     /// Nothing was sent to prove anything with.
     #[error("Missing Authentication Token")]
     Missing,
+    /// There is an `x-amz-` header that the signature does not cover.
+    #[error("There were headers present in the request which were not signed")]
+    HeaderNotSigned,
     /// What was sent cannot be read, or breaks a rule of the scheme.
     #[error("{0}")]
     Malformed(&'static str),
@@ -73,7 +76,7 @@ impl AuthnError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Missing => "missing",
-            Self::Malformed(_) | Self::Unsupported(_) => "malformed",
+            Self::HeaderNotSigned | Self::Malformed(_) | Self::Unsupported(_) => "malformed",
             Self::Payload(error) if error.is_unproven() => "bad-signature",
             Self::Payload(_) => "malformed",
             Self::UnknownKey => "unknown-key",

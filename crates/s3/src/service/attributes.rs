@@ -9,7 +9,7 @@ use s3s::{S3Error, S3Response};
 use super::reading::{self, Found};
 use super::{Replied, Summed, listing};
 use crate::asking::{Asking, NamedObject};
-use crate::{failure, refusal, told};
+use crate::{failure, refusal, sealing, told};
 
 /// What there is to ask for.
 const KNOWN: [&str; 5] = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
@@ -25,6 +25,7 @@ pub(super) fn get(asking: &Asking, input: &GetObjectAttributesInput) -> Replied<
     }
     let version =
         asking.find::<s3::GetObjectAttributes, s3::GetObjectVersionAttributes>(&object, &context)?;
+    sealing::check_not_customers(asking)?;
     let named = named(&input.object_attributes)?;
     let wants = |name: &str| named.contains(&name);
     let found = reading::opened(asking, version)?;

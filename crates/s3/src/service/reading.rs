@@ -135,7 +135,6 @@ struct Shown {
 }
 
 pub(super) fn answer(asking: &Asking, asked: &AskedReading<'_>) -> Result<Answer, S3Error> {
-    sealing::check_customer_keys(asking)?;
     let object = NamedObject::new(asked.bucket, asked.key, asked.version)?;
     if asked.range.is_some() && asked.part.is_some() {
         return Err(failure::invalid_request(
@@ -144,6 +143,7 @@ pub(super) fn answer(asking: &Asking, asked: &AskedReading<'_>) -> Result<Answer
     }
     let context = asking.object_context(&object);
     let version = asking.find::<s3::GetObject, s3::GetObjectVersion>(&object, &context)?;
+    sealing::check_not_customers(asking)?;
     asked
         .condition
         .check(&version)

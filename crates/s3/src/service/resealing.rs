@@ -16,6 +16,8 @@ use crate::{failure, query, refusal, sealing};
 
 /// The pair of a context that follows from where the object is.
 const OWN_PAIR: &str = "aws:s3:arn";
+/// Most bytes of an object that is sealed again, as of one that is copied: each of them is read and written.
+const LARGEST: u64 = 5 << 30;
 /// Most bytes of a key's ARN.
 const LONGEST: usize = 2048;
 
@@ -112,6 +114,15 @@ fn update(asking: &Asking, object: &NamedObject, (named, bucket_key): (&str, boo
         ));
     }
     let version = asking.found_by(object, &permit)?;
+    if version
+        .content
+        .as_ref()
+        .is_some_and(|content| content.size > LARGEST)
+    {
+        return Err(failure::invalid_request(
+            "The specified object is larger than the maximum allowable size for an update of its encryption: 5368709120",
+        ));
+    }
     reseal(asking, (object, &bucket), (&permit, &version), (key, bucket_key))
 }
 

@@ -75,6 +75,7 @@ pub(super) fn from_authn(error: &AuthnError) -> Failure {
         AuthnError::Malformed(message) | AuthnError::Unsupported(message) => {
             Failure::MalformedAuthentication((*message).to_owned())
         }
+        AuthnError::HeaderNotSigned => Failure::MalformedAuthentication(format!("{error}.")),
         AuthnError::Payload(error) => Failure::Service {
             code: error.code(),
             message: error.to_string(),

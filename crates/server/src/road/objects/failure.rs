@@ -20,6 +20,7 @@ pub(in crate::road) fn from_authn(head: &Head, error: &AuthnError) -> Failure {
             400,
             "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
         ),
+        AuthnError::HeaderNotSigned => service("AccessDenied", 403, &error.to_string()),
         AuthnError::Malformed(message) if presigned => {
             service("AuthorizationQueryParametersError", 400, message)
         }

@@ -115,7 +115,8 @@ def test_operations_by_their_names(aws, done, bucket, tmp_path):
     assert put["VersionId"] and put["ChecksumSHA256"]
     got = api("get-object", "--key", "k", "--range", "bytes=0-1", str(tmp_path / "got"))
     assert got["ContentRange"] == "bytes 0-1/5" and (tmp_path / "got").read_text() == "wo"
-    assert api("get-object-attributes", "--key", "k", "--object-attributes", "ObjectSize", "ETag")["ObjectSize"] == 5
+    attributes = api("get-object-attributes", "--key", "k", "--object-attributes", "ObjectSize", "ETag")
+    assert attributes["ObjectSize"] == 5 and f'"{attributes["ETag"]}"' == api("head-object", "--key", "k")["ETag"]
     assert [found["Key"] for found in api("list-objects-v2", "--prefix", "k")["Contents"]] == ["k"]
     deleted = api("delete-objects", "--delete", "Objects=[{Key=k}]")
     assert deleted["Deleted"][0]["DeleteMarker"]

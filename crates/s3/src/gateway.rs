@@ -18,6 +18,7 @@ use crate::checksum::{Algorithm, Checks};
 use crate::failure::{self, Told};
 use crate::query;
 use crate::service::{Caller, Operations};
+use crate::spelling::Spelling;
 
 /// Most bytes of a document: ten thousand parts with their checksums, or a thousand keys, are fewer.
 const LARGEST_DOCUMENT: usize = 8 << 20;
@@ -64,6 +65,7 @@ impl S3Gateway {
     pub async fn answer(&self, call: S3Call) -> Response<Body> {
         let told = Told::of(&call.request, &call.facts.request_id);
         let is_head = call.request.method() == Method::HEAD;
+        let spelling = Spelling::of(&call.request);
         let answered = match prepared(call).await {
             Ok(request) if query::updates_encryption(&request) => {
                 let done = self.operations.update_encryption(request).await;
@@ -72,7 +74,8 @@ impl S3Gateway {
             Ok(request) => self.service.call(request).await.ok(),
             Err(refused) => failure::response(refused),
         };
-        told.complete(answered.unwrap_or_else(failure::internal), is_head)
+        let answered = answered.unwrap_or_else(failure::internal);
+        told.complete(spelling.correct(answered), is_head)
     }
 }
 

@@ -19,6 +19,7 @@ mod query;
 mod refusal;
 mod sealing;
 mod service;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod told;

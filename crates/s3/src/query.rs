@@ -152,6 +152,11 @@ pub(crate) fn updates_encryption(request: &Request<Body>) -> bool {
         && names.iter().any(|name| name == "encryption")
 }
 
+/// Whether an object's attributes are asked for.
+pub(crate) fn asks_for_attributes(uri: &http::Uri) -> bool {
+    names(uri).iter().any(|name| name == "attributes")
+}
+
 /// The tags that a bucket is to be made with.
 pub(crate) fn tags_of_bucket(document: &[u8]) -> Result<Vec<(String, String)>, S3Error> {
     let mut tags: Vec<Tag> = Vec::new();

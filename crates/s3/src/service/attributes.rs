@@ -37,7 +37,6 @@ pub(super) fn get(asking: &Asking, input: &GetObjectAttributesInput) -> Replied<
     let content = &found.content;
     Ok(S3Response::new(GetObjectAttributesOutput {
         checksum: wants("Checksum").then(|| checksum(&found)).flatten(),
-        // Without its quotes, unlike anywhere else.
         e_tag: wants("ETag").then(|| told::etag(&content.etag)),
         last_modified: Some(told::seconds(found.version.modified_at)),
         object_parts,

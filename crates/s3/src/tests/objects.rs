@@ -430,3 +430,56 @@ async fn conditions_to_read_name_one_tag_or_several() {
         .await;
     assert_eq!(malformed.status.as_u16(), 400, "{}", malformed.text());
 }
+
+#[tokio::test]
+async fn a_customers_key_is_not_for_what_is_sealed_without_it() {
+    let house = House::open();
+    house.done("PUT", "/my-bucket", &[], b"").await;
+    house.done("PUT", "/my-bucket/k", &[], b"x").await;
+    let brought = [
+        ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
+        (
+            "x-amz-server-side-encryption-customer-key",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        ),
+        ("x-amz-object-attributes", "ETag"),
+    ];
+    for headers in [&brought[..], &brought[1..]] {
+        for path in ["/my-bucket/k", "/my-bucket/k?attributes"] {
+            let refused = house.ask(request("GET", path, headers, b"")).await;
+            assert_eq!(
+                (refused.status.as_u16(), refused.code().as_str()),
+                (400, "InvalidRequest"),
+                "{path}"
+            );
+        }
+        let refused = house.ask(request("HEAD", "/my-bucket/k", headers, b"")).await;
+        assert_eq!(refused.status.as_u16(), 400);
+    }
+    let absent = house
+        .ask(request("GET", "/my-bucket/absent", &brought, b""))
+        .await;
+    assert_eq!(absent.code(), "NoSuchKey");
+    let put = house.ask(request("PUT", "/my-bucket/k", &brought, b"x")).await;
+    assert_eq!(put.code(), "AccessDenied");
+}
+
+#[tokio::test]
+async fn keys_that_are_no_xml_are_references_in_lists() {
+    let house = House::open();
+    house.done("PUT", "/my-bucket", &[], b"").await;
+    house.done("PUT", "/my-bucket/a%01b%0D", &[], b"x").await;
+    for path in ["/my-bucket", "/my-bucket?list-type=2", "/my-bucket?versions"] {
+        let listed = house.done("GET", path, &[], b"").await;
+        assert_eq!(listed.element("Key"), "a&#x1;b&#xd;", "{path}");
+        let length = listed.header("content-length");
+        assert!(
+            length.is_empty() || length == listed.bytes().len().to_string(),
+            "{path}"
+        );
+    }
+    let encoded = house
+        .done("GET", "/my-bucket?list-type=2&encoding-type=url", &[], b"")
+        .await;
+    assert_eq!(encoded.element("Key"), "a%01b%0D");
+}

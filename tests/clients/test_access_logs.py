@@ -85,6 +85,8 @@ def test_every_request_has_a_line_where_its_bucket_wants_it(logged):
     with pytest.raises(s3.exceptions.NoSuchKey):
         s3.get_object(Bucket="watched", Key="absent")
     s3.delete_object(Bucket="watched", Key="a b/ä")
+    batch = {"Quiet": True, "Objects": [{"Key": "one"}, {"Key": "t o"}, {"Key": "x" * 1025}]}
+    s3.delete_objects(Bucket="watched", Delete=batch)
     keys = delivered(logged, "log-target")
     assert keys and all(re.fullmatch(r"logs/\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d-[0-9A-F]{16}", key) for key in keys), keys
     text = b"".join(s3.get_object(Bucket="log-target", Key=key)["Body"].read() for key in keys).decode()
@@ -99,7 +101,13 @@ def test_every_request_has_a_line_where_its_bucket_wants_it(logged):
     presigned = by["REST.GET.OBJECT", "200"]
     assert presigned[21] == "QueryString" and "X-Amz-Signature=REDACTED" in presigned[8]
     assert by["REST.GET.OBJECT", "404"][10] == "NoSuchKey"
-    assert ("REST.DELETE.OBJECT", "204") in by
+    assert ("REST.DELETE.OBJECT", "204") in by and by["REST.POST.MULTI_OBJECT_DELETE", "200"][7] == "-"
+    each = [(fields[7][:7], *fields[8:11], *fields[16:18]) for fields in lines if fields[6] == "BATCH.DELETE.OBJECT"]
+    assert sorted(each) == [
+        ("one", "-", "204", "-", "-", "-"),
+        ("t%2520o", "-", "204", "-", "-", "-"),
+        ("xxxxxxx", "-", "400", "KeyTooLongError", "-", "-"),
+    ]
     assert re.search("X-Amz-(Signature|Security-Token)=(?!REDACTED)", text) is None
     entries = [entry for entry in journal.verified_entries(logged.data) if (entry.get("principal") or "").endswith(SERVICE)]
     assert {"s3:PutObject", "kms:GenerateDataKey"} <= {entry["action"] for entry in entries}

@@ -37,6 +37,21 @@ pub struct Proof {
     pub tls_version: Option<&'static str>,
 }
 
+/// What became of one of several keys that a request names to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchKey {
+    /// The key.
+    pub key: String,
+    /// The version that the request names.
+    pub version_id: Option<String>,
+    /// The code and the status of the error, if it was not deleted.
+    pub refused: Option<(String, u16)>,
+}
+
+/// All of them: beside a reply, which tells only some of it if it is asked to be quiet.
+#[derive(Debug, Clone)]
+pub struct Batch(pub Arc<[BatchKey]>);
+
 /// A place for the headers that follow a body. Whoever takes the body apart puts them there, once they are verified and
 /// before the body ends.
 #[derive(Debug, Clone, Default)]

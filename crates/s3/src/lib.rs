@@ -24,5 +24,5 @@ mod spelling;
 mod tests;
 mod told;
 
-pub use call::{Proof, S3Call, Trailers};
+pub use call::{Batch, BatchKey, Proof, S3Call, Trailers};
 pub use gateway::{Backing, S3Gateway};

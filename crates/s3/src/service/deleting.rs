@@ -13,6 +13,7 @@ use s3s::{S3Error, S3Response};
 
 use super::{Replied, reading};
 use crate::asking::{Asking, NamedObject, bucket_name};
+use crate::call::{Batch, BatchKey};
 use crate::{failure, refusal};
 
 /// Most objects of one request.
@@ -104,12 +105,16 @@ pub(super) fn several(asking: &Asking, input: &DeleteObjectsInput) -> Replied<De
     let bypass = input.bypass_governance_retention == Some(true);
     let mut errors = Vec::new();
     let mut allowed = Vec::new();
+    let mut batch = Vec::with_capacity(wanted.len());
     for named in wanted {
         let object = NamedObject::new(&input.bucket, &named.key, named.version_id.as_deref());
         let if_match = named.e_tag.as_ref().map(|tag| tag.value().to_owned());
         match object.and_then(|object| Allowed::of(asking, &object, bypass, if_match)) {
             Ok(leave) => allowed.push((named, leave)),
-            Err(refused) => errors.push(told_error(named, &refused)),
+            Err(refused) => {
+                batch.push(entry(named, Some(&refused)));
+                errors.push(told_error(named, &refused));
+            }
         }
     }
     if let Some((_, first)) = allowed.first() {
@@ -127,16 +132,35 @@ pub(super) fn several(asking: &Asking, input: &DeleteObjectsInput) -> Replied<De
     let mut deleted = Vec::new();
     for ((named, _), done) in allowed.iter().zip(done) {
         match done {
-            Ok(done) => deleted.push(told(named, done)),
-            Err(error) => errors.push(told_error(named, &refusal::from_object(&error))),
+            Ok(done) => {
+                batch.push(entry(named, None));
+                deleted.push(told(named, done));
+            }
+            Err(error) => {
+                let refused = refusal::from_object(&error);
+                batch.push(entry(named, Some(&refused)));
+                errors.push(told_error(named, &refused));
+            }
         }
     }
     let quiet = input.delete.quiet == Some(true);
-    Ok(S3Response::new(DeleteObjectsOutput {
+    let mut response = S3Response::new(DeleteObjectsOutput {
         deleted: Some(deleted).filter(|deleted| !quiet && !deleted.is_empty()),
         errors: Some(errors).filter(|errors| !errors.is_empty()),
         request_charged: None,
-    }))
+    });
+    response.extensions.insert(Batch(batch.into()));
+    Ok(response)
+}
+
+/// What became of one, for whoever keeps account of it.
+fn entry(named: &ObjectIdentifier, refused: Option<&S3Error>) -> BatchKey {
+    let status = |error: &S3Error| error.status_code().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    BatchKey {
+        key: named.key.clone(),
+        version_id: named.version_id.clone(),
+        refused: refused.map(|error| (error.code().as_str().to_owned(), status(error).as_u16())),
+    }
 }
 
 fn told(named: &ObjectIdentifier, done: Deleted) -> DeletedObject {

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 use std::net::IpAddr;
 
+use moho_s3::BatchKey;
 use moho_terms::{AccountId, Timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -31,15 +32,13 @@ pub(super) struct Line {
     pub(super) operation: String,
     /// As it was sent: percent-encoded once.
     pub(super) raw_key: Option<String>,
-    pub(super) method: String,
-    pub(super) raw_path: String,
-    pub(super) raw_query: String,
-    pub(super) version: &'static str,
+    /// `None` of a key among several that one request names.
+    pub(super) asked: Option<Asked>,
     pub(super) status: u16,
     pub(super) error: Option<String>,
     pub(super) sent: Option<u64>,
     pub(super) object_size: Option<u64>,
-    pub(super) total_micros: u64,
+    pub(super) total_micros: Option<u64>,
     pub(super) turn_around_micros: Option<u64>,
     pub(super) referrer: Option<String>,
     pub(super) user_agent: Option<String>,
@@ -49,6 +48,15 @@ pub(super) struct Line {
     pub(super) host: Option<String>,
     /// `1.2` or `1.3`.
     pub(super) tls: Option<&'static str>,
+}
+
+/// The line of a request.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) method: String,
+    pub(super) raw_path: String,
+    pub(super) raw_query: String,
+    pub(super) version: &'static str,
 }
 
 /// `-` of what is not there.
@@ -67,15 +75,8 @@ impl Line {
     /// The line, with its end.
     pub(super) fn written(&self) -> String {
         let millis = |micros: u64| micros / 1000;
-        let uri = format!(
-            "{} {}{} {}",
-            self.method,
-            self.raw_path,
-            self.query(),
-            self.version
-        );
         let mut line = format!(
-            "{owner:0>64} {bucket} [{time}] {remote} {requester} {id} {operation} {key} \"{uri}\" {status} {error} {sent} {size} \
+            "{owner:0>64} {bucket} [{time}] {remote} {requester} {id} {operation} {key} {uri} {status} {error} {sent} {size} \
              {total} {around} {referrer} {agent} {version_id} {id} {signature} - {auth} {host} {tls} - -",
             owner = self.owner.to_string(),
             bucket = quoted(&self.bucket),
@@ -85,15 +86,18 @@ impl Line {
             id = self.request_id,
             operation = self.operation,
             key = Or(self.raw_key.as_deref().map(twice_encoded)),
-            uri = quoted(&uri),
+            uri = Or(self
+                .asked
+                .as_ref()
+                .map(|asked| format!("\"{}\"", quoted(&asked.line())))),
             status = self.status,
             error = Or(self.error.as_deref().map(quoted)),
             sent = Or(self.sent.filter(|sent| *sent > 0)),
             size = Or(self.object_size),
-            total = millis(self.total_micros),
+            total = Or(self.total_micros.map(millis)),
             around = Or(self.turn_around_micros.map(millis)),
-            referrer = in_quotes(self.referrer.as_deref()),
-            agent = in_quotes(self.user_agent.as_deref()),
+            referrer = self.in_quotes(self.referrer.as_deref()),
+            agent = self.in_quotes(self.user_agent.as_deref()),
             version_id = Or(self.version_id.as_deref().map(quoted)),
             signature = Or(self.auth_type.map(|_| "SigV4")),
             auth = Or(self.auth_type),
@@ -102,6 +106,46 @@ impl Line {
         );
         line.push('\n');
         line
+    }
+
+    /// The line of one of the keys that this request deletes several of.
+    pub(super) fn of_batch(&self, key: &BatchKey) -> Self {
+        Self {
+            operation: "BATCH.DELETE.OBJECT".to_owned(),
+            raw_key: Some(percent_encoding::percent_encode(key.key.as_bytes(), KEY).to_string()),
+            asked: None,
+            status: key.refused.as_ref().map_or(204, |(_, status)| *status),
+            error: key.refused.as_ref().map(|(code, _)| code.clone()),
+            sent: None,
+            object_size: None,
+            total_micros: None,
+            turn_around_micros: None,
+            referrer: None,
+            user_agent: None,
+            version_id: key.version_id.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// A header, where there is a request to have it.
+    fn in_quotes(&self, text: Option<&str>) -> String {
+        match (text, &self.asked) {
+            (Some(text), Some(_)) => format!("\"{}\"", quoted(text)),
+            (None, Some(_)) => "\"-\"".to_owned(),
+            (_, None) => "-".to_owned(),
+        }
+    }
+}
+
+impl Asked {
+    fn line(&self) -> String {
+        format!(
+            "{} {}{} {}",
+            self.method,
+            self.raw_path,
+            self.query(),
+            self.version
+        )
     }
 
     /// The query with its `?`, without what lets whoever reads it act.
@@ -125,13 +169,6 @@ impl Line {
 /// What cannot break out of its field: no quotes, no spaces at the ends of a line, no control characters.
 fn quoted(text: &str) -> String {
     utf8_percent_encode(text, QUOTED).to_string()
-}
-
-fn in_quotes(text: Option<&str>) -> String {
-    match text {
-        Some(text) => format!("\"{}\"", quoted(text)),
-        None => "\"-\"".to_owned(),
-    }
 }
 
 /// A key as access logs have it: URL-encoded twice.
@@ -165,15 +202,17 @@ pub(super) mod tests {
             request_id: "11111111-2222-4333-8444-555555555555".to_owned(),
             operation: "REST.PUT.OBJECT".to_owned(),
             raw_key: Some("a%20b/%C3%A4".to_owned()),
-            method: "PUT".to_owned(),
-            raw_path: "/source/a%20b/%C3%A4".to_owned(),
-            raw_query: String::new(),
-            version: "HTTP/1.1",
+            asked: Some(Asked {
+                method: "PUT".to_owned(),
+                raw_path: "/source/a%20b/%C3%A4".to_owned(),
+                raw_query: String::new(),
+                version: "HTTP/1.1",
+            }),
             status: 200,
             error: None,
             sent: None,
             object_size: Some(113),
-            total_micros: 12_345,
+            total_micros: Some(12_345),
             turn_around_micros: Some(7_900),
             referrer: None,
             user_agent: Some("S3Console/0.4".to_owned()),
@@ -197,18 +236,37 @@ pub(super) mod tests {
 
     #[test]
     fn what_lets_whoever_reads_it_act_is_not_in_it() {
-        let line = Line {
-            raw_query:
+        let mut line = line();
+        if let Some(asked) = &mut line.asked {
+            asked.raw_query =
                 "X-Amz-Signature=abc&prefix=x&X-Amz-Security%2DToken=tok&x-amz-credential=AK%2F1&X-Amz-Date=2"
-                    .to_owned(),
-            ..line()
-        };
+                    .to_owned();
+        }
         let written = line.written();
         assert!(
             written.contains("?X-Amz-Signature=REDACTED&prefix=x&X-Amz-Security%2DToken=REDACTED&x-amz-credential=REDACTED&X-Amz-Date=2 HTTP"),
             "{written}"
         );
         assert!(!written.contains("abc") && !written.contains("tok"));
+    }
+
+    #[test]
+    fn each_key_of_a_batch_has_a_line_of_its_own() {
+        let key = BatchKey {
+            key: "a b/\u{e4}\n".to_owned(),
+            version_id: Some("null".to_owned()),
+            refused: Some(("AccessDenied".to_owned(), 403)),
+        };
+        let written = line().of_batch(&key).written();
+        assert!(
+            written.ends_with(
+                " BATCH.DELETE.OBJECT a%2520b/%25C3%25A4%250A - 403 AccessDenied - - - - - - null \
+                 11111111-2222-4333-8444-555555555555 SigV4 - AuthHeader moho.example:8443 TLSv1.3 - -\n"
+            ),
+            "{written}"
+        );
+        let deleted = BatchKey { refused: None, ..key };
+        assert!(line().of_batch(&deleted).written().contains(" - 204 - - - "));
     }
 
     #[test]

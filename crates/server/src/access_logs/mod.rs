@@ -7,20 +7,20 @@ mod operation;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HOST, REFERER, USER_AGENT};
 use http::{HeaderMap, Method};
 use moho_iam::OwnServices;
-use moho_s3::S3Gateway;
+use moho_s3::{Batch, S3Gateway};
 use moho_store::Store;
 use moho_store::objects::AccessLogging;
 use moho_terms::{AccountId, BucketName, Clock, Entropy, Region};
 use tokio::runtime::Handle;
 
 use self::delivery::{Addressed, Delivery};
-use self::line::Line;
+use self::line::{Asked, Line};
 use crate::net::{Body, Head, Outbound, Peer};
 use crate::telemetry::JobMeters;
 
@@ -93,6 +93,7 @@ impl AccessLogs {
             requester: Mutex::default(),
             sent: AtomicU64::new(0),
             replied: Mutex::default(),
+            batch: OnceLock::new(),
         })))
     }
 
@@ -128,6 +129,7 @@ struct Begun {
     requester: Mutex<Option<String>>,
     sent: AtomicU64,
     replied: Mutex<Option<Replied>>,
+    batch: OnceLock<Batch>,
 }
 
 /// What is known of the reply when it begins.
@@ -143,6 +145,11 @@ impl Pending {
     /// Who asks.
     pub(crate) fn by(&self, requester: &str) {
         *locked(&self.0.requester) = Some(requester.to_owned());
+    }
+
+    /// What became of the keys that it is to delete: each has a line of its own.
+    pub(crate) fn deleted(&self, batch: &Batch) {
+        let _first = self.0.batch.get_or_init(|| batch.clone());
     }
 
     /// More bytes of the reply were sent.
@@ -195,6 +202,15 @@ impl Begun {
         }
     }
 
+    fn take(&self, line: &Line) {
+        self.logs.take(Addressed {
+            source: self.source.clone(),
+            logging: Arc::clone(&self.logging),
+            time: line.time,
+            line: line.written(),
+        });
+    }
+
     fn line(&self) -> Option<Line> {
         let replied = locked(&self.replied).take()?;
         let head = &self.head;
@@ -217,15 +233,17 @@ impl Begun {
             request_id: head.request_id.to_string(),
             operation: operation::named(&head.method, self.raw_key.is_some(), &head.raw_query, copies),
             raw_key: self.raw_key.clone(),
-            method: head.method.to_string(),
-            raw_path: head.raw_path.clone(),
-            raw_query: head.raw_query.clone(),
-            version: "HTTP/1.1",
+            asked: Some(Asked {
+                method: head.method.to_string(),
+                raw_path: head.raw_path.clone(),
+                raw_query: head.raw_query.clone(),
+                version: "HTTP/1.1",
+            }),
             status: replied.status,
             error: replied.error,
             sent: Some(self.sent.load(Ordering::Relaxed)),
             object_size: replied.object_size,
-            total_micros: now.saturating_sub(head.received.unix_micros()),
+            total_micros: Some(now.saturating_sub(head.received.unix_micros())),
             turn_around_micros: Some(replied.turn_around_micros),
             referrer: text(&head.headers, REFERER.as_str()),
             user_agent: text(&head.headers, USER_AGENT.as_str()),
@@ -238,14 +256,10 @@ impl Begun {
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        if let Some(line) = self.line() {
-            self.logs.take(Addressed {
-                source: self.source.clone(),
-                logging: Arc::clone(&self.logging),
-                time: line.time,
-                line: line.written(),
-            });
-        }
+        let Some(line) = self.line() else { return };
+        self.take(&line);
+        let keys = self.batch.get().map_or(&[][..], |batch| &batch.0);
+        keys.iter().for_each(|key| self.take(&line.of_batch(key)));
     }
 }
 

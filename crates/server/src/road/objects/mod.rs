@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use http::Method;
 use moho_iam::authn::AuthnError;
 use moho_iam::authz::RequestFacts;
-use moho_s3::{Proof, S3Call, Trailers};
+use moho_s3::{Batch, Proof, S3Call, Trailers};
 use moho_wire::{ErrorShape, Failure};
 
 pub(super) use failure::{from_authn, from_rim};
@@ -76,6 +76,9 @@ impl Carried<'_> {
         };
         let response = platform.objects.answer(call).await;
         // Whatever was made of it: a body that was not what was signed came to nothing.
+        if let (Some(logged), Some(batch)) = (self.logged.get(), response.extensions().get::<Batch>()) {
+            logged.deleted(batch);
+        }
         match faults.first() {
             Some(fault) => Err(self.faulty(fault)),
             None => Ok(reply::outbound(

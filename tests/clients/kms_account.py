@@ -108,7 +108,14 @@ class Keeper(sts.Account):
 @contextmanager
 def keeper(folder) -> Iterator[Keeper]:
     """The first account of a server of one's own."""
-    moho = Moho(folder / "data", models={})
+    with keeper_with(folder, ()) as account:
+        yield account
+
+
+@contextmanager
+def keeper_with(folder, arguments: tuple[str, ...]) -> Iterator[Keeper]:
+    """The same of a server that is started with these arguments."""
+    moho = Moho(folder / "data", models={}, arguments=arguments)
     try:
         yield Keeper(moho.start())
         moho.assert_unharmed()

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import boto3
 import botocore.exceptions
+from botocore import UNSIGNED as UNSIGNED
 from botocore.config import Config
 
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
@@ -14,14 +15,14 @@ def document(*statements) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-def client(moho, service, credentials=None, **more):
+def client(moho, service, credentials=None, url=None, **more):
     """A boto3 client of the administrator's, or with credentials as STS gives them."""
     if credentials is None:
         admin = moho.credentials("Admin")
         credentials = {"AccessKeyId": admin.access_key_id, "SecretAccessKey": admin.secret_access_key, "SessionToken": admin.session_token}
     return boto3.client(
         service,
-        endpoint_url=moho.url,
+        endpoint_url=url or moho.url,
         verify=str(moho.authority),
         region_name=moho.credentials().region,
         aws_access_key_id=credentials["AccessKeyId"],

@@ -244,8 +244,15 @@ def test_what_is_public_is_for_the_account_where_it_is_restricted(account, membe
     s3.delete_public_access_block(Bucket=bucket)
     assert s3.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"]["IsPublic"]
     assert body(theirs, bucket, "k") == b"x"
+    stranger = sts.client(account.moho, "s3", signature_version=sts.UNSIGNED)
+    for call, more in ((stranger.get_object, {"Key": "k"}), (stranger.put_object, {"Key": "k"}), (stranger.list_objects_v2, {})):
+        assert refused(call, Bucket=bucket, **more) == DENIED, "public or not, who asks shows who he is"
+    assert refused(stranger.list_buckets) == DENIED
     with account.moho.http() as http:
-        assert http.get(f"/{bucket}/k").status_code in (403, 404), "public or not, who asks shows who he is"
+        listed = http.get(f"/{bucket}?list-type=2")
+        assert listed.status_code == 403 and "<Code>AccessDenied</Code>" in listed.text
+        assert http.get(f"/{bucket}/k", headers={"host": "s3.moho.test"}).status_code == 403
+        assert http.get(f"/{bucket}/k").status_code == 404, "nothing says that this is for S3"
 
 
 @pytest.mark.parametrize(
@@ -260,6 +267,7 @@ def test_what_is_public_is_for_the_account_where_it_is_restricted(account, membe
         sts.document(to("*", "s3:GetObject", "*")),
         sts.document(to("*", "kms:Decrypt", "arn:aws:s3:::BUCKET/*")),
         sts.document(to("not a principal", "s3:GetObject", "arn:aws:s3:::BUCKET/*")),
+        sts.document(to("arn:aws:iam::ACCOUNT:role/Nobody", "s3:GetObject", "arn:aws:s3:::BUCKET/*")),
         sts.document(to("*", "s3:GetObject", "arn:aws:s3:::BUCKET/*", "Perhaps")),
         sts.document(*[to("*", "s3:GetObject", "arn:aws:s3:::BUCKET/*", "Deny", Sid=f"s{n}") for n in range(300)]),
     ],
@@ -270,6 +278,5 @@ def test_policies_that_are_none(account, s3, bucket, wrong):
     told = refused(s3.put_bucket_policy, Bucket=bucket, Policy=wrong)
     if "principal" in wrong or "Nobody" in wrong:
         assert sts.refused(s3.put_bucket_policy, Bucket=bucket, Policy=wrong)[:2] == ("MalformedPolicy", "Invalid principal in policy")
-        sts.document(to("arn:aws:iam::ACCOUNT:role/Nobody", "s3:GetObject", "arn:aws:s3:::BUCKET/*")),
     assert told.code in ("MalformedPolicy", "MissingRequestBodyError", "InvalidRequest") and told.status == 400, told
     assert refused(s3.get_bucket_policy, Bucket=bucket) == ("NoSuchBucketPolicy", 404)

@@ -26,4 +26,6 @@ mod samples;
 pub use command::Command;
 pub use failure::{ErrorShape, Failure, QuotaExceeded, QuotaOf, QuotaPer};
 pub use reply::Reply;
-pub use route::{Addressed, Headers, Prefix, RequestHead, Route, RouteRefused, Target, route, signing_name};
+pub use route::{
+    Addressed, Headers, Prefix, RequestHead, Route, RouteRefused, Target, bucket_of_host, route, signing_name,
+};

@@ -49,6 +49,11 @@ fn is_routed(head: &Head) {
         raw_query: &head.raw_query,
         content_type: header("content-type"),
         authorization: header("authorization"),
+        host: &head.authority,
+        of_aws: head
+            .headers
+            .keys()
+            .any(|name| name.as_str().starts_with("x-amz-")),
     });
     let shape = match &found {
         Ok(route) => route.error_shape(),

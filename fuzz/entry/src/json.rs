@@ -43,6 +43,8 @@ pub fn json_is_taken(data: &[u8]) -> bool {
             raw_query: "",
             content_type: Some("application/json"),
             authorization: None,
+            host: "localhost",
+            of_aws: false,
         });
         let Ok(route) = found else {
             assert!(raw_path.is_empty(), "{raw_path} is a route");

@@ -26,6 +26,8 @@ fn asked(target: &[u8], authorization: Option<&str>, body: &[u8]) {
         raw_query: "",
         content_type: Some("application/x-amz-json-1.1"),
         authorization,
+        host: "localhost",
+        of_aws: false,
     });
     let Ok(route) = found else {
         assert!(body.is_empty() && target.is_empty(), "it is a route");

@@ -20,6 +20,8 @@ fn form(raw_query: &str, body: &[u8]) {
         raw_query,
         content_type: Some("application/x-www-form-urlencoded"),
         authorization: None,
+        host: "localhost",
+        of_aws: false,
     });
     let shape = match &found {
         Ok(route) => route.error_shape(),

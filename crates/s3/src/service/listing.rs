@@ -32,6 +32,9 @@ const KEPT: &AsciiSet = &NON_ALPHANUMERIC
 pub(super) struct Names(bool);
 
 impl Names {
+    /// As they stand in URLs.
+    pub(super) const ENCODED: Self = Self(true);
+
     pub(super) fn of(asked: Option<&EncodingType>) -> Result<Self, S3Error> {
         match asked.map(EncodingType::as_str) {
             None => Ok(Self(false)),

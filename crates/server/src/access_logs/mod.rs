@@ -79,7 +79,7 @@ impl AccessLogs {
 
     /// Begins the line of a request, if its bucket wants one.
     pub(crate) fn begin(self: &Arc<Self>, head: &Arc<Head>) -> Option<Pending> {
-        let addressed = operation::Addressed::of(&head.raw_path)?;
+        let addressed = operation::Addressed::of(&crate::road::object_path(head))?;
         let bucket: BucketName = addressed.bucket.parse().ok()?;
         // What cannot be said of the bucket now, the request will hear itself.
         let facts = self.store.bucket_facts(&bucket).ok().flatten()?;

@@ -268,7 +268,7 @@ fn limits(typed: &Typed) -> Result<Limits, ConfigError> {
 }
 
 fn tls<'a>(typed: &Typed, listen: impl Iterator<Item = &'a SocketAddr>) -> Result<TlsConfig, ConfigError> {
-    let names = list(typed, "tls.names", |text| text.parse::<HostName>())?;
+    let names = list(typed, "tls.names", HostName::of_certificate)?;
     match (one(typed, "tls.certificate", path)?, one(typed, "tls.key", path)?) {
         (Some(_), Some(_)) if !names.is_empty() => Err(ConfigError::Together(
             "`tls.names` is for a generated certificate, but one is given",

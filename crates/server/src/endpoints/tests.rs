@@ -123,6 +123,8 @@ fn requests_are_for_the_service_that_aws_would_call() {
             raw_query: "",
             content_type: Some("application/x-www-form-urlencoded"),
             authorization: authorization.as_deref(),
+            host: "localhost",
+            of_aws: false,
         });
         of_request(route.ok().unwrap().target())
     };

@@ -25,6 +25,7 @@ use moho_wire::{Command, ErrorShape, Failure, RequestHead, Route, RouteRefused};
 pub(crate) use failure::{chain, from_engine_failure, from_engine_refusal, from_store};
 pub(crate) use health::answer as probe_answer;
 pub(crate) use key_failure::{from_key_store, from_kms};
+pub(crate) use objects::path as object_path;
 pub(crate) use reply::{Frames, amazon_event_stream, content, event_stream, whole};
 pub(crate) use strangers::Strangers;
 
@@ -207,6 +208,11 @@ fn find(head: &Head) -> Result<Route, RouteRefused> {
         raw_query: &head.raw_query,
         content_type: header(head, "content-type"),
         authorization: header(head, "authorization"),
+        host: &head.authority,
+        of_aws: head.headers.keys().any(|name| {
+            let name = name.as_str();
+            name.starts_with("x-amz-") || name.starts_with("amz-sdk-")
+        }),
     })
 }
 

@@ -23,7 +23,7 @@ use crate::{Command, ErrorShape, Failure};
 use openai::{label, openai_target};
 use signed::{parameter, signed_for};
 
-pub use objects::Addressed;
+pub use objects::{Addressed, bucket_of_host};
 pub use signed::signing_name;
 
 /// The most bytes of an inference request. Text only, so this is far beyond any context length.
@@ -52,6 +52,10 @@ pub struct RequestHead<'a> {
     pub content_type: Option<&'a str>,
     /// The `Authorization` header as sent: a credential scope in it chooses the AWS service.
     pub authorization: Option<&'a str>,
+    /// The host that is asked for, with its port if it has one.
+    pub host: &'a str,
+    /// Whether it has headers as only AWS's clients send them: `x-amz-…` or `amz-sdk-…`.
+    pub of_aws: bool,
 }
 
 /// Under which prefix an OpenAI route was called; it decides signing name and IAM action.
@@ -135,9 +139,10 @@ pub fn route(head: &RequestHead<'_>) -> Result<Route, RouteRefused> {
     };
     match objects::addressed(head) {
         Some(addressed) => Ok(objects(addressed)),
-        None => {
-            route_of_path(head).or_else(|refused| objects::signed_otherwise(head).map(objects).ok_or(refused))
-        }
+        None => route_of_path(head).or_else(|refused| {
+            let found = objects::signed_otherwise(head).or_else(|| objects::unsigned(head, &refused));
+            found.map(objects).ok_or(refused)
+        }),
     }
 }
 

@@ -1,7 +1,11 @@
 //! What is S3's: not a path, as buckets and keys may have any, but the service that a request is signed for.
 
-use super::RequestHead;
+use moho_terms::BucketName;
+
 use super::signed::{parameter, signed_for};
+use super::{RequestHead, RouteRefused};
+use crate::Failure;
+use crate::bedrock::{AgentOperation, ControlOperation};
 
 /// The most bytes of a body: an object of 5 GiB, and the lines between its chunks.
 pub(super) const LIMIT: usize = (5 << 30) + (256 << 20);
@@ -20,19 +24,99 @@ pub enum Addressed {
 /// What a request addresses, if it is signed for S3.
 pub(super) fn addressed(head: &RequestHead<'_>) -> Option<Addressed> {
     (signed_for(head).as_deref() == Some("s3"))
-        .then(|| of_path(head.raw_path))
+        .then(|| of(head))
         .flatten()
+}
+
+/// What a request addresses that nothing proves the sender of, if it bears S3's marks and is nobody else's: it is refused as
+/// S3 refuses it. A path alone is no such mark, as others have paths of two labels, too.
+pub(super) fn unsigned(head: &RequestHead<'_>, refused: &RouteRefused) -> Option<Addressed> {
+    let nobodys = matches!(refused.failure, Failure::NoSuchPath)
+        && head.authorization.is_none()
+        && signed_for(head).is_none()
+        && !is_anothers(head.raw_path);
+    (nobodys && has_marks(head)).then(|| of(head)).flatten()
+}
+
+/// Whether a path begins as those of another API.
+fn is_anothers(raw_path: &str) -> bool {
+    let path = raw_path.strip_prefix('/').unwrap_or(raw_path);
+    let (first, _) = path.split_once('/').unwrap_or((path, ""));
+    matches!(first, "v1" | "openai" | "model" | "foundation-models")
+        || ControlOperation::begins(first)
+        || AgentOperation::begins(first)
+}
+
+/// Whether a request is as only S3's clients make them.
+fn has_marks(head: &RequestHead<'_>) -> bool {
+    let is_host = |label: &str| label.eq_ignore_ascii_case("s3");
+    let mut labels = head.host.split('.');
+    head.of_aws
+        || labels.next().is_some_and(is_host)
+        || labels.next().is_some_and(is_host)
+        || MARKS.iter().any(|name| parameter(head.raw_query, name).is_some())
+}
+
+/// Parameters that only S3 has.
+const MARKS: &[&str] = &[
+    "acl",
+    "attributes",
+    "cors",
+    "delete",
+    "encryption",
+    "legal-hold",
+    "lifecycle",
+    "list-type",
+    "location",
+    "logging",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "partNumber",
+    "policy",
+    "policyStatus",
+    "publicAccessBlock",
+    "replication",
+    "requestPayment",
+    "restore",
+    "retention",
+    "tagging",
+    "torrent",
+    "uploadId",
+    "uploads",
+    "versionId",
+    "versioning",
+    "versions",
+    "website",
+    "x-id",
+];
+
+/// The bucket that a host names, as clients do that address buckets by hosts: `BUCKET.s3.…`. Its name has no dots, as no
+/// certificate for `*.s3.…` would be for it.
+#[must_use]
+pub fn bucket_of_host(host: &str) -> Option<BucketName> {
+    let mut labels = host.splitn(3, '.');
+    let (bucket, service, rest) = (labels.next()?, labels.next()?, labels.next()?);
+    if !service.eq_ignore_ascii_case("s3") || rest.is_empty() {
+        return None;
+    }
+    bucket.to_ascii_lowercase().parse().ok()
 }
 
 /// What a request addresses that is nothing else's, if it is signed in a way that only S3 ever was.
 pub(super) fn signed_otherwise(head: &RequestHead<'_>) -> Option<Addressed> {
-    is_signed_otherwise(head)
-        .then(|| of_path(head.raw_path))
-        .flatten()
+    is_signed_otherwise(head).then(|| of(head)).flatten()
 }
 
-fn of_path(raw_path: &str) -> Option<Addressed> {
-    let path = raw_path.strip_prefix('/')?;
+fn of(head: &RequestHead<'_>) -> Option<Addressed> {
+    let path = head.raw_path.strip_prefix('/')?;
+    if bucket_of_host(head.host).is_some() {
+        return Some(if path.is_empty() {
+            Addressed::Bucket
+        } else {
+            Addressed::Object
+        });
+    }
     Some(match path.split_once('/') {
         None if path.is_empty() => Addressed::Service,
         None | Some((_, "")) => Addressed::Bucket,
@@ -69,6 +153,90 @@ mod tests {
             raw_query: "",
             content_type: None,
             authorization: None,
+            host: "localhost:8443",
+            of_aws: false,
+        }
+    }
+
+    #[test]
+    fn a_host_names_a_bucket() {
+        let of = |host| bucket_of_host(host).map(|name| name.to_string());
+        assert_eq!(of("my-bucket.s3.example.com:8443").as_deref(), Some("my-bucket"));
+        assert_eq!(of("My-Bucket.S3.example.com").as_deref(), Some("my-bucket"));
+        for host in [
+            "s3.example.com",
+            "my-bucket.s3",
+            "my-bucket.s3.",
+            "my-bucket.s4.example.com",
+            "a.my-bucket.s3.example.com",
+            "no.s3.example.com",
+            "my_bucket.s3.example.com",
+            "localhost:8443",
+            "192.0.2.1",
+        ] {
+            assert_eq!(of(host), None, "{host}");
+        }
+        let signed = SIGNED.replace("/sts/", "/s3/");
+        for (path, addressed) in [
+            ("/", Addressed::Bucket),
+            ("/k", Addressed::Object),
+            ("/a/b", Addressed::Object),
+        ] {
+            let head = RequestHead {
+                authorization: Some(&signed),
+                host: "my-bucket.s3.example.com",
+                ..at("GET", path)
+            };
+            assert_eq!(
+                route(&head).ok().unwrap().target(),
+                &Target::S3(addressed),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_bears_s3s_marks_without_a_proof_is_s3s_unless_it_is_anothers() {
+        let marked = |head: RequestHead<'_>| match route(&head) {
+            Ok(found) => found.error_shape() == ErrorShape::S3,
+            Err(refused) => {
+                assert_eq!(refused.shape, ErrorShape::OpenAi, "{}", head.raw_path);
+                false
+            }
+        };
+        for path in ["/my-bucket", "/my-bucket/k", "/"] {
+            let of = |raw_query, host, of_aws| RequestHead {
+                raw_query,
+                host,
+                of_aws,
+                ..at("GET", path)
+            };
+            for head in [
+                of("list-type=2", "localhost", false),
+                of("prefix=x&uploads", "localhost", false),
+                of("x-id=GetObject", "localhost", false),
+                of("", "s3.example.com", false),
+                of("", "my-bucket.s3.example.com:443", false),
+                of("", "localhost", true),
+            ] {
+                assert!(marked(head), "{path}");
+            }
+            assert!(!marked(of("", "localhost", false)), "{path}");
+            assert!(!marked(of("prefix=x", "news3.example.com", false)), "{path}");
+            let bearer = RequestHead {
+                authorization: Some("Bearer x"),
+                ..of("list-type=2", "s3.example.com", true)
+            };
+            assert!(!marked(bearer), "{path}");
+        }
+        for path in ["/v1/unknown", "/openai/v2/x", "/v1"] {
+            let head = RequestHead {
+                raw_query: "list-type=2",
+                host: "s3.example.com",
+                of_aws: true,
+                ..at("GET", path)
+            };
+            assert!(!marked(head), "{path}");
         }
     }
 

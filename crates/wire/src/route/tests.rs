@@ -17,6 +17,8 @@ fn at<'a>(method: &'a str, raw_path: &'a str) -> RequestHead<'a> {
         raw_query: "",
         content_type: None,
         authorization: None,
+        host: "localhost",
+        of_aws: false,
     }
 }
 
@@ -436,6 +438,8 @@ proptest! {
             raw_query: &query,
             content_type: Some(&header),
             authorization: Some(&header),
+            host: "localhost",
+            of_aws: false,
         };
         if let Ok(route) = route(&head) {
             drop(route.command(&|_| Vec::new(), b"{}"));

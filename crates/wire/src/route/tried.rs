@@ -74,6 +74,8 @@ fn every_route_of_openai_is_tried() {
             raw_query: "",
             content_type: Some("application/json"),
             authorization: None,
+            host: "localhost",
+            of_aws: false,
         };
         let found = route(&head).unwrap();
         assert!(lines(found.target()).contains(&line), "{line}");

@@ -11,6 +11,7 @@ use moho_terms::UploadId;
 use s3s::dto::{self, CompletedPart};
 use s3s::{S3Error, S3Response};
 
+use super::super::listing::Names;
 use super::super::{Replied, Summed, putting, reading};
 use super::{Filling, checksum_type};
 use crate::asking::{Asking, NamedObject};
@@ -49,8 +50,8 @@ pub(in crate::service) fn complete(
     let metadata = ObjectMetadata {
         checksums: vec![sum],
         upload_checksum: None,
-        ..filling.metadata.clone()
         layout: Some(layout(&parts, &kept)?),
+        ..filling.metadata.clone()
     };
     let size = input.mpu_object_size.map(u64::try_from).transpose();
     let completion = Completion {
@@ -111,12 +112,20 @@ fn output(
         checksum_sha256: sums.sha256,
         checksum_type: Some(checksum_type(composite)),
         key: Some(input.key.clone()).filter(|key| failure::is_xml(key)),
-        location: asking
-            .header("host")
-            .map(|host| format!("https://{host}/{}", input.bucket)),
+        location: asking.header("host").map(|host| location(host, input)),
         ssekms_key_id: key,
         server_side_encryption: Some(algorithm),
         ..dto::CompleteMultipartUploadOutput::default()
+    }
+}
+
+/// Where the object is, by the host that was asked: it may name the bucket.
+fn location(host: &str, input: &dto::CompleteMultipartUploadInput) -> String {
+    let key = Names::ENCODED.tell(&input.key);
+    let of_bucket = format!("{}.s3.", input.bucket);
+    match host.get(..of_bucket.len()) {
+        Some(start) if start.eq_ignore_ascii_case(&of_bucket) => format!("https://{host}/{key}"),
+        Some(_) | None => format!("https://{host}/{}/{key}", input.bucket),
     }
 }
 
@@ -147,15 +156,6 @@ fn kept_parts(asking: &Asking, filling: &Filling) -> Result<BTreeMap<u16, Listed
     }
 }
 
-/// The checksum of the whole. What the request says of parts has to be what was checked of them.
-fn whole(
-    asking: &Asking,
-    filling: &Filling,
-    (named, kept): (&[CompletedPart], &BTreeMap<u16, ListedPart>),
-) -> Result<Checksum, S3Error> {
-    let mut sums = Vec::with_capacity(named.len());
-    for part in named {
-        let number = part.part_number.and_then(|number| u16::try_from(number).ok());
 /// Where the parts will be. One that is put again from now on has another entity tag, and the completion fails.
 fn layout(parts: &[(u16, String)], kept: &BTreeMap<u16, ListedPart>) -> Result<PartLayout, S3Error> {
     let lengths = parts.iter().map(|(number, etag)| {
@@ -166,6 +166,15 @@ fn layout(parts: &[(u16, String)], kept: &BTreeMap<u16, ListedPart>) -> Result<P
     Ok(PartLayout::of(lengths.collect::<Result<Vec<_>, S3Error>>()?))
 }
 
+/// The checksum of the whole. What the request says of parts has to be what was checked of them.
+fn whole(
+    asking: &Asking,
+    filling: &Filling,
+    (named, kept): (&[CompletedPart], &BTreeMap<u16, ListedPart>),
+) -> Result<Checksum, S3Error> {
+    let mut sums = Vec::with_capacity(named.len());
+    for part in named {
+        let number = part.part_number.and_then(|number| u16::try_from(number).ok());
         let Some(found) = number.and_then(|number| kept.get(&number)) else {
             return Err(refusal::from_object(&ObjectError::InvalidPart));
         };

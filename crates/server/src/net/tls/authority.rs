@@ -35,6 +35,22 @@ pub enum HostName {
     Ip(IpAddr),
 }
 
+impl HostName {
+    /// A name for a certificate to vouch for, which may be all hosts right below one: `*.NAME`.
+    ///
+    /// # Errors
+    /// [`TlsError::Name`] for what is none.
+    pub fn of_certificate(text: &str) -> Result<Self, TlsError> {
+        let Some(below) = text.strip_prefix("*.") else {
+            return text.parse();
+        };
+        match below.parse() {
+            Ok(Self::Dns(name)) if name.contains('.') => Ok(Self::Dns(format!("*.{name}"))),
+            Ok(_) | Err(_) => Err(TlsError::Name(text.to_owned())),
+        }
+    }
+}
+
 impl FromStr for HostName {
     type Err = TlsError;
 
@@ -172,7 +188,7 @@ fn server_params(names: &[HostName], now: Timestamp) -> Result<CertificateParams
 
 fn subtree(name: &HostName) -> GeneralSubtree {
     match name {
-        HostName::Dns(name) => GeneralSubtree::DnsName(name.clone()),
+        HostName::Dns(name) => GeneralSubtree::DnsName(name.strip_prefix("*.").unwrap_or(name).to_owned()),
         HostName::Ip(address) => GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(
             *address,
             if address.is_ipv4() { 32 } else { 128 },
@@ -312,6 +328,19 @@ mod tests {
             HostName::Dns("moho.example".to_owned())
         );
         assert!(matches!("::1".parse::<HostName>().unwrap(), HostName::Ip(_)));
+        let below = HostName::of_certificate("*.S3.moho.example").unwrap();
+        assert_eq!(below.to_string(), "*.s3.moho.example");
+        assert!(HostName::of_certificate("s3.moho.example").is_ok());
+        for text in [
+            "*.example",
+            "*.127.0.0.1",
+            "*",
+            "*.",
+            "a.*.example",
+            "*.*.s3.example",
+        ] {
+            assert!(HostName::of_certificate(text).is_err(), "{text}");
+        }
         for text in ["", "a b", "-a", "a..b", "a_b", "a/b"] {
             assert!(text.parse::<HostName>().is_err(), "{text}");
         }

@@ -16,6 +16,7 @@ use moho_s3::{Batch, Proof, S3Call, Trailers};
 use moho_wire::{ErrorShape, Failure};
 
 pub(super) use failure::{from_authn, from_rim};
+pub(crate) use request::path;
 
 use super::{authenticate, last_used};
 use crate::access_logs::Pending;
@@ -75,10 +76,10 @@ impl Carried<'_> {
             trailers,
         };
         let response = platform.objects.answer(call).await;
-        // Whatever was made of it: a body that was not what was signed came to nothing.
         if let (Some(logged), Some(batch)) = (self.logged.get(), response.extensions().get::<Batch>()) {
             logged.deleted(batch);
         }
+        // Whatever was made of it: a body that was not what was signed came to nothing.
         match faults.first() {
             Some(fault) => Err(self.faulty(fault)),
             None => Ok(reply::outbound(

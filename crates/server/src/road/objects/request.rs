@@ -1,5 +1,7 @@
 //! The request as the gateway gets it: what proved who calls is gone, and so is the packing of the body.
 
+use std::borrow::Cow;
+
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, TE, TRAILER, TRANSFER_ENCODING,
     UPGRADE,
@@ -49,6 +51,14 @@ pub(super) fn declared_payload(head: &Head) -> Option<String> {
     }
 }
 
+/// The path that S3 sees, whose first label is the bucket: also of a request whose host names it.
+pub(crate) fn path(head: &Head) -> Cow<'_, str> {
+    match moho_wire::bucket_of_host(&head.authority) {
+        Some(bucket) => Cow::Owned(format!("/{bucket}{}", head.raw_path)),
+        None => Cow::Borrowed(&head.raw_path),
+    }
+}
+
 /// The request without its body, which has so many bytes. `None` if it is none, which a request that was taken in is not.
 pub(super) fn stripped(head: &Head, length: Option<u64>) -> Option<Request<()>> {
     let mut headers = HeaderMap::with_capacity(head.headers.len());
@@ -62,9 +72,10 @@ pub(super) fn stripped(head: &Head, length: Option<u64>) -> Option<Request<()>> 
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     let query = query(head, &mut headers)?;
+    let path = path(head);
     let uri = match query.as_str() {
-        "" => head.raw_path.clone(),
-        query => format!("{}?{query}", head.raw_path),
+        "" => path.into_owned(),
+        query => format!("{path}?{query}"),
     };
     let mut request = Request::builder()
         .method(head.method.clone())

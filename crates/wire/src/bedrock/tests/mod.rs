@@ -40,6 +40,8 @@ pub(super) fn ask(
         raw_query,
         content_type: None,
         authorization: None,
+        host: "localhost",
+        of_aws: false,
     });
     let route = route.map_err(|refused| refused.failure)?;
     let header = |name: &str| {

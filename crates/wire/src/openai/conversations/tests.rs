@@ -17,6 +17,8 @@ fn ask(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Result
         raw_query,
         content_type: None,
         authorization: None,
+        host: "localhost",
+        of_aws: false,
     });
     let header = |name: &str| {
         let named = headers.iter().filter(|(header, _)| *header == name);

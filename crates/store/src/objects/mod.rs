@@ -98,6 +98,16 @@ impl Objects<'_> {
         self.noticed(done)
     }
 
+    /// The same for what goes on by itself: if it cannot be done, nobody else's change is taken back with it.
+    fn change_alone<T>(&self, change: impl FnOnce(&dyn ObjectRows) -> Found<T>) -> Result<T, ObjectError> {
+        self.store.database.change(|transaction| {
+            change(&SqliteRows {
+                connection: transaction,
+                checked_by: None,
+            })
+        })
+    }
+
     /// Reads one consistent state.
     fn look<T>(&self, query: impl FnOnce(&dyn ObjectRows) -> Found<T>) -> Result<T, ObjectError> {
         let database = &self.store.database;

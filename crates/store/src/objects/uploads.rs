@@ -352,7 +352,7 @@ impl Within<'_> {
         self.rows.remove_upload(self.at(), &upload.upload_id)
     }
 
-    fn drop_part(&self, upload: &UploadRow, part: &PartRow, now: Timestamp) -> Found<()> {
+    pub(super) fn drop_part(&self, upload: &UploadRow, part: &PartRow, now: Timestamp) -> Found<()> {
         self.rows.remove_part(&upload.upload_id, part.part, now)?;
         self.count_parts(upload, -1, part.plain_length)
     }

@@ -8,8 +8,8 @@ use moho_store::objects::lifecycle::Progress;
 use super::Ground;
 use super::runner::{Job, StepError, Stepped, Waiting};
 
-/// Keys or uploads that one step looks at.
-const LOOKED_AT: usize = 500;
+/// Rows that one step looks at, and about as many that it removes: requests wait no longer than for these.
+const ROWS: usize = 1000;
 
 /// Goes through the buckets that have rules.
 pub(super) struct LifecycleJob {
@@ -40,7 +40,7 @@ impl Job for LifecycleJob {
             .ground
             .store
             .objects()
-            .expire(self.progress.as_ref(), LOOKED_AT, at)?;
+            .expire(self.progress.as_ref(), ROWS, at)?;
         let done = expired
             .deleted
             .saturating_add(expired.markers)

@@ -1,5 +1,6 @@
 //! Lifecycle: what a bucket's rules say is to go, and the steps in which it goes.
 
+mod looking;
 mod rules;
 mod step;
 

@@ -1,33 +1,27 @@
-//! One step of expiring: some keys or uploads of one bucket are looked at, and what is due goes.
+//! One step of expiring: so many rows of one bucket are looked at, and what is due of them goes.
 //!
 //! Who has it done begins with no progress, and hands each step what the one before came to, until there is nothing more.
 //! Nothing is lost if it ends in between: the next round begins again. What is locked stays.
 
-use moho_terms::Timestamp;
+use moho_terms::{Timestamp, VersionId};
 
 use super::super::error::Found;
-use super::super::rows::{From, ObjectRows, VersionRow};
-use super::super::within::{Within, is_locked, time_by};
-use super::super::{Bucket, DocumentKind, Moment, ObjectError, Objects, tags};
-use super::rules::{About, Lifecycle};
-
-/// Versions of one key that are looked at together.
-const VERSIONS: usize = 100;
+use super::super::rows::{ObjectRows, UploadRow};
+use super::super::within::{Within, time_by};
+use super::super::{DocumentKind, Moment, ObjectError, Objects};
+use super::looking::{Due, Judging, Looked, Place, What, look};
 
 /// How far a round has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
-    bucket: String,
-    /// The keys of the bucket are done up to here.
-    key: String,
-    /// The uploads are what is being looked at.
-    uploads: bool,
+    pub(super) bucket: String,
+    pub(super) place: Place,
 }
 
 /// What a step did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expired {
-    /// Keys and uploads looked at.
+    /// Versions and uploads looked at.
     pub looked_at: usize,
     /// Versions that are gone for good.
     pub deleted: usize,
@@ -40,7 +34,8 @@ pub struct Expired {
 }
 
 impl Objects<'_> {
-    /// Does one step: looks at no more than `limit` keys or uploads of one bucket.
+    /// Does one step: looks at no more than `limit` rows of one bucket, and removes about as many: a version goes with all of its
+    /// parts, an upload after them. Nothing is written unless something is due.
     ///
     /// # Errors
     /// [`ObjectError::Store`]; then nothing of this step was done.
@@ -50,221 +45,125 @@ impl Objects<'_> {
         limit: usize,
         at: Moment<'_>,
     ) -> Result<Expired, ObjectError> {
-        let found = self.look(|rows| next_bucket(rows, progress))?;
-        let Some((bucket, lifecycle, begin)) = found else {
+        let looked = self.look(|rows| look(rows, progress, (limit, at.now)))?;
+        let Some(looked) = looked else {
             return Ok(Expired::default());
         };
-        self.change(|rows| {
-            // It may have been deleted, or made anew, since it was looked for.
-            let same = rows.bucket(bucket.name.as_str())?;
-            let Some(bucket) = same.filter(|same| same.id == bucket.id) else {
-                return Ok(Expired {
-                    next: Some(after_bucket(&bucket)),
-                    ..Expired::default()
-                });
+        let gone = if looked.due.is_empty() {
+            Gone::default()
+        } else {
+            self.carry_out(&looked, &looked.due, at)?
+        };
+        Ok(Expired {
+            looked_at: looked.looked_at,
+            deleted: gone.deleted,
+            markers: gone.markers,
+            aborted: gone.aborted,
+            next: Some(Progress {
+                bucket: looked.bucket.name.as_str().to_owned(),
+                place: looked.next,
+            }),
+        })
+    }
+
+    /// Removes what was found to be due, as far as it still is.
+    fn carry_out(&self, looked: &Looked, due: &[Due], at: Moment<'_>) -> Result<Gone, ObjectError> {
+        self.change_alone(|rows| {
+            let mut gone = Gone::default();
+            // It may have been deleted, or made anew, or have other rules since it was looked at.
+            let same = rows.bucket(looked.bucket.name.as_str())?;
+            let Some(bucket) = same.filter(|same| same.id == looked.bucket.id) else {
+                return Ok(gone);
             };
+            let Some(kept) = rows.document(bucket.id, DocumentKind::Lifecycle)? else {
+                return Ok(gone);
+            };
+            let lifecycle = super::read(&kept)?;
+            if lifecycle != looked.lifecycle {
+                return Ok(gone);
+            }
             let step = Step {
                 rows,
-                bucket: &bucket,
-                lifecycle: &lifecycle,
+                judging: Judging {
+                    bucket: &bucket,
+                    lifecycle: &lifecycle,
+                    due: at.now,
+                },
                 at,
                 now: time_by(rows, at.now)?,
-                due: at.now,
             };
-            if begin.uploads {
-                step.uploads(&begin, limit)
-            } else {
-                step.keys(&begin, limit)
+            for one in due {
+                step.remove(one, &mut gone)?;
             }
+            Ok(gone)
         })
     }
 }
 
-/// The bucket that a step is about, with its rules: the next one that has some.
-fn next_bucket(
-    rows: &dyn ObjectRows,
-    progress: Option<&Progress>,
-) -> Found<Option<(Bucket, Lifecycle, Progress)>> {
-    let mut after = String::new();
-    if let Some(progress) = progress {
-        if let Some(bucket) = rows.bucket(&progress.bucket)?
-            && let Some(kept) = rows.document(bucket.id, DocumentKind::Lifecycle)?
-            && (progress.uploads || !progress.key.is_empty())
-        {
-            return Ok(Some((bucket, super::read(&kept)?, progress.clone())));
-        }
-        after.clone_from(&progress.bucket);
-    }
-    while let Some(bucket) = rows.every_bucket(&after)? {
-        if let Some(kept) = rows.document(bucket.id, DocumentKind::Lifecycle)? {
-            let begin = Progress {
-                bucket: bucket.name.as_str().to_owned(),
-                key: String::new(),
-                uploads: false,
-            };
-            return Ok(Some((bucket, super::read(&kept)?, begin)));
-        }
-        after = bucket.name.as_str().to_owned();
-    }
-    Ok(None)
-}
-
-/// Behind all of a bucket.
-fn after_bucket(bucket: &Bucket) -> Progress {
-    Progress {
-        bucket: bucket.name.as_str().to_owned(),
-        key: String::new(),
-        uploads: false,
-    }
-}
-
-struct Step<'a> {
-    rows: &'a dyn ObjectRows,
-    bucket: &'a Bucket,
-    lifecycle: &'a Lifecycle,
-    at: Moment<'a>,
-    /// When what is done here is done.
-    now: Timestamp,
-    /// By when something is due: the clock's time, and not the latest that was ever told. A clock that was wrong for a moment
-    /// must not have everything deleted.
-    due: Timestamp,
-}
-
-/// What goes of one key.
+/// What went.
 #[derive(Default)]
 struct Gone {
     deleted: usize,
     markers: usize,
+    aborted: usize,
+}
+
+struct Step<'a> {
+    rows: &'a dyn ObjectRows,
+    judging: Judging<'a>,
+    at: Moment<'a>,
+    /// When what is done here is done.
+    now: Timestamp,
 }
 
 impl Step<'_> {
-    fn keys(&self, begin: &Progress, limit: usize) -> Found<Expired> {
-        let keys = self
-            .rows
-            .keys(self.bucket.id, &From::AfterKey(begin.key.clone()), limit)?;
-        let mut done = Expired {
-            looked_at: keys.len(),
-            ..Expired::default()
+    fn remove(&self, due: &Due, gone: &mut Gone) -> Found<()> {
+        let within = Within {
+            rows: self.rows,
+            bucket: self.judging.bucket,
+            key: &due.key,
         };
-        for key in &keys {
-            let within = Within {
-                rows: self.rows,
-                bucket: self.bucket,
-                key,
-            };
-            let gone = self.key(&within)?;
-            done.deleted = done.deleted.saturating_add(gone.deleted);
-            done.markers = done.markers.saturating_add(gone.markers);
+        match &due.what {
+            What::Current => self.current(&within, gone),
+            What::Noncurrent(place, since) => self.noncurrent(&within, (place, *since), gone),
+            What::Marker => self.marker(&within, gone),
+            What::Parts(upload, parts) => self.parts(&within, (upload, *parts)),
+            What::Upload(upload) => self.upload(&within, upload, gone),
         }
-        let last = keys.last().filter(|_| keys.len() >= limit);
-        done.next = Some(Progress {
-            bucket: begin.bucket.clone(),
-            key: last.map_or_else(String::new, |last| last.as_str().to_owned()),
-            uploads: last.is_none(),
-        });
-        Ok(done)
-    }
-
-    fn uploads(&self, begin: &Progress, limit: usize) -> Found<Expired> {
-        let from = From::AfterKey(begin.key.clone());
-        let uploads = self.rows.uploads(self.bucket.id, &from, limit)?;
-        let mut done = Expired {
-            looked_at: uploads.len(),
-            ..Expired::default()
-        };
-        for upload in &uploads {
-            let key = upload.key.as_str();
-            if self.lifecycle.aborts(key, upload.initiated_at, self.due) {
-                let within = Within {
-                    rows: self.rows,
-                    bucket: self.bucket,
-                    key: &upload.key,
-                };
-                within.abort(upload, self.now)?;
-                done.aborted = done.aborted.saturating_add(1);
-            }
-        }
-        let last = uploads.last().filter(|_| uploads.len() >= limit);
-        done.next = Some(last.map_or_else(
-            || after_bucket(self.bucket),
-            |last| Progress {
-                bucket: begin.bucket.clone(),
-                key: last.key.as_str().to_owned(),
-                uploads: true,
-            },
-        ));
-        Ok(done)
-    }
-
-    fn key(&self, within: &Within<'_>) -> Found<Gone> {
-        let mut gone = Gone::default();
-        self.current(within, &mut gone)?;
-        self.noncurrent(within, &mut gone)?;
-        self.marker(within, &mut gone)?;
-        Ok(gone)
     }
 
     /// A current version that is due is deleted as by a request that names no version.
     fn current(&self, within: &Within<'_>, gone: &mut Gone) -> Found<()> {
-        let Some(head) = within.head()?.filter(|head| !head.is_marker) else {
-            return Ok(());
-        };
-        let current = within.in_place(&head.current)?;
-        let Some(content) = &current.content else {
-            return Ok(());
-        };
-        let tags = tags::read(content.sealed.tags.as_deref())?;
-        let key = within.key.as_str();
-        let end = self
-            .lifecycle
-            .expires(key, (content.size, &tags), current.modified_at);
-        let loses = !self.bucket.tells_versions() || current.is_null;
-        let kept = loses && is_locked(content.sealed.lock, self.due, false);
-        if end.is_none_or(|end| end.at > self.due) || kept {
+        let Some(head) = within.head()? else { return Ok(()) };
+        if self.judging.ends(within, &head)?.is_none() {
             return Ok(());
         }
         let deleted = within.delete_current(Some(head), self.now, self.at)?;
         if deleted.delete_marker {
             gone.markers = gone.markers.saturating_add(1);
+            self.marker(within, gone)
         } else {
+            gone.deleted = gone.deleted.saturating_add(1);
+            Ok(())
+        }
+    }
+
+    /// A version that is due, unless it was locked or became current meanwhile.
+    fn noncurrent(
+        &self,
+        within: &Within<'_>,
+        (place, since): (&VersionId, (Timestamp, u32)),
+        gone: &mut Gone,
+    ) -> Found<()> {
+        let (head, row) = (within.head()?, self.rows.version(within.at(), place)?);
+        let (Some(head), Some(row)) = (head, row) else {
+            return Ok(());
+        };
+        if head.current != row.place && self.judging.drops(within.key, &row, since)? {
+            within.remove(head, &row, self.now)?;
             gone.deleted = gone.deleted.saturating_add(1);
         }
         Ok(())
-    }
-
-    /// The newest are looked at first: each ceased to be current when the one before it was put.
-    fn noncurrent(&self, within: &Within<'_>, gone: &mut Gone) -> Found<()> {
-        let (mut after, mut since, mut newer) = (None, None, 0_u32);
-        loop {
-            let page = within.rows.versions(within.at(), after.as_ref(), VERSIONS)?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = Some(last.place.clone());
-            for row in page {
-                if let Some(since) = since {
-                    if self.is_due(within, &row, (since, newer))? {
-                        if let Some(head) = within.head()? {
-                            within.remove(head, &row, self.now)?;
-                            gone.deleted = gone.deleted.saturating_add(1);
-                        }
-                    } else if row.content.is_some() {
-                        newer = newer.saturating_add(1);
-                    }
-                }
-                since = Some(row.modified_at);
-            }
-        }
-    }
-
-    fn is_due(&self, within: &Within<'_>, row: &VersionRow, since: (Timestamp, u32)) -> Found<bool> {
-        let content = row.content.as_ref();
-        let tags = tags::read(content.and_then(|content| content.sealed.tags.as_deref()))?;
-        let about = About {
-            key: within.key.as_str(),
-            size: content.map_or(0, |content| content.size),
-            tags: &tags,
-        };
-        let locked = content.is_some_and(|content| is_locked(content.sealed.lock, self.due, false));
-        Ok(!locked && self.lifecycle.drops(&about, since, self.due))
     }
 
     /// A delete marker that nothing is left under.
@@ -274,12 +173,28 @@ impl Step<'_> {
         };
         let two = within.rows.versions(within.at(), None, 2)?;
         let [only] = two.as_slice() else { return Ok(()) };
-        if self
-            .lifecycle
-            .drops_marker(within.key.as_str(), only.modified_at, self.due)
-        {
+        if self.judging.drops_marker(within.key, only) {
             within.remove(head, only, self.now)?;
             gone.deleted = gone.deleted.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// The first parts of an upload that is due and has too many to go at once.
+    fn parts(&self, within: &Within<'_>, (upload, parts): (&UploadRow, usize)) -> Found<()> {
+        let Some(upload) = self.rows.upload(within.at(), &upload.upload_id)? else {
+            return Ok(());
+        };
+        for part in self.rows.parts(&upload.upload_id, 0, parts)? {
+            within.drop_part(&upload, &part, self.now)?;
+        }
+        Ok(())
+    }
+
+    fn upload(&self, within: &Within<'_>, upload: &UploadRow, gone: &mut Gone) -> Found<()> {
+        if let Some(upload) = self.rows.upload(within.at(), &upload.upload_id)? {
+            within.abort(&upload, self.now)?;
+            gone.aborted = gone.aborted.saturating_add(1);
         }
         Ok(())
     }

@@ -183,6 +183,50 @@ fn a_delete_marker_goes_when_nothing_is_left_under_it() {
 }
 
 #[test]
+fn a_step_removes_so_many_rows_however_many_one_object_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path());
+    let bucket = shop.versioned("many");
+    shop.live_by(
+        &bucket,
+        vec![LifecycleRule {
+            noncurrent: Some(NoncurrentExpiration {
+                days: 1,
+                keep_newer: Some(2),
+            }),
+            abort_uploads_after: Some(1),
+            ..rule("")
+        }],
+    );
+    for _ in 0..35 {
+        shop.put(&bucket, "k", b"x");
+    }
+    let upload = shop.upload(&bucket, "big");
+    for part in 1..=25 {
+        shop.part((&bucket, "big"), &upload, part, b"x").unwrap();
+    }
+    let rows = || counted(directory.path(), "SELECT count(*) FROM object_segment");
+    let commits = || shop.house.store.database.commits.load(Ordering::SeqCst);
+    let before = commits();
+    assert_eq!(shop.round(10), (0, 0, 0));
+    assert_eq!(commits(), before, "who only looks writes nothing");
+    shop.pass(3 * DAY);
+    let (mut progress, mut left, mut sum) = (None, rows(), (0, 0));
+    assert_eq!(left, 60);
+    loop {
+        let done = shop.objects().expire(progress.as_ref(), 10, shop.at()).unwrap();
+        assert!(done.looked_at <= 10 && left - rows() <= 10, "{done:?}");
+        left = rows();
+        sum = (sum.0 + done.deleted, sum.1 + done.aborted);
+        match done.next {
+            Some(next) => progress = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!((sum, left), ((32, 1), 3));
+}
+
+#[test]
 fn a_date_and_old_uploads_come_due() {
     let directory = tempfile::tempdir().unwrap();
     let shop = Shop::open(directory.path());

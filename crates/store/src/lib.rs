@@ -28,6 +28,7 @@ mod prompts;
 mod responses;
 mod restorations;
 mod retention;
+mod sweeping;
 #[cfg(test)]
 mod tests;
 

@@ -4,18 +4,32 @@ use moho_iam::action::bedrock::{GetAccountDataRetention, PutAccountDataRetention
 use moho_iam::action::mantle::{EraseContent, ExportContent};
 use moho_iam::authz::Permit;
 use moho_terms::{AccountId, Timestamp};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use crate::Store;
 use crate::database::{counted, micros, time};
 use crate::error::StoreError;
+use crate::sweeping::{self, ROWS, Room};
 
 /// The days that content stays, unless its account or its request says less.
 const USUAL_DAYS: u32 = 30;
 /// Seconds of a day.
 const DAY: u64 = 86_400;
-/// Things that one transaction deletes of an account.
-const BATCH: u32 = 500;
+
+/// A batch of responses that are due by `?1`, and of conversations.
+const RESPONSES_DUE: &str = "SELECT account_id, response_id, size FROM sealed_response WHERE expires_at <= ?1
+    ORDER BY expires_at LIMIT ?2";
+const CONVERSATIONS_DUE: &str = "SELECT account_id, conversation_id, size FROM conversation WHERE expires_at <= ?1
+    ORDER BY expires_at LIMIT ?2";
+/// The same of all that the account `?1` has.
+const RESPONSES_OF: &str = "SELECT account_id, response_id, size FROM sealed_response WHERE account_id = ?1 LIMIT ?2";
+const CONVERSATIONS_OF: &str = "SELECT account_id, conversation_id, size FROM conversation WHERE account_id = ?1 LIMIT ?2";
+/// And of its prompts, with what goes with each: its versions, their tags, and their bytes.
+const PROMPTS_OF: &str = "SELECT prompt_id,
+        (SELECT count(*) FROM prompt_version AS v WHERE v.account_id = p.account_id AND v.prompt_id = p.prompt_id)
+        + (SELECT count(*) FROM prompt_tag AS t WHERE t.account_id = p.account_id AND t.prompt_id = p.prompt_id),
+        (SELECT coalesce(sum(size), 0) FROM prompt_version AS v WHERE v.account_id = p.account_id AND v.prompt_id = p.prompt_id)
+    FROM prompt AS p WHERE account_id = ?1 LIMIT ?2";
 
 /// What an account says of how long its content may stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +49,8 @@ pub struct Expired {
     pub responses: usize,
     /// Conversations, with their items.
     pub conversations: usize,
+    /// Whether there may be more that is due.
+    pub more: bool,
 }
 
 /// What was deleted of an account's content.
@@ -155,27 +171,29 @@ impl Store {
         self.retention(account)
     }
 
-    /// Deletes at most `limit` things of each kind whose time has come, of whatever account. There is more if that many were
-    /// deleted. Their sealed bytes are overwritten, in the write-ahead log, too.
+    /// Deletes content whose time has come, of whatever account: no more than `limit` rows, items of conversations among them.
+    /// Their sealed bytes are overwritten, in the write-ahead log, too. Nothing is written unless something is due.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing was deleted.
-    pub fn expire_due(&self, now: Timestamp, limit: u32) -> Result<Expired, StoreError> {
+    pub fn expire_due(&self, now: Timestamp, limit: usize) -> Result<Expired, StoreError> {
+        let is_due: bool = self.database.read(|connection| {
+            let any = "SELECT EXISTS (SELECT 1 FROM sealed_response WHERE expires_at <= ?1)
+                OR EXISTS (SELECT 1 FROM conversation WHERE expires_at <= ?1)";
+            connection.query_row(any, [micros(now)], |row| row.get(0))
+        })?;
+        if !is_due {
+            return Ok(Expired::default());
+        }
         let expired = self.database.write(|transaction| {
-            let due = params![micros(now), limit];
-            let responses = transaction.execute(
-                "DELETE FROM sealed_response WHERE rowid IN
-                    (SELECT rowid FROM sealed_response WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-                due,
-            )?;
-            let conversations = transaction.execute(
-                "DELETE FROM conversation WHERE rowid IN
-                    (SELECT rowid FROM conversation WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-                due,
-            )?;
+            let mut room = Room::of(limit);
+            let due = micros(now);
+            let responses = delete_responses(transaction, (RESPONSES_DUE, &due), &mut room)?;
+            let conversations = delete_conversations(transaction, (CONVERSATIONS_DUE, &due), &mut room)?;
             Ok(Expired {
                 responses,
                 conversations,
+                more: room.is_full(),
             })
         })?;
         if expired != Expired::default() {
@@ -191,29 +209,30 @@ impl Store {
     /// [`StoreError`]; then some of it is left.
     pub fn erase_content(&self, permit: &Permit<EraseContent>) -> Result<Erased, StoreError> {
         let account = permit.session().account();
-        let all_of = |table: &str| -> Result<usize, StoreError> {
-            let delete = format!(
-                "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE account_id = ?1 LIMIT {BATCH})"
-            );
-            let mut deleted = 0_usize;
-            loop {
-                let some = self
-                    .database
-                    .write(|transaction| transaction.execute(&delete, [account.as_str()]))?;
-                if some == 0 {
-                    return Ok(deleted);
-                }
-                deleted = deleted.saturating_add(some);
-            }
-        };
         let erased = Erased {
-            responses: all_of("sealed_response")?,
-            conversations: all_of("conversation")?,
-            prompts: all_of("prompt")?,
+            responses: self.all_of((RESPONSES_OF, account), delete_responses)?,
+            conversations: self.all_of((CONVERSATIONS_OF, account), delete_conversations)?,
+            prompts: self.all_of((PROMPTS_OF, account), delete_prompts)?,
         };
         self.policies.forget();
         self.database.empty_log();
         Ok(erased)
+    }
+
+    /// Deletes all of a kind that an account has, a batch in each transaction.
+    fn all_of(&self, (select, account): (&str, AccountId), delete: DeleteBatch) -> Result<usize, StoreError> {
+        let mut deleted = 0_usize;
+        loop {
+            let (some, more) = self.database.write(|transaction| {
+                let mut room = Room::of(ROWS);
+                let some = delete(transaction, (select, &account.as_str()), &mut room)?;
+                Ok((some, room.is_full()))
+            })?;
+            deleted = deleted.saturating_add(some);
+            if some == 0 && !more {
+                return Ok(deleted);
+            }
+        }
     }
 
     /// At most `most` things that the permit's account keeps, of one kind and in the order of their ids, after one of them.
@@ -233,7 +252,7 @@ impl Store {
             }
             KeptKind::Conversation => {
                 "SELECT conversation_id AS id FROM conversation WHERE account_id = ?1 AND conversation_id > ?2
-                 ORDER BY 1 LIMIT ?3"
+                 AND expires_at > 0 ORDER BY 1 LIMIT ?3"
             }
             KeptKind::Prompt => {
                 "SELECT id FROM (SELECT prompt_id || CASE version WHEN 0 THEN '' ELSE ':' || version END AS id
@@ -263,4 +282,82 @@ impl Store {
             due.optional().map(Option::unwrap_or_default)
         })
     }
+}
+
+/// Deletes a batch of what a query finds, and says how many things.
+type DeleteBatch = fn(&Connection, (&str, &dyn ToSql), &mut Room) -> rusqlite::Result<usize>;
+
+/// What a query names, as far as there is room: whose it is, its id, its bytes.
+fn batch(
+    transaction: &Connection,
+    (select, by): (&str, &dyn ToSql),
+    room: &Room,
+) -> rusqlite::Result<Vec<(String, String, u64)>> {
+    let mut select = transaction.prepare(select)?;
+    let named = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, counted(row, 2)?));
+    select.query_map(params![by, room.rows()], named)?.collect()
+}
+
+fn delete_responses(
+    transaction: &Connection,
+    which: (&str, &dyn ToSql),
+    room: &mut Room,
+) -> rusqlite::Result<usize> {
+    let mut delete =
+        transaction.prepare("DELETE FROM sealed_response WHERE account_id = ?1 AND response_id = ?2")?;
+    let mut deleted = 0_usize;
+    for (account, id, size) in batch(transaction, which, room)? {
+        if room.is_full() {
+            break;
+        }
+        delete.execute(params![account, id])?;
+        room.take(1, size);
+        deleted = deleted.saturating_add(1);
+    }
+    Ok(deleted)
+}
+
+/// Those that there is not room for are marked, or stay for the next batch.
+fn delete_conversations(
+    transaction: &Connection,
+    which: (&str, &dyn ToSql),
+    room: &mut Room,
+) -> rusqlite::Result<usize> {
+    let mut deleted = 0_usize;
+    for (account, id, size) in batch(transaction, which, room)? {
+        if room.is_full() {
+            break;
+        }
+        let whose = (account.as_str(), id.as_str());
+        // It may have been marked before.
+        sweeping::mark(transaction, whose)?;
+        if sweeping::sweep(transaction, whose, room)? {
+            deleted = deleted.saturating_add(1);
+        }
+        room.take(0, size);
+    }
+    Ok(deleted)
+}
+
+/// Each with its versions and their tags, of which there are not many.
+fn delete_prompts(
+    transaction: &Connection,
+    (select, account): (&str, &dyn ToSql),
+    room: &mut Room,
+) -> rusqlite::Result<usize> {
+    let mut select = transaction.prepare(select)?;
+    let named = |row: &Row<'_>| Ok((row.get(0)?, counted(row, 1)?, counted(row, 2)?));
+    let found = select.query_map(params![account, room.rows()], named)?;
+    let found: Vec<(String, u64, u64)> = found.collect::<rusqlite::Result<_>>()?;
+    let mut delete = transaction.prepare("DELETE FROM prompt WHERE account_id = ?1 AND prompt_id = ?2")?;
+    let mut deleted = 0_usize;
+    for (id, rows, bytes) in found {
+        if room.is_full() {
+            break;
+        }
+        delete.execute(params![account, id])?;
+        room.take(usize::try_from(rows).unwrap_or(usize::MAX).saturating_add(1), bytes);
+        deleted = deleted.saturating_add(1);
+    }
+    Ok(deleted)
 }

@@ -13,6 +13,7 @@ use super::{conversation_context, named};
 use crate::Store;
 use crate::database::{counted, integer, micros, term};
 use crate::error::StoreError;
+use crate::sweeping::{IN_ONE_THAT_STAYS, STAYS};
 
 /// Items of one conversation.
 const MOST: u64 = 10_000;
@@ -89,10 +90,11 @@ impl Store {
         let next = position.saturating_add(u64::try_from(items.len()).unwrap_or(u64::MAX));
         self.database.write(|transaction| {
             let of = params![whose.0, whose.1];
-            let there =
-                "SELECT next_position FROM conversation WHERE account_id = ?1 AND conversation_id = ?2";
+            let there = format!(
+                "SELECT next_position FROM conversation AS c WHERE account_id = ?1 AND conversation_id = ?2 AND {STAYS}"
+            );
             let there = transaction
-                .query_row(there, of, |row| counted(row, 0))
+                .query_row(&there, of, |row| counted(row, 0))
                 .optional()?;
             match there {
                 None => return Ok(Appended::Absent),
@@ -163,7 +165,8 @@ impl Store {
             let Some(from) = from else { return Ok(None) };
             let select = format!(
                 "SELECT item_id, position, sealed FROM conversation_item
-                 WHERE account_id = ?1 AND conversation_id = ?2 AND {condition} ORDER BY position {order} LIMIT ?4"
+                 WHERE account_id = ?1 AND conversation_id = ?2 AND {condition} AND {IN_ONE_THAT_STAYS}
+                 ORDER BY position {order} LIMIT ?4"
             );
             let mut select = connection.prepare(&select)?;
             let rows = select.query_map(params![whose.0, whose.1, from, limit], item)?;
@@ -227,10 +230,10 @@ impl Store {
         let (account, conversation) = named(read)?;
         let found = self.database.find(|connection| {
             let found = connection
-                .prepare(
+                .prepare(&format!(
                     "SELECT item_id, position, sealed FROM conversation_item
-                     WHERE account_id = ?1 AND conversation_id = ?2 AND item_id = ?3",
-                )?
+                     WHERE account_id = ?1 AND conversation_id = ?2 AND item_id = ?3 AND {IN_ONE_THAT_STAYS}"
+                ))?
                 .query_row(
                     params![account.as_str(), conversation.as_str(), id.as_str()],
                     item,
@@ -259,7 +262,10 @@ impl Store {
         let (account, conversation) = named(permit)?;
         let deleted = self.database.write(|transaction| {
             transaction.execute(
-                "DELETE FROM conversation_item WHERE account_id = ?1 AND conversation_id = ?2 AND item_id = ?3",
+                &format!(
+                    "DELETE FROM conversation_item
+                     WHERE account_id = ?1 AND conversation_id = ?2 AND item_id = ?3 AND {IN_ONE_THAT_STAYS}"
+                ),
                 params![account.as_str(), conversation.as_str(), id.as_str()],
             )
         })?;

@@ -19,6 +19,7 @@ use crate::Store;
 use crate::database::{counted, integer, micros, term, time};
 use crate::error::StoreError;
 use crate::retention::after_days;
+use crate::sweeping::{self, ROWS, Room, STAYS};
 
 /// A conversation to make.
 pub struct NewConversation<'a> {
@@ -118,10 +119,10 @@ impl Store {
         self.database.find(|connection| {
             self.check_conversation(connection, (account, &conversation))?;
             connection
-                .prepare(
+                .prepare(&format!(
                     "SELECT kms_key.account_id, c.key_id, created_at, next_position FROM conversation AS c
-                     JOIN kms_key ON kms_key.key_id = c.key_id WHERE c.account_id = ?1 AND conversation_id = ?2",
-                )?
+                     JOIN kms_key ON kms_key.key_id = c.key_id WHERE c.account_id = ?1 AND conversation_id = ?2 AND {STAYS}"
+                ))?
                 .query_row(params![account.as_str(), conversation.as_str()], |row| {
                     Ok(ConversationFacts {
                         key: (term(row, 0)?, term(row, 1)?),
@@ -146,7 +147,9 @@ impl Store {
         let sealed: Option<Vec<u8>> = self.database.find(|connection| {
             self.check_conversation(connection, (account, &conversation))?;
             connection
-                .prepare("SELECT sealed FROM conversation WHERE account_id = ?1 AND conversation_id = ?2")?
+                .prepare(&format!(
+                    "SELECT sealed FROM conversation AS c WHERE account_id = ?1 AND conversation_id = ?2 AND {STAYS}"
+                ))?
                 .query_row(params![account.as_str(), conversation.as_str()], |row| row.get(0))
         })?;
         let Some(sealed) = sealed else { return Ok(None) };
@@ -171,8 +174,10 @@ impl Store {
         let key = key.resource().resource().trim_start_matches("key/");
         let changed = self.database.write(|transaction| {
             transaction.execute(
-                "UPDATE conversation SET size = ?4, sealed = ?5
-                 WHERE account_id = ?1 AND conversation_id = ?2 AND key_id = ?3",
+                &format!(
+                    "UPDATE conversation AS c SET size = ?4, sealed = ?5
+                     WHERE account_id = ?1 AND conversation_id = ?2 AND key_id = ?3 AND {STAYS}"
+                ),
                 params![
                     account.as_str(),
                     conversation.as_str(),
@@ -196,21 +201,27 @@ impl Store {
     }
 
     /// Deletes the conversation that the permit is for, with its items; `false` if its account has none of this id. Its sealed
-    /// bytes are overwritten, in the write-ahead log, too.
+    /// bytes are overwritten, in the write-ahead log, too. Nobody reads it from the first of several transactions on.
     ///
     /// # Errors
-    /// [`StoreError`]; then it is still there.
+    /// [`StoreError`]; then it is still there, or it goes when it is next looked what is due.
     pub fn delete_conversation(&self, permit: &Permit<DeleteConversation>) -> Result<bool, StoreError> {
         let (account, conversation) = named(permit)?;
-        let deleted = self.database.write(|transaction| {
-            transaction.execute(
-                "DELETE FROM conversation WHERE account_id = ?1 AND conversation_id = ?2",
-                params![account.as_str(), conversation.as_str()],
-            )
+        let whose = (account.as_str(), conversation.as_str());
+        let mut gone = self.database.write(|transaction| {
+            if !sweeping::mark(transaction, whose)? {
+                return Ok(None);
+            }
+            sweeping::sweep(transaction, whose, &mut Room::of(ROWS)).map(Some)
         })?;
-        if deleted > 0 {
+        while gone == Some(false) {
+            gone = self.database.write(|transaction| {
+                sweeping::sweep(transaction, whose, &mut Room::of(ROWS)).map(Some)
+            })?;
+        }
+        if gone.is_some() {
             self.database.empty_log();
         }
-        Ok(deleted > 0)
+        Ok(gone.is_some())
     }
 }

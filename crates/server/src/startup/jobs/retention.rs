@@ -7,8 +7,8 @@ use moho_store::Expired;
 use super::Ground;
 use super::runner::{Job, StepError, Stepped, Waiting};
 
-/// Things of a kind that one transaction deletes: requests wait no longer than for these.
-const BATCH: u32 = 200;
+/// Rows that one transaction deletes: requests wait no longer than for these.
+const ROWS: usize = 1000;
 
 /// Deletes it.
 pub(super) struct RetentionJob(pub(super) Ground);
@@ -21,7 +21,8 @@ impl Job for RetentionJob {
         let Expired {
             responses,
             conversations,
-        } = self.0.store.expire_due(self.0.clock.now(), BATCH)?;
+            more,
+        } = self.0.store.expire_due(self.0.clock.now(), ROWS)?;
         let done = responses.saturating_add(conversations);
         if done > 0 {
             tracing::info!(
@@ -33,7 +34,7 @@ impl Job for RetentionJob {
         Ok(Stepped {
             done: done as u64,
             findings: 0,
-            more: done > 0,
+            more,
         })
     }
 }

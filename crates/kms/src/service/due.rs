@@ -57,6 +57,47 @@ impl Kms {
         Ok(done)
     }
 
+    /// Has keys that are to be deleted before `until` wait until then: whoever has them in an earlier state back, such as from a
+    /// backup, must have time to say that they are to stay. One key's failure is no other's. Gives how many there were.
+    ///
+    /// # Errors
+    /// [`KmsError`] if nothing can be read, or of the first key that could not be postponed: then nothing may be done to keys.
+    pub fn postpone_deletions(&self, until: Timestamp) -> Result<usize, KmsError> {
+        let (mut after, mut postponed, mut failed) = (None, 0_usize, None);
+        loop {
+            let batch = self.records.due(until, after.as_ref(), BATCH)?;
+            let Some(last) = batch.last() else {
+                return failed.map_or(Ok(postponed), Err);
+            };
+            after = Some(last.clone());
+            for (_, key_id) in batch {
+                match self.postpone(&key_id, until) {
+                    Ok(true) => postponed = postponed.saturating_add(1),
+                    Ok(false) => {}
+                    Err(error) => failed = failed.or(Some(error)),
+                }
+            }
+        }
+    }
+
+    fn postpone(&self, key_id: &KeyId, until: Timestamp) -> Result<bool, KmsError> {
+        for _ in 0..TRIES {
+            let Some(kept) = self.records.get(key_id)? else {
+                return Ok(false);
+            };
+            let key = self.remembered.key(kept, &self.root)?;
+            if !key.record.is_gone(until) || key.record.state == (KeyState::PendingDeletion { at: until }) {
+                return Ok(false);
+            }
+            let mut record = KeyRecord::clone(&key.record);
+            record.state = KeyState::PendingDeletion { at: until };
+            if self.replace(record)? {
+                return Ok(true);
+            }
+        }
+        Err(KmsError::Conflict)
+    }
+
     fn run_all(&self) -> Result<Vec<Due>, KmsError> {
         let (by, mut after, mut done) = (self.clock.now(), None, Vec::new());
         loop {

@@ -169,6 +169,28 @@ fn a_key_that_ends_can_be_had_back_and_then_is_gone_for_good() {
 }
 
 #[test]
+fn a_key_whose_end_was_postponed_can_be_had_back_until_then() {
+    let house = House::new();
+    let (due, later) = (house.key(), house.key());
+    house.kms.schedule_deletion(&house.permit(&due), Some(7)).unwrap();
+    house.kms.schedule_deletion(&house.permit(&later), Some(30)).unwrap();
+    house.world.pass(10 * DAY);
+    let until = house.world.now().plus_seconds(DAY);
+    assert_eq!(house.kms.postpone_deletions(until).unwrap(), 1);
+    assert_eq!(house.kms.postpone_deletions(until).unwrap(), 0);
+    assert_eq!(run_due(&house), []);
+    let state = |key| house.describe(key).unwrap().state;
+    assert_eq!(state(&due), KeyState::PendingDeletion { at: until });
+    let at = house.world.now().plus_seconds(20 * DAY);
+    assert_eq!(state(&later), KeyState::PendingDeletion { at });
+    house.world.pass(DAY - 1);
+    house.kms.cancel_deletion(&house.permit(&due)).unwrap();
+    assert_eq!(state(&due), KeyState::Disabled);
+    house.world.pass(20 * DAY);
+    assert_eq!(run_due(&house), [(later, vec![DueKind::Deleted])]);
+}
+
+#[test]
 fn a_disabled_key_that_was_to_end_comes_back_disabled() {
     let house = House::new();
     let key = house.key();

@@ -9,6 +9,7 @@ use moho_terms::{Clock, Entropy, Secret};
 
 use super::StartupError;
 use super::jobs::{self, Ground, Jobs};
+use super::restored::RestoredState;
 use crate::access_logs::{AccessLogs, Means};
 use crate::closing::Closing;
 use crate::config::Config;
@@ -24,7 +25,7 @@ pub(super) struct Background {
 pub(super) fn background(
     config: &Config,
     (session_key, objects): (&Secret, &Arc<S3Gateway>),
-    store: &Arc<Store>,
+    (store, restored): (&Arc<Store>, &Arc<RestoredState>),
     (closing, telemetry): (&Closing, &Arc<Telemetry>),
     (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
 ) -> Result<Background, StartupError> {
@@ -41,6 +42,7 @@ pub(super) fn background(
         store: Arc::clone(store),
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
+        restored: Arc::clone(restored),
     };
     let jobs = jobs::start(&ground, closing, telemetry.jobs()).map_err(StartupError::Thread)?;
     Ok(Background {

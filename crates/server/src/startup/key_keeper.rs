@@ -1,6 +1,8 @@
 //! A thread that does to keys what their time has come for: rotations, deletions, the end of imported material.
 //!
 //! Nothing relies on it being in time: a key that is past its deletion, or material past its end, cannot be used anyway.
+//! What was restored is left as it is until a customer has accepted it, and keys that were to be deleted meanwhile stay for a
+//! day after that: their deletion may have been cancelled after the backup was made.
 
 use std::io;
 use std::sync::Arc;
@@ -12,16 +14,20 @@ use moho_iam::authz::{Entry, Journal};
 use moho_kms::{Due, DueKind, Kms};
 use moho_terms::{Arn, Clock, Entropy, RequestId};
 
+use super::restored::RestoredState;
 use crate::road::chain;
 
 /// How long what is due waits at most.
 const INTERVAL: Duration = Duration::from_secs(60);
+/// How long it takes at most to see that what was restored is accepted.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Writes down what was done.
 pub(super) struct Events {
     pub(super) journal: Arc<dyn Journal>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) restored: Arc<RestoredState>,
 }
 
 /// The thread. Dropping it ends it.
@@ -41,9 +47,9 @@ impl KeyKeeper {
         let thread = std::thread::Builder::new()
             .name("key-keeper".to_owned())
             .spawn(move || {
-                events.run(&kms);
-                while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                    events.run(&kms);
+                let mut pause = events.run(&kms);
+                while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                    pause = events.run(&kms);
                 }
             })?;
         Ok(Self {
@@ -54,10 +60,40 @@ impl KeyKeeper {
 }
 
 impl Events {
-    fn run(&self, kms: &Kms) {
-        match kms.run_due() {
-            Ok(done) => done.iter().for_each(|due| self.say(due)),
-            Err(error) => tracing::error!(error = %chain(&error), "which keys are due cannot be read"),
+    /// Does what is due, unless it has to wait, and says how long until it is looked again.
+    fn run(&self, kms: &Kms) -> Duration {
+        if self.restored.still_waits() {
+            return LOOK;
+        }
+        if self.postponed(kms) {
+            match kms.run_due() {
+                Ok(done) => done.iter().for_each(|due| self.say(due)),
+                Err(error) => tracing::error!(error = %chain(&error), "which keys are due cannot be read"),
+            }
+        }
+        INTERVAL
+    }
+
+    /// Sees to it that no key goes too soon after what was restored was accepted; `false` if that cannot be said.
+    fn postponed(&self, kms: &Kms) -> bool {
+        let until = match self.restored.grace() {
+            Ok(Some(until)) if self.clock.now() < until => until,
+            Ok(_over) => return true,
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "when what was restored was accepted cannot be read");
+                return false;
+            }
+        };
+        match kms.postpone_deletions(until) {
+            Ok(0) => true,
+            Ok(keys) => {
+                tracing::warn!(keys, %until, "keys that were restored are deleted a day after that was accepted");
+                true
+            }
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "keys that were restored cannot be kept for a day: none is deleted");
+                false
+            }
         }
     }
 

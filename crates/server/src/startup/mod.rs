@@ -139,17 +139,17 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     posture.extend(adopted(&store));
     posture.extend(who_gets_in(config, &store)?);
     let door = door(rooted.kms.attestation(), &store)?;
-    let keeper = keeper(&rooted.kms, &journal, (&clock, &entropy))?;
+    let restored = Arc::new(RestoredState::of(&store)?);
+    let keeper = keeper((&rooted.kms, &restored), &journal, (&clock, &entropy))?;
     let closing = Closing::new();
     let counting = counting(config, (&store, &clock), (&last_use, &journal))?;
     let objects = objects(config, (&store, &rooted.kms), &authorizer, (&clock, &entropy));
     let telemetry = telemetry(config, &closing, &clock, &entropy)?;
-    let restored = RestoredState::of(&store)?;
     posture.extend(restored.started(&journal, (&bootstrapped, &*clock, &*entropy))?);
     let background = background(
         config,
         (&rooted.session_key, &objects),
-        &store,
+        (&store, &restored),
         (&closing, &telemetry),
         (&clock, &entropy),
     )?;
@@ -264,7 +264,7 @@ impl Rooted {
 
 /// Who does to keys what is due, and writes it down.
 fn keeper(
-    kms: &Arc<Kms>,
+    (kms, restored): (&Arc<Kms>, &Arc<RestoredState>),
     journal: &Arc<WatchedJournal>,
     (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
 ) -> Result<KeyKeeper, StartupError> {
@@ -272,6 +272,7 @@ fn keeper(
         journal: Arc::clone(journal) as _,
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
+        restored: Arc::clone(restored),
     };
     KeyKeeper::start(Arc::clone(kms), events).map_err(StartupError::Thread)
 }

@@ -74,7 +74,7 @@ pub(crate) struct Platform {
     /// By which private endpoints requests come in.
     pub(crate) endpoints: Endpoints,
     /// Whether what was restored waits for being accepted.
-    pub(crate) restored: RestoredState,
+    pub(crate) restored: Arc<RestoredState>,
     /// The same store, for probes.
     pub(crate) probed_store: ProbedStore,
     pub(crate) engine: EngineLink,

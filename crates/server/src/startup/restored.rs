@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use moho_iam::authz::{Entry, Journal};
 use moho_store::{Bootstrapped, Store, StoreError, restoration_arn};
-use moho_terms::{Clock, Entropy, RequestId, Stopwatch};
+use moho_terms::{Clock, Entropy, RequestId, Stopwatch, Timestamp};
 use moho_wire::{Command, Failure};
 
 use super::StartupError;
@@ -17,6 +17,8 @@ use crate::system::SystemStopwatch;
 
 /// How long after a look another one is taken, while it waits: another process on the store may have been told.
 const LOOK: Duration = Duration::from_millis(500);
+/// Seconds after the acceptance in which customers can say again what they had said since the backup.
+const GRACE: u64 = 86_400;
 
 /// What was restored and is not accepted.
 pub(crate) struct RestoredState {
@@ -96,6 +98,18 @@ impl RestoredState {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether nothing may be done yet by those who ask now and then: looks at the store, too.
+    pub(crate) fn still_waits(&self) -> bool {
+        self.check_any().is_err()
+    }
+
+    /// Until when nothing goes that somebody may have said should stay after the backup was made; `None` if nothing was
+    /// restored.
+    pub(crate) fn grace(&self) -> Result<Option<Timestamp>, StoreError> {
+        let accepted = self.store.restoration()?.and_then(|last| last.accepted);
+        Ok(accepted.map(|(at, _by)| at.plus_seconds(GRACE)))
     }
 
     fn is_time(&self) -> bool {

@@ -32,6 +32,10 @@ impl Job for LifecycleJob {
     const PAUSE: Duration = Duration::from_secs(3600);
 
     fn step(&mut self, _waiting: &Waiting<'_>) -> Result<Stepped, StepError> {
+        // The rules of a backup may have been others since.
+        if self.ground.restored.grace()?.is_some_and(|until| self.ground.clock.now() < until) {
+            return Ok(Stepped::default());
+        }
         let at = Moment {
             now: self.ground.clock.now(),
             entropy: &*self.ground.entropy,

@@ -50,10 +50,14 @@ pub(super) trait Job: Send + 'static {
     fn step(&mut self, waiting: &Waiting<'_>) -> Result<Stepped, StepError>;
 }
 
+/// Says whether nothing may be done yet.
+type Held = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// The threads. Dropping them ends them.
 pub(crate) struct Jobs {
     closing: Closing,
     meters: Arc<JobMeters>,
+    held: Held,
     running: Vec<Running>,
 }
 
@@ -64,10 +68,16 @@ struct Running {
 }
 
 impl Jobs {
-    pub(super) fn new(closing: Closing, meters: Arc<JobMeters>) -> Self {
+    /// Jobs whose first steps wait as long as they are `held`.
+    pub(super) fn new(
+        closing: Closing,
+        meters: Arc<JobMeters>,
+        held: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
         Self {
             closing,
             meters,
+            held: Arc::new(held),
             running: Vec::new(),
         }
     }
@@ -75,6 +85,7 @@ impl Jobs {
     pub(super) fn start<J: Job>(&mut self, mut job: J) -> io::Result<()> {
         let (stop, stopped) = channel::<()>();
         let (closing, meters) = (self.closing.clone(), Arc::clone(&self.meters));
+        let held = Arc::clone(&self.held);
         let thread = std::thread::Builder::new()
             .name(J::NAME.to_owned())
             .spawn(move || {
@@ -82,6 +93,11 @@ impl Jobs {
                     stopped: &stopped,
                     closing: &closing,
                 };
+                while held() {
+                    if !waiting.wait(HELD) {
+                        return;
+                    }
+                }
                 while waiting.wait(run(&mut job, &waiting, &meters)) {}
             })?;
         self.running.push(Running {
@@ -91,6 +107,9 @@ impl Jobs {
         Ok(())
     }
 }
+
+/// How long it takes at most to see that something may be done.
+const HELD: Duration = Duration::from_secs(1);
 
 /// Between two steps of a round: whatever is to be served goes first.
 const BREATH: Duration = Duration::from_millis(20);
@@ -148,7 +167,7 @@ mod tests {
     #[test]
     fn a_job_takes_steps_until_its_round_ends_and_ends_when_it_is_dropped() {
         let (count, meters) = (Arc::new(AtomicU64::new(0)), Arc::new(JobMeters::default()));
-        let mut jobs = Jobs::new(Closing::new(), Arc::clone(&meters));
+        let mut jobs = Jobs::new(Closing::new(), Arc::clone(&meters), || false);
         jobs.start(Counting(Arc::clone(&count))).unwrap();
         for _ in 0..500 {
             if count.load(Ordering::SeqCst) == 4 {
@@ -168,11 +187,27 @@ mod tests {
     }
 
     #[test]
+    fn as_long_as_they_are_held_no_step_is_taken() {
+        let (count, asked) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let held = Arc::clone(&asked);
+        let mut jobs = Jobs::new(Closing::new(), Arc::default(), move || {
+            held.fetch_add(1, Ordering::SeqCst);
+            true
+        });
+        jobs.start(Counting(Arc::clone(&count))).unwrap();
+        while asked.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        drop(jobs);
+        assert_eq!(count.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
     fn once_stopping_has_begun_no_step_is_taken() {
         let count = Arc::new(AtomicU64::new(0));
         let closing = Closing::new();
         closing.advance(crate::closing::Stage::Draining);
-        let mut jobs = Jobs::new(closing, Arc::default());
+        let mut jobs = Jobs::new(closing, Arc::default(), || false);
         jobs.start(Counting(Arc::clone(&count))).unwrap();
         std::thread::sleep(Duration::from_millis(100));
         drop(jobs);

@@ -19,11 +19,14 @@ const DAY: u64 = 86_400;
 /// A batch of responses that are due by `?1`, and of conversations.
 const RESPONSES_DUE: &str = "SELECT account_id, response_id, size FROM sealed_response WHERE expires_at <= ?1
     ORDER BY expires_at LIMIT ?2";
-const CONVERSATIONS_DUE: &str = "SELECT account_id, conversation_id, size FROM conversation WHERE expires_at <= ?1
+const CONVERSATIONS_DUE: &str =
+    "SELECT account_id, conversation_id, size FROM conversation WHERE expires_at <= ?1
     ORDER BY expires_at LIMIT ?2";
 /// The same of all that the account `?1` has.
-const RESPONSES_OF: &str = "SELECT account_id, response_id, size FROM sealed_response WHERE account_id = ?1 LIMIT ?2";
-const CONVERSATIONS_OF: &str = "SELECT account_id, conversation_id, size FROM conversation WHERE account_id = ?1 LIMIT ?2";
+const RESPONSES_OF: &str =
+    "SELECT account_id, response_id, size FROM sealed_response WHERE account_id = ?1 LIMIT ?2";
+const CONVERSATIONS_OF: &str =
+    "SELECT account_id, conversation_id, size FROM conversation WHERE account_id = ?1 LIMIT ?2";
 /// And of its prompts, with what goes with each: its versions, their tags, and their bytes.
 const PROMPTS_OF: &str = "SELECT prompt_id,
         (SELECT count(*) FROM prompt_version AS v WHERE v.account_id = p.account_id AND v.prompt_id = p.prompt_id)
@@ -356,7 +359,10 @@ fn delete_prompts(
             break;
         }
         delete.execute(params![account, id])?;
-        room.take(usize::try_from(rows).unwrap_or(usize::MAX).saturating_add(1), bytes);
+        room.take(
+            usize::try_from(rows).unwrap_or(usize::MAX).saturating_add(1),
+            bytes,
+        );
         deleted = deleted.saturating_add(1);
     }
     Ok(deleted)

@@ -65,7 +65,8 @@ pub(crate) fn sweep(
 ) -> rusqlite::Result<bool> {
     let mut last = None;
     {
-        let select = "SELECT position, size FROM conversation_item WHERE account_id = ?1 AND conversation_id = ?2
+        let select =
+            "SELECT position, size FROM conversation_item WHERE account_id = ?1 AND conversation_id = ?2
             ORDER BY position LIMIT ?3";
         let mut select = transaction.prepare_cached(select)?;
         let item = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, counted(row, 1)?));

@@ -173,7 +173,10 @@ fn a_key_whose_end_was_postponed_can_be_had_back_until_then() {
     let house = House::new();
     let (due, later) = (house.key(), house.key());
     house.kms.schedule_deletion(&house.permit(&due), Some(7)).unwrap();
-    house.kms.schedule_deletion(&house.permit(&later), Some(30)).unwrap();
+    house
+        .kms
+        .schedule_deletion(&house.permit(&later), Some(30))
+        .unwrap();
     house.world.pass(10 * DAY);
     let until = house.world.now().plus_seconds(DAY);
     assert_eq!(house.kms.postpone_deletions(until).unwrap(), 1);

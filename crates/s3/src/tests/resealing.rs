@@ -114,7 +114,15 @@ async fn an_object_under_another_key_is_the_same_object() {
     house.world.seconds.fetch_add(700, Ordering::Relaxed);
     let swept = house.store.objects().sweep(house.world.now(), 100).unwrap();
     assert_eq!(swept.deleted, 2);
-    assert_eq!(house.store.objects().note_orphans(house.world.now()).unwrap(), 0);
+    assert_eq!(
+        house
+            .store
+            .objects()
+            .note_orphans(house.world.now())
+            .unwrap()
+            .noted,
+        0
+    );
 }
 
 #[tokio::test]

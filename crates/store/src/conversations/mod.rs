@@ -215,9 +215,9 @@ impl Store {
             sweeping::sweep(transaction, whose, &mut Room::of(ROWS)).map(Some)
         })?;
         while gone == Some(false) {
-            gone = self.database.write(|transaction| {
-                sweeping::sweep(transaction, whose, &mut Room::of(ROWS)).map(Some)
-            })?;
+            gone = self
+                .database
+                .write(|transaction| sweeping::sweep(transaction, whose, &mut Room::of(ROWS)).map(Some))?;
         }
         if gone.is_some() {
             self.database.empty_log();

@@ -5,8 +5,7 @@
 
 use moho_terms::Timestamp;
 
-use super::rows::ObjectRows;
-use super::{ObjectError, Objects, PresentSegment};
+use super::{ObjectError, Objects, PresentSegment, SegmentId};
 use crate::StoreError;
 
 /// Seconds that a file stays after it was noted: whoever is reading it goes on.
@@ -18,12 +17,23 @@ const ORPHANED: u64 = 86_400;
 const TOGETHER: usize = 500;
 
 /// What a sweep did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Default)]
 pub struct Swept {
     /// Files deleted.
     pub deleted: usize,
     /// Whether there may be more to do.
     pub more: bool,
+    /// Files that could not be deleted, and why: they are tried again after all others.
+    pub failed: Vec<(SegmentId, StoreError)>,
+}
+
+/// What came of looking for files that nobody remembers.
+#[derive(Debug, Default)]
+pub struct Orphans {
+    /// Files noted.
+    pub noted: usize,
+    /// What could not be looked at: a folder, or a file in it.
+    pub unread: Vec<StoreError>,
 }
 
 impl Objects<'_> {
@@ -48,22 +58,29 @@ impl Objects<'_> {
             garbage.retain(|segment| !held.contains(segment));
             garbage.truncate(limit);
         }
-        let mut deleted = Vec::new();
+        let (mut deleted, mut failed) = (Vec::new(), Vec::new());
         for segment in &garbage {
             match self.store.delete_segment(*segment) {
                 Ok(()) => deleted.push(*segment),
                 // What a backup is being made of stays until that is done.
                 Err(StoreError::BackingUp) => break,
-                Err(error) => return Err(error.into()),
+                // One that the disk does not give up keeps no other.
+                Err(error) => failed.push((*segment, error)),
             }
         }
-        if !deleted.is_empty() {
-            let forget = |rows: &dyn ObjectRows| deleted.iter().try_for_each(|one| rows.forget_garbage(*one));
-            self.change(forget)?;
+        let done = deleted.len().saturating_add(failed.len());
+        if done > 0 {
+            let now = until.plus_seconds(GRACE);
+            self.change(|rows| {
+                deleted.iter().try_for_each(|one| rows.forget_garbage(*one))?;
+                let mut failed = failed.iter();
+                failed.try_for_each(|(one, _)| rows.put_off_garbage(*one, now))
+            })?;
         }
         Ok(Swept {
             deleted: deleted.len(),
-            more: deleted.len() == limit,
+            more: done == limit,
+            failed,
         })
     }
 
@@ -72,25 +89,34 @@ impl Objects<'_> {
     ///
     /// # Errors
     /// [`ObjectError::Store`].
-    pub fn note_orphans(&self, now: Timestamp) -> Result<usize, ObjectError> {
+    pub fn note_orphans(&self, now: Timestamp) -> Result<Orphans, ObjectError> {
         let until = Timestamp::from_unix_seconds(now.unix_seconds().saturating_sub(ORPHANED));
         self.note_orphans_until(until, now)
     }
 
-    pub(crate) fn note_orphans_until(&self, until: Timestamp, now: Timestamp) -> Result<usize, ObjectError> {
-        let mut noted = 0_usize;
+    pub(crate) fn note_orphans_until(
+        &self,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Orphans, ObjectError> {
+        let mut orphans = Orphans::default();
         let old = |file: &Result<PresentSegment, StoreError>| match file {
             Ok(file) => file.kept_at <= until,
             Err(_) => true,
         };
         let mut files = self.store.segments_present().filter(old);
         loop {
-            let some: Result<Vec<PresentSegment>, StoreError> = files.by_ref().take(TOGETHER).collect();
-            let some = some?;
-            if some.is_empty() {
-                return Ok(noted);
+            let (mut some, unread) = (Vec::with_capacity(TOGETHER), orphans.unread.len());
+            for file in files.by_ref().take(TOGETHER) {
+                match file {
+                    Ok(file) => some.push(file),
+                    Err(error) => orphans.unread.push(error),
+                }
             }
-            noted = noted.saturating_add(self.change(|rows| {
+            if some.is_empty() && orphans.unread.len() == unread {
+                return Ok(orphans);
+            }
+            orphans.noted = orphans.noted.saturating_add(self.change(|rows| {
                 some.iter().try_fold(0_usize, |sum, file| {
                     let is_orphan = rows.note_orphan(file.id, now)?;
                     Ok(sum.saturating_add(usize::from(is_orphan)))

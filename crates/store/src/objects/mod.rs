@@ -41,7 +41,7 @@ pub use copying::Copying;
 pub use documents::{ReadsDocument, WritesDocument};
 pub use error::ObjectError;
 pub use facts::BucketFacts;
-pub use garbage::Swept;
+pub use garbage::{Orphans, Swept};
 pub(crate) use held::Held;
 pub use held::Pieces;
 pub use layout::PartLayout;
@@ -68,7 +68,8 @@ use moho_iam::action::Action;
 use moho_iam::authz::Permit;
 use moho_terms::{BucketName, ObjectKey};
 
-use crate::Store;
+use crate::database::Stopped;
+use crate::{Store, StoreError};
 use error::Found;
 use rows::{ObjectRows, SqliteRows};
 
@@ -106,6 +107,14 @@ impl Objects<'_> {
                 checked_by: None,
             })
         })
+    }
+
+    /// Why something ended early, as it is told.
+    fn told(&self, stopped: Stopped<ObjectError>) -> ObjectError {
+        match stopped {
+            Stopped::Refused(refused) => refused,
+            Stopped::Failed(error) => StoreError::from_sqlite(self.store.database.path(), error).into(),
+        }
     }
 
     /// Reads one consistent state.

@@ -3,13 +3,12 @@
 
 use std::ops::ControlFlow;
 
-use moho_terms::UploadId;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::segments::{Layout, are_for, fits};
 use super::{ObjectError, Objects, RestingSegment, SegmentId};
 use crate::StoreError;
-use crate::database::{counted, term};
+use crate::database::counted;
 
 /// Hears how many bytes were read, and may wait, or end it.
 pub type Pace<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
@@ -18,9 +17,9 @@ pub type Pace<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Whose segment it is: a version of an object, or an upload, by its body.
-    pub body: UploadId,
+    pub body: String,
     /// Which part of it.
-    pub part: u16,
+    pub part: i64,
     /// Which chunk; `None` if it is the segment as a whole.
     pub chunk: Option<u32>,
     /// What.
@@ -44,8 +43,8 @@ pub struct Scrubbed {
 
 /// A segment as its row has it.
 struct Kept {
-    body: UploadId,
-    part: u16,
+    body: String,
+    part: i64,
     file: Option<SegmentId>,
     layout: Option<Layout>,
     sealed_length: u64,
@@ -61,28 +60,35 @@ const OWNERS: &str = "SELECT bucket.name, key, CASE is_null WHEN 1 THEN 'null' E
     FROM object_version JOIN bucket USING (bucket_id) WHERE body_id = ?1 LIMIT 8";
 
 impl Objects<'_> {
-    /// Reads the segments after `after`, at most `limit` of them, and says which are not as they were written.
+    /// Reads the segments after `after`, at most `limit` of them, and says which are not as they were written, or cannot be
+    /// read. Those after one that cannot are read all the same.
     ///
     /// # Errors
-    /// [`ObjectError::Store`] if rows or files cannot be read at all.
+    /// [`ObjectError::Store`] if the database cannot be read at all.
     pub fn scrub(&self, after: Option<&str>, limit: usize, pace: Pace<'_>) -> Result<Scrubbed, ObjectError> {
         let (body, part) = after.and_then(place).unwrap_or_default();
         let database = &self.store.database;
-        let batch: Vec<Kept> = database.read(|connection| {
-            let mut statement = connection.prepare(BATCH)?;
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            statement.query_map(params![body, part, limit], read)?.collect()
-        })?;
-        let more = batch.len() == limit;
+        let (batch, broken) = database.read(|connection| rows(connection, (&body, part), limit))?;
+        let more = batch.len() == limit || broken;
         let mut done = Scrubbed::default();
+        if broken && batch.is_empty() {
+            done.findings.push(Finding {
+                body,
+                part,
+                chunk: None,
+                what: "what comes after it in the database cannot be read",
+                objects: Vec::new(),
+            });
+            return Ok(done);
+        }
         let mut last = None;
         let mut ended = false;
         for kept in &batch {
-            ended = self.scrub_one(kept, &mut done, pace)?.is_break();
+            ended = self.scrub_one(kept, &mut done, pace).is_break();
             if ended {
                 break;
             }
-            last = Some(format!("{} {}", kept.body.as_str(), kept.part));
+            last = Some(format!("{} {}", kept.body, kept.part));
         }
         // One that was not read to its end is read again.
         done.next = if ended {
@@ -93,12 +99,7 @@ impl Objects<'_> {
         Ok(done)
     }
 
-    fn scrub_one(
-        &self,
-        kept: &Kept,
-        done: &mut Scrubbed,
-        pace: Pace<'_>,
-    ) -> Result<ControlFlow<()>, ObjectError> {
+    fn scrub_one(&self, kept: &Kept, done: &mut Scrubbed, pace: Pace<'_>) -> ControlFlow<()> {
         let mut wrong = Vec::new();
         let mut bytes = 0_u64;
         let mut hears = |read: u64| {
@@ -111,14 +112,18 @@ impl Objects<'_> {
                 wrong.push((None, "its file is missing"));
                 ControlFlow::Continue(())
             }
-            Err(error) => return Err(error.into()),
+            Err(_of_the_disk) => {
+                wrong.push((None, "it cannot be read"));
+                ControlFlow::Continue(())
+            }
         };
         done.segments = done.segments.saturating_add(1);
         done.bytes = done.bytes.saturating_add(bytes);
         if !wrong.is_empty() {
             let database = &self.store.database;
-            // What was deleted meanwhile is not missing.
-            let objects = database.read(|connection| owners(connection, kept))?;
+            // What was deleted meanwhile is not missing; whose it is may be what cannot be read.
+            let objects = database.read(|connection| owners(connection, kept));
+            let objects = objects.unwrap_or_else(|_unreadable| Some(Vec::new()));
             if let Some(objects) = objects {
                 done.findings
                     .extend(wrong.into_iter().map(|(chunk, what)| Finding {
@@ -130,7 +135,7 @@ impl Objects<'_> {
                     }));
             }
         }
-        Ok(ended)
+        ended
     }
 
     fn looked_through(
@@ -194,30 +199,57 @@ fn place(text: &str) -> Option<(String, i64)> {
     Some((body.to_owned(), part.parse().ok()?))
 }
 
+/// The rows after a place, and whether those that follow cannot be read.
+fn rows(
+    connection: &Connection,
+    (body, part): (&str, i64),
+    limit: usize,
+) -> rusqlite::Result<(Vec<Kept>, bool)> {
+    let mut statement = connection.prepare(BATCH)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![body, part, limit])?;
+    let mut batch = Vec::new();
+    loop {
+        match rows.next() {
+            Ok(Some(row)) => batch.push(read(row)?),
+            Ok(None) => return Ok((batch, false)),
+            Err(_unreadable) => return Ok((batch, true)),
+        }
+    }
+}
+
+/// A row, whatever it says: what no segment has is seen by whoever looks through it.
 fn read(row: &Row<'_>) -> rusqlite::Result<Kept> {
-    let sealed_length = counted(row, 4)?;
-    let file: Option<String> = row.get(2)?;
+    let bytes = |column| {
+        row.get_ref(column)
+            .map(|value| value.as_bytes().unwrap_or_default().to_vec())
+    };
+    let text = |column| bytes(column).map(|text| String::from_utf8_lossy(&text).into_owned());
+    let (plain_length, sealed_length) = (counted(row, 3).ok(), counted(row, 4).ok());
+    let inline: Option<Vec<u8>> = row.get(7).unwrap_or_default();
     Ok(Kept {
-        body: term(row, 0)?,
-        part: row.get(1)?,
-        file: file.and_then(|file| file.parse().ok()),
-        layout: Layout::of(counted(row, 3)?, sealed_length),
-        sealed_length,
-        commitment: row.get(5)?,
-        sums: row.get(6)?,
-        inline: row.get(7)?,
+        body: text(0)?,
+        part: row.get(1).unwrap_or_default(),
+        file: text(2)?.parse().ok(),
+        layout: plain_length
+            .zip(sealed_length)
+            .and_then(|(plain, sealed)| Layout::of(plain, sealed)),
+        sealed_length: sealed_length.unwrap_or_default(),
+        commitment: bytes(5)?,
+        sums: bytes(6)?,
+        inline,
     })
 }
 
 /// The objects that have a segment; `None` if nobody has it any more.
 fn owners(connection: &Connection, kept: &Kept) -> rusqlite::Result<Option<Vec<(String, String, String)>>> {
-    let same = params![kept.body.as_str(), kept.part, kept.commitment];
+    let same = params![kept.body, kept.part, kept.commitment];
     let still: Option<i64> = connection.query_row(STILL, same, |row| row.get(0)).optional()?;
     if still.is_none() {
         return Ok(None);
     }
     let mut statement = connection.prepare(OWNERS)?;
     let named = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-    let owners = statement.query_map([kept.body.as_str()], named)?;
+    let owners = statement.query_map([&kept.body], named)?;
     owners.collect::<rusqlite::Result<_>>().map(Some)
 }

@@ -326,7 +326,10 @@ impl Desk<'_> {
             store.conversation_facts(&read).unwrap().is_some(),
             store.conversation_metadata(&read, &key, kms).unwrap().is_some(),
             self.list(id, &page(None, true, 9)).unwrap() != Some(Vec::new()),
-            !store.kept_content(&export, (KeptKind::Conversation, ""), 9).unwrap().is_empty(),
+            !store
+                .kept_content(&export, (KeptKind::Conversation, ""), 9)
+                .unwrap()
+                .is_empty(),
         ];
         assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
         told[0]
@@ -352,7 +355,10 @@ fn what_is_due_goes_some_rows_at_a_time_and_is_not_read_from_the_first_on() {
     for left in [15, 5, 0] {
         let (commits, expired) = transactions(&house, || house.store.expire_due(due, 10).unwrap());
         assert_eq!((commits, items()), (1, left));
-        assert_eq!((expired.conversations, expired.more), (usize::from(left == 0), left > 0));
+        assert_eq!(
+            (expired.conversations, expired.more),
+            (usize::from(left == 0), left > 0)
+        );
         assert!(!desk.is_told(&id));
         assert_eq!(desk.add(&id, 26, &[desk.item("late")]), Appended::Absent);
         let delete: Permit<DeleteConversation> = desk.permit(&id);

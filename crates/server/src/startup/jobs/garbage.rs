@@ -7,6 +7,7 @@ use moho_store::objects::ObjectError;
 
 use super::Ground;
 use super::runner::{Job, StepError, Stepped, Waiting};
+use crate::road::chain;
 
 /// Files in one step.
 const FILES: usize = 256;
@@ -20,11 +21,16 @@ impl Job for Garbage {
 
     fn step(&mut self, _waiting: &Waiting<'_>) -> Result<Stepped, StepError> {
         match self.0.store.objects().sweep(self.0.clock.now(), FILES) {
-            Ok(swept) => Ok(Stepped {
-                done: swept.deleted as u64,
-                findings: 0,
-                more: swept.more,
-            }),
+            Ok(swept) => {
+                for (segment, error) in &swept.failed {
+                    tracing::error!(%segment, error = %chain(error), "a file that nobody needs cannot be deleted: it is tried again");
+                }
+                Ok(Stepped {
+                    done: swept.deleted as u64,
+                    findings: swept.failed.len() as u64,
+                    more: swept.more,
+                })
+            }
             // They wait until the backup has ended.
             Err(ObjectError::Store(StoreError::BackingUp)) => Ok(Stepped::default()),
             Err(error) => Err(error.into()),
@@ -40,10 +46,14 @@ impl Job for Orphans {
     const PAUSE: Duration = Duration::from_secs(86_400);
 
     fn step(&mut self, _waiting: &Waiting<'_>) -> Result<Stepped, StepError> {
-        let noted = self.0.store.objects().note_orphans(self.0.clock.now())?;
+        let orphans = self.0.store.objects().note_orphans(self.0.clock.now())?;
+        for error in &orphans.unread {
+            tracing::error!(error = %chain(error), "some files cannot be looked at: whether somebody needs them is not known");
+        }
         Ok(Stepped {
-            done: noted as u64,
-            ..Stepped::default()
+            done: orphans.noted as u64,
+            findings: orphans.unread.len() as u64,
+            more: false,
         })
     }
 }

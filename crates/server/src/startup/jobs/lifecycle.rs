@@ -7,6 +7,7 @@ use moho_store::objects::lifecycle::Progress;
 
 use super::Ground;
 use super::runner::{Job, StepError, Stepped, Waiting};
+use crate::road::chain;
 
 /// Rows that one step looks at, and about as many that it removes: requests wait no longer than for these.
 const ROWS: usize = 1000;
@@ -33,7 +34,12 @@ impl Job for LifecycleJob {
 
     fn step(&mut self, _waiting: &Waiting<'_>) -> Result<Stepped, StepError> {
         // The rules of a backup may have been others since.
-        if self.ground.restored.grace()?.is_some_and(|until| self.ground.clock.now() < until) {
+        if self
+            .ground
+            .restored
+            .grace()?
+            .is_some_and(|until| self.ground.clock.now() < until)
+        {
             return Ok(Stepped::default());
         }
         let at = Moment {
@@ -49,10 +55,19 @@ impl Job for LifecycleJob {
             .deleted
             .saturating_add(expired.markers)
             .saturating_add(expired.aborted);
+        for damaged in &expired.damaged {
+            // Keys are their owners' words: the journal and the doctor have them, a log has not.
+            tracing::error!(
+                bucket = %damaged.bucket,
+                whole_bucket = damaged.key.is_none(),
+                error = %chain(&damaged.error),
+                "what is damaged does not expire: run `moho doctor --scrub`"
+            );
+        }
         self.progress = expired.next;
         Ok(Stepped {
             done: done as u64,
-            findings: 0,
+            findings: expired.damaged.len() as u64,
             more: self.progress.is_some(),
         })
     }

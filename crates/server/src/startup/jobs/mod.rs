@@ -38,7 +38,9 @@ pub(super) struct Ground {
 /// The system gives no thread.
 pub(super) fn start(ground: &Ground, closing: &Closing, meters: &Arc<JobMeters>) -> io::Result<Jobs> {
     let restored = Arc::clone(&ground.restored);
-    let mut jobs = Jobs::new(closing.clone(), Arc::clone(meters), move || restored.still_waits());
+    let mut jobs = Jobs::new(closing.clone(), Arc::clone(meters), move || {
+        restored.still_waits()
+    });
     jobs.start(Garbage(ground.clone()))?;
     jobs.start(Orphans(ground.clone()))?;
     jobs.start(LifecycleJob::new(ground.clone()))?;

@@ -2,14 +2,15 @@
 //!
 //! A key may have more versions than that, and an upload more parts: a look ends within them, and says where the next goes on.
 
-use moho_terms::{ObjectKey, Timestamp, VersionId};
+use moho_terms::{BucketName, ObjectKey, Timestamp, VersionId};
 
 use super::super::error::Found;
 use super::super::rows::{From, Head, ObjectRows, UploadRow, VersionRow};
 use super::super::within::{Within, is_locked};
-use super::super::{Bucket, DocumentKind, tags};
+use super::super::{Bucket, DocumentKind, ObjectError, tags};
 use super::Progress;
 use super::rules::{About, Lifecycle};
+use crate::database::Stopped;
 
 /// Keys that are read together.
 const KEYS: usize = 100;
@@ -72,14 +73,22 @@ pub(super) struct Looked {
     pub(super) next: Place,
 }
 
+/// Something that cannot be read: all of a bucket, or one of its keys.
+pub(super) struct Unread {
+    pub(super) bucket: BucketName,
+    pub(super) key: Option<ObjectKey>,
+    pub(super) why: Stopped<ObjectError>,
+}
+
 /// Looks at rows of one bucket with rules, at most `limit` of them, and only as far as what is due has no more than that.
 pub(super) fn look(
     rows: &dyn ObjectRows,
     progress: Option<&Progress>,
     (limit, due): (usize, Timestamp),
-) -> Found<Option<Looked>> {
-    let Some((bucket, lifecycle, begin)) = next_bucket(rows, progress)? else {
-        return Ok(None);
+) -> Found<(Option<Looked>, Vec<Unread>)> {
+    let mut unread = Vec::new();
+    let Some((bucket, lifecycle, begin)) = next_bucket(rows, progress, &mut unread)? else {
+        return Ok((None, unread));
     };
     let mut looking = Looking {
         rows,
@@ -92,48 +101,62 @@ pub(super) fn look(
         looked_at: 0,
         removes: 0,
         found: Vec::new(),
+        unread,
     };
     let next = match begin {
-        Place::Keys(after) => looking.keys(after)?,
-        Place::Versions(key, inside) => match looking.key(&key, inside)? {
+        Place::Keys(after) => looking.keys(after),
+        Place::Versions(key, inside) => match looking.key_if_readable(&key, inside) {
             Some(inside) => Place::Versions(key, inside),
-            None => looking.keys(key.as_str().to_owned())?,
+            None => looking.keys(key.as_str().to_owned()),
         },
-        Place::Uploads(from) => looking.uploads(from)?,
+        Place::Uploads(from) => looking.uploads(from),
         Place::Done => Place::Done,
     };
-    let (due, looked_at) = (looking.found, looking.looked_at);
-    Ok(Some(Looked {
+    let (due, looked_at, unread) = (looking.found, looking.looked_at, looking.unread);
+    let looked = Looked {
         bucket,
         lifecycle,
         due,
         looked_at,
         next,
-    }))
+    };
+    Ok((Some(looked), unread))
 }
 
 /// The bucket that a step is about, with its rules: the next one that has some.
 fn next_bucket(
     rows: &dyn ObjectRows,
     progress: Option<&Progress>,
+    unread: &mut Vec<Unread>,
 ) -> Found<Option<(Bucket, Lifecycle, Place)>> {
     let mut after = String::new();
     if let Some(progress) = progress {
         if progress.place != Place::Done
             && let Some(bucket) = rows.bucket(&progress.bucket)?
-            && let Some(kept) = rows.document(bucket.id, DocumentKind::Lifecycle)?
+            && let Some(lifecycle) = rules(rows, &bucket, unread)
         {
-            return Ok(Some((bucket, super::read(&kept)?, progress.place.clone())));
+            return Ok(Some((bucket, lifecycle, progress.place.clone())));
         }
         after.clone_from(&progress.bucket);
     }
     while let Some(bucket) = rows.every_bucket(&after)? {
-        if let Some(kept) = rows.document(bucket.id, DocumentKind::Lifecycle)? {
-            return Ok(Some((bucket, super::read(&kept)?, Place::Keys(String::new()))));
+        if let Some(lifecycle) = rules(rows, &bucket, unread) {
+            return Ok(Some((bucket, lifecycle, Place::Keys(String::new()))));
         }
         after = bucket.name.as_str().to_owned();
     }
     Ok(None)
+}
+
+/// The rules of a bucket, if it has some that can be read.
+fn rules(rows: &dyn ObjectRows, bucket: &Bucket, unread: &mut Vec<Unread>) -> Option<Lifecycle> {
+    let kept = rows.document(bucket.id, DocumentKind::Lifecycle);
+    let read = kept.and_then(|kept| Ok(kept.map(|kept| super::read(&kept)).transpose()?));
+    read.unwrap_or_else(|why| {
+        let (bucket, key) = (bucket.name.clone(), None);
+        unread.push(Unread { bucket, key, why });
+        None
+    })
 }
 
 struct Looking<'a> {
@@ -144,9 +167,20 @@ struct Looking<'a> {
     /// Rows that go with what was found.
     removes: usize,
     found: Vec<Due>,
+    unread: Vec<Unread>,
 }
 
 impl Looking<'_> {
+    /// What cannot be read keeps nothing else.
+    fn pass_over(&mut self, key: Option<&ObjectKey>, why: Stopped<ObjectError>) {
+        self.looked_at = self.looked_at.saturating_add(1);
+        self.unread.push(Unread {
+            bucket: self.judging.bucket.name.clone(),
+            key: key.cloned(),
+            why,
+        });
+    }
+
     fn is_full(&self) -> bool {
         self.looked_at >= self.limit || self.removes >= self.limit
     }
@@ -160,23 +194,34 @@ impl Looking<'_> {
     }
 
     /// Looks at the keys after one of them, and says where to go on.
-    fn keys(&mut self, mut after: String) -> Found<Place> {
+    fn keys(&mut self, mut after: String) -> Place {
         loop {
             let from = From::AfterKey(after.clone());
-            let keys = self.rows.keys(self.judging.bucket.id, &from, KEYS)?;
+            let keys = self.rows.keys(self.judging.bucket.id, &from, KEYS);
+            let keys = keys.unwrap_or_else(|why| {
+                self.pass_over(None, why);
+                Vec::new()
+            });
             if keys.is_empty() {
-                return Ok(Place::Uploads(From::AfterKey(String::new())));
+                return Place::Uploads(From::AfterKey(String::new()));
             }
             for key in keys {
                 if self.is_full() {
-                    return Ok(Place::Keys(after));
+                    return Place::Keys(after);
                 }
-                if let Some(inside) = self.key(&key, Inside::default())? {
-                    return Ok(Place::Versions(key, inside));
+                if let Some(inside) = self.key_if_readable(&key, Inside::default()) {
+                    return Place::Versions(key, inside);
                 }
                 after = key.as_str().to_owned();
             }
         }
+    }
+
+    fn key_if_readable(&mut self, key: &ObjectKey, inside: Inside) -> Option<Inside> {
+        self.key(key, inside).unwrap_or_else(|why| {
+            self.pass_over(Some(key), why);
+            None
+        })
     }
 
     /// Looks at the versions of a key, and says where among them to go on if there are too many for now.
@@ -226,7 +271,11 @@ impl Looking<'_> {
             if self.judging.drops(within.key, &row, since)? {
                 // What a list says was compared with nothing.
                 let row = within.in_place(&row.place)?;
-                self.find(within.key, What::Noncurrent(row.place.clone(), since), weight(&row));
+                self.find(
+                    within.key,
+                    What::Noncurrent(row.place.clone(), since),
+                    weight(&row),
+                );
             } else {
                 inside.stays = true;
                 inside.newer = inside.newer.saturating_add(u32::from(row.content.is_some()));
@@ -238,35 +287,51 @@ impl Looking<'_> {
     }
 
     /// Looks at the uploads from here on, and says where to go on.
-    fn uploads(&mut self, mut from: From) -> Found<Place> {
+    fn uploads(&mut self, mut from: From) -> Place {
         loop {
             let most = self.limit.saturating_sub(self.looked_at);
-            let uploads = self.rows.uploads(self.judging.bucket.id, &from, most)?;
-            if uploads.is_empty() && most > 0 {
-                return Ok(Place::Done);
+            if self.is_full() {
+                return Place::Uploads(from);
+            }
+            let uploads = self.rows.uploads(self.judging.bucket.id, &from, most);
+            let uploads = uploads.unwrap_or_else(|why| {
+                self.pass_over(None, why);
+                Vec::new()
+            });
+            if uploads.is_empty() {
+                return Place::Done;
             }
             for upload in uploads {
                 if self.is_full() {
-                    return Ok(Place::Uploads(from));
+                    return Place::Uploads(from);
                 }
-                self.looked_at = self.looked_at.saturating_add(1);
-                let after = From::Within(upload.key.as_str().to_owned(), upload.upload_id.as_str().to_owned());
-                if self.judging.aborts(&upload) {
-                    let room = self.limit.saturating_sub(self.removes);
-                    let parts = self.rows.parts(&upload.upload_id, 0, room.saturating_add(1))?;
-                    let key = upload.key.clone();
-                    if parts.len() > room {
-                        self.find(&key, What::Parts(upload, room), room);
-                        return Ok(Place::Uploads(from));
-                    }
-                    self.find(&key, What::Upload(upload), parts.len().saturating_add(1));
+                let key = upload.key.clone();
+                let after = From::Within(key.as_str().to_owned(), upload.upload_id.as_str().to_owned());
+                match self.upload(upload) {
+                    Ok(true) => {}
+                    Ok(false) => return Place::Uploads(from),
+                    Err(why) => self.pass_over(Some(&key), why),
                 }
                 from = after;
             }
-            if self.is_full() {
-                return Ok(Place::Uploads(from));
-            }
         }
+    }
+
+    /// Looks at an upload; `false` if more of it is due than one step can remove.
+    fn upload(&mut self, upload: UploadRow) -> Found<bool> {
+        self.looked_at = self.looked_at.saturating_add(1);
+        if !self.judging.aborts(&upload) {
+            return Ok(true);
+        }
+        let room = self.limit.saturating_sub(self.removes);
+        let parts = self.rows.parts(&upload.upload_id, 0, room.saturating_add(1))?;
+        let (key, parts) = (upload.key.clone(), parts.len());
+        if parts > room {
+            self.find(&key, What::Parts(upload, room), room);
+            return Ok(false);
+        }
+        self.find(&key, What::Upload(upload), parts.saturating_add(1));
+        Ok(true)
     }
 }
 

@@ -3,13 +3,14 @@
 //! Who has it done begins with no progress, and hands each step what the one before came to, until there is nothing more.
 //! Nothing is lost if it ends in between: the next round begins again. What is locked stays.
 
-use moho_terms::{Timestamp, VersionId};
+use moho_terms::{BucketName, ObjectKey, Timestamp, VersionId};
 
 use super::super::error::Found;
-use super::super::rows::{ObjectRows, UploadRow};
+use super::super::rows::{From, ObjectRows, UploadRow};
 use super::super::within::{Within, time_by};
 use super::super::{DocumentKind, Moment, ObjectError, Objects};
-use super::looking::{Due, Judging, Looked, Place, What, look};
+use super::looking::{Due, Judging, Looked, Place, Unread, What, look};
+use crate::StoreError;
 
 /// How far a round has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct Progress {
 }
 
 /// What a step did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Expired {
     /// Versions and uploads looked at.
     pub looked_at: usize,
@@ -29,13 +30,26 @@ pub struct Expired {
     pub markers: usize,
     /// Uploads aborted.
     pub aborted: usize,
+    /// What was passed over.
+    pub damaged: Vec<Damaged>,
     /// Where the next step begins; `None` if the round is done.
     pub next: Option<Progress>,
 }
 
+/// What is not as it was written, or cannot be read: nothing of it expires, and everything else does.
+#[derive(Debug)]
+pub struct Damaged {
+    /// In which bucket.
+    pub bucket: BucketName,
+    /// Which object; `None` if it is the bucket.
+    pub key: Option<ObjectKey>,
+    /// How that was seen.
+    pub error: ObjectError,
+}
+
 impl Objects<'_> {
     /// Does one step: looks at no more than `limit` rows of one bucket, and removes about as many: a version goes with all of its
-    /// parts, an upload after them. Nothing is written unless something is due.
+    /// parts, an upload after them. Nothing is written unless something is due. What is damaged is passed over, and told.
     ///
     /// # Errors
     /// [`ObjectError::Store`]; then nothing of this step was done.
@@ -45,25 +59,77 @@ impl Objects<'_> {
         limit: usize,
         at: Moment<'_>,
     ) -> Result<Expired, ObjectError> {
-        let looked = self.look(|rows| look(rows, progress, (limit, at.now)))?;
-        let Some(looked) = looked else {
-            return Ok(Expired::default());
+        let (looked, unread) = self.look(|rows| look(rows, progress, (limit, at.now)))?;
+        let mut damaged = self.damaged(unread)?;
+        let Some(mut looked) = looked else {
+            return Ok(Expired {
+                damaged,
+                ..Expired::default()
+            });
         };
-        let gone = if looked.due.is_empty() {
-            Gone::default()
-        } else {
-            self.carry_out(&looked, &looked.due, at)?
-        };
+        let gone = self.remove_all(&mut looked, &mut damaged, at)?;
         Ok(Expired {
             looked_at: looked.looked_at,
             deleted: gone.deleted,
             markers: gone.markers,
             aborted: gone.aborted,
+            damaged,
             next: Some(Progress {
                 bucket: looked.bucket.name.as_str().to_owned(),
                 place: looked.next,
             }),
         })
+    }
+
+    /// What could not be read, unless it is not for its own sake.
+    fn damaged(&self, unread: Vec<Unread>) -> Result<Vec<Damaged>, ObjectError> {
+        let damaged = unread.into_iter().map(|one| {
+            let error = self.told(one.why);
+            let (bucket, key) = (one.bucket, one.key);
+            if is_damage(&error) {
+                Ok(Damaged { bucket, key, error })
+            } else {
+                Err(error)
+            }
+        });
+        damaged.collect()
+    }
+
+    /// Removes what was found to be due in one transaction, or, if something of it is damaged, each in one of its own.
+    fn remove_all(
+        &self,
+        looked: &mut Looked,
+        damaged: &mut Vec<Damaged>,
+        at: Moment<'_>,
+    ) -> Result<Gone, ObjectError> {
+        let mut gone = Gone::default();
+        if looked.due.is_empty() {
+            return Ok(gone);
+        }
+        match self.carry_out(looked, &looked.due, at) {
+            Ok(all) => return Ok(all),
+            Err(error) if is_damage(&error) => {}
+            Err(error) => return Err(error),
+        }
+        for one in &looked.due {
+            match self.carry_out(looked, std::slice::from_ref(one), at) {
+                Ok(some) => gone.add(&some),
+                Err(error) if is_damage(&error) => {
+                    if let What::Parts(upload, _) = &one.what {
+                        // Looked at again, it would be in the way of all others.
+                        let (key, id) = (upload.key.as_str(), upload.upload_id.as_str());
+                        looked.next = Place::Uploads(From::Within(key.to_owned(), id.to_owned()));
+                    }
+                    damaged.push(Damaged {
+                        bucket: looked.bucket.name.clone(),
+                        key: Some(one.key.clone()),
+                        error,
+                    });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(gone)
     }
 
     /// Removes what was found to be due, as far as it still is.
@@ -106,6 +172,23 @@ struct Gone {
     deleted: usize,
     markers: usize,
     aborted: usize,
+}
+
+impl Gone {
+    fn add(&mut self, other: &Self) {
+        self.deleted = self.deleted.saturating_add(other.deleted);
+        self.markers = self.markers.saturating_add(other.markers);
+        self.aborted = self.aborted.saturating_add(other.aborted);
+    }
+}
+
+/// Whether something that is kept is not as it was written, or cannot be read.
+fn is_damage(error: &ObjectError) -> bool {
+    use StoreError::{Altered, Corrupt, DiskFailed, Incomplete, Io};
+    matches!(
+        error,
+        ObjectError::Store(Altered(_) | Corrupt { .. } | DiskFailed { .. } | Incomplete(_) | Io { .. })
+    )
 }
 
 struct Step<'a> {

@@ -167,6 +167,8 @@ pub(crate) trait ObjectRows {
     /// Files noted as garbage not between these times, but before or after, the earliest first.
     fn garbage(&self, but: (Timestamp, Timestamp), limit: usize) -> Found<Vec<SegmentId>>;
     fn forget_garbage(&self, segment: SegmentId) -> Found<()>;
+    /// Has a file that was noted as garbage wait as if it had been noted at `now`.
+    fn put_off_garbage(&self, segment: SegmentId, now: Timestamp) -> Found<()>;
     /// Notes a file as garbage, unless a body has it.
     fn note_orphan(&self, segment: SegmentId, now: Timestamp) -> Found<bool>;
 

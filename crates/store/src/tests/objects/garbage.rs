@@ -7,6 +7,24 @@ use super::*;
 
 const LARGE: usize = 100_000;
 
+/// The files of all segments, in the order of their names.
+fn files_of(directory: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![directory.join("store")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !path.parent().unwrap().ends_with("store") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
 fn ever() -> Timestamp {
     Timestamp::from_unix_seconds(250_000_000_000)
 }
@@ -85,11 +103,93 @@ fn files_that_nobody_remembers_are_found() {
     drop(shop.segment(&encryption, &[2; LARGE]));
     assert_eq!(shop.files(), 2);
     let objects = shop.objects();
-    assert_eq!(objects.note_orphans_until(ever(), shop.at().now).unwrap(), 1);
-    assert_eq!(objects.note_orphans_until(ever(), shop.at().now).unwrap(), 0);
+    assert_eq!(
+        objects.note_orphans_until(ever(), shop.at().now).unwrap().noted,
+        1
+    );
+    assert_eq!(
+        objects.note_orphans_until(ever(), shop.at().now).unwrap().noted,
+        0
+    );
     assert_eq!(objects.sweep_until(ever(), 10).unwrap().deleted, 1);
     assert_eq!(shop.files(), 1);
     assert_eq!(shop.get(&bucket, "a", None).unwrap(), [1; LARGE]);
+}
+
+#[test]
+fn a_file_that_cannot_be_deleted_keeps_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path());
+    let bucket = shop.bucket("stuck");
+    for key in ["a", "b", "c"] {
+        shop.put(&bucket, key, &[1; LARGE]);
+        shop.delete(&bucket, key).unwrap();
+        shop.pass(1);
+    }
+    // In the place of the first file there is a folder, with something in it.
+    let first: String = behind(directory.path())
+        .query_row(
+            "SELECT segment_id FROM segment_garbage ORDER BY noted_at",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    let place = files_of(directory.path())
+        .into_iter()
+        .find(|path| path.to_string_lossy().contains(&first))
+        .unwrap();
+    std::fs::remove_file(&place).unwrap();
+    std::fs::create_dir_all(place.join("in the way")).unwrap();
+    shop.pass(700);
+    let objects = shop.objects();
+    let swept = objects.sweep(shop.at().now, 1).unwrap();
+    assert_eq!((swept.deleted, swept.more, swept.failed.len()), (0, true, 1));
+    assert_eq!(swept.failed[0].0.to_string(), first);
+    let swept = objects.sweep(shop.at().now, 10).unwrap();
+    assert_eq!(
+        (swept.deleted, swept.failed.len()),
+        (2, 0),
+        "it waits behind the others"
+    );
+    std::fs::remove_dir_all(&place).unwrap();
+    shop.pass(700);
+    assert_eq!(objects.sweep(shop.at().now, 10).unwrap().deleted, 1);
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_is_told_and_those_after_it_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path());
+    let bucket = shop.bucket("sectors");
+    for key in ["a", "b", "c"] {
+        shop.put(&bucket, key, &[1; LARGE]);
+    }
+    // What is there is no file; and a row says what no segment has.
+    for place in files_of(directory.path()).into_iter().take(1) {
+        std::fs::remove_file(&place).unwrap();
+        std::fs::create_dir(&place).unwrap();
+    }
+    shop.put(&bucket, "d", b"small");
+    behind(directory.path())
+        .execute(
+            "UPDATE object_segment SET plain_length = -1 WHERE inline IS NOT NULL",
+            [],
+        )
+        .unwrap();
+    let mut pace = |_read| std::ops::ControlFlow::Continue(());
+    let (mut after, mut segments, mut whats) = (None, 0, Vec::new());
+    loop {
+        let done = shop.objects().scrub(after.as_deref(), 1, &mut pace).unwrap();
+        segments += done.segments;
+        whats.extend(done.findings.iter().map(|finding| finding.what));
+        after = done.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    whats.sort_unstable();
+    assert_eq!(whats, ["it cannot be read", "its row says what no segment is"]);
+    assert_eq!(segments, 4);
 }
 
 #[test]

@@ -256,6 +256,50 @@ fn a_date_and_old_uploads_come_due() {
 }
 
 #[test]
+fn what_is_damaged_is_told_and_everything_else_expires() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path());
+    let expiring = |days| LifecycleRule {
+        expiration: Some(Expiration::Days(days)),
+        ..rule("")
+    };
+    let [first, second, third] = ["aaa", "bbb", "ccc"].map(|name| {
+        let bucket = shop.bucket(name);
+        shop.live_by(&bucket, vec![expiring(1)]);
+        for key in ["k1", "k2", "k3"] {
+            shop.put(&bucket, key, b"x");
+        }
+        bucket
+    });
+    let alter = |sql: &str| behind(directory.path()).execute_batch(sql).unwrap();
+    alter(
+        "UPDATE object_version SET size = 7 WHERE key = 'k2' AND bucket_id = (SELECT min(bucket_id) FROM bucket)",
+    );
+    alter(
+        "UPDATE object_segment SET etag = 'other' WHERE body_id IN (SELECT body_id FROM object_version
+        WHERE key = 'k2' AND bucket_id = (SELECT bucket_id FROM bucket WHERE name = 'bbb'))",
+    );
+    shop.pass(3 * DAY);
+    let (mut progress, mut damaged) = (None, Vec::new());
+    loop {
+        let done = shop.objects().expire(progress.as_ref(), 100, shop.at()).unwrap();
+        damaged.extend(done.damaged);
+        match done.next {
+            Some(next) => progress = Some(next),
+            None => break,
+        }
+    }
+    let named: Vec<_> = damaged
+        .iter()
+        .map(|one| (one.bucket.as_str(), one.key.as_ref().map(ObjectKey::as_str)))
+        .collect();
+    assert_eq!(named, [("aaa", Some("k2")), ("bbb", Some("k2"))]);
+    assert_eq!(shop.there(&first), ["k2"]);
+    assert_eq!(shop.there(&second), ["k2"]);
+    assert!(shop.there(&third).is_empty());
+}
+
+#[test]
 fn what_is_no_lifecycle_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let shop = Shop::open(directory.path());

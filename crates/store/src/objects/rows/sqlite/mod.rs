@@ -155,6 +155,10 @@ impl ObjectRows for SqliteRows<'_> {
         Ok(segments::forget_garbage(self.connection, segment)?)
     }
 
+    fn put_off_garbage(&self, segment: SegmentId, now: Timestamp) -> Found<()> {
+        Ok(segments::put_off_garbage(self.connection, segment, now)?)
+    }
+
     fn note_orphan(&self, segment: SegmentId, now: Timestamp) -> Found<bool> {
         Ok(segments::note_orphan(self.connection, segment, now)?)
     }

@@ -147,6 +147,18 @@ pub(super) fn forget_garbage(connection: &Connection, segment: SegmentId) -> rus
         .map(|_| ())
 }
 
+pub(super) fn put_off_garbage(
+    connection: &Connection,
+    segment: SegmentId,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let update = "UPDATE segment_garbage SET noted_at = ?2 WHERE segment_id = ?1";
+    connection
+        .prepare_cached(update)?
+        .execute(params![segment.to_string(), micros(now)])
+        .map(|_| ())
+}
+
 pub(super) fn note_orphan(
     connection: &Connection,
     segment: SegmentId,

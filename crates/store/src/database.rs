@@ -127,18 +127,32 @@ impl Database {
     /// Takes what was overwritten out of the write-ahead log, too. While somebody reads there, it cannot be done, and is owed.
     pub(crate) fn empty_log(&self) {
         let writer = self.alone();
-        let busy = writer
-            .connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        let connection = &writer.connection;
+        // Readers are not waited for: a backup may read for hours, and everybody who writes would wait with this.
+        let busy = connection.busy_timeout(Duration::ZERO).and_then(|()| {
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        });
+        let patient = connection.busy_timeout(BUSY).is_ok();
         // Under the writer's lock: whoever changes something afterwards sees to the log afterwards.
-        self.log_owed.store(!matches!(busy, Ok(false)), Ordering::Relaxed);
+        self.log_owed
+            .store(!(patient && matches!(busy, Ok(false))), Ordering::Relaxed);
     }
 
-    /// The same, if it could not be done before.
-    pub(crate) fn empty_log_if_owed(&self) {
+    /// The same, if it could not be done before; `false` if it still cannot.
+    pub(crate) fn empty_log_if_owed(&self) -> bool {
         if self.log_owed.load(Ordering::Relaxed) {
             self.empty_log();
         }
+        !self.log_owed.load(Ordering::Relaxed)
+    }
+
+    /// How long the writer waits for others, in milliseconds; and from now on so long.
+    #[cfg(test)]
+    pub(crate) fn patience(&self, from_now_on: Duration) -> u32 {
+        let writer = self.alone();
+        let before = writer.connection.query_row("PRAGMA busy_timeout", [], |row| row.get(0));
+        writer.connection.busy_timeout(from_now_on).unwrap();
+        before.unwrap()
     }
 
     /// How many threads wait for the writer.

@@ -205,6 +205,13 @@ impl Store {
         Ok(expired)
     }
 
+    /// Takes what was deleted out of the write-ahead log, too, if somebody read there when that was tried; `false` if somebody
+    /// still does.
+    #[must_use]
+    pub fn empty_log_if_owed(&self) -> bool {
+        self.database.empty_log_if_owed()
+    }
+
     /// Deletes all responses, conversations and prompts of the permit's account, some at a time. When this returns, no sealed
     /// byte of them is left in the database, nor, unless somebody reads there just then, in its write-ahead log.
     ///

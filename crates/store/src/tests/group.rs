@@ -212,6 +212,26 @@ fn changes_alone_and_together_do_not_wait_for_each_other_forever() {
     assert_eq!(numbers(&database), expected);
 }
 
+/// Whoever reads for long keeps only the log as it is, and nobody waiting.
+#[test]
+fn the_log_is_emptied_without_waiting_for_who_reads_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = database(directory.path());
+    assert!(database.empty_log_if_owed());
+    let reader = database.another_reader().unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM number").unwrap();
+    database.write(|tx| insert(tx, 1)).unwrap();
+    // If it waited for the reader, this would not end.
+    database.patience(Duration::from_secs(86_400));
+    database.empty_log();
+    assert!(!database.empty_log_if_owed(), "it is owed");
+    assert_eq!(database.patience(Duration::from_secs(5)), 5000, "others are waited for as before");
+    reader.execute_batch("COMMIT").unwrap();
+    assert!(database.empty_log_if_owed());
+    let log = std::fs::metadata(directory.path().join("store/moho.sqlite-wal")).unwrap();
+    assert_eq!(log.len(), 0);
+}
+
 /// What is found out just before a commit is told to all who wait for it.
 #[test]
 fn everybody_hears_the_same() {

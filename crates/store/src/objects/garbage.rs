@@ -58,6 +58,19 @@ impl Objects<'_> {
             garbage.retain(|segment| !held.contains(segment));
             garbage.truncate(limit);
         }
+        if garbage.is_empty() {
+            return Ok(Swept::default());
+        }
+        // From here on no row can come to name one of them: what an object has meanwhile is not taken.
+        let garbage = self.change(|rows| {
+            let mut taken = Vec::with_capacity(garbage.len());
+            for segment in garbage {
+                if rows.take_garbage(segment)? {
+                    taken.push(segment);
+                }
+            }
+            Ok(taken)
+        })?;
         let (mut deleted, mut failed) = (Vec::new(), Vec::new());
         for segment in &garbage {
             match self.store.delete_segment(*segment) {

@@ -155,7 +155,8 @@ pub(crate) trait ObjectRows {
     fn uploads(&self, bucket: BucketId, from: &From, limit: usize) -> Found<Vec<UploadRow>>;
 
     fn segment(&self, body: &UploadId, part: u16) -> Found<Option<SegmentRow>>;
-    /// Adds it, or puts it in the place of the one that was there.
+    /// Adds it, or puts it in the place of the one that was there. Its file is garbage no more; one that was taken cannot be
+    /// had again.
     fn set_segment(&self, body: &UploadId, segment: &SegmentRow) -> Found<()>;
     /// One after another, after a part.
     fn parts(&self, body: &UploadId, after: u16, limit: usize) -> Found<Vec<PartRow>>;
@@ -164,8 +165,10 @@ pub(crate) trait ObjectRows {
     /// Removes all, and notes their files as garbage.
     fn remove_body(&self, body: &UploadId, now: Timestamp) -> Found<()>;
 
-    /// Files noted as garbage not between these times, but before or after, the earliest first.
+    /// Files noted as garbage not between these times, but before or after, the earliest first, which no body has.
     fn garbage(&self, but: (Timestamp, Timestamp), limit: usize) -> Found<Vec<SegmentId>>;
+    /// Takes a file that was noted as garbage, to delete it: no body can have it any more. `false` if one has.
+    fn take_garbage(&self, segment: SegmentId) -> Found<bool>;
     fn forget_garbage(&self, segment: SegmentId) -> Found<()>;
     /// Has a file that was noted as garbage wait as if it had been noted at `now`.
     fn put_off_garbage(&self, segment: SegmentId, now: Timestamp) -> Found<()>;

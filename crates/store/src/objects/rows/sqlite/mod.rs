@@ -151,6 +151,10 @@ impl ObjectRows for SqliteRows<'_> {
         Ok(segments::garbage(self.connection, but, limit)?)
     }
 
+    fn take_garbage(&self, segment: SegmentId) -> Found<bool> {
+        Ok(segments::take_garbage(self.connection, segment)?)
+    }
+
     fn forget_garbage(&self, segment: SegmentId) -> Found<()> {
         Ok(segments::forget_garbage(self.connection, segment)?)
     }

@@ -2,7 +2,7 @@
 
 use moho_terms::{Timestamp, UploadId};
 use rusqlite::types::Type;
-use rusqlite::{Connection, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, ffi, named_params, params};
 
 use super::super::{PartRow, SegmentRow};
 use super::{at_most_one, limited, term_if_any};
@@ -56,6 +56,9 @@ pub(super) fn set(connection: &Connection, body: &UploadId, row: &SegmentRow) ->
             sealed = excluded.sealed, inline = excluded.inline";
     let segment = &row.segment;
     let file = segment.inline.is_none().then(|| segment.id().to_string());
+    if let Some(file) = &file {
+        keep(connection, file)?;
+    }
     let values = named_params! {
         ":body": body.as_str(),
         ":part": row.part,
@@ -70,6 +73,23 @@ pub(super) fn set(connection: &Connection, body: &UploadId, row: &SegmentRow) ->
         ":inline": segment.inline.as_deref(),
     };
     connection.prepare_cached(set)?.execute(values).map(|_| ())
+}
+
+/// Has a file that was noted as garbage stay. One that was taken may be gone.
+fn keep(connection: &Connection, file: &str) -> rusqlite::Result<()> {
+    let forget = "DELETE FROM segment_garbage WHERE segment_id = ?1 RETURNING noted_at";
+    let noted: Option<i64> = connection
+        .prepare_cached(forget)?
+        .query_row([file], |row| row.get(0))
+        .optional()?;
+    if noted == Some(TAKEN) {
+        let taken = Some("the file was taken for garbage".to_owned());
+        return Err(rusqlite::Error::SqliteFailure(
+            ffi::Error::new(ffi::SQLITE_CONSTRAINT),
+            taken,
+        ));
+    }
+    Ok(())
 }
 
 pub(super) fn list(
@@ -95,6 +115,10 @@ pub(super) fn list(
         .collect()
 }
 
+/// When a file was noted that is being deleted.
+const TAKEN: i64 = -1;
+/// A condition for the file `g` that was noted: no body has it.
+const NOBODYS: &str = "NOT EXISTS (SELECT 1 FROM object_segment AS s WHERE s.segment_id = g.segment_id)";
 const NOTE: &str = "INSERT OR IGNORE INTO segment_garbage (segment_id, noted_at)
     SELECT segment_id, ?2 FROM object_segment WHERE body_id = ?1 AND segment_id IS NOT NULL";
 
@@ -129,14 +153,22 @@ pub(super) fn garbage(
     (until, from): (Timestamp, Timestamp),
     limit: usize,
 ) -> rusqlite::Result<Vec<SegmentId>> {
-    let select = "SELECT segment_id FROM segment_garbage WHERE noted_at <= ?1 OR noted_at > ?2
-        ORDER BY noted_at, segment_id LIMIT ?3";
-    let mut statement = connection.prepare_cached(select)?;
+    let select = format!(
+        "SELECT segment_id FROM segment_garbage AS g WHERE (noted_at <= ?1 OR noted_at > ?2) AND {NOBODYS}
+        ORDER BY noted_at, segment_id LIMIT ?3"
+    );
+    let mut statement = connection.prepare_cached(&select)?;
     statement
         .query_map(params![micros(until), micros(from), limited(limit)], |row| {
             term(row, 0)
         })?
         .collect()
+}
+
+pub(super) fn take_garbage(connection: &Connection, segment: SegmentId) -> rusqlite::Result<bool> {
+    let take = format!("UPDATE segment_garbage AS g SET noted_at = ?2 WHERE segment_id = ?1 AND {NOBODYS}");
+    let mut take = connection.prepare_cached(&take)?;
+    Ok(take.execute(params![segment.to_string(), TAKEN])? > 0)
 }
 
 pub(super) fn forget_garbage(connection: &Connection, segment: SegmentId) -> rusqlite::Result<()> {

@@ -75,6 +75,9 @@ pub enum StoreError {
     /// A backup is being made: what it copies may not be deleted meanwhile.
     #[error("a backup is being made: nothing that it may copy can be deleted until it has ended")]
     BackingUp,
+    /// The account keeps no content.
+    #[error("the account keeps no content")]
+    KeepsNothing,
     /// There are as many of these as there may be.
     #[error("there is no room for more {0}")]
     Full(&'static str),

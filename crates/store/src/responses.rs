@@ -9,7 +9,7 @@ use rusqlite::{ToSql, named_params, params};
 use crate::Store;
 use crate::database::{micros, term};
 use crate::error::StoreError;
-use crate::retention::after_days;
+use crate::retention::{after_days, kept_days};
 
 const PUT: &str =
     "INSERT INTO sealed_response (account_id, response_id, key_id, created_at, expires_at, size, sealed)
@@ -45,11 +45,12 @@ fn named<A: Action>(permit: &Permit<A>) -> Result<(AccountId, ResponseId), Store
 }
 
 impl Store {
-    /// Seals a response under the key that `permit` is for and keeps it for the permit's account, for so many days. When this
-    /// returns, it is on the disk.
+    /// Seals a response under the key that `permit` is for and keeps it for the permit's account, for so many days, or fewer if
+    /// the account says so by now. When this returns, it is on the disk.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing is kept. [`StoreError::Conflict`] if the account has a response of this id.
+    /// [`StoreError`]; then nothing is kept. [`StoreError::Conflict`] if the account has a response of this id,
+    /// [`StoreError::KeepsNothing`] if it keeps none by now.
     #[expect(
         clippy::too_many_arguments,
         reason = "proof, keys, name, content and times: no two can be mistaken for each other"
@@ -65,7 +66,8 @@ impl Store {
         let account = permit.session().account();
         let sealed = kms.seal(permit, &response_context(account, response)?, body)?;
         let key = permit.resource().resource().trim_start_matches("key/");
-        self.database.write_grouped(|transaction| {
+        self.database.change_grouped(|transaction| {
+            let days = kept_days(transaction, (account, days))?;
             let values = named_params! {
                 ":account": account.as_str(),
                 ":response": response.as_str(),
@@ -75,7 +77,8 @@ impl Store {
                 ":size": i64::try_from(body.len()).unwrap_or(i64::MAX),
                 ":sealed": sealed.as_bytes(),
             };
-            transaction.prepare(PUT)?.execute(values).map(|_| ())
+            transaction.prepare(PUT)?.execute(values)?;
+            Ok(())
         })
     }
 

@@ -7,7 +7,7 @@ use moho_terms::{AccountId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use crate::Store;
-use crate::database::{counted, micros, time};
+use crate::database::{Stopped, counted, micros, time};
 use crate::error::StoreError;
 use crate::sweeping::{self, ROWS, Room};
 
@@ -92,31 +92,53 @@ pub(crate) fn after_days(now: Timestamp, days: u32) -> Timestamp {
     now.plus_seconds(u64::from(days).saturating_mul(DAY))
 }
 
+/// How long an account's content may stay, in the transaction that keeps some: what was asked before, such as before an answer
+/// was generated, does not count.
+pub(crate) fn retention_of(connection: &Connection, account: AccountId) -> rusqlite::Result<Retention> {
+    let found = connection
+        .prepare_cached("SELECT mode, days, updated_at FROM data_retention WHERE account_id = ?1")?
+        .query_row([account.as_str()], |row| {
+            let mode: String = row.get(0)?;
+            let days: Option<u32> = row.get(1)?;
+            Ok(Retention {
+                // Whatever else it says, nothing stays.
+                keeps: mode == "default",
+                days: days.unwrap_or(USUAL_DAYS),
+                updated: Some(time(row, 2)?),
+            })
+        })
+        .optional()?;
+    Ok(found.unwrap_or(Retention {
+        keeps: true,
+        days: USUAL_DAYS,
+        updated: None,
+    }))
+}
+
+/// For how many of the days that were wanted something may be kept.
+///
+/// # Errors
+/// [`StoreError::KeepsNothing`].
+pub(crate) fn kept_days(
+    connection: &Connection,
+    (account, wanted): (AccountId, u32),
+) -> Result<u32, Stopped<StoreError>> {
+    let retention = retention_of(connection, account)?;
+    if retention.keeps {
+        Ok(wanted.min(retention.days))
+    } else {
+        Err(Stopped::Refused(StoreError::KeepsNothing))
+    }
+}
+
 impl Store {
     /// How long an account's content may stay.
     ///
     /// # Errors
     /// [`StoreError`] if that cannot be said; then nothing may.
     pub fn retention(&self, account: AccountId) -> Result<Retention, StoreError> {
-        let found = self.database.find(|connection| {
-            connection
-                .prepare("SELECT mode, days, updated_at FROM data_retention WHERE account_id = ?1")?
-                .query_row([account.as_str()], |row| {
-                    let mode: String = row.get(0)?;
-                    let days: Option<u32> = row.get(1)?;
-                    Ok(Retention {
-                        // Whatever else it says, nothing stays.
-                        keeps: mode == "default",
-                        days: days.unwrap_or(USUAL_DAYS),
-                        updated: Some(time(row, 2)?),
-                    })
-                })
-        })?;
-        Ok(found.unwrap_or(Retention {
-            keeps: true,
-            days: USUAL_DAYS,
-            updated: None,
-        }))
+        self.database
+            .read(|connection| retention_of(connection, account))
     }
 
     /// The same for whom the permit is for.

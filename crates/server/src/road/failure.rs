@@ -220,7 +220,22 @@ pub(crate) fn from_store(error: &StoreError) -> Failure {
     if let StoreError::Kms(error) = error {
         return from_key_use(error);
     }
+    if matches!(error, StoreError::KeepsNothing) {
+        return keeps_nothing("store", "Responses and conversations");
+    }
     unavailable(error)
+}
+
+/// That an account keeps nothing.
+pub(crate) fn keeps_nothing(param: &str, what: &str) -> Failure {
+    Failure::Invalid {
+        message: format!(
+            "{what} cannot be kept: this account's data retention is 'none' (zero data retention). Send 'store': false and the \
+             whole context with each request, or change the account's data retention."
+        ),
+        param: Some(param.to_owned()),
+        code: Some("zero_data_retention"),
+    }
 }
 
 pub(super) fn from_endpoints(error: &EndpointError) -> Failure {

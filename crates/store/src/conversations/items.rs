@@ -13,6 +13,7 @@ use super::{conversation_context, named};
 use crate::Store;
 use crate::database::{counted, integer, micros, term};
 use crate::error::StoreError;
+use crate::retention::kept_days;
 use crate::sweeping::{IN_ONE_THAT_STAYS, STAYS};
 
 /// Items of one conversation.
@@ -71,7 +72,7 @@ impl Store {
     /// changed by it, the first of them at `position`.
     ///
     /// # Errors
-    /// [`StoreError`]; then none is added.
+    /// [`StoreError`]; then none is added. [`StoreError::KeepsNothing`] if the account keeps none by now.
     pub fn append_items<A: Action>(
         &self,
         (update, key): (&Permit<A>, &Permit<kms::GenerateDataKey>),
@@ -88,7 +89,8 @@ impl Store {
         let key = key.resource().resource().trim_start_matches("key/");
         let whose = (account.as_str(), conversation.as_str());
         let next = position.saturating_add(u64::try_from(items.len()).unwrap_or(u64::MAX));
-        self.database.write(|transaction| {
+        self.database.change(|transaction| {
+            kept_days(transaction, (account, 0))?;
             let of = params![whose.0, whose.1];
             let there = format!(
                 "SELECT next_position FROM conversation AS c WHERE account_id = ?1 AND conversation_id = ?2 AND {STAYS}"

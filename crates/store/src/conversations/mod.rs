@@ -18,7 +18,7 @@ pub use items::{Appended, ItemPage, KeptItem, NewItem};
 use crate::Store;
 use crate::database::{counted, integer, micros, term, time};
 use crate::error::StoreError;
-use crate::retention::after_days;
+use crate::retention::{after_days, kept_days};
 use crate::sweeping::{self, ROWS, Room, STAYS};
 
 /// A conversation to make.
@@ -27,7 +27,7 @@ pub struct NewConversation<'a> {
     pub id: &'a ConversationId,
     /// Its metadata, to be sealed.
     pub metadata: &'a ContentBytes,
-    /// The days that it stays after its last turn.
+    /// The days that it stays after its last turn, unless its account says fewer.
     pub days: u32,
 }
 
@@ -75,7 +75,7 @@ impl Store {
     /// Seals a conversation's metadata under the key that the second permit is for and keeps it, without an item.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing is kept.
+    /// [`StoreError`]; then nothing is kept. [`StoreError::KeepsNothing`] if the account keeps none by now.
     pub fn create_conversation(
         &self,
         (create, key): (&Permit<CreateConversation>, &Permit<kms::GenerateDataKey>),
@@ -86,7 +86,8 @@ impl Store {
         let account = create.session().account();
         let sealed = kms.seal(key, &conversation_context(account, new.id)?, new.metadata)?;
         let key = key.resource().resource().trim_start_matches("key/");
-        self.database.write(|transaction| {
+        self.database.change(|transaction| {
+            let days = kept_days(transaction, (account, new.days))?;
             transaction
                 .execute(
                     "INSERT INTO conversation (account_id, conversation_id, key_id, created_at, expires_at, days,
@@ -97,13 +98,14 @@ impl Store {
                         new.id.as_str(),
                         key,
                         micros(now),
-                        micros(after_days(now, new.days)),
-                        new.days,
+                        micros(after_days(now, days)),
+                        days,
                         integer(u64::try_from(new.metadata.len()).unwrap_or(u64::MAX)),
                         sealed.as_bytes()
                     ],
                 )
                 .map(|_one| ())
+                .map_err(Into::into)
         })
     }
 

@@ -392,6 +392,41 @@ fn what_is_deleted_goes_some_rows_at_a_time() {
 }
 
 #[test]
+fn what_the_account_says_by_then_counts_for_what_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let desk = Desk::of(&house);
+    let now = house.world.now();
+    let put: Permit<PutAccountDataRetention> = desk.all("bedrock");
+    house.store.put_retention_days(&put, 7, now).unwrap();
+    // Both were begun when the account kept things for 30 days.
+    house.put(&desk.caller, &house.new_id(), b"words").unwrap();
+    let id = desk.create(30);
+    let due = now.plus_seconds(7 * 86_400);
+    assert_eq!(house.store.due_content(due).unwrap(), 2);
+    house.store.put_retention_mode(&put, false, now).unwrap();
+    let refused = house.put(&desk.caller, &house.new_id(), b"words");
+    assert!(matches!(refused, Err(StoreError::KeepsNothing)));
+    let update: Permit<UpdateConversation> = desk.permit(&id);
+    let items = [desk.item("x")];
+    let permits = (&update, &desk.key(&id));
+    let refused = house.store.append_items(permits, &house.kms, (1, &items), now);
+    assert!(matches!(refused, Err(StoreError::KeepsNothing)));
+    let create: Permit<CreateConversation> = desk.permit(&id);
+    let new = NewConversation {
+        id: &id,
+        metadata: &text("{}"),
+        days: 30,
+    };
+    let refused = house
+        .store
+        .create_conversation((&create, &desk.key(&id)), &house.kms, &new, now);
+    assert!(matches!(refused, Err(StoreError::KeepsNothing)));
+    house.store.put_retention_mode(&put, true, now).unwrap();
+    assert_eq!(desk.add(&id, 1, &items), Appended::Done);
+}
+
+#[test]
 fn all_content_is_told_and_erased() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());

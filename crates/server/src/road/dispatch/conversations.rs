@@ -71,7 +71,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbou
 
 async fn create(trip: &Trip<'_>, create: wire::CreateConversation) -> Result<Outbound, Failure> {
     let days = trip.kept_days(create.days)?;
-    let days = days.ok_or_else(|| keeps_nothing("conversation", "Conversations"))?;
+    let days = days.ok_or_else(|| failure::keeps_nothing("conversation", "Conversations"))?;
     let id = ConversationId::random(&*trip.platform.entropy).map_err(|_none| Failure::Unavailable)?;
     let update = trip.permit::<CreateConversation>(&trip.conversation_arn(&id)?)?;
     let context = trip.context_of(&id)?;
@@ -192,18 +192,6 @@ async fn opened(
     }
 }
 
-/// That an account keeps nothing.
-pub(super) fn keeps_nothing(param: &str, what: &str) -> Failure {
-    Failure::Invalid {
-        message: format!(
-            "{what} cannot be kept: this account's data retention is 'none' (zero data retention). Send 'store': false and the \
-             whole context with each request, or change the account's data retention."
-        ),
-        param: Some(param.to_owned()),
-        code: Some("zero_data_retention"),
-    }
-}
-
 /// Leave to go on from a conversation, and to add to it.
 pub(super) struct Continuing {
     pub(super) reading: Reading<GetConversation>,
@@ -261,7 +249,7 @@ impl Trip<'_> {
         let update = self.permit::<UpdateConversation>(&self.conversation_arn(id)?)?;
         let facts = self.known_conversation(&update, id)?;
         if self.kept_days(None)?.is_none() {
-            return Err(keeps_nothing("conversation", "Conversations"));
+            return Err(failure::keeps_nothing("conversation", "Conversations"));
         }
         let key = self.conversation_key::<kms::GenerateDataKey>(&facts, id)?;
         let adding = Adding {

@@ -246,7 +246,7 @@ async fn create_response(
     let id = ResponseId::random(&*trip.platform.entropy).map_err(|_none| Failure::Unavailable)?;
     let days = trip.kept_days(create.days)?;
     let store = match (create.store, days) {
-        (Some(true), None) => return Err(conversations::keeps_nothing("store", "Responses")),
+        (Some(true), None) => return Err(failure::keeps_nothing("store", "Responses")),
         (Some(false), _) | (None, None) => None,
         (Some(true) | None, Some(days)) => {
             let context = trip.response_context(&id)?;

@@ -129,9 +129,9 @@ impl Database {
         let writer = self.alone();
         let connection = &writer.connection;
         // Readers are not waited for: a backup may read for hours, and everybody who writes would wait with this.
-        let busy = connection.busy_timeout(Duration::ZERO).and_then(|()| {
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-        });
+        let busy = connection
+            .busy_timeout(Duration::ZERO)
+            .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)));
         let patient = connection.busy_timeout(BUSY).is_ok();
         // Under the writer's lock: whoever changes something afterwards sees to the log afterwards.
         self.log_owed
@@ -150,7 +150,9 @@ impl Database {
     #[cfg(test)]
     pub(crate) fn patience(&self, from_now_on: Duration) -> u32 {
         let writer = self.alone();
-        let before = writer.connection.query_row("PRAGMA busy_timeout", [], |row| row.get(0));
+        let before = writer
+            .connection
+            .query_row("PRAGMA busy_timeout", [], |row| row.get(0));
         writer.connection.busy_timeout(from_now_on).unwrap();
         before.unwrap()
     }

@@ -35,7 +35,7 @@ mod tests;
 pub use authentic::{Alteration, Rollback, Scrub};
 pub use bootstrap::{BootstrapPlan, Bootstrapped};
 pub use conversations::{
-    Appended, ConversationFacts, ItemPage, KeptItem, NewConversation, NewItem, conversation_context,
+    Appended, ConversationFacts, ItemPage, KeptItem, NewConversation, NewItem, NewTurn, conversation_context,
 };
 pub use endpoints::{ConfiguredEndpoint, EndpointCreated, EndpointRecord, NewEndpoint};
 pub use error::StoreError;
@@ -47,7 +47,7 @@ pub use prompts::{
     NewPrompt, NewPromptVersion, PromptChange, PromptChanged, PromptFacts, PromptMade, PromptVersionMade,
     prompt_context, prompt_of,
 };
-pub use responses::response_context;
+pub use responses::{NewResponse, response_context};
 pub use restorations::{Restoration, restoration_arn};
 pub use retention::{Erased, Expired, KeptContent, KeptKind, Retention};
 

@@ -2,12 +2,12 @@
 
 use moho_iam::action::{Action, kms, mantle};
 use moho_iam::authz::Permit;
-use moho_kms::{EncryptionContext, Kms};
+use moho_kms::{EncryptionContext, Kms, SealedObject};
 use moho_terms::{AccountId, ContentBytes, KeyId, ResponseId, Timestamp};
-use rusqlite::{ToSql, named_params, params};
+use rusqlite::{Connection, ToSql, named_params, params};
 
 use crate::Store;
-use crate::database::{micros, term};
+use crate::database::{Stopped, micros, term};
 use crate::error::StoreError;
 use crate::retention::{after_days, kept_days};
 
@@ -44,6 +44,48 @@ fn named<A: Action>(permit: &Permit<A>) -> Result<(AccountId, ResponseId), Store
     }
 }
 
+/// A response to keep together with something else.
+pub struct NewResponse<'a> {
+    /// Its id.
+    pub id: &'a ResponseId,
+    /// What is to be sealed.
+    pub body: &'a ContentBytes,
+    /// Leave to seal it under a key.
+    pub key: &'a Permit<kms::GenerateDataKey>,
+    /// For how many days at most.
+    pub days: u32,
+}
+
+/// A response that is sealed, and not yet kept.
+pub(crate) struct SealedResponse<'a> {
+    new: &'a NewResponse<'a>,
+    sealed: SealedObject,
+}
+
+impl SealedResponse<'_> {
+    pub(crate) fn of<'a>(new: &'a NewResponse<'a>, kms: &Kms) -> Result<SealedResponse<'a>, StoreError> {
+        let account = new.key.session().account();
+        let sealed = kms.seal(new.key, &response_context(account, new.id)?, new.body)?;
+        Ok(SealedResponse { new, sealed })
+    }
+
+    pub(crate) fn keep(&self, transaction: &Connection, now: Timestamp) -> Result<(), Stopped<StoreError>> {
+        let account = self.new.key.session().account();
+        let days = kept_days(transaction, (account, self.new.days))?;
+        let values = named_params! {
+            ":account": account.as_str(),
+            ":response": self.new.id.as_str(),
+            ":key": self.new.key.resource().resource().trim_start_matches("key/"),
+            ":created_at": micros(now),
+            ":expires_at": micros(after_days(now, days)),
+            ":size": i64::try_from(self.new.body.len()).unwrap_or(i64::MAX),
+            ":sealed": self.sealed.as_bytes(),
+        };
+        transaction.prepare(PUT)?.execute(values)?;
+        Ok(())
+    }
+}
+
 impl Store {
     /// Seals a response under the key that `permit` is for and keeps it for the permit's account, for so many days, or fewer if
     /// the account says so by now. When this returns, it is on the disk.
@@ -63,23 +105,15 @@ impl Store {
         body: &ContentBytes,
         (now, days): (Timestamp, u32),
     ) -> Result<(), StoreError> {
-        let account = permit.session().account();
-        let sealed = kms.seal(permit, &response_context(account, response)?, body)?;
-        let key = permit.resource().resource().trim_start_matches("key/");
-        self.database.change_grouped(|transaction| {
-            let days = kept_days(transaction, (account, days))?;
-            let values = named_params! {
-                ":account": account.as_str(),
-                ":response": response.as_str(),
-                ":key": key,
-                ":created_at": micros(now),
-                ":expires_at": micros(after_days(now, days)),
-                ":size": i64::try_from(body.len()).unwrap_or(i64::MAX),
-                ":sealed": sealed.as_bytes(),
-            };
-            transaction.prepare(PUT)?.execute(values)?;
-            Ok(())
-        })
+        let new = NewResponse {
+            id: response,
+            body,
+            key: permit,
+            days,
+        };
+        let sealed = SealedResponse::of(&new, kms)?;
+        self.database
+            .change_grouped(|transaction| sealed.keep(transaction, now))
     }
 
     /// The account and the id of the key that the response is sealed under which `read` is for; `None` if its account has none

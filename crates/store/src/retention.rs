@@ -137,8 +137,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if that cannot be said; then nothing may.
     pub fn retention(&self, account: AccountId) -> Result<Retention, StoreError> {
-        self.database
-            .read(|connection| retention_of(connection, account))
+        self.database.read(|connection| retention_of(connection, account))
     }
 
     /// The same for whom the permit is for.

@@ -7,7 +7,9 @@ use moho_iam::action::mantle::{
 };
 use moho_iam::action::{Action, kms};
 use moho_iam::authz::Permit;
-use moho_store::{Appended, ConversationFacts, ItemPage, KeptItem, NewConversation, NewItem};
+use moho_store::{
+    Appended, ConversationFacts, ItemPage, KeptItem, NewConversation, NewItem, NewResponse, NewTurn,
+};
 use moho_terms::{ContentBytes, ConversationId, ItemId};
 use moho_wire::Failure;
 use moho_wire::openai::Turn;
@@ -64,7 +66,7 @@ pub(crate) async fn create(
             .store
             .create_conversation(permits, &platform.kms, &new, now);
         made.map_err(|error| from_store(&error))?;
-        add(&platform, &adding, &items)?;
+        add(&platform, &adding, (&items, None))?;
         Ok(content(conversation_object(&adding.id, now, &metadata)))
     })
     .await
@@ -129,7 +131,7 @@ pub(crate) async fn create_items(
     let items = new_items(asked, turns)?;
     let platform = Arc::clone(&asked.platform);
     blocking(move || {
-        add(&platform, &adding, &items)?;
+        add(&platform, &adding, (&items, None))?;
         Ok(content(item_list(&items, false)))
     })
     .await
@@ -256,14 +258,14 @@ fn new_items(asked: &Asked, turns: Vec<Turn>) -> Result<Vec<ConversationItem>, F
     turns.into_iter().map(item).collect()
 }
 
-/// Adds items to a conversation; waits for the disk.
+/// Adds items to a conversation, together with the response that they are of, if that is kept; waits for the disk.
 pub(crate) fn add<A: Action>(
     platform: &Platform,
     adding: &Adding<A>,
-    items: &[ConversationItem],
+    (items, response): (&[ConversationItem], Option<&NewResponse<'_>>),
 ) -> Result<(), Failure> {
     let mut position = adding.position;
-    if items.is_empty() {
+    if items.is_empty() && response.is_none() {
         return Ok(());
     }
     for _try in 0..TRIES {
@@ -274,11 +276,14 @@ pub(crate) fn add<A: Action>(
                 body: item.encode(place),
             })
             .collect();
+        let turn = NewTurn {
+            position,
+            items: &new,
+            response,
+        };
         let permits = (&adding.update, &adding.key);
         let now = platform.clock.now();
-        let added = platform
-            .store
-            .append_items(permits, &platform.kms, (position, &new), now);
+        let added = platform.store.append_turn(permits, &platform.kms, &turn, now);
         match added.map_err(|error| from_store(&error))? {
             Appended::Done => return Ok(()),
             Appended::Absent => return Err(conversation_not_found(Some(&adding.id))),

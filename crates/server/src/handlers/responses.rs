@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use moho_iam::action::{kms, mantle};
 use moho_iam::authz::Permit;
+use moho_store::NewResponse;
 use moho_terms::{Content, ContentBytes, ResponseId};
 use moho_wire::Failure;
 use moho_wire::openai::conversations::ConversationItem;
@@ -317,19 +318,40 @@ impl Keeping {
             input,
         } = self;
         blocking(move || {
-            if let Some(adding) = conversation {
-                let items = turn_items(&id, earlier.len(), (&input, &said))?;
-                conversations::add(&platform, &adding, &items)?;
-            }
-            let Some(StorePermit { key, days }) = store else {
-                return Ok(());
+            let items = match &conversation {
+                Some(_) => turn_items(&id, earlier.len(), (&input, &said))?,
+                None => Vec::new(),
             };
-            let document = StoredResponse::new(earlier, input, said.output, said.object).encode();
-            let now = platform.clock.now();
-            platform
-                .store
-                .put_response(&key, &platform.kms, &id, &document, (now, days))
-                .map_err(|e| from_store(&e))
+            let document;
+            let response = match &store {
+                None => None,
+                Some(StorePermit { key, days }) => {
+                    document = StoredResponse::new(earlier, input, said.output, said.object).encode();
+                    Some(NewResponse {
+                        id: &id,
+                        body: &document,
+                        key,
+                        days: *days,
+                    })
+                }
+            };
+            match (conversation, response) {
+                // What was not told as complete is in neither.
+                (Some(adding), response) => {
+                    conversations::add(&platform, &adding, (&items, response.as_ref()))
+                }
+                (None, Some(new)) => platform
+                    .store
+                    .put_response(
+                        new.key,
+                        &platform.kms,
+                        new.id,
+                        new.body,
+                        (platform.clock.now(), new.days),
+                    )
+                    .map_err(|error| from_store(&error)),
+                (None, None) => Ok(()),
+            }
         })
         .await
     }

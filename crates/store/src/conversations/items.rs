@@ -13,6 +13,7 @@ use super::{conversation_context, named};
 use crate::Store;
 use crate::database::{counted, integer, micros, term};
 use crate::error::StoreError;
+use crate::responses::{NewResponse, SealedResponse};
 use crate::retention::kept_days;
 use crate::sweeping::{IN_ONE_THAT_STAYS, STAYS};
 
@@ -29,6 +30,16 @@ pub struct NewItem {
     pub id: ItemId,
     /// What is to be sealed, with its id and its place.
     pub body: ContentBytes,
+}
+
+/// What is added to a conversation at once.
+pub struct NewTurn<'a> {
+    /// The place of the first item.
+    pub position: u64,
+    /// The items.
+    pub items: &'a [NewItem],
+    /// The response that they are of, if it is kept.
+    pub response: Option<&'a NewResponse<'a>>,
 }
 
 /// What came of adding items.
@@ -75,55 +86,52 @@ impl Store {
     /// [`StoreError`]; then none is added. [`StoreError::KeepsNothing`] if the account keeps none by now.
     pub fn append_items<A: Action>(
         &self,
-        (update, key): (&Permit<A>, &Permit<kms::GenerateDataKey>),
+        permits: (&Permit<A>, &Permit<kms::GenerateDataKey>),
         kms: &Kms,
         (position, items): (u64, &[NewItem]),
         now: Timestamp,
     ) -> Result<Appended, StoreError> {
+        let response = None;
+        let turn = NewTurn {
+            position,
+            items,
+            response,
+        };
+        self.append_turn(permits, kms, &turn, now)
+    }
+
+    /// The same with the response that the items are of, if that is to be kept: both are, or neither is.
+    ///
+    /// # Errors
+    /// As of [`Self::append_items`] and [`Self::put_response`]; then nothing is kept.
+    pub fn append_turn<A: Action>(
+        &self,
+        (update, key): (&Permit<A>, &Permit<kms::GenerateDataKey>),
+        kms: &Kms,
+        turn: &NewTurn<'_>,
+        now: Timestamp,
+    ) -> Result<Appended, StoreError> {
         let (account, conversation) = named(update)?;
         let context = conversation_context(account, &conversation)?;
-        let mut sealed = Vec::with_capacity(items.len());
-        for item in items {
+        let mut sealed = Vec::with_capacity(turn.items.len());
+        for item in turn.items {
             sealed.push(kms.seal(key, &context, &item.body)?);
         }
+        let response = turn.response.map(|new| SealedResponse::of(new, kms));
+        let response = response.transpose()?;
         let key = key.resource().resource().trim_start_matches("key/");
         let whose = (account.as_str(), conversation.as_str());
-        let next = position.saturating_add(u64::try_from(items.len()).unwrap_or(u64::MAX));
         self.database.change(|transaction| {
-            kept_days(transaction, (account, 0))?;
-            let of = params![whose.0, whose.1];
-            let there = format!(
-                "SELECT next_position FROM conversation AS c WHERE account_id = ?1 AND conversation_id = ?2 AND {STAYS}"
-            );
-            let there = transaction
-                .query_row(&there, of, |row| counted(row, 0))
-                .optional()?;
-            match there {
-                None => return Ok(Appended::Absent),
-                Some(there) if there != position => return Ok(Appended::Raced),
-                Some(_) => {}
-            }
-            let bytes: usize = items.iter().map(|item| item.body.len()).sum();
-            if !has_room(transaction, whose, (items.len(), bytes))? {
-                return Ok(Appended::Full);
-            }
-            for item in items {
-                if position_of(transaction, whose, &item.id)?.is_some() {
-                    return Ok(Appended::Twice);
-                }
-            }
-            // A turn under another key than the conversation's would be lost with either of them.
-            let take = "UPDATE conversation SET next_position = ?4, expires_at = ?5 + days * 86400000000
-                WHERE account_id = ?1 AND conversation_id = ?2 AND key_id = ?3";
-            let values = params![whose.0, whose.1, key, integer(next), micros(now)];
-            if transaction.execute(take, values)? == 0 {
-                return Ok(Appended::Raced);
+            let days = kept_days(transaction, (account, u32::MAX))?;
+            let appended = take_places(transaction, (whose, key), turn, (now, days))?;
+            if appended != Appended::Done {
+                return Ok(appended);
             }
             let mut insert = transaction.prepare(
                 "INSERT INTO conversation_item (account_id, conversation_id, position, item_id, size, sealed)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?;
-            for ((place, item), sealed) in (position..).zip(items).zip(&sealed) {
+            for ((place, item), sealed) in (turn.position..).zip(turn.items).zip(&sealed) {
                 let size = integer(u64::try_from(item.body.len()).unwrap_or(u64::MAX));
                 insert.execute(params![
                     whose.0,
@@ -133,6 +141,9 @@ impl Store {
                     size,
                     sealed.as_bytes()
                 ])?;
+            }
+            if let Some(response) = &response {
+                response.keep(transaction, now)?;
             }
             Ok(Appended::Done)
         })
@@ -276,6 +287,46 @@ impl Store {
         }
         Ok(deleted > 0)
     }
+}
+
+/// Takes the places of a turn's items, which then stays for as long as its account keeps things, and no longer than it says.
+fn take_places(
+    transaction: &Connection,
+    (whose, key): ((&str, &str), &str),
+    turn: &NewTurn<'_>,
+    (now, days): (Timestamp, u32),
+) -> rusqlite::Result<Appended> {
+    let there = format!(
+        "SELECT next_position FROM conversation AS c WHERE account_id = ?1 AND conversation_id = ?2 AND {STAYS}"
+    );
+    let there = transaction
+        .query_row(&there, params![whose.0, whose.1], |row| counted(row, 0))
+        .optional()?;
+    match there {
+        None => return Ok(Appended::Absent),
+        Some(there) if there != turn.position => return Ok(Appended::Raced),
+        Some(_) => {}
+    }
+    let bytes: usize = turn.items.iter().map(|item| item.body.len()).sum();
+    if !has_room(transaction, whose, (turn.items.len(), bytes))? {
+        return Ok(Appended::Full);
+    }
+    for item in turn.items {
+        if position_of(transaction, whose, &item.id)?.is_some() {
+            return Ok(Appended::Twice);
+        }
+    }
+    let items = u64::try_from(turn.items.len()).unwrap_or(u64::MAX);
+    let next = integer(turn.position.saturating_add(items));
+    // A turn under another key than the conversation's would be lost with either of them.
+    let take = "UPDATE conversation SET next_position = ?4, expires_at = ?5 + min(days, ?6) * 86400000000
+        WHERE account_id = ?1 AND conversation_id = ?2 AND key_id = ?3";
+    let taken = transaction.execute(take, params![whose.0, whose.1, key, next, micros(now), days])?;
+    Ok(if taken == 0 {
+        Appended::Raced
+    } else {
+        Appended::Done
+    })
 }
 
 fn item(row: &Row<'_>) -> rusqlite::Result<(ItemId, u64, Vec<u8>)> {

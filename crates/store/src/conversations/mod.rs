@@ -13,7 +13,7 @@ use moho_kms::{EncryptionContext, Kms};
 use moho_terms::{AccountId, ContentBytes, ConversationId, KeyId, Timestamp};
 use rusqlite::{Connection, ToSql, params};
 
-pub use items::{Appended, ItemPage, KeptItem, NewItem};
+pub use items::{Appended, ItemPage, KeptItem, NewItem, NewTurn};
 
 use crate::Store;
 use crate::database::{counted, integer, micros, term, time};

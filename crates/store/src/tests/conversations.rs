@@ -10,11 +10,12 @@ use moho_iam::action::mantle::{
 };
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::Permit;
-use moho_terms::{Arn, Clock, ContentBytes, ConversationId, ItemId};
+use moho_terms::{Arn, Clock, ContentBytes, ConversationId, ItemId, ResponseId};
 
 use super::{House, behind};
 use crate::{
-    Appended, Erased, Expired, ItemPage, KeptKind, NewConversation, NewItem, StoreError, conversation_context,
+    Appended, Erased, Expired, ItemPage, KeptKind, NewConversation, NewItem, NewResponse, NewTurn,
+    StoreError, conversation_context,
 };
 
 struct Desk<'a> {
@@ -424,6 +425,44 @@ fn what_the_account_says_by_then_counts_for_what_is_kept() {
     assert!(matches!(refused, Err(StoreError::KeepsNothing)));
     house.store.put_retention_mode(&put, true, now).unwrap();
     assert_eq!(desk.add(&id, 1, &items), Appended::Done);
+}
+
+#[test]
+fn a_response_and_its_turn_are_kept_together_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let desk = Desk::of(&house);
+    let id = desk.create(30);
+    let taken = house.new_id();
+    house.put(&desk.caller, &taken, b"words").unwrap();
+    let keep = |response: &ResponseId, position| {
+        let key: Permit<kms::GenerateDataKey> = house.key(&desk.caller, response);
+        let new = NewResponse {
+            id: response,
+            body: &text("an answer"),
+            key: &key,
+            days: 30,
+        };
+        let turn = NewTurn {
+            position,
+            items: &[desk.item("asked"), desk.item("said")],
+            response: Some(&new),
+        };
+        let update: Permit<UpdateConversation> = desk.permit(&id);
+        let permits = (&update, &desk.key(&id));
+        house
+            .store
+            .append_turn(permits, &house.kms, &turn, house.world.now())
+    };
+    let listed = || desk.list(&id, &page(None, true, 9)).unwrap().unwrap();
+    assert!(matches!(keep(&taken, 1), Err(StoreError::Conflict(_))));
+    assert!(listed().is_empty());
+    let response = house.new_id();
+    assert_eq!(keep(&response, 2).unwrap(), Appended::Raced);
+    assert_eq!(house.get(&desk.caller, &response).unwrap(), None);
+    assert_eq!(keep(&response, 1).unwrap(), Appended::Done);
+    assert_eq!(listed(), ["asked", "said"]);
+    assert_eq!(house.get(&desk.caller, &response).unwrap().unwrap(), b"an answer");
 }
 
 #[test]

@@ -219,13 +219,19 @@ fn the_log_is_emptied_without_waiting_for_who_reads_it() {
     let database = database(directory.path());
     assert!(database.empty_log_if_owed());
     let reader = database.another_reader().unwrap();
-    reader.execute_batch("BEGIN; SELECT count(*) FROM number").unwrap();
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM number")
+        .unwrap();
     database.write(|tx| insert(tx, 1)).unwrap();
     // If it waited for the reader, this would not end.
     database.patience(Duration::from_secs(86_400));
     database.empty_log();
     assert!(!database.empty_log_if_owed(), "it is owed");
-    assert_eq!(database.patience(Duration::from_secs(5)), 5000, "others are waited for as before");
+    assert_eq!(
+        database.patience(Duration::from_secs(5)),
+        5000,
+        "others are waited for as before"
+    );
     reader.execute_batch("COMMIT").unwrap();
     assert!(database.empty_log_if_owed());
     let log = std::fs::metadata(directory.path().join("store/moho.sqlite-wal")).unwrap();

@@ -129,23 +129,29 @@ fn a_file_that_an_object_has_stays_whatever_was_noted() {
     };
     let put = |key: &str, (new, segment): (NewObject, Segment)| {
         let condition = &WriteCondition::None;
-        shop.objects().put(&shop.of(&bucket, key), new, (segment, condition), shop.at())
+        shop.objects()
+            .put(&shop.of(&bucket, key), new, (segment, condition), shop.at())
     };
     let objects = shop.objects();
     // It is taken for forgotten between its last byte and its row.
     let late = written("late");
-    assert_eq!(objects.note_orphans_until(ever(), shop.at().now).unwrap().noted, 1);
+    assert_eq!(
+        objects.note_orphans_until(ever(), shop.at().now).unwrap().noted,
+        1
+    );
     put("late", late).unwrap();
     let noted = || counted(directory.path(), "SELECT count(*) FROM segment_garbage");
     assert_eq!(noted(), 0);
     // And if it is noted none the less, it is left alone.
-    shop.house.write("INSERT INTO segment_garbage SELECT segment_id, 5 FROM object_segment");
+    shop.house
+        .write("INSERT INTO segment_garbage SELECT segment_id, 5 FROM object_segment");
     assert_eq!(objects.sweep_until(ever(), 10).unwrap().deleted, 0);
     assert_eq!(shop.get(&bucket, "late", None).unwrap(), [3; LARGE]);
     // Once it is being deleted, no object can have it.
     let later = written("later");
     let id = later.1.id();
-    shop.house.write(&format!("INSERT INTO segment_garbage VALUES ('{id}', -1)"));
+    shop.house
+        .write(&format!("INSERT INTO segment_garbage VALUES ('{id}', -1)"));
     assert!(matches!(
         put("later", later),
         Err(ObjectError::Store(StoreError::Conflict(_)))

@@ -87,7 +87,6 @@ impl Objects<'_> {
             if !rows.keys(bucket.id, &From::Key(String::new()), 1)?.is_empty() {
                 return Err(ObjectError::BucketNotEmpty(bucket.name).into());
             }
-            let now = time_by(rows, at.now)?;
             let Some(upload) = rows.uploads(bucket.id, &From::Key(String::new()), 1)?.pop() else {
                 rows.remove_bucket(&bucket)?;
                 return Ok(true);
@@ -97,7 +96,7 @@ impl Objects<'_> {
                 bucket: &bucket,
                 key: &upload.key,
             };
-            within.abort(&upload, now)?;
+            within.abort(&upload, at.now)?;
             Ok(false)
         })? {}
         self.store.policies.forget();

@@ -122,7 +122,7 @@ impl Within<'_> {
             self.check_deletion(head.as_ref(), etag)?;
         }
         match version {
-            Some(id) => self.delete_version(head, id, (now, bypass)),
+            Some(id) => self.delete_version(head, id, (now, bypass), at),
             None => self.delete_current(head, now, at),
         }
     }
@@ -146,13 +146,14 @@ impl Within<'_> {
         head: Option<Head>,
         id: &VersionId,
         (now, bypass): (Timestamp, bool),
+        at: Moment<'_>,
     ) -> Found<Deleted> {
         let tells = self.bucket.tells_versions();
         let found = self.version(head.as_ref(), id)?;
         let delete_marker = found.as_ref().is_some_and(|row| row.content.is_none());
         if let (Some(head), Some(row)) = (head, found) {
             self.check_unlocked(&row, now, bypass)?;
-            self.remove(head, &row, now)?;
+            self.remove(head, &row, at.now)?;
         }
         Ok(Deleted {
             version_id: tells.then(|| id.clone()),
@@ -171,14 +172,14 @@ impl Within<'_> {
             if let Some(head) = head {
                 let row = self.in_place(&head.current)?;
                 self.check_unlocked(&row, now, false)?;
-                self.remove(head, &row, now)?;
+                self.remove(head, &row, at.now)?;
             }
             return Ok(Deleted {
                 version_id: None,
                 delete_marker: false,
             });
         }
-        let marker = self.add(head, None, now, at.entropy)?;
+        let marker = self.add(head, None, now, at)?;
         Ok(Deleted {
             version_id: Some(id_of(&marker)),
             delete_marker: true,

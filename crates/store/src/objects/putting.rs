@@ -63,7 +63,7 @@ impl Objects<'_> {
                 metadata: None,
             };
             rows.set_segment(&body, &segment)?;
-            let version = within.add(head, Some(content), now, at.entropy)?;
+            let version = within.add(head, Some(content), now, at)?;
             Ok(stored(&bucket, version)?)
         })
     }

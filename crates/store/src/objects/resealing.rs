@@ -157,7 +157,7 @@ impl Within<'_> {
             // What was taken for forgotten while it was waited for cannot be relied on any more.
             if segment.segment.inline.is_none() {
                 let id = segment.segment.id();
-                if !self.rows.note_orphan(id, now)? {
+                if !self.rows.note_orphan(id, at.now)? {
                     return Err(ObjectError::OperationAborted.into());
                 }
                 self.rows.forget_garbage(id)?;
@@ -166,7 +166,7 @@ impl Within<'_> {
         }
         self.count(&row, -1)?;
         if let Some(content) = &mut row.content {
-            self.rows.remove_body(&content.body, now)?;
+            self.rows.remove_body(&content.body, at.now)?;
             content.body = body;
             content.sealed.key = encryption.key().clone();
             content.sealed.encryption = encryption_row(encryption)?;

@@ -108,7 +108,7 @@ impl Objects<'_> {
             let now = time_by(rows, at.now)?;
             let before = rows.parts(new.upload, new.number.saturating_sub(1), 1)?.pop();
             if let Some(before) = before.filter(|before| before.part == new.number) {
-                within.drop_part(&upload, &before, now)?;
+                within.drop_part(&upload, &before, at.now)?;
             }
             let size = new.segment.plain_length;
             let row = SegmentRow {
@@ -187,7 +187,7 @@ impl Objects<'_> {
             let size = total(&chosen, completion.size)?;
             let now = time_by(rows, at.now)?;
             for other in &others {
-                within.drop_part(&upload, other, now)?;
+                within.drop_part(&upload, other, at.now)?;
             }
             let parts = u32::try_from(chosen.len()).unwrap_or(u32::MAX);
             within.count_parts(&upload, -i64::from(parts), size)?;
@@ -203,7 +203,7 @@ impl Objects<'_> {
                     ..upload.sealed
                 },
             };
-            let version = within.add(head, Some(content), now, at.entropy)?;
+            let version = within.add(head, Some(content), now, at)?;
             Ok(stored(&bucket, version)?)
         })
     }
@@ -254,8 +254,7 @@ impl Objects<'_> {
                 key: &key,
             };
             let upload = within.upload(upload)?;
-            let now = time_by(rows, at.now)?;
-            within.abort(&upload, now)
+            within.abort(&upload, at.now)
         })
     }
 }
@@ -336,7 +335,7 @@ impl Within<'_> {
         })
     }
 
-    pub(super) fn abort(&self, upload: &UploadRow, now: Timestamp) -> Found<()> {
+    pub(super) fn abort(&self, upload: &UploadRow, clock: Timestamp) -> Found<()> {
         let (mut after, mut parts, mut bytes) = (0, 0_i64, 0_u64);
         loop {
             let page = self.rows.parts(&upload.upload_id, after, PAGE)?;
@@ -348,12 +347,12 @@ impl Within<'_> {
             }
         }
         self.count_parts(upload, parts.saturating_neg(), bytes)?;
-        self.rows.remove_body(&upload.upload_id, now)?;
+        self.rows.remove_body(&upload.upload_id, clock)?;
         self.rows.remove_upload(self.at(), &upload.upload_id)
     }
 
-    pub(super) fn drop_part(&self, upload: &UploadRow, part: &PartRow, now: Timestamp) -> Found<()> {
-        self.rows.remove_part(&upload.upload_id, part.part, now)?;
+    pub(super) fn drop_part(&self, upload: &UploadRow, part: &PartRow, clock: Timestamp) -> Found<()> {
+        self.rows.remove_part(&upload.upload_id, part.part, clock)?;
         self.count_parts(upload, -1, part.plain_length)
     }
 

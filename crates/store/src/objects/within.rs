@@ -125,7 +125,7 @@ impl Within<'_> {
         head: Option<Head>,
         content: Option<ContentRow>,
         now: Timestamp,
-        entropy: &dyn Entropy,
+        at: Moment<'_>,
     ) -> Found<VersionRow> {
         let is_null = self.bucket.versioning != Versioning::Enabled;
         let after = head.as_ref().and_then(|head| head.current.moment());
@@ -136,11 +136,11 @@ impl Within<'_> {
         if let Some(replaced) = null.as_ref().filter(|_| is_null) {
             let replaced = self.in_place(replaced)?;
             self.check_unlocked(&replaced, now, false)?;
-            self.take_out(&replaced, now)?;
+            self.take_out(&replaced, at.now)?;
             null = None;
         }
         let version = VersionRow {
-            place: VersionId::made_at(moment, entropy)?,
+            place: VersionId::made_at(moment, at.entropy)?,
             is_null,
             modified_at: now,
             content,
@@ -160,9 +160,10 @@ impl Within<'_> {
         Ok(version)
     }
 
-    /// Removes a version for good; the newest that is left becomes the current one.
-    pub(super) fn remove(&self, head: Head, version: &VersionRow, now: Timestamp) -> Found<()> {
-        self.take_out(version, now)?;
+    /// Removes a version for good; the newest that is left becomes the current one. Its files wait from `clock`, the clock's own
+    /// time: the latest that was ever told may be far away, and nobody could read on.
+    pub(super) fn remove(&self, head: Head, version: &VersionRow, clock: Timestamp) -> Found<()> {
+        self.take_out(version, clock)?;
         let was_null = head.null.as_ref() == Some(&version.place);
         let null = head.null.filter(|_| !was_null);
         if head.current != version.place {
@@ -182,11 +183,11 @@ impl Within<'_> {
         self.rows.set_head(self.at(), head.as_ref())
     }
 
-    fn take_out(&self, version: &VersionRow, now: Timestamp) -> Found<()> {
+    fn take_out(&self, version: &VersionRow, clock: Timestamp) -> Found<()> {
         self.rows.remove_version(self.at(), &version.place)?;
         self.count(version, -1)?;
         match &version.content {
-            Some(content) => self.rows.remove_body(&content.body, now),
+            Some(content) => self.rows.remove_body(&content.body, clock),
             None => Ok(()),
         }
     }

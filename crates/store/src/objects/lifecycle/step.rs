@@ -243,7 +243,7 @@ impl Step<'_> {
             return Ok(());
         };
         if head.current != row.place && self.judging.drops(within.key, &row, since)? {
-            within.remove(head, &row, self.now)?;
+            within.remove(head, &row, self.at.now)?;
             gone.deleted = gone.deleted.saturating_add(1);
         }
         Ok(())
@@ -257,7 +257,7 @@ impl Step<'_> {
         let two = within.rows.versions(within.at(), None, 2)?;
         let [only] = two.as_slice() else { return Ok(()) };
         if self.judging.drops_marker(within.key, only) {
-            within.remove(head, only, self.now)?;
+            within.remove(head, only, self.at.now)?;
             gone.deleted = gone.deleted.saturating_add(1);
         }
         Ok(())
@@ -269,14 +269,14 @@ impl Step<'_> {
             return Ok(());
         };
         for part in self.rows.parts(&upload.upload_id, 0, parts)? {
-            within.drop_part(&upload, &part, self.now)?;
+            within.drop_part(&upload, &part, self.at.now)?;
         }
         Ok(())
     }
 
     fn upload(&self, within: &Within<'_>, upload: &UploadRow, gone: &mut Gone) -> Found<()> {
         if let Some(upload) = self.rows.upload(within.at(), &upload.upload_id)? {
-            within.abort(&upload, self.now)?;
+            within.abort(&upload, self.at.now)?;
             gone.aborted = gone.aborted.saturating_add(1);
         }
         Ok(())

@@ -160,7 +160,7 @@ pub(crate) trait ObjectRows {
     fn set_segment(&self, body: &UploadId, segment: &SegmentRow) -> Found<()>;
     /// One after another, after a part.
     fn parts(&self, body: &UploadId, after: u16, limit: usize) -> Found<Vec<PartRow>>;
-    /// Removes one, and notes its file as garbage.
+    /// Removes one, and notes its file as garbage: from then on it waits.
     fn remove_part(&self, body: &UploadId, part: u16, now: Timestamp) -> Found<()>;
     /// Removes all, and notes their files as garbage.
     fn remove_body(&self, body: &UploadId, now: Timestamp) -> Found<()>;

@@ -95,6 +95,20 @@ fn what_is_being_read_stays_until_its_readers_are_done() {
 }
 
 #[test]
+fn files_wait_by_the_clock_even_if_it_was_ahead_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path());
+    let bucket = shop.versioned("ahead");
+    shop.pass(31_536_000);
+    let version = shop.put(&bucket, "a", &[1; LARGE]).version_id.unwrap();
+    shop.now.fetch_sub(31_536_000, Ordering::SeqCst);
+    shop.delete_version(&bucket, "a", &version).unwrap();
+    assert_eq!(shop.objects().sweep(shop.at().now, 10).unwrap().deleted, 0);
+    shop.pass(601);
+    assert_eq!(shop.objects().sweep(shop.at().now, 10).unwrap().deleted, 1);
+}
+
+#[test]
 fn files_that_nobody_remembers_are_found() {
     let directory = tempfile::tempdir().unwrap();
     let shop = Shop::open(directory.path());

@@ -186,6 +186,18 @@ impl StoreError {
         }
     }
 
+    /// Whether something that is kept is not as it was written, or cannot be read.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Altered(_)
+                | Self::Corrupt { .. }
+                | Self::DiskFailed { .. }
+                | Self::Incomplete(_)
+                | Self::Io { .. }
+        )
+    }
+
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| {

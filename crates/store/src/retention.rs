@@ -16,6 +16,7 @@ const USUAL_DAYS: u32 = 30;
 /// Seconds of a day.
 const DAY: u64 = 86_400;
 
+const DELETE_RESPONSE: &str = "DELETE FROM sealed_response WHERE account_id = ?1 AND response_id = ?2";
 /// A batch of responses that are due by `?1`, and of conversations.
 const RESPONSES_DUE: &str = "SELECT account_id, response_id, size FROM sealed_response WHERE expires_at <= ?1
     ORDER BY expires_at LIMIT ?2";
@@ -46,7 +47,7 @@ pub struct Retention {
 }
 
 /// What was deleted as its time had come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expired {
     /// Stored responses.
     pub responses: usize,
@@ -54,6 +55,8 @@ pub struct Expired {
     pub conversations: usize,
     /// Whether there may be more that is due.
     pub more: bool,
+    /// What is due and damaged, so that it could not be deleted, and why: everything else goes.
+    pub damaged: Vec<(KeptContent, String)>,
 }
 
 /// What was deleted of an account's content.
@@ -209,19 +212,63 @@ impl Store {
         if !is_due {
             return Ok(Expired::default());
         }
-        let expired = self.database.write(|transaction| {
+        let due = micros(now);
+        let all = self.database.write(|transaction| {
             let mut room = Room::of(limit);
-            let due = micros(now);
             let responses = delete_responses(transaction, (RESPONSES_DUE, &due), &mut room)?;
             let conversations = delete_conversations(transaction, (CONVERSATIONS_DUE, &due), &mut room)?;
             Ok(Expired {
                 responses,
                 conversations,
                 more: room.is_full(),
+                damaged: Vec::new(),
             })
-        })?;
+        });
+        let expired = match all {
+            Err(error) if error.is_damage() => self.expire_each(due, limit)?,
+            all => all?,
+        };
         if expired != Expired::default() {
             self.database.empty_log();
+        }
+        Ok(expired)
+    }
+
+    /// The same, each thing in a transaction of its own: what is damaged keeps no other.
+    fn expire_each(&self, due: i64, limit: usize) -> Result<Expired, StoreError> {
+        let mut expired = Expired::default();
+        for (kind, due_by) in [
+            (KeptKind::Response, RESPONSES_DUE),
+            (KeptKind::Conversation, CONVERSATIONS_DUE),
+        ] {
+            let which = (due_by, &due as &dyn ToSql);
+            let found = self
+                .database
+                .read(|connection| batch(connection, which, &Room::of(limit)))?;
+            for (account, id, _size) in found {
+                let deleted = self.database.write(|transaction| {
+                    let (whose, mut room) = ((account.as_str(), id.as_str()), Room::of(limit));
+                    if kind == KeptKind::Response {
+                        return transaction
+                            .execute(DELETE_RESPONSE, params![whose.0, whose.1])
+                            .map(|_| true);
+                    }
+                    sweeping::mark(transaction, whose)?;
+                    sweeping::sweep(transaction, whose, &mut room)
+                });
+                expired.more |= deleted.is_ok();
+                match (deleted, kind) {
+                    (Ok(true), KeptKind::Response) => expired.responses = expired.responses.saturating_add(1),
+                    (Ok(true), _) => expired.conversations = expired.conversations.saturating_add(1),
+                    (Ok(false), _) => {}
+                    (Err(error), _) if error.is_damage() => {
+                        expired
+                            .damaged
+                            .push((KeptContent { kind, id }, error.to_string()));
+                    }
+                    (Err(error), _) => return Err(error),
+                }
+            }
         }
         Ok(expired)
     }
@@ -334,8 +381,7 @@ fn delete_responses(
     which: (&str, &dyn ToSql),
     room: &mut Room,
 ) -> rusqlite::Result<usize> {
-    let mut delete =
-        transaction.prepare("DELETE FROM sealed_response WHERE account_id = ?1 AND response_id = ?2")?;
+    let mut delete = transaction.prepare(DELETE_RESPONSE)?;
     let mut deleted = 0_usize;
     for (account, id, size) in batch(transaction, which, room)? {
         if room.is_full() {

@@ -369,6 +369,41 @@ fn what_is_due_goes_some_rows_at_a_time_and_is_not_read_from_the_first_on() {
 }
 
 #[test]
+fn what_is_due_and_damaged_is_told_and_keeps_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let desk = Desk::of(&house);
+    let ids = [house.new_id(), house.new_id(), house.new_id()];
+    for id in &ids {
+        house.put(&desk.caller, id, b"words").unwrap();
+    }
+    desk.long(3);
+    behind(directory.path())
+        .execute(
+            "UPDATE sealed_response SET size = 1 WHERE response_id = ?1",
+            [ids[0].as_str()],
+        )
+        .unwrap();
+    let due = house.world.now().plus_seconds(40 * 86_400);
+    let expired = house.store.expire_due(due, 1000).unwrap();
+    assert_eq!(
+        (expired.responses, expired.conversations, expired.more),
+        (2, 1, true)
+    );
+    let told: Vec<_> = expired
+        .damaged
+        .iter()
+        .map(|(content, _)| content.id.as_str())
+        .collect();
+    assert_eq!(told, [ids[0].as_str()]);
+    let expired = house.store.expire_due(due, 1000).unwrap();
+    assert_eq!(
+        (expired.responses, expired.more, expired.damaged.len()),
+        (0, false, 1)
+    );
+}
+
+#[test]
 fn what_is_deleted_goes_some_rows_at_a_time() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());

@@ -26,6 +26,7 @@ impl Job for RetentionJob {
             responses,
             conversations,
             more,
+            damaged,
         } = self.0.store.expire_due(self.0.clock.now(), ROWS)?;
         let done = responses.saturating_add(conversations);
         if done > 0 {
@@ -35,6 +36,9 @@ impl Job for RetentionJob {
                 "content was deleted, as its time had come"
             );
         }
+        for (content, why) in &damaged {
+            tracing::error!(kind = ?content.kind, id = %content.id, why, "what is damaged cannot be deleted, though its time has come");
+        }
         // What is served reads only for moments: between two of them it can be done.
         for _try in 0..TRIES {
             if self.0.store.empty_log_if_owed() || !waiting.wait(MOMENT) {
@@ -43,7 +47,7 @@ impl Job for RetentionJob {
         }
         Ok(Stepped {
             done: done as u64,
-            findings: 0,
+            findings: damaged.len() as u64,
             more,
         })
     }

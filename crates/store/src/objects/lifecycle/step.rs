@@ -10,7 +10,6 @@ use super::super::rows::{From, ObjectRows, UploadRow};
 use super::super::within::{Within, time_by};
 use super::super::{DocumentKind, Moment, ObjectError, Objects};
 use super::looking::{Due, Judging, Looked, Place, Unread, What, look};
-use crate::StoreError;
 
 /// How far a round has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,11 +183,7 @@ impl Gone {
 
 /// Whether something that is kept is not as it was written, or cannot be read.
 fn is_damage(error: &ObjectError) -> bool {
-    use StoreError::{Altered, Corrupt, DiskFailed, Incomplete, Io};
-    matches!(
-        error,
-        ObjectError::Store(Altered(_) | Corrupt { .. } | DiskFailed { .. } | Incomplete(_) | Io { .. })
-    )
+    matches!(error, ObjectError::Store(error) if error.is_damage())
 }
 
 struct Step<'a> {

@@ -156,7 +156,57 @@ mod tests {
     use moho_kms::KmsError;
 
     use super::*;
+    use std::path::Path;
+
+    use moho_kms::RootKey;
+    use moho_store::{Restoration, Store};
+
     use crate::system::{SystemClock, SystemEntropy};
+
+    /// Keys of a store that was restored, or not.
+    fn keys(directory: &Path, is_restored: bool) -> (Kms, Arc<RestoredState>) {
+        let entropy = SystemEntropy::default();
+        let root = RootKey::development(&directory.join("root.key"), &entropy).unwrap();
+        let store = Store::open(&directory.join("store"), (&root, &entropy));
+        let store = Arc::new(store.unwrap());
+        if is_restored {
+            let now = SystemClock.now();
+            let restoration = Restoration {
+                id: "one".to_owned(),
+                restored_at: now,
+                made_at: now,
+                epoch: 1,
+                known_epoch: None,
+                accepted: None,
+            };
+            store.note_restoration(&restoration).unwrap();
+        }
+        let restored = Arc::new(RestoredState::of(&store).unwrap());
+        let kms = Kms::new(root, store as _, Arc::new(entropy), Arc::new(SystemClock));
+        (kms, restored)
+    }
+
+    fn events(pages: &Arc<Pages>, restored: &Arc<RestoredState>) -> Events {
+        Events {
+            journal: Arc::clone(pages) as _,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy::default()),
+            restored: Arc::clone(restored),
+        }
+    }
+
+    #[test]
+    fn as_long_as_what_was_restored_is_not_accepted_nothing_is_done() {
+        for (is_restored, pause) in [(true, LOOK), (false, INTERVAL)] {
+            let directory = tempfile::tempdir().unwrap();
+            let (kms, restored) = keys(directory.path(), is_restored);
+            assert_eq!(events(&Arc::default(), &restored).run(&kms), pause);
+            assert_eq!(
+                (restored.still_waits(), restored.grace().unwrap()),
+                (is_restored, None)
+            );
+        }
+    }
 
     #[derive(Default)]
     struct Pages(Mutex<Vec<Entry>>);
@@ -171,11 +221,9 @@ mod tests {
     #[test]
     fn what_was_done_is_in_the_journal_and_what_was_not_is_not() {
         let pages = Arc::new(Pages::default());
-        let events = Events {
-            journal: Arc::clone(&pages) as _,
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(SystemEntropy::default()),
-        };
+        let directory = tempfile::tempdir().unwrap();
+        let (_kms, restored) = keys(directory.path(), false);
+        let events = events(&pages, &restored);
         let id = "11111111-2222-4333-8444-555555555555";
         let key: Arn = format!("arn:aws:kms:r:123456789012:key/{id}").parse().unwrap();
         let due = |done| Due {

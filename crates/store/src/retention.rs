@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use crate::Store;
 use crate::database::{Stopped, counted, micros, time};
 use crate::error::StoreError;
-use crate::sweeping::{self, ROWS, Room};
+use crate::sweeping::{self, ROWS, Room, STAYS};
 
 /// The days that content stays, unless its account or its request says less.
 const USUAL_DAYS: u32 = 30;
@@ -175,7 +175,7 @@ impl Store {
     /// after it was made, or after a conversation's last turn.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing has changed.
+    /// [`StoreError`]; then some of what is there may go later than that.
     pub fn put_retention_days(
         &self,
         permit: &Permit<PutAccountDataRetention>,
@@ -187,15 +187,43 @@ impl Store {
         self.database.write(|transaction| {
             let put = "INSERT INTO data_retention (account_id, mode, days, updated_at) VALUES (?1, 'default', ?2, ?3)
                 ON CONFLICT (account_id) DO UPDATE SET days = excluded.days, updated_at = excluded.updated_at";
-            transaction.execute(put, params![account.as_str(), days, micros(now)])?;
-            let sooner = "UPDATE sealed_response SET expires_at = created_at + ?2
-                WHERE account_id = ?1 AND expires_at > created_at + ?2";
-            transaction.execute(sooner, params![account.as_str(), span])?;
-            let sooner = "UPDATE conversation SET expires_at = expires_at - (days * 86400000000 - ?2), days = ?3
-                WHERE account_id = ?1 AND days > ?3";
-            transaction.execute(sooner, params![account.as_str(), span, days])
+            transaction.execute(put, params![account.as_str(), days, micros(now)])
+        })?;
+        // What is kept from now on is kept by that. What is there follows, so that nobody waits for all of it.
+        self.in_pages(account, ("sealed_response", "response_id"), |transaction, (after, last)| {
+            let sooner = "UPDATE sealed_response SET expires_at = created_at + ?4
+                WHERE account_id = ?1 AND response_id > ?2 AND response_id <= ?3 AND expires_at > created_at + ?4";
+            transaction.execute(sooner, params![account.as_str(), after, last, span])
+        })?;
+        self.in_pages(account, ("conversation", "conversation_id"), |transaction, (after, last)| {
+            let sooner = "UPDATE conversation AS c SET expires_at = expires_at - (days * 86400000000 - ?4), days = ?5
+                WHERE account_id = ?1 AND conversation_id > ?2 AND conversation_id <= ?3 AND days > ?5";
+            let sooner = format!("{sooner} AND {STAYS}");
+            transaction.execute(&sooner, params![account.as_str(), after, last, span, days])
         })?;
         self.retention(account)
+    }
+
+    /// Changes what an account has of a kind, from one id to another in each transaction.
+    fn in_pages(
+        &self,
+        account: AccountId,
+        (table, id): (&str, &str),
+        change: impl Fn(&Connection, (&str, &str)) -> rusqlite::Result<usize>,
+    ) -> Result<(), StoreError> {
+        let page = format!(
+            "SELECT max(id) FROM (SELECT {id} AS id FROM {table} WHERE account_id = ?1 AND {id} > ?2 ORDER BY 1 LIMIT {ROWS})"
+        );
+        let mut after = String::new();
+        loop {
+            let last: Option<String> = self.database.read(|connection| {
+                connection.query_row(&page, params![account.as_str(), after], |row| row.get(0))
+            })?;
+            let Some(last) = last else { return Ok(()) };
+            self.database
+                .write(|transaction| change(transaction, (&after, &last)))?;
+            after = last;
+        }
     }
 
     /// Deletes content whose time has come, of whatever account: no more than `limit` rows, items of conversations among them.

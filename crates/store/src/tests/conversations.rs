@@ -369,6 +369,27 @@ fn what_is_due_goes_some_rows_at_a_time_and_is_not_read_from_the_first_on() {
 }
 
 #[test]
+fn what_is_there_ends_sooner_some_rows_at_a_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let desk = Desk::of(&house);
+    let now = house.world.now();
+    house.put(&desk.caller, &house.new_id(), b"words").unwrap();
+    house.write(
+        "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1500)
+         INSERT INTO sealed_response (account_id, response_id, key_id, created_at, expires_at, size, sealed)
+         SELECT account_id, response_id || n, key_id, created_at, expires_at, size, sealed FROM sealed_response, numbers",
+    );
+    let put: Permit<PutAccountDataRetention> = desk.all("bedrock");
+    let (commits, kept) = transactions(&house, || house.store.put_retention_days(&put, 7, now).unwrap());
+    assert_eq!((commits, kept.days), (3, 7));
+    assert_eq!(
+        house.store.due_content(now.plus_seconds(7 * 86_400)).unwrap(),
+        1501
+    );
+}
+
+#[test]
 fn what_is_due_and_damaged_is_told_and_keeps_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());

@@ -5,6 +5,7 @@ mod beginning;
 mod conversations;
 mod damage;
 mod endpoints;
+mod expiring;
 mod grants;
 mod group;
 mod identities;

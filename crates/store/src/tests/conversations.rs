@@ -294,7 +294,7 @@ fn content_goes_when_its_time_has_come() {
     assert_eq!(house.store.put_retention_days(&put, 7, now).unwrap().days, 7);
     assert_eq!(house.store.due_content(day(7)).unwrap(), 2);
     assert_eq!(house.store.expire_due(day(6), 10).unwrap(), Expired::default());
-    assert_eq!(house.store.expire_due(day(7), 1).unwrap().responses, 1);
+    assert_eq!(house.store.expire_due(day(7), 10).unwrap().responses, 1);
     assert_eq!(house.get(&desk.caller, &id).unwrap(), None);
     let read: Permit<GetConversation> = desk.permit(&long);
     assert_eq!(house.store.conversation_facts(&read).unwrap(), None);

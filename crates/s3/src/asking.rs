@@ -14,6 +14,7 @@ use s3s::S3Error;
 use crate::call::Trailers;
 use crate::gateway::Backing;
 use crate::service::{Caller, Conditions};
+use crate::turns::Left;
 use crate::{failure, refusal, told};
 
 /// One request.
@@ -22,6 +23,7 @@ pub(crate) struct Asking {
     backing: Arc<Backing>,
     who: Caller,
     headers: Arc<HeaderMap>,
+    left: Left,
 }
 
 /// An object as a request names it.
@@ -85,6 +87,7 @@ impl Asking {
             backing: Arc::clone(backing),
             who,
             headers: Arc::new(headers),
+            left: Left::default(),
         })
     }
 
@@ -125,6 +128,11 @@ impl Asking {
 
     pub(crate) fn trailers(&self) -> Trailers {
         self.who.trailers.clone()
+    }
+
+    /// Whether nobody waits for the answer any more.
+    pub(crate) fn left(&self) -> &Left {
+        &self.left
     }
 
     pub(crate) fn account(&self) -> AccountId {

@@ -191,6 +191,24 @@ pub(crate) fn unavailable() -> S3Error {
     )
 }
 
+/// More is asked for than is done at once.
+pub(crate) fn slow_down() -> S3Error {
+    error(
+        "SlowDown",
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Please reduce your request rate.",
+    )
+}
+
+/// Nobody waits for it any more, so that nobody hears this.
+pub(crate) fn abandoned() -> S3Error {
+    error(
+        "RequestTimeout",
+        StatusCode::BAD_REQUEST,
+        "The client went away before the request was done.",
+    )
+}
+
 /// The words of an error that came without any.
 fn message(code: &str) -> &'static str {
     match code {

@@ -60,6 +60,12 @@ impl S3Gateway {
         }
     }
 
+    /// What is done in turn.
+    #[cfg(test)]
+    pub(crate) fn work(&self) -> &crate::turns::LongWork {
+        self.operations.work()
+    }
+
     /// Answers one request. What cannot be answered any more, since its reply has begun, is broken off: the reply's body
     /// then ends in an error. To `HEAD` nothing but a head is answered.
     pub async fn answer(&self, call: S3Call) -> Response<Body> {

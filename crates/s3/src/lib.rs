@@ -23,6 +23,7 @@ mod spelling;
 #[cfg(test)]
 mod tests;
 mod told;
+mod turns;
 
 pub use call::{Batch, BatchKey, Proof, S3Call, Trailers};
 pub use gateway::{Backing, S3Gateway};

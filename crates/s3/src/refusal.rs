@@ -7,7 +7,10 @@ use moho_store::objects::{DocumentKind, ObjectError};
 use moho_terms::{Timestamp, VersionId};
 use s3s::S3Error;
 
-use crate::failure::{access_denied, error, internal_error, invalid_argument, invalid_request, unavailable};
+use crate::failure::{
+    abandoned, access_denied, error, internal_error, invalid_argument, invalid_request, slow_down,
+    unavailable,
+};
 
 /// What is wrong with a key, by KMS's names.
 #[expect(
@@ -59,11 +62,7 @@ pub(crate) fn from_store(failed: &StoreError) -> S3Error {
                 "There is no room left to store this. Please reduce what is stored, or try again later.",
             )
         }
-        StoreError::Busy(_) => error(
-            "SlowDown",
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Please reduce your request rate.",
-        ),
+        StoreError::Busy(_) => slow_down(),
         StoreError::OtherPermit => access_denied(),
         StoreError::Entropy(_) => unavailable(),
         _ => {
@@ -84,6 +83,7 @@ pub(crate) fn from_object(failed: &ObjectError) -> S3Error {
         ObjectError::InvalidArgument(message) => invalid_argument(message),
         ObjectError::NoSuchDocument(kind) => no_such_document(*kind),
         ObjectError::OtherPermit => access_denied(),
+        ObjectError::Abandoned => abandoned(),
         ObjectError::Kms(failed) => from_kms(failed),
         ObjectError::Store(failed) => from_store(failed),
         other => {

@@ -66,13 +66,24 @@ fn of_marker(refused: S3Error) -> S3Error {
     refused
 }
 
-/// Copies bytes to a new segment, and tells their checksum.
+/// Refuses to copy more than is copied at once.
+pub(super) fn check_size(size: u64) -> Result<(), S3Error> {
+    if size > LARGEST {
+        return Err(failure::invalid_request(
+            "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
+        ));
+    }
+    Ok(())
+}
+
+/// Copies bytes to a new segment, and tells their checksum, unless nobody waits for it any more.
 pub(super) fn bytes(
     asking: &Asking,
     found: Found,
     range: Range<u64>,
     (sealing, algorithm): (&Sealing<'_>, Algorithm),
 ) -> Result<(Segment, Checksum), S3Error> {
+    check_size(range.end.saturating_sub(range.start))?;
     let mut running = Running::new(algorithm);
     let sealer = asking.kms().sealer(sealing.permit, sealing.encryption.context());
     let mut writer = asking
@@ -81,6 +92,7 @@ pub(super) fn bytes(
     let mut reading = Reading::begin(asking, found, range)?;
     let mut next = reading.take_first();
     while let Some(bytes) = next {
+        asking.left().check()?;
         running.update(&bytes);
         writer
             .write(&bytes)
@@ -113,11 +125,7 @@ pub(super) fn copy(asking: &Asking, input: &dto::CopyObjectInput) -> Replied<dto
     let target = NamedObject::new(&input.bucket, &input.key, None)?;
     let replaces = is_replacing(asking, "x-amz-metadata-directive")?;
     check_itself(asking, &source, &target, replaces)?;
-    if source.found.content.size > LARGEST {
-        return Err(failure::invalid_request(
-            "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
-        ));
-    }
+    check_size(source.found.content.size)?;
     let condition = target_condition(asking)?;
     let tags = tags(asking, &source)?;
     let writing = putting::allowed(asking, &target, (tags, asking.context()))?;
@@ -263,4 +271,16 @@ fn check_itself(
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_five_gibibytes_are_not_copied_at_once() {
+        assert!(check_size(LARGEST).is_ok());
+        let refused = check_size(LARGEST + 1).err().unwrap();
+        assert_eq!(refused.code().as_str(), "InvalidRequest");
+    }
 }

@@ -31,6 +31,7 @@ use crate::asking::{Asking, blocking};
 use crate::call::{Proof, Trailers};
 use crate::failure;
 use crate::gateway::Backing;
+use crate::turns::{LongWork, Turns};
 
 pub(crate) use multipart::source_range;
 pub(crate) use reading::Found;
@@ -63,11 +64,20 @@ pub(crate) struct Conditions {
 #[derive(Clone)]
 pub(crate) struct Operations {
     backing: Arc<Backing>,
+    work: Arc<LongWork>,
 }
 
 impl Operations {
     pub(crate) fn new(backing: Arc<Backing>) -> Self {
-        Self { backing }
+        Self {
+            backing,
+            work: Arc::default(),
+        }
+    }
+
+    /// What is done in turn.
+    pub(crate) fn work(&self) -> &LongWork {
+        &self.work
     }
 
     /// Who asks, and for what.
@@ -76,14 +86,25 @@ impl Operations {
         Ok((asking, request.input))
     }
 
-    /// Does what takes no time but the disk's.
+    /// Does what takes no time but the disk's, or takes its turn. What nobody waits for any more is not begun.
     async fn act<I: Send + 'static, O: Send + 'static>(
         &self,
         request: S3Request<I>,
-        act: fn(&Asking, &I) -> Replied<O>,
+        (turns, act): (Option<&Turns>, fn(&Asking, &I) -> Replied<O>),
     ) -> S3Result<S3Response<O>> {
         let (asking, input) = self.asking(request)?;
-        blocking(move || act(&asking, &input)).await
+        let turn = match turns {
+            Some(turns) => Some(turns.turn(asking.account()).await?),
+            None => None,
+        };
+        let _waiting = asking.left().when_dropped();
+        blocking(move || {
+            // It is over when the work is, not when the client has gone.
+            let _turn = turn;
+            asking.left().check()?;
+            act(&asking, &input)
+        })
+        .await
     }
 }
 
@@ -126,7 +147,7 @@ impl Summed {
 }
 
 macro_rules! operations {
-    ($($name:ident: $input:ident => $output:ident = $act:path;)+) => {
+    ($($name:ident: $input:ident => $output:ident = $act:path $(, in turn of $turns:ident)?;)+) => {
         /// The names of the operations that are served, as s3s calls them.
         #[cfg(test)]
         pub(crate) const SERVED: &[&str] = &[$(stringify!($name),)+ "get_object", "put_object", "upload_part", "update_object_encryption"];
@@ -134,14 +155,15 @@ macro_rules! operations {
         #[async_trait::async_trait]
         impl S3 for Operations {
             $(async fn $name(&self, request: S3Request<dto::$input>) -> S3Result<S3Response<dto::$output>> {
-                self.act(request, $act).await
+                let turns: &[&Turns] = &[$(&self.work.$turns)?];
+                self.act(request, (turns.first().copied(), $act)).await
             })+
 
             async fn get_object(
                 &self,
                 request: S3Request<dto::GetObjectInput>,
             ) -> S3Result<S3Response<dto::GetObjectOutput>> {
-                self.act(request, reading::get).await
+                self.act(request, (None, reading::get)).await
             }
 
             async fn put_object(
@@ -214,7 +236,7 @@ operations! {
     get_object_attributes: GetObjectAttributesInput => GetObjectAttributesOutput = attributes::get;
     delete_object: DeleteObjectInput => DeleteObjectOutput = deleting::one;
     delete_objects: DeleteObjectsInput => DeleteObjectsOutput = deleting::several;
-    copy_object: CopyObjectInput => CopyObjectOutput = copying::copy;
+    copy_object: CopyObjectInput => CopyObjectOutput = copying::copy, in turn of copies;
     get_object_tagging: GetObjectTaggingInput => GetObjectTaggingOutput = tagging::get;
     put_object_tagging: PutObjectTaggingInput => PutObjectTaggingOutput = tagging::put;
     delete_object_tagging: DeleteObjectTaggingInput => DeleteObjectTaggingOutput = tagging::delete;
@@ -225,8 +247,8 @@ operations! {
     get_object_legal_hold: GetObjectLegalHoldInput => GetObjectLegalHoldOutput = locking::get_legal_hold;
     put_object_legal_hold: PutObjectLegalHoldInput => PutObjectLegalHoldOutput = locking::put_legal_hold;
     create_multipart_upload: CreateMultipartUploadInput => CreateMultipartUploadOutput = multipart::create;
-    upload_part_copy: UploadPartCopyInput => UploadPartCopyOutput = multipart::upload_part_copy;
-    complete_multipart_upload: CompleteMultipartUploadInput => CompleteMultipartUploadOutput = multipart::complete;
+    upload_part_copy: UploadPartCopyInput => UploadPartCopyOutput = multipart::upload_part_copy, in turn of copies;
+    complete_multipart_upload: CompleteMultipartUploadInput => CompleteMultipartUploadOutput = multipart::complete, in turn of completions;
     abort_multipart_upload: AbortMultipartUploadInput => AbortMultipartUploadOutput = multipart::abort;
     list_parts: ListPartsInput => ListPartsOutput = multipart::list_parts;
     list_multipart_uploads: ListMultipartUploadsInput => ListMultipartUploadsOutput = multipart::list_uploads;

@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use s3s::xml::{DeError, Deserializer};
 use s3s::{Body, S3Error};
 
-use super::Operations;
+use super::{Operations, copying};
 use crate::asking::{Asking, NamedObject, blocking};
 use crate::{failure, query, refusal, sealing};
 
@@ -28,7 +28,14 @@ impl Operations {
         let asking = Asking::of(&self.backing, &head.extensions, head.headers)?;
         let object = named(&head.uri)?;
         let asked = new_key(&body.bytes().unwrap_or_default())?;
-        blocking(move || update(&asking, &object, (&asked.0, asked.1))).await?;
+        let turn = self.work().copies.turn(asking.account()).await?;
+        let _waiting = asking.left().when_dropped();
+        blocking(move || {
+            let _turn = turn;
+            asking.left().check()?;
+            update(&asking, &object, (&asked.0, asked.1))
+        })
+        .await?;
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::OK;
         let none = HeaderValue::from_static("0");
@@ -145,6 +152,7 @@ fn reseal(
     (key, bucket_key): (Arn, bool),
 ) -> Result<(), S3Error> {
     let content = version.content.as_ref().ok_or_else(failure::internal_error)?;
+    copying::check_size(content.size)?;
     let mut pairs = content.encryption.pairs().clone();
     pairs.remove(OWN_PAIR);
     let how = (SealingAlgorithm::AwsKms, bucket_key);
@@ -157,6 +165,7 @@ fn reseal(
         open: &open,
         seal: &seal,
         encryption: &encryption,
+        left: asking.left().flag(),
     };
     let resealing = Resealing {
         permit,

@@ -3,6 +3,7 @@
 mod access;
 mod bodies;
 mod buckets;
+mod copies;
 mod lifecycle;
 mod locks;
 mod objects;
@@ -10,8 +11,8 @@ mod parts;
 mod resealing;
 mod table;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -26,6 +27,7 @@ use moho_store::organizations::{CreationOutcome, NewAccount, Tags};
 use moho_store::{BootstrapPlan, Bootstrapped, Store};
 use moho_terms::{AccountId, Arn, Clock, Entropy, EntropyUnavailable, Region, RequestId, Secret, Timestamp};
 use s3s::Body;
+use tokio::sync::oneshot;
 
 use crate::{Backing, Proof, S3Call, S3Gateway, Trailers};
 
@@ -37,6 +39,29 @@ struct World {
     seconds: AtomicU64,
     random: AtomicU64,
     decisions: AtomicU64,
+    pause: Mutex<Option<Pause>>,
+}
+
+/// Where the next decision about an action is to wait, once it is written down.
+struct Pause {
+    action: &'static str,
+    reached: oneshot::Sender<()>,
+    go_on: mpsc::Receiver<()>,
+}
+
+impl World {
+    /// Lets the next decision about an action wait: says when it is reached, and it goes on when told, or when nobody can
+    /// tell it any more.
+    fn pause_at(&self, action: &'static str) -> (oneshot::Receiver<()>, mpsc::Sender<()>) {
+        let ((reached, when_reached), (tell, go_on)) = (oneshot::channel(), mpsc::channel());
+        let pause = Pause {
+            action,
+            reached,
+            go_on,
+        };
+        *self.pause.lock().unwrap() = Some(pause);
+        (when_reached, tell)
+    }
 }
 
 impl Clock for World {
@@ -59,7 +84,13 @@ impl Entropy for World {
 }
 
 impl Journal for World {
-    fn record(&self, _entry: &Entry) -> Result<Position, JournalUnavailable> {
+    fn record(&self, entry: &Entry) -> Result<Position, JournalUnavailable> {
+        let is_meant = |pause: &mut Pause| entry.action == Some(pause.action);
+        let pause = self.pause.lock().unwrap().take_if(is_meant);
+        if let Some(pause) = pause {
+            drop(pause.reached.send(()));
+            drop(pause.go_on.recv());
+        }
         Ok(Position(self.decisions.fetch_add(1, Ordering::Relaxed)))
     }
 }
@@ -92,6 +123,7 @@ impl House {
             seconds: AtomicU64::new(BEGINNING),
             random: AtomicU64::new(seed),
             decisions: AtomicU64::new(0),
+            pause: Mutex::default(),
         });
         let directory = tempfile::tempdir().unwrap();
         let root = RootKey::development(&directory.path().join("root.key"), &*world).unwrap();

@@ -1,6 +1,7 @@
 //! Objects sealed again under another key, which stay what they are.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 
 use moho_iam::action::{kms, s3};
 use moho_kms::NewKey;
@@ -298,6 +299,7 @@ async fn what_was_replaced_meanwhile_is_left_alone() {
         open: &open.unwrap(),
         seal: &seal.unwrap(),
         encryption: &new,
+        left: &AtomicBool::new(false),
     };
     let resealing = Resealing {
         permit: &permit,

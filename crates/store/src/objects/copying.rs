@@ -1,6 +1,7 @@
 //! Copying an object's bytes: opened and sealed again, a chunk at a time.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use moho_iam::action::kms;
 use moho_iam::authz::Permit;
@@ -20,6 +21,8 @@ pub struct Copying<'a> {
     pub seal: &'a Permit<kms::GenerateDataKey>,
     /// Under what the copy is to be sealed.
     pub encryption: &'a ObjectEncryption,
+    /// Becomes true when nobody waits for it any more: then it ends.
+    pub left: &'a AtomicBool,
 }
 
 impl Objects<'_> {
@@ -27,7 +30,8 @@ impl Objects<'_> {
     /// ([`put_part`](Self::put_part)). Memory is a chunk for each side, whatever the length.
     ///
     /// # Errors
-    /// [`ObjectError::InvalidRange`], or the source does not open, or the copy cannot be written.
+    /// [`ObjectError::InvalidRange`], or the source does not open, or the copy cannot be written;
+    /// [`ObjectError::Abandoned`].
     pub fn copy(
         &self,
         source: &ObjectVersion,
@@ -65,6 +69,9 @@ impl Objects<'_> {
             .segment_reader(piece.segment, kms, open, opened_under)?;
         let mut at = piece.range.start;
         while at < piece.range.end {
+            if copying.left.load(Ordering::Relaxed) {
+                return Err(ObjectError::Abandoned);
+            }
             let bytes = reader.read_range(at..piece.range.end)?;
             if bytes.is_empty() {
                 return Err(super::within::incomplete("a segment ends before its end"));

@@ -141,6 +141,9 @@ pub enum ObjectError {
     /// 404 of a configuration that the bucket has not; which error that is, the kind says.
     #[error("The bucket has no configuration of this kind")]
     NoSuchDocument(super::DocumentKind),
+    /// Nobody waits for it any more, so it was not gone on with.
+    #[error("nobody waits for it any more")]
+    Abandoned,
     /// The permit is for something else than is asked for.
     #[error("the permit is not for that")]
     OtherPermit,

@@ -40,7 +40,7 @@ impl Objects<'_> {
     ///
     /// # Errors
     /// [`ObjectError::Locked`] if something keeps the version; [`ObjectError::OperationAborted`] if it was changed meanwhile;
-    /// or it does not open, or cannot be written. Then nothing has changed.
+    /// [`ObjectError::Abandoned`]; or it does not open, or cannot be written. Then nothing has changed.
     pub fn reseal(
         &self,
         resealing: Resealing<'_>,

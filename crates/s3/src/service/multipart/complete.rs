@@ -142,6 +142,7 @@ fn kept_parts(asking: &Asking, filling: &Filling) -> Result<BTreeMap<u16, Listed
     let mut kept = BTreeMap::new();
     let mut after = 0;
     loop {
+        asking.left().check()?;
         let upload = &filling.upload.upload_id;
         let page = asking
             .store()
@@ -174,6 +175,7 @@ fn whole(
 ) -> Result<Checksum, S3Error> {
     let mut sums = Vec::with_capacity(named.len());
     for part in named {
+        asking.left().check()?;
         let number = part.part_number.and_then(|number| u16::try_from(number).ok());
         let Some(found) = number.and_then(|number| kept.get(&number)) else {
             return Err(refusal::from_object(&ObjectError::InvalidPart));

@@ -1,5 +1,7 @@
 //! Objects: put, found, copied, deleted, under conditions.
 
+use std::sync::atomic::AtomicBool;
+
 use super::*;
 
 #[test]
@@ -207,6 +209,7 @@ fn a_copy_is_sealed_anew_and_takes_any_range() {
         open: &open,
         seal: &seal,
         encryption: &encryption,
+        left: &AtomicBool::new(false),
     };
     for range in [0..bytes.len() as u64, 5..(1 << 20) + 5, 7..7] {
         let segment = shop.objects().copy(&source, range.clone(), copying).unwrap();
@@ -229,6 +232,12 @@ fn a_copy_is_sealed_anew_and_takes_any_range() {
         ..copying
     };
     assert!(shop.objects().copy(&source, 0..1, swapped).is_err());
+    let abandoned = Copying {
+        left: &AtomicBool::new(true),
+        ..copying
+    };
+    let abandoned = shop.objects().copy(&source, 0..1, abandoned);
+    assert!(matches!(abandoned, Err(ObjectError::Abandoned)));
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl ByteStream for Pieces {
 }
 
 // Errors of bodies are boxed, and shared by nobody.
-struct Alone(std::sync::Mutex<Pieces>);
+struct Alone(Mutex<Pieces>);
 
 impl Stream for Alone {
     type Item = Result<Bytes, StdError>;
@@ -50,7 +50,7 @@ fn streamed(path: &str, headers: &[(&str, &str)], pieces: Vec<Result<Bytes, StdE
         let name: http::HeaderName = name.parse().unwrap();
         asked.headers_mut().insert(name, value.parse().unwrap());
     }
-    let stream: s3s::stream::DynByteStream = Box::pin(Alone(std::sync::Mutex::new(Pieces(pieces))));
+    let stream: s3s::stream::DynByteStream = Box::pin(Alone(Mutex::new(Pieces(pieces))));
     *asked.body_mut() = Body::from(stream);
     asked
 }

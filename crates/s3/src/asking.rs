@@ -7,7 +7,7 @@ use moho_iam::action::{Action, s3};
 use moho_iam::authz::{Context, Permit, PolicyUnavailable, Refusal};
 use moho_kms::{EncryptionContext, Kms};
 use moho_store::Store;
-use moho_store::objects::{Bucket, Moment, ObjectError, ObjectVersion, ReadsObject};
+use moho_store::objects::{Bucket, Moment, ObjectError, ObjectVersion, ReadsObject, Segment};
 use moho_terms::{AccountId, Arn, BucketName, ObjectKey, Timestamp, VersionId};
 use s3s::S3Error;
 
@@ -128,6 +128,15 @@ impl Asking {
 
     pub(crate) fn trailers(&self) -> Trailers {
         self.who.trailers.clone()
+    }
+
+    /// What came of what was to be done with a segment, whose file goes if it was refused.
+    pub(crate) fn or_discard<T>(&self, done: Result<T, S3Error>, segment: &Segment) -> Result<T, S3Error> {
+        if let (Err(_), Some(file)) = (&done, segment.file()) {
+            // What went wrong first is told; should this fail, too, the file is found later.
+            drop(self.store().objects().discard(&[file], self.now()));
+        }
+        done
     }
 
     /// Whether nobody waits for the answer any more.

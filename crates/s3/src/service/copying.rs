@@ -129,6 +129,7 @@ pub(super) fn copy(asking: &Asking, input: &dto::CopyObjectInput) -> Replied<dto
     let condition = target_condition(asking)?;
     let tags = tags(asking, &source)?;
     let writing = putting::allowed(asking, &target, (tags, asking.context()))?;
+    writing.check_wanted(asking, &condition)?;
     let mut metadata = if replaces {
         putting::metadata(asking, input.metadata.as_ref())?
     } else {
@@ -145,7 +146,7 @@ pub(super) fn copy(asking: &Asking, input: &dto::CopyObjectInput) -> Replied<dto
     let size = source.found.content.size;
     let (segment, sum) = bytes(asking, source.found, 0..size, (&sealing_of(&writing), algorithm))?;
     metadata.checksums = vec![sum];
-    let new = writing.new_object(asking, &metadata)?;
+    let new = asking.or_discard(writing.new_object(asking, &metadata), &segment)?;
     let put = asking
         .store()
         .objects()

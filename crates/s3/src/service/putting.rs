@@ -80,6 +80,14 @@ pub(super) fn allowed(
 }
 
 impl Writing {
+    /// Refuses what would be refused once all of its bytes are there.
+    pub(super) fn check_wanted(&self, asking: &Asking, condition: &WriteCondition) -> Result<(), S3Error> {
+        let beside = (self.tags.as_slice(), &self.lock);
+        let objects = asking.store().objects();
+        let could = objects.check_put(&self.permit, beside, condition, asking.moment());
+        could.map_err(|error| refusal::from_object(&error))
+    }
+
     /// A place for the bytes.
     pub(super) fn incoming(&self, asking: &Asking, checks: Checks) -> Result<Incoming, S3Error> {
         let sealer = asking.kms().sealer(&self.seal, self.encryption.context());
@@ -135,6 +143,7 @@ pub(super) async fn put(
         let tags = tags_of_header(&asking)?;
         let context = asking.context();
         let writing = allowed(&asking, &object, (tags, context))?;
+        writing.check_wanted(&asking, &condition)?;
         let checks = Checks::of(asking.headers(), asking.trailers(), None)?;
         let incoming = writing.incoming(&asking, checks)?;
         Ok((writing, metadata, incoming, condition))
@@ -153,7 +162,8 @@ fn finish(
     (arrived, condition): (Arrived, &WriteCondition),
 ) -> Replied<dto::PutObjectOutput> {
     metadata.checksums = arrived.checksums;
-    let new = writing.new_object(asking, &metadata)?;
+    let new = writing.new_object(asking, &metadata);
+    let new = asking.or_discard(new, &arrived.segment)?;
     let put = asking.store().objects().put(
         &writing.permit,
         new,

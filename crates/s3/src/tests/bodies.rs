@@ -241,3 +241,40 @@ fn file_in(folder: &std::path::Path) -> std::path::PathBuf {
     }
     folder.to_owned()
 }
+
+/// What would be refused in the end is refused before anybody sends its bytes.
+#[tokio::test]
+async fn a_body_that_is_in_vain_is_not_taken() {
+    let house = House::open();
+    house.done("PUT", "/my-bucket", &[], b"").await;
+    house.done("PUT", "/my-bucket/k", &[], b"x").await;
+    let broken = || {
+        let broken: StdError = "nothing was to be read".into();
+        vec![Err(broken)]
+    };
+    let tags: Vec<String> = (0..11).map(|n| format!("k{n}=v")).collect();
+    let tags = tags.join("&");
+    for (header, expected) in [
+        (("x-amz-meta-nothing", "special"), "400 IncompleteBody"),
+        (("if-none-match", "*"), "412 PreconditionFailed"),
+        (("if-match", "\"other\""), "412 PreconditionFailed"),
+        (("x-amz-tagging", &tags), "400 BadRequest"),
+        (("x-amz-object-lock-legal-hold", "ON"), "400 InvalidRequest"),
+    ] {
+        let headers = [("content-length", "5"), header];
+        let put = house.ask(streamed("/my-bucket/k", &headers, broken())).await;
+        assert_eq!(
+            format!("{} {}", put.status.as_u16(), put.code()),
+            expected,
+            "{header:?}"
+        );
+    }
+    let held = [("x-amz-bucket-object-lock-enabled", "true")];
+    house.done("PUT", "/held-bucket", &held, b"").await;
+    let hold = [("x-amz-object-lock-legal-hold", "ON")];
+    house.done("PUT", "/held-bucket/k", &hold, b"x").await;
+    let newer = house
+        .done("PUT", "/held-bucket/k", &[], b"a version beside it")
+        .await;
+    assert_eq!(newer.status.as_u16(), 200);
+}

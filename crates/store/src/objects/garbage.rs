@@ -1,10 +1,11 @@
 //! Files that nobody needs any more: noted in the change that made them so, and deleted after it.
 //!
-//! A file that was written for an object that was then not put is noted by nobody: it is found by comparing what is there
-//! with what is remembered.
+//! A file that was written for an object that was then refused goes at once. What ended in between noted nothing: its file is
+//! found by comparing what is there with what is remembered.
 
 use moho_terms::Timestamp;
 
+use super::rows::ObjectRows;
 use super::{ObjectError, Objects, PresentSegment, SegmentId};
 use crate::StoreError;
 
@@ -95,6 +96,45 @@ impl Objects<'_> {
             more: done == limit,
             failed,
         })
+    }
+
+    /// Deletes files that were written for what was then refused; one that a backup is being made of when that is done.
+    /// Whatever has one of them keeps it.
+    ///
+    /// # Errors
+    /// [`ObjectError::Store`]; then they are garbage, or found to be nobody's later.
+    pub fn discard(&self, files: &[SegmentId], now: Timestamp) -> Result<(), ObjectError> {
+        let nobodys = self.change(|rows| {
+            let mut noted = Vec::new();
+            for file in files {
+                if rows.note_orphan(*file, now)? {
+                    noted.push(*file);
+                }
+            }
+            Ok(noted)
+        })?;
+        for file in &nobodys {
+            match self.store.delete_segment(*file) {
+                Ok(()) => {}
+                Err(StoreError::BackingUp) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.change(|rows| nobodys.iter().try_for_each(|file| rows.forget_garbage(*file)))
+    }
+
+    /// What came of a change that was to remember these files, which go if it was refused.
+    pub(super) fn or_discard<T>(
+        &self,
+        done: Result<T, ObjectError>,
+        files: &[SegmentId],
+        now: Timestamp,
+    ) -> Result<T, ObjectError> {
+        if done.is_err() && !files.is_empty() {
+            // What went wrong first is told; should this fail, too, they are found later.
+            drop(self.discard(files, now));
+        }
+        done
     }
 
     /// Notes files that were written long ago and that no object has, and says how many: such as of one that was being put

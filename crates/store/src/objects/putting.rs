@@ -20,8 +20,49 @@ impl Objects<'_> {
     /// Puts the object that the permit names, with what was written as its bytes, if the condition holds.
     ///
     /// # Errors
-    /// [`ObjectError`]; then nothing has changed, and the segment is nobody's.
+    /// [`ObjectError`]; then nothing has changed, and the segment is gone.
     pub fn put(
+        &self,
+        permit: &Permit<s3::PutObject>,
+        new: NewObject,
+        (segment, condition): (Segment, &WriteCondition),
+        at: Moment<'_>,
+    ) -> Result<Stored, ObjectError> {
+        let file = segment.file();
+        let put = self.put_segment(permit, new, (segment, condition), at);
+        self.or_discard(put, file.as_slice(), at.now)
+    }
+
+    /// Whether an object could be put as things are, so that nobody sends bytes in vain.
+    ///
+    /// # Errors
+    /// [`ObjectError`] as of [`Self::put`], as far as it does not depend on the bytes.
+    pub fn check_put(
+        &self,
+        permit: &Permit<s3::PutObject>,
+        (tags, lock): (&[(String, String)], &AskedLock),
+        condition: &WriteCondition,
+        at: Moment<'_>,
+    ) -> Result<(), ObjectError> {
+        let (bucket, key) = object_of(permit)?;
+        tags::write_object(tags)?;
+        let lock = asked(lock.clone(), permit.resource())?;
+        self.look(|rows| {
+            let bucket = existing(rows, &bucket)?;
+            let now = at.now.max(rows.latest_time()?);
+            check_lock(&bucket, lock, now)?;
+            let within = Within {
+                rows,
+                bucket: &bucket,
+                key: &key,
+            };
+            let head = within.head()?;
+            within.check(head.as_ref(), condition)?;
+            within.check_replaced(head.as_ref(), now)
+        })
+    }
+
+    fn put_segment(
         &self,
         permit: &Permit<s3::PutObject>,
         new: NewObject,

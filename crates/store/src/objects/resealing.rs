@@ -11,7 +11,7 @@ use super::rows::{ObjectRows, PartRow, SegmentRow, VersionRow};
 use super::within::{Within, new_body, time_by};
 use super::{
     Copying, Meant, Moment, ObjectContent, ObjectEncryption, ObjectError, ObjectVersion, Objects, Piece,
-    SealedMetadata, existing, object_of,
+    SealedMetadata, SegmentId, existing, object_of,
 };
 
 /// Parts that are read at once.
@@ -60,7 +60,21 @@ impl Objects<'_> {
             let now = at.now.max(rows.latest_time()?);
             resealing.found(rows, (&bucket, &key), now).map(|_| ())
         })?;
-        let sealed = self.seal_again(content, copying)?;
+        let mut files = Vec::new();
+        let done = self
+            .seal_again(content, copying, &mut files)
+            .and_then(|sealed| self.put_sealed(resealing, (&sealed, copying.encryption), at));
+        self.or_discard(done, &files, at.now)
+    }
+
+    /// Puts what was sealed again in the place of what was there, if that is still what was found.
+    fn put_sealed(
+        &self,
+        resealing: Resealing<'_>,
+        sealed: (&Sealed, &ObjectEncryption),
+        at: Moment<'_>,
+    ) -> Result<(), ObjectError> {
+        let (bucket, key) = object_of(resealing.permit)?;
         self.change(|rows| {
             let now = time_by(rows, at.now)?;
             let row = resealing.found(rows, (&bucket, &key), now)?;
@@ -70,12 +84,17 @@ impl Objects<'_> {
                 bucket: &bucket,
                 key: &key,
             };
-            within.replace_sealed(row, (&sealed, copying.encryption), (at, now))
+            within.replace_sealed(row, sealed, (at, now))
         })
     }
 
-    /// Each segment becomes a new one, and each part's checksums are sealed again with the metadata.
-    fn seal_again(&self, content: &ObjectContent, copying: Copying<'_>) -> Result<Sealed, ObjectError> {
+    /// Each segment becomes a new one, in `files` if it has one, and each part's checksums are sealed again with the metadata.
+    fn seal_again(
+        &self,
+        content: &ObjectContent,
+        copying: Copying<'_>,
+        files: &mut Vec<SegmentId>,
+    ) -> Result<Sealed, ObjectError> {
         let again = |sealed: &SealedMetadata| -> Result<SealedMetadata, ObjectError> {
             let opened = sealed.open(&content.encryption, (copying.kms, copying.open))?;
             SealedMetadata::seal(&opened, copying.encryption, (copying.kms, copying.seal))
@@ -88,9 +107,11 @@ impl Objects<'_> {
             for part in page {
                 let metadata = part.metadata.clone().map(SealedMetadata);
                 let metadata = metadata.as_ref().map(again).transpose()?;
+                let segment = self.seal_part_again(content, copying, &part)?;
+                files.extend(segment.file());
                 segments.push(SegmentRow {
                     part: part.part,
-                    segment: self.seal_part_again(content, copying, &part)?,
+                    segment,
                     etag: part.etag,
                     modified_at: part.modified_at,
                     metadata: metadata.map(|sealed| sealed.0),

@@ -80,8 +80,19 @@ impl Objects<'_> {
     /// Adds a part to an upload, in place of the one of its number if there is one.
     ///
     /// # Errors
-    /// [`ObjectError::NoSuchUpload`], [`ObjectError::InvalidArgument`] for a number that no part has.
+    /// [`ObjectError::NoSuchUpload`], [`ObjectError::InvalidArgument`] for a number that no part has; then the segment is gone.
     pub fn put_part(
+        &self,
+        permit: &Permit<s3::PutObject>,
+        new: NewPart<'_>,
+        at: Moment<'_>,
+    ) -> Result<ListedPart, ObjectError> {
+        let file = new.segment.file();
+        let put = self.put_part_segment(permit, new, at);
+        self.or_discard(put, file.as_slice(), at.now)
+    }
+
+    fn put_part_segment(
         &self,
         permit: &Permit<s3::PutObject>,
         new: NewPart<'_>,

@@ -118,6 +118,20 @@ impl Within<'_> {
         }
     }
 
+    /// Whether what is made takes the place of the version called `null`.
+    fn makes_null(&self) -> bool {
+        self.bucket.versioning != Versioning::Enabled
+    }
+
+    /// Refuses if what is made would take the place of what is locked.
+    pub(super) fn check_replaced(&self, head: Option<&Head>, now: Timestamp) -> Found<()> {
+        let null = head.and_then(|head| head.null.as_ref());
+        match null.filter(|_| self.makes_null()) {
+            Some(replaced) => self.check_unlocked(&self.in_place(replaced)?, now, false),
+            None => Ok(()),
+        }
+    }
+
     /// Makes a version, or a delete marker, the current one. Where there are no versions, it takes the place of the one
     /// called `null`.
     pub(super) fn add(
@@ -127,7 +141,7 @@ impl Within<'_> {
         now: Timestamp,
         at: Moment<'_>,
     ) -> Found<VersionRow> {
-        let is_null = self.bucket.versioning != Versioning::Enabled;
+        let is_null = self.makes_null();
         let after = head.as_ref().and_then(|head| head.current.moment());
         let moment = after
             .map_or(0, |newest| newest.saturating_add(1))

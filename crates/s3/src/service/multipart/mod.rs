@@ -166,11 +166,12 @@ impl Filling {
             checksums: arrived.checksums,
             ..ObjectMetadata::default()
         };
+        let sealed = asking.or_discard(self.sealed(asking, &metadata), &arrived.segment)?;
         let new = NewPart {
             upload: &self.upload.upload_id,
             number,
             segment: arrived.segment,
-            metadata: self.sealed(asking, &metadata)?,
+            metadata: sealed,
         };
         let put = asking
             .store()

@@ -108,6 +108,12 @@ impl Segment {
     pub fn id(&self) -> SegmentId {
         SegmentId::of(&self.commitment)
     }
+
+    /// The file that it rests in, if it is not inline.
+    #[must_use]
+    pub fn file(&self) -> Option<SegmentId> {
+        self.inline.is_none().then(|| self.id())
+    }
 }
 
 impl Store {

@@ -131,6 +131,54 @@ fn files_that_nobody_remembers_are_found() {
     assert_eq!(shop.get(&bucket, "a", None).unwrap(), [1; LARGE]);
 }
 
+/// Whoever is refused leaves nothing on the disk that no list, count or deletion would see.
+#[test]
+fn files_of_what_is_refused_go_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path());
+    let bucket = shop.bucket("refused");
+    shop.put(&bucket, "a", &[1; LARGE]);
+    let aborted = shop.upload(&bucket, "b");
+    shop.objects()
+        .abort(&shop.of(&bucket, "b"), &aborted, shop.at())
+        .unwrap();
+    let tags = (0..11).map(|n| (n.to_string(), String::new())).collect();
+    let new = NewObject {
+        tags,
+        ..shop.new_object(&bucket, "a")
+    };
+    let held = NewObject {
+        lock: AskedLock::default().with_legal_hold(&shop.of(&bucket, "a")),
+        ..shop.new_object(&bucket, "a")
+    };
+    let absent = shop.put_if(&bucket, "a", &[2; LARGE], &WriteCondition::IfAbsent);
+    assert!(matches!(absent, Err(ObjectError::PreconditionFailed(_))));
+    let tagged = shop.put_new(&bucket, "a", new, (&[2; LARGE], &WriteCondition::None));
+    assert!(matches!(tagged, Err(ObjectError::BadRequest(_))));
+    let locked = shop.put_new(&bucket, "a", held, (&[2; LARGE], &WriteCondition::None));
+    assert!(matches!(locked, Err(ObjectError::InvalidRequest(_))));
+    let part = shop.part((&bucket, "b"), &aborted, 1, &[2; LARGE]);
+    assert!(matches!(part, Err(ObjectError::NoSuchUpload)));
+    assert_eq!(shop.files(), 1);
+    let noted = "SELECT count(*) FROM segment_garbage";
+    assert_eq!(counted(directory.path(), noted), 0);
+    assert_eq!(shop.get(&bucket, "a", None).unwrap(), [1; LARGE]);
+}
+
+/// What a row has is nobody's to discard, whatever went wrong for whom.
+#[test]
+fn a_file_that_a_row_has_is_not_discarded() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path());
+    let bucket = shop.bucket("kept");
+    shop.put(&bucket, "a", &[1; LARGE]);
+    let found = shop.find(&bucket, "a", None).unwrap();
+    let piece = shop.objects().pieces(&found, 0..10).unwrap().pop().unwrap();
+    let file = piece.segment.file().unwrap();
+    shop.objects().discard(&[file], shop.at().now).unwrap();
+    assert_eq!(shop.get(&bucket, "a", None).unwrap(), [1; LARGE]);
+}
+
 #[test]
 fn a_file_that_an_object_has_stays_whatever_was_noted() {
     let directory = tempfile::tempdir().unwrap();

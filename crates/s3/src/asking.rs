@@ -438,6 +438,20 @@ const TOLD_AS_SENT: [(&str, &str); 12] = [
     ("if-none-match", "s3:if-none-match"),
 ];
 
+/// How often something is decided whose object gets other tags meanwhile.
+const DECISIONS: u8 = 4;
+
+/// Does something, and again from the beginning if its object got other tags between a decision by them and what was done.
+pub(crate) fn deciding_again<T>(mut act: impl FnMut() -> Result<T, S3Error>) -> Result<T, S3Error> {
+    for _ in 1..DECISIONS {
+        match act() {
+            Err(refused) if refusal::is_overtaken(&refused) => {}
+            done => return done,
+        }
+    }
+    act()
+}
+
 /// Does what waits for the disk where it may wait.
 pub(crate) async fn blocking<T: Send + 'static>(
     act: impl FnOnce() -> Result<T, S3Error> + Send + 'static,

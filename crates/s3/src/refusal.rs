@@ -72,6 +72,16 @@ pub(crate) fn from_store(failed: &StoreError) -> S3Error {
     }
 }
 
+/// What was decided about is not there any more as it was: it stands behind an error that only says that it failed.
+#[derive(Debug, thiserror::Error)]
+#[error("decided by other tags")]
+struct Overtaken;
+
+/// Whether something was refused only because it is to be decided again.
+pub(crate) fn is_overtaken(refused: &S3Error) -> bool {
+    refused.source().is_some_and(|source| source.is::<Overtaken>())
+}
+
 /// What is refused of a bucket or an object.
 #[expect(
     clippy::wildcard_enum_match_arm,
@@ -84,6 +94,11 @@ pub(crate) fn from_object(failed: &ObjectError) -> S3Error {
         ObjectError::NoSuchDocument(kind) => no_such_document(*kind),
         ObjectError::OtherPermit => access_denied(),
         ObjectError::Abandoned => abandoned(),
+        ObjectError::DecidedByOtherTags => {
+            let mut refused = error("OperationAborted", StatusCode::CONFLICT, failed.to_string());
+            refused.set_source(Box::new(Overtaken));
+            refused
+        }
         ObjectError::Kms(failed) => from_kms(failed),
         ObjectError::Store(failed) => from_store(failed),
         other => {

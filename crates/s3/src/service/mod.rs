@@ -27,7 +27,7 @@ use moho_iam::authz::RequestFacts;
 use moho_store::objects::Checksum;
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, dto};
 
-use crate::asking::{Asking, blocking};
+use crate::asking::{Asking, blocking, deciding_again};
 use crate::call::{Proof, Trailers};
 use crate::failure;
 use crate::gateway::Backing;
@@ -101,8 +101,10 @@ impl Operations {
         blocking(move || {
             // It is over when the work is, not when the client has gone.
             let _turn = turn;
-            asking.left().check()?;
-            act(&asking, &input)
+            deciding_again(|| {
+                asking.left().check()?;
+                act(&asking, &input)
+            })
         })
         .await
     }

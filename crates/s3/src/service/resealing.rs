@@ -11,7 +11,7 @@ use s3s::xml::{DeError, Deserializer};
 use s3s::{Body, S3Error};
 
 use super::{Operations, copying};
-use crate::asking::{Asking, NamedObject, blocking};
+use crate::asking::{Asking, NamedObject, blocking, deciding_again};
 use crate::{failure, query, refusal, sealing};
 
 /// The pair of a context that follows from where the object is.
@@ -32,8 +32,10 @@ impl Operations {
         let _waiting = asking.left().when_dropped();
         blocking(move || {
             let _turn = turn;
-            asking.left().check()?;
-            update(&asking, &object, (&asked.0, asked.1))
+            deciding_again(|| {
+                asking.left().check()?;
+                update(&asking, &object, (&asked.0, asked.1))
+            })
         })
         .await?;
         let mut response = Response::new(Body::empty());

@@ -417,3 +417,48 @@ async fn tags_of_objects_are_asked_about_by_versions() {
         .await;
     assert_eq!(copied.status.as_u16(), 403);
 }
+
+/// Who may read an object by its tags does not get the bytes of one with others, whenever it takes the place of that.
+#[tokio::test]
+async fn what_is_decided_by_tags_is_done_to_what_has_them() {
+    let house = House::open();
+    house.done("PUT", "/my-bucket", &[], b"").await;
+    let role = format!("arn:aws:iam::{}:role/Developer", house.first.account);
+    let if_public = policy(&format!(
+        r#"{{"Effect":"Allow","Principal":{{"AWS":"{role}"}},"Action":["s3:GetObject","s3:DeleteObject","s3:PutObjectTagging"],"Resource":"arn:aws:s3:::my-bucket/*","Condition":{{"StringEquals":{{"s3:ExistingObjectTag/class":"public"}}}}}}"#
+    ));
+    house.done("PUT", "/my-bucket?policy", &[], &if_public).await;
+    let (public, secret) = (
+        ("x-amz-tagging", "class=public"),
+        ("x-amz-tagging", "class=secret"),
+    );
+    let tagging = b"<Tagging><TagSet><Tag><Key>class</Key><Value>public</Value></Tag></TagSet></Tagging>";
+    let developer = house.session("Developer");
+    for (method, path, body, action) in [
+        ("GET", "/my-bucket/k", &b""[..], "s3:GetObject"),
+        ("HEAD", "/my-bucket/k", b"", "s3:GetObject"),
+        ("DELETE", "/my-bucket/k", b"", "s3:DeleteObject"),
+        ("PUT", "/my-bucket/k?tagging", tagging, "s3:PutObjectTagging"),
+    ] {
+        for (newer, status) in [(secret, 403), (public, 2)] {
+            house.done("PUT", "/my-bucket/k", &[public], b"open").await;
+            let (reached, go_on) = house.world.pause_at(action);
+            let replaced = async {
+                reached.await.unwrap();
+                house.done("PUT", "/my-bucket/k", &[newer], b"newer").await;
+                drop(go_on);
+            };
+            let asked = house.ask_as(&developer, request(method, path, &[], body));
+            let (reply, ()) = tokio::join!(asked, replaced);
+            let told = reply.status.as_u16();
+            assert!(
+                told == status || told / 100 == status,
+                "{method} {path} {told} {}",
+                reply.text()
+            );
+            if method == "GET" && status == 2 {
+                assert_eq!(reply.bytes(), b"newer");
+            }
+        }
+    }
+}

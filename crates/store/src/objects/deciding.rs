@@ -12,13 +12,16 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::error::Found;
-use super::rows::SqliteRows;
+use super::rows::{SqliteRows, VersionRow};
 use super::within::{Within, incomplete};
-use super::{DocumentKind, ObjectError, ObjectRows, Objects, ReadsDocument, bucket_of, existing};
+use super::{DocumentKind, ObjectError, ObjectRows, Objects, ReadsDocument, bucket_of, existing, tags};
 use crate::Store;
 use crate::error::StoreError;
 use crate::iam::bound::{Bound, Known, has_id, is_service, known_principal, shown};
 use crate::keys::decided_by;
+
+/// Under which condition key a permit tells what was read of an object's tags.
+const TAGS_READ: &str = "s3:ExistingObjectTag/";
 
 /// What S3 says of somebody who is not there.
 const NOBODY: &str = "Invalid principal in policy";
@@ -73,7 +76,8 @@ impl Store {
     }
 
     /// The tags that conditions ask about of an object; none of one that is not there. They are for decisions alone: who is
-    /// refused must not be told more than that.
+    /// refused must not be told more than that. Beside them, under the key that no tag has, is all that was read: by that
+    /// whoever acts by the decision sees whether it was about what is there then.
     ///
     /// # Errors
     /// [`ObjectError::Store`] if that cannot be said.
@@ -86,21 +90,49 @@ impl Store {
         let found = self.database.look(|connection| {
             let rows = SqliteRows::checked_by(&self.database, connection);
             let Some(bucket) = rows.bucket(bucket.as_str())? else {
-                return Ok(Vec::new());
+                return Ok(None);
             };
             let within = Within {
                 rows: &rows,
                 bucket: &bucket,
                 key,
             };
-            let (head, row) = within.meant(version)?;
-            let content = within.told(&head, row)?.content;
-            Ok(content.map(|content| content.tags).unwrap_or_default())
+            let (_, row) = within.meant(version)?;
+            Ok(row.content.and_then(|content| content.sealed.tags))
         });
-        match found {
-            Ok(tags) => Ok(tags),
-            Err(failed @ (ObjectError::Store(_) | ObjectError::Kms(_))) => Err(failed),
-            Err(_not_there) => Ok(Vec::new()),
+        let kept = match found {
+            Ok(kept) => kept,
+            Err(failed @ (ObjectError::Store(_) | ObjectError::Kms(_))) => return Err(failed),
+            Err(_not_there) => None,
+        };
+        let mut told = tags::read(kept.as_deref())?;
+        told.push((String::new(), kept.unwrap_or_default()));
+        Ok(told)
+    }
+}
+
+/// What a decision about an object has read of its tags, if it has.
+pub(super) struct Decided(Option<String>);
+
+impl Decided {
+    /// What the decision had read that a permit rests on.
+    pub(super) fn by<A: Action>(permit: &Permit<A>) -> Self {
+        let read = permit.context().get(TAGS_READ);
+        Self(read.and_then(|values| values.first().cloned()))
+    }
+
+    /// Whether it has read anything.
+    pub(super) fn has_read(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Refuses what has other tags than what was decided about: an object that was replaced, or that got others, meanwhile.
+    pub(super) fn check(&self, found: Option<&VersionRow>) -> Result<(), ObjectError> {
+        let content = found.and_then(|row| row.content.as_ref());
+        let tags = content.and_then(|content| content.sealed.tags.as_deref());
+        match &self.0 {
+            Some(read) if read.as_str() != tags.unwrap_or_default() => Err(ObjectError::DecidedByOtherTags),
+            Some(_) | None => Ok(()),
         }
     }
 }

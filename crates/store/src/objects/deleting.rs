@@ -2,6 +2,7 @@
 
 use moho_terms::{Timestamp, VersionId};
 
+use super::deciding::Decided;
 use super::error::Found;
 use super::rows::Head;
 use super::within::{Within, id_of, time_by};
@@ -15,15 +16,21 @@ struct Doomed<'a> {
     bucket: Meant,
     key: ObjectKey,
     version: Option<&'a VersionId>,
+    decided: Decided,
 }
 
 impl<'a> DeletePermit<'a> {
     fn doomed(self) -> Result<Doomed<'a>, ObjectError> {
-        let ((bucket, key), version) = match self {
-            Self::Current(permit) => (object_of(permit)?, None),
-            Self::Version(permit, version) => (object_of(permit)?, Some(version)),
+        let ((bucket, key), version, decided) = match self {
+            Self::Current(permit) => (object_of(permit)?, None, Decided::by(permit)),
+            Self::Version(permit, version) => (object_of(permit)?, Some(version), Decided::by(permit)),
         };
-        Ok(Doomed { bucket, key, version })
+        Ok(Doomed {
+            bucket,
+            key,
+            version,
+            decided,
+        })
     }
 
     fn resource(self) -> &'a Arn {
@@ -38,7 +45,7 @@ impl Objects<'_> {
     /// Deletes what the permit names. What is not there is deleted already.
     ///
     /// # Errors
-    /// [`ObjectError::Locked`], [`ObjectError::PreconditionFailed`]; then nothing has changed.
+    /// [`ObjectError::Locked`], [`ObjectError::PreconditionFailed`], [`ObjectError::DecidedByOtherTags`]; then nothing has changed.
     pub fn delete(
         &self,
         permit: DeletePermit<'_>,
@@ -55,7 +62,7 @@ impl Objects<'_> {
                 key: &meant.key,
             };
             let now = time_by(rows, at.now)?;
-            within.delete(meant.version, (deletion.if_match, bypass), now, at)
+            within.delete(&meant, (deletion.if_match, bypass), now, at)
         })
     }
 
@@ -80,7 +87,7 @@ impl Objects<'_> {
                     bucket: &bucket,
                     key: &meant.key,
                 };
-                within.delete(meant.version, (deletion.if_match, bypass), now, at)
+                within.delete(&meant, (deletion.if_match, bypass), now, at)
             };
             // Each refuses before it changes anything; whatever else fails takes all of them back.
             let each = deletions.iter().map(|deletion| match one(deletion) {
@@ -112,7 +119,7 @@ impl ObjectError {
 impl Within<'_> {
     fn delete(
         &self,
-        version: Option<&VersionId>,
+        meant: &Doomed<'_>,
         (if_match, bypass): (Option<&str>, bool),
         now: Timestamp,
         at: Moment<'_>,
@@ -121,10 +128,24 @@ impl Within<'_> {
         if let Some(etag) = if_match {
             self.check_deletion(head.as_ref(), etag)?;
         }
-        match version {
+        self.check_decided(head.as_ref(), meant)?;
+        match meant.version {
             Some(id) => self.delete_version(head, id, (now, bypass), at),
             None => self.delete_current(head, now, at),
         }
+    }
+
+    /// What is deleted has to be what was decided about.
+    fn check_decided(&self, head: Option<&Head>, meant: &Doomed<'_>) -> Found<()> {
+        if !meant.decided.has_read() {
+            return Ok(());
+        }
+        let found = match (meant.version, head) {
+            (Some(id), head) => self.version(head, id)?,
+            (None, Some(head)) => Some(self.in_place(&head.current)?),
+            (None, None) => None,
+        };
+        Ok(meant.decided.check(found.as_ref())?)
     }
 
     /// Conditions are about the current version, whichever is deleted.

@@ -141,6 +141,9 @@ pub enum ObjectError {
     /// 404 of a configuration that the bucket has not; which error that is, the kind says.
     #[error("The bucket has no configuration of this kind")]
     NoSuchDocument(super::DocumentKind),
+    /// `OperationAborted` 409, if deciding again does not help: it was allowed or refused by tags that the object has no more.
+    #[error("The tags of the object changed while it was decided who may do this. Please try again.")]
+    DecidedByOtherTags,
     /// Nobody waits for it any more, so it was not gone on with.
     #[error("nobody waits for it any more")]
     Abandoned,

@@ -1,9 +1,10 @@
 //! What keeps versions from being deleted: retention and legal holds. Compliance is never shortened, by nobody.
 
-use moho_iam::action::s3;
+use moho_iam::action::{Action, s3};
 use moho_iam::authz::Permit;
 use moho_terms::{Timestamp, VersionId};
 
+use super::deciding::Decided;
 use super::error::Found;
 use super::rows::VersionRow;
 use super::within::{Within, time_by};
@@ -46,7 +47,7 @@ impl Objects<'_> {
             lock.retention = retention;
             Ok(())
         };
-        self.alter_lock(object_of(permit)?, version, at, alter)
+        self.alter_lock(named(permit)?, version, at, alter)
     }
 
     /// Holds a version, or does not any more.
@@ -64,7 +65,7 @@ impl Objects<'_> {
             lock.legal_hold = hold;
             Ok(())
         };
-        self.alter_lock(object_of(permit)?, version, at, alter)
+        self.alter_lock(named(permit)?, version, at, alter)
     }
 
     /// What retains a version.
@@ -76,7 +77,7 @@ impl Objects<'_> {
         permit: &Permit<s3::GetObjectRetention>,
         version: Option<&VersionId>,
     ) -> Result<Retention, ObjectError> {
-        let lock = self.lock(object_of(permit)?, version)?;
+        let lock = self.lock(named(permit)?, version)?;
         lock.retention.ok_or(ObjectError::NoSuchObjectLockConfiguration)
     }
 
@@ -89,10 +90,14 @@ impl Objects<'_> {
         permit: &Permit<s3::GetObjectLegalHold>,
         version: Option<&VersionId>,
     ) -> Result<bool, ObjectError> {
-        Ok(self.lock(object_of(permit)?, version)?.legal_hold)
+        Ok(self.lock(named(permit)?, version)?.legal_hold)
     }
 
-    fn lock(&self, (bucket, key): Named, version: Option<&VersionId>) -> Result<ObjectLock, ObjectError> {
+    fn lock(
+        &self,
+        (bucket, key, decided): Named,
+        version: Option<&VersionId>,
+    ) -> Result<ObjectLock, ObjectError> {
         self.look(|rows| {
             let bucket = existing(rows, &bucket)?;
             check_lockable(&bucket)?;
@@ -102,13 +107,14 @@ impl Objects<'_> {
                 key: &key,
             };
             let (_, row) = within.meant(version)?;
+            decided.check(Some(&row))?;
             Ok(lock_of(&row))
         })
     }
 
     fn alter_lock(
         &self,
-        (bucket, key): Named,
+        (bucket, key, decided): Named,
         version: Option<&VersionId>,
         at: Moment<'_>,
         alter: impl FnOnce(&mut ObjectLock, Timestamp) -> Result<(), ObjectError>,
@@ -122,6 +128,7 @@ impl Objects<'_> {
                 key: &key,
             };
             let (_, mut row) = within.meant(version)?;
+            decided.check(Some(&row))?;
             let now = time_by(rows, at.now)?;
             rows.set_latest_time(now)?;
             if let Some(content) = &mut row.content {
@@ -132,7 +139,13 @@ impl Objects<'_> {
     }
 }
 
-type Named = (Meant, moho_terms::ObjectKey);
+/// An object, and what was decided about it.
+type Named = (Meant, moho_terms::ObjectKey, Decided);
+
+fn named<A: Action>(permit: &Permit<A>) -> Result<Named, ObjectError> {
+    let (bucket, key) = object_of(permit)?;
+    Ok((bucket, key, Decided::by(permit)))
+}
 
 fn lock_of(row: &VersionRow) -> ObjectLock {
     row.content

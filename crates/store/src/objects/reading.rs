@@ -5,6 +5,7 @@ use std::ops::Range;
 use moho_iam::authz::Permit;
 use moho_terms::VersionId;
 
+use super::deciding::Decided;
 use super::error::Found;
 use super::layout::Place;
 use super::rows::{ObjectRows, PartRow, SegmentRow};
@@ -22,7 +23,8 @@ impl Objects<'_> {
     /// Finds the object that the permit names: its current version, or the one of an id.
     ///
     /// # Errors
-    /// [`ObjectError::NoSuchKey`], [`ObjectError::NoSuchVersion`], or that it is a delete marker.
+    /// [`ObjectError::NoSuchKey`], [`ObjectError::NoSuchVersion`], or that it is a delete marker;
+    /// [`ObjectError::DecidedByOtherTags`].
     pub fn find<A: ReadsObject>(
         &self,
         permit: &Permit<A>,
@@ -38,6 +40,7 @@ impl Objects<'_> {
                 key: &key,
             };
             let (head, row) = within.meant(version)?;
+            Decided::by(permit).check(Some(&row))?;
             within.told(&head, row)
         })
     }

@@ -5,6 +5,7 @@ use moho_iam::action::s3;
 use moho_iam::authz::Permit;
 use moho_terms::{ObjectKey, Timestamp, VersionId};
 
+use super::deciding::Decided;
 use super::error::Found;
 use super::putting::encryption_row;
 use super::rows::{ObjectRows, PartRow, SegmentRow, VersionRow};
@@ -156,6 +157,7 @@ impl Resealing<'_> {
             key,
         };
         let (_, row) = within.meant(self.named)?;
+        Decided::by(self.permit).check(Some(&row))?;
         within.check_unlocked(&row, now, false)?;
         let body = row.content.as_ref().map(|content| &content.body);
         if body != self.version.content.as_ref().map(|content| &content.body) {

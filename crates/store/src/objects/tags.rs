@@ -6,6 +6,7 @@ use moho_iam::action::s3;
 use moho_iam::authz::Permit;
 use moho_terms::VersionId;
 
+use super::deciding::Decided;
 use super::within::{Within, incomplete};
 use super::{DocumentKind, Names, ObjectError, Objects, WritesTags, bucket_of, existing, object_of};
 
@@ -102,6 +103,7 @@ impl Objects<'_> {
                 key: &key,
             };
             let (head, mut row) = within.meant(version)?;
+            Decided::by(permit).check(Some(&row))?;
             if let Some(content) = &mut row.content {
                 content.sealed.tags = tags;
             }

@@ -63,6 +63,16 @@ pub(super) fn query_parameters(raw_query: &str) -> impl Iterator<Item = Paramete
     })
 }
 
+/// The query as signed for a service. S3 acts on a `+` as on a space, so a space is what has to be signed; for everybody
+/// else it is a plus.
+pub(super) fn query_for(raw_query: &str, service: SigningName) -> String {
+    if service == SigningName::S3 && raw_query.contains('+') {
+        query(&raw_query.replace('+', "%20"))
+    } else {
+        query(raw_query)
+    }
+}
+
 /// The query as signed: decoded, encoded again, sorted by name, then value; without the signature itself.
 pub(super) fn query(raw_query: &str) -> String {
     query_of(&query_parameters(raw_query).collect::<Vec<_>>())
@@ -178,6 +188,14 @@ mod tests {
         assert_eq!(uri("//a/./b/../c/", SigningName::Sts), "/a/c/");
         assert_eq!(uri("/../..", SigningName::Sts), "/");
         assert_eq!(uri("", SigningName::S3), "/");
+    }
+
+    #[test]
+    fn a_plus_is_signed_as_what_it_is_acted_on_as() {
+        for (service, plus) in [(SigningName::S3, "%20"), (SigningName::Sts, "%2B")] {
+            assert_eq!(query_for("a=x+y&b=%2B", service), format!("a=x{plus}y&b=%2B"));
+        }
+        assert_eq!(query_for("c+d=+", SigningName::S3), "c%20d=%20");
     }
 
     #[test]

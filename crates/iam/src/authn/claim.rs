@@ -135,7 +135,7 @@ impl<'a> SignatureClaim<'a> {
         let canonical_request = CanonicalRequest {
             method: head.method,
             uri: &canonical::uri(head.raw_path, service),
-            query: &canonical::query(head.raw_query),
+            query: &canonical::query_for(head.raw_query, service),
             headers: &canonical::headers(head, self.signed_headers)?,
             signed_headers: self.signed_headers,
             payload_hash,

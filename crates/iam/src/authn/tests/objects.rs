@@ -101,6 +101,18 @@ fn what_a_head_says_of_its_body_is_signed_with_it() {
         "malformed",
         "not signed"
     );
+    for (signed, sent, outcome) in [
+        ("prefix=a%2Bb", "prefix=a%2Bb", "valid"),
+        ("prefix=a%2Bb", "prefix=a+b", "bad-signature"),
+        ("prefix=a%20b", "prefix=a+b", "valid"),
+    ] {
+        let swapped = |draft: &mut Draft| {
+            draft.query = signed.to_owned();
+            draft.sign_all();
+            draft.query = sent.to_owned();
+        };
+        assert_eq!(of(&swapped), outcome, "a plus is acted on as a space: {sent}");
+    }
     assert_eq!(
         of(&|draft| draft.headers.retain(|(name, _)| name != "authorization")),
         "missing"

@@ -118,7 +118,9 @@ fn query(head: &Head, headers: &mut HeaderMap) -> Option<String> {
         }
         if presigned && name.starts_with("x-amz-") {
             let name = HeaderName::try_from(name).ok()?;
-            let value = percent_decode_str(value).decode_utf8().ok()?;
+            // As it was signed, and as everything else in the query is read.
+            let value = value.replace('+', " ");
+            let value = percent_decode_str(&value).decode_utf8().ok()?;
             let value = HeaderValue::from_str(&value).ok()?;
             headers.entry(name).or_insert(value);
             continue;

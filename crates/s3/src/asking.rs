@@ -204,25 +204,22 @@ impl Asking {
         authorizer.authorize(&self.who.caller, &self.who.facts, resource, context)
     }
 
-    /// Of what another account has, nobody hears more than that it may not be.
+    /// Of what another account has, nobody hears more than that it may not be, and of what is nobody's the same: else whoever
+    /// may do nothing would hear which buckets there are. Whoever may make no bucket is told so either way.
     fn refused<A: Action>(&self, resource: &Arn, refusal: &Refusal) -> S3Error {
-        // Whoever may make no bucket is told so, whether there is one of the name or not.
         let makes = A::NAME == s3::CreateBucket::NAME;
-        let foreign = !makes
-            && resource
-                .bucket()
-                .is_some_and(|bucket| !self.is_own_or_absent(&bucket));
+        let hidden = !makes && resource.bucket().is_some_and(|bucket| !self.is_own(&bucket));
         match refusal {
-            Refusal::AccessDenied { .. } if foreign => failure::access_denied(),
+            Refusal::AccessDenied { .. } if hidden => failure::access_denied(),
             Refusal::AccessDenied { .. } | Refusal::JournalUnavailable(_) | Refusal::PolicyUnavailable(_) => {
                 failure::refused(refusal)
             }
         }
     }
 
-    fn is_own_or_absent(&self, bucket: &BucketName) -> bool {
+    fn is_own(&self, bucket: &BucketName) -> bool {
         let owner = self.bucket_owner(bucket);
-        owner.is_ok_and(|owner| owner.is_none_or(|owner| owner == self.account()))
+        owner.is_ok_and(|owner| owner == Some(self.account()))
     }
 
     /// Whose a bucket is, if it is there.

@@ -4,6 +4,7 @@ mod access;
 mod bodies;
 mod buckets;
 mod copies;
+mod hidden;
 mod lifecycle;
 mod locks;
 mod objects;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{Extensions, HeaderMap, StatusCode};
-use moho_iam::action::{Action, s3};
+use moho_iam::action::{Action, kms, s3};
 use moho_iam::authz::{Context, Permit, PolicyUnavailable, Refusal};
 use moho_kms::{EncryptionContext, Kms};
 use moho_store::Store;
@@ -391,6 +391,22 @@ impl Asking {
         }
     }
 
+    /// Leave for S3 to use a key for the caller. Of what another account has, nobody hears more than that it may not be.
+    fn via_s3<A: Action>(&self, key: &Arn, context: Context) -> Result<Permit<A>, S3Error> {
+        let via = format!("s3.{}.amazonaws.com", self.backing.region);
+        let foreign = key.account() != self.account().as_str();
+        self.authorize(key, &context.with("kms:ViaService", via))
+            .map_err(|refusal| match refusal {
+                Refusal::AccessDenied { .. } if foreign => failure::access_denied(),
+                refusal => failure::refused(&refusal),
+            })
+    }
+
+    /// Refuses unless the caller may seal under a key of another account, whatever it is that is to be sealed.
+    pub(crate) fn check_sealing_under(&self, key: &Arn) -> Result<(), S3Error> {
+        self.via_s3::<kms::GenerateDataKey>(key, Context::new()).map(drop)
+    }
+
     /// Leave for S3 to use a key for the caller, if the key can be used at all: what would fail in the end is refused before
     /// anything is done.
     pub(crate) fn on_key<A: Action>(
@@ -398,11 +414,7 @@ impl Asking {
         key: &Arn,
         context: &EncryptionContext,
     ) -> Result<Permit<A>, S3Error> {
-        let via = format!("s3.{}.amazonaws.com", self.backing.region);
-        let context = context.condition_keys().with("kms:ViaService", via);
-        let permit = self
-            .authorize(key, &context)
-            .map_err(|refusal| failure::refused(&refusal))?;
+        let permit = self.via_s3(key, context.condition_keys())?;
         self.kms()
             .key(&permit)
             .map_err(|error| refusal::from_kms(&error))?;

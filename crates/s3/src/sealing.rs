@@ -30,9 +30,34 @@ const CUSTOMER: [&str; 2] = [
 /// What a request says of sealing.
 pub(crate) struct AskedSealing {
     algorithm: Option<SealingAlgorithm>,
-    key: Option<Arn>,
+    key: Option<NamedKey>,
     bucket_key: Option<bool>,
     pairs: BTreeMap<String, String>,
+}
+
+/// A key as a request names it, and which that is, if it is one. What is wrong with it is only for whoever may do what is
+/// asked for.
+struct NamedKey {
+    name: String,
+    found: Result<Arn, S3Error>,
+}
+
+impl NamedKey {
+    fn of(asking: &Asking, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            found: Self::found(asking, name),
+        }
+    }
+
+    fn found(asking: &Asking, name: &str) -> Result<Arn, S3Error> {
+        let key = key_named(asking, asking.account(), name)?;
+        // Which key is behind another account's alias is told by policies, too, such as those of one's own bucket.
+        if key.account() != asking.account().as_str() && name != key.as_str() {
+            asking.check_sealing_under(&key)?;
+        }
+        Ok(key)
+    }
 }
 
 /// Refuses keys that customers bring.
@@ -77,9 +102,7 @@ impl AskedSealing {
         }
         Ok(Self {
             algorithm,
-            key: key
-                .map(|key| key_named(asking, asking.account(), key))
-                .transpose()?,
+            key: key.map(|key| NamedKey::of(asking, key)),
             bucket_key: asking
                 .header(BUCKET_KEY)
                 .map(|text| text.eq_ignore_ascii_case("true")),
@@ -87,12 +110,11 @@ impl AskedSealing {
         })
     }
 
-    /// What policies can ask about it: the key, by its ARN, whatever it was named by.
+    /// What policies can ask about it: the key, by its ARN, whatever it was named by, or else by that.
     pub(crate) fn told(&self, context: Context) -> Context {
-        match &self.key {
-            Some(key) => context.with("s3:x-amz-server-side-encryption-aws-kms-key-id", key.as_str()),
-            None => context,
-        }
+        let Some(key) = &self.key else { return context };
+        let told = key.found.as_ref().map_or(key.name.as_str(), Arn::as_str);
+        context.with("s3:x-amz-server-side-encryption-aws-kms-key-id", told)
     }
 
     /// Under what an object of this bucket is sealed.
@@ -111,7 +133,7 @@ impl AskedSealing {
             .as_deref()
             .filter(|_| by_default && algorithm == SealingAlgorithm::AwsKms);
         let key = match (self.key, of_bucket) {
-            (Some(key), _) => key,
+            (Some(key), _) => key.found?,
             (None, Some(key)) => key_named(asking, bucket.owner, key)?,
             (None, None) => account_key(asking, bucket.owner)?,
         };

@@ -5,6 +5,7 @@ mod v1;
 mod v10;
 mod v11;
 mod v12;
+mod v13;
 mod v2;
 mod v3;
 mod v4;
@@ -36,6 +37,7 @@ const STEPS: &[&str] = &[
     v10::STATEMENTS,
     v11::STATEMENTS,
     v12::STATEMENTS,
+    v13::STATEMENTS,
 ];
 
 /// `moho` in ASCII, in the database's header.

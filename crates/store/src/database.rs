@@ -20,11 +20,20 @@ use crate::error::StoreError;
 use crate::group::{Came, Writing, in_savepoint};
 
 /// Readers that can be at work at once; they never wait for the writer.
-const READERS: usize = 4;
+const READERS: usize = 6;
+/// How many of them may look for objects, which can take long. The others are for what all requests wait for: decisions, keys.
+pub(crate) const FOR_OBJECTS: usize = 4;
 /// Checkpoints wait for one another, and changes for those of another process.
 const BUSY: Duration = Duration::from_secs(5);
 /// The write-ahead log is cut back to this after a checkpoint.
 const LOG_LIMIT: u32 = 16 << 20;
+
+/// What is read.
+#[derive(Clone, Copy)]
+pub(crate) enum Reads {
+    Objects,
+    AllElse,
+}
 
 /// Why a change or a look ended early.
 pub(crate) enum Stopped<E> {
@@ -83,7 +92,7 @@ impl Database {
             Ok(reader)
         };
         let one = || reader().map(Mutex::new).map_err(failed);
-        let readers = [one()?, one()?, one()?, one()?];
+        let readers = [one()?, one()?, one()?, one()?, one()?, one()?];
         Ok(Self {
             path,
             writer: Mutex::new(Writing::new(writer)),
@@ -168,7 +177,7 @@ impl Database {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let reader = self.reader();
+        let reader = self.reader(Reads::AllElse);
         let read = reader.unchecked_transaction().and_then(|moment| query(&moment));
         read.map_err(|error| StoreError::from_sqlite(&self.path, error))
     }
@@ -297,9 +306,25 @@ impl Database {
         &self,
         query: impl FnOnce(&Connection) -> Result<T, Stopped<E>>,
     ) -> Result<T, E> {
+        self.look_with(Reads::AllElse, query)
+    }
+
+    /// The same of objects: however long it takes, others find a reader.
+    pub(crate) fn look_at_objects<T, E: From<StoreError>>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, Stopped<E>>,
+    ) -> Result<T, E> {
+        self.look_with(Reads::Objects, query)
+    }
+
+    fn look_with<T, E: From<StoreError>>(
+        &self,
+        reads: Reads,
+        query: impl FnOnce(&Connection) -> Result<T, Stopped<E>>,
+    ) -> Result<T, E> {
         let mut refusal = None;
         let done = {
-            let reader = self.reader();
+            let reader = self.reader(reads);
             reader
                 .unchecked_transaction()
                 .and_then(|transaction| match query(&transaction) {
@@ -329,15 +354,28 @@ impl Database {
         }
     }
 
-    /// A reader that is free, or else the next in turn.
-    fn reader(&self) -> MutexGuard<'_, Connection> {
-        let free = self.readers.iter().find_map(|reader| reader.try_lock().ok());
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % READERS;
-        free.unwrap_or_else(|| {
-            let [first, ..] = &self.readers;
-            let next = self.readers.get(turn).unwrap_or(first);
+    /// A reader that is free, or else the next in turn. Nobody but who looks for objects waits for whoever does.
+    pub(crate) fn reader(&self, reads: Reads) -> MutexGuard<'_, Connection> {
+        self.free_reader(reads).unwrap_or_else(|| {
+            let ([first, ..], (for_objects, others)) = (&self.readers, self.readers.split_at(FOR_OBJECTS));
+            let waited_for = match reads {
+                Reads::Objects => for_objects,
+                Reads::AllElse => others,
+            };
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+            let next = waited_for.get(turn % waited_for.len().max(1)).unwrap_or(first);
             next.lock().unwrap_or_else(PoisonError::into_inner)
         })
+    }
+
+    pub(crate) fn free_reader(&self, reads: Reads) -> Option<MutexGuard<'_, Connection>> {
+        let usable = match reads {
+            Reads::Objects => FOR_OBJECTS,
+            Reads::AllElse => READERS,
+        };
+        // From the end, where those are that are for nobody's objects.
+        let mut usable = self.readers.iter().take(usable).rev();
+        usable.find_map(|reader| reader.try_lock().ok())
     }
 
     /// Whether the row of `table` with this primary key is the one that was written last, and absent only if it was removed

@@ -16,6 +16,7 @@ mod objects;
 mod organizations;
 mod processes;
 mod prompts;
+mod readers;
 mod responses;
 mod roles;
 mod segments;

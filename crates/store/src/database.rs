@@ -232,8 +232,8 @@ impl Database {
         self.ended(done, refusal)
     }
 
-    /// As [`Self::write`], together with what other threads change meanwhile: the disk is waited for once for all of them. A
-    /// change that fails is taken back alone; what it sees of the others before it is committed with it, or neither is.
+    /// As [`Self::change_grouped`], of what refuses nothing.
+    #[cfg(test)]
     pub(crate) fn write_grouped<T>(
         &self,
         change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -241,7 +241,8 @@ impl Database {
         self.change_grouped(|connection| change(connection).map_err(Stopped::Failed))
     }
 
-    /// As [`Self::change`], together with what other threads change meanwhile, as [`Self::write_grouped`] does.
+    /// As [`Self::change`], together with what other threads change meanwhile: the disk is waited for once for all of them. A
+    /// change that fails is taken back alone; what it sees of the others before it is committed with it, or neither is.
     pub(crate) fn change_grouped<T, E: From<StoreError>>(
         &self,
         change: impl FnOnce(&Connection) -> Result<T, Stopped<E>>,

@@ -5,7 +5,6 @@
 
 use moho_terms::Timestamp;
 
-use super::rows::ObjectRows;
 use super::{ObjectError, Objects, PresentSegment, SegmentId};
 use crate::StoreError;
 

@@ -247,12 +247,15 @@ fn counted(rows: &dyn ObjectRows, content: &ObjectContent, range: &Range<u64>) -
     Ok(pieces)
 }
 
+/// Where a part is, and its checksums.
+type Counted = (Range<u64>, Option<Vec<u8>>);
+
 /// Where a part is, by the lengths of those before it, and its checksums.
 fn counted_part(
     rows: &dyn ObjectRows,
     content: &ObjectContent,
     number: u16,
-) -> Found<Option<(Range<u64>, Option<Vec<u8>>)>> {
+) -> Found<Option<Counted>> {
     let mut start = 0_u64;
     let mut place = None;
     each_part(rows, content, |part| {

@@ -173,7 +173,7 @@ fn a_file_that_a_row_has_is_not_discarded() {
     let bucket = shop.bucket("kept");
     shop.put(&bucket, "a", &[1; LARGE]);
     let found = shop.find(&bucket, "a", None).unwrap();
-    let piece = shop.objects().pieces(&found, 0..10).unwrap().pop().unwrap();
+    let piece = shop.objects().pieces(&found, None, 0..10).unwrap().next().unwrap();
     let file = piece.segment.file().unwrap();
     shop.objects().discard(&[file], shop.at().now).unwrap();
     assert_eq!(shop.get(&bucket, "a", None).unwrap(), [1; LARGE]);

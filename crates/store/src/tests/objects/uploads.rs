@@ -37,7 +37,41 @@ fn parts_become_an_object_in_their_order_and_nothing_is_written_again() {
     );
     let across = shop.read(&found, FIVE as u64 - 1..2 * FIVE as u64 + 2).unwrap();
     assert_eq!(across, [bytes(1, 1), bytes(2, FIVE), b"th".to_vec()].concat());
-    // By a layout, only what it leads to is looked at.
+    // By its number, and by all of them.
+    let place = shop.objects().part(&found, None, 9).unwrap();
+    assert_eq!(place.range, 2 * FIVE as u64..stored.size);
+    assert_eq!(place.parts, Some(3));
+    assert!(matches!(
+        shop.objects().part(&found, None, 5),
+        Err(ObjectError::InvalidPartNumber { parts: 3 })
+    ));
+    let (listed, more) = shop.objects().parts(&found, 1, 1).unwrap();
+    assert_eq!((listed[0].number, listed[0].size, more), (2, FIVE as u64, true));
+    // The part that was not chosen is garbage, and again is the same.
+    assert_eq!(
+        counted(directory.path(), "SELECT count(*) FROM segment_garbage"),
+        1
+    );
+    assert_eq!(shop.complete(at, &upload, &parts).unwrap(), stored);
+    let others = shop.complete(at, &upload, &[(5, dropped.etag)]);
+    assert!(others.is_err());
+    assert!(matches!(
+        shop.upload_of(&bucket, &upload),
+        Err(ObjectError::NoSuchUpload)
+    ));
+}
+
+#[test]
+fn a_layout_leads_where_all_parts_lead() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path());
+    let bucket = shop.bucket("layouts");
+    let at = (&bucket, "big");
+    let upload = shop.upload(&bucket, "big");
+    let parts = [(1, bytes(1, FIVE)), (2, bytes(2, FIVE)), (9, b"the end".to_vec())];
+    let parts = parts.map(|(number, part)| (number, shop.part(at, &upload, number, &part).unwrap().etag));
+    shop.complete(at, &upload, &parts).unwrap();
+    let found = shop.find(&bucket, "big", None).unwrap();
     let layout = PartLayout::of([(1, FIVE as u64), (2, FIVE as u64), (9, 7)]);
     let range = FIVE as u64 - 1..2 * FIVE as u64 + 2;
     let (with, without) = (Some(&layout), None);
@@ -61,28 +95,6 @@ fn parts_become_an_object_in_their_order_and_nothing_is_written_again() {
         let refused = shop.objects().pieces(&found, Some(&other), range.clone());
         assert!(matches!(refused, Err(ObjectError::Store(_))));
     }
-    // By its number, and by all of them.
-    let place = shop.objects().part(&found, None, 9).unwrap();
-    assert_eq!(place.range, 2 * FIVE as u64..stored.size);
-    assert_eq!(place.parts, Some(3));
-    assert!(matches!(
-        shop.objects().part(&found, None, 5),
-        Err(ObjectError::InvalidPartNumber { parts: 3 })
-    ));
-    let (listed, more) = shop.objects().parts(&found, 1, 1).unwrap();
-    assert_eq!((listed[0].number, listed[0].size, more), (2, FIVE as u64, true));
-    // The part that was not chosen is garbage, and again is the same.
-    assert_eq!(
-        counted(directory.path(), "SELECT count(*) FROM segment_garbage"),
-        1
-    );
-    assert_eq!(shop.complete(at, &upload, &parts).unwrap(), stored);
-    let others = shop.complete(at, &upload, &[(5, dropped.etag)]);
-    assert!(others.is_err());
-    assert!(matches!(
-        shop.upload_of(&bucket, &upload),
-        Err(ObjectError::NoSuchUpload)
-    ));
 }
 
 impl Shop {

@@ -115,6 +115,10 @@ def test_a_legal_hold_has_no_end_but_its_own(s3, bucket):
     assert s3.head_object(**version)["ObjectLockLegalHoldStatus"] == "ON"
     s3.put_object_legal_hold(LegalHold={"Status": "OFF"}, **version)
     assert s3.get_object_legal_hold(**version)["LegalHold"] == {"Status": "OFF"}
+    assert s3.head_object(**version)["ObjectLockLegalHoldStatus"] == "OFF"
+    never = put(s3, bucket)
+    assert refused(s3.get_object_legal_hold, **never) == ("NoSuchObjectLockConfiguration", 404)
+    assert "ObjectLockLegalHoldStatus" not in s3.head_object(**never)
     s3.delete_object(**version)
 
 

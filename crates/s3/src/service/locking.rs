@@ -157,13 +157,13 @@ pub(super) fn get_legal_hold(
     let held = found.map_err(|error| asking.not_found(&object, &error))?;
     Ok(S3Response::new(dto::GetObjectLegalHoldOutput {
         legal_hold: Some(dto::ObjectLockLegalHold {
-            status: Some(dto::ObjectLockLegalHoldStatus::from_static(if held {
-                "ON"
-            } else {
-                "OFF"
-            })),
+            status: Some(dto::ObjectLockLegalHoldStatus::from_static(on_or_off(held))),
         }),
     }))
+}
+
+pub(super) fn on_or_off(held: bool) -> &'static str {
+    if held { "ON" } else { "OFF" }
 }
 
 pub(super) fn put_legal_hold(

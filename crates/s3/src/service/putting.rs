@@ -60,9 +60,7 @@ pub(super) fn allowed(
     }
     if let Some(hold) = lock.legal_hold {
         let permit = asking.on_object::<s3::PutObjectLegalHold>(object, &context)?;
-        if hold {
-            asked = asked.with_legal_hold(&permit);
-        }
+        asked = asked.with_legal_hold(&permit, hold);
     }
     let bucket = asking.bucket(&permit)?;
     acl::check_object_headers(asking)?;

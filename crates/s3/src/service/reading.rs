@@ -11,7 +11,7 @@ use moho_store::objects::{
 use s3s::dto::{self, ETagCondition};
 use s3s::{S3Error, S3Response};
 
-use super::{Conditions, Replied};
+use super::{Conditions, Replied, locking};
 use crate::asking::{Asking, NamedObject};
 use crate::bytes_out::Reading;
 use crate::{failure, refusal, sealing, told};
@@ -131,7 +131,7 @@ pub(super) struct Answer {
 struct Shown {
     tags: Option<usize>,
     retention: bool,
-    legal_hold: bool,
+    legal_hold: Option<bool>,
 }
 
 pub(super) fn answer(asking: &Asking, asked: &AskedReading<'_>) -> Result<Answer, S3Error> {
@@ -251,10 +251,11 @@ fn shown(asking: &Asking, object: &NamedObject, context: &Context, found: &Found
             && asking
                 .on_object::<s3::GetObjectRetention>(object, context)
                 .is_ok(),
-        legal_hold: content.lock.legal_hold
-            && asking
+        legal_hold: content.lock.legal_hold.filter(|_| {
+            asking
                 .on_object::<s3::GetObjectLegalHold>(object, context)
-                .is_ok(),
+                .is_ok()
+        }),
     }
 }
 
@@ -341,7 +342,7 @@ macro_rules! output {
             object_lock_legal_hold_status: $answer
                 .shown
                 .legal_hold
-                .then(|| dto::ObjectLockLegalHoldStatus::from_static("ON")),
+                .map(|held| dto::ObjectLockLegalHoldStatus::from_static(locking::on_or_off(held))),
             object_lock_mode: retention
                 .map(|retention| dto::ObjectLockMode::from_static(RetentionMode::as_str(retention.mode))),
             object_lock_retain_until_date: retention.map(|retention| told::timestamp(retention.until)),

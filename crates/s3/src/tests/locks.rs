@@ -130,6 +130,25 @@ async fn a_legal_hold_holds_until_it_is_lifted() {
             b"<LegalHold><Status>OFF</Status></LegalHold>",
         )
         .await;
+    let lifted = house.plain("GET", "/my-bucket/k?legal-hold").await;
+    assert_eq!(lifted.element("Status"), "OFF");
+    let head = house.done("HEAD", "/my-bucket/k", &[], b"").await;
+    assert_eq!(head.header("x-amz-object-lock-legal-hold"), "OFF");
+    let said = [("x-amz-object-lock-legal-hold", "OFF")];
+    house.done("PUT", "/my-bucket/said", &said, b"x").await;
+    let off = house.plain("GET", "/my-bucket/said?legal-hold").await;
+    assert_eq!(off.element("Status"), "OFF");
+    house.done("PUT", "/my-bucket/never", &[], b"x").await;
+    let never = house.plain("GET", "/my-bucket/never?legal-hold").await;
+    assert_eq!(
+        (never.status.as_u16(), never.code().as_str()),
+        (404, "NoSuchObjectLockConfiguration")
+    );
+    let head = house.done("HEAD", "/my-bucket/never", &[], b"").await;
+    assert_eq!(head.header("x-amz-object-lock-legal-hold"), "");
+    house.done("PUT", "/open-bucket", &[], b"").await;
+    let unlockable = house.ask(request("PUT", "/open-bucket/k", &said, b"x")).await;
+    assert_eq!(unlockable.code(), "InvalidRequest");
     assert_eq!(house.plain("DELETE", &path).await.status.as_u16(), 204);
 }
 

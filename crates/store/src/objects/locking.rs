@@ -62,7 +62,7 @@ impl Objects<'_> {
         at: Moment<'_>,
     ) -> Result<(), ObjectError> {
         let alter = |lock: &mut ObjectLock, _now| {
-            lock.legal_hold = hold;
+            lock.legal_hold = Some(hold);
             Ok(())
         };
         self.alter_lock(named(permit)?, version, at, alter)
@@ -84,13 +84,15 @@ impl Objects<'_> {
     /// Whether a version is held.
     ///
     /// # Errors
-    /// [`ObjectError::InvalidRequest`] if versions of the bucket cannot be locked.
+    /// [`ObjectError::InvalidRequest`] if versions of the bucket cannot be locked;
+    /// [`ObjectError::NoSuchObjectLockConfiguration`] if nobody ever said whether this one is held.
     pub fn legal_hold(
         &self,
         permit: &Permit<s3::GetObjectLegalHold>,
         version: Option<&VersionId>,
     ) -> Result<bool, ObjectError> {
-        Ok(self.lock(named(permit)?, version)?.legal_hold)
+        let lock = self.lock(named(permit)?, version)?;
+        lock.legal_hold.ok_or(ObjectError::NoSuchObjectLockConfiguration)
     }
 
     fn lock(

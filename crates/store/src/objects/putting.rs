@@ -144,13 +144,14 @@ pub(super) fn encryption_row(encryption: &ObjectEncryption) -> Result<String, Ob
 
 /// The lock that was asked for, by who may ask for that of this object.
 fn asked(lock: AskedLock, of: &Arn) -> Result<ObjectLock, ObjectError> {
-    let others = lock.retention.iter().map(|(_, arn)| arn).chain(&lock.legal_hold);
+    let held = lock.legal_hold.iter().map(|(_, arn)| arn);
+    let others = lock.retention.iter().map(|(_, arn)| arn).chain(held);
     if others.into_iter().any(|arn| arn != of) {
         return Err(ObjectError::OtherPermit);
     }
     Ok(ObjectLock {
         retention: lock.retention.map(|(retention, _)| retention),
-        legal_hold: lock.legal_hold.is_some(),
+        legal_hold: lock.legal_hold.map(|(hold, _)| hold),
     })
 }
 
@@ -170,7 +171,7 @@ pub(super) fn lock_by(bucket: &Bucket, asked: ObjectLock, now: Timestamp) -> Fou
 
 /// Refuses a lock that cannot be.
 pub(super) fn check_lock(bucket: &Bucket, asked: ObjectLock, now: Timestamp) -> Result<(), ObjectError> {
-    let wanted = asked.legal_hold || asked.retention.is_some();
+    let wanted = asked.legal_hold.is_some() || asked.retention.is_some();
     if wanted && !bucket.object_lock {
         return Err(ObjectError::InvalidRequest(
             "Bucket is missing Object Lock Configuration",

@@ -36,15 +36,23 @@ pub struct Retention {
 pub struct ObjectLock {
     /// For a time.
     pub retention: Option<Retention>,
-    /// Until it is lifted.
-    pub legal_hold: bool,
+    /// Until it is lifted: whether it is held, if anybody ever said so.
+    pub legal_hold: Option<bool>,
+}
+
+impl ObjectLock {
+    /// Whether it is held.
+    #[must_use]
+    pub fn is_held(self) -> bool {
+        self.legal_hold == Some(true)
+    }
 }
 
 /// What is to keep a new version, by who may say so.
 #[derive(Debug, Clone, Default)]
 pub struct AskedLock {
     pub(super) retention: Option<(Retention, Arn)>,
-    pub(super) legal_hold: Option<Arn>,
+    pub(super) legal_hold: Option<(bool, Arn)>,
 }
 
 impl AskedLock {
@@ -55,10 +63,10 @@ impl AskedLock {
         self
     }
 
-    /// And until it is lifted.
+    /// And until it is lifted, or not.
     #[must_use]
-    pub fn with_legal_hold(mut self, permit: &Permit<s3::PutObjectLegalHold>) -> Self {
-        self.legal_hold = Some(permit.resource().clone());
+    pub fn with_legal_hold(mut self, permit: &Permit<s3::PutObjectLegalHold>, hold: bool) -> Self {
+        self.legal_hold = Some((hold, permit.resource().clone()));
         self
     }
 }

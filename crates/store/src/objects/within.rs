@@ -272,7 +272,7 @@ pub(super) fn is_locked(lock: ObjectLock, now: Timestamp, bypass: bool) -> bool 
     let retained = lock.retention.is_some_and(|retention| {
         retention.until > now && !(bypass && retention.mode == RetentionMode::Governance)
     });
-    lock.legal_hold || retained
+    lock.is_held() || retained
 }
 
 /// What a version is called.

@@ -147,7 +147,7 @@ fn fill(directory: &Path, bucket: &BucketName, count: u32) {
         let mut version = transaction
             .prepare(
                 "INSERT INTO object_version VALUES (?1, ?2, ?3, 1, 5, ?3, 7, 'e', NULL, NULL, NULL, 0, NULL,
-                    'arn:aws:kms:moho-local-1:123456789012:key/k', '{}', zeroblob(200))",
+                    'arn:aws:kms:moho-local-1:123456789012:key/k', '{}', zeroblob(200), 0)",
             )
             .unwrap();
         for number in 0..count {

@@ -163,7 +163,7 @@ fn a_legal_hold_holds_until_it_is_lifted() {
     let shop = Shop::open(directory.path());
     let bucket = shop.lockable("holds");
     let mut new = shop.new_object(&bucket, "k");
-    new.lock = AskedLock::default().with_legal_hold(&shop.of(&bucket, "k"));
+    new.lock = AskedLock::default().with_legal_hold(&shop.of(&bucket, "k"), true);
     let stored = shop
         .put_new(&bucket, "k", new.clone(), (b"x", &WriteCondition::None))
         .unwrap();
@@ -177,9 +177,21 @@ fn a_legal_hold_holds_until_it_is_lifted() {
     shop.objects()
         .set_legal_hold(&shop.of(&bucket, "k"), Some(&id), false, shop.at())
         .unwrap();
+    let held = |key: &str| shop.objects().legal_hold(&shop.of(&bucket, key), None);
+    assert!(!held("k").unwrap(), "lifted");
     shop.delete_version(&bucket, "k", &id).unwrap();
+    // Of what nobody ever said it, nobody is told that it is not held.
+    shop.put(&bucket, "never", b"x");
+    assert!(matches!(
+        held("never"),
+        Err(ObjectError::NoSuchObjectLockConfiguration)
+    ));
+    new.lock = AskedLock::default().with_legal_hold(&shop.of(&bucket, "k"), false);
+    shop.put_new(&bucket, "k", new.clone(), (b"x", &WriteCondition::None))
+        .unwrap();
+    assert!(!held("k").unwrap(), "said at once");
     // Leave to hold another object is none for this.
-    new.lock = AskedLock::default().with_legal_hold(&shop.of(&bucket, "other"));
+    new.lock = AskedLock::default().with_legal_hold(&shop.of(&bucket, "other"), true);
     let refused = shop.put_new(&bucket, "k", new, (b"x", &WriteCondition::None));
     assert!(matches!(refused, Err(ObjectError::OtherPermit)));
 }

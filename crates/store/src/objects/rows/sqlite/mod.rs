@@ -215,7 +215,7 @@ where
     }
 }
 
-/// Retention's mode and end, and the legal hold, in three columns.
+/// Retention's mode and end, the legal hold and whether that was said, in four columns.
 fn lock(row: &Row<'_>, first: usize) -> rusqlite::Result<ObjectLock> {
     let mode: Option<String> = row.get(first)?;
     let until = first.saturating_add(1);
@@ -230,9 +230,13 @@ fn lock(row: &Row<'_>, first: usize) -> rusqlite::Result<ObjectLock> {
             until: time(row, until)?,
         }),
     };
+    let (held, said): (bool, bool) = (
+        row.get(first.saturating_add(2))?,
+        row.get(first.saturating_add(3))?,
+    );
     Ok(ObjectLock {
         retention,
-        legal_hold: row.get(first.saturating_add(2))?,
+        legal_hold: said.then_some(held),
     })
 }
 
@@ -240,10 +244,10 @@ fn lock(row: &Row<'_>, first: usize) -> rusqlite::Result<ObjectLock> {
 fn sealed(row: &Row<'_>, first: usize) -> rusqlite::Result<SealedRow> {
     Ok(SealedRow {
         lock: lock(row, first)?,
-        tags: row.get(first.saturating_add(3))?,
-        key: term(row, first.saturating_add(4))?,
-        encryption: row.get(first.saturating_add(5))?,
-        metadata: row.get(first.saturating_add(6))?,
+        tags: row.get(first.saturating_add(4))?,
+        key: term(row, first.saturating_add(5))?,
+        encryption: row.get(first.saturating_add(6))?,
+        metadata: row.get(first.saturating_add(7))?,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::database::{micros, term, time};
 use crate::objects::BucketId;
 
 const COLUMNS: &str = "key, upload_id, initiated_at, initiator,
-    retention_mode, retain_until, legal_hold, tags, key_arn, encryption, sealed";
+    retention_mode, retain_until, legal_hold, hold_said, tags, key_arn, encryption, sealed";
 
 fn upload(row: &Row<'_>) -> rusqlite::Result<UploadRow> {
     Ok(UploadRow {
@@ -35,8 +35,8 @@ pub(super) fn find(
 pub(super) fn add(connection: &Connection, bucket: BucketId, upload: &UploadRow) -> rusqlite::Result<()> {
     let insert =
         "INSERT INTO object_upload (bucket_id, key, upload_id, initiated_at, initiator, retention_mode,
-            retain_until, legal_hold, tags, key_arn, encryption, sealed)
-        VALUES (:bucket, :key, :upload, :initiated_at, :initiator, :mode, :until, :hold, :tags, :key_arn,
+            retain_until, legal_hold, hold_said, tags, key_arn, encryption, sealed)
+        VALUES (:bucket, :key, :upload, :initiated_at, :initiator, :mode, :until, :hold, :said, :tags, :key_arn,
             :encryption, :sealed)";
     let sealed = &upload.sealed;
     let values = named_params! {
@@ -47,7 +47,8 @@ pub(super) fn add(connection: &Connection, bucket: BucketId, upload: &UploadRow)
         ":initiator": upload.initiator.as_str(),
         ":mode": sealed.lock.retention.map(|retention| retention.mode.as_str()),
         ":until": sealed.lock.retention.map(|retention| micros(retention.until)),
-        ":hold": sealed.lock.legal_hold,
+        ":hold": sealed.lock.is_held(),
+        ":said": sealed.lock.legal_hold.is_some(),
         ":tags": sealed.tags.as_deref(),
         ":key_arn": sealed.key.as_str(),
         ":encryption": sealed.encryption.as_str(),

@@ -8,7 +8,7 @@ use super::{at_most_one, limited, sealed, term_if_any};
 use crate::database::{counted, integer, micros, term, time};
 
 const COLUMNS: &str = "version_id, is_null, modified_at, body_id, size, etag, parts,
-    retention_mode, retain_until, legal_hold, tags, key_arn, encryption, sealed";
+    retention_mode, retain_until, legal_hold, hold_said, tags, key_arn, encryption, sealed";
 
 pub(super) fn head(connection: &Connection, at: At<'_>) -> rusqlite::Result<Option<Head>> {
     let select = "SELECT current, null_version, is_marker FROM object_head WHERE bucket_id = ?1 AND key = ?2";
@@ -95,9 +95,9 @@ pub(super) fn list(
 pub(super) fn add(connection: &Connection, at: At<'_>, version: &VersionRow) -> rusqlite::Result<()> {
     let insert =
         "INSERT INTO object_version (bucket_id, key, version_id, is_null, modified_at, body_id, size, etag,
-            parts, retention_mode, retain_until, legal_hold, tags, key_arn, encryption, sealed)
+            parts, retention_mode, retain_until, legal_hold, hold_said, tags, key_arn, encryption, sealed)
         VALUES (:bucket, :key, :version, :is_null, :modified_at, :body, :size, :etag, :parts,
-            :mode, :until, :hold, :tags, :key_arn, :encryption, :sealed)";
+            :mode, :until, :hold, :said, :tags, :key_arn, :encryption, :sealed)";
     let content = version.content.as_ref();
     let sealed = content.map(|content| &content.sealed);
     let lock = sealed.map(|sealed| sealed.lock).unwrap_or_default();
@@ -113,7 +113,8 @@ pub(super) fn add(connection: &Connection, at: At<'_>, version: &VersionRow) -> 
         ":parts": content.and_then(|content| content.parts),
         ":mode": lock.retention.map(|retention| retention.mode.as_str()),
         ":until": lock.retention.map(|retention| micros(retention.until)),
-        ":hold": lock.legal_hold,
+        ":hold": lock.is_held(),
+        ":said": lock.legal_hold.is_some(),
         ":tags": sealed.and_then(|sealed| sealed.tags.as_deref()),
         ":key_arn": sealed.map(|sealed| sealed.key.as_str()),
         ":encryption": sealed.map(|sealed| sealed.encryption.as_str()),
@@ -124,7 +125,8 @@ pub(super) fn add(connection: &Connection, at: At<'_>, version: &VersionRow) -> 
 
 pub(super) fn replace(connection: &Connection, at: At<'_>, version: &VersionRow) -> rusqlite::Result<()> {
     let update =
-        "UPDATE object_version SET retention_mode = :mode, retain_until = :until, legal_hold = :hold, tags = :tags,
+        "UPDATE object_version SET retention_mode = :mode, retain_until = :until, legal_hold = :hold, hold_said = :said,
+            tags = :tags,
             body_id = :body, key_arn = :key_arn, encryption = :encryption, sealed = :sealed
         WHERE bucket_id = :bucket AND key = :key AND version_id = :version";
     let sealed = version.content.as_ref().map(|content| &content.sealed);
@@ -135,7 +137,8 @@ pub(super) fn replace(connection: &Connection, at: At<'_>, version: &VersionRow)
         ":version": version.place.as_str(),
         ":mode": lock.retention.map(|retention| retention.mode.as_str()),
         ":until": lock.retention.map(|retention| micros(retention.until)),
-        ":hold": lock.legal_hold,
+        ":hold": lock.is_held(),
+        ":said": lock.legal_hold.is_some(),
         ":tags": sealed.and_then(|sealed| sealed.tags.as_deref()),
         ":body": version.content.as_ref().map(|content| content.body.as_str()),
         ":key_arn": sealed.map(|sealed| sealed.key.as_str()),

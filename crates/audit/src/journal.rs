@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use moho_iam::authz::{Entry, Journal, JournalUnavailable, Position};
+use moho_iam::authz::{Entry, Event, Journal, JournalUnavailable, Position};
 use moho_os::{FileLock, LockError, lock_file_exclusive};
+use serde::Serialize;
 
 use crate::chain::{Link, MAX_RECORD};
 use crate::error::AuditError;
@@ -88,7 +89,7 @@ impl FileJournal {
         self.flusher.unsynced()
     }
 
-    fn append(&self, entry: &Entry) -> Result<Position, JournalUnavailable> {
+    fn append(&self, entry: &impl Serialize) -> Result<Position, JournalUnavailable> {
         let mut text = Vec::with_capacity(USUAL);
         serde_json::to_writer(&mut text, entry).map_err(JournalUnavailable::new)?;
         let entry = String::from_utf8(text).map_err(JournalUnavailable::new)?;
@@ -102,6 +103,10 @@ impl FileJournal {
 impl Journal for FileJournal {
     fn record(&self, entry: &Entry) -> Result<Position, JournalUnavailable> {
         self.append(entry)
+    }
+
+    fn record_event(&self, event: &Event) -> Result<Position, JournalUnavailable> {
+        self.append(event)
     }
 }
 

@@ -5,8 +5,10 @@ mod segments;
 
 use std::path::{Path, PathBuf};
 
-use moho_iam::authz::{Entry, Journal, JournalUnavailable, Outcome, Position};
-use moho_terms::Timestamp;
+use moho_iam::authz::{
+    Entry, Event, EventIdentity, EventKind, EventSource, Journal, JournalUnavailable, Outcome, Position,
+};
+use moho_terms::{BucketName, ObjectKey, Timestamp};
 use proptest::prelude::*;
 
 use crate::{AuditError, FileJournal, Recovery, verify};
@@ -43,6 +45,59 @@ pub(crate) fn entry(second: u64) -> Entry {
         error_code: None,
         further: None,
     }
+}
+
+fn event() -> Event {
+    let id = "00112233-4455-4677-8899-aabbccddeeff".parse().unwrap();
+    let identity = EventIdentity::of_service("s3.amazonaws.com", None);
+    let what = (EventKind::DataEvent, "CopyObject");
+    Event::new(what, id, identity, Timestamp::from_unix_seconds(1_795_312_800))
+}
+
+#[test]
+fn decisions_and_what_came_of_them_are_in_one_chain() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = FileJournal::open(directory.path()).unwrap();
+    journal.record(&entry(1)).unwrap();
+    assert_eq!(journal.record_event(&event()).unwrap(), Position(2));
+    journal.record(&entry(2)).unwrap();
+    drop(journal);
+    assert_eq!(verify(directory.path()).unwrap().records, 3);
+    let mut used = Vec::new();
+    crate::replay(directory.path(), 0, |past| {
+        used.push((past.position, past.action.is_some()))
+    })
+    .unwrap();
+    assert_eq!(
+        used,
+        [(1, true), (2, false), (3, true)],
+        "what came of a use is no use"
+    );
+}
+
+/// Every member as long as it can be, in characters that take most room.
+#[test]
+fn the_longest_event_has_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = FileJournal::open(directory.path()).unwrap();
+    let key: ObjectKey = "\u{1}".repeat(1024).parse().unwrap();
+    let bucket: BucketName = "b".repeat(63).parse().unwrap();
+    let role = |kind: &str, name: &str| format!("arn:aws:{kind}:{}/{name}", "p".repeat(511));
+    let mut event = event();
+    event.identity.principal = Some(
+        role("sts::123456789012:assumed-role", &"r".repeat(129))
+            .parse()
+            .unwrap(),
+    );
+    event.identity.issuer = Some(role("iam::123456789012:role", &"r".repeat(64)).parse().unwrap());
+    event.subject.bucket = Some(bucket.clone());
+    event.subject.key = Some(key.clone());
+    event.subject.copy_source = Some(EventSource {
+        bucket,
+        key,
+        version_id: None,
+    });
+    journal.record_event(&event).unwrap();
 }
 
 /// A journal of `count` entries that is closed again, and its one file.

@@ -1,12 +1,14 @@
 //! What is written down about every decision, before anything happens. No content: names, times and codes only.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::net::IpAddr;
 
 use moho_terms::{AccessKeyId, AccountId, Arn, RequestId, Timestamp};
 use serde::{Serialize, Serializer};
 
 use super::authorizer::unauthenticated;
+use super::event::Event;
 use super::facts::RequestFacts;
 
 /// How it was decided.
@@ -125,8 +127,8 @@ impl Entry {
     }
 }
 
-fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(time)
+pub(super) fn as_text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
 }
 
 /// Where an entry stands in the journal.
@@ -145,11 +147,17 @@ impl JournalUnavailable {
     }
 }
 
-/// Where decisions are written down. The one outside tests is `audit`'s.
+/// Where decisions, and what came of them, are written down. The one outside tests is `audit`'s.
 pub trait Journal: Send + Sync {
     /// Writes an entry down, so that it survives the process being killed.
     ///
     /// # Errors
     /// [`JournalUnavailable`]: nothing was written, and nothing may happen.
     fn record(&self, entry: &Entry) -> Result<Position, JournalUnavailable>;
+
+    /// Writes down something that happened, in the same order and as lastingly.
+    ///
+    /// # Errors
+    /// [`JournalUnavailable`]: nothing was written, and whoever waits for it must not be told that it was done.
+    fn record_event(&self, event: &Event) -> Result<Position, JournalUnavailable>;
 }

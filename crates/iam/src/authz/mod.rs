@@ -8,6 +8,7 @@ mod decision;
 mod denial;
 mod detail;
 mod evaluate;
+mod event;
 mod facts;
 mod global_keys;
 mod grant;
@@ -33,6 +34,10 @@ pub use detail::{
     DenialContext, DenialDetail, DeniedBy, DeniedPrincipal, DetailCondition, DetailValue, Items, NotADetail,
 };
 pub use evaluate::{Verdict, decide, evaluate};
+pub use event::{
+    Delivery, Event, EventAnswer, EventCategory, EventIdentity, EventKind, EventOrigin, EventSealing,
+    EventSource, EventSubject,
+};
 pub use facts::{ActingFor, EndpointFacts, OrganisationFacts, PrincipalFacts, RequestFacts, ResourceFacts};
 pub use grant::{Grant, GrantConstraint, GrantOperation, GrantOperationError, Grants};
 pub use journal::{Entry, FurtherFailures, Journal, JournalUnavailable, Outcome, Position};

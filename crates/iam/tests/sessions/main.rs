@@ -59,6 +59,10 @@ impl Journal for World {
     fn record(&self, _entry: &Entry) -> Result<Position, JournalUnavailable> {
         Ok(Position(0))
     }
+
+    fn record_event(&self, _event: &moho_iam::authz::Event) -> Result<Position, JournalUnavailable> {
+        Ok(Position(1))
+    }
 }
 
 impl PolicySource for World {

@@ -164,6 +164,10 @@ mod tests {
             pages.1.push(entry.clone());
             Ok(Position(1))
         }
+
+        fn record_event(&self, _event: &moho_iam::authz::Event) -> Result<Position, JournalUnavailable> {
+            Ok(Position(1))
+        }
     }
 
     fn pages(room: usize) -> Pages {

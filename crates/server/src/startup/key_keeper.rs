@@ -216,6 +216,10 @@ mod tests {
             self.0.lock().unwrap().push(entry.clone());
             Ok(Position(1))
         }
+
+        fn record_event(&self, _event: &moho_iam::authz::Event) -> Result<Position, JournalUnavailable> {
+            Ok(Position(1))
+        }
     }
 
     #[test]

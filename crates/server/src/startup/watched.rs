@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use moho_audit::{AuditError, FileJournal};
-use moho_iam::authz::{Entry, Journal, JournalUnavailable, Position};
+use moho_iam::authz::{Entry, Event, Journal, JournalUnavailable, Position};
 use moho_terms::Clock;
 
 use super::key_use::KeyUse;
@@ -62,21 +62,31 @@ impl WatchedJournal {
             second => self.clock.now().unix_seconds().saturating_sub(second) >= REFUSAL,
         }
     }
-}
 
-impl Journal for WatchedJournal {
-    fn record(&self, entry: &Entry) -> Result<Position, JournalUnavailable> {
-        let recorded = self.journal.record(entry);
-        let refused = match &recorded {
+    fn remember(&self, recorded: &Result<Position, JournalUnavailable>) {
+        let refused = match recorded {
             Ok(_position) => NEVER,
             Err(unavailable) if lost(unavailable) => FOR_EVER,
             Err(_unavailable) => self.clock.now().unix_seconds(),
         };
         self.refused.store(refused, Ordering::Relaxed);
+    }
+}
+
+impl Journal for WatchedJournal {
+    fn record(&self, entry: &Entry) -> Result<Position, JournalUnavailable> {
+        let recorded = self.journal.record(entry);
+        self.remember(&recorded);
         if let (Ok(position), Some((last_use, key_use))) = (&recorded, &self.listeners) {
             last_use.written(entry, *position);
             key_use.written(entry);
         }
+        recorded
+    }
+
+    fn record_event(&self, event: &Event) -> Result<Position, JournalUnavailable> {
+        let recorded = self.journal.record_event(event);
+        self.remember(&recorded);
         recorded
     }
 }
@@ -87,6 +97,10 @@ struct Held(Arc<FileJournal>);
 impl Journal for Held {
     fn record(&self, entry: &Entry) -> Result<Position, JournalUnavailable> {
         self.0.record(entry)
+    }
+
+    fn record_event(&self, event: &Event) -> Result<Position, JournalUnavailable> {
+        self.0.record_event(event)
     }
 }
 
@@ -116,6 +130,10 @@ pub(crate) mod tests {
                 Some(error) => Err(JournalUnavailable::new(error)),
                 None => Ok(Position(1)),
             }
+        }
+
+        fn record_event(&self, _event: &Event) -> Result<Position, JournalUnavailable> {
+            self.record(&entry())
         }
     }
 

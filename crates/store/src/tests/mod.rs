@@ -70,6 +70,10 @@ impl Journal for World {
     fn record(&self, _entry: &Entry) -> Result<Position, JournalUnavailable> {
         Ok(Position(1))
     }
+
+    fn record_event(&self, _event: &moho_iam::authz::Event) -> Result<Position, JournalUnavailable> {
+        Ok(Position(1))
+    }
 }
 
 /// An installation in a directory: its store is also where its policies come from.

@@ -16,17 +16,22 @@ from canary_members import Recorder, content_members, leaves, why_clear
 from route_world import ANYTHING, World, operations
 from serving import MODEL
 
-# Members that stand in no request that is answered: each was sent, and refused.
+# Members of a service that stand in no request of it that is answered: each was sent with each operation, and refused.
 REFUSED = {
-    "nothing but a password's or token's device proves so": {"TokenCode", "ContextAssertion", "MFA"},
-    "no issuer that the server knows made the token": {"WebIdentityToken"},
-    "SAML assertions are not taken, so no key for them is": {"AddPrivateKey"},
-    "no key of the caller's own is taken (SSE-C)": {"SSECustomerKey", "CopySourceSSECustomerKey"},
-    "no model here sees, hears or calls, and what is asked for is refused, never dropped": {
+    # Nothing but a password's or token's device proves so; no issuer that the server knows made the token.
+    "sts": {"TokenCode", "ContextAssertion", "WebIdentityToken"},
+    # SAML assertions are not taken, so no key for them is.
+    "iam": {"AddPrivateKey"},
+    # No key of the caller's own is taken (SSE-C), nor is there a device to prove anything by.
+    "s3": {"SSECustomerKey", "CopySourceSSECustomerKey", "MFA"},
+    # No model here sees, hears or calls, and what is asked for is refused, never dropped; and fields that no model here knows.
+    "bedrock-runtime": {
         *("bytes", "context", "description", "domain", "effort", "input", "json", "message", "name", "redactedContent", "serverName"),
         *("signature", "source", "title", "toolUseId", "type", "uri", "url"),
+        *("additionalModelRequestFields", "additionalModelResponseFieldPaths"),
     },
-    "fields that no model here knows": {"additionalModelRequestFields", "additionalModelResponseFieldPaths"},
+    # The same, of what is kept to be asked.
+    "bedrock-agent": {"json", "additionalModelRequestFields"},
 }
 
 
@@ -93,14 +98,13 @@ def ask_everything(world: World, recorder: Recorder, client_of: Callable, listed
 
 def without_case(recorder: Recorder, client_of: Callable, listed: list[tuple[str, str]]) -> Iterator[str]:
     """Operations that content can go into in a way that nobody tried."""
-    excused = set().union(*REFUSED.values())
     for service, operation in listed:
         here = service, operation
         if not recorder.asked(service, operation):
             yield f"{service}:{operation} was never asked: give it a case"
             continue
         for member in sorted(content_members(client_of(service), operation) - recorder.answered[here]):
-            if member not in excused:
+            if member not in REFUSED.get(service, set()):
                 yield f"{service}:{operation}: no answered request had the marker in `{member}`: give it a case, or say why it is no content"
             elif member not in recorder.refused[here]:
                 yield f"{service}:{operation}: no request had the marker in `{member}`"

@@ -4,6 +4,7 @@ A route or an operation without a case, and a member of one that nobody sent the
 """
 
 import base64
+import gzip
 import json
 import os
 import sqlite3
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import zlib
 from collections.abc import Callable
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,9 +23,10 @@ import httpx2
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from canary import MARKER, Places, found, spellings
+from canary import MARKER, Places, Shared, found, spellings, spellings_of_bytes, swapped
 from canary_cases import Routes, routes_without_case, without_case
 from canary_members import Recorder, content_members, why_clear
+from compressed import ZSTD
 from observing import Collector
 from route_world import openai_routes, operations
 
@@ -58,7 +61,9 @@ class Planted:
             lambda: self.process.pid,
             {"the metrics page": lambda: httpx2.get(self.scraped.url, trust_env=False).content},
             [self.collector],
+            shared=Shared("/dev/shm", "/tmp"),
         )
+        self.elsewhere: list[Path] = []
 
     def holder(self, *arguments: str, **environment: str) -> subprocess.Popen:
         command = [sys.executable, "-c", HOLDER, *arguments]
@@ -92,9 +97,12 @@ class Planted:
     def where(self) -> str:
         """Every complaint there is."""
         everywhere = (self.places.at_rest(), self.places.going_out(), self.places.in_databases())
+        assert self.places.in_swap() == []
         return "\n".join(complaint for places in everywhere for complaint in found(places, spellings()))
 
     def close(self) -> None:
+        for path in self.elsewhere:
+            path.unlink()
         self.process.communicate()
         self.database.close()
         self.collector.close()
@@ -161,6 +169,53 @@ class Planted:
         self.process = subprocess.Popen([sys.executable, "-c", script, str(self.folder / "temporary")], **pipes, text=True)
         assert self.process.stdout.readline() == "held\n"
 
+    def in_a_file_elsewhere(self) -> None:
+        """In no folder that is looked into, but open to be written."""
+        (self.folder / "elsewhere").mkdir()
+        script = 'import sys; f = open(sys.argv[1], "wb", 0); f.write(b"".join([b"Quokka7", b"Xylophone9Marmalade"])); '
+        script += 'print("held", flush=True); sys.stdin.read()'
+        self.process.communicate()
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self.process = subprocess.Popen([sys.executable, "-c", script, str(self.folder / "elsewhere/spool")], **pipes, text=True)
+        assert self.process.stdout.readline() == "held\n"
+
+    def in_a_shared_folder(self, folder: str) -> None:
+        path = Path(folder) / f"etilqs_{os.urandom(8).hex()}"
+        self.elsewhere.append(path)
+        path.write_bytes(MARKER.encode())
+
+    def in_shared_memory(self) -> None:
+        self.in_a_shared_folder("/dev/shm")
+
+    def in_everybodys_temporary_files(self) -> None:
+        self.in_a_shared_folder("/tmp")
+
+    def in_a_list_of_rust(self) -> None:
+        """As `{:#?}` shows bytes in a field of a line of JSON: one a line, indented."""
+        listed = "Body(\n    [\n" + "".join(f"        {byte},\n" for byte in MARKER.encode()) + "    ],\n)"
+        with (self.folder / "data.log").open("a") as log:
+            log.write(json.dumps({"level": "TRACE", "body": listed}) + "\n")
+
+    def in_broken_base64(self) -> None:
+        wrapped = base64.encodebytes(b"x" * 45 + MARKER.encode())
+        assert all(spelling not in wrapped for name, spelling in spellings().items() if name.startswith("base64"))
+        (self.folder / "here/mail").write_bytes(wrapped)
+
+    def in_a_compressed_log(self) -> None:
+        (self.folder / "data/moho.log.1.gz").write_bytes(gzip.compress(b"{}\n" * 100 + MARKER.encode()))
+
+    def in_the_middle_of_a_compressed_stream(self) -> None:
+        """In a file of something else, and not ended yet."""
+        packing = zlib.compressobj()
+        packed = packing.compress(b"trace " * 1000 + MARKER.encode()) + packing.flush(zlib.Z_SYNC_FLUSH)
+        (self.folder / "data/spans").write_bytes(os.urandom(1000) + packed + os.urandom(1000))
+
+    def in_a_frame_of_zstd(self) -> None:
+        if ZSTD.library is None:
+            pytest.skip("there is no zstd here")
+        packed = ZSTD.compress(b"trace " * 1000 + MARKER.encode())
+        (self.folder / "backup/moho.zst").write_bytes(os.urandom(100) + packed + os.urandom(100))
+
     def in_a_backup(self) -> None:
         (self.folder / "backup/moho.backup").write_bytes(MARKER.encode("utf-16-le"))
 
@@ -207,6 +262,14 @@ LEAKS: dict[Callable[[Planted], None], str] = {
     Planted.in_a_reply: "plain is in the reply to s3:GetObject",
     Planted.in_a_temporary_file: "plain is in {folder}/temporary/.tmpAb12",
     Planted.in_a_file_without_a_name: " (deleted)",
+    Planted.in_a_file_elsewhere: "plain is in the process's {folder}/elsewhere/spool",
+    Planted.in_shared_memory: "plain is in /dev/shm/etilqs_",
+    Planted.in_everybodys_temporary_files: "plain is in /tmp/etilqs_",
+    Planted.in_a_list_of_rust: "decimal is in {folder}/data.log",
+    Planted.in_broken_base64: "base64 at 0 is in {folder}/here/mail",
+    Planted.in_a_compressed_log: "plain is in {folder}/data/moho.log.1.gz, gzip",
+    Planted.in_the_middle_of_a_compressed_stream: "plain is in {folder}/data/spans, zlib",
+    Planted.in_a_frame_of_zstd: "plain is in {folder}/backup/moho.zst, zstd",
     Planted.in_a_backup: "UTF-16 is in {folder}/backup/moho.backup",
     Planted.in_the_environment: "plain is in the process's environ",
     Planted.in_the_arguments: "plain is in the process's cmdline",
@@ -230,6 +293,31 @@ def test_every_spelling_is_found(tmp_path):
         assert any(complaint.startswith(f"{name} is in ") for complaint in found(Places([tmp_path]).at_rest(), spellings())), name
     (tmp_path / "it").write_bytes(MARKER[:-1].encode())
     assert found(Places([tmp_path]).at_rest(), spellings()) == []
+
+
+def test_every_spelling_of_bytes_is_found_wherever_it_begins():
+    """Base32 and base64 depend on what is before them."""
+    for before in range(10):
+        for encode in (base64.b64encode, base64.b32encode, base64.urlsafe_b64encode, lambda data: base64.b32encode(data).lower()):
+            assert found([("it", encode(os.urandom(before) + MARKER.encode() + os.urandom(7)))], spellings()), before
+    secret = bytes(range(250, 256)) + os.urandom(26)
+    spelt = spellings_of_bytes(secret)
+    listed = ", ".join(f"{byte:#04x}" for byte in secret)
+    for told in (secret.hex(":"), listed, listed.upper().replace("X", "x"), f"{list(secret)}", json.dumps(list(secret), indent=7)):
+        assert found([("it", told.encode())], spelt), told
+
+
+def test_what_is_in_swap_is_told():
+    assert swapped(b"VmRSS:\t 1 kB\nVmSwap:\t       12 kB\n") == 12 << 10
+    assert swapped(b"VmSwap:\t       0 kB\n") == 0
+
+
+def test_what_is_refused_of_one_service_excuses_no_other():
+    recorder = Recorder()
+    recorder.refused["logs", "PutLogEvents"] |= {"message"}
+    assert any("`message`" in complaint for complaint in complaints_about("logs", "PutLogEvents", recorder))
+    recorder.refused["bedrock-agent", "CreatePrompt"] |= {"description"}
+    assert any("`description`" in complaint for complaint in complaints_about("bedrock-agent", "CreatePrompt", recorder))
 
 
 def test_a_process_that_dumps_its_memory_would_be_seen():

@@ -1,21 +1,27 @@
 //! Bytes on their way in: gathered to pieces while the piece before is hashed and sealed, where that may wait for the disk.
-//! Memory is two pieces and a chunk, whatever the length.
+//! Memory is a piece and a chunk, whatever the length: [`GATHERED`].
 
 use std::pin::Pin;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_core::Stream;
 use http::StatusCode;
+use moho_kms::Sealer;
 use moho_store::objects::{Checksum, Segment, SegmentWriter};
 use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3ErrorCode, StdError};
 
 use crate::asking::{Asking, blocking};
 use crate::checksum::Checks;
+use crate::wiped::Gathered;
 use crate::{failure, refusal};
 
-/// Bytes that are sealed at once.
-const PIECE: usize = 1 << 20;
+/// Bytes that are hashed and handed on at once.
+const PIECE: usize = 192 << 10;
+/// The most that a body has at once which is read: so much is there room for beside the piece before.
+const READ: usize = 64 << 10;
+/// The most bytes of one request's body that are gathered: a piece, and the chunk that it is sealed in.
+pub const GATHERED: usize = PIECE + READ + Sealer::CHUNK;
 /// Most bytes of one request.
 const LARGEST: u64 = 5 << 30;
 
@@ -115,7 +121,6 @@ pub(crate) async fn pump<T: Send + 'static>(
 
 /// The next piece, and whether it is the last one.
 async fn gather(body: Option<&mut StreamingBlob>, left: &mut u64) -> Result<(Bytes, bool), S3Error> {
-    let mut gathered = BytesMut::new();
     let Some(body) = body else {
         return if *left == 0 {
             Ok((Bytes::new(), true))
@@ -123,6 +128,8 @@ async fn gather(body: Option<&mut StreamingBlob>, left: &mut u64) -> Result<(Byt
             Err(incomplete())
         };
     };
+    let most = PIECE.saturating_add(READ);
+    let mut gathered = Gathered::with_room(usize::try_from(*left).unwrap_or(most).min(most));
     loop {
         match next(body).await {
             None if *left == 0 => return Ok((gathered.freeze(), true)),
@@ -133,7 +140,7 @@ async fn gather(body: Option<&mut StreamingBlob>, left: &mut u64) -> Result<(Byt
                 if gathered.is_empty() && bytes.len() >= PIECE {
                     return Ok((bytes, false));
                 }
-                gathered.extend_from_slice(&bytes);
+                gathered.append(&bytes, most);
                 if gathered.len() >= PIECE {
                     return Ok((gathered.freeze(), false));
                 }
@@ -147,7 +154,7 @@ async fn next(body: &mut StreamingBlob) -> Option<Result<Bytes, StdError>> {
 }
 
 /// Who takes the body apart may say in S3's words what is wrong with it.
-fn broken(error: StdError) -> S3Error {
+pub(crate) fn broken(error: StdError) -> S3Error {
     match error.downcast::<S3Error>() {
         Ok(error) => *error,
         Err(_other) => S3Error::with_message(

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::header::RANGE;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::header::{CONTENT_LENGTH, RANGE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use moho_iam::authz::Authorizer;
 use moho_kms::Kms;
 use moho_store::Store;
@@ -11,17 +11,14 @@ use moho_terms::{Clock, Entropy, Region};
 use s3s::dto::Range;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
-use s3s::{Body, S3Error, S3ErrorCode};
+use s3s::{Body, S3Error};
 
 use crate::call::S3Call;
 use crate::checksum::{Algorithm, Checks};
 use crate::failure::{self, Told};
-use crate::query;
 use crate::service::{Caller, Operations};
 use crate::spelling::Spelling;
-
-/// Most bytes of a document: ten thousand parts with their checksums, or a thousand keys, are fewer.
-const LARGEST_DOCUMENT: usize = 8 << 20;
+use crate::{document, query};
 
 /// What the gateway acts with.
 #[derive(Clone)]
@@ -105,15 +102,9 @@ async fn prepared(call: S3Call) -> Result<Request<Body>, S3Error> {
     }
     let conditions = query::conditions(&mut request)?;
     let mut tags = Vec::new();
-    if query::brings_document(&request) {
-        let mut body = std::mem::take(request.body_mut());
-        let read = body.store_all_limited(LARGEST_DOCUMENT).await;
-        let bytes = read.map_err(|error| match error.downcast::<S3Error>() {
-            Ok(error) => *error,
-            Err(_other) => {
-                S3Error::with_message(S3ErrorCode::MaxMessageLengthExceeded, "Your request was too big.")
-            }
-        })?;
+    if let Some(bounds) = document::bounds(request.method(), request.uri()) {
+        let body = std::mem::take(request.body_mut());
+        let bytes = document::read(body, announced(&request), bounds).await?;
         let mut checks = Checks::of(&said_of_document(&request), trailers.clone(), None)?;
         checks.update(&bytes);
         checks.finish()?;
@@ -133,10 +124,23 @@ async fn prepared(call: S3Call) -> Result<Request<Body>, S3Error> {
     Ok(request)
 }
 
+/// How long a request says that its body is.
+fn announced(request: &Request<Body>) -> Option<usize> {
+    let length = request.headers().get(CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}
+
+/// The most bytes of a document that a request with this head may bring; `None` if it brings none. It is known before any of
+/// it is read, and so is the memory that it takes: as much again for what is made of it.
+#[must_use]
+pub fn largest_document(method: &Method, uri: &Uri) -> Option<usize> {
+    document::bounds(method, uri).map(|bounds| bounds.length)
+}
+
 /// What headers say of a document. In completing an upload they say what the whole object's checksum is to be.
 fn said_of_document(request: &Request<Body>) -> HeaderMap {
     let mut said = request.headers().clone();
-    if query::completes_upload(request) {
+    if query::completes_upload(request.method(), request.uri()) {
         for algorithm in Algorithm::ALL {
             said.remove(algorithm.header());
         }

@@ -23,7 +23,7 @@ pub fn target(method: &str, target: &str) -> Option<[bool; 3]> {
     let request = request.body(Body::empty()).ok()?;
     query::check(&request).ok()?;
     Some([
-        query::brings_document(&request),
+        query::brings_document(request.method(), request.uri()),
         query::makes_bucket(&request),
         query::updates_encryption(&request),
     ])

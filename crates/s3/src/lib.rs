@@ -10,6 +10,7 @@ mod bytes_in;
 mod bytes_out;
 mod call;
 mod checksum;
+mod document;
 mod entity_tags;
 mod failure;
 mod gateway;
@@ -24,6 +25,8 @@ mod spelling;
 mod tests;
 mod told;
 mod turns;
+mod wiped;
 
+pub use bytes_in::GATHERED;
 pub use call::{Batch, BatchKey, Proof, S3Call, Trailers};
-pub use gateway::{Backing, S3Gateway};
+pub use gateway::{Backing, S3Gateway, largest_document};

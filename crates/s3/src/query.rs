@@ -115,13 +115,13 @@ fn taken(headers: &mut HeaderMap, name: &HeaderName) -> Result<Option<Vec<String
 }
 
 /// Whether a request brings a document, and not an object's bytes.
-pub(crate) fn brings_document(request: &Request<Body>) -> bool {
-    let path = percent_decode_str(request.uri().path()).decode_utf8_lossy();
-    let given = names(request.uri());
+pub(crate) fn brings_document(method: &Method, uri: &http::Uri) -> bool {
+    let path = percent_decode_str(uri.path()).decode_utf8_lossy();
+    let given = names(uri);
     let of_object = OF_OBJECTS
         .iter()
         .any(|(name, _)| given.iter().any(|given| given == name));
-    match *request.method() {
+    match *method {
         Method::POST => true,
         Method::PUT => object_in(&path).is_none() || of_object,
         _ => false,
@@ -129,8 +129,14 @@ pub(crate) fn brings_document(request: &Request<Body>) -> bool {
 }
 
 /// Whether a request is one for `CompleteMultipartUpload`.
-pub(crate) fn completes_upload(request: &Request<Body>) -> bool {
-    request.method() == Method::POST && names(request.uri()).iter().any(|name| name == "uploadId")
+pub(crate) fn completes_upload(method: &Method, uri: &http::Uri) -> bool {
+    method == Method::POST && names(uri).iter().any(|name| name == "uploadId")
+}
+
+/// Whether a request is one for `DeleteObjects`.
+pub(crate) fn deletes_several(method: &Method, uri: &http::Uri) -> bool {
+    let path = percent_decode_str(uri.path()).decode_utf8_lossy();
+    method == Method::POST && object_in(&path).is_none() && names(uri).iter().any(|name| name == "delete")
 }
 
 /// Whether a request is one for `CreateBucket`.

@@ -112,8 +112,11 @@ pub enum Taking {
     Whole,
     /// Piece by piece while it comes, by [`Road::handle_streamed`], whatever its `Content-Encoding`.
     Streamed {
-        /// The most bytes that the road holds of it until it has checked them.
+        /// The most bytes that the road holds of it until it has checked them, and of what it makes of it, beside those
+        /// that it gathers.
         held: usize,
+        /// The most bytes that the road gathers of it.
+        gathered: usize,
     },
 }
 

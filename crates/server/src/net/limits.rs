@@ -68,6 +68,12 @@ impl Default for Limits {
 const OTHER_FILES: usize = 256;
 
 impl Limits {
+    /// Bytes that are held at once of bodies that are taken in pieces, in the same shares: twice as many, beside the others.
+    #[must_use]
+    pub fn stream_memory(&self) -> usize {
+        self.body_memory.saturating_mul(2)
+    }
+
     /// The most requests of one peer that may be in progress.
     #[must_use]
     pub fn requests_per_peer(&self) -> usize {

@@ -49,6 +49,14 @@ impl BodyMemory {
         }
     }
 
+    /// The same for bodies that are taken in pieces, of which only a part is in memory, but for long.
+    pub(crate) fn of_streams(limits: &Limits) -> Self {
+        Self::new(&Limits {
+            body_memory: limits.stream_memory(),
+            ..*limits
+        })
+    }
+
     /// A share of nothing, that can grow, for a body of `peer`, who may only claim to have an access key.
     pub(crate) fn share(&self, peer: Sharer, claims: Option<AccessKeyId>) -> Share {
         Share {

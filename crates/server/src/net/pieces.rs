@@ -18,6 +18,18 @@ const SLOWEST: u64 = 16 << 10;
 /// The most bytes of a streamed body that the rim and the road's first reader hold at once: what the protocol reads ahead,
 /// and the piece that is being dealt with.
 pub(crate) const IN_FLIGHT: usize = 128 << 10;
+/// A body of so many bytes is in one place only, on its way or gathered.
+const SMALL: usize = 64 << 10;
+
+/// The memory that a body takes which is streamed, if so much of it is held and gathered.
+pub(crate) fn memory(announced: Option<usize>, (held, gathered): (usize, usize)) -> usize {
+    let length = announced.unwrap_or(usize::MAX);
+    if length <= SMALL {
+        return length;
+    }
+    let on_its_way = length.min(IN_FLIGHT.saturating_add(held));
+    on_its_way.saturating_add(length.min(gathered))
+}
 
 /// A body in pieces of at most 64 KiB, in order. Nothing is read that nobody asks for, so a slow road slows its client.
 ///
@@ -175,6 +187,16 @@ impl Patience {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_for_what_is_held_and_for_what_is_gathered() {
+        let held = (1 << 20, 8 << 20);
+        assert_eq!(memory(Some(200), held), 200);
+        assert_eq!(memory(Some(100_000), held), 200_000);
+        assert_eq!(memory(Some(5 << 20), held), (6 << 20) + IN_FLIGHT);
+        assert_eq!(memory(None, held), (9 << 20) + IN_FLIGHT);
+        assert_eq!(memory(Some(5 << 30), (0, 0)), IN_FLIGHT);
+    }
 
     #[test]
     fn patience_is_earned_by_what_is_sent_and_never_more_than_at_first() {

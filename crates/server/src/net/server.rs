@@ -86,6 +86,7 @@ impl<R: Road> Server<R> {
                 road,
                 settings,
                 memory: BodyMemory::new(&limits),
+                streams: BodyMemory::of_streams(&limits),
                 requests: Places::new(limits.requests, limits.requests_per_peer()),
                 tasks,
             }),

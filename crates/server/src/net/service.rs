@@ -47,6 +47,8 @@ pub(crate) struct Rim<R> {
     pub(crate) road: Arc<R>,
     pub(crate) settings: RimSettings,
     pub(crate) memory: BodyMemory,
+    /// For bodies that are taken in pieces: those that come slowly shut out none that are taken whole.
+    pub(crate) streams: BodyMemory,
     pub(crate) requests: Places,
     pub(crate) tasks: Tasks,
 }
@@ -109,10 +111,12 @@ impl<R: Road> Rim<R> {
         };
         let carried = match admission.taking {
             Taking::Whole => self.whole(head, &mut incoming, (exchange, &admission)).await,
-            Taking::Streamed { held } => match self.hold(head, &incoming, (exchange, &admission), held) {
-                Ok(held) => return self.streamed(head, incoming, (held, &admission)).await,
-                Err(error) => Err(error),
-            },
+            Taking::Streamed { held, gathered } => {
+                match self.hold(head, &incoming, (exchange, &admission), (held, gathered)) {
+                    Ok(held) => return self.streamed(head, incoming, (held, &admission)).await,
+                    Err(error) => Err(error),
+                }
+            }
         };
         match carried {
             Ok((reply, held)) => (reply, Some(held), Rest::Here(incoming)),
@@ -160,13 +164,13 @@ impl<R: Road> Rim<R> {
         Ok((reply, held))
     }
 
-    /// Takes what a body in pieces needs: the memory of what is in flight of it, never of all.
+    /// Takes what a body in pieces needs: the memory of what is in flight and of what is gathered of it, never of all.
     fn hold(
         &self,
         head: &Head,
         incoming: &Coming,
         (exchange, admission): (&Exchange, &Admission),
-        held: usize,
+        (held, gathered): (usize, usize),
     ) -> Result<Held, RimError> {
         let announced = incoming.announced(&head.headers);
         let announced = announced.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
@@ -177,13 +181,13 @@ impl<R: Road> Rim<R> {
         }
         let place = self.place(head.peer)?;
         let work = exchange.work();
-        let mut share = self.memory.share(Sharer::of(head.peer), admission.claims.clone());
+        let mut share = self
+            .streams
+            .share(Sharer::of(head.peer), admission.claims.clone());
         if incoming.is_unread() {
             // So much everybody can have, as a whole body is allowed to have it.
-            let most = pieces::IN_FLIGHT
-                .saturating_add(held)
-                .min(self.settings.limits.body);
-            share.grow(announced.unwrap_or(most).min(most))?;
+            let most = self.settings.limits.body;
+            share.grow(pieces::memory(announced, (held, gathered)).min(most))?;
         }
         share.complete();
         Ok(Held {

@@ -1,7 +1,7 @@
 //! Who is it? Made once for every request, and journaled when the answer is "nobody we know".
 
 use aws_lc_rs::digest;
-use http::HeaderName;
+use http::{HeaderName, Uri};
 use moho_iam::authn::{
     Authenticated, AuthnError, HttpHead, Payload, Prechecked, SigningName, held_of_payload,
 };
@@ -131,7 +131,21 @@ fn taking(head: &Head, route: &Route) -> Taking {
     }
     let declared = head.headers.get("x-amz-content-sha256");
     let held = held_of_payload(declared.and_then(|declared| declared.to_str().ok()));
-    Taking::Streamed { held }
+    let (made, gathered) = gathered(head);
+    Taking::Streamed {
+        held: held.saturating_add(made),
+        gathered,
+    }
+}
+
+/// How much is made and how much is gathered of a body that comes in pieces. A document is gathered whole, and as much again
+/// is made of it.
+pub(super) fn gathered(head: &Head) -> (usize, usize) {
+    let line = format!("{}?{}", head.raw_path, head.raw_query);
+    // What is no address is refused before anything of its body is read.
+    let largest = line.parse::<Uri>().ok();
+    let largest = largest.and_then(|uri| moho_s3::largest_document(&head.method, &uri));
+    largest.map_or((0, moho_s3::GATHERED), |largest| (largest, largest))
 }
 
 fn services(route: &Route) -> Vec<SigningName> {

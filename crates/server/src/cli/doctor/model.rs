@@ -10,8 +10,8 @@ use crate::config::{Config, ModelFile};
 
 const MODEL: &str = "model";
 const MEMORY: &str = "memory";
-/// What moho takes besides models and bodies, generously.
-const ITSELF: u64 = 64 << 20;
+/// What moho takes besides models and bodies, generously: as much for itself as for the chunks of objects that are being read.
+const ITSELF: u64 = 128 << 20;
 
 /// Looks at the model files, and at the memory that they would take.
 pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
@@ -136,7 +136,8 @@ fn memory(scene: &Scene<'_>, weights: u64) -> Option<Finding> {
     let config = scene.config;
     let bytes = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     let pools = bytes(config.engine.kv_bytes).saturating_mul(bytes(config.models.len()));
-    let needed = [weights, pools, bytes(config.limits.body_memory), ITSELF]
+    let bodies = bytes(config.limits.body_memory).saturating_add(bytes(config.limits.stream_memory()));
+    let needed = [weights, pools, bodies, ITSELF]
         .into_iter()
         .fold(0, u64::saturating_add);
     let (available, whose) = available(&scene.system)?;
@@ -145,7 +146,7 @@ fn memory(scene: &Scene<'_>, weights: u64) -> Option<Finding> {
         size(needed),
         size(weights),
         size(pools),
-        size(bytes(config.limits.body_memory)),
+        size(bodies),
         size(available)
     );
     let cure = "choose a smaller model or variant, set --kv-memory (`engine.kv_memory`) lower, or give the machine or the \
@@ -277,7 +278,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&[("models", "m=x.gguf"), ("engine.kv_memory", "256MiB")]);
         let mut scene = scene(&config);
-        let needed = (256_u64 << 20) + (128 << 20) + ITSELF + (1 << 30);
+        let needed = (256_u64 << 20) + (384 << 20) + ITSELF + (1 << 30);
         let mut told = |kibibytes: u64| {
             let text = format!("MemAvailable: {kibibytes} kB\n");
             scene.system = drawn(folder.path(), &[("proc/meminfo", &text)]);

@@ -37,7 +37,7 @@ async fn a_body_far_larger_than_the_memory_for_bodies_arrives_whole() {
 async fn what_is_in_flight_of_bodies_is_counted() {
     let rig = Rig::start(Limits {
         body: 100_000,
-        body_memory: 200_000,
+        body_memory: 100_000,
         ..Limits::default()
     });
     let head = |size: usize| {

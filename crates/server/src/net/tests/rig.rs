@@ -89,7 +89,7 @@ impl Road for Arc<Mirror> {
             "/pieces" | "/first-piece" | "/no-piece" | "/panic-at-piece" => Ok(Admission {
                 body: 64 << 20,
                 claims: None,
-                taking: Taking::Streamed { held: 0 },
+                taking: Taking::Streamed { held: 0, gathered: 0 },
             }),
             "/claimed" => Ok(Admission {
                 body: usize::MAX,

@@ -218,6 +218,20 @@ fn head_with(rig: &Rig, raw_query: &str, headers: &[(&'static str, &str)]) -> He
     head
 }
 
+#[tokio::test]
+async fn what_a_document_may_take_is_known_by_its_head() {
+    let rig = Rig::open();
+    let gathered = |method: Method, raw_query: &str| {
+        let mut head = head_with(&rig, raw_query, &[]);
+        head.method = method;
+        authenticate::gathered(&head)
+    };
+    assert_eq!(gathered(Method::PUT, ""), (0, moho_s3::GATHERED));
+    assert_eq!(gathered(Method::PUT, "tagging"), (1 << 20, 1 << 20));
+    assert_eq!(gathered(Method::POST, "uploadId=x"), (8 << 20, 8 << 20));
+    assert_eq!(gathered(Method::GET, ""), (0, moho_s3::GATHERED));
+}
+
 fn shown(rig: &Rig, raw_query: &str, headers: &[(&'static str, &str)], length: Option<u64>) -> String {
     let request = request::stripped(&head_with(rig, raw_query, headers), length).unwrap();
     let mut lines: Vec<String> = request

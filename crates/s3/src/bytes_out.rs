@@ -1,10 +1,12 @@
-//! An object's bytes on their way out: one chunk is opened while the one before it is sent, and none is sent before it is
-//! proven to be the one that was written.
+//! An object's bytes on their way out: a slice at a time, of a chunk that was proven to be the one that was written. The next
+//! chunk is opened while the end of the one before it is sent.
+//!
+//! A client that takes nothing costs slices and no more: how many chunks are open is bounded for all ([`OpenChunks`]).
 
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex};
+use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -19,8 +21,15 @@ use tokio::task::JoinHandle;
 
 use crate::asking::Asking;
 use crate::gateway::Backing;
+use crate::open_chunks::{Chunk, OpenChunks, locked};
 use crate::refusal;
 use crate::service::Found;
+use crate::wiped::Gathered;
+
+/// Bytes that are given at once.
+const SLICE: u64 = 64 << 10;
+/// Chunks of a mebibyte that are open at once of objects that are being sent, and that are being opened.
+static OPEN: OpenChunks<Reading> = OpenChunks::new(64, 32);
 
 /// A range of an object's bytes that is being read.
 pub(crate) struct Reading {
@@ -30,7 +39,6 @@ pub(crate) struct Reading {
     /// Held until all of them were read.
     pieces: Option<Pieces>,
     current: Option<(SegmentReader, Range<u64>)>,
-    first: Option<Bytes>,
     left: u64,
 }
 
@@ -51,28 +59,36 @@ impl Reading {
             context: found.content.encryption.context().clone(),
             pieces,
             current: None,
-            first: None,
             left,
         };
-        reading.first = reading.next()?;
+        reading.open()?;
         Ok(reading)
     }
 
-    /// The next bytes: at most a chunk.
+    /// The next bytes: at most a slice.
     pub(crate) fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
+        self.open()?;
+        Ok(self.opened())
+    }
+
+    /// Opens the chunk with the next bytes, if there are any and it is not open.
+    fn open(&mut self) -> Result<(), S3Error> {
         loop {
             if let Some((reader, range)) = &mut self.current {
+                if reader.is_open_at(range.start) && !range.is_empty() {
+                    return Ok(());
+                }
+                let turn = OPEN.turn();
                 let read = reader.read_range(range.clone());
-                let read = read.map_err(|error| refusal::from_store(&error))?;
-                if !read.is_empty() {
-                    let bytes = Bytes::copy_from_slice(read);
-                    range.start = range.start.saturating_add(read.len() as u64);
-                    return Ok(Some(bytes));
+                let is_over = read.map_err(|error| refusal::from_store(&error))?.is_empty();
+                drop(turn);
+                if !is_over {
+                    return Ok(());
                 }
             }
             let Some(piece) = self.pieces.as_mut().and_then(Iterator::next) else {
                 self.current = None;
-                return Ok(None);
+                return Ok(());
             };
             let store = &self.backing.store;
             let reader = store.segment_reader(piece.segment, &self.backing.kms, &self.permit, &self.context);
@@ -81,62 +97,105 @@ impl Reading {
         }
     }
 
-    /// Takes what was opened first.
-    pub(crate) fn take_first(&mut self) -> Option<Bytes> {
-        self.first.take()
+    /// A copy of the next bytes of the chunk that is open: it may be closed while they are sent.
+    fn opened(&mut self) -> Option<Bytes> {
+        let (reader, range) = self.current.as_mut()?;
+        if !reader.is_open_at(range.start) {
+            return None;
+        }
+        let end = range.end.min(range.start.saturating_add(SLICE));
+        let read = reader.read_range(range.start..end).ok()?;
+        let mut slice = Gathered::with_room(read.len());
+        slice.append(read, read.len());
+        range.start = range.start.saturating_add(read.len() as u64);
+        self.left = self.left.saturating_sub(read.len() as u64);
+        Some(slice.freeze()).filter(|slice| !slice.is_empty())
     }
 
     /// As the body of a reply.
-    pub(crate) fn into_stream(mut self) -> StreamingBlob {
-        let (first, left) = (self.first.take(), self.left);
-        let ahead = first.is_some().then(|| self.read_ahead());
-        StreamingBlob::new(Outgoing { first, left, ahead })
-    }
-
-    fn read_ahead(mut self) -> JoinHandle<Ahead> {
-        tokio::task::spawn_blocking(move || {
-            let next = self.next();
-            (self, next)
+    pub(crate) fn into_stream(self) -> StreamingBlob {
+        let left = self.left;
+        let reading = Arc::new(Mutex::new(self));
+        OPEN.used(&reading);
+        StreamingBlob::new(Outgoing {
+            reading,
+            left,
+            opening: None,
         })
     }
 }
 
-type Ahead = (Reading, Result<Option<Bytes>, S3Error>);
+impl Chunk for Reading {
+    fn forget(&mut self) {
+        if let Some((reader, _)) = &mut self.current {
+            reader.forget();
+        }
+    }
+}
 
 /// The body of a reply. Dropping it ends the reading after the chunk that is being opened.
 struct Outgoing {
-    first: Option<Bytes>,
+    reading: Arc<Mutex<Reading>>,
     left: u64,
-    ahead: Option<JoinHandle<Ahead>>,
+    opening: Option<JoinHandle<Result<(), S3Error>>>,
 }
 
 impl Outgoing {
-    fn taken(&mut self, bytes: Bytes) -> Poll<Option<Result<Bytes, StdError>>> {
+    /// Has the next chunk opened where it may wait for the disk.
+    fn open(&mut self) {
+        let reading = Arc::clone(&self.reading);
+        self.opening = Some(tokio::task::spawn_blocking(move || {
+            let opened = locked(&reading).open();
+            OPEN.used(&reading);
+            opened
+        }));
+    }
+
+    /// The next bytes of what is open. If they are its last ones, what is behind them is opened while they are sent.
+    fn take(&mut self) -> Option<Bytes> {
+        let mut reading = locked(&self.reading);
+        let bytes = reading.opened()?;
+        let is_open = reading
+            .current
+            .as_ref()
+            .is_some_and(|(reader, range)| !range.is_empty() && reader.is_open_at(range.start));
+        drop(reading);
         self.left = self.left.saturating_sub(bytes.len() as u64);
-        Poll::Ready(Some(Ok(bytes)))
+        if is_open {
+            OPEN.used(&self.reading);
+        } else if self.left > 0 {
+            self.open();
+        }
+        Some(bytes)
     }
 }
 
 impl Stream for Outgoing {
     type Item = Result<Bytes, StdError>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(first) = self.first.take() {
-            return self.taken(first);
-        }
-        let Some(ahead) = &mut self.ahead else {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        if self.left == 0 {
             return Poll::Ready(None);
-        };
-        let done = ready!(Pin::new(ahead).poll(context));
-        self.ahead = None;
-        match done {
-            Ok((reading, Ok(Some(bytes)))) => {
-                self.ahead = Some(reading.read_ahead());
-                self.taken(bytes)
+        }
+        loop {
+            if let Some(opening) = &mut self.opening {
+                let opened = ready!(Pin::new(opening).poll(context));
+                self.opening = None;
+                match opened {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => return Poll::Ready(Some(Err(Box::new(error)))),
+                    Err(stopped) => return Poll::Ready(Some(Err(Box::new(stopped)))),
+                }
             }
-            Ok((_, Ok(None))) => Poll::Ready(None),
-            Ok((_, Err(error))) => Poll::Ready(Some(Err(Box::new(error)))),
-            Err(stopped) => Poll::Ready(Some(Err(Box::new(stopped)))),
+            if let Some(bytes) = self.take() {
+                return Poll::Ready(Some(Ok(bytes)));
+            }
+            if locked(&self.reading).current.is_none() {
+                // There is less than was remembered: the reply is short, and so broken off.
+                return Poll::Ready(None);
+            }
+            // It was never opened, or others needed its room.
+            self.open();
         }
     }
 }

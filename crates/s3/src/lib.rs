@@ -16,6 +16,7 @@ mod failure;
 mod gateway;
 #[doc(hidden)]
 pub mod hostile_input;
+mod open_chunks;
 mod query;
 mod refusal;
 mod sealing;

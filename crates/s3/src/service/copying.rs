@@ -90,14 +90,12 @@ pub(super) fn bytes(
         .store()
         .segment_writer(sealer.map_err(|error| refusal::from_kms(&error))?);
     let mut reading = Reading::begin(asking, found, range)?;
-    let mut next = reading.take_first();
-    while let Some(bytes) = next {
+    while let Some(bytes) = reading.next()? {
         asking.left().check()?;
         running.update(&bytes);
         writer
             .write(&bytes)
             .map_err(|error| refusal::from_store(&error))?;
-        next = reading.next()?;
     }
     let segment = writer.finish().map_err(|error| refusal::from_store(&error))?;
     Ok((segment, checksum::kept(algorithm, &running.finish(), false)))

@@ -82,6 +82,35 @@ async fn large_objects_come_and_go_in_pieces() {
     assert!(got.bytes() == &bytes[1_048_570..3_145_736]);
 }
 
+/// More readers than chunks may be open: those that were not used for longest are closed, and opened again.
+#[tokio::test]
+async fn readers_that_wait_for_their_clients_lose_their_chunks_and_nothing_else() {
+    use http_body_util::BodyExt;
+
+    let house = House::open();
+    house.done("PUT", "/my-bucket", &[], b"").await;
+    let bytes = words((1 << 20) + 300_000);
+    house.done("PUT", "/my-bucket/k", &[], &bytes).await;
+    let mut readers = Vec::new();
+    for _ in 0..80 {
+        let call = S3Call {
+            caller: Arc::clone(&house.admin),
+            facts: house.facts(),
+            proof: Proof::default(),
+            request: request("GET", "/my-bucket/k", &[], b""),
+            trailers: Trailers::new(),
+        };
+        let mut body = house.gateway.answer(call).await.into_body();
+        let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(first.len(), 64 << 10, "a slice, and no chunk");
+        readers.push((first.to_vec(), body));
+    }
+    for (mut got, mut body) in readers {
+        got.extend_from_slice(&body.store_all_limited(64 << 20).await.unwrap());
+        assert!(got == bytes);
+    }
+}
+
 #[tokio::test]
 async fn a_body_has_the_length_that_it_was_said_to_have() {
     let house = House::open();

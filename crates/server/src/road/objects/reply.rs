@@ -4,14 +4,15 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::Body as _;
+use hyper::body::{Body as _, Frame};
 use tokio::sync::mpsc;
 
 use crate::access_logs::Pending;
 use crate::net::{Body, Outbound, Piece};
 use crate::telemetry::RequestSpan;
 
-/// Pieces of an object that wait for the client, besides the one that it is being sent: one is opened meanwhile.
+/// Pieces of an object that wait for the client, besides the one that it is being sent. Nothing is asked for before there is
+/// room for it.
 const IN_FLIGHT: usize = 1;
 
 /// What ends with a reply: its span, and its line in an access log.
@@ -64,33 +65,32 @@ fn streamed(body: s3s::Body, (span, logged): Measured) -> Body {
 
 /// Sends a body to its end, or breaks it off where it breaks.
 async fn send(mut body: s3s::Body, pieces: &mpsc::Sender<Piece>, logged: Option<&Pending>) {
-    loop {
+    while let Ok(room) = pieces.reserve().await {
         let frame = tokio::select! {
-            frame = body.frame() => frame,
+            frame = next(&mut body) => frame,
             () = pieces.closed() => return,
         };
-        let piece = match frame {
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(bytes) if bytes.is_empty() => continue,
-                Ok(bytes) => Piece::More(bytes),
-                Err(_trailers) => continue,
-            },
+        match frame {
+            Some(Ok(bytes)) => {
+                if let Some(logged) = logged {
+                    logged.sent(bytes.len());
+                }
+                room.send(Piece::More(bytes));
+            }
             // Why, those who read it have told the log.
             Some(Err(_broken)) => return,
-            None => Piece::Last(Bytes::new()),
-        };
-        let (length, is_last) = match &piece {
-            Piece::More(bytes) => (bytes.len(), false),
-            Piece::Last(bytes) => (bytes.len(), true),
-        };
-        if pieces.send(piece).await.is_err() {
-            return;
+            None => return room.send(Piece::Last(Bytes::new())),
         }
-        if let Some(logged) = logged {
-            logged.sent(length);
-        }
-        if is_last {
-            return;
+    }
+}
+
+/// The next bytes of a body.
+async fn next(body: &mut s3s::Body) -> Option<Result<Bytes, s3s::StdError>> {
+    loop {
+        match body.frame().await?.map(Frame::into_data) {
+            Ok(Ok(bytes)) if !bytes.is_empty() => return Some(Ok(bytes)),
+            Ok(_nothing) => {}
+            Err(broken) => return Some(Err(broken)),
         }
     }
 }

@@ -87,6 +87,19 @@ impl SegmentReader {
         self.chunk.get(asked).ok_or_else(|| self.damaged(number))
     }
 
+    /// Whether the chunk with this byte of the plaintext is in memory, so that reading it waits for nothing.
+    #[must_use]
+    pub fn is_open_at(&self, at: u64) -> bool {
+        let number = u32::try_from(at / Sealer::CHUNK as u64).ok();
+        number.is_some_and(|number| self.opened == Some(number))
+    }
+
+    /// Gives back the memory of the chunk that was read last. It is read again if somebody asks for it.
+    pub fn forget(&mut self) {
+        self.opened = None;
+        self.chunk = Zeroizing::new(Vec::new());
+    }
+
     /// Reads every chunk and gives nothing out: whether all of it is as it was written.
     ///
     /// # Errors

@@ -1,0 +1,163 @@
+"""What requests for S3 may hold of the server's memory: documents, bodies that come slowly, and readers that take nothing."""
+
+import os
+import resource
+import select
+
+import boto3
+import pytest
+from botocore.config import Config
+
+import rawnet
+from serving import Moho
+
+MIB = 1 << 20
+BUCKET = "memory"
+OBJECT = os.urandom(16 * MIB)
+# Of an object that is being read: two slices, what TLS has of one, and what a connection costs.
+READER = 320 << 10
+# Chunks that are open for all readers together.
+CHUNKS = 64 * MIB
+# Of a body that is being put: its chunk, what is gathered for it, and what is on its way.
+WRITER = 1536 << 10
+# So many bytes of bodies one address may have in the server, of 256 MiB, when a sixteenth is kept for small ones.
+SHARE = 120 * MIB
+
+
+@pytest.fixture(scope="module", autouse=True)
+def enough_files():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.fixture
+def kept(make_moho) -> Moho:
+    """A server with an object of 16 chunks, which has put and read one before."""
+    server = make_moho(limits={resource.RLIMIT_NOFILE: (4096, 8192)}).start()
+    s3 = server.boto3("s3", "Admin")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_object(Bucket=BUCKET, Key="object", Body=OBJECT)
+    assert s3.get_object(Bucket=BUCKET, Key="object")["Body"].read() == OBJECT
+    return server
+
+
+def head(server: Moho, call: str, method: str, *headers: str, **params) -> bytes:
+    """The head of a request whose proof is in its URL."""
+    found = server.credentials("Admin")
+    client = boto3.client(
+        "s3",
+        endpoint_url=server.url,
+        region_name=found.region,
+        aws_access_key_id=found.access_key_id,
+        aws_secret_access_key=found.secret_access_key,
+        aws_session_token=found.session_token,
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
+    url = client.generate_presigned_url(call, Params={"Bucket": BUCKET, **params})
+    host = server.url.removeprefix("https://")
+    lines = (f"{method} {url.removeprefix(server.url)} HTTP/1.1", f"host: {host}", *headers)
+    return "\r\n".join((*lines, "", "")).encode()
+
+
+class Remembering:
+    """Connections with what was answered on each."""
+
+    def __init__(self, server: Moho, count: int, first: bytes):
+        self.streams = [rawnet.tls(server, receive_buffer=8192) for _ in range(count)]
+        self.said: dict[int, bytes] = {}
+        for stream in self.streams:
+            stream.sendall(first)
+
+    def answered(self) -> dict[int, str]:
+        """The status on each connection that was answered by now; of a reply the first bytes only are taken."""
+        waiting = {stream: at for at, stream in enumerate(self.streams) if at not in self.said}
+        ready = [stream for stream in waiting if stream.pending()] or select.select(list(waiting), [], [], 0)[0]
+        for stream in ready:
+            self.said[waiting[stream]] = stream.recv(64)
+        return {at: said[9:12].decode() for at, said in self.said.items()}
+
+    def close(self) -> None:
+        for stream in self.streams:
+            stream.close()
+
+
+def test_readers_that_take_nothing_hold_little(kept):
+    count = 400
+    before = kept.memory("VmRSS")
+    stalled = Remembering(kept, count, head(kept, "get_object", "GET", Key="object"))
+    rawnet.until(lambda: len(stalled.answered()) == count, "all are being answered")
+    assert set(stalled.answered().values()) == {"200"}
+    # Whoever reads is served beside them, and those that are open change hands.
+    s3 = kept.boto3("s3", "Admin")
+    for _ in range(3):
+        assert s3.get_object(Bucket=BUCKET, Key="object")["Body"].read() == OBJECT
+    held = kept.memory("VmRSS") - before
+    print(f"{held // count} bytes for one reader that takes nothing")
+    assert held < count * READER + CHUNKS + rawnet.MEMORY
+    # One that goes on gets all of it.
+    late = stalled.streams[0]
+    read = bytearray(stalled.said[0])
+    while len(read) < len(OBJECT) + 200 and (piece := late.recv(1 << 16)):
+        read += piece
+        if read.endswith(OBJECT[-64:]):
+            break
+    assert read.partition(b"\r\n\r\n")[2] == OBJECT
+    stalled.close()
+    kept.assert_unharmed()
+
+
+def test_bodies_that_come_slowly_are_counted_with_all_they_hold(kept):
+    count, length = 200, 4 * MIB
+    before = kept.memory("VmRSS")
+    slow = Remembering(kept, count, head(kept, "put_object", "PUT", f"content-length: {length}", Key="slow"))
+    most = SHARE // (WRITER - 256 * 1024)
+    rawnet.until(lambda: len(slow.answered()) >= count - most, "there is no room for all")
+    assert set(slow.answered().values()) == {"503"}
+    for at, stream in enumerate(slow.streams):
+        if at not in slow.answered():
+            rawnet.send_all(stream, b"x" * (length - 1))
+    assert kept.memory("VmRSS") - before < most * WRITER + rawnet.MEMORY
+    # Small ones have room of their own.
+    kept.boto3("s3", "Admin").put_object(Bucket=BUCKET, Key="small", Body=b"x" * 1000)
+    slow.close()
+    kept.assert_unharmed()
+
+
+def test_documents_are_counted_before_they_are_read(kept):
+    count, length = 60, 8 * MIB
+    asked = head(kept, "complete_multipart_upload", "POST", f"content-length: {length}", Key="absent", UploadId="none")
+    sent = Remembering(kept, count, asked + b" ")
+    # Each counts as what everybody can have at once, which is 10 MiB.
+    rawnet.until(lambda: len(sent.answered()) >= count - SHARE // (10 * MIB), "there is no room for all")
+    assert set(sent.answered().values()) == {"503"}
+    tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
+    kept.boto3("s3", "Admin").put_bucket_tagging(Bucket=BUCKET, Tagging=tags)
+    sent.close()
+    kept.assert_unharmed()
+
+
+def test_what_is_in_a_document_is_counted_before_values_are_made_of_it(kept):
+    parts = b"<Part/>" * (8 * MIB // 7 - 10)
+    document = b"<CompleteMultipartUpload>" + parts + b"</CompleteMultipartUpload>"
+    for params, call, document in (
+        ({"Key": "absent", "UploadId": "none"}, "complete_multipart_upload", document),
+        ({"Delete": {"Objects": [{"Key": "k"}]}}, "delete_objects", b"<Delete>" + b"<Object/>" * 900_000 + b"</Delete>"),
+    ):
+        before = kept.memory("VmHWM")
+        stream = rawnet.tls(kept)
+        length = f"content-length: {len(document)}"
+        assert rawnet.send_all(stream, head(kept, call, "POST", length, **params) + document)
+        answer = stream.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 400 ") and b"<Code>MalformedXML</Code>" in answer, answer
+        assert kept.memory("VmHWM") - before < rawnet.MEMORY
+    kept.assert_unharmed()
+
+
+def test_only_what_names_many_objects_may_be_long(kept):
+    stream = rawnet.tls(kept)
+    length = f"content-length: {MIB + 1}"
+    stream.sendall(head(kept, "put_object_tagging", "PUT", length, Key="object", Tagging={"TagSet": []}))
+    answer = stream.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"<Code>MaxMessageLengthExceeded</Code>" in answer, answer

@@ -77,24 +77,43 @@ impl AccessLogs {
         })
     }
 
-    /// Begins the line of a request, if its bucket wants one.
+    /// Begins the line of a request, if its bucket wants one, and that of the bucket which it copies from.
     pub(crate) fn begin(self: &Arc<Self>, head: &Arc<Head>) -> Option<Pending> {
         let addressed = operation::Addressed::of(&crate::road::object_path(head))?;
+        let on_object = addressed.raw_key.is_some();
+        let own = self.begun(head, addressed, None);
+        let source = copy_source(head).filter(|_| {
+            // The header alone copies nothing.
+            operation::named(&head.method, on_object, &head.raw_query, true).starts_with("REST.COPY.")
+        });
+        let source = source.and_then(|source| operation::Addressed::of_source(&source));
+        let source = source.and_then(|(of, version)| self.begun(head, of, Some(Copied { version })));
+        let lines: Vec<Begun> = own.into_iter().chain(source).collect();
+        (!lines.is_empty()).then(|| Pending(lines.into()))
+    }
+
+    fn begun(
+        self: &Arc<Self>,
+        head: &Arc<Head>,
+        addressed: operation::Addressed,
+        copied: Option<Copied>,
+    ) -> Option<Begun> {
         let bucket: BucketName = addressed.bucket.parse().ok()?;
         // What cannot be said of the bucket now, the request will hear itself.
         let facts = self.store.bucket_facts(&bucket).ok().flatten()?;
         let logging = facts.logging.clone()?;
-        Some(Pending(Arc::new(Begun {
+        Some(Begun {
             logs: Arc::clone(self),
             head: Arc::clone(head),
             source: (bucket, facts.owner),
             raw_key: addressed.raw_key,
+            copied,
             logging,
             requester: Mutex::default(),
             sent: AtomicU64::new(0),
             replied: Mutex::default(),
             batch: OnceLock::new(),
-        })))
+        })
     }
 
     /// Takes a line. Nobody waits: where there is no room for it, it is lost.
@@ -116,15 +135,22 @@ impl Drop for AccessLogs {
     }
 }
 
-/// The line of a request that is being answered: it is complete when the last copy of this is gone.
+/// The lines of a request that is being answered: they are complete when the last copy of this is gone.
 #[derive(Clone)]
-pub(crate) struct Pending(Arc<Begun>);
+pub(crate) struct Pending(Arc<[Begun]>);
+
+/// What a copy reads, in the line of the bucket that it is read from.
+struct Copied {
+    version: Option<String>,
+}
 
 struct Begun {
     logs: Arc<AccessLogs>,
     head: Arc<Head>,
     source: (BucketName, AccountId),
     raw_key: Option<String>,
+    /// Given if this is the line of what is copied, and not of the copy.
+    copied: Option<Copied>,
     logging: Arc<AccessLogging>,
     requester: Mutex<Option<String>>,
     sent: AtomicU64,
@@ -144,17 +170,23 @@ struct Replied {
 impl Pending {
     /// Who asks.
     pub(crate) fn by(&self, requester: &str) {
-        *locked(&self.0.requester) = Some(requester.to_owned());
+        for begun in &*self.0 {
+            *locked(&begun.requester) = Some(requester.to_owned());
+        }
     }
 
     /// What became of the keys that it is to delete: each has a line of its own.
     pub(crate) fn deleted(&self, batch: &Batch) {
-        let _first = self.0.batch.get_or_init(|| batch.clone());
+        for begun in &*self.0 {
+            let _first = begun.batch.get_or_init(|| batch.clone());
+        }
     }
 
     /// More bytes of the reply were sent.
     pub(crate) fn sent(&self, bytes: usize) {
-        self.0.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        for begun in &*self.0 {
+            begun.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
     }
 
     /// The reply as it begins.
@@ -166,28 +198,39 @@ impl Pending {
                 error = code(bytes);
             }
         }
+        for begun in &*self.0 {
+            begun.replied(reply, error.clone());
+        }
+    }
+}
+
+impl Begun {
+    fn replied(&self, reply: &Outbound, error: Option<String>) {
         let header = |name: &str| {
             let found = reply.headers.iter().find(|(known, _)| known.as_str() == name);
             found
                 .and_then(|(_, value)| value.to_str().ok())
                 .map(str::to_owned)
         };
-        let head = &self.0.head;
-        let now = self.0.logs.clock.now().unix_micros();
-        *locked(&self.0.replied) = Some(Replied {
+        let now = self.logs.clock.now().unix_micros();
+        let version_id = match &self.copied {
+            Some(copied) => copied.version.clone(),
+            None => header("x-amz-version-id").or_else(|| parameter(&self.head.raw_query, "versionId")),
+        };
+        *locked(&self.replied) = Some(Replied {
             status: reply.status.as_u16(),
             error,
-            object_size: self.0.object_size(&header, reply.status.is_success()),
-            version_id: header("x-amz-version-id").or_else(|| parameter(&head.raw_query, "versionId")),
-            turn_around_micros: now.saturating_sub(head.received.unix_micros()),
+            object_size: self.object_size(&header, reply.status.is_success()),
+            version_id,
+            turn_around_micros: now.saturating_sub(self.head.received.unix_micros()),
         });
     }
-}
 
-impl Begun {
     /// Bytes of the object that was put or read.
     fn object_size(&self, replied: &dyn Fn(&str) -> Option<String>, succeeded: bool) -> Option<u64> {
-        self.raw_key.as_ref().filter(|_| succeeded)?;
+        self.raw_key
+            .as_ref()
+            .filter(|_| succeeded && self.copied.is_none())?;
         let number = |text: Option<String>| text?.parse().ok();
         let sent = |name: &str| text(&self.head.headers, name);
         match self.head.method {
@@ -217,7 +260,11 @@ impl Begun {
         let now = self.logs.clock.now().unix_micros();
         let requester = locked(&self.requester).take();
         let presigned = moho_iam::authn::is_presigned(&head.raw_query);
-        let copies = head.headers.contains_key("x-amz-copy-source");
+        let copies = copy_source(head).is_some();
+        let operation = match self.copied {
+            Some(_) => operation::of_source(&head.raw_query).to_owned(),
+            None => operation::named(&head.method, self.raw_key.is_some(), &head.raw_query, copies),
+        };
         Some(Line {
             owner: self.source.1,
             bucket: self.source.0.to_string(),
@@ -231,7 +278,7 @@ impl Begun {
                 .map(|_| if presigned { "QueryString" } else { "AuthHeader" }),
             requester,
             request_id: head.request_id.to_string(),
-            operation: operation::named(&head.method, self.raw_key.is_some(), &head.raw_query, copies),
+            operation,
             raw_key: self.raw_key.clone(),
             asked: Some(Asked {
                 method: head.method.to_string(),
@@ -241,7 +288,7 @@ impl Begun {
             }),
             status: replied.status,
             error: replied.error,
-            sent: Some(self.sent.load(Ordering::Relaxed)),
+            sent: Some(self.sent.load(Ordering::Relaxed)).filter(|_| self.copied.is_none()),
             object_size: replied.object_size,
             total_micros: Some(now.saturating_sub(head.received.unix_micros())),
             turn_around_micros: Some(replied.turn_around_micros),
@@ -261,6 +308,24 @@ impl Drop for Begun {
         let keys = self.batch.get().map_or(&[][..], |batch| &batch.0);
         keys.iter().for_each(|key| self.take(&line.of_batch(key)));
     }
+}
+
+/// What a request copies from, if it copies: presigned URLs may have that in their query.
+fn copy_source(head: &Head) -> Option<String> {
+    const NAME: &str = "x-amz-copy-source";
+    if head.method != Method::PUT {
+        return None;
+    }
+    let in_query = || {
+        let pairs = head.raw_query.split('&').filter_map(|pair| pair.split_once('='));
+        let mut values = pairs.filter(|(name, _)| name.eq_ignore_ascii_case(NAME));
+        let (_, value) = values
+            .next()
+            .filter(|_| moho_iam::authn::is_presigned(&head.raw_query))?;
+        let value = percent_encoding::percent_decode_str(value).decode_utf8().ok()?;
+        Some(value.into_owned())
+    };
+    text(&head.headers, NAME).or_else(in_query)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -1,6 +1,7 @@
 //! What an access log calls a request: `REST.PUT.OBJECT` and the like, by its method, what it is about and its query.
 
 use http::Method;
+use percent_encoding::percent_decode_str;
 
 /// A request's address in S3, as far as access logs tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,18 +12,38 @@ pub(super) struct Addressed {
 }
 
 impl Addressed {
-    /// `None` of a request that names no bucket.
+    /// `None` of a request that names no bucket. Paths are decoded before they are taken apart, as they are where requests are
+    /// answered: `/%62ucket%2Fkey` names a bucket and a key.
     pub(super) fn of(raw_path: &str) -> Option<Self> {
         let path = raw_path.strip_prefix('/')?;
-        let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+        let (bucket, key) = split(path);
+        let bucket = percent_decode_str(bucket).decode_utf8().ok()?;
         if bucket.is_empty() {
             return None;
         }
         Some(Self {
-            bucket: bucket.to_owned(),
+            bucket: bucket.into_owned(),
             raw_key: (!key.is_empty()).then(|| key.to_owned()),
         })
     }
+
+    /// What a request copies from, and which version of it, as its header or its presigned query says it.
+    pub(super) fn of_source(copy_source: &str) -> Option<(Self, Option<String>)> {
+        let (path, query) = copy_source.split_once('?').unwrap_or((copy_source, ""));
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let of = Self::of(&format!("/{path}")).filter(|of| of.raw_key.is_some())?;
+        Some((of, query.strip_prefix("versionId=").map(str::to_owned)))
+    }
+}
+
+/// A path at its first slash, however that is written.
+fn split(path: &str) -> (&str, &str) {
+    let encoded = [path.find("%2F"), path.find("%2f")];
+    let slash = path.find('/').map(|at| (at, 1));
+    let slashes = encoded.into_iter().flatten().map(|at| (at, 3)).chain(slash);
+    let (at, length) = slashes.min().unwrap_or((path.len(), 0));
+    let (bucket, rest) = path.split_at_checked(at).unwrap_or((path, ""));
+    (bucket, rest.get(length..).unwrap_or_default())
 }
 
 /// Subresources of objects, and what they are called.
@@ -89,6 +110,16 @@ pub(super) fn named(method: &Method, on_object: bool, raw_query: &str, copies: b
     }
 }
 
+/// What is called that which a copy reads.
+pub(super) fn of_source(raw_query: &str) -> &'static str {
+    let is_part = raw_query.split('&').any(|pair| pair.starts_with("uploadId="));
+    if is_part {
+        "REST.COPY.PART_GET"
+    } else {
+        "REST.COPY.OBJECT_GET"
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,5 +183,24 @@ mod tests {
         assert_eq!(of("/b"), Some(("b".to_owned(), None)));
         assert_eq!(of("/b/"), Some(("b".to_owned(), None)));
         assert_eq!(of("/b/k/%2F"), Some(("b".to_owned(), Some("k/%2F".to_owned()))));
+        let bucket = |key: &str| Some(("bucket".to_owned(), Some(key.to_owned())));
+        for path in ["/%62ucket/k", "/bucket%2Fk", "/%62%75cke%74%2fk"] {
+            assert_eq!(of(path), bucket("k"), "{path}");
+        }
+        assert_eq!(of("/bucket%2F/k%2F"), bucket("/k%2F"));
+        assert_eq!(of("/%ff/k"), None);
+    }
+
+    #[test]
+    fn a_copy_names_its_source() {
+        let of = |text| Addressed::of_source(text).map(|(of, version)| (of.bucket, of.raw_key, version));
+        let source = |version: Option<&str>| {
+            let version = version.map(str::to_owned);
+            Some(("b".to_owned(), Some("k%20k".to_owned()), version))
+        };
+        assert_eq!(of("b/k%20k"), source(None));
+        assert_eq!(of("/b/k%20k"), source(None));
+        assert_eq!(of("%62%2Fk%20k?versionId=v1"), source(Some("v1")));
+        assert_eq!(of("b"), None);
     }
 }

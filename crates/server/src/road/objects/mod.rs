@@ -46,11 +46,12 @@ impl Carried<'_> {
         }
         let (caller, payload) = authenticate::sender(platform, head, &self.facts)?;
         last_used::note(platform, &caller);
+        // Until what was restored is accepted nothing is put into it, and no log either.
+        platform.restored.check_any()?;
         if let Some(pending) = platform.access_logs.begin(head) {
             pending.by(caller.session().principal_arn().as_str());
             let _first = self.logged.get_or_init(|| pending);
         }
-        platform.restored.check_any()?;
         let proof = Proof {
             presigned: moho_iam::authn::is_presigned(&head.raw_query),
             signed_at: Some(payload.signed_at()),

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HOST, REFERER, USER_AGENT};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Version};
 use moho_iam::OwnServices;
 use moho_s3::{Batch, S3Gateway};
 use moho_store::Store;
@@ -284,7 +284,11 @@ impl Begun {
                 method: head.method.to_string(),
                 raw_path: head.raw_path.clone(),
                 raw_query: head.raw_query.clone(),
-                version: "HTTP/1.1",
+                version: match head.version {
+                    Version::HTTP_2 => "HTTP/2.0",
+                    Version::HTTP_10 => "HTTP/1.0",
+                    _ => "HTTP/1.1",
+                },
             }),
             status: replied.status,
             error: replied.error,

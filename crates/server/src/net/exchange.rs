@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use moho_terms::{AccessKeyId, ContentBytes, EndpointId, RequestId, Timestamp};
 use tokio::sync::mpsc;
 
@@ -79,6 +79,8 @@ pub struct Head {
     pub certificate: Option<[u8; 32]>,
     /// The version of TLS that it came over, such as `1.3`.
     pub tls: Option<&'static str>,
+    /// The version of HTTP.
+    pub version: Version,
     /// When the head had arrived.
     pub received: Timestamp,
     /// The id in the reply's headers, the journal and the receipt.

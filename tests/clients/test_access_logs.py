@@ -2,13 +2,20 @@
 
 import json
 import re
+import subprocess
 import time
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 import journal
+import serving
+import signing
 
 FIELDS = re.compile(r'"[^"]*"|\[[^\]]*\]|\S+')
 SERVICE = "logging.s3.amazonaws.com"
@@ -46,10 +53,19 @@ def delivered(server, target, seconds=100) -> list[str]:
     return []
 
 
+def evaded(server, url: str) -> str:
+    """The same request, with its bucket's name and the slash behind it percent-encoded, signed as it is sent."""
+    found = server.credentials("Admin")
+    path = urlsplit(url).path.replace("/watched/", "/%77atched%2F", 1)
+    request = AWSRequest("HEAD", server.url + path)
+    auth = S3SigV4QueryAuth(signing.boto(found), "s3", found.region, expires=60)
+    # As botocore would: what is encoded is signed as it stands.
+    auth.add_auth(request)
+    return request.url.removeprefix(server.url)
+
+
 @pytest.fixture(scope="module")
 def logged(tmp_path_factory):
-    import serving
-
     server = serving.Moho(tmp_path_factory.mktemp("logged") / "data")
     try:
         yield server.start()
@@ -82,6 +98,11 @@ def test_every_request_has_a_line_where_its_bucket_wants_it(logged):
     url = signs.generate_presigned_url("get_object", Params={"Bucket": "watched", "Key": "a b/ä"})
     with logged.http() as http:
         assert http.get(url.removeprefix(logged.url)).status_code == 200
+        # However the bucket's name is written, it is that bucket.
+        evading = signs.generate_presigned_url("head_object", Params={"Bucket": "watched", "Key": "a b/ä"})
+        assert http.head(evaded(logged, evading)).status_code == 200
+    # What is copied from it is read from it.
+    s3.copy_object(Bucket="dated-target", Key="copy", CopySource={"Bucket": "watched", "Key": "a b/ä"})
     with pytest.raises(s3.exceptions.NoSuchKey):
         s3.get_object(Bucket="watched", Key="absent")
     s3.delete_object(Bucket="watched", Key="a b/ä")
@@ -101,6 +122,10 @@ def test_every_request_has_a_line_where_its_bucket_wants_it(logged):
     presigned = by["REST.GET.OBJECT", "200"]
     assert presigned[21] == "QueryString" and "X-Amz-Signature=REDACTED" in presigned[8]
     assert by["REST.GET.OBJECT", "404"][10] == "NoSuchKey"
+    evading = by["REST.HEAD.OBJECT", "200"]
+    assert evading[1] == "watched" and evading[7] == "a%2520b/%25C3%25A4" and "/%77atched%2F" in evading[8]
+    copied = by["REST.COPY.OBJECT_GET", "200"]
+    assert copied[1] == "watched" and copied[7] == "a%2520b/%25C3%25A4" and "/dated-target/copy" in copied[8]
     assert ("REST.DELETE.OBJECT", "204") in by and by["REST.POST.MULTI_OBJECT_DELETE", "200"][7] == "-"
     each = [(fields[7][:7], *fields[8:11], *fields[16:18]) for fields in lines if fields[6] == "BATCH.DELETE.OBJECT"]
     assert sorted(each) == [
@@ -108,6 +133,8 @@ def test_every_request_has_a_line_where_its_bucket_wants_it(logged):
         ("t%2520o", "-", "204", "-", "-", "-"),
         ("xxxxxxx", "-", "400", "KeyTooLongError", "-", "-"),
     ]
+    whole = [fields for fields in lines if fields[6] != "BATCH.DELETE.OBJECT"]
+    assert {fields[8].rstrip('"').rsplit(" ", 1)[1] for fields in whole} == {"HTTP/1.1"}
     assert re.search("X-Amz-(Signature|Security-Token)=(?!REDACTED)", text) is None
     entries = [entry for entry in journal.verified_entries(logged.data) if (entry.get("principal") or "").endswith(SERVICE)]
     assert {"s3:PutObject", "kms:GenerateDataKey"} <= {entry["action"] for entry in entries}
@@ -127,3 +154,37 @@ def test_a_target_that_does_not_allow_it_gets_nothing(logged):
     assert delivered(logged, "closed-target", 70) == []
     denied = [e for e in journal.verified_entries(logged.data) if (e.get("principal") or "").endswith(SERVICE) and e["outcome"] == "deny"]
     assert {entry["action"] for entry in denied} == {"s3:PutObject"}
+
+
+def test_nothing_is_logged_while_what_was_restored_waits(make_moho, tmp_path):
+    """Before somebody accepts what was restored nothing is put into it, and so no log."""
+    server = make_moho().start()
+    s3 = server.boto3("s3", "Admin")
+    for bucket in ("watched", "log-target"):
+        s3.create_bucket(Bucket=bucket)
+    allow(server, "watched", "log-target", server.boto3("sts", "Admin").get_caller_identity()["Account"])
+    wanted = {"TargetBucket": "log-target", "TargetPrefix": "logs/"}
+    s3.put_bucket_logging(Bucket="watched", BucketLoggingStatus={"LoggingEnabled": wanted})
+
+    def moho(command: str, *arguments: str) -> None:
+        called = [str(serving.binary()), command, str(tmp_path / "backups"), "--data", str(server.data), *arguments]
+        subprocess.run(called, check=True, timeout=120)
+
+    moho("backup")
+    assert server.stop() == 0
+    moho("restore", "--replace", "--accept-rollback")
+    server.start()
+    server._credentials.clear()
+    s3 = server.boto3("s3", "Admin")
+    with pytest.raises(ClientError):
+        s3.get_object(Bucket="watched", Key="waiting")
+    with server.http(server.bearer("Admin")) as http:
+        assert http.post("/v1/restore/accept", json={"id": http.get("/v1/restore").json()["id"]}).status_code == 200
+    s3.put_object(Bucket="watched", Key="accepted", Body=b"x")
+    # What is left is delivered before it ends.
+    assert server.stop() == 0
+    server.start()
+    s3 = server.boto3("s3", "Admin")
+    listed = s3.list_objects_v2(Bucket="log-target")["Contents"]
+    text = "".join(s3.get_object(Bucket="log-target", Key=one["Key"])["Body"].read().decode() for one in listed)
+    assert "REST.PUT.OBJECT accepted" in text and "waiting" not in text, text

@@ -3,11 +3,11 @@
 //!
 //! It is S3's own delivery that puts them, as `logging.s3.amazonaws.com`, through the same gateway as everybody: what the
 //! target's policy and its key's policy do not allow that service is refused, journaled, and lost. As at AWS, delivery is best
-//! effort: lines wait in memory, so many at most, and no request waits for one.
+//! effort: lines wait in memory, within what [`Room`](super::room::Room) there is, and no request waits for one.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::Request;
@@ -17,7 +17,9 @@ use moho_s3::{Proof, S3Call, S3Gateway, Trailers};
 use moho_store::objects::{AccessLogging, LogKeyFormat};
 use moho_terms::{AccountId, Arn, BucketName, Clock, Entropy, Region, RequestId, Timestamp};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
+use super::room::Taken;
 use crate::telemetry::JobMeters;
 
 /// What it is called in metrics.
@@ -30,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_secs(1);
 /// Targets that lines are gathered for at once; those of more are lost.
 const TARGETS: usize = 1024;
+/// Of those, targets of one account's buckets.
+const TARGETS_EACH: usize = 64;
 /// How often an object is tried to be put, when that failed for no reason of the target's.
 const ATTEMPTS: u32 = 3;
 
@@ -39,6 +43,7 @@ pub(super) struct Addressed {
     pub(super) logging: Arc<AccessLogging>,
     pub(super) time: Timestamp,
     pub(super) line: String,
+    pub(super) taken: Taken,
 }
 
 /// What delivery acts with.
@@ -50,6 +55,8 @@ pub(super) struct Delivery {
     pub(super) region: Region,
     pub(super) meters: Arc<JobMeters>,
     pub(super) runtime: Handle,
+    /// Until when it goes on, once it is to end.
+    pub(super) ending: Arc<OnceLock<Instant>>,
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -65,30 +72,16 @@ struct Batch {
     text: Vec<u8>,
     lines: u64,
     since: Timestamp,
+    taken: Taken,
 }
 
-impl Delivery {
-    /// Delivers until nobody sends lines any more, and then what is left.
-    pub(super) fn run(&self, lines: &Receiver<Addressed>) {
-        let mut batches: HashMap<Target, Batch> = HashMap::new();
-        loop {
-            match lines.recv_timeout(LOOK) {
-                Ok(addressed) => self.gather(&mut batches, addressed),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            let now = self.clock.now();
-            let waited = |batch: &Batch| now.abs_diff_seconds(batch.since) >= PATIENCE.as_secs();
-            for (target, batch) in batches.extract_if(|_, batch| waited(batch) || batch.text.len() >= FULL) {
-                self.deliver(&target, batch);
-            }
-        }
-        for (target, batch) in batches {
-            self.deliver(&target, batch);
-        }
-    }
+/// What waits for its targets.
+#[derive(Default)]
+struct Batches(HashMap<Target, Batch>);
 
-    fn gather(&self, batches: &mut HashMap<Target, Batch>, addressed: Addressed) {
+impl Batches {
+    /// Puts a line to those of its target, and says whether there was a place for it.
+    fn gather(&mut self, addressed: Addressed, now: Timestamp) -> bool {
         let (source, account) = addressed.source;
         let target = Target {
             source,
@@ -97,42 +90,96 @@ impl Delivery {
                 .then(|| format!("{}T000000Z", addressed.time.basic_date())),
             logging: addressed.logging,
         };
-        if batches.len() >= TARGETS && !batches.contains_key(&target) {
-            return self.meters.failed(NAME);
+        if let Some(batch) = self.0.get_mut(&target) {
+            batch.text.extend_from_slice(addressed.line.as_bytes());
+            batch.lines = batch.lines.saturating_add(1);
+            batch.taken.join(addressed.taken);
+            return true;
         }
-        let batch = batches.entry(target).or_insert_with(|| Batch {
-            text: Vec::new(),
-            lines: 0,
-            since: self.clock.now(),
-        });
-        batch.text.extend_from_slice(addressed.line.as_bytes());
-        batch.lines = batch.lines.saturating_add(1);
+        let of_account = || self.0.keys().filter(|other| other.account == account).count();
+        if self.0.len() >= TARGETS || of_account() >= TARGETS_EACH {
+            return false;
+        }
+        let batch = Batch {
+            text: addressed.line.into_bytes(),
+            lines: 1,
+            since: now,
+            taken: addressed.taken,
+        };
+        self.0.insert(target, batch);
+        true
+    }
+}
+
+impl Delivery {
+    /// Delivers until nobody sends lines any more, and then what is left.
+    pub(super) fn run(&self, lines: &Receiver<Addressed>) {
+        let mut batches = Batches::default();
+        loop {
+            match lines.recv_timeout(LOOK) {
+                Ok(addressed) => {
+                    if !batches.gather(addressed, self.clock.now()) {
+                        self.meters.failed(NAME);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            let now = self.clock.now();
+            let waited = |batch: &Batch| now.abs_diff_seconds(batch.since) >= PATIENCE.as_secs();
+            let due = |_: &Target, batch: &mut Batch| waited(batch) || batch.text.len() >= FULL;
+            for (target, batch) in batches.0.extract_if(due) {
+                self.deliver(&target, batch);
+            }
+        }
+        for (target, batch) in batches.0 {
+            self.deliver(&target, batch);
+        }
     }
 
     fn deliver(&self, target: &Target, batch: Batch) {
-        let text = bytes::Bytes::from(batch.text);
+        let Batch {
+            text, lines, taken, ..
+        } = batch;
+        let text = bytes::Bytes::from(text);
         for attempt in 1..=ATTEMPTS {
-            match self.put(target, text.clone()) {
-                Some(200) => return self.meters.stepped(NAME, (batch.lines, 0), false),
-                Some(500..) | None if attempt < ATTEMPTS => std::thread::sleep(Duration::from_millis(200)),
+            match self.put_in_time(target, text.clone()) {
+                Some(200) => return self.meters.stepped(NAME, (lines, 0), false),
+                Some(500..) | None if attempt < ATTEMPTS && !self.is_over() => {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
                 status => {
                     self.meters.failed(NAME);
                     tracing::warn!(
                         bucket = %target.source,
                         target = %target.logging.bucket,
-                        lines = batch.lines,
+                        lines,
                         status,
                         "access logs could not be delivered: the target's policy and its key's have to allow {}",
                         OwnService::S3Logging.as_str()
                     );
-                    return;
+                    break;
                 }
             }
         }
+        drop(taken);
     }
 
-    /// Puts one object, and gives the status of the answer.
-    fn put(&self, target: &Target, text: bytes::Bytes) -> Option<u16> {
+    /// Whether it was to end, and the time for that is over.
+    fn is_over(&self) -> bool {
+        self.ending.get().is_some_and(|until| *until <= Instant::now())
+    }
+
+    /// Puts one object, if there is time for it.
+    fn put_in_time(&self, target: &Target, text: bytes::Bytes) -> Option<u16> {
+        if self.is_over() {
+            return None;
+        }
+        in_time(&self.runtime, &self.ending, self.put(target, text)?)
+    }
+
+    /// Puts one object; what that gives is the status of the answer.
+    fn put(&self, target: &Target, text: bytes::Bytes) -> Option<impl Future<Output = u16>> {
         let now = self.clock.now();
         let key = self.key(target, now)?;
         let caller = self
@@ -162,8 +209,8 @@ impl Delivery {
             request,
             trailers: Trailers::new(),
         };
-        let answer = self.runtime.block_on(self.gateway.answer(call));
-        Some(answer.status().as_u16())
+        let gateway = Arc::clone(&self.gateway);
+        Some(async move { gateway.answer(call).await.status().as_u16() })
     }
 
     /// `PREFIX2026-11-23-10-15-00-0123456789ABCDEF`, in folders by source and day if the target wants that.
@@ -191,6 +238,23 @@ impl Delivery {
     }
 }
 
+/// What a future gives, unless it is to end before.
+fn in_time<T>(runtime: &Handle, ending: &OnceLock<Instant>, future: impl Future<Output = T>) -> Option<T> {
+    runtime.block_on(async {
+        let mut future = std::pin::pin!(future);
+        loop {
+            // It may be told meanwhile.
+            let until = ending.get().copied();
+            let look = until.unwrap_or_else(|| Instant::now() + LOOK);
+            match tokio::time::timeout_at(look, &mut future).await {
+                Ok(given) => return Some(given),
+                Err(_late) if until.is_some() => return None,
+                Err(_late) => {}
+            }
+        }
+    })
+}
+
 /// A key as a path has it.
 fn encoded(key: &str) -> String {
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -201,4 +265,52 @@ fn encoded(key: &str) -> String {
         .remove(b'~')
         .remove(b'/');
     utf8_percent_encode(key, KEPT).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access_logs::room::Room;
+
+    fn addressed(room: &Room, account: &str, prefix: usize) -> Addressed {
+        let account = account.parse().unwrap();
+        Addressed {
+            source: ("source".parse().unwrap(), account),
+            logging: Arc::new(AccessLogging {
+                bucket: "target".parse().unwrap(),
+                prefix: prefix.to_string(),
+                format: LogKeyFormat::Simple,
+            }),
+            time: Timestamp::from_unix_seconds(0),
+            line: "line\n".to_owned(),
+            taken: room.take(account, "line\n").unwrap(),
+        }
+    }
+
+    #[test]
+    fn targets_of_one_account_leave_places_for_others() {
+        let (room, mut batches) = (Room::new(), Batches::default());
+        let now = Timestamp::from_unix_seconds(0);
+        let mut gather = |account, prefix| batches.gather(addressed(&room, account, prefix), now);
+        let taken = (0..TARGETS).filter(|at| gather("111111111111", *at)).count();
+        assert_eq!(taken, TARGETS_EACH);
+        assert!(gather("111111111111", 0), "to what is there more can come");
+        assert!(gather("222222222222", 0));
+        assert_eq!(batches.0.len(), TARGETS_EACH + 1);
+    }
+
+    #[test]
+    fn nothing_is_waited_for_longer_than_there_is_time() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let ending = OnceLock::new();
+        assert_eq!(in_time(runtime.handle(), &ending, async { 200 }), Some(200));
+        ending.set(Instant::now()).unwrap();
+        assert_eq!(
+            in_time(runtime.handle(), &ending, std::future::pending::<u16>()),
+            None
+        );
+    }
 }

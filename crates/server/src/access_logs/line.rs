@@ -59,6 +59,13 @@ pub(super) struct Asked {
     pub(super) version: &'static str,
 }
 
+/// Bytes of a key, of which none has more.
+const LONGEST_KEY: usize = 1024;
+/// Bytes of a request line, and of whatever else a request says of itself.
+const LONGEST: usize = 8 << 10;
+/// Bytes of a header whose end nobody needs.
+const LONGEST_HEADER: usize = 1024;
+
 /// `-` of what is not there.
 struct Or<T>(Option<T>);
 
@@ -130,7 +137,7 @@ impl Line {
     /// A header, where there is a request to have it.
     fn in_quotes(&self, text: Option<&str>) -> String {
         match (text, &self.asked) {
-            (Some(text), Some(_)) => format!("\"{}\"", quoted(text)),
+            (Some(text), Some(_)) => format!("\"{}\"", quoted(cut(text, LONGEST_HEADER))),
             (None, Some(_)) => "\"-\"".to_owned(),
             (_, None) => "-".to_owned(),
         }
@@ -166,14 +173,20 @@ impl Asked {
     }
 }
 
+/// The beginning of a text, of at most so many bytes: whoever asks decides how long it is.
+fn cut(text: &str, most: usize) -> &str {
+    let end = text.floor_char_boundary(most);
+    text.get(..end).unwrap_or(text)
+}
+
 /// What cannot break out of its field: no quotes, no spaces at the ends of a line, no control characters.
 fn quoted(text: &str) -> String {
-    utf8_percent_encode(text, QUOTED).to_string()
+    utf8_percent_encode(cut(text, LONGEST), QUOTED).to_string()
 }
 
 /// A key as access logs have it: URL-encoded twice.
 fn twice_encoded(raw_key: &str) -> String {
-    let key: Vec<u8> = percent_decode_str(raw_key).collect();
+    let key: Vec<u8> = percent_decode_str(raw_key).take(LONGEST_KEY).collect();
     let once = percent_encoding::percent_encode(&key, KEY).to_string();
     utf8_percent_encode(&once, KEY).to_string()
 }
@@ -267,6 +280,28 @@ pub(super) mod tests {
         );
         let deleted = BatchKey { refused: None, ..key };
         assert!(line().of_batch(&deleted).written().contains(" - 204 - - - "));
+    }
+
+    #[test]
+    fn no_field_is_longer_than_it_may_be() {
+        let long = |text: &str| text.repeat(60_000 / text.len());
+        let longest = line().written().len() + 5 * LONGEST_KEY + 3 * (LONGEST + 2 * LONGEST_HEADER);
+        for text in ["!", "\u{1}", "\u{20ac}", "%21"] {
+            let asked = Asked {
+                raw_path: long(text),
+                ..line().asked.unwrap()
+            };
+            let line = Line {
+                raw_key: Some(long(text)),
+                asked: Some(asked),
+                user_agent: Some(long(text)),
+                referrer: Some(long(text)),
+                ..line()
+            };
+            let written = line.written();
+            assert!(written.len() <= longest, "{} of {text:?}", written.len());
+            assert!(written.ends_with("TLSv1.3 - -\n"));
+        }
     }
 
     #[test]

@@ -3,12 +3,14 @@
 mod delivery;
 mod line;
 mod operation;
+mod room;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HOST, REFERER, USER_AGENT};
 use http::{HeaderMap, Method, Version};
@@ -18,20 +20,27 @@ use moho_store::Store;
 use moho_store::objects::AccessLogging;
 use moho_terms::{AccountId, BucketName, Clock, Entropy, Region};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use self::delivery::{Addressed, Delivery};
 use self::line::{Asked, Line};
+use self::room::Room;
 use crate::net::{Body, Head, Outbound, Peer};
 use crate::telemetry::JobMeters;
 
-/// Lines that wait to be gathered; more are lost.
-const WAITING: usize = 16_384;
+/// Lines that wait to be gathered, if there is room for so many; more are lost.
+const WAITING: usize = 65_536;
+/// How long what is left may take to be delivered in the end; the rest is lost.
+const LAST: Duration = Duration::from_secs(5);
 
-/// Takes lines, and delivers them in the background. Dropping it delivers what is left.
+/// Takes lines, and delivers them in the background. Dropping it delivers what is left, as far as that is done soon.
 pub(crate) struct AccessLogs {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     meters: Arc<JobMeters>,
+    room: Room,
+    /// Until when delivery goes on, once it is to end.
+    ending: Arc<OnceLock<Instant>>,
     /// Dropped first, which ends the thread.
     lines: Option<SyncSender<Addressed>>,
     thread: Option<JoinHandle<()>>,
@@ -56,7 +65,9 @@ impl AccessLogs {
     pub(crate) fn start(means: Means) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(WAITING);
         let (store, clock, meters) = (means.store, Arc::clone(&means.clock), Arc::clone(&means.meters));
+        let ending = Arc::default();
         let delivery = Delivery {
+            ending: Arc::clone(&ending),
             services: means.services,
             gateway: means.gateway,
             clock: means.clock,
@@ -72,6 +83,8 @@ impl AccessLogs {
             store,
             clock,
             meters,
+            room: Room::new(),
+            ending,
             lines: Some(sender),
             thread: Some(thread),
         })
@@ -117,9 +130,19 @@ impl AccessLogs {
     }
 
     /// Takes a line. Nobody waits: where there is no room for it, it is lost.
-    fn take(&self, addressed: Addressed) {
-        let taken = self.lines.as_ref().map(|lines| lines.try_send(addressed));
-        if !matches!(taken, Some(Ok(()))) {
+    fn take(&self, begun: &Begun, line: &Line) {
+        let text = line.written();
+        let taken = self.room.take(begun.source.1, &text).and_then(|taken| {
+            let addressed = Addressed {
+                source: begun.source.clone(),
+                logging: Arc::clone(&begun.logging),
+                time: line.time,
+                line: text,
+                taken,
+            };
+            self.lines.as_ref()?.try_send(addressed).ok()
+        });
+        if taken.is_none() {
             self.meters.failed("access-logs");
         }
     }
@@ -127,6 +150,7 @@ impl AccessLogs {
 
 impl Drop for AccessLogs {
     fn drop(&mut self) {
+        let _set = self.ending.set(Instant::now() + LAST);
         drop(self.lines.take());
         if let Some(thread) = self.thread.take() {
             // It cannot panic; if it did, there is nothing left to do about it.
@@ -245,15 +269,6 @@ impl Begun {
         }
     }
 
-    fn take(&self, line: &Line) {
-        self.logs.take(Addressed {
-            source: self.source.clone(),
-            logging: Arc::clone(&self.logging),
-            time: line.time,
-            line: line.written(),
-        });
-    }
-
     fn line(&self) -> Option<Line> {
         let replied = locked(&self.replied).take()?;
         let head = &self.head;
@@ -308,9 +323,9 @@ impl Begun {
 impl Drop for Begun {
     fn drop(&mut self) {
         let Some(line) = self.line() else { return };
-        self.take(&line);
+        self.logs.take(self, &line);
         let keys = self.batch.get().map_or(&[][..], |batch| &batch.0);
-        keys.iter().for_each(|key| self.take(&line.of_batch(key)));
+        keys.iter().for_each(|key| self.logs.take(self, &line.of_batch(key)));
     }
 }
 

@@ -31,7 +31,7 @@ impl Sharer {
 
 /// All that there is, for peers or for whatever else has shares.
 #[derive(Clone)]
-pub(super) struct Pool<K = Sharer> {
+pub(crate) struct Pool<K = Sharer> {
     most: usize,
     each: usize,
     taken: Arc<Mutex<Taken<K>>>,
@@ -44,7 +44,7 @@ struct Taken<K> {
 
 /// Why there is nothing more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Exhausted {
+pub(crate) enum Exhausted {
     /// The peer has its share.
     Peer,
     /// Others have the rest.
@@ -53,7 +53,7 @@ pub(super) enum Exhausted {
 
 impl<K: Eq + Hash> Pool<K> {
     /// As much as `most`, of which one peer gets `each`.
-    pub(super) fn new(most: usize, each: usize) -> Self {
+    pub(crate) fn new(most: usize, each: usize) -> Self {
         Self {
             most,
             each,
@@ -65,7 +65,7 @@ impl<K: Eq + Hash> Pool<K> {
     }
 
     /// Takes `amount` more for a peer. It never waits: who waits while holding some can wait for ever.
-    pub(super) fn take(&self, peer: K, amount: usize) -> Result<(), Exhausted> {
+    pub(crate) fn take(&self, peer: K, amount: usize) -> Result<(), Exhausted> {
         let mut taken = self.taken();
         let own = taken.peers.get(&peer).copied().unwrap_or_default();
         let (own, all) = (own.saturating_add(amount), taken.all.saturating_add(amount));
@@ -81,7 +81,7 @@ impl<K: Eq + Hash> Pool<K> {
     }
 
     /// Gives back what a peer took.
-    pub(super) fn give_back(&self, peer: &K, amount: usize) {
+    pub(crate) fn give_back(&self, peer: &K, amount: usize) {
         let mut taken = self.taken();
         taken.all = taken.all.saturating_sub(amount);
         match taken.peers.get_mut(peer) {

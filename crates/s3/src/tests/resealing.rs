@@ -119,7 +119,7 @@ async fn an_object_under_another_key_is_the_same_object() {
         house
             .store
             .objects()
-            .note_orphans(house.world.now())
+            .note_orphans(house.world.now(), &|| true)
             .unwrap()
             .noted,
         0

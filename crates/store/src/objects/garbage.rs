@@ -137,26 +137,28 @@ impl Objects<'_> {
     }
 
     /// Notes files that were written long ago and that no object has, and says how many: such as of one that was being put
-    /// when its process ended. It looks at every file, so once a day is often enough.
+    /// when its process ended. It looks at every file, so once a day is often enough, and only as long as `go_on` says so.
     ///
     /// # Errors
     /// [`ObjectError::Store`].
-    pub fn note_orphans(&self, now: Timestamp) -> Result<Orphans, ObjectError> {
+    pub fn note_orphans(&self, now: Timestamp, go_on: &dyn Fn() -> bool) -> Result<Orphans, ObjectError> {
         let until = Timestamp::from_unix_seconds(now.unix_seconds().saturating_sub(ORPHANED));
-        self.note_orphans_until(until, now)
+        self.note_orphans_until(until, now, go_on)
     }
 
     pub(crate) fn note_orphans_until(
         &self,
         until: Timestamp,
         now: Timestamp,
+        go_on: &dyn Fn() -> bool,
     ) -> Result<Orphans, ObjectError> {
         let mut orphans = Orphans::default();
         let old = |file: &Result<PresentSegment, StoreError>| match file {
             Ok(file) => file.kept_at <= until,
             Err(_) => true,
         };
-        let mut files = self.store.segments_present().filter(old);
+        let files = self.store.segments_present().take_while(|_| go_on());
+        let mut files = files.filter(old);
         loop {
             let (mut some, unread) = (Vec::with_capacity(TOGETHER), orphans.unread.len());
             for file in files.by_ref().take(TOGETHER) {

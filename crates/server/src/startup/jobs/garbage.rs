@@ -45,8 +45,9 @@ impl Job for Orphans {
     const NAME: &'static str = "orphans";
     const PAUSE: Duration = Duration::from_secs(86_400);
 
-    fn step(&mut self, _waiting: &Waiting<'_>) -> Result<Stepped, StepError> {
-        let orphans = self.0.store.objects().note_orphans(self.0.clock.now())?;
+    fn step(&mut self, waiting: &Waiting<'_>) -> Result<Stepped, StepError> {
+        let objects = self.0.store.objects();
+        let orphans = objects.note_orphans(self.0.clock.now(), &|| !waiting.is_over())?;
         for error in &orphans.unread {
             tracing::error!(error = %chain(error), "some files cannot be looked at: whether somebody needs them is not known");
         }

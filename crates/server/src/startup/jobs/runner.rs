@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -32,6 +32,11 @@ pub(super) struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
+    /// Whether to stop.
+    pub(super) fn is_over(&self) -> bool {
+        self.stopped.try_recv() != Err(TryRecvError::Empty) || self.closing.has_begun()
+    }
+
     /// Waits, and says whether to go on.
     pub(super) fn wait(&self, time: Duration) -> bool {
         let timeout = self.stopped.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
@@ -200,6 +205,26 @@ mod tests {
         }
         drop(jobs);
         assert_eq!(count.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn a_step_can_see_that_it_is_to_stop() {
+        let (stop, stopped) = channel::<()>();
+        let closing = Closing::new();
+        let waiting = Waiting {
+            stopped: &stopped,
+            closing: &closing,
+        };
+        assert!(!waiting.is_over());
+        closing.advance(crate::closing::Stage::Draining);
+        assert!(waiting.is_over());
+        let open = Closing::new();
+        drop(stop);
+        let waiting = Waiting {
+            stopped: &stopped,
+            closing: &open,
+        };
+        assert!(waiting.is_over());
     }
 
     #[test]

@@ -173,3 +173,19 @@ def test_all_that_is_kept_is_taken_out_and_erased(make_moho):
     for file in (moho.data / "store").rglob("*"):
         if file.is_file() and file.name.startswith("moho.sqlite"):
             assert talk.id.encode() not in file.read_bytes(), file
+
+
+def test_a_page_of_an_export_names_so_many_things_and_no_more(make_moho):
+    """Of what the caller may read as of what not: each takes decisions."""
+    moho = make_moho().start()
+    count = 520
+    with moho.http(moho.bearer()) as http:
+        for _ in range(count):
+            assert http.post("/v1/conversations", json={}).status_code == 200
+    pages, after = [], {}
+    with moho.http(moho.bearer("Admin")) as http:
+        while not pages or pages[-1][-1]["kind"] == "more":
+            pages.append([json.loads(line) for line in http.get("/v1/content", params=after).text.splitlines()])
+            after = {"after": pages[-1][-1].get("after")}
+    assert [len(page) for page in pages] == [501, count - 500 + 1]
+    assert len({line["id"] for page in pages for line in page[:-1]}) == count

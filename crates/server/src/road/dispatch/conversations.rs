@@ -1,5 +1,7 @@
 //! Conversations, and all that is kept: which action each operation takes, on what, and with which key.
 
+use std::sync::Arc;
+
 use moho_iam::action::bedrock::{GetAccountDataRetention, PutAccountDataRetention};
 use moho_iam::action::mantle::{
     CreateConversation, DeleteConversation, EraseContent, ExportContent, GetConversation, UpdateConversation,
@@ -10,7 +12,7 @@ use moho_store::{ConversationFacts, KeptContent, KeptKind, conversation_context}
 use moho_terms::{Arn, ContentBytes, ConversationId};
 use moho_wire::bedrock::PromptArn;
 use moho_wire::openai::conversations::{
-    self as wire, Request, contents, conversation_not_found, retention_object,
+    self as wire, Request, Withheld, contents, conversation_not_found, retention_object,
 };
 use moho_wire::{Failure, Reply};
 
@@ -20,10 +22,12 @@ use crate::handlers::responses;
 use crate::net::Outbound;
 use crate::road;
 
-/// Things in one page of an export.
-const PAGE: u32 = 50;
+/// Things that are looked for at once.
+const TOGETHER: u32 = 50;
 /// Bytes after which a page of an export ends.
 const PAGE_BYTES: usize = 4 << 20;
+/// Things after which it ends, whether the caller may read them or not: each takes decisions, which are journaled.
+const PAGE_THINGS: usize = 500;
 
 pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbound, Failure> {
     let asked = trip.asked();
@@ -90,23 +94,27 @@ async fn create(trip: &Trip<'_>, create: wire::CreateConversation) -> Result<Out
 async fn export(trip: &Trip<'_>, after: Option<&str>) -> Result<Outbound, Failure> {
     let permit = trip.permit::<ExportContent>(&trip.arn("bedrock-mantle", "project/default")?)?;
     let (mut kind, mut after) = beginning(after)?;
-    let mut lines = zeroize::Zeroizing::new(Vec::new());
+    let permit = Arc::new(permit);
+    let (mut lines, mut length): (Vec<ContentBytes>, usize) = (Vec::new(), 0);
     loop {
-        let found = trip.platform.store.kept_content(&permit, (kind, &after), PAGE);
-        let found = found.map_err(|error| failure::from_store(&error))?;
+        let found = kept(trip, &permit, (kind, &after)).await?;
         let last = found.is_empty();
         for kept in found {
             after.clone_from(&kept.id);
-            lines.extend_from_slice(line(trip, &kept).await?.expose());
-            if lines.len() >= PAGE_BYTES {
-                return Ok(exported(lines, Some((kind, &after))));
+            let line = told(&kept, opened(trip, &kept).await);
+            length = length.saturating_add(line.len());
+            lines.push(line);
+            if length >= PAGE_BYTES || lines.len() >= PAGE_THINGS {
+                return Ok(exported(&lines, Some((kind, &after))));
             }
+            // Where nothing is read, nothing else waits.
+            tokio::task::yield_now().await;
         }
         if last {
             kind = match kind {
                 KeptKind::Response => KeptKind::Conversation,
                 KeptKind::Conversation => KeptKind::Prompt,
-                KeptKind::Prompt => return Ok(exported(lines, None)),
+                KeptKind::Prompt => return Ok(exported(&lines, None)),
             };
             after.clear();
         }
@@ -138,29 +146,50 @@ fn beginning(after: Option<&str>) -> Result<(KeptKind, String), Failure> {
     })
 }
 
-fn exported(mut lines: zeroize::Zeroizing<Vec<u8>>, next: Option<(KeptKind, &str)>) -> Outbound {
+/// What is kept next.
+async fn kept(
+    trip: &Trip<'_>,
+    permit: &Arc<Permit<ExportContent>>,
+    (kind, after): (KeptKind, &str),
+) -> Result<Vec<KeptContent>, Failure> {
+    let (store, permit) = (Arc::clone(&trip.platform.store), Arc::clone(permit));
+    let after = after.to_owned();
+    let found =
+        tokio::task::spawn_blocking(move || store.kept_content(&permit, (kind, &after), TOGETHER)).await;
+    let found = found.map_err(|_stopped| Failure::Internal)?;
+    found.map_err(|error| failure::from_store(&error))
+}
+
+fn exported(lines: &[ContentBytes], next: Option<(KeptKind, &str)>) -> Outbound {
     let last = match next {
         Some((kind, id)) => format!("{{\"kind\":\"more\",\"after\":\"{}/{id}\"}}\n", word(kind)),
         None => "{\"kind\":\"end\"}\n".to_owned(),
     };
-    lines.extend_from_slice(last.as_bytes());
+    let lines = lines.iter().map(ContentBytes::expose).chain([last.as_bytes()]);
+    // Made as long as it will be: nothing of it has to move.
+    let whole = lines.collect::<Vec<&[u8]>>().concat();
     let reply = Reply {
         content_type: "application/jsonl",
-        ..Reply::json(ContentBytes::new(std::mem::take(&mut *lines)))
+        ..Reply::json(ContentBytes::new(whole))
     };
     road::whole(reply)
 }
 
-/// One thing that is kept, with what it holds if the caller may read it.
-async fn line(trip: &Trip<'_>, kept: &KeptContent) -> Result<ContentBytes, Failure> {
+/// One thing that is kept, with what it holds if the caller may read it. What cannot be read is told as that: nobody's export
+/// ends at it, nor is it passed over in silence.
+fn told(
+    kept: &KeptContent,
+    opened: Result<(ContentBytes, Vec<wire::ConversationItem>), Failure>,
+) -> ContentBytes {
     let named = (word(kept.kind), kept.id.as_str());
-    let nothing = || Ok(contents(named, None, &[]));
-    match opened(trip, kept).await {
-        Ok((object, items)) => Ok(contents(named, Some(&object), &items)),
-        Err(Failure::AccessDenied(_) | Failure::Validation(_)) => nothing(),
+    match opened {
+        Ok((object, items)) => contents(named, Ok(&object), &items),
+        Err(Failure::AccessDenied(_) | Failure::Validation(_)) => contents(named, Err(Withheld::Denied), &[]),
         // It has gone meanwhile.
-        Err(Failure::ResponseNotFound(_) | Failure::Service { status: 404, .. }) => nothing(),
-        Err(failure) => Err(failure),
+        Err(Failure::ResponseNotFound(_) | Failure::Service { status: 404, .. }) => {
+            contents(named, Err(Withheld::Denied), &[])
+        }
+        Err(_cannot) => contents(named, Err(Withheld::Unreadable), &[]),
     }
 }
 
@@ -274,5 +303,30 @@ impl Trip<'_> {
         let retention = retention.map_err(|error| failure::from_store(&error))?;
         let days = wanted.unwrap_or(retention.days).min(retention.days);
         Ok(retention.keeps.then_some(days))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_ends_no_export() {
+        let kept = KeptContent {
+            kind: KeptKind::Prompt,
+            id: "ABCDEFGHIJ".to_owned(),
+        };
+        let line = |failure| String::from_utf8(told(&kept, Err(failure)).expose().to_vec()).unwrap();
+        let denied = line(Failure::AccessDenied(String::new()));
+        assert_eq!(
+            denied,
+            "{\"kind\":\"prompt\",\"id\":\"ABCDEFGHIJ\",\"content\":null}\n"
+        );
+        for failure in [Failure::Internal, Failure::Unavailable] {
+            assert_eq!(
+                line(failure),
+                denied.replace("null", "null,\"error\":\"unreadable\"")
+            );
+        }
     }
 }

@@ -197,7 +197,10 @@ fn a_file_that_an_object_has_stays_whatever_was_noted() {
     // It is taken for forgotten between its last byte and its row.
     let late = written("late");
     assert_eq!(
-        objects.note_orphans_until(ever(), shop.at().now).unwrap().noted,
+        objects
+            .note_orphans_until(ever(), shop.at().now, &|| true)
+            .unwrap()
+            .noted,
         1
     );
     put("late", late).unwrap();

@@ -85,11 +85,20 @@ pub fn item_list(items: &[ConversationItem], has_more: bool) -> ContentBytes {
     w.finish()
 }
 
+/// Why an export does not have what it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withheld {
+    /// The caller may not read it.
+    Denied,
+    /// Nobody can read it now: it is damaged, or what it takes is away.
+    Unreadable,
+}
+
 /// One line of an export: an object, with its kind, its id, and what it is or has; a line break at its end.
 #[must_use]
 pub fn contents(
     (kind, id): (&str, &str),
-    object: Option<&ContentBytes>,
+    object: Result<&ContentBytes, Withheld>,
     items: &[ConversationItem],
 ) -> ContentBytes {
     let mut w = Writer::new();
@@ -97,9 +106,13 @@ pub fn contents(
         w.text("kind", kind);
         w.text("id", id);
         match object {
-            Some(object) => w.key("content").raw(object.expose()),
+            Ok(object) => w.key("content").raw(object.expose()),
             // There is something, which the caller may not read.
-            None => w.fixed("content", "null"),
+            Err(Withheld::Denied) => w.fixed("content", "null"),
+            Err(Withheld::Unreadable) => {
+                w.fixed("content", "null");
+                w.fixed("error", "\"unreadable\"");
+            }
         }
         if !items.is_empty() {
             w.key("items")

@@ -6,7 +6,7 @@ mod route;
 #[cfg(test)]
 mod tests;
 
-pub use item::{ConversationItem, ItemUnreadable, contents, item_list, item_object};
+pub use item::{ConversationItem, ItemUnreadable, Withheld, contents, item_list, item_object};
 pub use request::{CreateConversation, CreateItems, ListItems, Metadata, Request};
 pub(crate) use request::{days, key};
 pub use route::ConversationRoute;

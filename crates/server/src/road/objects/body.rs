@@ -9,9 +9,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::body::{Body, Frame, SizeHint};
 use moho_iam::authn::{Payload, PayloadCheck, PayloadError};
 use moho_s3::Trailers;
-use moho_terms::ContentBytes;
+use zeroize::Zeroizing;
 
-use crate::net::{BodyPieces, RimError, reply_bytes};
+use crate::net::{BodyPieces, RimError};
 
 /// Why a body did not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -69,8 +69,8 @@ impl CheckedBody {
     }
 
     /// The next bytes that may pass; empty at the end.
-    fn poll_checked(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, Fault>> {
-        let mut out = Vec::new();
+    fn poll_checked(&mut self, cx: &mut Context<'_>) -> Poll<Result<Zeroizing<Vec<u8>>, Fault>> {
+        let mut out = Zeroizing::new(Vec::new());
         while out.is_empty() {
             let Some(check) = &mut self.check else { break };
             match self.pieces.poll_next(cx) {
@@ -124,7 +124,7 @@ impl Body for CheckedBody {
             Poll::Ready(Ok(out)) => {
                 let passed = u64::try_from(out.len()).unwrap_or(u64::MAX);
                 self.left = self.left.map(|left| left.saturating_sub(passed));
-                Poll::Ready(Some(Ok(Frame::data(reply_bytes(ContentBytes::new(out))))))
+                Poll::Ready(Some(Ok(Frame::data(Bytes::from_owner(out)))))
             }
         }
     }

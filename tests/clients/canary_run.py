@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import boto3
 import botocore.exceptions
 import httpx2
+from botocore.config import Config
 
 import canary_cases
 import canary_s3
 from asking import asked, try_all
 from bedrock import endless_form
-from canary import MARKER, Places, found, spellings
+from canary import MARKER, Places, Shared, found, spellings
 from canary_cases import Routes
 from canary_inference import send_everywhere, send_to_bedrock, send_wrongly, send_wrongly_to_bedrock
 from canary_members import Recorder
@@ -30,24 +32,38 @@ NO_LIMIT = resource.RLIM_INFINITY
 SECRETS = spellings() | canary_s3.digests()
 
 
-
 class Watcher:
-    """Looks into the folder of temporary files all the time, for what is there for a moment only."""
+    """Looks all the time, for what is there for a moment only: at temporary files, and at what the server has open, which may have
+    no name. Now and then at everything that rests."""
 
-    def __init__(self, folder: Path):
-        self.places = Places([folder])
+    # Rounds of a hundredth of a second after which everything is looked at.
+    EVERYTHING = 200
+
+    def __init__(self, temporary: Path, places: Places):
+        self.temporary, self.places = Places([temporary], shared=places.shared), places
         self.complaints: list[str] = []
+        self.rounds = 0
         self.is_over = threading.Event()
         self.thread = threading.Thread(target=self._look, daemon=True)
         self.thread.start()
 
     def _look(self) -> None:
+        try:
+            self._look_on()
+        except OSError as error:
+            self.complaints.append(f"whoever looked stopped: {error}")
+
+    def _look_on(self) -> None:
         while not self.is_over.wait(0.01):
-            self.complaints += found(self.places.at_rest(), SECRETS)
+            self.complaints += found(self.temporary.at_rest(), SECRETS) + found(self.places.unnamed(), SECRETS)
+            if self.rounds % self.EVERYTHING == 0:
+                self.complaints += found(self.places.at_rest(), SECRETS) + self.places.in_swap()
+            self.rounds += 1
 
     def end(self) -> list[str]:
         self.is_over.set()
         self.thread.join()
+        assert self.rounds > 0
         return self.complaints
 
 
@@ -96,6 +112,7 @@ class CanaryRun:
             {"the metrics page": lambda: scrape(self.server).encode()},
             [collector],
             self.others.replies,
+            Shared("/tmp", "/var/tmp", "/dev/shm", "/run/shm"),
         )
 
     def client(self, service: str):
@@ -109,7 +126,7 @@ class CanaryRun:
 
     def look(self) -> list[str]:
         """Everywhere, while it runs."""
-        return found(self.places.at_rest(), SECRETS) + found(self.places.going_out(), SECRETS)
+        return found(self.places.at_rest(), SECRETS) + found(self.places.going_out(), SECRETS) + self.places.in_swap()
 
     def look_closely(self) -> list[str]:
         """Into files and databases, once it does not."""
@@ -119,7 +136,7 @@ class CanaryRun:
 
     def send(self) -> list[str]:
         """Each case; gives what was found meanwhile."""
-        watcher = Watcher(self.temporary)
+        watcher = Watcher(self.temporary, self.places)
         try:
             self.send_cases()
         finally:
@@ -134,7 +151,21 @@ class CanaryRun:
         canary_cases.send_to_kms(self.client("kms"), key)
         canary_cases.send_to_simulators(self.client("iam"), f"arn:aws:iam::{self.world.account}:role/Clerk")
         self.prompt = send_to_prompts(self.client("bedrock-agent"), self.client("bedrock-runtime"), arn)
+        self.client("s3").create_bucket(Bucket=canary_s3.BUCKET)
+        canary_s3.want_access_logs(self.client("s3"), self.world.account)
         self.shelf = canary_s3.send_to_s3(self.client("s3"), arn)
+        found = self.world.admin
+        signs = boto3.client(
+            "s3",
+            endpoint_url=self.server.url,
+            region_name=found.region,
+            aws_access_key_id=found.access_key_id,
+            aws_secret_access_key=found.secret_access_key,
+            aws_session_token=found.session_token,
+            config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+        )
+        with self.server.http() as http:
+            canary_s3.send_presigned(signs, http, self.server.url)
         with self.http(self.world.admin) as http:
             for prefix in ("/v1", "/openai/v1"):
                 self.routes.append(Routes(http, prefix))
@@ -218,10 +249,34 @@ class CanaryRun:
 
     def back_up(self) -> None:
         """All of it, beside the server."""
-        command = [str(binary()), "backup", str(self.backups), "--data", str(self.server.data)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=self.server.around["env"])
-        assert done.returncode == 0, done.stderr
-        self.others.replies.append(("what `moho backup` says", (done.stdout + done.stderr).encode()))
+        self.say("backup", self.backups, "--data", self.server.data)
+
+    def say(self, *arguments: object, role: Credentials | None = None, expected: tuple[int, ...] = (0,)) -> None:
+        """A command of the operator's or an administrator's, whose words are read by others."""
+        environment = dict(self.server.around["env"])
+        if role is not None:
+            environment |= self.server.aws_environment(self.folder, role)
+        command = [str(binary()), *(str(argument) for argument in arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
+        assert done.returncode in expected, (arguments, done.stdout, done.stderr)
+        self.others.replies.append((f"what `moho {arguments[0]}` says", (done.stdout + done.stderr).encode()))
+
+    def look_after_it(self) -> None:
+        """What an operator does beside the server: looks through all of it, and lists its keys."""
+        self.say("doctor", "--scrub", "--data", self.server.data, expected=(0, 1))
+        self.say("doctor", "--scrub", "--json", "--data", self.server.data, expected=(0, 1))
+        self.say("keys", role=self.world.admin)
+
+    def restore(self) -> None:
+        """The backup, elsewhere: what is said of it, and what is made of it. It takes the root key of the original."""
+        elsewhere = self.folder / "elsewhere"
+        elsewhere.mkdir()
+        for name in ("root.key",):
+            (elsewhere / name).write_bytes((self.server.data / name).read_bytes())
+            (elsewhere / name).chmod(0o600)
+        newest = max(path for path in self.backups.iterdir() if (path / "manifest").exists())
+        self.say("restore", newest, "--data", elsewhere, "--accept-rollback")
+        self.places.folders.append(elsewhere)
 
     # What ends it.
 

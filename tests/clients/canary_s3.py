@@ -1,6 +1,7 @@
 """The marker on its way into objects: as bytes, as what is said about them, whole and in parts, and in what is refused."""
 
 import hashlib
+import json
 import random
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ from asking_s3 import Shelf, s3_operations
 from canary import MARKER, spellings_of_bytes
 
 MIB = 1 << 20
-BUCKET = "canary"
+BUCKET, LOGS = "canary", "canary-logs"
 # What can be said about an object besides its bytes. All of it is sealed as they are.
 ABOUT = {
     "CacheControl": f"max-age=1, x={MARKER}",
@@ -55,9 +56,31 @@ def attempt(call: Callable, **arguments) -> str | None:
     return None
 
 
+def want_access_logs(s3, account: str) -> None:
+    """From here on every request about the bucket has a line, with what it says in its path, its query and its headers."""
+    s3.create_bucket(Bucket=LOGS)
+    service = {"Service": "logging.s3.amazonaws.com"}
+    about = {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{BUCKET}"}, "StringEquals": {"aws:SourceAccount": account}}
+    allowed = {"Effect": "Allow", "Principal": service, "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{LOGS}/*", "Condition": about}
+    s3.put_bucket_policy(Bucket=LOGS, Policy=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
+    s3.put_bucket_logging(Bucket=BUCKET, BucketLoggingStatus={"LoggingEnabled": {"TargetBucket": LOGS, "TargetPrefix": "log"}})
+
+
+def send_presigned(s3, http, url: str) -> None:
+    """By URLs that anybody can use who has them, with the marker in their query: as metadata, and as headers of the reply."""
+    about = {name: value for name, value in ABOUT.items() if name in ("Metadata", "CacheControl", "ContentType")}
+    put = s3.generate_presigned_url("put_object", Params={"Bucket": BUCKET, "Key": "presigned", "Metadata": about["Metadata"]})
+    assert MARKER in put, "it is in the query"
+    answer = http.put(put.removeprefix(url), content=SMALL, headers={"User-Agent": MARKER, "Referer": f"https://{MARKER}.example.org/"})
+    assert answer.status_code == 200, answer.text
+    get = s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "presigned", "ResponseContentType": f"text/x-{MARKER}"})
+    answer = http.get(get.removeprefix(url), headers={"User-Agent": MARKER})
+    assert (answer.status_code, answer.content) == (200, SMALL)
+    assert MARKER in answer.headers["content-type"] and MARKER in str(answer.headers)
+
+
 def send_to_s3(s3, key_arn: str) -> Shelf:
-    """Puts the marker into objects in every way there is, and reads it back."""
-    s3.create_bucket(Bucket=BUCKET)
+    """Puts the marker into objects of the bucket in every way there is, and reads it back."""
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     sealed = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn}
     for name, body in {"small": SMALL, "large": LARGE}.items():

@@ -32,6 +32,7 @@ def test_the_marker_rests_nowhere_while_it_is_sent(run):
 
 def test_a_backup_has_nothing_to_read(run):
     run.back_up()
+    run.restore()
     looked = list(Places([run.backups]).at_rest())
     assert sum(len(data) for _, data in looked) > len(canary_s3.LARGE)
     assert run.look() == []
@@ -39,6 +40,7 @@ def test_a_backup_has_nothing_to_read(run):
 
 def test_others_read_nothing_in_what_they_are_answered(run):
     run.ask_as_others()
+    run.look_after_it()
     assert len(run.others.replies) > 2 * len(operations())
     assert found(iter(run.others.replies), SECRETS) == []
 

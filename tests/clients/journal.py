@@ -15,7 +15,17 @@ def files(data: Path) -> list[Path]:
 
 
 def verified_entries(data: Path) -> list[dict]:
-    """Every entry, after checking that the chain is whole from the first to the last byte."""
+    """Every decision, after checking that the chain is whole from the first to the last byte."""
+    return [entry for entry in verified_records(data) if "kind" not in entry]
+
+
+def events(data: Path, kind: str = "data-event") -> list[dict]:
+    """What came of calls, or was done or found by itself, checked likewise."""
+    return [entry for entry in verified_records(data) if entry.get("kind") == kind]
+
+
+def verified_records(data: Path) -> list[dict]:
+    """Decisions and events in their order."""
     entries, previous = [], b"0" * 64
     for path in files(data):
         for line in path.read_bytes().splitlines(keepends=True):

@@ -11,7 +11,7 @@ use moho_store::objects::{Bucket, Moment, ObjectError, ObjectVersion, ReadsObjec
 use moho_terms::{AccountId, Arn, BucketName, ObjectKey, Timestamp, VersionId};
 use s3s::S3Error;
 
-use crate::call::Trailers;
+use crate::call::{Notes, Trailers};
 use crate::gateway::Backing;
 use crate::service::{Caller, Conditions};
 use crate::turns::Left;
@@ -142,6 +142,11 @@ impl Asking {
     /// Whether nobody waits for the answer any more.
     pub(crate) fn left(&self) -> &Left {
         &self.left
+    }
+
+    /// Where it is noted what is to be written down of the request.
+    pub(crate) fn notes(&self) -> &Notes {
+        &self.who.notes
     }
 
     pub(crate) fn account(&self) -> AccountId {

@@ -20,6 +20,7 @@ use s3s::{S3Error, StdError};
 use tokio::task::JoinHandle;
 
 use crate::asking::Asking;
+use crate::call::Notes;
 use crate::gateway::Backing;
 use crate::open_chunks::{Chunk, OpenChunks, locked};
 use crate::refusal;
@@ -40,6 +41,7 @@ pub(crate) struct Reading {
     pieces: Option<Pieces>,
     current: Option<(SegmentReader, Range<u64>)>,
     left: u64,
+    notes: Notes,
 }
 
 impl Reading {
@@ -60,6 +62,7 @@ impl Reading {
             pieces,
             current: None,
             left,
+            notes: asking.notes().clone(),
         };
         reading.open()?;
         Ok(reading)
@@ -67,7 +70,9 @@ impl Reading {
 
     /// The next bytes: at most a slice.
     pub(crate) fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
-        self.open()?;
+        let opened = self.open();
+        // Once the reply has begun, nobody else hears why it is broken off.
+        refusal::noting(opened, &self.notes)?;
         Ok(self.opened())
     }
 

@@ -1,11 +1,11 @@
 //! One request as it comes here: its caller is known, its signature was checked, its body is plain.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use http::HeaderMap;
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::RequestFacts;
-use moho_terms::Timestamp;
+use moho_terms::{Timestamp, VersionId};
 use s3s::Body;
 
 /// A request to S3 after its caller has proved who it is. Headers and query are as they were sent, except that what proved
@@ -22,6 +22,8 @@ pub struct S3Call {
     pub request: http::Request<Body>,
     /// The headers that follow the body, once it was read.
     pub trailers: Trailers,
+    /// A place for what is to be written down of it beside what the reply says.
+    pub notes: Notes,
 }
 
 /// How a signature came, as far as policies ask.
@@ -36,21 +38,6 @@ pub struct Proof {
     /// `1.2` or `1.3`; `None` without TLS.
     pub tls_version: Option<&'static str>,
 }
-
-/// What became of one of several keys that a request names to be deleted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BatchKey {
-    /// The key.
-    pub key: String,
-    /// The version that the request names.
-    pub version_id: Option<String>,
-    /// The code and the status of the error, if it was not deleted.
-    pub refused: Option<(String, u16)>,
-}
-
-/// All of them: beside a reply, which tells only some of it if it is asked to be quiet.
-#[derive(Debug, Clone)]
-pub struct Batch(pub Arc<[BatchKey]>);
 
 /// A place for the headers that follow a body. Whoever takes the body apart puts them there, once they are verified and
 /// before the body ends.
@@ -72,5 +59,56 @@ impl Trailers {
     /// A header among them, if they have come.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get()?.get(name)?.to_str().ok()
+    }
+}
+
+/// A place for what is to be written down of a call and that its reply does not say, or not everybody. It is filled until
+/// the reply's body has ended.
+#[derive(Debug, Clone, Default)]
+pub struct Notes(Arc<Mutex<Noted>>);
+
+/// What was noted of a call.
+#[derive(Debug, Clone, Default)]
+pub struct Noted {
+    /// The error's code, which a reply to `HEAD` does not say.
+    pub error_code: Option<String>,
+    /// What is not as it was written, and so was not read.
+    pub damage: Option<String>,
+    /// What came of each object of a batch of deletions.
+    pub deleted: Vec<DeletionNote>,
+}
+
+/// What came of one object of a batch of deletions.
+#[derive(Debug, Clone)]
+pub struct DeletionNote {
+    /// The object's key, as it was named.
+    pub key: String,
+    /// The version, as it was named.
+    pub named_version: Option<String>,
+    /// The version that was deleted, or the delete marker that was made.
+    pub version_id: Option<VersionId>,
+    /// Whether it is a delete marker that was made or deleted.
+    pub delete_marker: bool,
+    /// Why it was refused.
+    pub error_code: Option<String>,
+    /// The status that it would have had alone.
+    pub status: u16,
+}
+
+impl Notes {
+    /// A place in which nothing is yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What was noted so far.
+    #[must_use]
+    pub fn so_far(&self) -> Noted {
+        self.noted().clone()
+    }
+
+    pub(crate) fn noted(&self) -> std::sync::MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -118,6 +118,17 @@ pub(crate) fn is_xml(text: &str) -> bool {
     })
 }
 
+/// The code of the error that a response is.
+pub(crate) fn code(response: &Response<Body>) -> Option<String> {
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error() || status.is_redirection()) {
+        return None;
+    }
+    let document = response.body().bytes()?;
+    let code = between(std::str::from_utf8(&document).ok()?, "<Code>", "</Code>")?;
+    Some(code.to_owned())
+}
+
 /// An error as a response.
 pub(crate) fn response(error: S3Error) -> Option<Response<Body>> {
     error.to_http_response().ok()

@@ -67,6 +67,7 @@ impl S3Gateway {
     /// then ends in an error. To `HEAD` nothing but a head is answered.
     pub async fn answer(&self, call: S3Call) -> Response<Body> {
         let told = Told::of(&call.request, &call.facts.request_id);
+        let notes = call.notes.clone();
         let is_head = call.request.method() == Method::HEAD;
         let spelling = Spelling::of(&call.request);
         let answered = match prepared(call).await {
@@ -78,6 +79,7 @@ impl S3Gateway {
             Err(refused) => failure::response(refused),
         };
         let answered = answered.unwrap_or_else(failure::internal);
+        notes.noted().error_code = failure::code(&answered);
         told.complete(spelling.correct(answered), is_head)
     }
 }
@@ -90,6 +92,7 @@ async fn prepared(call: S3Call) -> Result<Request<Body>, S3Error> {
         proof,
         mut request,
         trailers,
+        notes,
     } = call;
     query::check(&request)?;
     let unreadable = |range: &HeaderValue| {
@@ -120,6 +123,7 @@ async fn prepared(call: S3Call) -> Result<Request<Body>, S3Error> {
         trailers,
         tags_of_bucket: tags.into(),
         conditions: Arc::new(conditions),
+        notes,
     });
     Ok(request)
 }

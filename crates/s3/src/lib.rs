@@ -29,5 +29,5 @@ mod turns;
 mod wiped;
 
 pub use bytes_in::GATHERED;
-pub use call::{Batch, BatchKey, Proof, S3Call, Trailers};
+pub use call::{DeletionNote, Noted, Notes, Proof, S3Call, Trailers};
 pub use gateway::{Backing, S3Gateway, largest_document};

@@ -7,6 +7,7 @@ use moho_store::objects::{DocumentKind, ObjectError};
 use moho_terms::{Timestamp, VersionId};
 use s3s::S3Error;
 
+use crate::call::Notes;
 use crate::failure::{
     abandoned, access_denied, error, internal_error, invalid_argument, invalid_request, slow_down,
     unavailable,
@@ -36,11 +37,28 @@ pub(crate) fn from_kms(failed: &KmsError) -> S3Error {
 /// What cannot be read as it was written: it is said, and nothing of it is given.
 fn damaged(failed: &(dyn std::error::Error + 'static)) -> S3Error {
     tracing::error!(error = %failed, "an object is damaged");
-    error(
+    let mut told = error(
         "InternalError",
         StatusCode::INTERNAL_SERVER_ERROR,
         format!("The object is damaged and was not read: {failed}."),
-    )
+    );
+    told.set_source(Box::new(Damage(failed.to_string())));
+    told
+}
+
+/// What is not as it was written: it stands behind an error that only says that it failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Damage(String);
+
+/// What came of something; if it was refused as something is damaged, that is noted.
+pub(crate) fn noting<T>(done: Result<T, S3Error>, notes: &Notes) -> Result<T, S3Error> {
+    done.inspect_err(|error| {
+        let damage = error.source().and_then(|source| source.downcast_ref::<Damage>());
+        if let Some(Damage(what)) = damage {
+            notes.noted().damage = Some(what.clone());
+        }
+    })
 }
 
 /// What is wrong with what is kept.
@@ -65,6 +83,16 @@ pub(crate) fn from_store(failed: &StoreError) -> S3Error {
         StoreError::Busy(_) => slow_down(),
         StoreError::OtherPermit => access_denied(),
         StoreError::Entropy(_) => unavailable(),
+        StoreError::Altered(_)
+        | StoreError::RolledBack { .. }
+        | StoreError::Corrupt { .. }
+        | StoreError::Incomplete(_)
+        | StoreError::UnreadableMetadata => {
+            tracing::error!(error = %failed, "the store is damaged");
+            let mut told = internal_error();
+            told.set_source(Box::new(Damage(failed.to_string())));
+            told
+        }
         _ => {
             tracing::error!(error = %failed, "the store failed");
             internal_error()

@@ -15,6 +15,7 @@ pub mod engine_link;
 mod federation;
 mod handlers;
 pub mod net;
+mod object_calls;
 pub mod outbound;
 mod quota;
 mod road;

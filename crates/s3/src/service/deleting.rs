@@ -13,7 +13,7 @@ use s3s::{S3Error, S3Response};
 
 use super::{Replied, reading};
 use crate::asking::{Asking, NamedObject, bucket_name};
-use crate::call::{Batch, BatchKey};
+use crate::call::DeletionNote;
 use crate::{failure, refusal};
 
 /// Most objects of one request.
@@ -105,14 +105,15 @@ pub(super) fn several(asking: &Asking, input: &DeleteObjectsInput) -> Replied<De
     let bypass = input.bypass_governance_retention == Some(true);
     let mut errors = Vec::new();
     let mut allowed = Vec::new();
-    let mut batch = Vec::with_capacity(wanted.len());
+    // It may be decided again, and then all of it is.
+    asking.notes().noted().deleted.clear();
     for named in wanted {
         let object = NamedObject::new(&input.bucket, &named.key, named.version_id.as_deref());
         let if_match = named.e_tag.as_ref().map(|tag| tag.value().to_owned());
         match object.and_then(|object| Allowed::of(asking, &object, bypass, if_match)) {
             Ok(leave) => allowed.push((named, leave)),
             Err(refused) => {
-                batch.push(entry(named, Some(&refused)));
+                note(asking, named, &Err(&refused));
                 errors.push(told_error(named, &refused));
             }
         }
@@ -133,34 +134,39 @@ pub(super) fn several(asking: &Asking, input: &DeleteObjectsInput) -> Replied<De
     for ((named, _), done) in allowed.iter().zip(done) {
         match done {
             Ok(done) => {
-                batch.push(entry(named, None));
+                note(asking, named, &Ok(&done));
                 deleted.push(told(named, done));
             }
             Err(error) => {
                 let refused = refusal::from_object(&error);
-                batch.push(entry(named, Some(&refused)));
+                note(asking, named, &Err(&refused));
                 errors.push(told_error(named, &refused));
             }
         }
     }
     let quiet = input.delete.quiet == Some(true);
-    let mut response = S3Response::new(DeleteObjectsOutput {
+    Ok(S3Response::new(DeleteObjectsOutput {
         deleted: Some(deleted).filter(|deleted| !quiet && !deleted.is_empty()),
         errors: Some(errors).filter(|errors| !errors.is_empty()),
         request_charged: None,
-    });
-    response.extensions.insert(Batch(batch.into()));
-    Ok(response)
+    }))
 }
 
-/// What became of one, for whoever keeps account of it.
-fn entry(named: &ObjectIdentifier, refused: Option<&S3Error>) -> BatchKey {
-    let status = |error: &S3Error| error.status_code().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    BatchKey {
+/// Notes what came of one of several: a reply may be asked not to say so.
+fn note(asking: &Asking, named: &ObjectIdentifier, done: &Result<&Deleted, &S3Error>) {
+    let deleted = done.ok();
+    asking.notes().noted().deleted.push(DeletionNote {
         key: named.key.clone(),
-        version_id: named.version_id.clone(),
-        refused: refused.map(|error| (error.code().as_str().to_owned(), status(error).as_u16())),
-    }
+        named_version: named.version_id.clone(),
+        version_id: deleted.and_then(|deleted| deleted.version_id.clone()),
+        delete_marker: deleted.is_some_and(|deleted| deleted.delete_marker),
+        error_code: done.err().map(|refused| refused.code().as_str().to_owned()),
+        status: match done {
+            Ok(_) => StatusCode::NO_CONTENT,
+            Err(refused) => refused.status_code().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+        .as_u16(),
+    });
 }
 
 fn told(named: &ObjectIdentifier, done: Deleted) -> DeletedObject {

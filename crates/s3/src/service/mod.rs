@@ -28,9 +28,10 @@ use moho_store::objects::Checksum;
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, dto};
 
 use crate::asking::{Asking, blocking, deciding_again};
-use crate::call::{Proof, Trailers};
+use crate::call::{Notes, Proof, Trailers};
 use crate::failure;
 use crate::gateway::Backing;
+use crate::refusal;
 use crate::turns::{LongWork, Turns};
 
 pub(crate) use multipart::source_range;
@@ -51,6 +52,8 @@ pub(crate) struct Caller {
     pub(crate) tags_of_bucket: Arc<[(String, String)]>,
     /// What has to hold for an object to be read, of which s3s reads one entity tag at most.
     pub(crate) conditions: Arc<Conditions>,
+    /// Where it is noted what is to be written down of it.
+    pub(crate) notes: Notes,
 }
 
 /// Entity tags that a request to read names; `*` is any.
@@ -101,13 +104,20 @@ impl Operations {
         blocking(move || {
             // It is over when the work is, not when the client has gone.
             let _turn = turn;
-            deciding_again(|| {
+            let done = deciding_again(|| {
                 asking.left().check()?;
                 act(&asking, &input)
-            })
+            });
+            refusal::noting(done, asking.notes())
         })
         .await
     }
+}
+
+/// Where it is noted what is to be written down of a request.
+fn notes_of<I>(request: &S3Request<I>) -> Notes {
+    let caller = request.extensions.get::<Caller>();
+    caller.map(|caller| caller.notes.clone()).unwrap_or_default()
 }
 
 /// Checksums by their algorithms, as replies tell them.
@@ -172,14 +182,16 @@ macro_rules! operations {
                 &self,
                 request: S3Request<dto::PutObjectInput>,
             ) -> S3Result<S3Response<dto::PutObjectOutput>> {
-                putting::put(self, request).await
+                let notes = notes_of(&request);
+                refusal::noting(putting::put(self, request).await, &notes)
             }
 
             async fn upload_part(
                 &self,
                 request: S3Request<dto::UploadPartInput>,
             ) -> S3Result<S3Response<dto::UploadPartOutput>> {
-                multipart::upload_part(self, request).await
+                let notes = notes_of(&request);
+                refusal::noting(multipart::upload_part(self, request).await, &notes)
             }
 
             /// By default this would be `put_object`.

@@ -32,10 +32,11 @@ impl Operations {
         let _waiting = asking.left().when_dropped();
         blocking(move || {
             let _turn = turn;
-            deciding_again(|| {
+            let done = deciding_again(|| {
                 asking.left().check()?;
                 update(&asking, &object, (&asked.0, asked.1))
-            })
+            });
+            refusal::noting(done, asking.notes())
         })
         .await?;
         let mut response = Response::new(Body::empty());

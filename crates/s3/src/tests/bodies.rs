@@ -242,14 +242,21 @@ async fn a_damaged_object_is_no_answer_or_one_that_is_broken_off() {
         (500, "InternalError")
     );
     assert!(first.element("Message").contains("chunk 0"), "{}", first.text());
+    let noted = first.noted.damage.as_deref();
+    assert!(noted.is_some_and(|noted| noted.starts_with("chunk 0 of segment")));
     flip(whole.len() - 20_000);
     let last = house.plain("GET", "/my-bucket/k").await;
     assert_eq!(last.status.as_u16(), 200);
     assert!(last.body.is_err());
+    assert!(
+        last.noted.damage.is_some(),
+        "nobody else says why it is broken off"
+    );
     let range = house
         .ask(request("GET", "/my-bucket/k", &[("range", "bytes=0-9")], b""))
         .await;
     assert_eq!(range.bytes(), &bytes[..10]);
+    assert_eq!(range.noted.damage, None);
     std::fs::write(&file, &whole[..whole.len() - 1]).unwrap();
     assert_eq!(house.plain("GET", "/my-bucket/k").await.code(), "InternalError");
     std::fs::write(&file, &whole).unwrap();

@@ -211,7 +211,9 @@ impl House {
         request: Request<Body>,
         trailers: Trailers,
     ) -> Reply {
+        let notes = crate::Notes::new();
         let call = S3Call {
+            notes: notes.clone(),
             caller: Arc::clone(caller),
             facts: self.facts(),
             proof: Proof::default(),
@@ -225,6 +227,7 @@ impl House {
             status: head.status,
             headers: head.headers,
             body: read.map_err(|error| error.to_string()),
+            noted: notes.so_far(),
         }
     }
 
@@ -310,6 +313,7 @@ struct Reply {
     status: StatusCode,
     headers: HeaderMap,
     body: Result<Bytes, String>,
+    noted: crate::Noted,
 }
 
 impl Reply {

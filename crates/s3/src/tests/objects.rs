@@ -344,6 +344,26 @@ async fn several_are_deleted_each_for_itself() {
     let document = b"<Delete><Object><Key>a</Key></Object><Object><Key>b</Key></Object><Object><Key>absent</Key></Object></Delete>";
     let deleted = house.done("POST", "/my-bucket?delete", &[], document).await;
     assert_eq!(deleted.elements("Key"), ["a", "b", "absent"]);
+    let noted = |reply: &Reply| -> Vec<(String, Option<String>)> {
+        let notes = reply.noted.deleted.iter();
+        notes
+            .map(|note| (note.key.clone(), note.error_code.clone()))
+            .collect()
+    };
+    let told = |code: Option<&str>| ["a", "b", "absent"].map(|key| (key.to_owned(), code.map(str::to_owned)));
+    assert_eq!(noted(&deleted), told(None));
+    let quiet = [b"<Delete><Quiet>true</Quiet>".as_slice(), &document[8..]].concat();
+    let developer = house.session("Developer");
+    let denied = house
+        .ask_as(&developer, request("POST", "/my-bucket?delete", &[], &quiet))
+        .await;
+    assert_eq!(noted(&denied), told(Some("AccessDenied")));
+    let head = house.ask(request("HEAD", "/my-bucket/absent", &[], b"")).await;
+    assert_eq!(
+        head.noted.error_code.as_deref(),
+        Some("NoSuchKey"),
+        "its reply does not say so"
+    );
     let listed = house.plain("GET", "/my-bucket").await;
     assert_eq!(listed.elements("Key"), ["c"]);
     let damaged = [("content-md5", "CY9rzUYh03PK3k6DJie09g==")];

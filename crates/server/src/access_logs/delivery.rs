@@ -11,15 +11,19 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::Request;
-use moho_iam::authz::{ActingFor, RequestFacts};
+use moho_iam::authn::Authenticated;
+use moho_iam::authz::{ActingFor, Delivery as Delivered, EventAnswer, Journal as _, RequestFacts};
 use moho_iam::{OwnService, OwnServices};
-use moho_s3::{Proof, S3Call, S3Gateway, Trailers};
+use moho_s3::{Notes, Proof, S3Call, S3Gateway, Trailers};
 use moho_store::objects::{AccessLogging, LogKeyFormat};
 use moho_terms::{AccountId, Arn, BucketName, Clock, Entropy, Region, RequestId, Timestamp};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::room::Taken;
+use crate::object_calls::put_by_own_service;
+use crate::road::chain;
+use crate::startup::watched::WatchedJournal;
 use crate::telemetry::JobMeters;
 
 /// What it is called in metrics.
@@ -50,6 +54,7 @@ pub(super) struct Addressed {
 pub(super) struct Delivery {
     pub(super) services: OwnServices,
     pub(super) gateway: Arc<S3Gateway>,
+    pub(super) journal: Arc<WatchedJournal>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) region: Region,
@@ -187,10 +192,11 @@ impl Delivery {
             .acting(OwnService::S3Logging, target.account, now)
             .ok()?;
         let path = format!("/{}/{}", target.logging.bucket, encoded(&key));
+        let length = text.len();
         let request = Request::put(path)
             .header("host", "s3")
             .header("content-type", "text/plain")
-            .header("content-length", text.len())
+            .header("content-length", length)
             .body(s3s::Body::from(text))
             .ok()?;
         let facts = RequestFacts {
@@ -202,15 +208,34 @@ impl Delivery {
             }),
             ..RequestFacts::new(RequestId::random(&*self.entropy).ok()?)
         };
+        let (caller, notes, length) = (Arc::new(caller), Notes::new(), length as u64);
         let call = S3Call {
-            caller: Arc::new(caller),
-            facts,
+            caller: Arc::clone(&caller),
+            facts: facts.clone(),
             proof: Proof::default(),
             request,
             trailers: Trailers::new(),
+            notes: notes.clone(),
         };
-        let gateway = Arc::clone(&self.gateway);
-        Some(async move { gateway.answer(call).await.status().as_u16() })
+        let (gateway, journal) = (Arc::clone(&self.gateway), Arc::clone(&self.journal));
+        let bucket = target.logging.bucket.clone();
+        Some(async move {
+            let answer = gateway.answer(call).await;
+            let status = answer.status().as_u16();
+            let answer = EventAnswer {
+                status: Some(status),
+                error_code: notes.so_far().error_code,
+                bytes_in: length,
+                bytes_out: 0,
+                delivery: Delivered::Complete,
+            };
+            // As with all that is done by itself, there is nobody else to be told.
+            let event = put_by_own_service(&caller, &facts, (&bucket, &key), (now, answer));
+            if let Err(error) = journal.record_event(&event) {
+                tracing::error!(error = %chain(&error), "the delivery of an access log is not in the journal");
+            }
+            status
+        })
     }
 
     /// `PREFIX2026-11-23-10-15-00-0123456789ABCDEF`, in folders by source and day if the target wants that.

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 use std::net::IpAddr;
 
-use moho_s3::BatchKey;
+use moho_s3::DeletionNote;
 use moho_terms::{AccountId, Timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -21,42 +21,42 @@ const REDACTED: [&str; 3] = ["x-amz-signature", "x-amz-security-token", "x-amz-c
 
 /// One request, once its reply was sent.
 #[derive(Debug, Clone)]
-pub(super) struct Line {
+pub(crate) struct Line {
     /// Whose bucket it is.
-    pub(super) owner: AccountId,
-    pub(super) bucket: String,
-    pub(super) time: Timestamp,
-    pub(super) remote: Option<IpAddr>,
-    pub(super) requester: Option<String>,
-    pub(super) request_id: String,
-    pub(super) operation: String,
+    pub(crate) owner: AccountId,
+    pub(crate) bucket: String,
+    pub(crate) time: Timestamp,
+    pub(crate) remote: Option<IpAddr>,
+    pub(crate) requester: Option<String>,
+    pub(crate) request_id: String,
+    pub(crate) operation: String,
     /// As it was sent: percent-encoded once.
-    pub(super) raw_key: Option<String>,
+    pub(crate) raw_key: Option<String>,
     /// `None` of a key among several that one request names.
-    pub(super) asked: Option<Asked>,
-    pub(super) status: u16,
-    pub(super) error: Option<String>,
-    pub(super) sent: Option<u64>,
-    pub(super) object_size: Option<u64>,
-    pub(super) total_micros: Option<u64>,
-    pub(super) turn_around_micros: Option<u64>,
-    pub(super) referrer: Option<String>,
-    pub(super) user_agent: Option<String>,
-    pub(super) version_id: Option<String>,
+    pub(crate) asked: Option<Asked>,
+    pub(crate) status: u16,
+    pub(crate) error: Option<String>,
+    pub(crate) sent: Option<u64>,
+    pub(crate) object_size: Option<u64>,
+    pub(crate) total_micros: Option<u64>,
+    pub(crate) turn_around_micros: Option<u64>,
+    pub(crate) referrer: Option<String>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) version_id: Option<String>,
     /// How the signature came, if there was one.
-    pub(super) auth_type: Option<&'static str>,
-    pub(super) host: Option<String>,
+    pub(crate) auth_type: Option<&'static str>,
+    pub(crate) host: Option<String>,
     /// `1.2` or `1.3`.
-    pub(super) tls: Option<&'static str>,
+    pub(crate) tls: Option<&'static str>,
 }
 
 /// The line of a request.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
-    pub(super) method: String,
-    pub(super) raw_path: String,
-    pub(super) raw_query: String,
-    pub(super) version: &'static str,
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    pub(crate) raw_path: String,
+    pub(crate) raw_query: String,
+    pub(crate) version: &'static str,
 }
 
 /// Bytes of a key, of which none has more.
@@ -116,20 +116,20 @@ impl Line {
     }
 
     /// The line of one of the keys that this request deletes several of.
-    pub(super) fn of_batch(&self, key: &BatchKey) -> Self {
+    pub(crate) fn of_batch(&self, key: &DeletionNote) -> Self {
         Self {
             operation: "BATCH.DELETE.OBJECT".to_owned(),
             raw_key: Some(percent_encoding::percent_encode(key.key.as_bytes(), KEY).to_string()),
             asked: None,
-            status: key.refused.as_ref().map_or(204, |(_, status)| *status),
-            error: key.refused.as_ref().map(|(code, _)| code.clone()),
+            status: key.status,
+            error: key.error_code.clone(),
             sent: None,
             object_size: None,
             total_micros: None,
             turn_around_micros: None,
             referrer: None,
             user_agent: None,
-            version_id: key.version_id.clone(),
+            version_id: key.named_version.clone(),
             ..self.clone()
         }
     }
@@ -265,10 +265,13 @@ pub(super) mod tests {
 
     #[test]
     fn each_key_of_a_batch_has_a_line_of_its_own() {
-        let key = BatchKey {
+        let key = DeletionNote {
             key: "a b/\u{e4}\n".to_owned(),
-            version_id: Some("null".to_owned()),
-            refused: Some(("AccessDenied".to_owned(), 403)),
+            named_version: Some("null".to_owned()),
+            version_id: None,
+            delete_marker: false,
+            error_code: Some("AccessDenied".to_owned()),
+            status: 403,
         };
         let written = line().of_batch(&key).written();
         assert!(
@@ -278,7 +281,11 @@ pub(super) mod tests {
             ),
             "{written}"
         );
-        let deleted = BatchKey { refused: None, ..key };
+        let deleted = DeletionNote {
+            error_code: None,
+            status: 204,
+            ..key
+        };
         assert!(line().of_batch(&deleted).written().contains(" - 204 - - - "));
     }
 

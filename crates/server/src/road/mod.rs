@@ -153,24 +153,27 @@ impl crate::net::Road for RequestRoad {
             }
         };
         let span = RequestSpan::begin(telemetry, &head, template);
-        let logged = OnceLock::new();
+        let call = OnceLock::new();
         let answer = async {
             let carried = objects::Carried {
                 platform: &self.platform,
                 head: &head,
                 facts: facts(&self.platform, &head, &route)?,
                 span: &span,
-                logged: &logged,
+                call: &call,
             };
             carried.answer(body).await
         };
-        let reply = match answer.await {
-            Ok(outbound) => outbound,
-            Err(failure) => reply::failure(&failure, route.error_shape(), &head),
+        let shape = route.error_shape();
+        let reply = match (answer.await, call.get()) {
+            (Ok(outbound), Some(call)) => objects::written_down(call, outbound, &head),
+            (Err(failure), Some(call)) => {
+                call.failed(failure.code(shape));
+                objects::written_down(call, reply::failure(&failure, shape, &head), &head)
+            }
+            (Ok(outbound), None) => outbound,
+            (Err(failure), None) => reply::failure(&failure, shape, &head),
         };
-        if let Some(logged) = logged.get() {
-            logged.replied(&reply);
-        }
         span.replied(reply.status);
         reply
     }

@@ -39,6 +39,16 @@ impl Rig {
         }
     }
 
+    /// The same, with a journal that takes nothing any more.
+    pub(super) fn with_a_full_journal(mut self) -> Self {
+        let full = || moho_audit::AuditError::DiskFull("journal".into());
+        let refusing = Refusing(std::sync::Mutex::new((0..100).map(|_| full()).collect()));
+        let platform = Arc::get_mut(&mut self.road.platform).unwrap();
+        let clock = Arc::clone(&platform.clock);
+        platform.journal = Arc::new(WatchedJournal::new(Box::new(refusing), clock));
+        self
+    }
+
     pub(super) fn platform(&self) -> &Arc<Platform> {
         &self.road.platform
     }
@@ -121,7 +131,7 @@ impl Rig {
     }
 
     /// How often the journal has a word.
-    fn journaled(&self, word: &str) -> usize {
+    pub(super) fn journaled(&self, word: &str) -> usize {
         let mut count = 0;
         for file in std::fs::read_dir(self.folder.path().join("moho/journal")).unwrap() {
             let text = std::fs::read(file.unwrap().path()).unwrap();

@@ -10,6 +10,7 @@ use moho_terms::{Clock, Entropy, Secret};
 use super::StartupError;
 use super::jobs::{self, Ground, Jobs};
 use super::restored::RestoredState;
+use super::watched::WatchedJournal;
 use crate::access_logs::{AccessLogs, Means};
 use crate::closing::Closing;
 use crate::config::Config;
@@ -25,14 +26,14 @@ pub(super) struct Background {
 pub(super) fn background(
     config: &Config,
     (session_key, objects): (&Secret, &Arc<S3Gateway>),
-    (store, restored): (&Arc<Store>, &Arc<RestoredState>),
+    (store, restored, journal): (&Arc<Store>, &Arc<RestoredState>, &Arc<WatchedJournal>),
     (closing, telemetry): (&Closing, &Arc<Telemetry>),
     (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
 ) -> Result<Background, StartupError> {
     let access_logs = AccessLogs::start(Means {
         services: OwnServices::of_installation(session_key)?,
         gateway: Arc::clone(objects),
-        store: Arc::clone(store),
+        journal: Arc::clone(journal),
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
         region: config.region.clone(),

@@ -149,7 +149,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let background = background(
         config,
         (&rooted.session_key, &objects),
-        (&store, &restored),
+        (&store, &restored, &journal),
         (&closing, &telemetry),
         (&clock, &entropy),
     )?;

@@ -12,6 +12,7 @@ use moho_s3::Trailers;
 use zeroize::Zeroizing;
 
 use crate::net::{BodyPieces, RimError};
+use crate::object_calls::ObjectCall;
 
 /// Why a body did not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +44,7 @@ pub(super) struct CheckedBody {
     left: Option<u64>,
     trailers: Trailers,
     faults: Faults,
+    call: ObjectCall,
 }
 
 impl CheckedBody {
@@ -52,7 +54,7 @@ impl CheckedBody {
         pieces: BodyPieces,
         payload: Payload,
         length: Option<u64>,
-        (trailers, faults): (Trailers, Faults),
+        (trailers, faults, call): (Trailers, Faults, ObjectCall),
     ) -> Self {
         let nothing_comes = pieces.announced() == Some(0);
         let mut body = Self {
@@ -61,6 +63,7 @@ impl CheckedBody {
             left: length,
             trailers,
             faults,
+            call,
         };
         if nothing_comes && let Err(fault) = body.end(&mut Vec::new()) {
             body.faults.0.get_or_init(|| fault);
@@ -76,6 +79,7 @@ impl CheckedBody {
             match self.pieces.poll_next(cx) {
                 Poll::Ready(Some(piece)) => {
                     let piece = piece?;
+                    self.call.received(piece.len());
                     out.reserve(piece.len().saturating_add(1));
                     check.push(&piece, &mut out)?;
                 }

@@ -11,16 +11,16 @@ use std::sync::{Arc, OnceLock};
 
 use http::Method;
 use moho_iam::authn::AuthnError;
-use moho_iam::authz::RequestFacts;
-use moho_s3::{Batch, Proof, S3Call, Trailers};
+use moho_iam::authz::{Delivery, RequestFacts};
+use moho_s3::{Proof, S3Call, Trailers};
 use moho_wire::{ErrorShape, Failure};
 
 pub(super) use failure::{from_authn, from_rim};
 pub(crate) use request::path;
 
-use super::{authenticate, last_used};
-use crate::access_logs::Pending;
+use super::{authenticate, chain, last_used};
 use crate::net::{Body, BodyPieces, Head, Outbound, Peer, RimError};
+use crate::object_calls::ObjectCall;
 use crate::startup::Platform;
 use crate::telemetry::RequestSpan;
 use body::{CheckedBody, Fault, Faults};
@@ -31,8 +31,8 @@ pub(super) struct Carried<'a> {
     pub(super) head: &'a Arc<Head>,
     pub(super) facts: RequestFacts,
     pub(super) span: &'a RequestSpan,
-    /// Its line in an access log, once it is known who asks, if the bucket wants one.
-    pub(super) logged: &'a OnceLock<Pending>,
+    /// What is observed of it, once it is known who asks.
+    pub(super) call: &'a OnceLock<ObjectCall>,
 }
 
 impl Carried<'_> {
@@ -46,12 +46,10 @@ impl Carried<'_> {
         }
         let (caller, payload) = authenticate::sender(platform, head, &self.facts)?;
         last_used::note(platform, &caller);
-        // Until what was restored is accepted nothing is put into it, and no log either.
+        let call = self
+            .call
+            .get_or_init(|| ObjectCall::begin(platform, head, &self.facts, &caller));
         platform.restored.check_any()?;
-        if let Some(pending) = platform.access_logs.begin(head) {
-            pending.by(caller.session().principal_arn().as_str());
-            let _first = self.logged.get_or_init(|| pending);
-        }
         let proof = Proof {
             presigned: moho_iam::authn::is_presigned(&head.raw_query),
             signed_at: Some(payload.signed_at()),
@@ -65,28 +63,27 @@ impl Carried<'_> {
             param: None,
             code: None,
         })?;
-        let body = CheckedBody::new(pieces, payload, length, (trailers.clone(), faults.clone()));
+        let observing = (trailers.clone(), faults.clone(), call.clone());
+        let body = CheckedBody::new(pieces, payload, length, observing);
         if let Some(fault) = faults.first() {
             return Err(self.faulty(fault));
         }
-        let call = S3Call {
+        let asked = S3Call {
             caller: Arc::new(caller),
             facts: self.facts.clone(),
             proof,
             request: request.map(|()| s3s::Body::http_body_unsync(body)),
             trailers,
+            notes: call.notes(),
         };
-        let response = platform.objects.answer(call).await;
-        if let (Some(logged), Some(batch)) = (self.logged.get(), response.extensions().get::<Batch>()) {
-            logged.deleted(batch);
-        }
+        let response = platform.objects.answer(asked).await;
         // Whatever was made of it: a body that was not what was signed came to nothing.
         match faults.first() {
             Some(fault) => Err(self.faulty(fault)),
             None => Ok(reply::outbound(
                 response,
                 head.method == Method::HEAD,
-                (self.span.clone(), self.logged.get().cloned()),
+                (self.span.clone(), call.clone()),
             )),
         }
     }
@@ -108,6 +105,25 @@ impl Carried<'_> {
             }
         }
     }
+}
+
+/// A reply that may be sent, as the journal has what came of its call. Of one in pieces it has that before the last of them.
+pub(super) fn written_down(call: &ObjectCall, reply: Outbound, head: &Head) -> Outbound {
+    let body = match &reply.body {
+        Body::Full(bytes) => Some(&**bytes),
+        Body::Empty => None,
+        Body::Stream(_) => return reply,
+    };
+    call.replied(reply.status, &reply.headers, body);
+    let Err(unavailable) = call.finish(Delivery::Complete) else {
+        return reply;
+    };
+    tracing::error!(error = %chain(&unavailable), "the journal cannot be written: what was done is not acknowledged");
+    let failure = Failure::Unavailable;
+    call.failed(failure.code(ErrorShape::S3));
+    let reply = refusal(&failure, head);
+    call.replied(reply.status, &reply.headers, None);
+    reply
 }
 
 /// A refusal in S3's words; to `HEAD` nothing but its head.

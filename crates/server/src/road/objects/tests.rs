@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use moho_iam::authn::TemporaryCredentials;
+use moho_iam::bootstrap::Door;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -323,6 +324,16 @@ async fn what_failed_has_s3s_own_codes() {
     }
 }
 
+/// What is observed of a call that is made through the door.
+fn observed(rig: &Rig, head: Head) -> ObjectCall {
+    let platform = rig.platform();
+    let (own, now) = (platform.own_uid, platform.clock.now());
+    let door = Door::open(platform.attestation, platform.store.identity_provider().unwrap()).unwrap();
+    let caller = door.admit(own, own, platform.account, now).unwrap();
+    let facts = RequestFacts::new(head.request_id.clone());
+    ObjectCall::begin(platform, &Arc::new(head), &facts, &caller)
+}
+
 fn response(status: u16, length: Option<&str>, body: s3s::Body) -> Response<s3s::Body> {
     let mut response = Response::builder().status(status);
     if let Some(length) = length {
@@ -336,7 +347,10 @@ async fn replies_keep_what_belongs_to_them() {
     let rig = Rig::open();
     let telemetry = &rig.platform().telemetry;
     let span = RequestSpan::begin(telemetry, &head_with(&rig, "", &[]), "/{bucket}/{key}");
-    let of = |response, is_head| reply::outbound(response, is_head, (span.clone(), None));
+    let of = |response, is_head| {
+        let call = observed(&rig, head_with(&rig, "", &[]));
+        reply::outbound(response, is_head, (span.clone(), call))
+    };
     let length = |outbound: &Outbound| {
         let found = outbound.headers.iter().find(|(name, _)| name == "content-length");
         found.map(|(_, value)| value.to_str().unwrap().to_owned())
@@ -381,4 +395,82 @@ impl hyper::body::Body for Receiving {
         let next = self.0.poll_recv(cx);
         next.map(|next| next.map(|piece| piece.map(hyper::body::Frame::data)))
     }
+}
+
+/// A reply of six bytes in two pieces, and what becomes of it.
+fn of_two_pieces(rig: &Rig) -> (tokio::sync::mpsc::Sender<Result<Bytes, std::io::Error>>, Outbound) {
+    let head = head_with(rig, "", &[]);
+    let span = RequestSpan::begin(&rig.platform().telemetry, &head, "/{bucket}/{key}");
+    let (sender, receiver) = tokio::sync::mpsc::channel(3);
+    let body = s3s::Body::http_body_unsync(Receiving(receiver));
+    let measured = (span, observed(rig, head));
+    (
+        sender,
+        reply::outbound(response(200, Some("6"), body), false, measured),
+    )
+}
+
+async fn journaled(rig: &Rig, word: &str) -> usize {
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+        if rig.journaled(word) > 0 {
+            break;
+        }
+    }
+    rig.journaled(word)
+}
+
+#[tokio::test]
+async fn what_came_of_a_call_is_in_the_journal_once() {
+    let rig = Rig::open();
+    let (sender, whole) = of_two_pieces(&rig);
+    let Body::Stream(mut pieces) = whole.body else {
+        panic!("it is known when it comes");
+    };
+    for piece in ["abc", "def"] {
+        sender.send(Ok(Bytes::from(piece))).await.unwrap();
+        assert!(pieces.recv().await.is_some());
+    }
+    drop((sender, pieces));
+    let complete = r#""answer":{"status":200,"bytes_in":0,"bytes_out":6,"delivery":"complete"}"#;
+    assert_eq!(journaled(&rig, complete).await, 1);
+    let (sender, left) = of_two_pieces(&rig);
+    sender.send(Ok(Bytes::from("abc"))).await.unwrap();
+    let Body::Stream(mut pieces) = left.body else {
+        panic!("it is known when it comes");
+    };
+    assert!(pieces.recv().await.is_some());
+    drop(pieces);
+    assert_eq!(
+        journaled(&rig, r#""bytes_out":3,"delivery":"abandoned""#).await,
+        1
+    );
+    drop(observed(&rig, head_with(&rig, "", &[])));
+    let none = r#""answer":{"status":null,"bytes_in":0,"bytes_out":0,"delivery":"unanswered"}"#;
+    assert_eq!(journaled(&rig, none).await, 1);
+    assert_eq!(rig.journaled(r#""kind":"data-event""#), 3);
+    let subject = r#""subject":{"bucket":"bucket","key":"a b//c"}"#;
+    assert_eq!(rig.journaled(subject), 3);
+}
+
+#[tokio::test]
+async fn nobody_has_an_answer_that_the_journal_does_not_know_of() {
+    let rig = Rig::open().with_a_full_journal();
+    let (sender, whole) = of_two_pieces(&rig);
+    let Body::Stream(mut pieces) = whole.body else {
+        panic!("it is known when it comes");
+    };
+    for piece in ["abc", "def"] {
+        sender.send(Ok(Bytes::from(piece))).await.unwrap();
+    }
+    assert!(pieces.recv().await.is_some());
+    assert!(pieces.recv().await.is_none(), "the last piece is not sent");
+    let head = head_with(&rig, "", &[]);
+    let call = observed(&rig, head_with(&rig, "", &[]));
+    let done = Outbound {
+        status: http::StatusCode::OK,
+        headers: Vec::new(),
+        body: Body::Empty,
+    };
+    assert_eq!(written_down(&call, done, &head).status.as_u16(), 503);
 }

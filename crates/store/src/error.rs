@@ -78,6 +78,9 @@ pub enum StoreError {
     /// The account keeps no content.
     #[error("the account keeps no content")]
     KeepsNothing,
+    /// What was to be done could not be written down, so it was not done.
+    #[error(transparent)]
+    NotWrittenDown(#[from] NotWrittenDown),
     /// There are as many of these as there may be.
     #[error("there is no room for more {0}")]
     Full(&'static str),
@@ -143,6 +146,18 @@ pub enum StoreError {
     /// A name could not be made.
     #[error(transparent)]
     Name(#[from] ArnError),
+}
+
+/// What is about to be done could not be written down.
+#[derive(Debug, thiserror::Error)]
+#[error("what is to be done cannot be written down")]
+pub struct NotWrittenDown(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl NotWrittenDown {
+    /// Because of `source`.
+    pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(source.into())
+    }
 }
 
 impl StoreError {

@@ -32,13 +32,13 @@ mod sweeping;
 #[cfg(test)]
 mod tests;
 
-pub use authentic::{Alteration, Rollback, Scrub};
+pub use authentic::{Alteration, HearsAlterations, Rollback, Scrub};
 pub use bootstrap::{BootstrapPlan, Bootstrapped};
 pub use conversations::{
     Appended, ConversationFacts, ItemPage, KeptItem, NewConversation, NewItem, NewTurn, conversation_context,
 };
 pub use endpoints::{ConfiguredEndpoint, EndpointCreated, EndpointRecord, NewEndpoint};
-pub use error::StoreError;
+pub use error::{NotWrittenDown, StoreError};
 pub use model_access::{
     InferenceProfile, NewInferenceProfile, ProfileMade, QuotaCounter, Tagged, UsageBucket, UsageFilter,
     UsageGroup, UsageOf, UsageRow, UsageSum, use_case_context,
@@ -49,7 +49,7 @@ pub use prompts::{
 };
 pub use responses::{NewResponse, response_context};
 pub use restorations::{Restoration, restoration_arn};
-pub use retention::{Erased, Expired, KeptContent, KeptKind, Retention};
+pub use retention::{Erased, Expired, Expiry, KeptContent, KeptKind, Retention, WriteExpiries};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -175,6 +175,12 @@ impl Store {
     #[must_use]
     pub fn adopted(&self) -> Option<u32> {
         self.database.authentic().adopted()
+    }
+
+    /// Lets somebody hear, before whoever reads it does, of every row that is not as it was written. The first one stays; it may
+    /// not ask this store for anything.
+    pub fn tell_of_alterations(&self, hears: HearsAlterations) {
+        self.database.authentic().tell_of_alterations(hears);
     }
 
     /// A number that grows whenever identities, policies, endpoints or the organisation may have changed, by whichever

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use crate::Store;
 use crate::database::{Stopped, counted, micros, time};
-use crate::error::StoreError;
+use crate::error::{NotWrittenDown, StoreError};
 use crate::sweeping::{self, ROWS, Room, STAYS};
 
 /// The days that content stays, unless its account or its request says less.
@@ -58,6 +58,20 @@ pub struct Expired {
     /// What is due and damaged, so that it could not be deleted, and why: everything else goes.
     pub damaged: Vec<(KeptContent, String)>,
 }
+
+/// Something that is deleted as its time has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expiry {
+    /// Of which kind.
+    pub kind: KeptKind,
+    /// Whose.
+    pub account: AccountId,
+    /// Its id.
+    pub id: String,
+}
+
+/// Writes down what is about to be deleted. What it does not take is not deleted.
+pub type WriteExpiries<'a> = &'a mut dyn FnMut(&[Expiry]) -> Result<(), NotWrittenDown>;
 
 /// What was deleted of an account's content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -228,10 +242,16 @@ impl Store {
 
     /// Deletes content whose time has come, of whatever account: no more than `limit` rows, items of conversations among them.
     /// Their sealed bytes are overwritten, in the write-ahead log, too. Nothing is written unless something is due.
+    /// What goes is handed to `write_down` before that is kept.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing was deleted.
-    pub fn expire_due(&self, now: Timestamp, limit: usize) -> Result<Expired, StoreError> {
+    pub fn expire_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        write_down: WriteExpiries<'_>,
+    ) -> Result<Expired, StoreError> {
         let is_due: bool = self.database.read(|connection| {
             let any = "SELECT EXISTS (SELECT 1 FROM sealed_response WHERE expires_at <= ?1)
                 OR EXISTS (SELECT 1 FROM conversation WHERE expires_at <= ?1)";
@@ -241,10 +261,12 @@ impl Store {
             return Ok(Expired::default());
         }
         let due = micros(now);
-        let all = self.database.write(|transaction| {
-            let mut room = Room::of(limit);
-            let responses = delete_responses(transaction, (RESPONSES_DUE, &due), &mut room)?;
-            let conversations = delete_conversations(transaction, (CONVERSATIONS_DUE, &due), &mut room)?;
+        let all = self.database.change(|transaction| -> Result<_, Stopped<StoreError>> {
+            let (mut room, mut gone) = (Room::of(limit), Going::default());
+            let responses = delete_responses(transaction, (RESPONSES_DUE, &due), (&mut room, &mut gone))?;
+            let conversations =
+                delete_conversations(transaction, (CONVERSATIONS_DUE, &due), (&mut room, &mut gone))?;
+            gone.written_down(write_down)?;
             Ok(Expired {
                 responses,
                 conversations,
@@ -253,7 +275,7 @@ impl Store {
             })
         });
         let expired = match all {
-            Err(error) if error.is_damage() => self.expire_each(due, limit)?,
+            Err(error) if error.is_damage() => self.expire_each(due, limit, write_down)?,
             all => all?,
         };
         if expired != Expired::default() {
@@ -263,7 +285,12 @@ impl Store {
     }
 
     /// The same, each thing in a transaction of its own: what is damaged keeps no other.
-    fn expire_each(&self, due: i64, limit: usize) -> Result<Expired, StoreError> {
+    fn expire_each(
+        &self,
+        due: i64,
+        limit: usize,
+        write_down: WriteExpiries<'_>,
+    ) -> Result<Expired, StoreError> {
         let mut expired = Expired::default();
         for (kind, due_by) in [
             (KeptKind::Response, RESPONSES_DUE),
@@ -274,15 +301,21 @@ impl Store {
                 .database
                 .read(|connection| batch(connection, which, &Room::of(limit)))?;
             for (account, id, _size) in found {
-                let deleted = self.database.write(|transaction| {
+                let deleted = self.database.change(|transaction| -> Result<_, Stopped<StoreError>> {
                     let (whose, mut room) = ((account.as_str(), id.as_str()), Room::of(limit));
-                    if kind == KeptKind::Response {
-                        return transaction
-                            .execute(DELETE_RESPONSE, params![whose.0, whose.1])
-                            .map(|_| true);
-                    }
-                    sweeping::mark(transaction, whose)?;
-                    sweeping::sweep(transaction, whose, &mut room)
+                    let mut gone = Going::default();
+                    let is_gone = if kind == KeptKind::Response {
+                        transaction.execute(DELETE_RESPONSE, params![whose.0, whose.1])?;
+                        gone.add(kind, whose);
+                        true
+                    } else {
+                        if sweeping::mark(transaction, whose)? {
+                            gone.add(kind, whose);
+                        }
+                        sweeping::sweep(transaction, whose, &mut room)?
+                    };
+                    gone.written_down(write_down)?;
+                    Ok(is_gone)
                 });
                 expired.more |= deleted.is_ok();
                 match (deleted, kind) {
@@ -331,7 +364,11 @@ impl Store {
         loop {
             let (some, more) = self.database.write(|transaction| {
                 let mut room = Room::of(ROWS);
-                let some = delete(transaction, (select, &account.as_str()), &mut room)?;
+                let some = delete(
+                    transaction,
+                    (select, &account.as_str()),
+                    (&mut room, &mut Going::default()),
+                )?;
                 Ok((some, room.is_full()))
             })?;
             deleted = deleted.saturating_add(some);
@@ -391,7 +428,30 @@ impl Store {
 }
 
 /// Deletes a batch of what a query finds, and says how many things.
-type DeleteBatch = fn(&Connection, (&str, &dyn ToSql), &mut Room) -> rusqlite::Result<usize>;
+type DeleteBatch = fn(&Connection, (&str, &dyn ToSql), (&mut Room, &mut Going)) -> rusqlite::Result<usize>;
+
+/// What goes, to be written down: of which kind, whose, and its id.
+#[derive(Default)]
+struct Going(Vec<(KeptKind, String, String)>);
+
+impl Going {
+    fn add(&mut self, kind: KeptKind, (account, id): (&str, &str)) {
+        self.0.push((kind, account.to_owned(), id.to_owned()));
+    }
+
+    fn written_down(self, write_down: WriteExpiries<'_>) -> Result<(), Stopped<StoreError>> {
+        let mut all = Vec::with_capacity(self.0.len());
+        for (kind, account, id) in self.0 {
+            let account = account.parse();
+            let account = account.map_err(|error| Stopped::Refused(StoreError::Name(error)))?;
+            all.push(Expiry { kind, account, id });
+        }
+        if all.is_empty() {
+            return Ok(());
+        }
+        write_down(&all).map_err(|error| Stopped::Refused(error.into()))
+    }
+}
 
 /// What a query names, as far as there is room: whose it is, its id, its bytes.
 fn batch(
@@ -407,7 +467,7 @@ fn batch(
 fn delete_responses(
     transaction: &Connection,
     which: (&str, &dyn ToSql),
-    room: &mut Room,
+    (room, gone): (&mut Room, &mut Going),
 ) -> rusqlite::Result<usize> {
     let mut delete = transaction.prepare(DELETE_RESPONSE)?;
     let mut deleted = 0_usize;
@@ -416,6 +476,7 @@ fn delete_responses(
             break;
         }
         delete.execute(params![account, id])?;
+        gone.add(KeptKind::Response, (&account, &id));
         room.take(1, size);
         deleted = deleted.saturating_add(1);
     }
@@ -426,7 +487,7 @@ fn delete_responses(
 fn delete_conversations(
     transaction: &Connection,
     which: (&str, &dyn ToSql),
-    room: &mut Room,
+    (room, gone): (&mut Room, &mut Going),
 ) -> rusqlite::Result<usize> {
     let mut deleted = 0_usize;
     for (account, id, size) in batch(transaction, which, room)? {
@@ -434,8 +495,10 @@ fn delete_conversations(
             break;
         }
         let whose = (account.as_str(), id.as_str());
-        // It may have been marked before.
-        sweeping::mark(transaction, whose)?;
+        // It may have been marked before, and written down then.
+        if sweeping::mark(transaction, whose)? {
+            gone.add(KeptKind::Conversation, whose);
+        }
         if sweeping::sweep(transaction, whose, room)? {
             deleted = deleted.saturating_add(1);
         }
@@ -448,7 +511,7 @@ fn delete_conversations(
 fn delete_prompts(
     transaction: &Connection,
     (select, account): (&str, &dyn ToSql),
-    room: &mut Room,
+    (room, _gone): (&mut Room, &mut Going),
 ) -> rusqlite::Result<usize> {
     let mut select = transaction.prepare(select)?;
     let named = |row: &Row<'_>| Ok((row.get(0)?, counted(row, 1)?, counted(row, 2)?));

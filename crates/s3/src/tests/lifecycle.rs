@@ -157,7 +157,11 @@ async fn what_is_due_goes() {
         };
         let mut next = None;
         loop {
-            next = house.store.objects().expire(next.as_ref(), 10, at).unwrap().next;
+            let objects = house.store.objects();
+            next = objects
+                .expire(next.as_ref(), 10, at, &mut |_| Ok(()))
+                .unwrap()
+                .next;
             if next.is_none() {
                 break;
             }

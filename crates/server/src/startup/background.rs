@@ -41,6 +41,8 @@ pub(super) fn background(
     });
     let ground = Ground {
         store: Arc::clone(store),
+        journal: Arc::clone(journal) as _,
+        region: config.region.clone(),
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
         restored: Arc::clone(restored),

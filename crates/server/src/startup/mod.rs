@@ -133,10 +133,12 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let (models, engine) = load(config, &entropy, &*clock, progress)?;
     let last_use = last_use(config, &store, &ground.recovery)?;
     let (journal_file, journal, key_use) = WatchedJournal::over(ground.journal, &clock, &last_use);
+    watched::watch_rows(&store, &journal, (&clock, &entropy));
     let authorizer = Arc::new(authorizer(&store, &journal, &clock));
     let whose = (rooted.kms.attestation(), bootstrapped.account, clock.now());
     let authenticator = authenticator(config, &rooted.session_key, &store, whose)?;
-    posture.extend(adopted(&store));
+    let at_start = (&bootstrapped, &*clock, &*entropy);
+    posture.extend(restored::adopted(store.adopted(), &*journal, at_start)?);
     posture.extend(who_gets_in(config, &store)?);
     let door = door(rooted.kms.attestation(), &store)?;
     let restored = Arc::new(RestoredState::of(&store)?);
@@ -145,7 +147,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let counting = counting(config, (&store, &clock), (&last_use, &journal))?;
     let objects = objects(config, (&store, &rooted.kms), &authorizer, (&clock, &entropy));
     let telemetry = telemetry(config, &closing, &clock, &entropy)?;
-    posture.extend(restored.started(&journal, (&bootstrapped, &*clock, &*entropy))?);
+    posture.extend(restored.started(&journal, at_start)?);
     let background = background(
         config,
         (&rooted.session_key, &objects),
@@ -418,15 +420,6 @@ fn in_memory(root_key: Residence) -> Option<String> {
             "the root key is not in locked memory and may be written to swap: raise `ulimit -l`".to_owned(),
         ),
     }
-}
-
-/// That what an earlier version had kept was taken for what it had written.
-fn adopted(store: &Store) -> Option<String> {
-    let version = store.adopted()?;
-    Some(format!(
-        "the store is of schema version {version}, before stores were authenticated: what it holds was trusted as it is, \
-         and is authenticated from now on"
-    ))
 }
 
 /// What there is to say of who may come in, and of who cannot.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use moho_iam::authz::{Entry, Journal};
 use moho_store::{Bootstrapped, Store, StoreError, restoration_arn};
-use moho_terms::{Clock, Entropy, RequestId, Stopwatch, Timestamp};
+use moho_terms::{Arn, Clock, Entropy, RequestId, Stopwatch, Timestamp};
 use moho_wire::{Command, Failure};
 
 use super::StartupError;
@@ -19,6 +19,35 @@ use crate::system::SystemStopwatch;
 const LOOK: Duration = Duration::from_millis(500);
 /// Seconds after the acceptance in which customers can say again what they had said since the backup.
 const GRACE: u64 = 86_400;
+
+/// Who is told of at the start, when, and by which ids.
+type AtStart<'a> = (&'a Bootstrapped, &'a dyn Clock, &'a dyn Entropy);
+
+/// That what an earlier version had kept was taken for what it had written, which is in the journal, too.
+pub(super) fn adopted(
+    version: Option<u32>,
+    journal: &dyn Journal,
+    (first, clock, entropy): AtStart<'_>,
+) -> Result<Option<String>, StartupError> {
+    let Some(version) = version else {
+        return Ok(None);
+    };
+    let place = (first.region.as_str(), first.account.as_str());
+    let named = Arn::of(
+        "moho",
+        place.0,
+        place.1,
+        &format!("store/schema-version-{version}"),
+    );
+    let request = RequestId::random(entropy)?;
+    let what = ("moho:AdoptStore", "first-trust");
+    let named = named.map_err(StoreError::from)?;
+    journal.record(&Entry::of_installation(request, what, named, clock.now()))?;
+    Ok(Some(format!(
+        "the store is of schema version {version}, before stores were authenticated: what it holds was trusted as it is, \
+         and is authenticated from now on"
+    )))
+}
 
 /// What was restored and is not accepted.
 pub(crate) struct RestoredState {
@@ -45,7 +74,7 @@ impl RestoredState {
     pub(super) fn started(
         &self,
         journal: &WatchedJournal,
-        (first, clock, entropy): (&Bootstrapped, &dyn Clock, &dyn Entropy),
+        (first, clock, entropy): AtStart<'_>,
     ) -> Result<Option<String>, StartupError> {
         let Some(last) = self.store.restoration()?.filter(|last| last.accepted.is_none()) else {
             return Ok(None);
@@ -120,5 +149,56 @@ impl RestoredState {
             *looked = now;
         }
         due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use moho_iam::authz::{Event, JournalUnavailable, Position};
+
+    use super::*;
+    use crate::system::{SystemClock, SystemEntropy};
+
+    #[derive(Default)]
+    struct Pages(Mutex<Vec<Entry>>);
+
+    impl Journal for Pages {
+        fn record(&self, entry: &Entry) -> Result<Position, JournalUnavailable> {
+            self.0.lock().unwrap().push(entry.clone());
+            Ok(Position(1))
+        }
+
+        fn record_event(&self, _event: &Event) -> Result<Position, JournalUnavailable> {
+            Ok(Position(1))
+        }
+    }
+
+    #[test]
+    fn the_first_trust_in_an_older_store_is_in_the_journal() {
+        let first = Bootstrapped {
+            organisation: "o-exampleorgid".to_owned(),
+            root: "r-abcd".parse().unwrap(),
+            account: "123456789012".parse().unwrap(),
+            region: "moho-local-1".parse().unwrap(),
+            account_key: "arn:aws:kms:moho-local-1:123456789012:key/k".parse().unwrap(),
+        };
+        let (pages, entropy) = (Pages::default(), SystemEntropy::default());
+        let at_start: AtStart<'_> = (&first, &SystemClock, &entropy);
+        assert!(adopted(None, &pages, at_start).unwrap().is_none());
+        let told = adopted(Some(8), &pages, at_start).unwrap();
+        assert!(told.is_some_and(|told| told.contains("schema version 8")));
+        let entries = pages.0.lock().unwrap();
+        let [entry] = entries.as_slice() else {
+            panic!("one entry")
+        };
+        assert_eq!(
+            (entry.action, entry.reason),
+            (Some("moho:AdoptStore"), "first-trust")
+        );
+        let resource = entry.resource.as_ref().unwrap().as_str();
+        assert_eq!(
+            resource,
+            "arn:aws:moho:moho-local-1:123456789012:store/schema-version-8"
+        );
     }
 }

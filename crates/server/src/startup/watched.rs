@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use moho_audit::{AuditError, FileJournal};
-use moho_iam::authz::{Entry, Event, Journal, JournalUnavailable, Position};
-use moho_terms::Clock;
+use moho_iam::authz::{Entry, Event, EventIdentity, EventKind, Journal, JournalUnavailable, Position};
+use moho_store::Store;
+use moho_terms::{Clock, Entropy, RequestId};
 
 use super::key_use::KeyUse;
 use super::last_use::LastUse;
+use crate::road::chain;
 
 /// Seconds for which a refusal counts, unless an entry is taken before; afterwards the next request has to try.
 const REFUSAL: u64 = 30;
@@ -91,6 +93,32 @@ impl Journal for WatchedJournal {
     }
 }
 
+/// Has it written down whenever a row of the store is read that is not as it was written.
+pub(super) fn watch_rows(
+    store: &Store,
+    journal: &Arc<WatchedJournal>,
+    (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
+) {
+    // The store would keep the journal, which keeps the store.
+    let journal = Arc::downgrade(journal);
+    let (clock, entropy) = (Arc::clone(clock), Arc::clone(entropy));
+    store.tell_of_alterations(Box::new(move |alteration| {
+        let Some(journal) = journal.upgrade() else { return };
+        let written = RequestId::random(&*entropy).map_err(JournalUnavailable::new);
+        let written = written.and_then(|id| {
+            let identity = EventIdentity::of_service("moho", None);
+            let found = (EventKind::Finding, "AlteredRow");
+            let mut event = Event::new(found, id, identity, clock.now());
+            event.read_only = true;
+            event.damage = Some(alteration.to_string());
+            journal.record_event(&event)
+        });
+        if let Err(error) = written {
+            tracing::error!(error = %chain(&error), "a row that was altered is not in the journal");
+        }
+    }));
+}
+
 /// The journal file, for one of several that hold it.
 struct Held(Arc<FileJournal>);
 
@@ -148,7 +176,7 @@ pub(crate) mod tests {
     pub(crate) fn entry() -> Entry {
         Entry {
             time: Timestamp::from_unix_seconds(1),
-            request_id: moho_terms::RequestId::random(&crate::system::SystemEntropy::default()).unwrap(),
+            request_id: RequestId::random(&crate::system::SystemEntropy::default()).unwrap(),
             outcome: Outcome::Unauthenticated,
             reason: "missing",
             principal: None,

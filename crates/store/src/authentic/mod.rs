@@ -22,7 +22,7 @@ mod tables;
 mod tree;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{Connection, ToSql};
@@ -53,7 +53,12 @@ pub(crate) struct Authentic {
     /// Sees what is there now, whatever a reader still sees.
     witness: Mutex<Connection>,
     adopted: Option<u32>,
+    /// Who hears of a row that is read and is not as it was written.
+    hears: OnceLock<HearsAlterations>,
 }
+
+/// Hears what was found to be altered.
+pub type HearsAlterations = Box<dyn Fn(&Alteration) + Send + Sync>;
 
 /// What is known of roots.
 struct State {
@@ -154,11 +159,23 @@ impl Authentic {
         let table = table
             .filter(|table| table.takes(&key))
             .ok_or(rusqlite::Error::InvalidQuery)?;
-        if !connection.is_autocommit() {
-            return self.check_row(connection, table, &key);
-        }
-        let moment = connection.unchecked_transaction()?;
-        self.check_row(&moment, table, &key)
+        let checked = if connection.is_autocommit() {
+            let moment = connection.unchecked_transaction()?;
+            self.check_row(&moment, table, &key)
+        } else {
+            self.check_row(connection, table, &key)
+        };
+        checked.inspect_err(|error| {
+            if let (Some(Tampering::Altered(alteration)), Some(hears)) = (tampering(error), self.hears.get())
+            {
+                hears(alteration);
+            }
+        })
+    }
+
+    /// Lets somebody hear of every row that is read and is not as it was written. The first one stays.
+    pub(crate) fn tell_of_alterations(&self, hears: HearsAlterations) {
+        let _first = self.hears.get_or_init(|| hears);
     }
 
     fn check_row(&self, connection: &Connection, table: &Table, key: &[Value]) -> rusqlite::Result<()> {

@@ -1,7 +1,7 @@
 //! Opening: a store begins, comes of an earlier version, or is compared with its tree.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use moho_kms::{RootKey, StoreKey};
 use moho_terms::Entropy;
@@ -98,6 +98,7 @@ impl Authentic {
             state: Mutex::new(state),
             witness: Mutex::new(witness),
             adopted: opened.adopted,
+            hears: OnceLock::new(),
         };
         Ok(authentic)
     }

@@ -282,8 +282,20 @@ fn content_goes_when_its_time_has_come() {
     let id = house.new_id();
     house.put(&desk.caller, &id, b"kept for 30 days").unwrap();
     let day = |days: u64| now.plus_seconds(days * 86_400);
-    assert_eq!(house.store.expire_due(day(0), 10).unwrap(), Expired::default());
-    let expired = house.store.expire_due(day(1), 10).unwrap();
+    assert_eq!(
+        house.store.expire_due(day(0), 10, &mut |_| Ok(())).unwrap(),
+        Expired::default()
+    );
+    let refusing = &mut |_: &[crate::Expiry]| Err(crate::NotWrittenDown::new("full"));
+    let refused = house.store.expire_due(day(1), 10, refusing);
+    assert!(matches!(refused, Err(StoreError::NotWrittenDown(_))));
+    let mut written = Vec::new();
+    let expired = house.store.expire_due(day(1), 10, &mut |due| {
+        written.extend(due.iter().map(|expiry| (expiry.kind, expiry.id.clone())));
+        Ok(())
+    });
+    let expired = expired.unwrap();
+    assert_eq!(written, [(KeptKind::Conversation, short.to_string())]);
     assert_eq!((expired.responses, expired.conversations), (0, 1));
     let read: Permit<GetConversation> = desk.permit(&short);
     assert_eq!(house.store.conversation_facts(&read).unwrap(), None);
@@ -293,8 +305,10 @@ fn content_goes_when_its_time_has_come() {
     assert_eq!(house.store.own_retention(&get).unwrap().days, 30);
     assert_eq!(house.store.put_retention_days(&put, 7, now).unwrap().days, 7);
     assert_eq!(house.store.due_content(day(7)).unwrap(), 2);
-    assert_eq!(house.store.expire_due(day(6), 10).unwrap(), Expired::default());
-    assert_eq!(house.store.expire_due(day(7), 10).unwrap().responses, 1);
+    let nothing = house.store.expire_due(day(6), 10, &mut |_| Ok(()));
+    assert_eq!(nothing.unwrap(), Expired::default());
+    let expired = house.store.expire_due(day(7), 10, &mut |_| Ok(()));
+    assert_eq!(expired.unwrap().responses, 1);
     assert_eq!(house.get(&desk.caller, &id).unwrap(), None);
     let read: Permit<GetConversation> = desk.permit(&long);
     assert_eq!(house.store.conversation_facts(&read).unwrap(), None);

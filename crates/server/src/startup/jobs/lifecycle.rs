@@ -1,9 +1,12 @@
-//! What buckets' lifecycles say is due: versions that expire, delete markers, uploads that nobody goes on with.
+//! What buckets' lifecycles say is due: versions that expire, delete markers, uploads that nobody goes on with. Each is in the
+//! journal before it is gone.
 
 use std::time::Duration;
 
+use moho_iam::authz::{EventKind, EventSubject};
+use moho_store::NotWrittenDown;
 use moho_store::objects::Moment;
-use moho_store::objects::lifecycle::Progress;
+use moho_store::objects::lifecycle::{LifecycleAction, LifecycleActionKind, Progress};
 
 use super::Ground;
 use super::runner::{Job, StepError, Stepped, Waiting};
@@ -50,7 +53,10 @@ impl Job for LifecycleJob {
             .ground
             .store
             .objects()
-            .expire(self.progress.as_ref(), ROWS, at)?;
+            .expire(self.progress.as_ref(), ROWS, at, &mut |actions| {
+                let mut actions = actions.iter();
+                actions.try_for_each(|action| write_down(&self.ground, action))
+            })?;
         let done = expired
             .deleted
             .saturating_add(expired.markers)
@@ -71,4 +77,25 @@ impl Job for LifecycleJob {
             more: self.progress.is_some(),
         })
     }
+}
+
+/// Writes down what is about to be done to one thing, by the names of S3's notifications.
+fn write_down(ground: &Ground, action: &LifecycleAction) -> Result<(), NotWrittenDown> {
+    let (name, is_marker) = match action.kind {
+        LifecycleActionKind::Delete => ("LifecycleExpiration:Delete", false),
+        LifecycleActionKind::MakeDeleteMarker => ("LifecycleExpiration:DeleteMarkerCreated", true),
+        LifecycleActionKind::AbortUpload => ("LifecycleExpiration:AbortMultipartUpload", false),
+    };
+    let whose = ("s3.amazonaws.com", Some(action.owner));
+    ground.write_down((EventKind::ServiceEvent, name), whose, |event| {
+        event.subject = EventSubject {
+            bucket: Some(action.bucket.clone()),
+            bucket_account: Some(action.owner),
+            key: Some(action.key.clone()),
+            version_id: action.version_id.clone(),
+            delete_marker: is_marker,
+            upload_id: action.upload_id.clone(),
+            ..EventSubject::default()
+        };
+    })
 }

@@ -11,8 +11,9 @@ mod scrub;
 use std::io;
 use std::sync::Arc;
 
-use moho_store::Store;
-use moho_terms::{Clock, Entropy};
+use moho_iam::authz::{Event, EventIdentity, EventKind, Journal};
+use moho_store::{NotWrittenDown, Store};
+use moho_terms::{AccountId, Clock, Entropy, Region, RequestId};
 
 use self::garbage::{Garbage, Orphans};
 use self::lifecycle::LifecycleJob;
@@ -27,9 +28,28 @@ use crate::telemetry::JobMeters;
 #[derive(Clone)]
 pub(super) struct Ground {
     pub(super) store: Arc<Store>,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) region: Region,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) restored: Arc<RestoredState>,
+}
+
+impl Ground {
+    /// Writes down what a service is about to do by itself on what `account` has, or what it has found there.
+    fn write_down(
+        &self,
+        what: (EventKind, &'static str),
+        (service, account): (&'static str, Option<AccountId>),
+        tell: impl FnOnce(&mut Event),
+    ) -> Result<(), NotWrittenDown> {
+        let id = RequestId::random(&*self.entropy).map_err(NotWrittenDown::new)?;
+        let identity = EventIdentity::of_service(service, account);
+        let mut event = Event::new(what, id, identity, self.clock.now());
+        tell(&mut event);
+        self.journal.record_event(&event).map_err(NotWrittenDown::new)?;
+        Ok(())
+    }
 }
 
 /// Starts all of them.

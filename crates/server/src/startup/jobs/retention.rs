@@ -1,8 +1,10 @@
-//! Content whose time has come: stored responses and conversations.
+//! Content whose time has come: stored responses and conversations. Each is in the journal before it is gone.
 
 use std::time::Duration;
 
-use moho_store::Expired;
+use moho_iam::authz::EventKind;
+use moho_store::{Expired, Expiry, KeptKind, NotWrittenDown};
+use moho_terms::Arn;
 
 use super::Ground;
 use super::runner::{Job, StepError, Stepped, Waiting};
@@ -27,7 +29,9 @@ impl Job for RetentionJob {
             conversations,
             more,
             damaged,
-        } = self.0.store.expire_due(self.0.clock.now(), ROWS)?;
+        } = self.0.store.expire_due(self.0.clock.now(), ROWS, &mut |due| {
+            due.iter().try_for_each(|expiry| write_down(&self.0, expiry))
+        })?;
         let done = responses.saturating_add(conversations);
         if done > 0 {
             tracing::info!(
@@ -51,4 +55,25 @@ impl Job for RetentionJob {
             more,
         })
     }
+}
+
+/// Writes down what is about to be deleted.
+fn write_down(ground: &Ground, expiry: &Expiry) -> Result<(), NotWrittenDown> {
+    let (name, kind) = match expiry.kind {
+        KeptKind::Response => ("RetentionExpiration:Response", "response"),
+        KeptKind::Conversation => ("RetentionExpiration:Conversation", "conversation"),
+        KeptKind::Prompt => ("RetentionExpiration:Prompt", "prompt"),
+    };
+    let id = format!("{kind}/{}", expiry.id);
+    let named = Arn::of(
+        "bedrock-mantle",
+        ground.region.as_str(),
+        expiry.account.as_str(),
+        &id,
+    );
+    let named = named.map_err(NotWrittenDown::new)?;
+    let whose = ("bedrock-mantle.amazonaws.com", Some(expiry.account));
+    ground.write_down((EventKind::ServiceEvent, name), whose, |event| {
+        event.subject.resource = Some(named);
+    })
 }

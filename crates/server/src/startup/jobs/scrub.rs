@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use moho_iam::authz::EventKind;
 use moho_store::{Scrub, StoreError};
+use moho_terms::BucketName;
 
 use super::Ground;
 use super::runner::{Job, StepError, Stepped, Waiting};
@@ -13,6 +15,9 @@ use crate::road::chain;
 const SEGMENTS: usize = 64;
 /// Bytes that are read in a second at most.
 const RATE: u64 = 8 << 20;
+
+/// Who finds what is damaged.
+const SCRUBBER: &str = "s3.amazonaws.com";
 
 /// Goes through all segments, and on from where it was after a restart.
 pub(super) struct ScrubJob {
@@ -38,6 +43,7 @@ impl ScrubJob {
             Ok(()) => 0,
             Err(error @ (StoreError::Altered(_) | StoreError::RolledBack { .. })) => {
                 tracing::error!(error = %chain(&error), "what is kept is not as it was written: stop moho, and restore a backup");
+                self.write_down(&[], &chain(&error));
                 1
             }
             // The segments are read all the same, and the rows again in the next round.
@@ -54,6 +60,34 @@ impl ScrubJob {
             findings: found,
             more: true,
         })
+    }
+
+    /// Writes down what was found to be damaged, once for each object that has it.
+    fn write_down(&self, objects: &[(String, String, String)], what: &str) {
+        let nobody = [None];
+        let each = objects.iter().map(Some);
+        let each = each.chain(nobody.into_iter().filter(|_| objects.is_empty()));
+        for object in each {
+            let bucket: Option<BucketName> = object.and_then(|(bucket, ..)| bucket.parse().ok());
+            let facts = bucket
+                .as_ref()
+                .and_then(|bucket| self.ground.store.bucket_facts(bucket).ok()?);
+            let owner = facts.map(|facts| facts.owner);
+            let found = (EventKind::Finding, "ScrubFinding");
+            let written = self.ground.write_down(found, (SCRUBBER, owner), |event| {
+                event.read_only = true;
+                event.damage = Some(what.to_owned());
+                event.subject.bucket = bucket;
+                event.subject.bucket_account = owner;
+                if let Some((_, key, version)) = object {
+                    event.subject.key = key.parse().ok();
+                    event.subject.version_id = version.parse().ok();
+                }
+            });
+            if let Err(error) = written {
+                tracing::error!(error = %chain(&error), "what was found is not in the journal");
+            }
+        }
     }
 
     fn place(&mut self) -> Result<Option<String>, StepError> {
@@ -92,8 +126,16 @@ impl Job for ScrubJob {
                 body = %finding.body,
                 part = finding.part,
                 chunk = finding.chunk,
-                "a segment is not as it was written: {}; `moho doctor --scrub` names its object", finding.what
+                "a segment is not as it was written: {}; the journal and `moho doctor --scrub` name its object", finding.what
             );
+            let chunk = finding
+                .chunk
+                .map_or_else(String::new, |chunk| format!(", chunk {chunk}"));
+            let what = format!(
+                "{} (part {} of {}{chunk})",
+                finding.what, finding.part, finding.body
+            );
+            self.write_down(&finding.objects, &what);
         }
         let next = done.next.clone();
         let kept = next.clone().unwrap_or_default();

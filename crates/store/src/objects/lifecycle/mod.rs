@@ -7,7 +7,7 @@ mod step;
 pub use rules::{
     Expiration, Lifecycle, LifecycleFilter, LifecycleRule, NoncurrentExpiration, RuleStatus, WhenExpired,
 };
-pub use step::{Damaged, Expired, Progress};
+pub use step::{Damaged, Expired, LifecycleAction, LifecycleActionKind, Progress, WriteActions};
 
 use moho_iam::action::s3;
 use moho_iam::authz::Permit;

@@ -3,13 +3,14 @@
 //! Who has it done begins with no progress, and hands each step what the one before came to, until there is nothing more.
 //! Nothing is lost if it ends in between: the next round begins again. What is locked stays.
 
-use moho_terms::{BucketName, ObjectKey, Timestamp, VersionId};
+use moho_terms::{AccountId, BucketName, ObjectKey, Timestamp, UploadId, VersionId};
 
 use super::super::error::Found;
-use super::super::rows::{From, ObjectRows, UploadRow};
-use super::super::within::{Within, time_by};
+use super::super::rows::{From, ObjectRows, UploadRow, VersionRow};
+use super::super::within::{Within, id_of, time_by};
 use super::super::{DocumentKind, Moment, ObjectError, Objects};
 use super::looking::{Due, Judging, Looked, Place, Unread, What, look};
+use crate::NotWrittenDown;
 
 /// How far a round has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,9 +47,41 @@ pub struct Damaged {
     pub error: ObjectError,
 }
 
+/// What a lifecycle does to one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LifecycleAction {
+    /// What.
+    pub kind: LifecycleActionKind,
+    /// In which bucket.
+    pub bucket: BucketName,
+    /// Whose that is.
+    pub owner: AccountId,
+    /// To which object.
+    pub key: ObjectKey,
+    /// The version that goes, or the delete marker that is made; `None` in a bucket that never had versions.
+    pub version_id: Option<VersionId>,
+    /// The upload that goes.
+    pub upload_id: Option<UploadId>,
+}
+
+/// What a lifecycle does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LifecycleActionKind {
+    /// A version, or a delete marker with nothing left under it, goes for good.
+    Delete,
+    /// A delete marker takes the place of a current version.
+    MakeDeleteMarker,
+    /// An upload is aborted.
+    AbortUpload,
+}
+
+/// Writes down what is about to be done. What it does not take is not done.
+pub type WriteActions<'a> = &'a mut dyn FnMut(&[LifecycleAction]) -> Result<(), NotWrittenDown>;
+
 impl Objects<'_> {
     /// Does one step: looks at no more than `limit` rows of one bucket, and removes about as many: a version goes with all of its
     /// parts, an upload after them. Nothing is written unless something is due. What is damaged is passed over, and told.
+    /// What it does is handed to `write_down` before it is kept.
     ///
     /// # Errors
     /// [`ObjectError::Store`]; then nothing of this step was done.
@@ -57,6 +90,7 @@ impl Objects<'_> {
         progress: Option<&Progress>,
         limit: usize,
         at: Moment<'_>,
+        write_down: WriteActions<'_>,
     ) -> Result<Expired, ObjectError> {
         let (looked, unread) = self.look(|rows| look(rows, progress, (limit, at.now)))?;
         let mut damaged = self.damaged(unread)?;
@@ -66,7 +100,7 @@ impl Objects<'_> {
                 ..Expired::default()
             });
         };
-        let gone = self.remove_all(&mut looked, &mut damaged, at)?;
+        let gone = self.remove_all(&mut looked, &mut damaged, (at, write_down))?;
         Ok(Expired {
             looked_at: looked.looked_at,
             deleted: gone.deleted,
@@ -99,19 +133,19 @@ impl Objects<'_> {
         &self,
         looked: &mut Looked,
         damaged: &mut Vec<Damaged>,
-        at: Moment<'_>,
+        (at, write_down): (Moment<'_>, WriteActions<'_>),
     ) -> Result<Gone, ObjectError> {
         let mut gone = Gone::default();
         if looked.due.is_empty() {
             return Ok(gone);
         }
-        match self.carry_out(looked, &looked.due, at) {
+        match self.carry_out(looked, &looked.due, (at, &mut *write_down)) {
             Ok(all) => return Ok(all),
             Err(error) if is_damage(&error) => {}
             Err(error) => return Err(error),
         }
         for one in &looked.due {
-            match self.carry_out(looked, std::slice::from_ref(one), at) {
+            match self.carry_out(looked, std::slice::from_ref(one), (at, &mut *write_down)) {
                 Ok(some) => gone.add(&some),
                 Err(error) if is_damage(&error) => {
                     if let What::Parts(upload, _) = &one.what {
@@ -132,7 +166,12 @@ impl Objects<'_> {
     }
 
     /// Removes what was found to be due, as far as it still is.
-    fn carry_out(&self, looked: &Looked, due: &[Due], at: Moment<'_>) -> Result<Gone, ObjectError> {
+    fn carry_out(
+        &self,
+        looked: &Looked,
+        due: &[Due],
+        (at, write_down): (Moment<'_>, WriteActions<'_>),
+    ) -> Result<Gone, ObjectError> {
         self.change_alone(|rows| {
             let mut gone = Gone::default();
             // It may have been deleted, or made anew, or have other rules since it was looked at.
@@ -160,6 +199,9 @@ impl Objects<'_> {
             for one in due {
                 step.remove(one, &mut gone)?;
             }
+            if !gone.actions.is_empty() {
+                write_down(&gone.actions).map_err(|error| ObjectError::Store(error.into()))?;
+            }
             Ok(gone)
         })
     }
@@ -171,6 +213,7 @@ struct Gone {
     deleted: usize,
     markers: usize,
     aborted: usize,
+    actions: Vec<LifecycleAction>,
 }
 
 impl Gone {
@@ -195,6 +238,28 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
+    /// Notes what is done, to be written down.
+    fn note(
+        &self,
+        (kind, within): (LifecycleActionKind, &Within<'_>),
+        version_id: Option<VersionId>,
+        gone: &mut Gone,
+    ) {
+        gone.actions.push(LifecycleAction {
+            kind,
+            bucket: self.judging.bucket.name.clone(),
+            owner: self.judging.bucket.owner,
+            key: within.key.clone(),
+            version_id,
+            upload_id: None,
+        });
+    }
+
+    /// A version as it is told of.
+    fn told(&self, version: &VersionRow) -> Option<VersionId> {
+        self.judging.bucket.tells_versions().then(|| id_of(version))
+    }
+
     fn remove(&self, due: &Due, gone: &mut Gone) -> Found<()> {
         let within = Within {
             rows: self.rows,
@@ -219,9 +284,11 @@ impl Step<'_> {
         let deleted = within.delete_current(Some(head), self.now, self.at)?;
         if deleted.delete_marker {
             gone.markers = gone.markers.saturating_add(1);
+            self.note((LifecycleActionKind::MakeDeleteMarker, within), deleted.version_id, gone);
             self.marker(within, gone)
         } else {
             gone.deleted = gone.deleted.saturating_add(1);
+            self.note((LifecycleActionKind::Delete, within), deleted.version_id, gone);
             Ok(())
         }
     }
@@ -240,6 +307,7 @@ impl Step<'_> {
         if head.current != row.place && self.judging.drops(within.key, &row, since)? {
             within.remove(head, &row, self.at.now)?;
             gone.deleted = gone.deleted.saturating_add(1);
+            self.note((LifecycleActionKind::Delete, within), self.told(&row), gone);
         }
         Ok(())
     }
@@ -254,6 +322,7 @@ impl Step<'_> {
         if self.judging.drops_marker(within.key, only) {
             within.remove(head, only, self.at.now)?;
             gone.deleted = gone.deleted.saturating_add(1);
+            self.note((LifecycleActionKind::Delete, within), self.told(only), gone);
         }
         Ok(())
     }
@@ -273,6 +342,10 @@ impl Step<'_> {
         if let Some(upload) = self.rows.upload(within.at(), &upload.upload_id)? {
             within.abort(&upload, self.at.now)?;
             gone.aborted = gone.aborted.saturating_add(1);
+            self.note((LifecycleActionKind::AbortUpload, within), None, gone);
+            if let Some(action) = gone.actions.last_mut() {
+                action.upload_id = Some(upload.upload_id.clone());
+            }
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ mod changes;
 mod files;
 
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use moho_kms::KeyRecords;
 
@@ -271,7 +272,13 @@ fn responses_are_checked_when_they_are_read_and_when_all_are() {
         }
         if is_found {
             let id: ResponseId = ids[0].parse().unwrap();
-            is_altered(house.get(&developer, &id), statements);
+            let heard: Arc<Mutex<Vec<Alteration>>> = Arc::default();
+            let hears = Arc::clone(&heard);
+            house
+                .store
+                .tell_of_alterations(Box::new(move |found| hears.lock().unwrap().push(found.clone())));
+            let told = is_altered(house.get(&developer, &id), statements);
+            assert_eq!(*heard.lock().unwrap(), [told]);
         }
     }
 }

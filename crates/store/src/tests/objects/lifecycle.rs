@@ -36,7 +36,7 @@ impl Shop {
         loop {
             let done = self
                 .objects()
-                .expire(progress.as_ref(), limit, self.at())
+                .expire(progress.as_ref(), limit, self.at(), &mut |_| Ok(()))
                 .unwrap();
             assert!(done.looked_at <= limit);
             sum = (sum.0 + done.deleted, sum.1 + done.markers, sum.2 + done.aborted);
@@ -338,4 +338,65 @@ fn what_is_no_lifecycle_is_refused() {
         none,
         Err(ObjectError::NoSuchDocument(DocumentKind::Lifecycle))
     ));
+}
+
+#[test]
+fn what_is_to_go_is_written_down_or_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::open(directory.path());
+    let (plain, versioned) = (shop.bucket("plain"), shop.versioned("versioned"));
+    for bucket in [&plain, &versioned] {
+        shop.live_by(
+            bucket,
+            vec![LifecycleRule {
+                expiration: Some(Expiration::Days(1)),
+                ..rule("")
+            }],
+        );
+        shop.put(bucket, "k", b"x");
+    }
+    shop.pass(3 * DAY);
+    let full = shop.objects().expire(None, 10, shop.at(), &mut |_| {
+        Err(crate::NotWrittenDown::new("full"))
+    });
+    assert!(matches!(
+        full,
+        Err(ObjectError::Store(crate::StoreError::NotWrittenDown(_)))
+    ));
+    assert_eq!(
+        shop.there(&plain),
+        ["k"],
+        "nothing goes that nobody has written down"
+    );
+    let (mut progress, mut written) = (None, Vec::new());
+    loop {
+        let step = shop
+            .objects()
+            .expire(progress.as_ref(), 10, shop.at(), &mut |actions| {
+                written.extend(actions.iter().cloned());
+                Ok(())
+            });
+        match step.unwrap().next {
+            Some(next) => progress = Some(next),
+            None => break,
+        }
+    }
+    let told: Vec<_> = written
+        .iter()
+        .map(|action| {
+            (
+                &action.bucket,
+                action.key.as_str(),
+                action.kind,
+                action.version_id.is_some(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (&plain, "k", LifecycleActionKind::Delete, false),
+            (&versioned, "k", LifecycleActionKind::MakeDeleteMarker, true),
+        ]
+    );
 }

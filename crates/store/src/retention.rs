@@ -4,6 +4,7 @@ use moho_iam::action::bedrock::{GetAccountDataRetention, PutAccountDataRetention
 use moho_iam::action::mantle::{EraseContent, ExportContent};
 use moho_iam::authz::Permit;
 use moho_terms::{AccountId, Timestamp};
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use crate::Store;
@@ -442,8 +443,10 @@ impl Going {
     fn written_down(self, write_down: WriteExpiries<'_>) -> Result<(), Stopped<StoreError>> {
         let mut all = Vec::with_capacity(self.0.len());
         for (kind, account, id) in self.0 {
-            let account = account.parse();
-            let account = account.map_err(|error| Stopped::Refused(StoreError::Name(error)))?;
+            let account = account.parse().map_err(|error| {
+                let why = Box::new(error);
+                rusqlite::Error::FromSqlConversionFailure(0, Type::Text, why)
+            })?;
             all.push(Expiry { kind, account, id });
         }
         if all.is_empty() {

@@ -56,7 +56,7 @@ fn what_is_due_goes_some_rows_at_a_time_and_is_not_read_from_the_first_on() {
     let id = desk.long(25);
     assert!(desk.is_told(&id));
     let now = house.world.now();
-    let (commits, none) = transactions(&house, || house.store.expire_due(now, 10).unwrap());
+    let (commits, none) = transactions(&house, || house.store.expire_due(now, 10, &mut |_| Ok(())).unwrap());
     assert_eq!((commits, none), (0, Expired::default()));
     let due = now.plus_seconds(86_400);
     let items = || -> u32 {
@@ -65,7 +65,7 @@ fn what_is_due_goes_some_rows_at_a_time_and_is_not_read_from_the_first_on() {
             .unwrap()
     };
     for left in [15, 5, 0] {
-        let (commits, expired) = transactions(&house, || house.store.expire_due(due, 10).unwrap());
+        let (commits, expired) = transactions(&house, || house.store.expire_due(due, 10, &mut |_| Ok(())).unwrap());
         assert_eq!((commits, items()), (1, left));
         assert_eq!(
             (expired.conversations, expired.more),
@@ -76,7 +76,7 @@ fn what_is_due_goes_some_rows_at_a_time_and_is_not_read_from_the_first_on() {
         let delete: Permit<DeleteConversation> = desk.permit(&id);
         assert!(left == 0 || !house.store.delete_conversation(&delete).unwrap());
     }
-    assert_eq!(house.store.expire_due(due, 10).unwrap(), Expired::default());
+    assert_eq!(house.store.expire_due(due, 10, &mut |_| Ok(())).unwrap(), Expired::default());
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn what_is_due_and_damaged_is_told_and_keeps_no_other() {
         )
         .unwrap();
     let due = house.world.now().plus_seconds(40 * 86_400);
-    let expired = house.store.expire_due(due, 1000).unwrap();
+    let expired = house.store.expire_due(due, 1000, &mut |_| Ok(())).unwrap();
     assert_eq!(
         (expired.responses, expired.conversations, expired.more),
         (2, 1, true)
@@ -128,7 +128,7 @@ fn what_is_due_and_damaged_is_told_and_keeps_no_other() {
         .map(|(content, _)| content.id.as_str())
         .collect();
     assert_eq!(told, [ids[0].as_str()]);
-    let expired = house.store.expire_due(due, 1000).unwrap();
+    let expired = house.store.expire_due(due, 1000, &mut |_| Ok(())).unwrap();
     assert_eq!(
         (expired.responses, expired.more, expired.damaged.len()),
         (0, false, 1)

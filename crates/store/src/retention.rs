@@ -4,7 +4,6 @@ use moho_iam::action::bedrock::{GetAccountDataRetention, PutAccountDataRetention
 use moho_iam::action::mantle::{EraseContent, ExportContent};
 use moho_iam::authz::Permit;
 use moho_terms::{AccountId, Timestamp};
-use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use crate::Store;
@@ -262,19 +261,21 @@ impl Store {
             return Ok(Expired::default());
         }
         let due = micros(now);
-        let all = self.database.change(|transaction| -> Result<_, Stopped<StoreError>> {
-            let (mut room, mut gone) = (Room::of(limit), Going::default());
-            let responses = delete_responses(transaction, (RESPONSES_DUE, &due), (&mut room, &mut gone))?;
-            let conversations =
-                delete_conversations(transaction, (CONVERSATIONS_DUE, &due), (&mut room, &mut gone))?;
-            gone.written_down(write_down)?;
-            Ok(Expired {
-                responses,
-                conversations,
-                more: room.is_full(),
-                damaged: Vec::new(),
-            })
-        });
+        let all = self
+            .database
+            .change(|transaction| -> Result<_, Stopped<StoreError>> {
+                let (mut room, mut gone) = (Room::of(limit), Going::default());
+                let responses = delete_responses(transaction, (RESPONSES_DUE, &due), (&mut room, &mut gone))?;
+                let conversations =
+                    delete_conversations(transaction, (CONVERSATIONS_DUE, &due), (&mut room, &mut gone))?;
+                gone.written_down(write_down)?;
+                Ok(Expired {
+                    responses,
+                    conversations,
+                    more: room.is_full(),
+                    damaged: Vec::new(),
+                })
+            });
         let expired = match all {
             Err(error) if error.is_damage() => self.expire_each(due, limit, write_down)?,
             all => all?,
@@ -302,22 +303,24 @@ impl Store {
                 .database
                 .read(|connection| batch(connection, which, &Room::of(limit)))?;
             for (account, id, _size) in found {
-                let deleted = self.database.change(|transaction| -> Result<_, Stopped<StoreError>> {
-                    let (whose, mut room) = ((account.as_str(), id.as_str()), Room::of(limit));
-                    let mut gone = Going::default();
-                    let is_gone = if kind == KeptKind::Response {
-                        transaction.execute(DELETE_RESPONSE, params![whose.0, whose.1])?;
-                        gone.add(kind, whose);
-                        true
-                    } else {
-                        if sweeping::mark(transaction, whose)? {
+                let deleted = self
+                    .database
+                    .change(|transaction| -> Result<_, Stopped<StoreError>> {
+                        let (whose, mut room) = ((account.as_str(), id.as_str()), Room::of(limit));
+                        let mut gone = Going::default();
+                        let is_gone = if kind == KeptKind::Response {
+                            transaction.execute(DELETE_RESPONSE, params![whose.0, whose.1])?;
                             gone.add(kind, whose);
-                        }
-                        sweeping::sweep(transaction, whose, &mut room)?
-                    };
-                    gone.written_down(write_down)?;
-                    Ok(is_gone)
-                });
+                            true
+                        } else {
+                            if sweeping::mark(transaction, whose)? {
+                                gone.add(kind, whose);
+                            }
+                            sweeping::sweep(transaction, whose, &mut room)?
+                        };
+                        gone.written_down(write_down)?;
+                        Ok(is_gone)
+                    });
                 expired.more |= deleted.is_ok();
                 match (deleted, kind) {
                     (Ok(true), KeptKind::Response) => expired.responses = expired.responses.saturating_add(1),
@@ -443,10 +446,8 @@ impl Going {
     fn written_down(self, write_down: WriteExpiries<'_>) -> Result<(), Stopped<StoreError>> {
         let mut all = Vec::with_capacity(self.0.len());
         for (kind, account, id) in self.0 {
-            let account = account.parse().map_err(|error| {
-                let why = Box::new(error);
-                rusqlite::Error::FromSqlConversionFailure(0, Type::Text, why)
-            })?;
+            let account: Result<AccountId, _> = account.parse();
+            let account = account.map_err(|error| Stopped::Refused(StoreError::Name(error)))?;
             all.push(Expiry { kind, account, id });
         }
         if all.is_empty() {

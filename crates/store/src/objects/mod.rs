@@ -120,7 +120,8 @@ impl Objects<'_> {
     /// Reads one consistent state.
     fn look<T>(&self, query: impl FnOnce(&dyn ObjectRows) -> Found<T>) -> Result<T, ObjectError> {
         let database = &self.store.database;
-        let found = database.look_at_objects(|connection| query(&SqliteRows::checked_by(database, connection)));
+        let found =
+            database.look_at_objects(|connection| query(&SqliteRows::checked_by(database, connection)));
         self.noticed(found)
     }
 

@@ -251,11 +251,7 @@ fn counted(rows: &dyn ObjectRows, content: &ObjectContent, range: &Range<u64>) -
 type Counted = (Range<u64>, Option<Vec<u8>>);
 
 /// Where a part is, by the lengths of those before it, and its checksums.
-fn counted_part(
-    rows: &dyn ObjectRows,
-    content: &ObjectContent,
-    number: u16,
-) -> Found<Option<Counted>> {
+fn counted_part(rows: &dyn ObjectRows, content: &ObjectContent, number: u16) -> Found<Option<Counted>> {
     let mut start = 0_u64;
     let mut place = None;
     each_part(rows, content, |part| {

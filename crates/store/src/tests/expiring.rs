@@ -56,7 +56,9 @@ fn what_is_due_goes_some_rows_at_a_time_and_is_not_read_from_the_first_on() {
     let id = desk.long(25);
     assert!(desk.is_told(&id));
     let now = house.world.now();
-    let (commits, none) = transactions(&house, || house.store.expire_due(now, 10, &mut |_| Ok(())).unwrap());
+    let (commits, none) = transactions(&house, || {
+        house.store.expire_due(now, 10, &mut |_| Ok(())).unwrap()
+    });
     assert_eq!((commits, none), (0, Expired::default()));
     let due = now.plus_seconds(86_400);
     let items = || -> u32 {
@@ -65,7 +67,9 @@ fn what_is_due_goes_some_rows_at_a_time_and_is_not_read_from_the_first_on() {
             .unwrap()
     };
     for left in [15, 5, 0] {
-        let (commits, expired) = transactions(&house, || house.store.expire_due(due, 10, &mut |_| Ok(())).unwrap());
+        let (commits, expired) = transactions(&house, || {
+            house.store.expire_due(due, 10, &mut |_| Ok(())).unwrap()
+        });
         assert_eq!((commits, items()), (1, left));
         assert_eq!(
             (expired.conversations, expired.more),
@@ -76,7 +80,10 @@ fn what_is_due_goes_some_rows_at_a_time_and_is_not_read_from_the_first_on() {
         let delete: Permit<DeleteConversation> = desk.permit(&id);
         assert!(left == 0 || !house.store.delete_conversation(&delete).unwrap());
     }
-    assert_eq!(house.store.expire_due(due, 10, &mut |_| Ok(())).unwrap(), Expired::default());
+    assert_eq!(
+        house.store.expire_due(due, 10, &mut |_| Ok(())).unwrap(),
+        Expired::default()
+    );
 }
 
 #[test]

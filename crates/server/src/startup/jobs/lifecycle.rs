@@ -49,14 +49,14 @@ impl Job for LifecycleJob {
             now: self.ground.clock.now(),
             entropy: &*self.ground.entropy,
         };
-        let expired = self
-            .ground
-            .store
-            .objects()
-            .expire(self.progress.as_ref(), ROWS, at, &mut |actions| {
-                let mut actions = actions.iter();
-                actions.try_for_each(|action| write_down(&self.ground, action))
-            })?;
+        let expired =
+            self.ground
+                .store
+                .objects()
+                .expire(self.progress.as_ref(), ROWS, at, &mut |actions| {
+                    let mut actions = actions.iter();
+                    actions.try_for_each(|action| write_down(&self.ground, action))
+                })?;
         let done = expired
             .deleted
             .saturating_add(expired.markers)

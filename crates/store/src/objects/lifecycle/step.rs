@@ -284,7 +284,11 @@ impl Step<'_> {
         let deleted = within.delete_current(Some(head), self.now, self.at)?;
         if deleted.delete_marker {
             gone.markers = gone.markers.saturating_add(1);
-            self.note((LifecycleActionKind::MakeDeleteMarker, within), deleted.version_id, gone);
+            self.note(
+                (LifecycleActionKind::MakeDeleteMarker, within),
+                deleted.version_id,
+                gone,
+            );
             self.marker(within, gone)
         } else {
             gone.deleted = gone.deleted.saturating_add(1);
@@ -344,7 +348,7 @@ impl Step<'_> {
             gone.aborted = gone.aborted.saturating_add(1);
             self.note((LifecycleActionKind::AbortUpload, within), None, gone);
             if let Some(action) = gone.actions.last_mut() {
-                action.upload_id = Some(upload.upload_id.clone());
+                action.upload_id = Some(upload.upload_id);
             }
         }
         Ok(())

@@ -118,13 +118,15 @@ fn files_that_nobody_remembers_are_found() {
     drop(shop.segment(&encryption, &[2; LARGE]));
     assert_eq!(shop.files(), 2);
     let objects = shop.objects();
-    let noted = |go_on| objects.note_orphans_until(ever(), shop.at().now, &|| go_on).unwrap().noted;
+    let noted = |go_on| {
+        objects
+            .note_orphans_until(ever(), shop.at().now, &|| go_on)
+            .unwrap()
+            .noted
+    };
     assert_eq!(noted(false), 0, "it looks at nothing once it is to stop");
     assert_eq!(noted(true), 1);
-    assert_eq!(
-        noted(true),
-        0
-    );
+    assert_eq!(noted(true), 0);
     assert_eq!(objects.sweep_until(ever(), 10).unwrap().deleted, 1);
     assert_eq!(shop.files(), 1);
     assert_eq!(shop.get(&bucket, "a", None).unwrap(), [1; LARGE]);
@@ -147,7 +149,7 @@ fn files_of_what_is_refused_go_at_once() {
         ..shop.new_object(&bucket, "a")
     };
     let held = NewObject {
-        lock: AskedLock::default().with_legal_hold(&shop.of(&bucket, "a")),
+        lock: AskedLock::default().with_legal_hold(&shop.of(&bucket, "a"), true),
         ..shop.new_object(&bucket, "a")
     };
     let absent = shop.put_if(&bucket, "a", &[2; LARGE], &WriteCondition::IfAbsent);
@@ -172,7 +174,12 @@ fn a_file_that_a_row_has_is_not_discarded() {
     let bucket = shop.bucket("kept");
     shop.put(&bucket, "a", &[1; LARGE]);
     let found = shop.find(&bucket, "a", None).unwrap();
-    let piece = shop.objects().pieces(&found, None, 0..10).unwrap().next().unwrap();
+    let piece = shop
+        .objects()
+        .pieces(&found, None, 0..10)
+        .unwrap()
+        .next()
+        .unwrap();
     let file = piece.segment.file().unwrap();
     shop.objects().discard(&[file], shop.at().now).unwrap();
     assert_eq!(shop.get(&bucket, "a", None).unwrap(), [1; LARGE]);

@@ -214,7 +214,10 @@ fn a_step_removes_so_many_rows_however_many_one_object_has() {
     let (mut progress, mut left, mut sum) = (None, rows(), (0, 0));
     assert_eq!(left, 60);
     loop {
-        let done = shop.objects().expire(progress.as_ref(), 10, shop.at(), &mut |_| Ok(())).unwrap();
+        let done = shop
+            .objects()
+            .expire(progress.as_ref(), 10, shop.at(), &mut |_| Ok(()))
+            .unwrap();
         assert!(done.looked_at <= 10 && left - rows() <= 10, "{done:?}");
         left = rows();
         sum = (sum.0 + done.deleted, sum.1 + done.aborted);
@@ -282,7 +285,10 @@ fn what_is_damaged_is_told_and_everything_else_expires() {
     shop.pass(3 * DAY);
     let (mut progress, mut damaged) = (None, Vec::new());
     loop {
-        let done = shop.objects().expire(progress.as_ref(), 100, shop.at(), &mut |_| Ok(())).unwrap();
+        let done = shop
+            .objects()
+            .expire(progress.as_ref(), 100, shop.at(), &mut |_| Ok(()))
+            .unwrap();
         damaged.extend(done.damaged);
         match done.next {
             Some(next) => progress = Some(next),

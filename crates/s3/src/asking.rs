@@ -401,9 +401,12 @@ impl Asking {
         let via = format!("s3.{}.amazonaws.com", self.backing.region);
         let foreign = key.account() != self.account().as_str();
         self.authorize(key, &context.with("kms:ViaService", via))
-            .map_err(|refusal| match refusal {
-                Refusal::AccessDenied { .. } if foreign => failure::access_denied(),
-                refusal => failure::refused(&refusal),
+            .map_err(|refusal| {
+                if foreign && matches!(refusal, Refusal::AccessDenied { .. }) {
+                    failure::access_denied()
+                } else {
+                    failure::refused(&refusal)
+                }
             })
     }
 

@@ -133,7 +133,6 @@ impl Drop for Waiting {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future;
     use std::pin::Pin;
     use std::task::{Context, Poll, Waker};
 

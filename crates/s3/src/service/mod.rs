@@ -40,6 +40,8 @@ pub(crate) use resealing::new_key;
 
 /// What an operation answers.
 type Replied<T> = Result<S3Response<T>, S3Error>;
+/// What an operation does.
+type Act<I, O> = fn(&Asking, &I) -> Replied<O>;
 
 /// Who asks, how that was shown, and what comes beside what s3s reads: it travels with the request through s3s.
 #[derive(Clone)]
@@ -93,7 +95,7 @@ impl Operations {
     async fn act<I: Send + 'static, O: Send + 'static>(
         &self,
         request: S3Request<I>,
-        (turns, act): (Option<&Turns>, fn(&Asking, &I) -> Replied<O>),
+        (turns, act): (Option<&Turns>, Act<I, O>),
     ) -> S3Result<S3Response<O>> {
         let (asking, input) = self.asking(request)?;
         let turn = match turns {

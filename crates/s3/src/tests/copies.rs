@@ -1,6 +1,5 @@
 //! Copies and what else takes long: in turn, and only while somebody waits for it.
 
-use std::future::Future;
 use std::task::{Context as Polled, Poll, Waker};
 
 use super::*;
@@ -68,16 +67,16 @@ async fn copies_beyond_an_accounts_line_are_refused() {
     let part = format!("/my-bucket/parts?partNumber=1&uploadId={upload}");
     let whole = format!("/my-bucket/parts?uploadId={upload}");
     let source = &[("x-amz-copy-source", "my-bucket/k")][..];
-    let parts = b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>a</ETag></Part></CompleteMultipartUpload>";
+    let parts = b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>&quot;a&quot;</ETag></Part></CompleteMultipartUpload>";
     let sealing = b"<ObjectEncryption><SSE-KMS><KMSKeyArn>arn</KMSKeyArn></SSE-KMS></ObjectEncryption>";
     let work = house.gateway.work();
-    let copies = [
+    let copies: [Asked<'_>; 3] = [
         ("PUT", "/my-bucket/copy", source, &b""[..]),
         ("PUT", &part, source, b""),
         ("PUT", "/my-bucket/k?encryption", &[], sealing),
     ];
     refused_in_a_full_line(&house, &work.copies, &copies).await;
-    let completions = [("POST", whole.as_str(), &[][..], &parts[..])];
+    let completions: [Asked<'_>; 1] = [("POST", whole.as_str(), &[][..], &parts[..])];
     refused_in_a_full_line(&house, &work.completions, &completions).await;
     house.done("PUT", "/my-bucket/copy", source, b"").await;
 }

@@ -99,6 +99,7 @@ async fn readers_that_wait_for_their_clients_lose_their_chunks_and_nothing_else(
             proof: Proof::default(),
             request: request("GET", "/my-bucket/k", &[], b""),
             trailers: Trailers::new(),
+            notes: Notes::new(),
         };
         let mut body = house.gateway.answer(call).await.into_body();
         let first = body.frame().await.unwrap().unwrap().into_data().unwrap();

@@ -173,7 +173,6 @@ fn a_file_that_a_row_has_is_not_discarded() {
     let shop = Shop::open(directory.path());
     let bucket = shop.bucket("kept");
     shop.put(&bucket, "a", &[1; LARGE]);
-<<<<<<< ours
     let found = shop.find(&bucket, "a", None).unwrap();
     let piece = shop
         .objects()
@@ -182,9 +181,6 @@ fn a_file_that_a_row_has_is_not_discarded() {
         .next()
         .unwrap();
     let file = piece.segment.file().unwrap();
-=======
-    let file = shop.house.store.segments_present().next().unwrap().unwrap().id;
->>>>>>> theirs
     shop.objects().discard(&[file], shop.at().now).unwrap();
     assert_eq!(shop.get(&bucket, "a", None).unwrap(), [1; LARGE]);
 }

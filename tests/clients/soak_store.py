@@ -37,15 +37,16 @@ class Access:
     def __init__(self, server: Moho):
         self.s3 = server.boto3("s3", "Admin")
         self.http = server.http(server.bearer("Admin"))
+        self.agent = server.boto3("bedrock-agent", "Admin")
         # A server that keeps no conversations is asked for none.
         self.talks = self.http if self.http.post("/v1/conversations", json={}).status_code == 200 else None
 
     def owner(self, name: str, seed: int) -> Owner:
-        return Owner(name, seed, self.s3, self.talks)
+        return Owner(name, seed, self.s3, self.talks, self.agent)
 
     def meet(self, owners: list[Owner]) -> None:
         for owner in owners:
-            owner.meet(self.s3, self.talks)
+            owner.meet(self.s3, self.talks, self.agent)
 
 
 def again(server: Moho) -> tuple[Moho, Access]:
@@ -102,6 +103,10 @@ PREPARED_BY = {
     "add an item": ["create a conversation"],
     "update a conversation": ["create a conversation"],
     "delete a conversation": ["create a conversation"],
+    "UpdatePrompt": ["CreatePrompt"],
+    "CreatePromptVersion": ["CreatePrompt"],
+    "DeletePrompt (a version)": ["CreatePrompt", "CreatePromptVersion", "UpdatePrompt", "CreatePromptVersion"],
+    "DeletePrompt": ["CreatePrompt", "CreatePromptVersion"],
 }
 
 
@@ -132,8 +137,10 @@ def test_a_disk_that_is_full_in_each_change(tmp_path, what_is_full):
         try:
             access = Access(server.start())
             names = list(access.owner("first", 0).changes())
+            # Few rounds are of one half of the changes under the one, and of the other under the other.
+            start = 0 if what_is_full == "all" else len(names) // 2
             for turn in range(rounds(FULL, SHORT) // 2):
-                one_full_disk(server, (disk, names[turn % len(names)], turn), is_killed=turn % 3 == 1)
+                one_full_disk(server, (disk, names[(start + turn) % len(names)], turn), is_killed=turn % 3 == 1)
             journal.verified_entries(server.data)
             assert "panicked" not in server.log_text()
             assert server.stop() == 0
@@ -181,6 +188,8 @@ def empty(s3, owner: Owner) -> None:
             s3.delete_object(Bucket=thing[1], Key=thing[2], VersionId=version.name)
     for thing in owner.of_kind("upload"):
         s3.abort_multipart_upload(Bucket=thing[1], Key=thing[2], UploadId=thing[3])
+    for thing in owner.of_kind("prompt"):
+        owner.agent.delete_prompt(promptIdentifier=owner.seen.prompt_id(thing[1]))
 
 
 def test_a_loss_of_power_takes_nothing_that_was_acknowledged(tmp_path):
@@ -326,9 +335,7 @@ def test_rot_is_an_error_and_never_wrong_bytes(tmp_path):
         server.start()
         for _ in range(rounds(FULL, SHORT) // 2):
             # Under a running server. Of the database, it may know what it has read before.
-            rot = next(rotten(server.data / "store", chance))
-            if not is_segment(str(rot.path)):
-                continue
+            rot = next(rot for rot in rotten(server.data / "store", chance) if is_segment(str(rot.path)))
             rot.turn()
             wrong = shelf.wrong()
             assert set(wrong) == shelf.resting_in(rot.path), (rot, wrong)

@@ -1,4 +1,4 @@
-"""Objects and conversations as somebody knows them who has only the answers: every change that was acknowledged, and the one that
+"""Objects, conversations and prompts as somebody knows them who has only the answers: every change that was acknowledged, and the one that
 was not.
 
 An owner changes things of its own, one call after the other, and notes what each has to be afterwards. A call whose answer never
@@ -14,9 +14,11 @@ import httpx2
 from soaking import Unanswered, ask
 from store_shapes import MIB, SIZES, UNKNOWN, WEIGHTS, Change, Content, Seen, Version, digest, fits, shown
 
-MOST_KEYS, MOST_VERSIONS, MOST_CONVERSATIONS = 10, 5, 3
+MOST_KEYS, MOST_VERSIONS, MOST_CONVERSATIONS, MOST_PROMPTS = 10, 5, 3, 3
 PLAIN, KEPT = "plain", "kept"
 GONE = (None, ())
+# OpenAI's words for what the server cannot, and AWS's.
+TELLING = {"service_unavailable": "ServiceUnavailable", "server_error": "InternalError"}
 
 
 class Owner:
@@ -43,8 +45,15 @@ class Owner:
         "update a conversation": "note",
         "delete a conversation": "forget",
     }
+    PROMPTS = {
+        "CreatePrompt": "draft",
+        "UpdatePrompt": "redraft",
+        "CreatePromptVersion": "publish",
+        "DeletePrompt (a version)": "withdraw",
+        "DeletePrompt": "discard",
+    }
 
-    def __init__(self, name: str, seed: int, s3, http: httpx2.Client | None = None):
+    def __init__(self, name: str, seed: int, s3, http: httpx2.Client | None = None, agent=None):
         self.name = name
         self.chance = random.Random(seed)
         self.things: dict[tuple, object] = {}
@@ -58,14 +67,14 @@ class Owner:
         self.done: dict[str, int] = {}
         # What nobody answered, and what had become of it.
         self.doubts: list[tuple[str, str]] = []
-        self.meet(s3, http)
+        self.meet(s3, http, agent)
         for kind in (PLAIN, KEPT):
             s3.create_bucket(Bucket=self.bucket(kind))
         s3.put_bucket_versioning(Bucket=self.bucket(KEPT), VersioningConfiguration={"Status": "Enabled"})
 
-    def meet(self, s3, http: httpx2.Client | None) -> None:
+    def meet(self, s3, http: httpx2.Client | None, agent=None) -> None:
         """Goes on with a server that was started anew."""
-        self.s3, self.http, self.seen = s3, http, Seen(s3, http)
+        self.s3, self.http, self.agent, self.seen = s3, http, agent, Seen(s3, http, agent)
 
     @property
     def doing(self) -> str:
@@ -75,7 +84,8 @@ class Owner:
         return f"{self.name}-{kind}"
 
     def changes(self) -> dict[str, str]:
-        return self.CHANGES | (self.TALKS if self.http is not None else {})
+        talks = self.TALKS if self.http is not None else {}
+        return self.CHANGES | talks | (self.PROMPTS if self.agent is not None else {})
 
     def word(self) -> str:
         self.count += 1
@@ -255,6 +265,11 @@ class Owner:
             answer = self.http.request(method, path, json=body)
         except httpx2.TransportError as gone:
             raise Unanswered from gone
+        if answer.status_code >= 500:
+            # In the words of AWS's clients.
+            error = answer.json()["error"]
+            told = {"Code": TELLING.get(error["code"], error["code"]), "Message": error["message"]}
+            raise botocore.exceptions.ClientError({"Error": told, "ResponseMetadata": {"HTTPStatusCode": answer.status_code}}, f"{method} {path}")
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -292,6 +307,53 @@ class Owner:
     def forget(self) -> Change | None:
         for thing in self.of_kind("conversation")[:1]:
             return Change("", self.tell, {"method": "DELETE", "path": f"/v1/conversations/{thing[1]}"}, {thing: None})
+        return None
+
+    # Prompts: a name is one prompt's, so it can be found by it however little was heard of it.
+
+    @staticmethod
+    def variants(text: str) -> list[dict]:
+        return [{"name": "only", "templateType": "TEXT", "templateConfiguration": {"text": {"text": text}}}]
+
+    def _of_prompt(self, thing: tuple, call, after, **arguments) -> Change:
+        return Change("", call, {"promptIdentifier": self.seen.prompt_id(thing[1]), **arguments}, {thing: after})
+
+    def draft(self) -> Change | None:
+        if len(self.of_kind("prompt")) >= MOST_PROMPTS:
+            return None
+        name, text = self.word(), self.word()
+        asked = {"name": name, "variants": self.variants(text)}
+        return Change("", self.agent.create_prompt, asked, {("prompt", name): (("DRAFT", text),)})
+
+    def redraft(self) -> Change | None:
+        for thing in self.of_kind("prompt")[:1]:
+            text = self.word()
+            after = (("DRAFT", text), *self.things[thing][1:])
+            return self._of_prompt(thing, self.agent.update_prompt, after, name=thing[1], variants=self.variants(text))
+        return None
+
+    def publish(self) -> Change | None:
+        for thing in self.of_kind("prompt"):
+            if self.is_full(thing):
+                continue
+            (_, text), *versions = self.things[thing]
+            number = int(versions[-1][0]) + 1 if versions else 1
+            after = (*self.things[thing], (str(number), text))
+            return self._of_prompt(thing, self.agent.create_prompt_version, after)
+        return None
+
+    def withdraw(self) -> Change | None:
+        """Never the last one: from its number, what the next one is called is known."""
+        for thing in self.of_kind("prompt"):
+            first, *versions = self.things[thing]
+            if len(versions) < 2:
+                continue
+            return self._of_prompt(thing, self.agent.delete_prompt, (first, *versions[1:]), promptVersion=versions[0][0])
+        return None
+
+    def discard(self) -> Change | None:
+        for thing in self.of_kind("prompt")[:1]:
+            return self._of_prompt(thing, self.agent.delete_prompt, None)
         return None
 
     # Doing it.

@@ -1,7 +1,7 @@
-"""What objects, uploads and conversations are as their owner sees them from outside, and a change of them.
+"""What objects, uploads, conversations and prompts are as their owner sees them from outside, and a change of them.
 
-Things are named by tuples, of which the first word is the kind: `("object", bucket, key)`, `("upload", bucket, key, id)` and
-`("conversation", id)`. A shape is all of a thing that can be seen: it can be compared, and is never half of another.
+Things are named by tuples, of which the first word is the kind: `("object", bucket, key)`, `("upload", bucket, key, id)`,
+`("conversation", id)` and `("prompt", name)`. A shape is all of a thing that can be seen: it can be compared, and is never half of another.
 """
 
 import hashlib
@@ -83,11 +83,13 @@ def shown(shape):
 class Seen:
     """Things as they are, by every call that shows a part of them."""
 
-    def __init__(self, s3, http=None):
-        self.s3, self.http = s3, http
+    def __init__(self, s3, http=None, agent=None):
+        self.s3, self.http, self.agent = s3, http, agent
+        self.prompts: dict[str, str] = {}
 
     def of(self, thing: tuple):
-        return {"object": self.an_object, "upload": self.an_upload, "conversation": self.a_conversation}[thing[0]](*thing[1:])
+        kinds = {"object": self.an_object, "upload": self.an_upload, "conversation": self.a_conversation, "prompt": self.a_prompt}
+        return kinds[thing[0]](*thing[1:])
 
     def an_object(self, bucket: str, key: str) -> tuple:
         """Its versions as `shown` orders them."""
@@ -149,3 +151,27 @@ class Seen:
         assert items.status_code == 200, items.text
         texts = tuple(item["content"][0]["text"] for item in items.json()["data"])
         return (tuple(sorted(found.json()["metadata"].items())), *texts)
+
+    def prompt_id(self, name: str) -> str | None:
+        """What the prompt of this name is called by the server; nothing if there is none."""
+        if name not in self.prompts:
+            listed = ask(self.agent.get_paginator("list_prompts").paginate().build_full_result)["promptSummaries"]
+            self.prompts = {prompt["name"]: prompt["id"] for prompt in listed}
+        return self.prompts.get(name)
+
+    def a_prompt(self, name: str) -> tuple | None:
+        """Its draft, and its versions from the first to the last: what each is called, and its text; nothing if there is none."""
+        if not (prompt := self.prompt_id(name)):
+            return None
+        try:
+            listed = ask(self.agent.list_prompts, promptIdentifier=prompt)["promptSummaries"]
+        except botocore.exceptions.ClientError as error:
+            assert error.response["Error"]["Code"] == "ResourceNotFoundException", error
+            return None
+        return tuple((found["version"], self.a_text(prompt, found["version"])) for found in listed)
+
+    def a_text(self, prompt: str, version: str) -> str:
+        which = {} if version == "DRAFT" else {"promptVersion": version}
+        found = ask(self.agent.get_prompt, promptIdentifier=prompt, **which)
+        assert found["version"] == version, found
+        return found["variants"][0]["templateConfiguration"]["text"]["text"]

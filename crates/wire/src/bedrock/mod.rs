@@ -17,6 +17,7 @@ mod invoke_out;
 mod llama;
 mod models;
 mod operation;
+pub(crate) mod operations;
 mod prompts;
 mod terms;
 

@@ -15,6 +15,8 @@
 mod opener;
 mod sealer;
 mod stream;
+#[cfg(test)]
+mod tests;
 pub(crate) mod v1;
 pub(crate) mod v2;
 

@@ -1,34 +1,21 @@
 //! Hostile bytes: whatever is done to a sealed object, it is refused, and says why.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use aws_lc_rs::digest;
 use moho_terms::{ContentBytes, Entropy, EntropyUnavailable, KeyId};
 use proptest::prelude::*;
 
-use super::super::stream::CHUNK_BITS;
+use super::super::tests::{Counter, Form, MIB, SEALED_CHUNK, pattern};
 use super::*;
 
-const MIB: usize = 1 << CHUNK_BITS;
-const SEALED_CHUNK: usize = MIB + TAG;
 const MATERIAL: [u8; 32] = [7; 32];
-
-/// Different bytes on each call, the same in each test.
-struct Counter(AtomicU64);
-
-impl Entropy for Counter {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
-        let call = self.0.fetch_add(1, Ordering::Relaxed);
-        let sum = digest::digest(&digest::SHA256, &call.to_be_bytes());
-        for (byte, random) in bytes.iter_mut().zip(sum.as_ref()) {
-            *byte = *random;
-        }
-        Ok(())
-    }
-}
+const FORM: Form = Form {
+    sealed,
+    opened,
+    header: HEADER,
+};
 
 fn entropy() -> Counter {
-    Counter(AtomicU64::new(0))
+    Counter::default()
 }
 
 fn key_id() -> KeyId {
@@ -37,12 +24,6 @@ fn key_id() -> KeyId {
 
 fn context() -> EncryptionContext {
     EncryptionContext::from_pairs([("moho:account", "123456789012"), ("moho:response", "resp_1")]).unwrap()
-}
-
-fn pattern(length: usize) -> Vec<u8> {
-    (0..length)
-        .map(|i| u8::try_from(i.wrapping_mul(31) >> 3 & 0xff).unwrap())
-        .collect()
 }
 
 fn sealed(plain: &[u8]) -> Vec<u8> {
@@ -76,16 +57,7 @@ fn open_as(
 
 #[test]
 fn objects_of_every_interesting_size_open_again() {
-    for length in [0, 1, 15, 16, 17, MIB - 1, MIB, MIB + 1, 2 * MIB, 2 * MIB + 5] {
-        let plain = pattern(length);
-        let bytes = sealed(&plain);
-        assert_eq!(
-            bytes.len(),
-            HEADER + length + TAG * length.div_ceil(MIB).max(1),
-            "{length}"
-        );
-        assert_eq!(opened(&bytes).unwrap(), plain, "{length}");
-    }
+    FORM.opens_at_every_interesting_size();
 }
 
 /// What was sealed yesterday must open tomorrow: these bytes may only change together with the version. Another
@@ -159,63 +131,17 @@ fn every_truncation_is_refused() {
         };
         assert!(expected, "{length} bytes: {error}");
     }
-    let bytes = sealed(&pattern(2 * MIB + 5));
-    let ends = [HEADER, HEADER + SEALED_CHUNK, HEADER + 2 * SEALED_CHUNK];
-    for (end, error) in ends.iter().zip([
-        SealedError::Truncated,
-        SealedError::Chunk(0),
-        SealedError::Chunk(1),
-    ]) {
-        assert_eq!(opened(&bytes[..*end]).unwrap_err(), error, "{end} bytes");
-    }
+    FORM.is_cut_nowhere_between_chunks();
 }
 
 #[test]
 fn every_extension_is_refused() {
-    for length in [0, 40, MIB] {
-        let bytes = sealed(&pattern(length));
-        for more in [
-            vec![0],
-            vec![0; TAG],
-            vec![0; SEALED_CHUNK],
-            bytes[HEADER..].to_vec(),
-            bytes.clone(),
-        ] {
-            assert!(
-                opened(&[bytes.as_slice(), &more].concat()).is_err(),
-                "{length} and {} bytes",
-                more.len()
-            );
-        }
-    }
+    FORM.takes_no_more_at_its_end();
 }
 
 #[test]
 fn chunks_open_only_in_their_place() {
-    // Two equal full chunks and an equal last one: only their place tells them apart.
-    let bytes = sealed(&vec![9; 3 * MIB]);
-    let (header, body) = bytes.split_at(HEADER);
-    let chunk = |n: usize| &body[n * SEALED_CHUNK..(n + 1) * SEALED_CHUNK];
-    let orders: [&[usize]; 8] = [
-        &[1, 0, 2],
-        &[0, 2, 1],
-        &[2, 1, 0],
-        &[0, 1],
-        &[0, 2],
-        &[0, 1, 1, 2],
-        &[0, 1, 2, 2],
-        &[0, 0, 2],
-    ];
-    for order in orders {
-        let altered = order
-            .iter()
-            .fold(header.to_vec(), |all, n| [all.as_slice(), chunk(*n)].concat());
-        assert!(
-            matches!(opened(&altered), Err(SealedError::Chunk(_))),
-            "{order:?}"
-        );
-    }
-    assert!(opened(&[header, chunk(0), chunk(1), chunk(2)].concat()).is_ok());
+    FORM.opens_chunks_only_in_their_place();
 }
 
 #[test]

@@ -2,38 +2,24 @@
 
 mod chunkwise;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use aws_lc_rs::digest;
-use moho_terms::EntropyUnavailable;
 use proptest::prelude::*;
 
+use super::super::tests::{Counter, Form, MIB, SEALED_CHUNK, pattern};
 use super::*;
 use crate::blob::OVERHEAD;
 use crate::crypto::{KEY, TAG};
 
-const MIB: usize = 1 << CHUNK_BITS;
-const SEALED_CHUNK: usize = MIB + TAG;
 const DATA_KEY: [u8; 32] = [7; 32];
 const CONTEXT: [u8; 32] = [3; 32];
 /// Bytes of a blob with a data key, and of the header of an object with it.
 const BLOB: usize = OVERHEAD + KEY;
 const HEADER: usize = FIXED + BLOB + SALT + COMMITMENT;
-
-/// Different bytes on each call, the same in each test.
-#[derive(Default)]
-struct Counter(AtomicU64);
-
-impl Entropy for Counter {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
-        let call = self.0.fetch_add(1, Ordering::Relaxed);
-        let sum = digest::digest(&digest::SHA256, &call.to_be_bytes());
-        for (byte, random) in bytes.iter_mut().zip(sum.as_ref()) {
-            *byte = *random;
-        }
-        Ok(())
-    }
-}
+const FORM: Form = Form {
+    sealed,
+    opened,
+    header: HEADER,
+};
 
 /// What looks like a data key under key `00112233-4455-4677-8899-aabbccddeeff`. Here nobody opens it.
 fn blob() -> Vec<u8> {
@@ -41,12 +27,6 @@ fn blob() -> Vec<u8> {
     blob.extend(0x0011_2233_4455_4677_8899_aabb_ccdd_eeff_u128.to_be_bytes());
     blob.resize(BLOB, 9);
     blob
-}
-
-fn pattern(length: usize) -> Vec<u8> {
-    (0..length)
-        .map(|i| u8::try_from(i.wrapping_mul(31) >> 3 & 0xff).unwrap())
-        .collect()
 }
 
 fn sealed_with(plain: &[u8], entropy: &Counter) -> Vec<u8> {
@@ -74,13 +54,7 @@ fn opened(bytes: &[u8]) -> Result<Vec<u8>, SealedError> {
 
 #[test]
 fn objects_of_every_interesting_size_open_again() {
-    for length in [0, 1, 15, 16, 17, MIB - 1, MIB, MIB + 1, 2 * MIB, 2 * MIB + 5] {
-        let plain = pattern(length);
-        let bytes = sealed(&plain);
-        let tags = TAG * length.div_ceil(MIB).max(1);
-        assert_eq!(bytes.len(), HEADER + length + tags, "{length}");
-        assert_eq!(opened(&bytes).unwrap(), plain, "{length}");
-    }
+    FORM.opens_at_every_interesting_size();
 }
 
 /// What was sealed yesterday must open tomorrow: these bytes may only change together with the version. Another
@@ -148,59 +122,17 @@ fn every_truncation_is_refused() {
         };
         assert!(expected, "{length} bytes: {error}");
     }
-    let bytes = sealed(&pattern(2 * MIB + 5));
-    let ends = [HEADER, HEADER + SEALED_CHUNK, HEADER + 2 * SEALED_CHUNK];
-    let errors = [
-        SealedError::Truncated,
-        SealedError::Chunk(0),
-        SealedError::Chunk(1),
-    ];
-    for (end, error) in ends.iter().zip(errors) {
-        assert_eq!(opened(&bytes[..*end]).unwrap_err(), error, "{end} bytes");
-    }
+    FORM.is_cut_nowhere_between_chunks();
 }
 
 #[test]
 fn every_extension_is_refused() {
-    for length in [0, 40, MIB] {
-        let bytes = sealed(&pattern(length));
-        for more in [
-            vec![0],
-            vec![0; TAG],
-            vec![0; SEALED_CHUNK],
-            bytes[HEADER..].to_vec(),
-            bytes.clone(),
-        ] {
-            let longer = [bytes.as_slice(), &more].concat();
-            assert!(opened(&longer).is_err(), "{length} and {} bytes", more.len());
-        }
-    }
+    FORM.takes_no_more_at_its_end();
 }
 
 #[test]
 fn chunks_open_only_in_their_place() {
-    // Two equal full chunks and an equal last one: only their place tells them apart.
-    let bytes = sealed(&vec![9; 3 * MIB]);
-    let (header, body) = bytes.split_at(HEADER);
-    let chunk = |n: usize| &body[n * SEALED_CHUNK..(n + 1) * SEALED_CHUNK];
-    let orders: [&[usize]; 8] = [
-        &[1, 0, 2],
-        &[0, 2, 1],
-        &[2, 1, 0],
-        &[0, 1],
-        &[0, 2],
-        &[0, 1, 1, 2],
-        &[0, 1, 2, 2],
-        &[0, 0, 2],
-    ];
-    for order in orders {
-        let altered = order
-            .iter()
-            .fold(header.to_vec(), |all, n| [all.as_slice(), chunk(*n)].concat());
-        let refused = opened(&altered);
-        assert!(matches!(refused, Err(SealedError::Chunk(_))), "{order:?}");
-    }
-    assert!(opened(&[header, chunk(0), chunk(1), chunk(2)].concat()).is_ok());
+    FORM.opens_chunks_only_in_their_place();
 }
 
 /// Also under the same data key, and of the same length: the salt is what tells objects apart.

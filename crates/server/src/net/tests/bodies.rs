@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::rig::Rig;
+use super::rig::{Rig, expecting};
 use crate::net::Limits;
 
 const MIB: usize = 1 << 20;
@@ -43,13 +43,9 @@ async fn a_client_that_was_told_to_go_on_and_sends_too_much_reads_why() {
         body: 100,
         ..Limits::default()
     });
-    let mut stream = rig.connect(b"http/1.1").await;
     let head =
-        b"POST /length HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nexpect: 100-continue\r\n\r\n";
-    stream.write_all(head).await.unwrap();
-    let mut interim = [0; 25];
-    stream.read_exact(&mut interim).await.unwrap();
-    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+        "POST /length HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nexpect: 100-continue\r\n\r\n";
+    let mut stream = rig.told_to_go_on(head).await;
     // More than the buffers between the two hold: it is only sent if somebody reads it.
     let size = 16 * MIB;
     stream
@@ -94,29 +90,17 @@ async fn a_body_is_only_asked_for_when_it_is_wanted() {
         body: 100,
         ..Limits::default()
     });
-    let expecting = |path: &str, size: usize| {
-        format!(
-            "POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {size}\r\nexpect: 100-continue\r\n\r\n"
-        )
-    };
     assert!(
-        rig.answer_to(expecting("/length", 101).as_bytes())
+        rig.answer_to(expecting("POST /length", 101).as_bytes())
             .await
             .starts_with("HTTP/1.1 413 ")
     );
     assert!(
-        rig.answer_to(expecting("/private", 100).as_bytes())
+        rig.answer_to(expecting("POST /private", 100).as_bytes())
             .await
             .starts_with("HTTP/1.1 403 ")
     );
-    let mut stream = rig.connect(b"http/1.1").await;
-    stream
-        .write_all(expecting("/length", 3).as_bytes())
-        .await
-        .unwrap();
-    let mut interim = [0; 25];
-    stream.read_exact(&mut interim).await.unwrap();
-    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let mut stream = rig.told_to_go_on(&expecting("POST /length", 3)).await;
     stream.write_all(b"abc").await.unwrap();
     let mut rest = String::new();
     stream.read_to_string(&mut rest).await.unwrap();

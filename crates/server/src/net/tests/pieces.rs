@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::rig::Rig;
+use super::rig::{Rig, expecting};
 use crate::net::{Limits, RimError};
 
 const MIB: usize = 1 << 20;
@@ -105,23 +105,11 @@ async fn a_body_that_does_not_come_ends_in_an_error() {
 async fn a_body_that_is_announced_too_long_is_not_asked_for() {
     let rig = Rig::start(Limits::default());
     let size = 65 * MIB;
-    let expecting = |path: &str, size: usize| {
-        format!(
-            "PUT {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {size}\r\nexpect: 100-continue\r\n\r\n"
-        )
-    };
-    let answer = rig.answer_to(expecting("/pieces", size).as_bytes()).await;
+    let answer = rig.answer_to(expecting("PUT /pieces", size).as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
-    let answer = rig.answer_to(expecting("/no-piece", 5).as_bytes()).await;
+    let answer = rig.answer_to(expecting("PUT /no-piece", 5).as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "nobody looked: {answer}");
-    let mut stream = rig.connect(b"http/1.1").await;
-    stream
-        .write_all(expecting("/pieces", 3).as_bytes())
-        .await
-        .unwrap();
-    let mut interim = [0; 25];
-    stream.read_exact(&mut interim).await.unwrap();
-    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let mut stream = rig.told_to_go_on(&expecting("PUT /pieces", 3)).await;
     stream.write_all(b"abc").await.unwrap();
     let mut rest = String::new();
     stream.read_to_string(&mut rest).await.unwrap();

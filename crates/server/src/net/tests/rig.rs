@@ -40,6 +40,13 @@ pub(super) struct Mirror {
     pub(super) pieces: tokio::sync::Mutex<mpsc::UnboundedReceiver<Bytes>>,
 }
 
+/// The head of a client that waits to be told to go on.
+pub(super) fn expecting(asked: &str, size: usize) -> String {
+    format!(
+        "{asked} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {size}\r\nexpect: 100-continue\r\n\r\n"
+    )
+}
+
 pub(super) fn reply(status: StatusCode, body: Body) -> Outbound {
     Outbound {
         status,
@@ -290,6 +297,16 @@ impl Rig {
         TlsConnector::from(Arc::new(config))
             .connect(ServerName::from(self.address.ip()), stream)
             .await
+    }
+
+    /// A connection on which this head was sent, and the client was told to go on.
+    pub(super) async fn told_to_go_on(&self, head: &str) -> TlsStream<TcpStream> {
+        let mut stream = self.connect(b"http/1.1").await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut interim = [0; 25];
+        stream.read_exact(&mut interim).await.unwrap();
+        assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+        stream
     }
 
     /// An HTTP/1.1 client on a connection of its own.

@@ -189,13 +189,18 @@ impl Pacing {
     }
 
     fn wait(&mut self, bytes: u64) -> ControlFlow<()> {
-        self.read = self.read.saturating_add(bytes);
-        if let Some(rate) = self.rate {
-            let micros = self.read.saturating_mul(1_000_000).checked_div(rate).unwrap_or(0);
-            let ahead = Duration::from_micros(micros).saturating_sub(self.watch.elapsed());
-            std::thread::sleep(ahead);
-        }
+        std::thread::sleep(self.ahead(bytes, self.watch.elapsed()));
         ControlFlow::Continue(())
+    }
+
+    /// How long to wait once so many bytes more are read, so long after the first.
+    fn ahead(&mut self, bytes: u64, elapsed: Duration) -> Duration {
+        self.read = self.read.saturating_add(bytes);
+        let micros = self.read.saturating_mul(1_000_000);
+        let due = self.rate.and_then(|rate| micros.checked_div(rate));
+        due.map_or(Duration::ZERO, |micros| {
+            Duration::from_micros(micros).saturating_sub(elapsed)
+        })
     }
 }
 
@@ -227,11 +232,13 @@ mod tests {
 
     #[test]
     fn a_rate_is_kept() {
+        let ms = Duration::from_millis;
         let mut pacing = Pacing::at(NonZeroU32::new(10));
-        let begun = SystemStopwatch::start();
-        for _ in 0..3 {
-            assert!(pacing.wait(1 << 20).is_continue());
-        }
-        assert!(begun.elapsed() >= Duration::from_millis(290));
+        assert_eq!(pacing.ahead(1 << 20, Duration::ZERO), ms(100));
+        assert_eq!(pacing.ahead(1 << 20, ms(100)), ms(100));
+        assert_eq!(pacing.ahead(3 << 20, ms(250)), ms(250));
+        assert_eq!(pacing.ahead(1 << 20, ms(700)), Duration::ZERO, "it is behind");
+        let mut pacing = Pacing::at(None);
+        assert_eq!(pacing.ahead(1 << 40, Duration::ZERO), Duration::ZERO);
     }
 }

@@ -146,20 +146,20 @@ impl Drop for Running {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-
     use super::*;
 
-    struct Counting(Arc<AtomicU64>);
+    /// Tells of each step as it is taken: the fourth fails.
+    struct Counting(Sender<u64>, u64);
 
     impl Job for Counting {
         const NAME: &'static str = "garbage";
         const PAUSE: Duration = Duration::from_secs(3600);
 
         fn step(&mut self, _waiting: &Waiting<'_>) -> Result<Stepped, StepError> {
-            let number = self.0.fetch_add(1, Ordering::SeqCst);
-            match number {
-                0..3 => Ok(Stepped {
+            self.1 += 1;
+            self.0.send(self.1).unwrap();
+            match self.1 {
+                ..=3 => Ok(Stepped {
                     done: 2,
                     findings: 1,
                     more: true,
@@ -171,21 +171,13 @@ mod tests {
 
     #[test]
     fn a_job_takes_steps_until_its_round_ends_and_ends_when_it_is_dropped() {
-        let (count, meters) = (Arc::new(AtomicU64::new(0)), Arc::new(JobMeters::default()));
+        let ((told, steps), meters) = (channel(), Arc::new(JobMeters::default()));
         let mut jobs = Jobs::new(Closing::new(), Arc::clone(&meters), || false);
-        jobs.start(Counting(Arc::clone(&count))).unwrap();
-        for _ in 0..500 {
-            if count.load(Ordering::SeqCst) == 4 {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        jobs.start(Counting(told, 0)).unwrap();
+        let first: Vec<u64> = steps.iter().take(4).collect();
         drop(jobs);
-        assert_eq!(
-            count.load(Ordering::SeqCst),
-            4,
-            "the fourth fails, and then it waits"
-        );
+        assert_eq!(first, [1, 2, 3, 4]);
+        assert_eq!(steps.iter().next(), None, "the fourth fails, and then it waits");
         let counted = meters.of("garbage").unwrap();
         assert_eq!((counted.done.get(), counted.findings.get()), (6, 3));
         assert_eq!((counted.steps.get(), counted.failures.get()), (3, 1));
@@ -193,18 +185,15 @@ mod tests {
 
     #[test]
     fn as_long_as_they_are_held_no_step_is_taken() {
-        let (count, asked) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let held = Arc::clone(&asked);
+        let ((told, steps), (asked, held)) = (channel(), channel());
         let mut jobs = Jobs::new(Closing::new(), Arc::default(), move || {
-            held.fetch_add(1, Ordering::SeqCst);
+            asked.send(()).unwrap_or_default();
             true
         });
-        jobs.start(Counting(Arc::clone(&count))).unwrap();
-        while asked.load(Ordering::SeqCst) == 0 {
-            std::thread::yield_now();
-        }
+        jobs.start(Counting(told, 0)).unwrap();
+        held.recv().unwrap();
         drop(jobs);
-        assert_eq!(count.load(Ordering::SeqCst), 0);
+        assert_eq!(steps.iter().count(), 0);
     }
 
     #[test]
@@ -229,13 +218,13 @@ mod tests {
 
     #[test]
     fn once_stopping_has_begun_no_step_is_taken() {
-        let count = Arc::new(AtomicU64::new(0));
+        let (told, steps) = channel();
         let closing = Closing::new();
         closing.advance(crate::closing::Stage::Draining);
         let mut jobs = Jobs::new(closing, Arc::default(), || false);
-        jobs.start(Counting(Arc::clone(&count))).unwrap();
-        std::thread::sleep(Duration::from_millis(100));
+        jobs.start(Counting(told, 0)).unwrap();
+        // They end when the thread does, which nobody stops here.
+        assert!(steps.iter().take(2).count() <= 1);
         drop(jobs);
-        assert!(count.load(Ordering::SeqCst) <= 1);
     }
 }

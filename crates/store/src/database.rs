@@ -17,7 +17,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, ToSql, Transaction
 
 use crate::authentic::{Authentic, Rollback, Trust};
 use crate::error::StoreError;
-use crate::group::{Came, Writing, in_savepoint};
+use crate::group::{Came, Queue, Writing, in_savepoint};
 
 /// Readers that can be at work at once; they never wait for the writer.
 const READERS: usize = 6;
@@ -52,8 +52,8 @@ impl<E> From<rusqlite::Error> for Stopped<E> {
 pub(crate) struct Database {
     path: PathBuf,
     writer: Mutex<Writing>,
-    /// How many threads wait for the writer.
-    waiting: AtomicUsize,
+    /// Who waits for the writer.
+    pub(crate) queue: Queue,
     readers: [Mutex<Connection>; READERS],
     turn: AtomicUsize,
     /// Whether the log may hold what was to be taken out of it: who had the store before may have died in between.
@@ -96,7 +96,7 @@ impl Database {
         Ok(Self {
             path,
             writer: Mutex::new(Writing::new(writer)),
-            waiting: AtomicUsize::new(0),
+            queue: Queue::default(),
             readers,
             turn: AtomicUsize::new(0),
             log_owed: AtomicBool::new(true),
@@ -164,12 +164,6 @@ impl Database {
             .query_row("PRAGMA busy_timeout", [], |row| row.get(0));
         writer.connection.busy_timeout(from_now_on).unwrap();
         before.unwrap()
-    }
-
-    /// How many threads wait for the writer.
-    #[cfg(test)]
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::SeqCst)
     }
 
     /// Reads a consistent state, beside any writer.
@@ -254,7 +248,7 @@ impl Database {
             let (came, sound) = in_savepoint(&writer.connection, change);
             if let Err(error) = sound {
                 writer.end(|_| Err(error));
-            } else if writer.is_full() || self.waiting.load(Ordering::SeqCst) == 0 {
+            } else if writer.is_full() || self.queue.is_empty() {
                 writer.end(|connection| self.commit(connection));
             }
             (batch, came)
@@ -284,9 +278,9 @@ impl Database {
 
     /// The connection that writes, which may be in a transaction with the changes of others.
     fn writer(&self) -> MutexGuard<'_, Writing> {
-        self.waiting.fetch_add(1, Ordering::SeqCst);
+        self.queue.join();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.queue.leave();
         writer
     }
 

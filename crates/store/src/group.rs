@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use rusqlite::types::Type;
@@ -70,6 +71,42 @@ impl Writing {
                 resume_unwind(panic);
             }
         }
+    }
+}
+
+/// How many threads wait for the writer.
+#[derive(Default)]
+pub(crate) struct Queue {
+    waiting: AtomicUsize,
+    /// Tells a test that one more waits.
+    #[cfg(test)]
+    grown: (Mutex<()>, Condvar),
+}
+
+impl Queue {
+    pub(crate) fn join(&self) {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        #[cfg(test)]
+        {
+            let _turn = self.grown.0.lock().unwrap_or_else(PoisonError::into_inner);
+            self.grown.1.notify_all();
+        }
+    }
+
+    pub(crate) fn leave(&self) {
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) == 0
+    }
+
+    /// Waits until so many wait.
+    #[cfg(test)]
+    pub(crate) fn until(&self, count: usize) {
+        let turn = self.grown.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let few = |(): &mut ()| self.waiting.load(Ordering::SeqCst) < count;
+        drop(self.grown.1.wait_while(turn, few));
     }
 }
 

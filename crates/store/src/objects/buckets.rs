@@ -91,11 +91,7 @@ impl Objects<'_> {
                 rows.remove_bucket(&bucket)?;
                 return Ok(true);
             };
-            let within = Within {
-                rows,
-                bucket: &bucket,
-                key: &upload.key,
-            };
+            let within = Within::of(rows, &bucket, &upload.key);
             within.abort(&upload, at.now)?;
             Ok(false)
         })? {}

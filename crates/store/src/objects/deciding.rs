@@ -92,11 +92,7 @@ impl Store {
             let Some(bucket) = rows.bucket(bucket.as_str())? else {
                 return Ok(None);
             };
-            let within = Within {
-                rows: &rows,
-                bucket: &bucket,
-                key,
-            };
+            let within = Within::of(&rows, &bucket, key);
             let (_, row) = within.meant(version)?;
             Ok(row.content.and_then(|content| content.sealed.tags))
         });

@@ -56,11 +56,7 @@ impl Objects<'_> {
         let bypass = bypasses(permit, &deletion)?;
         self.change(|rows| {
             let bucket = existing(rows, &meant.bucket)?;
-            let within = Within {
-                rows,
-                bucket: &bucket,
-                key: &meant.key,
-            };
+            let within = Within::of(rows, &bucket, &meant.key);
             let now = time_by(rows, at.now)?;
             within.delete(&meant, (deletion.if_match, bypass), now, at)
         })
@@ -82,11 +78,7 @@ impl Objects<'_> {
                 let meant = permit.doomed()?;
                 let bypass = bypasses(*permit, deletion)?;
                 let bucket = existing(rows, &meant.bucket)?;
-                let within = Within {
-                    rows,
-                    bucket: &bucket,
-                    key: &meant.key,
-                };
+                let within = Within::of(rows, &bucket, &meant.key);
                 within.delete(&meant, (deletion.if_match, bypass), now, at)
             };
             // Each refuses before it changes anything; whatever else fails takes all of them back.

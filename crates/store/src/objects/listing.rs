@@ -92,7 +92,15 @@ struct Walk<'a> {
     limit: usize,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn of(prefix: &'a str, delimiter: &'a str, limit: usize) -> Self {
+        Self {
+            prefix,
+            delimiter,
+            limit,
+        }
+    }
+
     /// The common prefix that stands for a key, if one does.
     fn common<'k>(&self, key: &'k str) -> Option<&'k str> {
         if self.delimiter.is_empty() {
@@ -207,11 +215,7 @@ impl Objects<'_> {
         let name = bucket_of(permit)?;
         self.look(|rows| {
             let bucket = existing(rows, &name)?;
-            let walk = Walk {
-                prefix: asked.prefix,
-                delimiter: asked.delimiter,
-                limit: asked.limit,
-            };
+            let walk = Walk::of(asked.prefix, asked.delimiter, asked.limit);
             let start = walk.start(asked.after, None);
             let page = walk.page(start, |from, limit| rows.listed(bucket.id, from, limit))?;
             let next = page.next().map(|(key, _)| key);
@@ -240,11 +244,7 @@ impl Objects<'_> {
         }
         self.look(|rows| {
             let bucket = existing(rows, &name)?;
-            let walk = Walk {
-                prefix: asked.prefix,
-                delimiter: asked.delimiter,
-                limit: asked.limit,
-            };
+            let walk = Walk::of(asked.prefix, asked.delimiter, asked.limit);
             let within = place_of_marker(rows, &bucket, &asked)?;
             let start = walk.start(asked.key_marker, within);
             let page = walk.page(start, |from, limit| rows.listed_versions(bucket.id, from, limit))?;
@@ -271,11 +271,7 @@ impl Objects<'_> {
         let name = bucket_of(permit)?;
         self.look(|rows| {
             let bucket = existing(rows, &name)?;
-            let walk = Walk {
-                prefix: asked.prefix,
-                delimiter: asked.delimiter,
-                limit: asked.limit,
-            };
+            let walk = Walk::of(asked.prefix, asked.delimiter, asked.limit);
             // Without its key, an upload marker means nothing.
             let within = asked.upload_marker.filter(|_| !asked.key_marker.is_empty());
             let start = walk.start(asked.key_marker, within.map(|id| id.as_str().to_owned()));
@@ -285,11 +281,7 @@ impl Objects<'_> {
                 .map(|(key, item)| (key, item.map(|item| item.upload_id.clone())));
             let told = |row: UploadRow| -> Result<Upload, ObjectError> {
                 let key = row.key.clone();
-                let within = Within {
-                    rows,
-                    bucket: &bucket,
-                    key: &key,
-                };
+                let within = Within::of(rows, &bucket, &key);
                 within.told_upload(row)
             };
             let uploads: Result<Vec<Upload>, ObjectError> = page.items.into_iter().map(told).collect();
@@ -318,17 +310,17 @@ fn place_of_marker(
     let Ok(key) = asked.key_marker.parse() else {
         return Ok(None);
     };
-    let within = Within {
-        rows,
-        bucket,
-        key: &key,
-    };
+    let within = Within::of(rows, bucket, &key);
     let null = within.head()?.and_then(|head| head.null);
     Ok(null.map(|place| place.as_str().to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::collections::BTreeSet;
+    use std::ops::Bound;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -340,6 +332,46 @@ mod tests {
         assert_eq!(beyond("a\u{10ffff}").as_deref(), Some("b"));
         assert_eq!(beyond("\u{10ffff}\u{10ffff}"), None);
         assert_eq!(beyond(""), None);
+    }
+
+    impl Keyed for String {
+        fn key(&self) -> &str {
+            self
+        }
+
+        fn after(&self) -> From {
+            From::AfterKey(self.clone())
+        }
+    }
+
+    #[test]
+    fn what_a_prefix_stands_for_is_skipped_however_much_it_is() {
+        let keys: BTreeSet<String> = (0..20_000)
+            .map(|number| format!("{:02}/{number}", number / 1000))
+            .collect();
+        let read = Cell::new(0);
+        let fetch = |from: &From, limit: usize| {
+            let start = match from {
+                From::Key(key) => Bound::Included(key),
+                From::AfterKey(key) | From::Within(key, _) => Bound::Excluded(key),
+            };
+            let found = keys
+                .range::<String, _>((start, Bound::Unbounded))
+                .take(limit)
+                .cloned();
+            let found: Vec<String> = found.collect();
+            read.set(read.get() + found.len());
+            Ok(found)
+        };
+        let walk = Walk::of("", "/", 1000);
+        let Ok(page) = walk.page(walk.start("", None), fetch) else {
+            panic!("nothing here fails");
+        };
+        assert_eq!(
+            (page.items.len(), page.common_prefixes.len(), page.more),
+            (0, 20, false)
+        );
+        assert!(read.get() <= 20 * FEW, "{} rows were read", read.get());
     }
 
     proptest! {

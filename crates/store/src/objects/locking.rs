@@ -103,11 +103,7 @@ impl Objects<'_> {
         self.look(|rows| {
             let bucket = existing(rows, &bucket)?;
             check_lockable(&bucket)?;
-            let within = Within {
-                rows,
-                bucket: &bucket,
-                key: &key,
-            };
+            let within = Within::of(rows, &bucket, &key);
             let (_, row) = within.meant(version)?;
             decided.check(Some(&row))?;
             Ok(lock_of(&row))
@@ -124,11 +120,7 @@ impl Objects<'_> {
         self.change(|rows| -> Found<()> {
             let bucket = existing(rows, &bucket)?;
             check_lockable(&bucket)?;
-            let within = Within {
-                rows,
-                bucket: &bucket,
-                key: &key,
-            };
+            let within = Within::of(rows, &bucket, &key);
             let (_, mut row) = within.meant(version)?;
             decided.check(Some(&row))?;
             let now = time_by(rows, at.now)?;

@@ -77,11 +77,7 @@ impl Objects<'_> {
         let etag = random_etag(at.entropy)?;
         self.change(|rows| {
             let bucket = existing(rows, &bucket)?;
-            let within = Within {
-                rows,
-                bucket: &bucket,
-                key: &key,
-            };
+            let within = Within::of(rows, &bucket, &key);
             let head = within.head()?;
             within.check(head.as_ref(), condition)?;
             let now = time_by(rows, at.now)?;

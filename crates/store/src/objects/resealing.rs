@@ -80,11 +80,7 @@ impl Objects<'_> {
             let now = time_by(rows, at.now)?;
             let row = resealing.found(rows, (&bucket, &key), now)?;
             let bucket = existing(rows, &bucket)?;
-            let within = Within {
-                rows,
-                bucket: &bucket,
-                key: &key,
-            };
+            let within = Within::of(rows, &bucket, &key);
             within.replace_sealed(row, sealed, (at, now))
         })
     }
@@ -151,11 +147,7 @@ impl Resealing<'_> {
         now: Timestamp,
     ) -> Found<VersionRow> {
         let bucket = existing(rows, bucket)?;
-        let within = Within {
-            rows,
-            bucket: &bucket,
-            key,
-        };
+        let within = Within::of(rows, &bucket, key);
         let (_, row) = within.meant(self.named)?;
         Decided::by(self.permit).check(Some(&row))?;
         within.check_unlocked(&row, now, false)?;

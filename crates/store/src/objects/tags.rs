@@ -97,11 +97,7 @@ impl Objects<'_> {
         let tags = write_object(tags)?;
         self.change(|rows| {
             let bucket = existing(rows, &bucket)?;
-            let within = Within {
-                rows,
-                bucket: &bucket,
-                key: &key,
-            };
+            let within = Within::of(rows, &bucket, &key);
             let (head, mut row) = within.meant(version)?;
             Decided::by(permit).check(Some(&row))?;
             if let Some(content) = &mut row.content {

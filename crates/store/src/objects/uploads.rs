@@ -67,11 +67,7 @@ impl Objects<'_> {
         let (bucket, key) = object_of(permit)?;
         self.look(|rows| {
             let bucket = existing(rows, &bucket)?;
-            let within = Within {
-                rows,
-                bucket: &bucket,
-                key: &key,
-            };
+            let within = Within::of(rows, &bucket, &key);
             let row = within.upload(upload)?;
             Ok(within.told_upload(row)?)
         })
@@ -110,11 +106,7 @@ impl Objects<'_> {
         let etag = random_etag(at.entropy)?;
         self.change(|rows| {
             let bucket = existing(rows, &bucket)?;
-            let within = Within {
-                rows,
-                bucket: &bucket,
-                key: &key,
-            };
+            let within = Within::of(rows, &bucket, &key);
             let upload = within.upload(new.upload)?;
             let now = time_by(rows, at.now)?;
             let before = rows.parts(new.upload, new.number.saturating_sub(1), 1)?.pop();
@@ -155,11 +147,7 @@ impl Objects<'_> {
         let (bucket, key) = object_of(permit)?;
         self.look(|rows| {
             let bucket = existing(rows, &bucket)?;
-            let within = Within {
-                rows,
-                bucket: &bucket,
-                key: &key,
-            };
+            let within = Within::of(rows, &bucket, &key);
             let upload = within.upload(upload)?;
             let found = rows.parts(&upload.upload_id, after, limit.saturating_add(1))?;
             Ok(listed_parts(found, limit))
@@ -183,11 +171,7 @@ impl Objects<'_> {
         let etag = format!("{}-{}", random_etag(at.entropy)?, completion.parts.len());
         self.change(|rows| {
             let bucket = existing(rows, &bucket)?;
-            let within = Within {
-                rows,
-                bucket: &bucket,
-                key: &key,
-            };
+            let within = Within::of(rows, &bucket, &key);
             let Some(upload) = rows.upload(within.at(), completion.upload)? else {
                 let done = within.completed_before((completion.upload, completion.parts))?;
                 return Ok(stored(&bucket, done.ok_or(ObjectError::NoSuchUpload)?)?);
@@ -234,11 +218,7 @@ impl Objects<'_> {
         check_order(parts)?;
         self.look(|rows| {
             let bucket = existing(rows, &bucket)?;
-            let within = Within {
-                rows,
-                bucket: &bucket,
-                key: &key,
-            };
+            let within = Within::of(rows, &bucket, &key);
             let done = within.completed_before((upload, parts))?;
             let done = done.ok_or(ObjectError::NoSuchUpload)?;
             let head = within.head()?.ok_or(ObjectError::NoSuchUpload)?;
@@ -259,11 +239,7 @@ impl Objects<'_> {
         let (bucket, key) = object_of(permit)?;
         self.change(|rows| {
             let bucket = existing(rows, &bucket)?;
-            let within = Within {
-                rows,
-                bucket: &bucket,
-                key: &key,
-            };
+            let within = Within::of(rows, &bucket, &key);
             let upload = within.upload(upload)?;
             within.abort(&upload, at.now)
         })

@@ -42,7 +42,11 @@ pub(super) fn incomplete(what: &'static str) -> ObjectError {
     ObjectError::Store(StoreError::Incomplete(what))
 }
 
-impl Within<'_> {
+impl<'a> Within<'a> {
+    pub(super) fn of(rows: &'a dyn ObjectRows, bucket: &'a Bucket, key: &'a ObjectKey) -> Self {
+        Self { rows, bucket, key }
+    }
+
     pub(super) fn at(&self) -> At<'_> {
         At {
             bucket: self.bucket.id,

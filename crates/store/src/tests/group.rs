@@ -3,7 +3,6 @@
 use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
-use std::time::Duration;
 
 use super::damage::{acknowledged, all_are_there, child};
 use super::*;
@@ -53,9 +52,7 @@ fn together(
         let first = scope.spawn(move || {
             database.write_grouped(|_| {
                 begun.send(()).unwrap();
-                while database.waiting() < count {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
+                database.queue.until(count);
                 Ok(())
             })
         });

@@ -27,7 +27,12 @@ fn text(words: &str) -> ContentBytes {
     ContentBytes::new(words.as_bytes().to_vec())
 }
 
-impl Desk<'_> {
+impl<'a> Desk<'a> {
+    fn of(house: &'a House) -> Self {
+        let caller = house.session("Admin");
+        Self { house, caller }
+    }
+
     fn new_arn(&self) -> Arn {
         let id = PromptId::random(&*self.house.world).unwrap();
         self.arn(&format!("prompt/{id}"))
@@ -131,10 +136,7 @@ impl Desk<'_> {
 fn a_draft_changes_and_versions_do_not() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());
-    let desk = Desk {
-        house: &house,
-        caller: house.session("Admin"),
-    };
+    let desk = Desk::of(&house);
     let arn = desk.new_arn();
     let (id, _draft) = prompt_of(&arn).unwrap();
     assert_eq!(
@@ -201,10 +203,7 @@ fn a_version_that_was_altered_or_put_back_is_found_when_it_is_read() {
 fn the_same_token_makes_the_same_prompt_once() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());
-    let desk = Desk {
-        house: &house,
-        caller: house.session("Admin"),
-    };
+    let desk = Desk::of(&house);
     let (one, two) = (desk.new_arn(), desk.new_arn());
     let made = desk.create(&one, ("a", "x"), Some(("token", [1; 32])));
     assert_eq!(desk.create(&two, ("a", "x"), Some(("token", [1; 32]))), made);
@@ -237,10 +236,7 @@ fn the_same_token_makes_the_same_prompt_once() {
 fn a_prompt_opens_under_its_own_name_and_key_only() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());
-    let desk = Desk {
-        house: &house,
-        caller: house.session("Admin"),
-    };
+    let desk = Desk::of(&house);
     let (one, two) = (desk.new_arn(), desk.new_arn());
     desk.create(&one, ("one", "first words"), None);
     desk.create(&two, ("two", "other words"), None);
@@ -273,10 +269,7 @@ fn a_prompt_opens_under_its_own_name_and_key_only() {
 fn what_was_deleted_or_replaced_is_in_no_file() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());
-    let desk = Desk {
-        house: &house,
-        caller: house.session("Admin"),
-    };
+    let desk = Desk::of(&house);
     let sealed = || -> Vec<u8> {
         behind(directory.path())
             .query_row("SELECT sealed FROM prompt_version", [], |row| row.get(0))
@@ -303,10 +296,7 @@ fn what_was_deleted_or_replaced_is_in_no_file() {
 fn tags_belong_to_one_version() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());
-    let desk = Desk {
-        house: &house,
-        caller: house.session("Admin"),
-    };
+    let desk = Desk::of(&house);
     let arn = desk.new_arn();
     desk.create(&arn, ("n", "x"), None);
     desk.version(&arn, 1, None);

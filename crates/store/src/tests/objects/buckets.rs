@@ -3,6 +3,7 @@
 use moho_iam::policy::PolicyDocument;
 
 use super::*;
+use crate::fresh::Ticks;
 
 #[test]
 fn a_bucket_begins_sealed_private_and_its_owners() {
@@ -131,7 +132,9 @@ fn a_bucket_with_anything_in_it_stays() {
 #[test]
 fn facts_follow_changes_of_this_and_of_other_processes() {
     let directory = tempfile::tempdir().unwrap();
-    let shop = Shop::open(directory.path());
+    let micros = Arc::new(AtomicU64::new(1_000_000));
+    let house = || House::open_with(directory.path(), "", Ticks::Hand(Arc::clone(&micros)));
+    let shop = Shop::in_house(house());
     let name: BucketName = "facts".parse().unwrap();
     let facts = || shop.house.store.bucket_facts(&name).unwrap();
     assert_eq!(facts(), None);
@@ -156,12 +159,17 @@ fn facts_follow_changes_of_this_and_of_other_processes() {
         .unwrap();
     assert_eq!(facts().unwrap().public_access, PublicAccessBlock::NONE);
     // Another store on the same directory, as another process has it.
-    let other = House::open(directory.path()).store;
+    let other = house().store;
     assert!(other.bucket_facts(&name).unwrap().unwrap().policy.is_some());
     shop.objects()
         .set_document::<s3::DeleteBucketPolicy>(&shop.on(&name), None)
         .unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(facts().unwrap().policy, None, "here it counts at once");
+    assert!(
+        other.bucket_facts(&name).unwrap().unwrap().policy.is_some(),
+        "it is read from memory"
+    );
+    micros.fetch_add(500_000, Ordering::SeqCst);
     assert_eq!(other.bucket_facts(&name).unwrap().unwrap().policy, None);
     shop.objects().delete_bucket(&shop.on(&name), shop.at()).unwrap();
     assert_eq!(facts(), None);

@@ -1,5 +1,6 @@
 //! Files: none is left that nobody needs, and none goes that somebody needs, whenever a process ends.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 
 use super::super::damage::child;
@@ -318,11 +319,14 @@ fn child_puts_over_and_over() {
     let bucket: BucketName = "killed".parse().unwrap();
     for number in 1_u8..=250 {
         shop.put(&bucket, "k", &[number; LARGE]);
+        println!("acknowledged k {number}");
         let upload = shop.upload(&bucket, "big");
+        println!("acknowledged upload {number}");
         let part = shop.part((&bucket, "big"), &upload, 1, &[number; LARGE]).unwrap();
+        println!("acknowledged part {number}");
         shop.complete((&bucket, "big"), &upload, &[(1, part.etag)])
             .unwrap();
-        println!("acknowledged {number}");
+        println!("acknowledged big {number}");
     }
 }
 
@@ -331,17 +335,18 @@ fn a_process_that_is_killed_leaves_objects_whole_and_no_files_for_good() {
     let directory = tempfile::tempdir().unwrap();
     let shop = Shop::open(directory.path());
     let bucket = shop.bucket("killed");
-    for (round, lines) in [1_usize, 3, 8, 2].into_iter().enumerate() {
+    // Each of the four steps is the next one when it is killed.
+    for lines in [4_usize, 13, 30, 7] {
         let name = "tests::objects::garbage::child_puts_over_and_over";
         let mut child = child(directory.path(), "", name).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap())
             .lines()
             .map(Result::unwrap);
-        let mut told =
-            output.filter_map(|line| line.split_once("acknowledged ")?.1.trim().parse::<u8>().ok());
-        let last = told.by_ref().take(lines).last().unwrap();
-        // Somewhere within the next ones.
-        std::thread::sleep(std::time::Duration::from_micros(700 * round as u64));
+        let told = output.filter_map(|line| {
+            let (step, number) = line.split_once("acknowledged ")?.1.trim().split_once(' ')?;
+            Some((step.to_owned(), number.parse::<u8>().ok()?))
+        });
+        let last: HashMap<String, u8> = told.take(lines).collect();
         child.kill().unwrap();
         child.wait().unwrap();
 
@@ -349,7 +354,7 @@ fn a_process_that_is_killed_leaves_objects_whole_and_no_files_for_good() {
             let bytes = shop.get(&bucket, key, None).unwrap();
             assert_eq!(bytes.len(), LARGE);
             assert!(
-                bytes[0] >= last && bytes.iter().all(|byte| *byte == bytes[0]),
+                bytes[0] >= last[key] && bytes.iter().all(|byte| *byte == bytes[0]),
                 "{key}"
             );
         }

@@ -58,7 +58,10 @@ const START: u64 = 1_795_312_800;
 
 impl Shop {
     fn open(directory: &Path) -> Self {
-        let house = House::open(directory);
+        Self::in_house(House::open(directory))
+    }
+
+    fn in_house(house: House) -> Self {
         let caller = house.session("Admin");
         let source = Arc::new(OwnBuckets(house.store.clone()));
         let authorizer = Authorizer::new(source, house.world.clone(), house.world.clone());

@@ -348,29 +348,3 @@ fn what_is_sealed_under_a_key_is_counted() {
     }
     assert_eq!(uses(), []);
 }
-
-/// How many small objects a second are on the disk: `cargo test --release -p moho-store puts_a_second -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures"]
-#[expect(clippy::disallowed_methods, reason = "how long it takes is measured here")]
-fn puts_a_second() {
-    let directory = tempfile::tempdir().unwrap();
-    let shop = Shop::open(directory.path());
-    let bucket = shop.bucket("fast");
-    for threads in [1, 8, 32] {
-        let started = std::time::Instant::now();
-        let each = 4000 / threads;
-        std::thread::scope(|scope| {
-            for thread in 0..threads {
-                let (shop, bucket) = (&shop, &bucket);
-                scope.spawn(move || {
-                    for number in 0..each {
-                        shop.put(bucket, &format!("{threads}/{thread}/{number}"), &[7; 1024]);
-                    }
-                });
-            }
-        });
-        let rate = f64::from(each * threads) / started.elapsed().as_secs_f64();
-        println!("{threads} threads: {rate:.0} puts of 1 KiB a second");
-    }
-}

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
-use s3s::Body;
+use moho_terms::Entropy;
+use s3s::xml::{Deserialize, Deserializer, Serialize, Serializer};
+use s3s::{Body, dto};
 
 use crate::call::Trailers;
 use crate::checksum::Checks;
@@ -59,6 +61,20 @@ pub fn checksums(said: &[(&str, &str)], bytes: &[u8]) -> Option<Pairs> {
     checks.update(bytes);
     let sums = checks.finish().ok()?;
     Some(sums.into_iter().map(|sum| (sum.algorithm, sum.value)).collect())
+}
+
+/// A lifecycle as it is told once it is set; `None` if the document is none that is taken.
+#[must_use]
+pub fn lifecycle(document: &[u8], entropy: &dyn Entropy) -> Option<Vec<u8>> {
+    let mut reader = Deserializer::new(document);
+    let asked = dto::BucketLifecycleConfiguration::deserialize(&mut reader).ok()?;
+    reader.expect_eof().ok()?;
+    let told = dto::BucketLifecycleConfiguration {
+        rules: service::lifecycle_told_again(&asked.rules, entropy).ok()?,
+    };
+    let mut written = Vec::new();
+    told.serialize(&mut Serializer::new(&mut written)).ok()?;
+    Some(written)
 }
 
 /// The tags that a document makes a bucket with.

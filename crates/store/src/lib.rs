@@ -16,6 +16,8 @@ mod endpoints;
 mod error;
 mod fresh;
 mod group;
+#[doc(hidden)]
+pub mod hostile_input;
 pub mod iam;
 pub mod identities;
 pub mod keys;

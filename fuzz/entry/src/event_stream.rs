@@ -70,7 +70,7 @@ fn header<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
         .map(aws_smithy_types::str_bytes::StrBytes::as_str)
 }
 
-struct Even;
+pub(crate) struct Even;
 
 impl Entropy for Even {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {

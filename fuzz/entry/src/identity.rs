@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use moho_iam::SessionTags;
 use moho_terms::{
-    AccessKeyId, AccountId, Arn, BucketName, ConversationId, ItemId, KeyId, ModelId, PromptId, Region,
-    RequestId, ResponseId, RoleName, SessionName, SourceIdentity, Timestamp, UploadId, UserName, VersionId,
+    AccessKeyId, AccountId, Arn, BucketName, ConversationId, ItemId, KeyId, ModelId, ObjectKey, PromptId,
+    Region, RequestId, ResponseId, RoleName, SessionName, SourceIdentity, Timestamp, UploadId, UserName,
+    VersionId,
 };
 
 /// The text as every kind of name.
@@ -31,6 +32,7 @@ pub fn identity(data: &[u8]) {
     prints_back::<ItemId>(&text);
     prints_back::<KeyId>(&text);
     prints_back::<ModelId>(&text);
+    prints_back::<ObjectKey>(&text);
     prints_back::<PromptId>(&text);
     prints_back::<Region>(&text);
     prints_back::<RequestId>(&text);

@@ -7,8 +7,11 @@ use moho_wire::{ErrorShape, Failure, RequestHead};
 use quick_xml::events::Event;
 use serde_json::Value;
 
+const CONVERSATION: &str = "/v1/conversations/conv_0123456789abcdef0123456789abcdef0123456789abcdef";
+const ITEMS: &str = "/v1/conversations/conv_0123456789abcdef0123456789abcdef0123456789abcdef/items";
+
 /// Every route that takes a body, and some that take none.
-const ROUTES: [(&str, &str); 12] = [
+const ROUTES: [(&str, &str); 20] = [
     ("POST", "/v1/responses"),
     ("POST", "/openai/v1/responses"),
     ("POST", "/v1/chat/completions"),
@@ -22,11 +25,22 @@ const ROUTES: [(&str, &str); 12] = [
     ),
     ("POST", "/model/m/invoke-with-response-stream"),
     ("POST", "/model/m/count-tokens"),
+    ("POST", "/v1/conversations"),
+    ("POST", CONVERSATION),
+    ("POST", ITEMS),
+    ("POST", "/v1/restore/accept"),
+    ("POST", "/prompts/"),
+    ("PUT", "/prompts/ABCDEFGHIJ/"),
+    ("POST", "/prompts/ABCDEFGHIJ/versions"),
+    (
+        "POST",
+        "/tags/arn%3Aaws%3Abedrock%3Amoho-local-1%3A123456789012%3Aprompt%2FABCDEFGHIJ",
+    ),
     ("GET", "/v1/models"),
     ("GET", "/foundation-models"),
 ];
 
-/// The bytes as the body of every route. Says whether one of them takes them.
+/// The bytes as the body of every route. Says whether one of them that asks for something takes them.
 pub fn json_is_taken(data: &[u8]) -> bool {
     let printed = json_again(data);
     if let Some(printed) = &printed {
@@ -65,7 +79,8 @@ pub fn json_is_taken(data: &[u8]) -> bool {
             );
         }
         match command {
-            Ok(_) => taken |= method == "POST",
+            // What may leave out everything takes any object.
+            Ok(_) => taken |= method != "GET" && route.command(&header, b"{}").is_err(),
             Err(failure) => is_well_formed(&failure, route.error_shape()),
         }
     }

@@ -5,6 +5,7 @@
 //! its coverage, and in `tests/corpus.rs` over the committed corpus and mutations of it.
 #![forbid(unsafe_code)]
 
+mod backup;
 mod chunked;
 mod credentials;
 mod engine;
@@ -16,6 +17,7 @@ mod json;
 mod key_material;
 mod organizations;
 mod policy;
+mod prompts;
 mod query;
 mod root_key;
 mod s3;
@@ -24,6 +26,7 @@ mod sealed;
 mod settings;
 mod sigv4;
 
+pub use backup::backup_manifest;
 pub use chunked::aws_chunked;
 pub use credentials::{credentials, is_token_inside};
 pub use engine::{chat_template, gguf};
@@ -35,6 +38,7 @@ pub use json::{json_commands, json_is_taken};
 pub use key_material::{is_key_material, key_material};
 pub use organizations::organizations;
 pub use policy::policy;
+pub use prompts::{is_prompt, prompts};
 pub use query::query_forms;
 pub use root_key::{is_root_key, root_key};
 pub use s3::s3_requests;
@@ -57,6 +61,7 @@ pub struct Target {
 /// Every target.
 pub const TARGETS: &[Target] = &[
     target("aws_chunked", aws_chunked, 20_000),
+    target("backup_manifest", backup_manifest, 10_000),
     target("chat_template", chat_template, 600),
     target("ciphertext_blob", ciphertext_blob, 100_000),
     target("credentials", credentials, 40_000),
@@ -71,6 +76,7 @@ pub const TARGETS: &[Target] = &[
     target("key_record", key_record, 20_000),
     target("organizations", organizations, 20_000),
     target("policy", policy, 10_000),
+    target("prompts", prompts, 6_000),
     target("query_forms", query_forms, 10_000),
     target("root_key", root_key, 100_000),
     target("s3_requests", s3_requests, 20_000),

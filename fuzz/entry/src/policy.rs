@@ -8,7 +8,7 @@ use moho_iam::authz::{
 };
 use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
 use moho_iam::policy::{PolicyDocument, PolicyKind, builtin, exchange_principals};
-use moho_terms::{AccountId, Arn, Timestamp};
+use moho_terms::{AccountId, Arn, BucketName, Timestamp};
 
 const KINDS: [PolicyKind; 9] = [
     PolicyKind::Identity,
@@ -22,11 +22,12 @@ const KINDS: [PolicyKind; 9] = [
     PolicyKind::Endpoint,
 ];
 
-/// The text as a document of every kind.
+/// The text as a document of every kind, and as a bucket's.
 pub fn policy(data: &[u8]) {
     let text = super::text(data);
     let same = exchange_principals(&text, |_, _| None);
     assert_eq!(same, text, "no principal was exchanged");
+    of_a_bucket(&text);
     for kind in KINDS {
         match PolicyDocument::parse(kind, &text) {
             Ok(document) => {
@@ -38,6 +39,21 @@ pub fn policy(data: &[u8]) {
             }
             Err(error) => assert!(!error.to_string().is_empty()),
         }
+    }
+}
+
+/// A bucket's policy is one of a resource, which S3 takes more narrowly. Whoever denies only lets nobody in.
+fn of_a_bucket(text: &str) {
+    let Ok(bucket) = "fuzz".parse::<BucketName>() else {
+        return;
+    };
+    match PolicyDocument::parse_of_bucket(&bucket, text) {
+        Ok(document) => {
+            assert_eq!(document.as_str(), text, "a document prints as it was written");
+            assert!(PolicyDocument::parse(PolicyKind::Resource, text).is_ok());
+            assert!(!document.is_public() || text.contains("Allow"));
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
     }
 }
 

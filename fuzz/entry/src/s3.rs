@@ -1,8 +1,10 @@
 //! What S3's clients send beside bytes: however it is written, it says one thing, and no checksum is true of other bytes.
 
 use moho_s3::hostile_input::{
-    checksums, encryption_context, entity_tags, new_key, source_range, tags_of_bucket, target,
+    checksums, encryption_context, entity_tags, lifecycle, new_key, source_range, tags_of_bucket, target,
 };
+
+use super::event_stream::Even;
 
 /// Headers with a checksum each, and what they say of no bytes at all.
 const SUMS: [&str; 6] = [
@@ -35,6 +37,10 @@ pub fn s3_requests(data: &[u8]) {
     of_sums(&value, document);
     if let Some(tags) = tags_of_bucket(document) {
         assert!(!document.is_empty() || tags.is_empty());
+    }
+    if let Some(told) = lifecycle(document, &Even) {
+        let again = lifecycle(&told, &Even);
+        assert_eq!(again.as_ref(), Some(&told), "a lifecycle is told as it was told");
     }
     if let Some((key, _)) = new_key(document) {
         assert!(!key.is_empty());

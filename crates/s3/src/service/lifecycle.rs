@@ -69,6 +69,15 @@ fn default_size() -> dto::TransitionDefaultMinimumObjectSize {
     dto::TransitionDefaultMinimumObjectSize::from_static(DEFAULT_SIZE)
 }
 
+/// Rules as they are told once they are set.
+pub(crate) fn told_again(
+    asked: &[dto::LifecycleRule],
+    entropy: &dyn Entropy,
+) -> Result<Vec<dto::LifecycleRule>, S3Error> {
+    let told = |rule| asked_rule(rule, entropy).map(told_rule);
+    asked.iter().map(told).collect()
+}
+
 /// A rule as it is asked for. Without an id it is given one.
 fn asked_rule(asked: &dto::LifecycleRule, entropy: &dyn Entropy) -> Result<LifecycleRule, S3Error> {
     let transitions = asked.transitions.as_ref().is_some_and(|some| !some.is_empty());

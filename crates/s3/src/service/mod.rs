@@ -34,6 +34,7 @@ use crate::gateway::Backing;
 use crate::refusal;
 use crate::turns::{LongWork, Turns};
 
+pub(crate) use lifecycle::told_again as lifecycle_told_again;
 pub(crate) use multipart::source_range;
 pub(crate) use reading::Found;
 pub(crate) use resealing::new_key;

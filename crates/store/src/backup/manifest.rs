@@ -156,12 +156,19 @@ impl Manifest {
     /// Reads all of it and checks it.
     pub(super) fn open(backup: &Path, key: &Secret) -> Result<Self, BackupError> {
         let path = backup.join(FILE);
+        Self::read(&mut read(backup, &path)?, (backup, &path), key)
+    }
+
+    fn read(
+        reader: &mut impl BufRead,
+        (backup, path): (&Path, &Path),
+        key: &Secret,
+    ) -> Result<Self, BackupError> {
         let untrusted = |why| BackupError::Manifest {
             path: backup.to_owned(),
             why,
         };
-        let mut reader = read(backup, &path)?;
-        let first = next(&mut reader, &path)?;
+        let first = next(reader, path)?;
         let head: BackupHead =
             parse(&first).ok_or_else(|| untrusted("its first line is none of a manifest"))?;
         if head.format != FORMAT {
@@ -171,7 +178,7 @@ impl Manifest {
         mac.update(&first);
         let (mut files, mut bytes) = (0_u64, 0_u64);
         loop {
-            let line = next(&mut reader, &path)?;
+            let line = next(reader, path)?;
             if let Some(file) = parse::<Line>(&line) {
                 mac.update(&line);
                 files = files.saturating_add(1);
@@ -188,11 +195,11 @@ impl Manifest {
             }
             break;
         }
-        if !next(&mut reader, &path)?.is_empty() {
+        if !next(reader, path)?.is_empty() {
             return Err(untrusted("something follows its end"));
         }
         Ok(Self {
-            path,
+            path: path.to_owned(),
             head,
             files,
             bytes,
@@ -223,6 +230,45 @@ impl Manifest {
     }
 }
 
+/// Where the files of a manifest are below `backup`, as [`Manifest::open`] and [`Lines`] read one; `None` for those that are
+/// said to be elsewhere.
+pub(crate) fn files_of(
+    text: &[u8],
+    backup: &Path,
+    key: &Secret,
+) -> Result<Vec<Option<PathBuf>>, BackupError> {
+    let path = backup.join(FILE);
+    let manifest = Manifest::read(&mut &*text, (backup, &path), key)?;
+    let (mut reader, mut files) = (text, Vec::new());
+    next(&mut reader, &path)?;
+    for _ in 0..manifest.files {
+        let line: Option<Line> = parse(&next(&mut reader, &path)?);
+        files.push(line.and_then(|line| line.path(backup)));
+    }
+    Ok(files)
+}
+
+/// A manifest of files with these names and lengths.
+pub(crate) fn of_files(files: &[(String, u64)], key: &Secret) -> std::io::Result<Vec<u8>> {
+    let beginning = Beginning {
+        made_at: 0,
+        node: String::new(),
+        schema: 0,
+        root_key: String::new(),
+        epoch: 0,
+        root: String::new(),
+    };
+    let mut writer = Writer::begin(Vec::new(), key, &BackupHead::new(beginning, (0, 0)))?;
+    for (file, bytes) in files {
+        writer.file(&Line {
+            file: file.clone(),
+            bytes: *bytes,
+            sha256: String::new(),
+        })?;
+    }
+    writer.finish()
+}
+
 /// The files of a manifest, in the order of their paths.
 pub(super) struct Lines {
     reader: BufReader<File>,
@@ -251,7 +297,7 @@ fn read(backup: &Path, path: &Path) -> Result<BufReader<File>, BackupError> {
 }
 
 /// The next line with its end; empty after the last one.
-fn next(reader: &mut BufReader<File>, path: &Path) -> Result<Vec<u8>, BackupError> {
+fn next(reader: &mut impl BufRead, path: &Path) -> Result<Vec<u8>, BackupError> {
     let mut line = Vec::new();
     let read = reader.by_ref().take(LONGEST).read_until(b'\n', &mut line);
     read.map_err(BackupError::io(path))?;

@@ -31,6 +31,7 @@ pub use manifest::BackupHead;
 pub use named::{WhatIsKnown, what_is_known};
 pub use restore::{RestoreInto, Restored, StagedRestore, restore_journal, stage_backup};
 
+pub(crate) use manifest::{files_of, of_files};
 pub(crate) use pin::deleting;
 
 /// What a backup is called by the root key: the purpose that its key is derived for.

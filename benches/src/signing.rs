@@ -1,8 +1,42 @@
-//! Signatures of version 4 as a client makes them, of `POST` requests.
+//! Signatures of version 4 as a client makes them.
 //!
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 
 use aws_lc_rs::{digest, hmac};
+use serde::Deserialize;
+
+/// As `moho credentials --format json` prints them, and when the requests are to be dated.
+#[derive(Deserialize)]
+pub struct Credentials {
+    /// The public half.
+    #[serde(rename = "AccessKeyId")]
+    pub access_key_id: String,
+    /// The secret half.
+    #[serde(rename = "SecretAccessKey")]
+    pub secret: String,
+    /// The session token.
+    #[serde(rename = "SessionToken")]
+    pub token: String,
+    /// The region.
+    #[serde(rename = "Region")]
+    pub region: String,
+    /// The date, such as `20150830T123600Z`.
+    #[serde(rename = "Date")]
+    pub date: String,
+}
+
+impl Credentials {
+    /// Signs with them for a service.
+    #[must_use]
+    pub fn signer<'a>(&'a self, service: &'a str) -> Signer<'a> {
+        Signer {
+            access_key_id: &self.access_key_id,
+            secret: &self.secret,
+            region: &self.region,
+            service,
+        }
+    }
+}
 
 /// Who signs, where and for which service.
 #[derive(Clone, Copy)]
@@ -18,13 +52,19 @@ pub struct Signer<'a> {
 }
 
 impl Signer<'_> {
-    /// The `authorization` of a `POST` to `path`. The headers are all that are signed, in the order of their names, in lower
-    /// case; the date is as `x-amz-date` has it, such as `20150830T123600Z`.
+    /// The `authorization` of a request with this method and path. The headers are all that are signed, in the order of their
+    /// names, in lower case; the date is as `x-amz-date` has it, such as `20150830T123600Z`.
     #[must_use]
-    pub fn authorization(&self, path: &str, headers: &[(&str, &str)], date: &str, body: &[u8]) -> String {
+    pub fn authorization(
+        &self,
+        (method, path): (&str, &str),
+        headers: &[(&str, &str)],
+        date: &str,
+        body: &[u8],
+    ) -> String {
         let (region, service) = (self.region, self.service);
         let day = date.get(..8).unwrap_or_default();
-        let mut canonical = format!("POST\n{path}\n\n");
+        let mut canonical = format!("{method}\n{path}\n\n");
         let mut signed = String::new();
         for (name, value) in headers {
             canonical.push_str(&format!("{name}:{value}\n"));
@@ -51,7 +91,9 @@ impl Signer<'_> {
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// The SHA-256 of bytes, in hexadecimal digits.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 

@@ -32,6 +32,12 @@ pub(crate) const LOAD: Binary = Binary {
     name: "soak-load",
 };
 
+/// The clients that fill a bucket.
+pub(crate) const FILLER: Binary = Binary {
+    package: "moho-benches",
+    name: "soak-objects",
+};
+
 /// What everything is built for, as `.cargo/config.toml` says.
 pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 

@@ -21,7 +21,9 @@ enum Soak {
     /// `kill -9` and full disks again and again while keys are made and changed: no acknowledged change is lost, no key is
     /// half made.
     Kms,
-    /// `kill -9`, full disks, losses of power and rot again and again under objects and conversations: nothing that was
+    /// A million objects in one bucket: every list of it is right, and the server holds no more and more.
+    Objects,
+    /// `kill -9`, full disks, losses of power and rot again and again under objects, conversations and prompts: nothing that was
     /// acknowledged is lost, and nothing wrong is ever answered.
     Store,
     /// Ten minutes of everything at once: nobody is served wrongly, and the server holds no more and more.
@@ -33,6 +35,7 @@ impl Soak {
         match self {
             Self::Kill => "soak_kill.py",
             Self::Kms => "soak_kms.py",
+            Self::Objects => "soak_objects.py",
             Self::Store => "soak_store.py",
             Self::Load => "soak_load.py",
         }

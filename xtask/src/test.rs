@@ -59,6 +59,7 @@ pub(crate) fn clients(places: &Places, model: &Path, suite: Suite) -> Result<()>
     let environment = Environment::open(places, "clients", &requirements)?;
     let moho = cargo::build(places, cargo::MOHO)?;
     let load = cargo::build(places, cargo::LOAD)?;
+    let filler = cargo::build(places, cargo::FILLER)?;
     let mut pytest = environment.command("python");
     pytest.args(["-m", "pytest", "-p", "no:cacheprovider", "--durations=10", "-ra"]);
     match suite {
@@ -68,6 +69,7 @@ pub(crate) fn clients(places: &Places, model: &Path, suite: Suite) -> Result<()>
     pytest
         .env("MOHO_BINARY", moho)
         .env("MOHO_LOAD", load)
+        .env("MOHO_FILLER", filler)
         .env("MOHO_TEST_MODEL", model)
         .current_dir(places.checkout());
     let mut programs = vec![environment.programs()];

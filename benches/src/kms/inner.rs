@@ -104,7 +104,7 @@ fn signed(house: &House) -> Result<Authenticated> {
         region: REGION,
         service: "kms",
     };
-    let authorization = signer.authorization("/", &headers, &date, b"{}");
+    let authorization = signer.authorization(("POST", "/"), &headers, &date, b"{}");
     let [host, date, token] = headers;
     let mut body_sha256 = [0; 32];
     body_sha256.copy_from_slice(digest::digest(&digest::SHA256, b"{}").as_ref());

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use hyper::client::conn::http1::SendRequest;
 use moho_benches::Stopwatch;
-use moho_benches::signing::Signer;
+use moho_benches::signing::Credentials;
 use moho_benches::tls::Tls;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -25,21 +25,6 @@ pub(crate) struct Found {
     decrypt: f64,
     /// `GetCallerIdentity`-like: a request that is signed, decided and answered, without a key.
     describe: f64,
-}
-
-/// As `moho credentials --format json` prints them, and when the requests are to be dated.
-#[derive(Deserialize)]
-struct Credentials {
-    #[serde(rename = "AccessKeyId")]
-    access_key_id: String,
-    #[serde(rename = "SecretAccessKey")]
-    secret: String,
-    #[serde(rename = "SessionToken")]
-    token: String,
-    #[serde(rename = "Region")]
-    region: String,
-    #[serde(rename = "Date")]
-    date: String,
 }
 
 /// A new key.
@@ -145,13 +130,10 @@ impl Client {
             ("x-amz-security-token", &*credentials.token),
             ("x-amz-target", &*target),
         ];
-        let signer = Signer {
-            access_key_id: &credentials.access_key_id,
-            secret: &credentials.secret,
-            region: &credentials.region,
-            service: "kms",
-        };
-        let authorization = signer.authorization("/", &headers, &credentials.date, &ask.body);
+        let authorization =
+            credentials
+                .signer("kms")
+                .authorization(("POST", "/"), &headers, &credentials.date, &ask.body);
         let mut request = Request::post("/").header("authorization", authorization);
         for (name, value) in headers {
             request = request.header(name, value);

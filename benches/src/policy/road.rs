@@ -111,7 +111,7 @@ impl Signed {
             region: REGION,
             service: "bedrock",
         };
-        let authorization = signer.authorization(Self::PATH, &headers, &date, body);
+        let authorization = signer.authorization(("POST", Self::PATH), &headers, &date, body);
         Ok(Self {
             authorization,
             date,

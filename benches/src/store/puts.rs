@@ -8,7 +8,7 @@ use http::Request;
 use moho_benches::Stopwatch;
 use moho_benches::house::House;
 use moho_iam::authn::Authenticated;
-use moho_s3::{Proof, S3Call, S3Gateway, Trailers};
+use moho_s3::{Notes, Proof, S3Call, S3Gateway, Trailers};
 use s3s::Body;
 use serde::Serialize;
 
@@ -83,6 +83,7 @@ impl Putting {
             proof: Proof::default(),
             request,
             trailers: Trailers::new(),
+            notes: Notes::new(),
         };
         let answered = self.gateway.answer(call).await;
         ensure!(answered.status().is_success(), "{path}: {}", answered.status());

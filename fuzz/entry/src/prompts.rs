@@ -61,6 +61,8 @@ fn created(json: &[u8]) -> Option<ContentBytes> {
         raw_query: "",
         content_type: Some("application/json"),
         authorization: None,
+        host: "localhost",
+        of_aws: false,
     });
     let command = found.ok()?.command(&|_| Vec::new(), json).ok()?;
     let Command::BedrockAgent(Request::CreatePrompt(create)) = command else {

@@ -4,10 +4,12 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use futures_core::Stream;
+
 use s3s::stream::{ByteStream, RemainingLength};
 use s3s::{S3Error, S3ErrorCode, StdError};
 
 use super::*;
+use crate::Notes;
 
 /// A body that comes in pieces, and may end in an error.
 struct Pieces(Vec<Result<Bytes, StdError>>);

@@ -89,8 +89,8 @@ impl Journal for World {
         let is_meant = |pause: &mut Pause| entry.action == Some(pause.action);
         let pause = self.pause.lock().unwrap().take_if(is_meant);
         if let Some(pause) = pause {
-            drop(pause.reached.send(()));
-            drop(pause.go_on.recv());
+            pause.reached.send(()).unwrap_or_default();
+            pause.go_on.recv().unwrap_or_default();
         }
         Ok(Position(self.decisions.fetch_add(1, Ordering::Relaxed)))
     }

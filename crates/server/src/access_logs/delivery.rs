@@ -11,7 +11,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::Request;
-use moho_iam::authn::Authenticated;
 use moho_iam::authz::{ActingFor, Delivery as Delivered, EventAnswer, Journal as _, RequestFacts};
 use moho_iam::{OwnService, OwnServices};
 use moho_s3::{Notes, Proof, S3Call, S3Gateway, Trailers};

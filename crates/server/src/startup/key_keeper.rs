@@ -167,8 +167,8 @@ mod tests {
     fn keys(directory: &Path, is_restored: bool) -> (Kms, Arc<RestoredState>) {
         let entropy = SystemEntropy::default();
         let root = RootKey::development(&directory.join("root.key"), &entropy).unwrap();
-        let store = Store::open(&directory.join("store"), (&root, &entropy));
-        let store = Arc::new(store.unwrap());
+        let (folder, trust) = (directory.join("store"), (&root, &entropy as &dyn Entropy));
+        drop(Store::open(&folder, trust).unwrap());
         if is_restored {
             let now = SystemClock.now();
             let restoration = Restoration {
@@ -179,8 +179,9 @@ mod tests {
                 known_epoch: None,
                 accepted: None,
             };
-            store.note_restoration(&restoration).unwrap();
+            Store::accept_rollback(&folder, trust, Some(&restoration)).unwrap();
         }
+        let store = Arc::new(Store::open(&folder, trust).unwrap());
         let restored = Arc::new(RestoredState::of(&store).unwrap());
         let kms = Kms::new(root, store as _, Arc::new(entropy), Arc::new(SystemClock));
         (kms, restored)

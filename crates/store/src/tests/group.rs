@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use super::damage::{acknowledged, all_are_there, child};
 use super::*;

@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import boto3
 import botocore.exceptions
 import httpx2
-from botocore.config import Config
 
 import canary_cases
 import canary_s3
@@ -154,18 +152,8 @@ class CanaryRun:
         self.client("s3").create_bucket(Bucket=canary_s3.BUCKET)
         canary_s3.want_access_logs(self.client("s3"), self.world.account)
         self.shelf = canary_s3.send_to_s3(self.client("s3"), arn)
-        found = self.world.admin
-        signs = boto3.client(
-            "s3",
-            endpoint_url=self.server.url,
-            region_name=found.region,
-            aws_access_key_id=found.access_key_id,
-            aws_secret_access_key=found.secret_access_key,
-            aws_session_token=found.session_token,
-            config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
-        )
         with self.server.http() as http:
-            canary_s3.send_presigned(signs, http, self.server.url)
+            canary_s3.send_presigned(http, self.server.url, self.world.admin)
         with self.http(self.world.admin) as http:
             for prefix in ("/v1", "/openai/v1"):
                 self.routes.append(Routes(http, prefix))

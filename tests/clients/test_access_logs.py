@@ -165,6 +165,7 @@ def test_nothing_is_logged_while_what_was_restored_waits(make_moho, tmp_path):
         subprocess.run(called, check=True, timeout=120)
 
     moho("backup")
+    s3.put_object(Bucket="log-target", Key="too-late", Body=b"x")
     assert server.stop() == 0
     moho("restore", "--replace", "--accept-rollback")
     server.start()

@@ -66,6 +66,8 @@ pub(crate) async fn read(mut body: Body, announced: Option<usize>, bounds: Bound
     if announced.is_some_and(|length| length > most) {
         return Err(too_long());
     }
+    // What was counted for it is what it announces.
+    let most = announced.unwrap_or(most);
     let mut read = Gathered::with_room(announced.unwrap_or(FIRST));
     while let Some(frame) = body.frame().await {
         let Ok(bytes) = frame.map_err(broken)?.into_data() else {

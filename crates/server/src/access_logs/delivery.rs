@@ -325,7 +325,8 @@ mod tests {
 
     #[test]
     fn nothing_is_waited_for_longer_than_there_is_time() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
             .enable_time()
             .build()
             .unwrap();

@@ -157,7 +157,7 @@ pub const SETTINGS: &[Setting] = &[
         ["limits.body_memory", "body-memory", "MOHO_BODY_MEMORY"],
         "BYTES",
         "128MiB",
-        "Memory for the bodies of all requests in progress; more are asked to come again",
+        "Memory for the bodies of all requests in progress, and twice as much for what is in memory of S3's; more are asked to come again",
     ),
     one(
         ["limits.connections", "max-connections", "MOHO_MAX_CONNECTIONS"],

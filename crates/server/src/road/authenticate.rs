@@ -139,13 +139,23 @@ fn taking(head: &Head, route: &Route) -> Taking {
 }
 
 /// How much is made and how much is gathered of a body that comes in pieces. A document is gathered whole, and as much again
-/// is made of it.
+/// is made of it. Neither is more than is in the chunks of a body that comes in such.
 pub(super) fn gathered(head: &Head) -> (usize, usize) {
     let line = format!("{}?{}", head.raw_path, head.raw_query);
     // What is no address is refused before anything of its body is read.
     let largest = line.parse::<Uri>().ok();
     let largest = largest.and_then(|uri| moho_s3::largest_document(&head.method, &uri));
-    largest.map_or((0, moho_s3::GATHERED), |largest| (largest, largest))
+    let (made, gathered) = largest.map_or((0, moho_s3::GATHERED), |largest| (largest, largest));
+    let most = in_chunks(head).unwrap_or(usize::MAX);
+    (made.min(most), gathered.min(most))
+}
+
+/// How much is in the chunks of a body, if it comes in such: of any other that header says nothing.
+fn in_chunks(head: &Head) -> Option<usize> {
+    let said = |name| head.headers.get(name)?.to_str().ok();
+    said("x-amz-content-sha256")?
+        .starts_with("STREAMING-")
+        .then(|| said("x-amz-decoded-content-length")?.parse().ok())?
 }
 
 fn services(route: &Route) -> Vec<SigningName> {

@@ -222,15 +222,29 @@ fn head_with(rig: &Rig, raw_query: &str, headers: &[(&'static str, &str)]) -> He
 #[tokio::test]
 async fn what_a_document_may_take_is_known_by_its_head() {
     let rig = Rig::open();
-    let gathered = |method: Method, raw_query: &str| {
-        let mut head = head_with(&rig, raw_query, &[]);
+    let gathered_with = |method: Method, raw_query: &str, headers: &[(&'static str, &str)]| {
+        let mut head = head_with(&rig, raw_query, headers);
         head.method = method;
         authenticate::gathered(&head)
     };
+    let gathered = |method: Method, raw_query: &str| gathered_with(method, raw_query, &[]);
     assert_eq!(gathered(Method::PUT, ""), (0, moho_s3::GATHERED));
     assert_eq!(gathered(Method::PUT, "tagging"), (1 << 20, 1 << 20));
     assert_eq!(gathered(Method::POST, "uploadId=x"), (8 << 20, 8 << 20));
     assert_eq!(gathered(Method::GET, ""), (0, moho_s3::GATHERED));
+    let chunks = ("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+    let decoded = ("x-amz-decoded-content-length", "1000");
+    assert_eq!(gathered_with(Method::PUT, "", &[chunks, decoded]), (0, 1000));
+    assert_eq!(
+        gathered_with(Method::POST, "uploadId=x", &[chunks, decoded]),
+        (1000, 1000)
+    );
+    let whole = ("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+    assert_eq!(
+        gathered_with(Method::PUT, "", &[whole, decoded]),
+        (0, moho_s3::GATHERED),
+        "it is not in chunks"
+    );
 }
 
 fn shown(rig: &Rig, raw_query: &str, headers: &[(&'static str, &str)], length: Option<u64>) -> String {

@@ -80,6 +80,14 @@ pub(crate) fn from_store(failed: &StoreError) -> S3Error {
                 "There is no room left to store this. Please reduce what is stored, or try again later.",
             )
         }
+        StoreError::Elsewhere { .. } => {
+            tracing::error!(error = %failed, "the bytes of an object cannot be kept or read");
+            error(
+                "ServiceUnavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Where objects rest cannot be reached. Please try again.",
+            )
+        }
         StoreError::Busy(_) => slow_down(),
         StoreError::OtherPermit => access_denied(),
         StoreError::Entropy(_) => unavailable(),

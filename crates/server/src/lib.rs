@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod access_logs;
+mod bucket_segments;
 pub mod cli;
 pub mod closing;
 pub mod config;
@@ -39,7 +40,7 @@ pub fn run() -> ExitCode {
     cli::run(|config, _surface, progress| {
         let Started {
             platform,
-            lock,
+            locks,
             posture,
         } = startup::open(config, progress)?;
         Ok(Opened {
@@ -53,7 +54,7 @@ pub fn run() -> ExitCode {
                 Box::new(move || !platform.engine.has_ended())
             },
             posture,
-            lock,
+            locks,
             road: Arc::new(RequestRoad::new(platform)),
         })
     })

@@ -103,6 +103,14 @@ pub enum StoreError {
     /// A segment's bytes are not where they were kept.
     #[error("segment `{0}` is missing: restore it from a backup")]
     SegmentAbsent(SegmentId),
+    /// The place elsewhere where segments rest does not do what it is asked for.
+    #[error("the place of objects, `{place}`, {problem}")]
+    Elsewhere {
+        /// The place, as the settings name it.
+        place: String,
+        /// What it does instead.
+        problem: PlaceProblem,
+    },
     /// A segment is not the one that is remembered.
     #[error("segment `{segment}` is damaged: restore it from a backup")]
     SegmentDamaged {
@@ -157,6 +165,45 @@ impl NotWrittenDown {
     /// Because of `source`.
     pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(source.into())
+    }
+}
+
+/// What a place elsewhere does instead of keeping and giving segments. It holds nothing that the place said, but for the name
+/// of an error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceProblem {
+    /// Nobody answers there, or whoever does hangs up.
+    #[error("cannot be reached")]
+    Unreachable,
+    /// It takes longer than is waited for.
+    #[error("does not answer in time")]
+    Slow,
+    /// It does not let this moho in.
+    #[error("refuses this moho{}: look after its credentials, and what they may do there", named(.0))]
+    Refused(String),
+    /// It cannot do it now, or does not as S3 does.
+    #[error("fails{}", named(.0))]
+    Failed(String),
+    /// It says what cannot be: other bytes than were asked for, or fewer.
+    #[error("answers what is no answer to what it was asked for")]
+    Nonsense,
+    /// As much is on its way to it as there may be.
+    #[error("has as much on its way to it as there may be: try again")]
+    Crowded,
+    /// This moho's credentials for it cannot be read.
+    #[error("cannot be asked: its credentials file {0}")]
+    Credentials(&'static str),
+    /// moho is stopping, and waits for it no longer.
+    #[error("is not asked any more, as moho is stopping")]
+    Stopping,
+}
+
+/// An error's name, where there is one.
+fn named(code: &str) -> String {
+    if code.is_empty() {
+        String::new()
+    } else {
+        format!(" ({code})")
     }
 }
 

@@ -40,7 +40,7 @@ pub use conversations::{
     Appended, ConversationFacts, ItemPage, KeptItem, NewConversation, NewItem, NewTurn, conversation_context,
 };
 pub use endpoints::{ConfiguredEndpoint, EndpointCreated, EndpointRecord, NewEndpoint};
-pub use error::{NotWrittenDown, StoreError};
+pub use error::{NotWrittenDown, PlaceProblem, StoreError};
 pub use model_access::{
     InferenceProfile, NewInferenceProfile, ProfileMade, QuotaCounter, Tagged, UsageBucket, UsageFilter,
     UsageGroup, UsageOf, UsageRow, UsageSum, use_case_context,

@@ -35,12 +35,13 @@ const CRATES: [(&str, &[&str]); 17] = [
 ];
 
 /// Outside crates that open sockets, run tasks or keep a database, each with the only crates that may import it.
-const HOMES: [(&str, &[&str]); 12] = [
+const HOMES: [(&str, &[&str]); 13] = [
     ("axum", &["server"]),
     ("h2", &["server"]),
     ("http", &["server", "client", "s3"]),
     ("hyper", &["server", "client"]),
     ("hyper-util", &["server", "client"]),
+    ("object_store", &["server"]),
     ("reqwest", &[]),
     ("rusqlite", &["store"]),
     ("rustls", &["server", "client"]),

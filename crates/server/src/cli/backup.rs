@@ -12,7 +12,9 @@ use moho_terms::{Clock, Secret, Timestamp};
 
 use super::counting::Counting;
 use super::{Exit, Failure, root, say, surroundings, typed};
-use crate::config::{self, Typed};
+use crate::bucket_segments::place::{PlaceError, Settling};
+use crate::closing::Closing;
+use crate::config::{self, ObjectsConfig, Typed};
 use crate::system::SystemClock;
 
 /// The journal's folder in the data directory.
@@ -26,7 +28,8 @@ pub(super) fn command(config: &dyn Fn() -> Arg) -> Command {
              object that it names, the journal, and a manifest with the SHA-256 of each file under a MAC of the root key. \
              Nothing in it is in the clear but names, sizes and times, and it holds no key that opens anything: keep root.key \
              elsewhere, and never beside it.\n\nmoho may serve meanwhile, in several processes; nothing is deleted on the disk \
-             until the backup has ended. Bytes that an earlier backup in DIR has are linked to, not copied, and each backup is \
+             until the backup has ended. Objects whose bytes rest in a bucket (`objects.url`) are \
+             fetched from there, and are part of the backup like all others. Bytes that an earlier backup in DIR has are linked to, not copied, and each backup is \
              whole by itself: remove any of them as you like. One that was broken off is gone on with by the next. Until it \
              says that it is done, there is no new backup, and those before are untouched.",
         )
@@ -55,7 +58,8 @@ fn arguments() -> [Arg; 2] {
 /// What is asked of everybody who needs store and root key.
 pub(super) fn given(config: &dyn Fn() -> Arg) -> impl Iterator<Item = Arg> {
     let of_root = |arg: &Arg| {
-        arg.get_id() == "data" || arg.get_id() == "store" || arg.get_id().as_str().starts_with("root.")
+        let id = arg.get_id().as_str();
+        matches!(id, "data" | "store" | "region") || id.starts_with("root.") || id.starts_with("objects.")
     };
     Typed::args().into_iter().filter(of_root).chain([config()])
 }
@@ -75,8 +79,10 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     }
     let journal = place.data.join(JOURNAL);
     let parts = || parts(&journal);
+    let segments = place.settling(&place.store).as_remembered().map_err(in_the_way)?;
     let original = Original {
         store: &place.store,
+        segments: &*segments,
         journal: &parts,
         node: "",
         root: &place.root,
@@ -127,6 +133,10 @@ pub(super) struct Place {
     /// The store's own directory.
     pub(super) store: PathBuf,
     pub(super) root: RootKey,
+    /// Where objects are to rest.
+    objects: Option<ObjectsConfig>,
+    /// Never is, as nobody serves here.
+    closing: Closing,
     /// What manifests are under.
     pub(super) key: Secret,
 }
@@ -146,9 +156,24 @@ impl Place {
             data,
             store,
             root,
+            objects: config::objects(&typed)?,
+            closing: Closing::new(),
             key,
         })
     }
+
+    /// Where the segments of the store in `directory` rest, or are to.
+    pub(super) fn settling<'a>(&'a self, directory: &'a Path) -> Settling<'a> {
+        Settling {
+            directory,
+            wanted: self.objects.as_ref(),
+            closing: &self.closing,
+        }
+    }
+}
+
+pub(super) fn in_the_way(error: PlaceError) -> Failure {
+    Failure::new(Exit::InTheWay, error)
 }
 
 /// What was altered ends as a damaged journal does.

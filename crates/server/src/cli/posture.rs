@@ -28,6 +28,10 @@ pub(super) fn say_posture<R>(config: &Config, listening: &Listening, opened: &Op
     say_listeners(config, listening, opened.attestation);
     say_certificate(config);
     say_development(config, opened);
+    if let Some(objects) = &config.objects {
+        let place = objects.place();
+        tracing::info!(posture = "objects", %place, "the bytes of objects rest, sealed, in {place}");
+    }
     for issuer in &config.federation.issuers {
         tracing::info!(
             posture = "provider",

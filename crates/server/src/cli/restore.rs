@@ -8,14 +8,16 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use moho_audit::FileJournal;
 use moho_iam::authz::{Entry, Journal};
 use moho_store::backup::{
-    CheckedBackup, RestoreInto, StagedRestore, WhatIsKnown, restore_journal, stage_backup, what_is_known,
+    CheckedBackup, RestoreInto, StagedRestore, WhatIsKnown, restore_journal, stage_backup, staging_of,
+    what_is_known,
 };
 use moho_store::{Restoration, Store, restoration_arn};
 use moho_terms::{Clock, RequestId, Timestamp};
 
-use super::backup::{JOURNAL, Place, checked, failed, given, told};
+use super::backup::{JOURNAL, Place, checked, failed, given, in_the_way, told};
 use super::counting::Counting;
 use super::{Exit, Failure, say};
+use crate::bucket_segments::place::NewPlace;
 use crate::system::{SystemClock, SystemEntropy};
 
 pub(super) fn command(config: &dyn Fn() -> Arg) -> Command {
@@ -28,7 +30,9 @@ pub(super) fn command(config: &dyn Fn() -> Arg) -> Command {
              and keys that were destroyed. So it is told what is known to be lost, and it takes consent twice: the operator's here \
              (--accept-rollback, or an answer at the terminal), and a customer's afterwards: moho starts, but serves nothing until \
              a principal of the management account that may `moho:AcceptRestore` has accepted it. Both are in the journal. Only a \
-             backup of the very state that was known last needs neither.\n\nThe root key has to be the one of the backup's time; \
+             backup of the very state that was known last needs neither.\n\nThe bytes of objects are put where the settings \
+             say that objects rest: in files of the store, or in a new folder of the bucket (`objects.url`), so that a store that makes way \
+             keeps its own.\n\nThe root key has to be the one of the backup's time; \
              the journal that is there stays, and is never rolled back.",
         )
         .after_help("Examples:\n  moho restore /srv/backups/moho --replace --config /etc/moho/moho.toml\n  moho restore /srv/backups/moho/20261123T101500Z --accept-rollback")
@@ -71,13 +75,20 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             anyhow::anyhow!("nothing was changed: --accept-rollback is the consent to an earlier state"),
         ));
     }
+    let staging = staging_of(&place.store);
+    let elsewhere = place.settling(&staging).make(&SystemEntropy::default());
+    let elsewhere = elsewhere.map_err(in_the_way)?;
     let into = RestoreInto {
         store: &place.store,
+        segments: elsewhere.as_ref().map(NewPlace::segments),
         replace: matches.get_flag("replace"),
         now: SystemClock.now(),
     };
     let staged = stage_backup(&checked, &into, &mut |progress| counting.show(progress)).map_err(failed)?;
     counting.end();
+    if let Some(elsewhere) = &elsewhere {
+        elsewhere.remember(staged.path()).map_err(in_the_way)?;
+    }
     let restoration = restoration(&checked, &known)?;
     let waiting = earlier.then_some(&restoration);
     staged

@@ -19,7 +19,7 @@ use super::listeners::{Listeners, Listening};
 use super::loading::Loading;
 use super::posture::{say_limits, say_posture};
 use super::{Exit, Failure, Progress, supervisor, surroundings, typed};
-use crate::closing::Closing;
+use crate::closing::{Closing, Stage};
 use crate::config::{Config, TlsConfig};
 use crate::door::{self, DoorSocket, DoorState};
 use crate::endpoint_file::{Endpoint, Published};
@@ -46,8 +46,8 @@ pub struct Opened<R> {
     pub closing: Closing,
     /// Whether the bootstrap door is open, now and from now on.
     pub door: watch::Receiver<DoorState>,
-    /// What keeps every other moho out of the data directory.
-    pub lock: FileLock,
+    /// What keeps every other moho out of the data directory, and where objects rest where it is.
+    pub locks: (FileLock, FileLock),
     /// What observers may see of it.
     pub observed: Arc<Observed>,
     /// The models that answer.
@@ -199,6 +199,8 @@ impl Prepared {
         let whole = server
             .finish(async || either(&mut terminate, &mut interrupt).await)
             .await;
+        // Nobody waits for what is elsewhere any more, either.
+        opened.closing.advance(Stage::Cut);
         measured.finish().await;
         drop(metrics);
         tracing::info!(everything_ended = whole, "stopped");

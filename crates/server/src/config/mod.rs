@@ -6,6 +6,7 @@
 
 mod endpoints;
 mod fixed;
+mod objects;
 mod quotas;
 mod resolve;
 mod settings;
@@ -26,6 +27,8 @@ use crate::quota::Quota;
 use crate::system::LogFormat;
 
 pub use endpoints::{EndpointConfig, Place};
+pub use objects::ObjectsConfig;
+pub(crate) use objects::resolve as objects;
 pub(crate) use resolve::{data, root, store};
 pub use settings::{SETTINGS, Setting};
 pub use tables::{TABLES, TableForm, TableKey, TableKind};
@@ -69,6 +72,8 @@ pub struct Config {
     pub otlp: Option<OtlpConfig>,
     /// Whose identity tokens are taken.
     pub federation: FederationConfig,
+    /// The bucket where objects rest; without one, they are files of the store.
+    pub objects: Option<ObjectsConfig>,
     /// Credentials that somebody chose, for tools that can send no others; none unless told.
     pub static_credentials: Option<FixedCredentials>,
 }

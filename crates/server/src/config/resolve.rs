@@ -71,6 +71,7 @@ impl Config {
             })?
             .flatten(),
             otlp: otlp(typed)?,
+            objects: super::objects::resolve(typed)?,
             federation: FederationConfig {
                 issuers: list(typed, "federation.issuers", |text| text.parse::<HttpsUrl>())?,
                 key_hosts: list(typed, "federation.key_hosts", |text| text.parse::<Origin>())?,

@@ -292,6 +292,50 @@ pub const SETTINGS: &[Setting] = &[
         "Authorities to trust for the certificates of issuers and key hosts, in PEM",
     ),
     one(
+        ["objects.url", "objects-url", "MOHO_OBJECTS_URL"],
+        "URL",
+        "none",
+        "Bucket where the bytes of objects rest, sealed, and what its keys begin with: s3://bucket/prefix; without it, they are files of the store",
+    ),
+    one(
+        ["objects.endpoint", "objects-endpoint", "MOHO_OBJECTS_ENDPOINT"],
+        "URL",
+        "AWS's of the region",
+        "S3 service that has the bucket: https://s3.example.com:9000; http:// for one on this machine only",
+    ),
+    one(
+        [
+            "objects.addressing",
+            "objects-addressing",
+            "MOHO_OBJECTS_ADDRESSING",
+        ],
+        "path|host",
+        "path with `objects.endpoint`, else host",
+        "Where the bucket's name stands in URLs: in their path, or before their host",
+    ),
+    one(
+        ["objects.region", "objects-region", "MOHO_OBJECTS_REGION"],
+        "NAME",
+        "`region`",
+        "Region of the bucket",
+    ),
+    one(
+        [
+            "objects.credentials_file",
+            "objects-credentials-file",
+            "MOHO_OBJECTS_CREDENTIALS_FILE",
+        ],
+        "FILE",
+        "none",
+        "File with the access key for the bucket, as AWS's tools have it (`aws_access_key_id`, `aws_secret_access_key`, perhaps `aws_session_token`); nobody but moho's user may read it, and it is read again when it changes",
+    ),
+    one(
+        ["objects.ca", "objects-ca", "MOHO_OBJECTS_CA"],
+        "FILE",
+        "the system's",
+        "Authorities to trust for the certificate of the S3 service, in PEM",
+    ),
+    one(
         [
             STATIC_CREDENTIALS,
             "dev-static-credentials",

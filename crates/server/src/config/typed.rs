@@ -241,6 +241,7 @@ fn heading(key: &str) -> &'static str {
     match key.split_once('.').map(|(section, _)| section) {
         None => "What to serve, and where",
         Some("root") => "Root key",
+        Some("objects") => "Where objects rest",
         Some("engine") => "Engine",
         Some("bootstrap") => "First start",
         Some("limits") => "What clients may take",

@@ -3,6 +3,8 @@
 //! No redirect is ever followed, no proxy asked, nothing kept between exchanges. Who may be asked is for the caller to
 //! know: nothing here reads an address out of an answer. Time is bounded by the caller, who drops what takes too long.
 
+mod kept;
+mod s3_connector;
 mod url;
 
 use std::io;
@@ -22,6 +24,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+pub(crate) use kept::{KeptConnections, Trouble, Waits};
+pub use s3_connector::{S3Connector, S3ConnectorError};
 pub use url::{HttpsUrl, Origin, OriginError, UrlError};
 
 /// Where Linux distributions keep the authorities that they trust.
@@ -35,14 +39,26 @@ const LONGEST_HEAD: usize = 64 << 10;
 
 /// Why nobody's certificate can be checked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AuthoritiesError {
+pub enum AuthoritiesError {
+    /// Its file cannot be read.
     #[error("the file of authorities {} cannot be read", path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Nobody is to be trusted.
     #[error("there is no authority to trust: name a file of certificates in PEM")]
     None,
+    /// The TLS library refuses.
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
 }
+
+/// A connection, encrypted or not.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// Why an exchange had no answer.
 #[derive(Debug, thiserror::Error)]
@@ -109,20 +125,27 @@ impl Peer {
         headers.insert(HOST, authority);
         let agent = HeaderValue::from_static(concat!("moho/", env!("CARGO_PKG_VERSION")));
         headers.insert(USER_AGENT, agent);
+        converse(self.connect().await?, request, longest).await
+    }
+
+    /// Connects, and has the server prove its name if it has to.
+    pub(crate) async fn connect(&self) -> io::Result<Box<dyn Stream>> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
-        match &self.tls {
-            Some((connector, name)) => {
-                let stream = connector.connect(name.clone(), stream).await?;
-                converse(stream, request, longest).await
-            }
-            None => converse(stream, request, longest).await,
-        }
+        Ok(match &self.tls {
+            Some((connector, name)) => Box::new(connector.connect(name.clone(), stream).await?),
+            None => Box::new(stream),
+        })
+    }
+
+    /// Host and port as a URL has them.
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
     }
 }
 
 async fn converse(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    stream: Box<dyn Stream>,
     request: Request<Full<Bytes>>,
     longest: usize,
 ) -> Result<Answer, ExchangeError> {

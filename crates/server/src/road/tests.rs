@@ -20,7 +20,7 @@ use crate::startup::{self, Started};
 pub(super) struct Rig {
     road: RequestRoad,
     folder: tempfile::TempDir,
-    _lock: moho_os::FileLock,
+    _locks: (moho_os::FileLock, moho_os::FileLock),
 }
 
 impl Rig {
@@ -31,11 +31,11 @@ impl Rig {
             data_home: Some(folder.path().to_owned()),
         };
         let config = Config::resolve(&Typed::default(), &surroundings).unwrap();
-        let Started { platform, lock, .. } = startup::open(&config, &mut |_, _, _| {}).unwrap();
+        let Started { platform, locks, .. } = startup::open(&config, &mut |_, _, _| {}).unwrap();
         Self {
             road: RequestRoad::new(platform),
             folder,
-            _lock: lock,
+            _locks: locks,
         }
     }
 
@@ -337,7 +337,7 @@ async fn a_stranger_does_not_fill_the_journal() {
     let failures = rig.failures();
     assert!((20..=most).contains(&failures));
     // Who stops tells of all the others.
-    let Rig { road, folder, _lock } = rig;
+    let Rig { road, folder, _locks } = rig;
     drop(road);
     let file = folder
         .path()

@@ -11,6 +11,7 @@ use moho_os::{LockError, PrivateFileError};
 use moho_store::StoreError;
 use moho_terms::EntropyUnavailable;
 
+use crate::bucket_segments::place::PlaceError;
 use crate::endpoints::EndpointError;
 use crate::federation::FederationError;
 use crate::handlers::paging::NoMarker;
@@ -32,6 +33,8 @@ pub(crate) enum StartupError {
     Kms(#[from] KmsError),
     #[error("the store cannot be opened")]
     Store(#[from] StoreError),
+    #[error("where objects rest cannot be used")]
+    Objects(#[from] PlaceError),
     #[error("the name of this moho in {} cannot be used", path.display())]
     Node { path: PathBuf, source: PrivateFileError },
     #[error("{} is no name of a moho: move it away, and a new one is made", .0.display())]

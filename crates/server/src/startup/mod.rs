@@ -8,6 +8,7 @@ mod bookkeeper;
 mod bootstrap;
 mod error;
 mod fixed;
+mod ground;
 mod jobs;
 mod key_keeper;
 pub(crate) mod key_use;
@@ -20,10 +21,9 @@ mod restored;
 pub(crate) mod watched;
 pub(crate) mod ways_in;
 
-use std::path::Path;
 use std::sync::Arc;
 
-use moho_audit::{FileJournal, Recovery};
+use moho_audit::Recovery;
 use moho_engine::{Engine, LoadedModel};
 use moho_iam::authn::Authenticator;
 use moho_iam::authz::{Authorizer, PolicySource};
@@ -40,6 +40,7 @@ pub(crate) use platform::{DoorSwitch, Platform};
 
 use self::background::background;
 use self::bookkeeper::{Bookkeeper, Books};
+use self::ground::Ground;
 use self::key_keeper::{Events, KeyKeeper};
 use self::last_use::LastUse;
 use self::probed::ProbedStore;
@@ -48,7 +49,6 @@ use self::watched::WatchedJournal;
 use crate::closing::Closing;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
-use crate::endpoint_file;
 use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
 use crate::federation::Federation;
@@ -66,10 +66,10 @@ use crate::usage::UsageLog;
 /// What the session key is derived for.
 const SESSION_KEY: &str = "iam/session-token/1";
 
-/// A platform, and the lock that keeps every other moho out of its data directory.
+/// A platform, and the locks: one keeps every other moho out of its data directory, the other keeps segments where they rest.
 pub(crate) struct Started {
     pub(crate) platform: Arc<Platform>,
-    pub(crate) lock: FileLock,
+    pub(crate) locks: (FileLock, FileLock),
     /// What the start-up lines have to say of it.
     pub(crate) posture: Vec<String>,
 }
@@ -77,56 +77,14 @@ pub(crate) struct Started {
 /// Hears how far loading a model has come: model, bytes done, bytes in all.
 pub(crate) type Progress<'a> = &'a mut dyn FnMut(&ModelFile, u64, u64);
 
-/// What everything else stands on: the data directory, ours alone, and what is kept in it.
-struct Ground {
-    lock: FileLock,
-    root: RootKey,
-    store: Arc<Store>,
-    journal: FileJournal,
-    recovery: Recovery,
-}
-
-impl Ground {
-    fn open(config: &Config, entropy: &dyn Entropy) -> Result<Self, StartupError> {
-        make_private(&config.data)?;
-        let lock = moho_os::lock_file_exclusive(&config.data.join("lock"));
-        let lock = lock.map_err(|source| StartupError::Lock {
-            path: config.data.clone(),
-            source,
-        })?;
-        endpoint_file::remove_stale(&config.data).map_err(|source| StartupError::Endpoint {
-            path: endpoint_file::endpoint_path(&config.data),
-            source,
-        })?;
-        make_private(&config.store)?;
-        let store = config.store.join("store");
-        let root = root_key::open_or_make(&config.root, &store, entropy)?;
-        let node = node::name(config, entropy)?;
-        let store = Arc::new(Store::open_as(&store, &node, (&root, entropy))?);
-        let (journal, recovery) = FileJournal::open(&config.data.join("journal"))?;
-        if recovery.cut_bytes > 0 {
-            tracing::warn!(
-                bytes = recovery.cut_bytes,
-                "the journal ended in the middle of an entry, which was cut off"
-            );
-        }
-        Ok(Self {
-            lock,
-            root,
-            store,
-            journal,
-            recovery,
-        })
-    }
-}
-
 /// Opens everything in the data directory, making what is not there yet.
 #[expect(clippy::too_many_lines, reason = "step by step, in the order of trust")]
 pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, StartupError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
-    let ground = Ground::open(config, &*entropy)?;
-    let (lock, root, store) = (ground.lock, ground.root, ground.store);
+    let closing = Closing::new();
+    let ground = Ground::open(config, &*entropy, &closing)?;
+    let (locks, root, store) = ((ground.lock, ground.segments), ground.root, ground.store);
     let mut posture = posture(&root);
     let rooted = Rooted::open(root, &store, (&clock, &entropy))?;
     let bootstrapped = bootstrap::ensure(&store, &rooted.kms, config, (&*clock, &*entropy))?;
@@ -143,7 +101,6 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let door = door(rooted.kms.attestation(), &store)?;
     let restored = Arc::new(RestoredState::of(&store)?);
     let keeper = keeper((&rooted.kms, &restored), &journal, (&clock, &entropy))?;
-    let closing = Closing::new();
     let counting = counting(config, (&store, &clock), (&last_use, &journal))?;
     let objects = objects(config, (&store, &rooted.kms), &authorizer, (&clock, &entropy));
     let telemetry = telemetry(config, &closing, &clock, &entropy)?;
@@ -195,7 +152,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     };
     Ok(Started {
         platform: Arc::new(platform),
-        lock,
+        locks,
         posture,
     })
 }
@@ -430,20 +387,10 @@ fn who_gets_in(config: &Config, store: &Store) -> Result<Vec<String>, StartupErr
     Ok([fixed, long_lived, nobody].into_iter().flatten().collect())
 }
 
-fn make_private(directory: &Path) -> Result<(), StartupError> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(|source| StartupError::Directory {
-            path: directory.to_owned(),
-            source,
-        })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::config::{Surroundings, Typed};
 

@@ -274,7 +274,7 @@ impl<'a> Copying<'a> {
         let known = self.known.remove(&segment.id);
         let digest = match known {
             Some(known) if linked(&known, &file, &to) => known.digest,
-            _ => self.copy(segment, (&file, &to))?,
+            _ => self.copy(segment, &to)?,
         };
         self.waiting.push(line(format!("{OBJECTS}/{file}"), &digest));
         self.waiting_bytes = self.waiting_bytes.saturating_add(digest.bytes);
@@ -284,16 +284,14 @@ impl<'a> Copying<'a> {
         Ok(())
     }
 
-    fn copy(&mut self, segment: &NamedSegment, (file, to): (&str, &Path)) -> Result<Digest, BackupError> {
-        let from = self.original.store.join(OBJECTS).join(file);
-        let digest = match copy::copy(&from, to, u64::MAX) {
-            Err(BackupError::Store(StoreError::Io { path, source }))
-                if source.kind() == std::io::ErrorKind::NotFound && path == from =>
-            {
+    fn copy(&mut self, segment: &NamedSegment, to: &Path) -> Result<Digest, BackupError> {
+        let mut resting = match self.original.segments.open(segment.id) {
+            Err(StoreError::SegmentAbsent(_)) => {
                 return Err(BackupError::SegmentGone(segment.id.to_string()));
             }
             other => other?,
         };
+        let digest = copy::copy_resting(&mut *resting, to)?;
         if digest.bytes < segment.sealed_length {
             return Err(BackupError::SegmentGone(segment.id.to_string()));
         }
@@ -357,11 +355,7 @@ fn broken_off(spool: &Path) -> Result<Vec<Line>, BackupError> {
 }
 
 fn remember(known: &mut HashMap<SegmentId, Known>, line: &Line, place: &Path) {
-    let id = line
-        .file
-        .strip_prefix(OBJECTS)
-        .and_then(|file| file.rsplit('/').next());
-    let id = id.and_then(|id| id.parse().ok());
+    let id = line.segment();
     let sha256 = unhex(&line.sha256).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     if let (Some(id), Some(sha256)) = (id, sha256) {
         let digest = Digest {

@@ -16,7 +16,8 @@ use aws_lc_rs::hmac;
 use moho_terms::Secret;
 use serde::{Deserialize, Serialize};
 
-use super::{BackupError, hex, unhex};
+use super::{BackupError, OBJECTS, hex, unhex};
+use crate::objects::SegmentId;
 
 /// Its name in a backup.
 pub(super) const FILE: &str = "manifest";
@@ -86,6 +87,13 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// The segment whose bytes the file has, if it is one's.
+    pub(super) fn segment(&self) -> Option<SegmentId> {
+        let file = self.file.strip_prefix(OBJECTS)?.strip_prefix('/')?;
+        let id: SegmentId = file.rsplit('/').next()?.parse().ok()?;
+        (id.file() == file).then_some(id)
+    }
+
     /// Where the file is below `folder`; `None` if it is said to be anywhere else.
     pub(super) fn path(&self, folder: &Path) -> Option<PathBuf> {
         let relative = Path::new(&self.file);

@@ -24,12 +24,14 @@ use std::path::{Path, PathBuf};
 use moho_kms::RootKey;
 use moho_terms::{Secret, Timestamp};
 
+use crate::objects::Segments;
+
 pub use check::{CheckedBackup, check_backup};
 pub use error::BackupError;
 pub use make::{BackupMade, back_up};
 pub use manifest::BackupHead;
 pub use named::{WhatIsKnown, what_is_known};
-pub use restore::{RestoreInto, Restored, StagedRestore, restore_journal, stage_backup};
+pub use restore::{RestoreInto, Restored, StagedRestore, restore_journal, stage_backup, staging_of};
 
 pub(crate) use manifest::{files_of, of_files};
 pub(crate) use pin::deleting;
@@ -59,6 +61,8 @@ pub struct JournalPart {
 pub struct Original<'a> {
     /// The store's directory.
     pub store: &'a Path,
+    /// Where its segments rest.
+    pub segments: &'a dyn Segments,
     /// Says how far the journal goes by now: asked once the metadata is copied, so that it knows of every change there is.
     pub journal: &'a dyn Fn() -> std::io::Result<Vec<JournalPart>>,
     /// The moho's name, empty if there is but one.

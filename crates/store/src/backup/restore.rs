@@ -9,7 +9,9 @@ use moho_os::{FileLock, LockError, lock_file_exclusive};
 use moho_terms::{Entropy, Timestamp};
 
 use super::check::{damaged, missing, place};
-use crate::{Restoration, Store};
+use super::manifest::Line;
+use crate::objects::{SegmentId, Segments};
+use crate::{Restoration, Store, StoreError};
 
 use super::{BackupError, CheckedBackup, DATABASE, Hearing, JOURNAL, Progress, copy, hex};
 
@@ -20,6 +22,8 @@ const ANCHOR: &str = "anchor";
 pub struct RestoreInto<'a> {
     /// Its directory.
     pub store: &'a Path,
+    /// Where its segments are to rest; without one, in files of its own.
+    pub segments: Option<&'a dyn Segments>,
     /// Whether a store that is there makes way.
     pub replace: bool,
     /// The time.
@@ -42,6 +46,12 @@ pub struct Restored {
     pub set_aside: Option<PathBuf>,
 }
 
+/// Where a backup is staged that is to be the store in a directory.
+#[must_use]
+pub fn staging_of(store: &Path) -> PathBuf {
+    beside(store, "restoring")
+}
+
 /// Copies a backup beside its place, and checks every file once more.
 ///
 /// # Errors
@@ -57,7 +67,7 @@ pub fn stage_backup(
     if store.join(DATABASE).exists() && !into.replace {
         return Err(BackupError::NotEmpty(store));
     }
-    let staged = beside(&store, "restoring");
+    let staged = staging_of(&store);
     match std::fs::remove_dir_all(&staged) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(BackupError::io(&staged)(error));
@@ -65,7 +75,7 @@ pub fn stage_backup(
         Ok(()) | Err(_) => {}
     }
     copy::folder(&staged)?;
-    let copied = copy_all(backup, &staged, hearing);
+    let copied = copy_all(backup, (&staged, into.segments), hearing);
     if copied.is_err() {
         // What was copied is of no use; should it stay, the next attempt removes it.
         drop(std::fs::remove_dir_all(&staged));
@@ -167,11 +177,17 @@ fn beside(store: &Path, what: &str) -> PathBuf {
     store.with_file_name(name)
 }
 
-fn copy_all(backup: &CheckedBackup, staged: &Path, hearing: Hearing<'_>) -> Result<(), BackupError> {
+fn copy_all(
+    backup: &CheckedBackup,
+    (staged, segments): (&Path, Option<&dyn Segments>),
+    hearing: Hearing<'_>,
+) -> Result<(), BackupError> {
     let (mut done, mut bytes) = (0_u64, 0_u64);
     for line in backup.manifest.lines()? {
         let line = line?;
-        if !line.file.starts_with(JOURNAL) {
+        if let (Some(segments), Some(id)) = (segments, line.segment()) {
+            keep_checked(&backup.path, &line, (segments, id))?;
+        } else if !line.file.starts_with(JOURNAL) {
             let to = line
                 .path(staged)
                 .ok_or_else(|| damaged(&line, "is nowhere in a backup"))?;
@@ -192,7 +208,33 @@ fn copy_all(backup: &CheckedBackup, staged: &Path, hearing: Hearing<'_>) -> Resu
     copy::settle(staged)
 }
 
-fn copy_checked(backup: &Path, line: &super::manifest::Line, to: &Path) -> Result<(), BackupError> {
+/// Puts a segment where segments rest, unless it is there already.
+fn keep_checked(
+    backup: &Path,
+    line: &Line,
+    (segments, id): (&dyn Segments, SegmentId),
+) -> Result<(), BackupError> {
+    let same = |digest: &copy::Digest| digest.bytes == line.bytes && hex(&digest.sha256) == line.sha256;
+    match segments.open(id) {
+        Ok(mut resting) if resting.length() == line.bytes => {
+            if same(&copy::digest_resting(&mut *resting)?) {
+                return Ok(());
+            }
+        }
+        Ok(_other) => {}
+        Err(StoreError::SegmentAbsent(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let from = place(backup, line)?;
+    let digest = copy::keep_in(segments, (&from, id), &same).map_err(|error| missing(error, line))?;
+    if same(&digest) {
+        Ok(())
+    } else {
+        Err(damaged(line, "has other bytes"))
+    }
+}
+
+fn copy_checked(backup: &Path, line: &Line, to: &Path) -> Result<(), BackupError> {
     let from = place(backup, line)?;
     let digest = copy::copy(&from, to, u64::MAX).map_err(|error| missing(error, line))?;
     if digest.bytes != line.bytes || hex(&digest.sha256) != line.sha256 {

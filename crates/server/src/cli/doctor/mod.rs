@@ -12,6 +12,7 @@ mod disk;
 mod finding;
 mod machine;
 mod model;
+mod objects;
 mod private;
 mod processor;
 mod providers;
@@ -148,6 +149,7 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     findings.extend(disk::check(&scene));
     findings.extend(root::check(&scene));
     findings.extend(credentials::check(&scene));
+    findings.extend(objects::check(config.objects.as_ref()));
     findings.extend(model::check(&scene));
     findings.extend(quotas::check(config));
     findings.extend(machine::check(&scene));

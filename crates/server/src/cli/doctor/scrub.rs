@@ -12,7 +12,9 @@ use moho_store::{Scrub, Store, StoreError};
 use moho_terms::{Clock, Stopwatch};
 
 use super::finding::{Finding, chain};
+use crate::bucket_segments::place::Settling;
 use crate::cli::counting::Counting;
+use crate::closing::Closing;
 use crate::config::Config;
 use crate::root_key;
 use crate::system::{SystemClock, SystemEntropy, SystemStopwatch};
@@ -73,6 +75,13 @@ fn scrubbed(config: &Config, rate: Option<NonZeroU32>) -> Result<Vec<Finding>, S
         }
         Err(error) => return Err(chain(&error)),
     };
+    let settling = Settling {
+        directory: &directory,
+        wanted: config.objects.as_ref(),
+        closing: &Closing::new(),
+    };
+    let segments_at = settling.as_remembered().map_err(|error| chain(&error))?;
+    let store = store.with_segments(segments_at);
     let mut findings = rows(&store)?;
     findings.extend(segments(&store, rate)?);
     Ok(findings)

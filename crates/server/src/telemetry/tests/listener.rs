@@ -11,7 +11,7 @@ use crate::startup::{self, Started};
 struct Rig {
     listener: MetricsListener,
     _folder: tempfile::TempDir,
-    _lock: moho_os::FileLock,
+    _locks: (moho_os::FileLock, moho_os::FileLock),
 }
 
 impl Rig {
@@ -22,12 +22,12 @@ impl Rig {
             data_home: Some(folder.path().to_owned()),
         };
         let config = Config::resolve(&Typed::default(), &surroundings).unwrap();
-        let Started { platform, lock, .. } = startup::open(&config, &mut |_, _, _| {}).unwrap();
+        let Started { platform, locks, .. } = startup::open(&config, &mut |_, _, _| {}).unwrap();
         let socket = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         Self {
             listener: MetricsListener::open(socket, Arc::new(Observed::new(platform))),
             _folder: folder,
-            _lock: lock,
+            _locks: locks,
         }
     }
 

@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 use super::*;
 use crate::Store;
 use crate::error::StoreError;
-use crate::objects::SegmentId;
+use crate::objects::{LocalSegments, SegmentId, Segments};
 use crate::tests::{World, opened};
 
 /// A store with segments, and a folder for its backups.
@@ -20,6 +20,8 @@ struct House {
     root: RootKey,
     key: Secret,
     seconds: u64,
+    /// Where segments rest, if not in the store.
+    elsewhere: Option<LocalSegments>,
 }
 
 impl House {
@@ -32,6 +34,7 @@ impl House {
             root,
             key: Secret::new(vec![7; 32]),
             seconds: 1_795_312_800,
+            elsewhere: None,
         };
         fs::create_dir(house.journal()).unwrap();
         house
@@ -105,8 +108,10 @@ impl House {
                 Vec::new()
             })
         };
+        let local = LocalSegments::open(self.store().join(OBJECTS)).unwrap();
         let original = Original {
             store: &self.store(),
+            segments: self.elsewhere.as_ref().unwrap_or(&local),
             journal: &parts,
             node: "",
             root: &self.root,
@@ -124,6 +129,7 @@ impl House {
         let checked = self.check()?;
         let into = RestoreInto {
             store: &self.store(),
+            segments: self.elsewhere.as_ref().map(|place| place as &dyn Segments),
             replace,
             now: Timestamp::from_unix_seconds(self.seconds),
         };
@@ -221,6 +227,44 @@ fn a_later_backup_copies_only_what_is_new_and_each_is_whole() {
     fs::remove_dir_all(&first.path).unwrap();
     assert_eq!(house.check().unwrap().path(), second.path);
     assert_eq!(backups_in(&house.backups()).unwrap(), [second.path]);
+}
+
+#[test]
+fn segments_that_rest_elsewhere_are_fetched_and_put_back_there() {
+    let mut house = House::new();
+    let ids: Vec<_> = [(1, 10), (2, 3 << 20), (3, 77)]
+        .map(|(number, bytes)| house.put(number, bytes))
+        .into();
+    let elsewhere = house.folder.path().join("elsewhere");
+    fs::rename(house.store().join(OBJECTS), &elsewhere).unwrap();
+    assert!(matches!(house.back_up(), Err(BackupError::SegmentGone(_))));
+    house.elsewhere = Some(LocalSegments::open(elsewhere.clone()).unwrap());
+    let made = house.back_up().unwrap();
+    assert_eq!((made.head.segments, made.copied.0), (3, 3));
+    let kept: Vec<_> = ids.iter().map(|id| elsewhere.join(id.file())).collect();
+    let bytes = kept.iter().map(|path| fs::read(path).unwrap());
+    let bytes: Vec<_> = bytes.collect();
+    fs::remove_file(&kept[0]).unwrap();
+    fs::write(&kept[1], vec![9; 3 << 20]).unwrap();
+    house.restore(true).unwrap();
+    for (path, bytes) in kept.iter().zip(&bytes) {
+        assert!(fs::read(path).unwrap() == *bytes, "{}", path.display());
+    }
+    assert!(!house.store().join(OBJECTS).join(ids[0].file()).exists());
+    // What is altered in the backup is not put there.
+    let path = made.path.join(OBJECTS).join(ids[2].file());
+    fs::remove_file(&kept[2]).unwrap();
+    let checked = house.check().unwrap();
+    fs::write(&path, vec![4; 77]).unwrap();
+    let into = RestoreInto {
+        store: &house.store(),
+        segments: house.elsewhere.as_ref().map(|place| place as &dyn Segments),
+        replace: true,
+        now: Timestamp::from_unix_seconds(house.seconds),
+    };
+    let staged = stage_backup(&checked, &into, &mut |_| {});
+    assert!(matches!(staged, Err(BackupError::Damaged { .. })));
+    assert!(!kept[2].exists());
 }
 
 #[test]

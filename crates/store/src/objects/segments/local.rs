@@ -16,7 +16,6 @@ use moho_terms::Timestamp;
 
 use super::SegmentId;
 use super::resting::{IncomingSegment, PresentSegment, RestingSegment, Segments};
-use crate::backup::deleting;
 use crate::error::StoreError;
 
 const INCOMING: &str = "incoming";
@@ -136,10 +135,6 @@ impl Segments for LocalSegments {
     }
 
     fn delete(&self, id: SegmentId) -> Result<(), StoreError> {
-        let store = self.folder.parent().unwrap_or(&self.folder);
-        let Some(_deleting) = deleting(store)? else {
-            return Err(StoreError::BackingUp);
-        };
         let path = self.path_of(id);
         match std::fs::remove_file(&path) {
             Ok(()) => {}

@@ -26,6 +26,7 @@ use moho_iam::authz::Permit;
 use moho_kms::{EncryptionContext, Kms, Sealer};
 
 use crate::Store;
+use crate::backup::deleting;
 use crate::error::StoreError;
 
 /// Plaintext that rests beside its metadata, at most.
@@ -150,9 +151,24 @@ impl Store {
     /// Deletes the bytes of a segment that is not inline. There may be none: deleting it again does no harm.
     ///
     /// # Errors
-    /// [`StoreError`]; then it may still be there.
+    /// [`StoreError::BackingUp`] while a backup may copy it; [`StoreError`]; then it may still be there.
     pub fn delete_segment(&self, id: SegmentId) -> Result<(), StoreError> {
+        let path = self.database.path();
+        let Some(_deleting) = deleting(path.parent().unwrap_or(path))? else {
+            return Err(StoreError::BackingUp);
+        };
         self.segments.delete(id)
+    }
+
+    /// Whether any segment rests in a place of its own, or is still to be deleted there: then this store needs that place.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn needs_its_segments(&self) -> Result<bool, StoreError> {
+        let any = "SELECT EXISTS (SELECT 1 FROM object_segment WHERE segment_id IS NOT NULL)
+            OR EXISTS (SELECT 1 FROM segment_garbage)";
+        self.database
+            .read(|connection| connection.query_row(any, [], |row| row.get(0)))
     }
 
     /// Every segment that rests in a place of its own, in no order. One that is being kept meanwhile may be missing, and one

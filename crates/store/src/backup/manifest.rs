@@ -158,6 +158,8 @@ pub(super) struct Manifest {
     /// Lines of files.
     files: u64,
     bytes: u64,
+    /// The MAC of nothing yet, under the key that it was checked with.
+    mac: hmac::Context,
 }
 
 impl Manifest {
@@ -211,6 +213,7 @@ impl Manifest {
             head,
             files,
             bytes,
+            mac: context(key),
         })
     }
 
@@ -226,14 +229,17 @@ impl Manifest {
         self.bytes
     }
 
-    /// Its lines, once more from the beginning.
+    /// Its lines, once more from the beginning. They are only true if none of them is an error, the last one included: the
+    /// file may be another one by now.
     pub(super) fn lines(&self) -> Result<Lines, BackupError> {
         let backup = self.path.parent().unwrap_or(&self.path);
         let mut reader = read(backup, &self.path)?;
-        next(&mut reader, &self.path)?;
+        let mut mac = self.mac.clone();
+        mac.update(&next(&mut reader, &self.path)?);
         Ok(Lines {
             reader,
             path: self.path.clone(),
+            mac: Some(mac),
         })
     }
 }
@@ -281,16 +287,32 @@ pub(crate) fn of_files(files: &[(String, u64)], key: &Secret) -> std::io::Result
 pub(super) struct Lines {
     reader: BufReader<File>,
     path: PathBuf,
+    /// Of all lines so far; `None` after the last one.
+    mac: Option<hmac::Context>,
 }
 
 impl Iterator for Lines {
     type Item = Result<Line, BackupError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match next(&mut self.reader, &self.path) {
-            Ok(line) => parse(&line).map(Ok),
-            Err(error) => Some(Err(error)),
+        let mut mac = self.mac.take()?;
+        let line = match next(&mut self.reader, &self.path) {
+            Ok(line) => line,
+            Err(error) => return Some(Err(error)),
+        };
+        if let Some(file) = parse::<Line>(&line) {
+            mac.update(&line);
+            self.mac = Some(mac);
+            return Some(Ok(file));
         }
+        let told = parse::<Mac>(&line).and_then(|told| unhex(&told.mac));
+        let is_same = told.is_some_and(|told| verify_slices_are_equal(&told, mac.sign().as_ref()).is_ok());
+        (!is_same).then(|| {
+            Err(BackupError::Manifest {
+                path: self.path.parent().unwrap_or(&self.path).to_owned(),
+                why: "it was altered while it was read",
+            })
+        })
     }
 }
 
@@ -314,4 +336,37 @@ fn next(reader: &mut impl BufRead, path: &Path) -> Result<Vec<u8>, BackupError> 
 
 fn parse<T: for<'a> Deserialize<'a>>(line: &[u8]) -> Option<T> {
     serde_json::from_slice(line.strip_suffix(b"\n")?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_altered_between_two_looks_is_found_by_the_second() {
+        let (folder, key) = (tempfile::tempdir().unwrap(), Secret::new(vec![7; 32]));
+        let path = folder.path().join(FILE);
+        let of = |files: &[(String, u64)]| of_files(files, &key).unwrap();
+        let (one, two) = (("one".to_owned(), 1), ("two".to_owned(), 2));
+        std::fs::write(&path, of(&[one.clone(), two.clone()])).unwrap();
+        let manifest = Manifest::open(folder.path(), &key).unwrap();
+        let names = |manifest: &Manifest| -> Result<Vec<String>, BackupError> {
+            let lines = manifest.lines().unwrap();
+            lines.map(|line| line.map(|line| line.file)).collect()
+        };
+        assert_eq!(names(&manifest).unwrap(), ["one", "two"]);
+        let whole = String::from_utf8(of(&[one, two])).unwrap();
+        let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+        for altered in [
+            whole.replace("\"two\"", "\"six\""),
+            whole.replacen("\"bytes\":2", "\"bytes\":3", 1),
+            [lines[0], lines[1], lines[3]].concat(),
+            [lines[0], lines[2], lines[1], lines[3]].concat(),
+            [lines[0], lines[1], lines[2]].concat(),
+            [lines[0], lines[1], lines[1], lines[2], lines[3]].concat(),
+        ] {
+            std::fs::write(&path, &altered).unwrap();
+            assert!(names(&manifest).is_err(), "{altered}");
+        }
+    }
 }

@@ -113,6 +113,14 @@ impl Batches {
         self.0.insert(target, batch);
         true
     }
+
+    /// Takes out what is to be delivered now: what has waited long enough, whichever way the clock went, or is enough for an
+    /// object.
+    fn due(&mut self, now: Timestamp) -> Vec<(Target, Batch)> {
+        let waited = |batch: &Batch| now.abs_diff_seconds(batch.since) >= PATIENCE.as_secs();
+        let due = |_: &Target, batch: &mut Batch| waited(batch) || batch.text.len() >= FULL;
+        self.0.extract_if(due).collect()
+    }
 }
 
 impl Delivery {
@@ -129,10 +137,7 @@ impl Delivery {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            let now = self.clock.now();
-            let waited = |batch: &Batch| now.abs_diff_seconds(batch.since) >= PATIENCE.as_secs();
-            let due = |_: &Target, batch: &mut Batch| waited(batch) || batch.text.len() >= FULL;
-            for (target, batch) in batches.0.extract_if(due) {
+            for (target, batch) in batches.due(self.clock.now()) {
                 self.deliver(&target, batch);
             }
         }
@@ -321,6 +326,30 @@ mod tests {
         assert!(gather("111111111111", 0), "to what is there more can come");
         assert!(gather("222222222222", 0));
         assert_eq!(batches.0.len(), TARGETS_EACH + 1);
+    }
+
+    #[test]
+    fn lines_are_delivered_when_they_have_waited_or_are_many() {
+        let (room, mut batches) = (Room::new(), Batches::default());
+        let at = Timestamp::from_unix_seconds;
+        assert!(batches.gather(addressed(&room, "111111111111", 0), at(1000)));
+        assert!(batches.gather(addressed(&room, "111111111111", 0), at(1059)));
+        assert!(batches.due(at(1059)).is_empty());
+        let due = batches.due(at(1060));
+        assert_eq!(due.len(), 1);
+        assert_eq!((due[0].1.lines, &*due[0].1.text), (2, &b"line\nline\n"[..]));
+        assert!(batches.due(at(2000)).is_empty(), "they are on their way");
+
+        assert!(batches.gather(addressed(&room, "111111111111", 1), at(1000)));
+        let long = Addressed {
+            line: "x".repeat(FULL),
+            ..addressed(&room, "111111111111", 2)
+        };
+        assert!(batches.gather(long, at(1000)));
+        let due = batches.due(at(1000));
+        assert_eq!(due.len(), 1, "what is enough for an object waits for nothing");
+        assert_eq!(due[0].1.text.len(), FULL);
+        assert_eq!(batches.due(at(900)).len(), 1, "the clock went back");
     }
 
     #[test]

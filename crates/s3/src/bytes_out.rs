@@ -70,14 +70,18 @@ impl Reading {
 
     /// The next bytes: at most a slice.
     pub(crate) fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
-        let opened = self.open();
-        // Once the reply has begun, nobody else hears why it is broken off.
-        refusal::noting(opened, &self.notes)?;
+        self.open()?;
         Ok(self.opened())
     }
 
     /// Opens the chunk with the next bytes, if there are any and it is not open.
     fn open(&mut self) -> Result<(), S3Error> {
+        let opened = self.open_next();
+        // Once the reply has begun, nobody else hears why it is broken off.
+        refusal::noting(opened, &self.notes)
+    }
+
+    fn open_next(&mut self) -> Result<(), S3Error> {
         loop {
             if let Some((reader, range)) = &mut self.current {
                 if reader.is_open_at(range.start) && !range.is_empty() {

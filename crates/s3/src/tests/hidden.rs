@@ -27,10 +27,16 @@ async fn refusals_tell_nobody_which_buckets_there_are() {
             let asked = request(method, &path.replace("BUCKET", bucket), &[], b"");
             let refused = house.ask_as(&developer, asked).await;
             assert_eq!(refused.status.as_u16(), 403, "{method} {path}");
-            told.push((refused.code(), refused.element("Message")));
+            let message = refused.element("Message");
+            let message = message
+                .replace("their-bucket", "BUCKET")
+                .replace("absent-bucket", "BUCKET");
+            told.push((refused.code(), message));
         }
         assert_eq!(told[0], told[1], "{method} {path}");
-        assert_eq!(told[0].1, "Access Denied");
+        // Who may make no bucket hears that of any.
+        let makes = (method, path) == ("PUT", "BUCKET");
+        assert_eq!(told[0].1 == "Access Denied", !makes, "{}", told[0].1);
     }
 }
 

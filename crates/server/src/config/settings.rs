@@ -227,7 +227,7 @@ pub const SETTINGS: &[Setting] = &[
         ["tls.names", "tls-name", "MOHO_TLS_NAMES"],
         "NAME",
         "none",
-        "Host name or address for the generated certificate, besides localhost and the listening addresses",
+        "Host name or address for the generated certificate, besides localhost and the listening addresses; `*.NAME` is for all right below a name",
     ),
     one(
         ["log.format", "log-format", "MOHO_LOG_FORMAT"],

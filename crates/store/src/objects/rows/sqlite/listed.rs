@@ -120,7 +120,7 @@ mod tests {
                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
                 INSERT INTO object_head SELECT 7, printf('k%06d', i), 'place', NULL, i % 10000 <> 0 FROM n;
                 INSERT INTO object_version SELECT bucket_id, key, current, 1, 5, 'b', 7, 'e', NULL, NULL, NULL, 0, NULL,
-                    'arn', '{}', zeroblob(2) FROM object_head WHERE NOT is_marker;",
+                    'arn', '{}', zeroblob(2), 0 FROM object_head WHERE NOT is_marker;",
             )
             .unwrap();
         for (compared, from, expected) in [(">=", "", 2), (">", "k010000", 1)] {

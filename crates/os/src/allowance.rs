@@ -3,10 +3,13 @@
 //! The system's allocator with a counter in front: a thread that would go over its [`Allowance`] is stopped there, for
 //! good, and whoever waits for it is told. It cannot be unwound, as an allocator may not panic, and an allocation that
 //! fails would end the process; so what it holds stays taken. Threads without an allowance pay for one look at a number.
+//!
+//! And a word to the system's allocator about large blocks ([`give_back_large_blocks`]).
 #![expect(unsafe_code, reason = "an allocator is an unsafe trait")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::ptr;
 use std::sync::Arc;
@@ -26,6 +29,23 @@ thread_local! {
 }
 
 struct Counting;
+
+unsafe extern "C" {
+    /// Of the C library: `malloc.h`.
+    safe fn mallopt(parameter: c_int, value: c_int) -> c_int;
+}
+
+/// `M_MMAP_THRESHOLD` of `malloc.h`.
+const MMAP_THRESHOLD: c_int = -3;
+/// Blocks of so many bytes are large: chunks of objects and what is gathered of bodies among them.
+const LARGE: c_int = 512 << 10;
+
+/// Has large blocks come from the kernel and go back there when they are freed. Left to itself, glibc puts them into its heaps
+/// after the first, where small ones beside them keep the memory of each from the rest of the machine: hundreds of readers
+/// that each had a chunk for a moment would leave as many holes. Says whether the allocator has heard.
+pub fn give_back_large_blocks() -> bool {
+    mallopt(MMAP_THRESHOLD, LARGE) == 1
+}
 
 /// Bytes that one thread may hold at once, and whether it was stopped for wanting more.
 #[derive(Debug, Clone)]
@@ -140,6 +160,31 @@ mod tests {
     use super::*;
     use std::sync::mpsc::{RecvTimeoutError, channel};
     use std::time::Duration;
+
+    /// Bytes of this process in memory.
+    fn resident() -> usize {
+        let status = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: usize = status.split(' ').nth(1).unwrap().parse().unwrap();
+        pages * 4096
+    }
+
+    #[test]
+    fn large_blocks_go_back_whatever_small_ones_are_beside_them() {
+        assert!(give_back_large_blocks());
+        let before = resident();
+        let mut small = Vec::new();
+        for _round in 0..3 {
+            let mut large = Vec::new();
+            for _ in 0..64 {
+                large.push(vec![7_u8; 1 << 20]);
+                small.push(Box::new([7_u8; 64]));
+            }
+            assert!(resident() > before + (60 << 20));
+            drop(large);
+        }
+        assert_eq!(small.len(), 192);
+        assert!(resident() < before + (16 << 20), "{} and {before}", resident());
+    }
 
     #[test]
     fn what_is_given_back_can_be_taken_again() {

@@ -5,7 +5,8 @@
 //! ([`lock_file_exclusive`]), a process that cannot be looked into ([`harden_process`]), shows no secret
 //! among its arguments ([`blot_out_argument`]) and may have
 //! as many connections as the system allows ([`raise_open_files`]), and
-//! a bound on the memory of one thread ([`Allowance`]), how much room a disk has ([`room`]). `unsafe` lives in the modules of [`LockedBytes`] and
+//! a bound on the memory of one thread ([`Allowance`]), an allocator that gives large blocks back
+//! ([`give_back_large_blocks`]), how much room a disk has ([`room`]). `unsafe` lives in the modules of [`LockedBytes`] and
 //! [`Allowance`] alone.
 
 mod allowance;
@@ -17,7 +18,7 @@ mod memory;
 mod process;
 mod terminal;
 
-pub use allowance::{Allowance, Bounded};
+pub use allowance::{Allowance, Bounded, give_back_large_blocks};
 pub use arguments::{BlotError, blot_out_argument};
 pub use disk::{Room, room, sync_file_system, try_writing};
 pub use file::{

@@ -70,9 +70,15 @@ pub(super) fn run<R: Road>(
 ) -> Result<(), Failure> {
     let config = Config::resolve(&typed(matches)?, &surroundings())?;
     // Before the first thread, as some of it holds for one thread only.
+    let gives_back = moho_os::give_back_large_blocks();
     moho_os::harden_process().map_err(|error| Failure::new(Exit::InTheWay, error))?;
     let open_files = moho_os::raise_open_files();
     start_log(config.log.format, &config.log.filter).map_err(|error| Failure::new(Exit::Usage, error))?;
+    if !gives_back {
+        tracing::warn!(
+            "the allocator keeps what large blocks took: memory may stay larger than what is in use"
+        );
+    }
     let supervisor = supervisor();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::InTheWay, error))?;

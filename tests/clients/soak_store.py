@@ -130,7 +130,7 @@ def use_up(owner: Owner) -> None:
 
 @pytest.mark.parametrize("what_is_full", ["all", "store"])
 def test_a_disk_that_is_full_in_each_change(tmp_path, what_is_full):
-    with small_disk(tmp_path / "disk", "96m") as disk:
+    with small_disk(tmp_path / "disk", "512m") as disk:
         data = disk / "data" if what_is_full == "all" else tmp_path / "data"
         server = Moho(data, models={}, arguments=("--store-dir", str(disk / "store")))
         server.log = tmp_path / "moho.log"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import time
 from pathlib import Path
 
 LINE = re.compile(rb'(\{"sequence":(\d+),"previous":"([0-9a-f]{64})","entry":(\{.*\})),"digest":"([0-9a-f]{64})"\}\n')
@@ -11,6 +12,14 @@ LINE = re.compile(rb'(\{"sequence":(\d+),"previous":"([0-9a-f]{64})","entry":(\{
 def files(data: Path) -> list[Path]:
     found = sorted(data.glob("**/journal-*.jsonl"))
     assert found, f"no journal in {data}"
+    return found
+
+
+def whole(path: Path) -> bytes:
+    """A file up to a line's end: who reads while moho writes may see one page of a line before the next."""
+    deadline = time.monotonic() + 10
+    while (found := path.read_bytes()) and not found.endswith(b"\n") and time.monotonic() < deadline:
+        time.sleep(0.01)
     return found
 
 
@@ -28,7 +37,7 @@ def verified_records(data: Path) -> list[dict]:
     """Decisions and events in their order."""
     entries, previous = [], b"0" * 64
     for path in files(data):
-        for line in path.read_bytes().splitlines(keepends=True):
+        for line in whole(path).splitlines(keepends=True):
             found = LINE.fullmatch(line)
             assert found, (path, line)
             body, sequence, before, entry, digest = found.groups()

@@ -276,7 +276,7 @@ fn what_is_damaged_is_told_and_everything_else_expires() {
     });
     let alter = |sql: &str| behind(directory.path()).execute_batch(sql).unwrap();
     alter(
-        "UPDATE object_version SET size = 7 WHERE key = 'k2' AND bucket_id = (SELECT min(bucket_id) FROM bucket)",
+        "UPDATE object_version SET size = 7 WHERE key = 'k2' AND bucket_id = (SELECT bucket_id FROM bucket WHERE name = 'aaa')",
     );
     alter(
         "UPDATE object_segment SET etag = 'other' WHERE body_id IN (SELECT body_id FROM object_version

@@ -258,3 +258,23 @@ async fn a_name_that_is_taken_is_told_as_taken() {
         .await;
     assert_eq!(theirs.code(), "BucketAlreadyExists");
 }
+
+#[tokio::test]
+async fn keys_that_are_no_xml_are_references_in_lists() {
+    let house = House::open();
+    house.done("PUT", "/my-bucket", &[], b"").await;
+    house.done("PUT", "/my-bucket/a%01b%0D", &[], b"x").await;
+    for path in ["/my-bucket", "/my-bucket?list-type=2", "/my-bucket?versions"] {
+        let listed = house.done("GET", path, &[], b"").await;
+        assert_eq!(listed.element("Key"), "a&#x1;b&#xd;", "{path}");
+        let length = listed.header("content-length");
+        assert!(
+            length.is_empty() || length == listed.bytes().len().to_string(),
+            "{path}"
+        );
+    }
+    let encoded = house
+        .done("GET", "/my-bucket?list-type=2&encoding-type=url", &[], b"")
+        .await;
+    assert_eq!(encoded.element("Key"), "a%01b%0D");
+}

@@ -483,23 +483,3 @@ async fn a_customers_key_is_not_for_what_is_sealed_without_it() {
     let put = house.ask(request("PUT", "/my-bucket/k", &brought, b"x")).await;
     assert_eq!(put.code(), "AccessDenied");
 }
-
-#[tokio::test]
-async fn keys_that_are_no_xml_are_references_in_lists() {
-    let house = House::open();
-    house.done("PUT", "/my-bucket", &[], b"").await;
-    house.done("PUT", "/my-bucket/a%01b%0D", &[], b"x").await;
-    for path in ["/my-bucket", "/my-bucket?list-type=2", "/my-bucket?versions"] {
-        let listed = house.done("GET", path, &[], b"").await;
-        assert_eq!(listed.element("Key"), "a&#x1;b&#xd;", "{path}");
-        let length = listed.header("content-length");
-        assert!(
-            length.is_empty() || length == listed.bytes().len().to_string(),
-            "{path}"
-        );
-    }
-    let encoded = house
-        .done("GET", "/my-bucket?list-type=2&encoding-type=url", &[], b"")
-        .await;
-    assert_eq!(encoded.element("Key"), "a%01b%0D");
-}

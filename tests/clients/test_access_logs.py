@@ -95,6 +95,10 @@ def test_every_request_has_a_line_where_its_bucket_wants_it(logged):
         # However the bucket's name is written, it is that bucket.
         evading = signs.generate_presigned_url("head_object", Params={"Bucket": "watched", "Key": "a b/ä"})
         assert http.head(evaded(logged, evading)).status_code == 200
+    # HTTP/2 is told as such.
+    tags = signs.generate_presigned_url("get_object_tagging", Params={"Bucket": "watched", "Key": "a b/ä"})
+    command = ["curl", "--disable", "--silent", "--fail", "--noproxy", "*", "--http2", "--cacert", str(logged.authority), tags]
+    subprocess.run(command, stdout=subprocess.DEVNULL, timeout=120, check=True)
     # What is copied from it is read from it.
     s3.copy_object(Bucket="dated-target", Key="copy", CopySource={"Bucket": "watched", "Key": "a b/ä"})
     with pytest.raises(s3.exceptions.NoSuchKey):
@@ -129,7 +133,8 @@ def test_every_request_has_a_line_where_its_bucket_wants_it(logged):
         ("xxxxxxx", "-", "400", "KeyTooLongError", "-", "-"),
     ]
     whole = [fields for fields in lines if fields[6] != "BATCH.DELETE.OBJECT"]
-    assert {fields[8].rstrip('"').rsplit(" ", 1)[1] for fields in whole} == {"HTTP/1.1"}
+    assert by["REST.GET.OBJECT_TAGGING", "200"][8].endswith(' HTTP/2.0"')
+    assert {fields[8].rstrip('"').rsplit(" ", 1)[1] for fields in whole} == {"HTTP/1.1", "HTTP/2.0"}
     assert re.search("X-Amz-(Signature|Security-Token)=(?!REDACTED)", text) is None
     entries = [entry for entry in journal.verified_entries(logged.data) if (entry.get("principal") or "").endswith(SERVICE)]
     assert {"s3:PutObject", "kms:GenerateDataKey"} <= {entry["action"] for entry in entries}

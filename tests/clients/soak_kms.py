@@ -131,7 +131,7 @@ def test_a_disk_that_is_full_in_each_change(tmp_path, what_is_full):
     is_short = rounds(FULL, SHORT) < FULL
     # In the short run each is tried on one of the two disks.
     turns = [names[what_is_full == "store" :: 2]] if is_short else [names] * 4
-    with small_disk(tmp_path / "disk", "24m") as disk:
+    with small_disk(tmp_path / "disk", "128m") as disk:
         data = disk / "data" if what_is_full == "all" else tmp_path / "data"
         server = Moho(data, models={}, arguments=("--store-dir", str(disk / "store")))
         server.log = tmp_path / "moho.log"

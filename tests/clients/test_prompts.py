@@ -1,8 +1,11 @@
 """Prompt management as boto3 uses it, and prompts in Converse and in the Responses API."""
 
+import itertools
 import json
 import secrets
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import botocore.exceptions
 import openai
@@ -128,6 +131,40 @@ def test_lists_come_in_pages(agent):
     found = [prompt for page in agent.get_paginator("list_prompts").paginate(maxResults=5) for prompt in page["promptSummaries"]]
     assert made <= {prompt["id"] for prompt in found} and all("description" in prompt for prompt in found if prompt["id"] in made)
     refused(agent.list_prompts, "ValidationException", 400, nextToken="AAAA")
+
+
+def test_prompts_are_read_and_listed_while_others_come_change_and_go(moho, agent):
+    """What is gone by the time that it would be told is left out, and what is under another key by then is opened by that one."""
+    kms = client(moho, "kms", credentials=moho.credentials("Admin"))
+    keys = [kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2)]
+    moving = agent.create_prompt(name=name(), description="stays")["id"]
+    described = agent.get_prompt(promptIdentifier=moving)["name"]
+    done = threading.Event()
+
+    def come_and_go() -> None:
+        mine = client(moho, "bedrock-agent", credentials=moho.credentials("Admin"))
+        while not done.is_set():
+            made = [mine.create_prompt(name=name(), description="goes")["id"] for _ in range(3)]
+            for one in made:
+                mine.delete_prompt(promptIdentifier=one)
+
+    def change() -> None:
+        mine = client(moho, "bedrock-agent", credentials=moho.credentials("Admin"))
+        for key in itertools.cycle(keys):
+            mine.update_prompt(promptIdentifier=moving, name=described, description="stays", customerEncryptionKeyArn=key)
+            if done.is_set():
+                return
+
+    with ThreadPoolExecutor() as pool:
+        others = [pool.submit(come_and_go), pool.submit(change)]
+        try:
+            for _ in range(150):
+                listed = {prompt["id"]: prompt for prompt in agent.list_prompts()["promptSummaries"]}
+                assert listed[moving]["description"] == "stays"
+                assert agent.get_prompt(promptIdentifier=moving)["description"] == "stays"
+        finally:
+            done.set()
+    assert [other.result() for other in others] == [None, None]
 
 
 def test_what_is_wrong_is_refused(agent):

@@ -99,7 +99,7 @@ fn named<A: Action>(permit: &Permit<A>) -> Result<(AccountId, PromptId, u32), St
 }
 
 /// The id of the key that a permit is for.
-fn key_id(permit: &Permit<kms::GenerateDataKey>) -> &str {
+fn key_id<A: Action>(permit: &Permit<A>) -> &str {
     permit.resource().resource().trim_start_matches("key/")
 }
 
@@ -159,11 +159,10 @@ impl Store {
     }
 
     /// Opens a version of a prompt of the caller's account, `arn`, which `read` allows by name or in a list; `None` if there
-    /// is none such.
+    /// is none such under the key that `key` is for, as it may be gone or be sealed under another one by now.
     ///
     /// # Errors
-    /// [`StoreError::OtherPermit`] if `arn` is no prompt of the account of `read`; [`StoreError::Kms`] if it does not open
-    /// under the key that `key` is for.
+    /// [`StoreError::OtherPermit`] if `arn` is no prompt of the account of `read`; [`StoreError::Kms`] if it does not open.
     pub fn open_prompt<A: Action>(
         &self,
         (read, arn): (&Permit<A>, &Arn),
@@ -180,9 +179,13 @@ impl Store {
             self.check_prompt(connection, (account, &id, version))?;
             connection
                 .prepare(
-                    "SELECT sealed FROM prompt_version WHERE account_id = ?1 AND prompt_id = ?2 AND version = ?3",
+                    "SELECT sealed FROM prompt_version
+                        WHERE account_id = ?1 AND prompt_id = ?2 AND version = ?3 AND key_id = ?4",
                 )?
-                .query_row(params![account.as_str(), id.as_str(), version], |row| row.get(0))
+                .query_row(
+                    params![account.as_str(), id.as_str(), version, key_id(key)],
+                    |row| row.get(0),
+                )
         })?;
         let Some(sealed) = sealed else { return Ok(None) };
         Ok(Some(kms.open(key, &prompt_context(arn)?, &sealed)?))

@@ -240,6 +240,13 @@ fn a_prompt_opens_under_its_own_name_and_key_only() {
     let (one, two) = (desk.new_arn(), desk.new_arn());
     desk.create(&one, ("one", "first words"), None);
     desk.create(&two, ("two", "other words"), None);
+    // Whoever asks for leave to use the wrong key, as it was another one before, is told to look again.
+    let context = prompt_context(&one).unwrap().condition_keys();
+    let (facts, key) = (house.facts(), house.new_key(&house.session("Admin")));
+    let key = house.authorizer.authorize(&desk.caller, &facts, &key, &context);
+    let read: Permit<GetPrompt> = desk.permit(&one);
+    let under_another = house.store.open_prompt((&read, &one), &key.unwrap(), &house.kms);
+    assert!(under_another.unwrap().is_none());
     // Rows that changed places are refused before they are opened.
     behind(directory.path())
         .execute_batch(

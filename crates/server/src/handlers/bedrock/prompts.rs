@@ -38,11 +38,11 @@ pub(crate) struct Opening<A> {
     pub(crate) prompt: PromptArn,
 }
 
-/// Opens a prompt.
+/// Opens a prompt; `None` if it is not there any more, or not under that key.
 pub(crate) async fn open<A: Action>(
     platform: &Arc<Platform>,
     opening: Opening<A>,
-) -> Result<PromptBody, Failure> {
+) -> Result<Option<PromptBody>, Failure> {
     let platform = Arc::clone(platform);
     blocking(move || {
         let Opening { read, key, prompt } = opening;
@@ -50,7 +50,7 @@ pub(crate) async fn open<A: Action>(
             .store
             .open_prompt((&read, &prompt.arn), &key, &platform.kms);
         let opened = opened.map_err(|error| from_store(&error))?;
-        PromptBody::decode(&opened.ok_or_else(prompt_not_found)?)
+        opened.map(|body| PromptBody::decode(&body)).transpose()
     })
     .await
 }

@@ -12,7 +12,9 @@ use moho_store::{PromptFacts, prompt_context};
 use moho_terms::{Arn, Content, ContentBytes, PromptId};
 use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::bedrock_agent::{self as ops, Request};
-use moho_wire::bedrock::{PromptArn, PromptVariables, PromptedConverse, RenderedPrompt, prompt_not_found};
+use moho_wire::bedrock::{
+    PromptArn, PromptBody, PromptVariables, PromptedConverse, RenderedPrompt, prompt_not_found,
+};
 use moho_wire::openai::responses::PromptedResponse;
 use moho_wire::{Failure, Reply};
 
@@ -27,6 +29,8 @@ use crate::road;
 const ANY: &str = "prompt/*";
 /// Prompts in one page at most, as at AWS.
 const PAGE: usize = 10;
+/// How often a prompt is looked at that is sealed under another key each time.
+const LOOKS: usize = 3;
 
 pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbound, Failure> {
     let reply = match request {
@@ -89,25 +93,19 @@ async fn create_version(trip: &Trip<'_>, create: ops::CreatePromptVersion) -> Re
     if !tags.is_empty() {
         trip.permit_with::<TagResource>(&prompt.arn, &context)?;
     }
-    let facts = trip.known(&permit, &prompt)?;
+    trip.known(&permit, &prompt)?;
     let permit = match before(trip, permit, (&prompt, &create)).await? {
         Before::Asked(reply) => return Ok(reply),
         Before::New(permit) => permit,
     };
+    let read = Arc::new(permit);
+    let (facts, body) = trip.opened(&read, &prompt).await?;
     let next = prompt.at(Some(facts.last_version.saturating_add(1)));
     let next = next.ok_or(Failure::Internal)?;
-    let read = Arc::new(permit);
-    let key = trip.prompt_key::<kms::Decrypt>(&facts, &prompt)?;
     let sealing = Sealing {
         permit: trip.prompt_key(&facts, &next)?,
         chosen: facts.key_chosen,
     };
-    let opening = Opening {
-        read: Arc::clone(&read),
-        key,
-        prompt,
-    };
-    let body = prompts::open(trip.platform, opening).await?;
     let permit = Arc::into_inner(read).ok_or(Failure::Internal)?;
     prompts::create_version(&trip.asked(), (permit, sealing), (next, facts, body), create).await
 }
@@ -137,8 +135,7 @@ async fn before(
     }
     let prompt = prompt.at(Some(version)).ok_or(Failure::Internal)?;
     let read = trip.permit::<action::GetPrompt>(&prompt.arn)?;
-    let facts = trip.known(&read, &prompt)?;
-    let body = prompts::open(trip.platform, trip.opening(read, &facts, &prompt)?).await?;
+    let (facts, body) = trip.opened(&Arc::new(read), &prompt).await?;
     let key = trip.told_key(&facts)?;
     prompts::version_again(&trip.asked(), (&prompt, &facts), (key, body)).map(Before::Asked)
 }
@@ -146,11 +143,11 @@ async fn before(
 async fn get(trip: &Trip<'_>, get: &ops::GetPrompt) -> Result<Reply, Failure> {
     let prompt = trip.prompt(&get.prompt_identifier, get.prompt_version.as_deref())?;
     let read = trip.permit::<action::GetPrompt>(&prompt.arn)?;
-    let facts = trip.known(&read, &prompt)?;
-    let body = if get.included_data.as_deref() == Some("METADATA_ONLY") {
-        None
+    let (facts, body) = if get.included_data.as_deref() == Some("METADATA_ONLY") {
+        (trip.known(&read, &prompt)?, None)
     } else {
-        Some(prompts::open(trip.platform, trip.opening(read, &facts, &prompt)?).await?)
+        let (facts, body) = trip.opened(&Arc::new(read), &prompt).await?;
+        (facts, Some(body))
     };
     let key = trip.told_key(&facts)?;
     prompts::get(&trip.asked(), (&prompt, facts), (key, body))
@@ -198,7 +195,7 @@ async fn list(trip: &Trip<'_>, list: &ops::ListPrompts) -> Result<Reply, Failure
     };
     let mut summaries = Vec::new();
     for facts in found {
-        summaries.push(summary(trip, &read, facts).await?);
+        summaries.extend(summary(trip, &read, facts).await?);
     }
     ops::ListPromptsReply {
         prompt_summaries: Some(summaries),
@@ -207,29 +204,43 @@ async fn list(trip: &Trip<'_>, list: &ops::ListPrompts) -> Result<Reply, Failure
     .reply(Service::BedrockAgent, "ListPrompts", &trip.facts.request_id)
 }
 
-/// What a list says of one prompt: its description only if the caller may use its key.
+/// What a list says of one prompt: its description only if the caller may use its key. Nothing if it was deleted meanwhile.
 async fn summary(
     trip: &Trip<'_>,
     read: &Arc<Permit<action::ListPrompts>>,
-    facts: PromptFacts,
-) -> Result<ops::PromptSummary, Failure> {
+    mut facts: PromptFacts,
+) -> Result<Option<ops::PromptSummary>, Failure> {
     let account = trip.caller.session().account();
     let version = (facts.version > 0).then_some(facts.version);
     let place = (trip.platform.region.as_str(), account.as_str());
     let prompt = PromptArn::new(place, facts.id.clone(), version).ok_or(Failure::Internal)?;
-    let description = match trip.prompt_key::<kms::Decrypt>(&facts, &prompt) {
-        Ok(key) => {
-            let opening = Opening {
-                read: Arc::clone(read),
-                key,
-                prompt: prompt.clone(),
-            };
-            prompts::open(trip.platform, opening).await?.description
+    let mut looks = 0..LOOKS;
+    let description = loop {
+        let key = match trip.prompt_key::<kms::Decrypt>(&facts, &prompt) {
+            Ok(key) => key,
+            Err(Failure::AccessDenied(_) | Failure::Validation(_)) => break None,
+            Err(failure) => return Err(failure),
+        };
+        let opening = Opening {
+            read: Arc::clone(read),
+            key,
+            prompt: prompt.clone(),
+        };
+        if let Some(body) = prompts::open(trip.platform, opening).await? {
+            break body.description;
         }
-        Err(Failure::AccessDenied(_) | Failure::Validation(_)) => None,
-        Err(failure) => return Err(failure),
+        looks.next().ok_or(Failure::Unavailable)?;
+        let now = trip
+            .platform
+            .store
+            .prompt_versions(read, (&facts.id, facts.version), 1)
+            .map_err(|error| failure::from_store(&error))?;
+        match now.into_iter().find(|now| now.version == facts.version) {
+            Some(now) => facts = now,
+            None => return Ok(None),
+        }
     };
-    Ok(ops::PromptSummary {
+    Ok(Some(ops::PromptSummary {
         name: Some(facts.name),
         description,
         id: Some(facts.id.to_string()),
@@ -237,7 +248,7 @@ async fn summary(
         version: Some(prompt.version()),
         created_at: Some(facts.created),
         updated_at: Some(facts.updated),
-    })
+    }))
 }
 
 async fn update(trip: &Trip<'_>, update: ops::UpdatePrompt) -> Result<Reply, Failure> {
@@ -382,18 +393,25 @@ impl Trip<'_> {
         Ok(arn.map(|arn| arn.to_string()))
     }
 
-    /// Leave to open a prompt.
-    fn opening<A: Action>(
+    /// What is known of a prompt, and what it says. Whoever changes it meanwhile may seal it under another key: then leave for
+    /// that one is asked for.
+    async fn opened<A: Action>(
         &self,
-        read: Permit<A>,
-        facts: &PromptFacts,
+        read: &Arc<Permit<A>>,
         prompt: &PromptArn,
-    ) -> Result<Opening<A>, Failure> {
-        Ok(Opening {
-            read: Arc::new(read),
-            key: self.prompt_key(facts, prompt)?,
-            prompt: prompt.clone(),
-        })
+    ) -> Result<(PromptFacts, PromptBody), Failure> {
+        for _look in 0..LOOKS {
+            let facts = self.known(read, prompt)?;
+            let opening = Opening {
+                read: Arc::clone(read),
+                key: self.prompt_key(&facts, prompt)?,
+                prompt: prompt.clone(),
+            };
+            if let Some(body) = prompts::open(self.platform, opening).await? {
+                return Ok((facts, body));
+            }
+        }
+        Err(Failure::Unavailable)
     }
 
     /// Leave to seal a prompt under the key that was chosen, or else under the account's own.
@@ -417,9 +435,8 @@ impl Trip<'_> {
     /// A prompt as it is kept, for an export.
     pub(super) async fn whole_prompt(&self, prompt: &PromptArn) -> Result<ContentBytes, Failure> {
         let read = self.permit::<action::GetPrompt>(&prompt.arn)?;
-        let facts = self.known(&read, prompt)?;
-        let opening = self.opening(read, &facts, prompt)?;
-        prompts::open(self.platform, opening).await?.encode()
+        let (_facts, body) = self.opened(&Arc::new(read), prompt).await?;
+        body.encode()
     }
 
     /// What a prompt asks with these values.
@@ -429,8 +446,7 @@ impl Trip<'_> {
         variables: &PromptVariables,
     ) -> Result<RenderedPrompt, Failure> {
         let read = self.permit::<action::RenderPrompt>(&prompt.arn)?;
-        let facts = self.known(&read, prompt)?;
-        let opening = self.opening(read, &facts, prompt)?;
-        prompts::open(self.platform, opening).await?.render(variables)
+        let (_facts, body) = self.opened(&Arc::new(read), prompt).await?;
+        body.render(variables)
     }
 }

@@ -45,7 +45,25 @@ const APPLICATION: i64 = 0x6d6f_686f;
 
 /// The last version known here.
 pub(crate) fn known() -> u32 {
+    #[cfg(test)]
+    if let Some(earlier) = EARLIER.get() {
+        return earlier;
+    }
     u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+thread_local! {
+    static EARLIER: std::cell::Cell<Option<u32>> = const { std::cell::Cell::new(None) };
+}
+
+/// Does something as a moho that knows no later version than this one.
+#[cfg(test)]
+pub(crate) fn as_of<T>(version: u32, what: impl FnOnce() -> T) -> T {
+    EARLIER.set(Some(version));
+    let done = what();
+    EARLIER.set(None);
+    done
 }
 
 /// The version of a database that can be used here.

@@ -55,9 +55,12 @@ impl PartLayout {
         (count, bytes) == (parts, size)
     }
 
-    /// The parts that have some of these bytes.
+    /// The parts that have some of these bytes; none has any of an empty range, wherever that is.
     pub(super) fn within(&self, range: &Range<u64>) -> Vec<Place> {
         let mut found = Vec::new();
+        if range.is_empty() {
+            return found;
+        }
         self.walk(|first, run| {
             let end = first.saturating_add(run.bytes());
             if run.2 == 0 || end <= range.start || first >= range.end {
@@ -117,6 +120,7 @@ mod tests {
         let end = 9_999 * (5 << 20);
         assert_eq!(layout.of_part(10_000), Some(end..end + 7));
         assert_eq!(layout.of_part(10_001), None);
+        assert_eq!(layout.within(&(1..1)), []);
         let written = serde_json::to_string(&layout).unwrap();
         assert_eq!(written, "[[1,9999,5242880],[10000,1,7]]");
         assert_eq!(serde_json::from_str::<PartLayout>(&written).unwrap(), layout);

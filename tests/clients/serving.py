@@ -4,6 +4,7 @@ Started as a user would start it, from the binary in `MOHO_BINARY` with the mode
 everything from outside. Waiting is polling with a bound, and only for a server to be ready or gone.
 """
 
+import itertools
 import json
 import os
 import resource
@@ -12,6 +13,7 @@ import socket
 import ssl
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,10 +43,18 @@ def model_file() -> Path:
     return environment_path("MOHO_TEST_MODEL")
 
 
+# Each process that runs tests has ports of its own, below those that Linux gives to connections: nobody else takes one
+# before its server listens there, nor while that server is down.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = itertools.cycle(range(10_000 + 2_000 * WORKER, 12_000 + 2_000 * WORKER))
+
+
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    for port in itertools.islice(PORTS, 2_000):
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("all ports of this process are in use")
 
 
 @dataclass(frozen=True)

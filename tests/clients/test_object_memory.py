@@ -2,6 +2,7 @@
 
 import os
 import resource
+import socket
 import ssl
 from contextlib import suppress
 
@@ -94,6 +95,7 @@ def test_readers_that_take_nothing_hold_little(kept):
     assert held < count * READER + CHUNKS + rawnet.MEMORY
     # One that goes on gets all of it.
     late = stalled.streams[0]
+    late.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MIB)
     read = bytearray(stalled.said[0])
     while len(read) < len(OBJECT) + 200 and (piece := late.recv(1 << 16)):
         read += piece

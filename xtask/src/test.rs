@@ -21,6 +21,9 @@ pub(crate) struct Options {
 /// Where the tests with real clients are.
 const CLIENTS: &str = "tests/clients";
 
+/// Whole files at a time, by a process for each core but four at most. A test that hangs is ended in ten minutes, and says where.
+const SIDE_BY_SIDE: &str = "--numprocesses auto --maxprocesses 4 --dist loadfile --timeout 600";
+
 /// Runs every part, even after one has failed.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let places = Places::find()?;
@@ -63,7 +66,7 @@ pub(crate) fn clients(places: &Places, model: &Path, suite: Suite) -> Result<()>
     let mut pytest = environment.command("python");
     pytest.args(["-m", "pytest", "-p", "no:cacheprovider", "--durations=10", "-ra"]);
     match suite {
-        Suite::Tests => pytest.arg(&folder),
+        Suite::Tests => pytest.args(SIDE_BY_SIDE.split(' ')).arg(&folder),
         Suite::Soak(file) => pytest.arg(folder.join(file)).arg("-s").env("MOHO_SOAK", "full"),
     };
     pytest

@@ -1,0 +1,7 @@
+//! What somebody outside checks, and nothing else: the same code in the server, in a client and in whatever builds images.
+//!
+//! [`log`] is the transparency log: its hashes, proofs, tiles and signed checkpoints. Nothing here reads a file, a socket
+//! or a clock.
+#![forbid(unsafe_code)]
+
+pub mod log;

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use moho_attest::log::CheckpointError;
+
 /// The journal cannot be opened, written or verified. Never holds an entry.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -21,6 +23,36 @@ pub enum AuditError {
         /// What is wrong there.
         what: &'static str,
     },
+    /// It had more records when its last checkpoint was signed.
+    #[error(
+        "the journal in `{}` has {has} records, and {had} were signed: its newest ones were taken away, or an older state was put back. \
+         Nothing was changed: keep a copy of the whole directory as evidence, then restore the newest state, or move the \
+         journal away to begin a new one",
+        .directory.display()
+    )]
+    RolledBack {
+        /// The journal's directory.
+        directory: PathBuf,
+        /// How many records there are.
+        has: u64,
+        /// How many there were.
+        had: u64,
+    },
+    /// The last checkpoint is not one that this journal has signed.
+    #[error(
+        "the journal's checkpoint `{}` is not one that it has signed: it was altered, or is another journal's. Keep a copy of \
+         the whole directory as evidence, then restore it from a backup or move it away to begin a new journal",
+        .path.display()
+    )]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CheckpointError,
+    },
+    /// A checkpoint could not be signed.
+    #[error("the journal's checkpoint cannot be signed: {0}")]
+    Unsigned(String),
     /// Another process writes this journal.
     #[error("the journal in `{}` is in use: another moho is running on this directory; stop it first", .0.display())]
     InUse(PathBuf),

@@ -1,16 +1,23 @@
 //! The journal as a file that one process appends to.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use moho_attest::log::TreeHash;
 
 use moho_iam::authz::{Entry, Event, Journal, JournalUnavailable, Position};
 use moho_os::{FileLock, LockError, lock_file_exclusive};
 use serde::Serialize;
 
 use crate::chain::{Link, MAX_RECORD};
+use crate::checkpoints::LogIdentity;
+use crate::committer::Committer;
 use crate::error::AuditError;
-use crate::flusher::Flusher;
+use crate::growing_up::grow_up;
+use crate::log::TransparencyLog;
+use crate::mark::Reached;
 use crate::segment::{self, Segment, Tail};
+use crate::tree::{Grower, Leaf, Tree};
 use crate::verify::continues;
 
 /// A segment that has grown to this is followed by a new one.
@@ -31,62 +38,62 @@ pub struct Recovery {
 /// A journal in a directory. Only one at a time can be open.
 ///
 /// Every record is handed to the kernel with one `write` before the decision takes effect, so it outlives the process;
-/// a thread brings it to the disk within a second. If writing fails, that request fails and the next one tries again;
-/// if bringing to the disk fails, the journal takes no more entries, because nobody can tell which ones are lost.
+/// a thread brings it to the disk at once, with all others that were written meanwhile, and whoever replies waits for that
+/// ([`FileJournal::settled`]). If writing fails, that request fails and the next one tries again; if bringing to the disk
+/// fails, the journal takes no more entries, because nobody can tell which ones are lost.
+///
+/// Behind what is on the disk a Merkle tree grows, whose checkpoints are signed and published ([`FileJournal::log`]).
 pub struct FileJournal {
-    // Dropped in this order: the last records are synced before the lock is free.
+    // Dropped in this order: the last records are synced and published before the lock is free.
     writer: Mutex<Writer>,
-    flusher: Flusher,
+    committer: Committer,
+    _grower: Grower,
+    log: TransparencyLog,
     _lock: FileLock,
 }
 
 impl FileJournal {
     /// Opens the journal in `directory`, which is made if absent; an unfinished record at the end is cut off. The newest
-    /// file is checked record by record, the older ones at their seams; [`verify`](crate::verify()) checks them all.
+    /// file is checked record by record, the older ones at their seams, and all by the tree's root where the last checkpoint
+    /// was signed; [`verify`](crate::verify()) checks each. Hashes of the tree that are missing are made again from the records.
     ///
     /// # Errors
-    /// [`AuditError::Broken`] if the chain is broken: then nothing is changed. [`AuditError::InUse`] if another process
-    /// has it open.
-    pub fn open(directory: &Path) -> Result<(Self, Recovery), AuditError> {
+    /// [`AuditError::Broken`] if the chain is broken: then nothing is changed. [`AuditError::RolledBack`] if it had more
+    /// records when it was last signed. [`AuditError::InUse`] if another process has it open.
+    pub fn open(directory: &Path, identity: LogIdentity) -> Result<(Self, Recovery), AuditError> {
         segment::make_directory(directory)?;
         let lock = lock(directory)?;
-        let (segment, link) = newest(directory)?;
-        let mut file = segment.open()?;
-        let checked = segment::check(&segment, &segment.read()?, link)?;
-        if checked.torn > 0 {
-            file.cut(checked.sound)
-                .and_then(|()| file.sync_all())
-                .map_err(AuditError::io(&segment.path))?;
-        }
-        let flusher = Flusher::start().map_err(AuditError::io(directory))?;
-        let recovery = Recovery {
-            records: checked.link.next.saturating_sub(1),
-            cut_bytes: checked.torn,
+        let (writer, recovery) = Writer::at_the_end(directory)?;
+        let (tree, growing) = grow_up(directory, recovery.records, identity)?;
+        let told = Arc::clone(&tree);
+        let committer = Committer::start(recovery.records, Box::new(move |records| told.on_disk(records)));
+        let committer = committer.map_err(AuditError::io(directory))?;
+        let grower = Grower::start(&tree, directory, growing).map_err(AuditError::io(directory))?;
+        let journal = Self {
+            log: TransparencyLog::new(&tree, directory),
+            writer: Mutex::new(writer.grown(tree)),
+            committer,
+            _grower: grower,
+            _lock: lock,
         };
-        let open = Box::new(|segment: &Segment| Ok(Box::new(segment.open()?) as Box<dyn Tail>));
-        let writer = Writer {
-            link: checked.link,
-            segment,
-            length: checked.sound,
-            limit: SEGMENT,
-            unfinished: false,
-            tail: Box::new(file),
-            open,
-        };
-        Ok((
-            Self {
-                writer: Mutex::new(writer),
-                flusher,
-                _lock: lock,
-            },
-            recovery,
-        ))
+        Ok((journal, recovery))
     }
 
     /// How many records were handed to the kernel and are not known to be on the disk: a loss of power would lose them.
     #[must_use]
     pub fn unsynced(&self) -> u64 {
-        self.flusher.unsynced()
+        self.committer.unsynced()
+    }
+
+    /// Ends when every record that was written before this call is on the disk; with [`AuditError::NotDurable`] if nobody can tell.
+    pub fn settled(&self) -> Reached {
+        self.committer.durable().wait(self.committer.last_written().0)
+    }
+
+    /// What is published of it.
+    #[must_use]
+    pub fn log(&self) -> &TransparencyLog {
+        &self.log
     }
 
     fn append(&self, entry: &impl Serialize) -> Result<Position, JournalUnavailable> {
@@ -95,7 +102,7 @@ impl FileJournal {
         let entry = String::from_utf8(text).map_err(JournalUnavailable::new)?;
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer
-            .append(&entry, &self.flusher)
+            .append(&entry, &self.committer)
             .map_err(JournalUnavailable::new)
     }
 }
@@ -122,15 +129,51 @@ pub(crate) struct Writer {
     pub(crate) unfinished: bool,
     pub(crate) tail: Box<dyn Tail>,
     pub(crate) open: OpenTail,
+    /// What is told of every record.
+    pub(crate) tree: Option<Arc<Tree>>,
 }
 
 /// How to begin a segment.
 pub(crate) type OpenTail = Box<dyn Fn(&Segment) -> Result<Box<dyn Tail>, AuditError> + Send>;
 
 impl Writer {
+    /// Where the journal in `directory` ends, after all of it was looked at that one looks at; what is there is on the disk.
+    fn at_the_end(directory: &Path) -> Result<(Self, Recovery), AuditError> {
+        let (segment, link) = newest(directory)?;
+        let mut file = segment.open()?;
+        let checked = segment::check(&segment, &segment.read()?, link)?;
+        if checked.torn > 0 {
+            file.cut(checked.sound).map_err(AuditError::io(&segment.path))?;
+        }
+        // A killed process leaves records that only the kernel has.
+        file.sync_all().map_err(AuditError::io(&segment.path))?;
+        let recovery = Recovery {
+            records: checked.link.next.saturating_sub(1),
+            cut_bytes: checked.torn,
+        };
+        let writer = Self {
+            link: checked.link,
+            segment,
+            length: checked.sound,
+            limit: SEGMENT,
+            unfinished: false,
+            tail: Box::new(file),
+            open: Box::new(|segment: &Segment| Ok(Box::new(segment.open()?) as Box<dyn Tail>)),
+            tree: None,
+        };
+        Ok((writer, recovery))
+    }
+
+    fn grown(self, tree: Arc<Tree>) -> Self {
+        Self {
+            tree: Some(tree),
+            ..self
+        }
+    }
+
     /// Appends one record; only when that has succeeded does the chain move on.
-    pub(crate) fn append(&mut self, entry: &str, flusher: &Flusher) -> Result<Position, AuditError> {
-        if flusher.has_failed() {
+    pub(crate) fn append(&mut self, entry: &str, committer: &Committer) -> Result<Position, AuditError> {
+        if committer.durable().has_failed() {
             return Err(AuditError::NotDurable);
         }
         let (record, next) = self
@@ -140,7 +183,7 @@ impl Writer {
         let size = record.len() as u64;
         self.cut_unfinished()?;
         if self.length > 0 && self.length.saturating_add(size) > self.limit {
-            self.begin_segment(flusher)?;
+            self.begin_segment(committer)?;
         }
         self.unfinished = true;
         if let Err(error) = self.tail.append(&record) {
@@ -150,9 +193,16 @@ impl Writer {
         }
         self.unfinished = false;
         let position = Position(self.link.next);
+        if let Some(tree) = &self.tree {
+            let entry = record.strip_suffix(b"\n").unwrap_or(&record);
+            tree.written(Leaf {
+                hash: TreeHash::of_entry(entry),
+                offset: self.length,
+            });
+        }
         (self.link, self.length) = (next, self.length.saturating_add(size));
-        flusher
-            .written(|| self.tail.syncer())
+        committer
+            .written(position, || self.tail.syncer())
             .map_err(AuditError::io(&self.segment.path))?;
         Ok(position)
     }
@@ -167,14 +217,14 @@ impl Writer {
         Ok(())
     }
 
-    fn begin_segment(&mut self, flusher: &Flusher) -> Result<(), AuditError> {
+    fn begin_segment(&mut self, committer: &Committer) -> Result<(), AuditError> {
         let next = Segment::beginning_at(
             self.segment.path.parent().unwrap_or_else(|| Path::new(".")),
             self.link.next,
         );
         let synced = self.tail.syncer().and_then(|syncer| syncer.sync());
         synced.map_err(AuditError::io(&self.segment.path))?;
-        flusher.synced();
+        committer.synced();
         self.tail = (self.open)(&next)?;
         (self.segment, self.length) = (next, 0);
         Ok(())

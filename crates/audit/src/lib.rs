@@ -9,20 +9,31 @@
 #![forbid(unsafe_code)]
 
 mod chain;
+mod checkpoints;
+mod committer;
+mod entries;
 mod error;
-mod flusher;
+mod growing_up;
+mod hashes;
 #[doc(hidden)]
 pub mod hostile_input;
 mod journal;
+mod log;
+mod mark;
+mod offsets;
 mod replay;
 mod segment;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod verify;
 mod whole;
 
+pub use checkpoints::{LogIdentity, Published};
 pub use error::AuditError;
 pub use journal::{FileJournal, Recovery};
+pub use log::{ProvenEntry, TransparencyLog};
+pub use mark::Reached;
 pub use replay::{Past, replay};
 pub use verify::{Verified, verify};
 pub use whole::{WholePart, whole_parts};

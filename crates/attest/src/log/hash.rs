@@ -103,7 +103,7 @@ mod tests {
         let hash = TreeHash::of_nothing();
         let text = hash.to_base64();
         assert_eq!(TreeHash::from_base64(&text), Some(hash));
-        assert_eq!(TreeHash::from_base64(&text[..43]), None);
+        assert_eq!(TreeHash::from_base64(text.trim_end_matches('=')), None);
         // The last character's lowest bits are of no byte.
         assert_eq!(TreeHash::from_base64(&text.replace("uFU=", "uFV=")), None);
         assert_eq!(TreeHash::from_base64(""), None);

@@ -91,7 +91,7 @@ impl ConsistencyProof {
         if self.old == self.new || self.old == 0 {
             return self.check_without_hashes(old_root, new_root);
         }
-        let (mut climb, mut path) = self.from_the_old_end(old_root)?;
+        let (mut climb, mut path) = self.begun_at_the_old_end(old_root)?;
         let first = path.next().ok_or(ProofError::WrongLength)?;
         let (mut old, mut new) = (*first, *first);
         for part in path {
@@ -131,7 +131,7 @@ impl ConsistencyProof {
     }
 
     /// Where the way up begins: at the earlier tree's last whole part, which is all of it if it was itself whole.
-    fn from_the_old_end<'a>(
+    fn begun_at_the_old_end<'a>(
         &'a self,
         old_root: &'a TreeHash,
     ) -> Result<(Climb, impl Iterator<Item = &'a TreeHash>), ProofError> {
@@ -173,7 +173,7 @@ impl Climb {
         }
         let from_the_right = self.at % 2 == 1 || self.at == self.last;
         if from_the_right {
-            while self.at % 2 == 0 && self.at != 0 {
+            while self.at.is_multiple_of(2) && self.at != 0 {
                 self.up();
             }
         }

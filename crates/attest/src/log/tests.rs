@@ -51,6 +51,10 @@ fn consistency_of(old: usize, entries: &[Vec<u8>], known: bool) -> Vec<TreeHash>
     path
 }
 
+fn place(number: u64) -> usize {
+    usize::try_from(number).unwrap()
+}
+
 fn entries(count: usize) -> Vec<Vec<u8>> {
     (0..count).map(|number| number.to_be_bytes().to_vec()).collect()
 }
@@ -100,10 +104,10 @@ fn roots_and_proofs_are_those_of_the_specification() {
         assert_eq!(tree.root(number), Ok(root));
         assert_eq!(Frontier::of(&tree, number).unwrap(), Tiles::of(now).1);
         assert_eq!(Tiles::of(now).1.root(), root);
-        for index in 0..size {
+        for (index, entry) in now.iter().enumerate() {
             let proof = tree.inclusion(index as u64, number).unwrap().unwrap();
             assert_eq!(proof.path, path_of(index, now));
-            assert_eq!(proof.check(&TreeHash::of_entry(&all[index]), &root), Ok(()));
+            assert_eq!(proof.check(&TreeHash::of_entry(entry), &root), Ok(()));
         }
         for old in 0..=size {
             let proof = tree.consistency(old as u64, number).unwrap().unwrap();
@@ -123,8 +127,8 @@ fn a_proof_is_for_one_entry_one_place_and_one_tree() {
     let (tiles, _) = Tiles::of(&all);
     let tree = Tree::new(&tiles);
     for (size, index) in [(41, 40), (41, 0), (32, 31), (33, 32), (7, 3), (1, 0)] {
-        let root = hash_of(&all[..size as usize]);
-        let entry = TreeHash::of_entry(&all[index as usize]);
+        let root = hash_of(&all[..place(size)]);
+        let entry = TreeHash::of_entry(&all[place(index)]);
         let proof = tree.inclusion(index, size).unwrap().unwrap();
         for other in 0..=size {
             let moved = InclusionProof {
@@ -141,7 +145,7 @@ fn a_proof_is_for_one_entry_one_place_and_one_tree() {
             };
             assert!(
                 grown
-                    .check(&entry, &hash_of(&entries(50)[..other as usize]))
+                    .check(&entry, &hash_of(&entries(50)[..place(other)]))
                     .is_err()
                     || other == size
             );
@@ -330,12 +334,12 @@ fn a_checkpoint_is_believed_for_its_log_s_key_and_enough_witnesses() {
     assert_eq!(believed.checkpoint(), &checkpoint());
 
     let few = CheckpointError::TooFewWitnesses { found: 1, needed: 2 };
-    let cosigned = signed.clone() + &one.cosign(1_700_000_000, &checkpoint());
+    let cosigned = signed + &one.cosign(1_700_000_000, &checkpoint());
     assert_eq!(check(&cosigned, &trust(&log, &[&one, &two], 2)), Err(few.clone()));
     // The same witness twice is one.
     let twice = cosigned.clone() + &one.cosign(1_700_000_001, &checkpoint());
     assert_eq!(check(&twice, &trust(&log, &[&one, &two], 2)), Err(few));
-    let both = cosigned.clone() + &two.cosign(1_700_000_002, &checkpoint());
+    let both = cosigned + &two.cosign(1_700_000_002, &checkpoint());
     let believed = check(&both, &trust(&log, &[&one, &two], 2)).unwrap();
     let times: Vec<_> = believed.cosignatures().iter().map(Cosignature::time).collect();
     assert_eq!(times, [1_700_000_000, 1_700_000_002]);
@@ -387,7 +391,7 @@ fn what_is_altered_foreign_or_unsigned_is_refused() {
         wrong
     );
     let beyond = witness.cosign(1 << 63, &checkpoint());
-    assert_eq!(check(&(signed.clone() + &beyond), &trusted), wrong);
+    assert_eq!(check(&(signed + &beyond), &trusted), wrong);
 }
 
 #[test]
@@ -422,7 +426,7 @@ fn what_is_no_note_is_refused() {
     let long = "a".repeat(100 << 10) + "\n\n— name AAAAAAA=\n";
     assert_eq!(Note::read(long.as_bytes()), Err(NoteError::TooLong));
     // Sixteen others beside are passed over, and lines behind the third as well.
-    let sixteen = signed.clone() + &"— name AAAAAAA=\n".repeat(16);
+    let sixteen = signed + &"— name AAAAAAA=\n".repeat(16);
     assert!(check(&sixteen, &trust(&log, &[], 0)).is_ok());
 }
 

@@ -95,23 +95,22 @@ impl<H: Hashes> Tree<H> {
         if old > new {
             return Ok(None);
         }
-        let (mut start, mut end) = (0, new);
         let mut path = Vec::new();
-        while old > 0 && old < new {
-            if old == end {
-                // The verifier knows the old root itself.
-                if start > 0 {
-                    path.push(self.range(start, end)?);
+        // Of nothing, and of the tree itself, there is nothing to show.
+        if old > 0 && old < new {
+            let (mut start, mut end) = (0, new);
+            while let Some(middle) = middle(start, end).filter(|_| old != end) {
+                if old <= middle {
+                    path.push(self.range(middle, end)?);
+                    end = middle;
+                } else {
+                    path.push(self.range(start, middle)?);
+                    start = middle;
                 }
-                break;
             }
-            let Some(middle) = middle(start, end) else { break };
-            if old <= middle {
-                path.push(self.range(middle, end)?);
-                end = middle;
-            } else {
-                path.push(self.range(start, middle)?);
-                start = middle;
+            // From the beginning, it is the old root, which is known.
+            if start > 0 {
+                path.push(self.range(start, end)?);
             }
         }
         path.reverse();

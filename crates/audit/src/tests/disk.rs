@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use moho_iam::authz::Position;
 
+use super::blocked_on;
 use crate::AuditError;
 use crate::chain::Link;
-use crate::flusher::Flusher;
+use crate::committer::Committer;
 use crate::journal::Writer;
 use crate::segment::{Segment, Syncer, Tail};
 
@@ -19,6 +20,11 @@ struct Disk {
     capacity: usize,
     cut_fails: bool,
     sync_fails: bool,
+    /// Whether somebody syncs now, and how often somebody has.
+    syncing: bool,
+    synced: u32,
+    /// While it is held, no sync ends.
+    busy: Arc<Mutex<()>>,
 }
 
 struct TinyDisk(Arc<Mutex<Disk>>);
@@ -51,7 +57,14 @@ impl Tail for TinyDisk {
 
 impl Syncer for TinyDisk {
     fn sync(&self) -> io::Result<()> {
-        if self.0.lock().unwrap().sync_fails {
+        let mut disk = self.0.lock().unwrap();
+        disk.syncing = true;
+        let busy = Arc::clone(&disk.busy);
+        drop(disk);
+        drop(busy.lock().unwrap());
+        disk = self.0.lock().unwrap();
+        (disk.syncing, disk.synced) = (false, disk.synced + 1);
+        if disk.sync_fails {
             Err(io::ErrorKind::Other.into())
         } else {
             Ok(())
@@ -71,16 +84,21 @@ fn writer(capacity: usize) -> (Writer, Arc<Mutex<Disk>>) {
         length: 0,
         limit: u64::MAX,
         unfinished: false,
+        tree: None,
         tail: Box::new(TinyDisk(Arc::clone(&disk))),
         open: Box::new(|segment| segment.open().map(|file| Box::new(file) as Box<dyn Tail>)),
     };
     (writer, disk)
 }
 
+fn committer() -> Committer {
+    Committer::start(0, Box::new(|_records| ())).unwrap()
+}
+
 #[test]
 fn a_full_disk_fails_the_entry_and_leaves_no_trace_of_it() {
     let (mut writer, disk) = writer(0);
-    let flusher = Flusher::start().unwrap();
+    let committer = committer();
     let (first, link) = Link::START.record("{}").unwrap();
     let (second, _) = link.record("{}").unwrap();
     for room in 0..second.len() {
@@ -88,12 +106,12 @@ fn a_full_disk_fails_the_entry_and_leaves_no_trace_of_it() {
         disk.lock().unwrap().bytes.clear();
         (writer.link, writer.length) = (Link::START, 0);
         disk.lock().unwrap().capacity = first.len() + room;
-        assert_eq!(writer.append("{}", &flusher).unwrap(), Position(1));
-        let error = writer.append("{}", &flusher).unwrap_err();
+        assert_eq!(writer.append("{}", &committer).unwrap(), Position(1));
+        let error = writer.append("{}", &committer).unwrap_err();
         assert!(matches!(error, AuditError::DiskFull(_)), "{error}");
         assert_eq!(disk.lock().unwrap().bytes, first, "{room} bytes were free");
         disk.lock().unwrap().capacity = usize::MAX;
-        assert_eq!(writer.append("{}", &flusher).unwrap(), Position(2));
+        assert_eq!(writer.append("{}", &committer).unwrap(), Position(2));
         assert_eq!(disk.lock().unwrap().bytes, [first.as_slice(), &second].concat());
     }
 }
@@ -101,18 +119,18 @@ fn a_full_disk_fails_the_entry_and_leaves_no_trace_of_it() {
 #[test]
 fn a_partial_record_that_could_not_be_cut_is_cut_before_the_next_one() {
     let (mut writer, disk) = writer(30);
-    let flusher = Flusher::start().unwrap();
+    let committer = committer();
     disk.lock().unwrap().cut_fails = true;
-    assert!(writer.append("{}", &flusher).is_err());
+    assert!(writer.append("{}", &committer).is_err());
     assert_eq!(disk.lock().unwrap().bytes.len(), 30);
     disk.lock().unwrap().capacity = usize::MAX;
     assert!(
-        writer.append("{}", &flusher).is_err(),
+        writer.append("{}", &committer).is_err(),
         "nothing is appended behind a partial record"
     );
     assert_eq!(disk.lock().unwrap().bytes.len(), 30);
     disk.lock().unwrap().cut_fails = false;
-    assert_eq!(writer.append("{}", &flusher).unwrap(), Position(1));
+    assert_eq!(writer.append("{}", &committer).unwrap(), Position(1));
     let (record, _) = Link::START.record("{}").unwrap();
     assert_eq!(disk.lock().unwrap().bytes, record);
 }
@@ -120,32 +138,56 @@ fn a_partial_record_that_could_not_be_cut_is_cut_before_the_next_one() {
 #[test]
 fn a_disk_that_does_not_keep_what_it_took_ends_the_journal() {
     let (mut writer, disk) = writer(usize::MAX);
-    let flusher = Flusher::start().unwrap();
+    let committer = committer();
     disk.lock().unwrap().sync_fails = true;
-    writer.append("{}", &flusher).unwrap();
-    while !flusher.has_failed() {
+    writer.append("{}", &committer).unwrap();
+    while !committer.durable().has_failed() {
         std::thread::yield_now();
     }
-    assert_eq!(flusher.unsynced(), 1, "nobody can tell that it is not lost");
+    assert_eq!(committer.unsynced(), 1, "nobody can tell that it is not lost");
     disk.lock().unwrap().sync_fails = false;
     assert!(matches!(
-        writer.append("{}", &flusher),
+        writer.append("{}", &committer),
         Err(AuditError::NotDurable)
     ));
 }
 
 #[test]
-fn what_is_not_on_the_disk_yet_is_counted() {
-    let (mut writer, _disk) = writer(usize::MAX);
-    let flusher = Flusher::start().unwrap();
-    assert_eq!(flusher.unsynced(), 0);
-    writer.append("{}", &flusher).unwrap();
-    while flusher.unsynced() > 0 {
+fn who_waits_is_told_when_it_is_on_the_disk_and_when_it_never_will_be() {
+    let (mut writer, disk) = writer(usize::MAX);
+    let committer = committer();
+    assert_eq!(committer.unsynced(), 0);
+    let first = writer.append("{}", &committer).unwrap();
+    assert!(blocked_on(committer.durable().wait(first.0)).is_ok());
+    assert_eq!(committer.unsynced(), 0);
+    let synced = disk.lock().unwrap().synced;
+    assert!(synced >= 1);
+    // What was waited for and is there is not waited for again.
+    assert!(blocked_on(committer.durable().wait(first.0)).is_ok());
+    assert_eq!(disk.lock().unwrap().synced, synced);
+    disk.lock().unwrap().sync_fails = true;
+    let second = writer.append("{}", &committer).unwrap();
+    let lost = blocked_on(committer.durable().wait(second.0));
+    assert!(matches!(lost, Err(AuditError::NotDurable)));
+    // The first one is there all the same.
+    assert!(blocked_on(committer.durable().wait(first.0)).is_ok());
+}
+
+#[test]
+fn one_wait_of_the_disk_serves_all_who_came_meanwhile() {
+    let (mut writer, disk) = writer(usize::MAX);
+    let committer = committer();
+    let (busy, free) = (disk.lock().unwrap().busy.clone(), Arc::clone(&disk));
+    let held = busy.lock().unwrap();
+    writer.append("{}", &committer).unwrap();
+    while !free.lock().unwrap().syncing {
         std::thread::yield_now();
     }
-    // The thread pauses now, so this one waits.
-    writer.append("{}", &flusher).unwrap();
-    assert_eq!(flusher.unsynced(), 1);
-    flusher.synced();
-    assert_eq!(flusher.unsynced(), 0);
+    let mut last = Position(0);
+    for _ in 0..100 {
+        last = writer.append("{}", &committer).unwrap();
+    }
+    drop(held);
+    blocked_on(committer.durable().wait(last.0)).unwrap();
+    assert_eq!(free.lock().unwrap().synced, 2);
 }

@@ -1,6 +1,7 @@
 //! Torn, filled up, altered: what is left of the journal, and what it says.
 
 mod disk;
+mod published;
 mod segments;
 
 use std::path::{Path, PathBuf};
@@ -8,10 +9,10 @@ use std::path::{Path, PathBuf};
 use moho_iam::authz::{
     Entry, Event, EventIdentity, EventKind, EventSource, Journal, JournalUnavailable, Outcome, Position,
 };
-use moho_terms::{BucketName, ObjectKey, Timestamp};
+use moho_terms::{BucketName, ObjectKey, Secret, Timestamp};
 use proptest::prelude::*;
 
-use crate::{AuditError, FileJournal, Recovery, verify};
+use crate::{AuditError, FileJournal, LogIdentity, Recovery, verify};
 
 pub(crate) fn entry(second: u64) -> Entry {
     Entry {
@@ -47,6 +48,30 @@ pub(crate) fn entry(second: u64) -> Entry {
     }
 }
 
+/// Of every journal here.
+pub(crate) fn identity() -> LogIdentity {
+    LogIdentity::new("example.com/log".parse().unwrap(), &Secret::new(vec![7; 32])).unwrap()
+}
+
+/// Waits for it in this thread.
+fn blocked_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
+    let mut context = std::task::Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let std::task::Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+        std::thread::park();
+    }
+}
+
 fn event() -> Event {
     let id = "00112233-4455-4677-8899-aabbccddeeff".parse().unwrap();
     let identity = EventIdentity::of_service("s3.amazonaws.com", None);
@@ -57,7 +82,7 @@ fn event() -> Event {
 #[test]
 fn decisions_and_what_came_of_them_are_in_one_chain() {
     let directory = tempfile::tempdir().unwrap();
-    let (journal, _) = FileJournal::open(directory.path()).unwrap();
+    let (journal, _) = FileJournal::open(directory.path(), identity()).unwrap();
     journal.record(&entry(1)).unwrap();
     assert_eq!(journal.record_event(&event()).unwrap(), Position(2));
     journal.record(&entry(2)).unwrap();
@@ -79,7 +104,7 @@ fn decisions_and_what_came_of_them_are_in_one_chain() {
 #[test]
 fn the_longest_event_has_room() {
     let directory = tempfile::tempdir().unwrap();
-    let (journal, _) = FileJournal::open(directory.path()).unwrap();
+    let (journal, _) = FileJournal::open(directory.path(), identity()).unwrap();
     let key: ObjectKey = "\u{1}".repeat(1024).parse().unwrap();
     let bucket: BucketName = "b".repeat(63).parse().unwrap();
     let role = |kind: &str, name: &str| format!("arn:aws:{kind}:{}/{name}", "p".repeat(511));
@@ -103,7 +128,7 @@ fn the_longest_event_has_room() {
 /// A journal of `count` entries that is closed again, and its one file.
 fn journal_of(count: u64) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
-    let (journal, _) = FileJournal::open(directory.path()).unwrap();
+    let (journal, _) = FileJournal::open(directory.path(), identity()).unwrap();
     for number in 1..=count {
         assert_eq!(journal.record(&entry(number)).unwrap(), Position(number));
     }
@@ -111,8 +136,12 @@ fn journal_of(count: u64) -> (tempfile::TempDir, PathBuf) {
     (directory, path)
 }
 
+/// As after a process that was killed before it published anything.
 fn reopened(directory: &Path) -> Result<(FileJournal, Recovery), AuditError> {
-    FileJournal::open(directory)
+    for derived in ["checkpoint", "hashes-0", "offsets"] {
+        let _absent = std::fs::remove_file(directory.join(derived));
+    }
+    FileJournal::open(directory, identity())
 }
 
 /// Where each line of the file begins, and where the last one ends.
@@ -175,8 +204,11 @@ fn a_journal_has_one_writer_and_is_private() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
     let inside = directory.path().join("journal");
-    let (journal, _) = FileJournal::open(&inside).unwrap();
-    assert!(matches!(FileJournal::open(&inside), Err(AuditError::InUse(_))));
+    let (journal, _) = FileJournal::open(&inside, identity()).unwrap();
+    assert!(matches!(
+        FileJournal::open(&inside, identity()),
+        Err(AuditError::InUse(_))
+    ));
     journal.record(&entry(1)).unwrap();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&inside), 0o700);
@@ -184,7 +216,7 @@ fn a_journal_has_one_writer_and_is_private() {
         assert_eq!(mode(&file.unwrap().path()), 0o600);
     }
     drop(journal);
-    assert!(FileJournal::open(&inside).is_ok());
+    assert!(FileJournal::open(&inside, identity()).is_ok());
 }
 
 #[test]
@@ -308,7 +340,7 @@ fn foreign_bytes_longer_than_a_record_are_not_cut_off() {
 #[test]
 fn an_endless_entry_is_refused_and_the_next_one_is_not() {
     let directory = tempfile::tempdir().unwrap();
-    let (journal, _) = FileJournal::open(directory.path()).unwrap();
+    let (journal, _) = FileJournal::open(directory.path(), identity()).unwrap();
     let endless = Entry {
         user_agent_sha256: Some("f".repeat(20_000)),
         ..entry(1)

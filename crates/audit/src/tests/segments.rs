@@ -6,7 +6,7 @@ use moho_iam::authz::{Journal, Position};
 
 use super::{entry, reopened};
 use crate::chain::Link;
-use crate::flusher::Flusher;
+use crate::committer::Committer;
 use crate::journal::Writer;
 use crate::segment::{Segment, Tail};
 use crate::{AuditError, Recovery, verify};
@@ -22,11 +22,12 @@ fn many_segments() -> (tempfile::TempDir, Vec<PathBuf>) {
         unfinished: false,
         tail: Box::new(segment.open().unwrap()),
         segment,
+        tree: None,
         open: Box::new(|segment| segment.open().map(|file| Box::new(file) as Box<dyn Tail>)),
     };
-    let flusher = Flusher::start().unwrap();
+    let committer = Committer::start(0, Box::new(|_records| ())).unwrap();
     for number in 1..=20 {
-        assert_eq!(writer.append("{\"n\":1}", &flusher).unwrap(), Position(number));
+        assert_eq!(writer.append("{\"n\":1}", &committer).unwrap(), Position(number));
     }
     let files = crate::segment::list(directory.path()).unwrap();
     (directory, files.into_iter().map(|segment| segment.path).collect())

@@ -1,0 +1,132 @@
+//! The checkpoint that the journal has published last, as a file: what it said of itself, and can be held to.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use moho_attest::log::{
+    Checkpoint, CheckpointError, NoteKey, NoteSigner, Origin, SignatureKind, SignedCheckpoint, Trust,
+    UnsignedCheckpoint,
+};
+use moho_terms::Secret;
+
+use crate::error::AuditError;
+
+/// Its file in the journal's directory.
+const FILE: &str = "checkpoint";
+
+/// Which log a journal is, and who signs for it.
+pub struct LogIdentity {
+    /// The first line of its checkpoints.
+    pub origin: Origin,
+    /// Who signs them.
+    pub signer: Box<dyn NoteSigner + Send + Sync>,
+}
+
+impl LogIdentity {
+    /// The log of this name, whose checkpoints are signed with the Ed25519 key of this seed, 32 bytes.
+    ///
+    /// # Errors
+    /// [`AuditError::Unsigned`] for a seed of another length.
+    pub fn new(origin: Origin, seed: &Secret) -> Result<Self, AuditError> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose());
+        let pair = pair.map_err(|rejected| AuditError::Unsigned(rejected.to_string()))?;
+        let public = <[u8; 32]>::try_from(pair.public_key().as_ref());
+        let public = public.map_err(|error| AuditError::Unsigned(error.to_string()))?;
+        let key = NoteKey::new(origin.clone(), SignatureKind::Ed25519, public);
+        Ok(Self {
+            origin,
+            signer: Box::new(SeedSigner { pair, key }),
+        })
+    }
+
+    /// Whom one believes about this log, without witnesses.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        Trust {
+            origin: self.origin.clone(),
+            log: vec![self.signer.key().clone()],
+            witnesses: Vec::new(),
+            needed: 0,
+        }
+    }
+}
+
+struct SeedSigner {
+    pair: Ed25519KeyPair,
+    key: NoteKey,
+}
+
+impl NoteSigner for SeedSigner {
+    fn key(&self) -> &NoteKey {
+        &self.key
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], String> {
+        let signature = self.pair.sign(message);
+        signature
+            .as_ref()
+            .try_into()
+            .map_err(|_length| "a signature has 64 bytes".to_owned())
+    }
+}
+
+/// A checkpoint as it is published: its lines, with signatures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The whole note.
+    pub note: String,
+    /// What it says.
+    pub checkpoint: Checkpoint,
+}
+
+impl Published {
+    /// Signs a checkpoint.
+    pub(crate) fn sign(identity: &LogIdentity, checkpoint: Checkpoint) -> Result<Self, AuditError> {
+        let note = checkpoint.sign(&*identity.signer).map_err(AuditError::Unsigned)?;
+        Ok(Self { note, checkpoint })
+    }
+
+    /// The one that was published last in `directory`; `None` if none ever was.
+    pub(crate) fn read(directory: &Path, trust: &Trust) -> Result<Option<Self>, AuditError> {
+        let path = path(directory);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(AuditError::io(&path)(error)),
+        };
+        let signed = Self::believe(&bytes, trust).map_err(|source| AuditError::Checkpoint {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(Some(Self {
+            note: String::from_utf8_lossy(&bytes).into_owned(),
+            checkpoint: signed.checkpoint().clone(),
+        }))
+    }
+
+    fn believe(bytes: &[u8], trust: &Trust) -> Result<SignedCheckpoint, CheckpointError> {
+        UnsignedCheckpoint::read(bytes)?.check(trust)
+    }
+
+    /// Puts it in the place of the one before, on the disk.
+    pub(crate) fn write(&self, directory: &Path) -> Result<(), AuditError> {
+        let (path, fresh) = (path(directory), directory.join("checkpoint.new"));
+        let write = || {
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600);
+            let mut file = options.open(&fresh)?;
+            file.write_all(self.note.as_bytes())?;
+            file.sync_data()?;
+            std::fs::rename(&fresh, &path)?;
+            File::open(directory)?.sync_all()
+        };
+        write().map_err(AuditError::io(&path))
+    }
+}
+
+fn path(directory: &Path) -> PathBuf {
+    directory.join(FILE)
+}

@@ -1,0 +1,226 @@
+//! What is published of a journal: checkpoints, tiles, proofs; and what does not fit them.
+
+use std::path::Path;
+
+use moho_attest::log::{Held, Tile, TreeHash, UnsignedCheckpoint, bundle};
+use moho_iam::authz::{Journal as _, Position};
+
+use super::{blocked_on, borders, entry, identity};
+use crate::{AuditError, FileJournal};
+
+const FILE: &str = "journal-00000000000000000001.jsonl";
+
+/// A journal of so many entries, all of them published.
+fn published(directory: &Path, count: u64) -> FileJournal {
+    let (journal, recovery) = FileJournal::open(directory, identity()).unwrap();
+    for number in recovery.records + 1..=count {
+        journal.record(&entry(number)).unwrap();
+    }
+    blocked_on(journal.log().published(Position(count))).unwrap();
+    journal
+}
+
+fn closed(count: u64) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    drop(published(directory.path(), count));
+    directory
+}
+
+fn open(directory: &Path) -> Result<FileJournal, AuditError> {
+    FileJournal::open(directory, identity()).map(|(journal, _)| journal)
+}
+
+/// All tiles of a journal, by their paths.
+fn tiles(journal: &FileJournal, size: u64) -> Vec<(String, Vec<u8>)> {
+    let bytes = |tile: &Tile| journal.log().tile(tile).unwrap().unwrap();
+    Tile::all(size)
+        .map(|tile| (tile.to_string(), bytes(&tile)))
+        .collect()
+}
+
+#[test]
+fn what_is_published_is_what_was_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = published(directory.path(), 600);
+    let checkpoint = journal.log().checkpoint();
+    let note = UnsignedCheckpoint::read(checkpoint.note.as_bytes()).unwrap();
+    let signed = note.check(&identity().trust()).unwrap();
+    assert_eq!(signed.checkpoint(), &checkpoint.checkpoint);
+    assert_eq!(checkpoint.checkpoint.size, 600);
+
+    let text = std::fs::read(directory.path().join(FILE)).unwrap();
+    let lines: Vec<_> = text
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(|line| &line[..line.len() - 1])
+        .collect();
+    let whole = Tile::new(Held::Entries, 1, 256).unwrap();
+    let bytes = journal.log().tile(&whole).unwrap().unwrap();
+    assert_eq!(bundle::entries(&bytes).unwrap(), lines[256..512]);
+    let partial = Tile::new(Held::Hashes { level: 0 }, 2, 88).unwrap();
+    let hashes: Vec<u8> = lines[512..]
+        .iter()
+        .flat_map(|line| *TreeHash::of_entry(line).as_bytes())
+        .collect();
+    assert_eq!(journal.log().tile(&partial).unwrap().unwrap(), hashes);
+    for absent in [
+        Tile::new(Held::Entries, 2, 89),
+        Tile::new(Held::Hashes { level: 1 }, 0, 3),
+    ] {
+        assert_eq!(journal.log().tile(&absent.unwrap()).unwrap(), None);
+    }
+
+    for position in [1, 256, 257, 512, 600] {
+        let proven = journal.log().proven(Position(position)).unwrap().unwrap();
+        assert_eq!(proven.entry, lines[usize::try_from(position).unwrap() - 1]);
+        let hash = TreeHash::of_entry(&proven.entry);
+        assert_eq!(proven.proof.check(&hash, &checkpoint.checkpoint.root), Ok(()));
+    }
+    assert_eq!(journal.log().proven(Position(0)).unwrap(), None);
+    assert_eq!(journal.log().proven(Position(601)).unwrap(), None);
+}
+
+#[test]
+fn each_checkpoint_continues_the_one_before_also_over_restarts() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut before = published(directory.path(), 3).log().checkpoint();
+    for count in [4, 255, 256, 257, 520] {
+        let journal = published(directory.path(), count);
+        let (proof, now) = journal
+            .log()
+            .consistency(before.checkpoint.size)
+            .unwrap()
+            .unwrap();
+        assert_eq!(proof.check(&before.checkpoint.root, &now.checkpoint.root), Ok(()));
+        assert_eq!(journal.log().consistency(count + 1).unwrap(), None);
+        before = now;
+    }
+}
+
+#[test]
+fn records_that_only_a_killed_process_knew_of_are_published_when_it_is_opened() {
+    let directory = closed(300);
+    let early = std::fs::read(directory.path().join("checkpoint")).unwrap();
+    drop(published(directory.path(), 310));
+    std::fs::write(directory.path().join("checkpoint"), early).unwrap();
+    let journal = open(directory.path()).unwrap();
+    assert_eq!(journal.log().checkpoint().checkpoint.size, 310);
+}
+
+#[test]
+fn what_follows_from_the_records_is_made_again() {
+    let directory = closed(700);
+    let all = tiles(&open(directory.path()).unwrap(), 700);
+    let alter = |name: &str, how: &dyn Fn(&mut Vec<u8>)| {
+        let path = directory.path().join(name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        how(&mut bytes);
+        std::fs::write(path, bytes).unwrap();
+    };
+    let last = |bytes: &mut Vec<u8>| *bytes.last_mut().unwrap() ^= 1;
+    let half = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2);
+    let more = |bytes: &mut Vec<u8>| bytes.extend([7; 99]);
+    for name in ["hashes-0", "hashes-1"] {
+        for how in [&last as &dyn Fn(&mut Vec<u8>), &half, &more] {
+            alter(name, how);
+            assert_eq!(tiles(&open(directory.path()).unwrap(), 700), all, "{name}");
+        }
+        std::fs::remove_file(directory.path().join(name)).unwrap();
+        assert_eq!(tiles(&open(directory.path()).unwrap(), 700), all, "{name}");
+    }
+    alter("offsets", &half);
+    assert_eq!(tiles(&open(directory.path()).unwrap(), 700), all);
+    std::fs::remove_file(directory.path().join("checkpoint")).unwrap();
+    assert_eq!(tiles(&open(directory.path()).unwrap(), 700), all);
+}
+
+#[test]
+fn a_hash_that_a_disk_has_changed_proves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = published(directory.path(), 700);
+    let path = directory.path().join("hashes-0");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // Of entry 9, which is in a whole tile: nobody looks at it to go on.
+    bytes[9 * 32] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    assert!(matches!(
+        journal.log().proven(Position(9)),
+        Err(AuditError::Broken { .. })
+    ));
+    assert!(
+        matches!(journal.log().consistency(9), Err(AuditError::Broken { .. }))
+            || journal.log().consistency(10).is_err()
+    );
+    assert!(journal.log().proven(Position(600)).unwrap().is_some());
+}
+
+#[test]
+fn a_journal_that_was_cut_behind_its_checkpoint_is_refused() {
+    let directory = closed(5);
+    let path = directory.path().join(FILE);
+    let whole = std::fs::read(&path).unwrap();
+    for records in 0..5 {
+        std::fs::write(&path, &whole[..borders(&whole)[records]]).unwrap();
+        let Err(error) = open(directory.path()) else {
+            panic!("{records} records were accepted")
+        };
+        assert!(
+            matches!(error, AuditError::RolledBack { has, had: 5, .. } if has == records as u64),
+            "{error}"
+        );
+    }
+    // Cut in the middle of a record, too.
+    std::fs::write(&path, &whole[..whole.len() - 9]).unwrap();
+    assert!(matches!(
+        open(directory.path()),
+        Err(AuditError::RolledBack { has: 4, .. })
+    ));
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(
+        open(directory.path()),
+        Err(AuditError::RolledBack { has: 0, .. })
+    ));
+}
+
+#[test]
+fn a_journal_that_was_written_anew_does_not_fit_its_checkpoint() {
+    let directory = closed(5);
+    let other = tempfile::tempdir().unwrap();
+    let (journal, _) = FileJournal::open(other.path(), identity()).unwrap();
+    for number in 11..=17 {
+        journal.record(&entry(number)).unwrap();
+    }
+    drop(journal);
+    std::fs::copy(other.path().join(FILE), directory.path().join(FILE)).unwrap();
+    let forged = |name: &str| std::fs::copy(other.path().join(name), directory.path().join(name)).unwrap();
+    assert!(matches!(open(directory.path()), Err(AuditError::Broken { .. })));
+    // Whoever has the hashes made anew as well still lacks the signature.
+    forged("hashes-0");
+    forged("offsets");
+    assert!(matches!(open(directory.path()), Err(AuditError::Broken { .. })));
+}
+
+#[test]
+fn a_checkpoint_of_another_or_of_nobody_is_refused() {
+    let directory = closed(5);
+    let path = directory.path().join("checkpoint");
+    let note = std::fs::read_to_string(&path).unwrap();
+    let other = moho_terms::Secret::new(vec![8; 32]);
+    let foreign = crate::LogIdentity::new("example.com/log".parse().unwrap(), &other).unwrap();
+    assert!(matches!(
+        FileJournal::open(directory.path(), foreign),
+        Err(AuditError::Checkpoint { .. })
+    ));
+    for wrong in [
+        String::new(),
+        note.replace("\n5\n", "\n4\n"),
+        note.replace("example.com", "example.org"),
+    ] {
+        std::fs::write(&path, wrong).unwrap();
+        assert!(matches!(
+            open(directory.path()),
+            Err(AuditError::Checkpoint { .. })
+        ));
+    }
+    std::fs::write(&path, note).unwrap();
+    assert!(open(directory.path()).is_ok());
+}

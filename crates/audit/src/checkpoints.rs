@@ -3,8 +3,9 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use moho_attest::log::{
     Checkpoint, CheckpointError, NoteKey, NoteSigner, Origin, SignatureKind, SignedCheckpoint, Trust,
@@ -17,20 +18,62 @@ use crate::error::AuditError;
 /// Its file in the journal's directory.
 const FILE: &str = "checkpoint";
 
+/// The file of a log's id, in the journal's directory.
+const ID: &str = "log";
+/// Bytes of an id, which is written in hexadecimal.
+const ID_BYTES: usize = 16;
+/// What origins begin with.
+const ORIGIN: &str = "moho/log/";
+
+/// What the keys of logs are made of: each journal is a log of its own, with a random id and the key that follows from it.
+pub struct LogKeys {
+    secret: Secret,
+    fresh: [u8; ID_BYTES],
+}
+
+impl LogKeys {
+    /// Keys that follow from `secret`; a journal that is no log yet becomes the one of the `fresh` id, which is random.
+    #[must_use]
+    pub fn new(secret: Secret, fresh: [u8; ID_BYTES]) -> Self {
+        Self { secret, fresh }
+    }
+
+    /// Which log the journal in `directory` is. One that comes without its id, out of a backup or of an earlier version, begins a
+    /// new log with all its records: whatever it was called before may have had more.
+    pub(crate) fn identity(&self, directory: &Path) -> Result<LogIdentity, AuditError> {
+        let path = directory.join(ID);
+        let id = match std::fs::read_to_string(&path) {
+            Ok(id) => id,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let id: String = self.fresh.iter().map(|byte| format!("{byte:02x}")).collect();
+                replace(&path, id.as_bytes())?;
+                id
+            }
+            Err(error) => return Err(AuditError::io(&path)(error)),
+        };
+        let is_id =
+            id.len() == 2 * ID_BYTES && id.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+        let origin = Some(format!("{ORIGIN}{id}")).filter(|_| is_id);
+        let origin: Origin = origin
+            .and_then(|origin| origin.parse().ok())
+            .ok_or(AuditError::NoLog(path))?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret.expose());
+        let seed = Secret::new(hmac::sign(&key, origin.as_str().as_bytes()).as_ref().to_vec());
+        LogIdentity::new(origin, &seed)
+    }
+}
+
 /// Which log a journal is, and who signs for it.
-pub struct LogIdentity {
+pub(crate) struct LogIdentity {
     /// The first line of its checkpoints.
-    pub origin: Origin,
+    pub(crate) origin: Origin,
     /// Who signs them.
-    pub signer: Box<dyn NoteSigner + Send + Sync>,
+    pub(crate) signer: Box<dyn NoteSigner + Send + Sync>,
 }
 
 impl LogIdentity {
     /// The log of this name, whose checkpoints are signed with the Ed25519 key of this seed, 32 bytes.
-    ///
-    /// # Errors
-    /// [`AuditError::Unsigned`] for a seed of another length.
-    pub fn new(origin: Origin, seed: &Secret) -> Result<Self, AuditError> {
+    fn new(origin: Origin, seed: &Secret) -> Result<Self, AuditError> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose());
         let pair = pair.map_err(|rejected| AuditError::Unsigned(rejected.to_string()))?;
         let public = <[u8; 32]>::try_from(pair.public_key().as_ref());
@@ -43,8 +86,7 @@ impl LogIdentity {
     }
 
     /// Whom one believes about this log, without witnesses.
-    #[must_use]
-    pub fn trust(&self) -> Trust {
+    pub(crate) fn trust(&self) -> Trust {
         Trust {
             origin: self.origin.clone(),
             log: vec![self.signer.key().clone()],
@@ -91,7 +133,7 @@ impl Published {
 
     /// The one that was published last in `directory`; `None` if none ever was.
     pub(crate) fn read(directory: &Path, trust: &Trust) -> Result<Option<Self>, AuditError> {
-        let path = path(directory);
+        let path = directory.join(FILE);
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -113,20 +155,22 @@ impl Published {
 
     /// Puts it in the place of the one before, on the disk.
     pub(crate) fn write(&self, directory: &Path) -> Result<(), AuditError> {
-        let (path, fresh) = (path(directory), directory.join("checkpoint.new"));
-        let write = || {
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600);
-            let mut file = options.open(&fresh)?;
-            file.write_all(self.note.as_bytes())?;
-            file.sync_data()?;
-            std::fs::rename(&fresh, &path)?;
-            File::open(directory)?.sync_all()
-        };
-        write().map_err(AuditError::io(&path))
+        replace(&directory.join(FILE), self.note.as_bytes())
     }
 }
 
-fn path(directory: &Path) -> PathBuf {
-    directory.join(FILE)
+/// Puts a file in the place of the one before, on the disk: there is always one of the two, whole.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), AuditError> {
+    let fresh = path.with_extension("new");
+    let directory = path.parent().unwrap_or_else(|| Path::new("."));
+    let write = || {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&fresh)?;
+        file.write_all(bytes)?;
+        file.sync_data()?;
+        std::fs::rename(&fresh, path)?;
+        File::open(directory)?.sync_all()
+    };
+    write().map_err(AuditError::io(path))
 }

@@ -50,6 +50,9 @@ pub enum AuditError {
         /// What is wrong with it.
         source: CheckpointError,
     },
+    /// The file that says which log the journal is says nothing of the kind.
+    #[error("`{}` is not the id of a log, 32 hexadecimal digits: restore it from where checkpoints of this log are kept", .0.display())]
+    NoLog(PathBuf),
     /// A checkpoint could not be signed.
     #[error("the journal's checkpoint cannot be signed: {0}")]
     Unsigned(String),

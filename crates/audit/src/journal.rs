@@ -10,7 +10,7 @@ use moho_os::{FileLock, LockError, lock_file_exclusive};
 use serde::Serialize;
 
 use crate::chain::{Link, MAX_RECORD};
-use crate::checkpoints::LogIdentity;
+use crate::checkpoints::LogKeys;
 use crate::committer::Committer;
 use crate::error::AuditError;
 use crate::growing_up::grow_up;
@@ -60,11 +60,11 @@ impl FileJournal {
     /// # Errors
     /// [`AuditError::Broken`] if the chain is broken: then nothing is changed. [`AuditError::RolledBack`] if it had more
     /// records when it was last signed. [`AuditError::InUse`] if another process has it open.
-    pub fn open(directory: &Path, identity: LogIdentity) -> Result<(Self, Recovery), AuditError> {
+    pub fn open(directory: &Path, keys: &LogKeys) -> Result<(Self, Recovery), AuditError> {
         segment::make_directory(directory)?;
         let lock = lock(directory)?;
         let (writer, recovery) = Writer::at_the_end(directory)?;
-        let (tree, growing) = grow_up(directory, recovery.records, identity)?;
+        let (tree, growing) = grow_up(directory, recovery.records, keys.identity(directory)?)?;
         let told = Arc::clone(&tree);
         let committer = Committer::start(recovery.records, Box::new(move |records| told.on_disk(records)));
         let committer = committer.map_err(AuditError::io(directory))?;

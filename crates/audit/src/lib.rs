@@ -29,7 +29,7 @@ mod tree;
 mod verify;
 mod whole;
 
-pub use checkpoints::{LogIdentity, Published};
+pub use checkpoints::{LogKeys, Published};
 pub use error::AuditError;
 pub use journal::{FileJournal, Recovery};
 pub use log::{ProvenEntry, TransparencyLog};

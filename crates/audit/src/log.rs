@@ -6,7 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use moho_attest::log::{ConsistencyProof, Held, InclusionProof, Tile, Tree as Hashed, TreeHash, bundle};
+use moho_attest::log::{
+    ConsistencyProof, Held, InclusionProof, Tile, Tree as Hashed, TreeHash, Trust, bundle,
+};
 use moho_iam::authz::Position;
 
 use crate::checkpoints::Published;
@@ -47,10 +49,10 @@ impl TransparencyLog {
         self.tree.published()
     }
 
-    /// The key that checkpoints are signed with, as those write it down who are to trust it.
+    /// Whom to believe about it: its origin and the key that its checkpoints are signed with.
     #[must_use]
-    pub fn key(&self) -> String {
-        self.tree.identity.signer.key().to_string()
+    pub fn trust(&self) -> Trust {
+        self.tree.identity.trust()
     }
 
     /// Ends when the record at `position` is in a tree that is published: within about a second.

@@ -79,12 +79,12 @@ mod tests {
 
     use super::*;
     use crate::FileJournal;
-    use crate::tests::{entry, identity};
+    use crate::tests::{entry, keys};
 
     #[test]
     fn what_was_written_down_is_told_again_in_order_and_from_where_one_left_off() {
         let directory = tempfile::tempdir().unwrap();
-        let (journal, _) = FileJournal::open(directory.path(), identity()).unwrap();
+        let (journal, _) = FileJournal::open(directory.path(), &keys()).unwrap();
         for number in 1..=5 {
             journal.record(&entry(number)).unwrap();
         }
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn files_that_end_before_are_not_read() {
         let directory = tempfile::tempdir().unwrap();
-        let (journal, _) = FileJournal::open(directory.path(), identity()).unwrap();
+        let (journal, _) = FileJournal::open(directory.path(), &keys()).unwrap();
         journal.record(&entry(1)).unwrap();
         drop(journal);
         let first = directory.path().join("journal-00000000000000000001.jsonl");

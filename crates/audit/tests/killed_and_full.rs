@@ -5,12 +5,12 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use moho_audit::{AuditError, FileJournal, LogIdentity, verify};
+use moho_audit::{AuditError, FileJournal, LogKeys, verify};
 use moho_iam::authz::{Entry, Journal, Outcome};
 use moho_terms::{Secret, Timestamp};
 
-fn identity() -> LogIdentity {
-    LogIdentity::new("example.com/log".parse().unwrap(), &Secret::new(vec![7; 32])).unwrap()
+fn keys() -> LogKeys {
+    LogKeys::new(Secret::new(vec![7; 32]), [1; 16])
 }
 
 fn entry(second: u64) -> Entry {
@@ -83,7 +83,7 @@ fn child_records_until_it_cannot() {
         // Somebody runs ignored tests too.
         return;
     }
-    let (journal, _) = FileJournal::open(Path::new("."), identity()).unwrap();
+    let (journal, _) = FileJournal::open(Path::new("."), &keys()).unwrap();
     let mut error = None;
     for number in 1..=100_000 {
         match journal.record(&entry(number)) {
@@ -115,7 +115,7 @@ fn a_journal_that_may_not_grow_any_more_loses_nothing_acknowledged() {
     let last = text.lines().filter_map(acknowledged).max().unwrap();
     let verified = verify(directory.path()).unwrap();
     assert_eq!((verified.records, verified.unfinished_bytes), (last, 0));
-    let (journal, _) = FileJournal::open(directory.path(), identity()).unwrap();
+    let (journal, _) = FileJournal::open(directory.path(), &keys()).unwrap();
     assert_eq!(journal.record(&entry(1)).unwrap().0, last + 1);
 }
 
@@ -135,7 +135,7 @@ fn a_killed_process_loses_nothing_acknowledged() {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(last > kept);
-        let (_, recovery) = FileJournal::open(directory.path(), identity()).unwrap();
+        let (_, recovery) = FileJournal::open(directory.path(), &keys()).unwrap();
         assert!(recovery.records >= last, "{} < {last}", recovery.records);
         kept = recovery.records;
         assert_eq!(verify(directory.path()).unwrap().records, kept);

@@ -12,7 +12,7 @@ use moho_iam::authz::{
 use moho_terms::{BucketName, ObjectKey, Secret, Timestamp};
 use proptest::prelude::*;
 
-use crate::{AuditError, FileJournal, LogIdentity, Recovery, verify};
+use crate::{AuditError, FileJournal, LogKeys, Recovery, verify};
 
 pub(crate) fn entry(second: u64) -> Entry {
     Entry {
@@ -49,8 +49,8 @@ pub(crate) fn entry(second: u64) -> Entry {
 }
 
 /// Of every journal here.
-pub(crate) fn identity() -> LogIdentity {
-    LogIdentity::new("example.com/log".parse().unwrap(), &Secret::new(vec![7; 32])).unwrap()
+pub(crate) fn keys() -> LogKeys {
+    LogKeys::new(Secret::new(vec![7; 32]), [1; 16])
 }
 
 /// Waits for it in this thread.
@@ -82,7 +82,7 @@ fn event() -> Event {
 #[test]
 fn decisions_and_what_came_of_them_are_in_one_chain() {
     let directory = tempfile::tempdir().unwrap();
-    let (journal, _) = FileJournal::open(directory.path(), identity()).unwrap();
+    let (journal, _) = FileJournal::open(directory.path(), &keys()).unwrap();
     journal.record(&entry(1)).unwrap();
     assert_eq!(journal.record_event(&event()).unwrap(), Position(2));
     journal.record(&entry(2)).unwrap();
@@ -104,7 +104,7 @@ fn decisions_and_what_came_of_them_are_in_one_chain() {
 #[test]
 fn the_longest_event_has_room() {
     let directory = tempfile::tempdir().unwrap();
-    let (journal, _) = FileJournal::open(directory.path(), identity()).unwrap();
+    let (journal, _) = FileJournal::open(directory.path(), &keys()).unwrap();
     let key: ObjectKey = "\u{1}".repeat(1024).parse().unwrap();
     let bucket: BucketName = "b".repeat(63).parse().unwrap();
     let role = |kind: &str, name: &str| format!("arn:aws:{kind}:{}/{name}", "p".repeat(511));
@@ -128,7 +128,7 @@ fn the_longest_event_has_room() {
 /// A journal of `count` entries that is closed again, and its one file.
 fn journal_of(count: u64) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
-    let (journal, _) = FileJournal::open(directory.path(), identity()).unwrap();
+    let (journal, _) = FileJournal::open(directory.path(), &keys()).unwrap();
     for number in 1..=count {
         assert_eq!(journal.record(&entry(number)).unwrap(), Position(number));
     }
@@ -141,7 +141,7 @@ fn reopened(directory: &Path) -> Result<(FileJournal, Recovery), AuditError> {
     for derived in ["checkpoint", "hashes-0", "offsets"] {
         let _absent = std::fs::remove_file(directory.join(derived));
     }
-    FileJournal::open(directory, identity())
+    FileJournal::open(directory, &keys())
 }
 
 /// Where each line of the file begins, and where the last one ends.
@@ -204,9 +204,9 @@ fn a_journal_has_one_writer_and_is_private() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
     let inside = directory.path().join("journal");
-    let (journal, _) = FileJournal::open(&inside, identity()).unwrap();
+    let (journal, _) = FileJournal::open(&inside, &keys()).unwrap();
     assert!(matches!(
-        FileJournal::open(&inside, identity()),
+        FileJournal::open(&inside, &keys()),
         Err(AuditError::InUse(_))
     ));
     journal.record(&entry(1)).unwrap();
@@ -216,7 +216,7 @@ fn a_journal_has_one_writer_and_is_private() {
         assert_eq!(mode(&file.unwrap().path()), 0o600);
     }
     drop(journal);
-    assert!(FileJournal::open(&inside, identity()).is_ok());
+    assert!(FileJournal::open(&inside, &keys()).is_ok());
 }
 
 #[test]
@@ -340,7 +340,7 @@ fn foreign_bytes_longer_than_a_record_are_not_cut_off() {
 #[test]
 fn an_endless_entry_is_refused_and_the_next_one_is_not() {
     let directory = tempfile::tempdir().unwrap();
-    let (journal, _) = FileJournal::open(directory.path(), identity()).unwrap();
+    let (journal, _) = FileJournal::open(directory.path(), &keys()).unwrap();
     let endless = Entry {
         user_agent_sha256: Some("f".repeat(20_000)),
         ..entry(1)

@@ -5,14 +5,14 @@ use std::path::Path;
 use moho_attest::log::{Held, Tile, TreeHash, UnsignedCheckpoint, bundle};
 use moho_iam::authz::{Journal as _, Position};
 
-use super::{blocked_on, borders, entry, identity};
-use crate::{AuditError, FileJournal};
+use super::{blocked_on, borders, entry, keys};
+use crate::{AuditError, FileJournal, LogKeys};
 
 const FILE: &str = "journal-00000000000000000001.jsonl";
 
 /// A journal of so many entries, all of them published.
 fn published(directory: &Path, count: u64) -> FileJournal {
-    let (journal, recovery) = FileJournal::open(directory, identity()).unwrap();
+    let (journal, recovery) = FileJournal::open(directory, &keys()).unwrap();
     for number in recovery.records + 1..=count {
         journal.record(&entry(number)).unwrap();
     }
@@ -27,7 +27,7 @@ fn closed(count: u64) -> tempfile::TempDir {
 }
 
 fn open(directory: &Path) -> Result<FileJournal, AuditError> {
-    FileJournal::open(directory, identity()).map(|(journal, _)| journal)
+    FileJournal::open(directory, &keys()).map(|(journal, _)| journal)
 }
 
 /// All tiles of a journal, by their paths.
@@ -44,7 +44,7 @@ fn what_is_published_is_what_was_written() {
     let journal = published(directory.path(), 600);
     let checkpoint = journal.log().checkpoint();
     let note = UnsignedCheckpoint::read(checkpoint.note.as_bytes()).unwrap();
-    let signed = note.check(&identity().trust()).unwrap();
+    let signed = note.check(&journal.log().trust()).unwrap();
     assert_eq!(signed.checkpoint(), &checkpoint.checkpoint);
     assert_eq!(checkpoint.checkpoint.size, 600);
 
@@ -185,7 +185,7 @@ fn a_journal_that_was_cut_behind_its_checkpoint_is_refused() {
 fn a_journal_that_was_written_anew_does_not_fit_its_checkpoint() {
     let directory = closed(5);
     let other = tempfile::tempdir().unwrap();
-    let (journal, _) = FileJournal::open(other.path(), identity()).unwrap();
+    let (journal, _) = FileJournal::open(other.path(), &keys()).unwrap();
     for number in 11..=17 {
         journal.record(&entry(number)).unwrap();
     }
@@ -204,16 +204,15 @@ fn a_checkpoint_of_another_or_of_nobody_is_refused() {
     let directory = closed(5);
     let path = directory.path().join("checkpoint");
     let note = std::fs::read_to_string(&path).unwrap();
-    let other = moho_terms::Secret::new(vec![8; 32]);
-    let foreign = crate::LogIdentity::new("example.com/log".parse().unwrap(), &other).unwrap();
+    let foreign = LogKeys::new(moho_terms::Secret::new(vec![8; 32]), [1; 16]);
     assert!(matches!(
-        FileJournal::open(directory.path(), foreign),
+        FileJournal::open(directory.path(), &foreign),
         Err(AuditError::Checkpoint { .. })
     ));
     for wrong in [
         String::new(),
         note.replace("\n5\n", "\n4\n"),
-        note.replace("example.com", "example.org"),
+        note.replace("moho/log/0", "moho/log/1"),
     ] {
         std::fs::write(&path, wrong).unwrap();
         assert!(matches!(
@@ -223,4 +222,27 @@ fn a_checkpoint_of_another_or_of_nobody_is_refused() {
     }
     std::fs::write(&path, note).unwrap();
     assert!(open(directory.path()).is_ok());
+}
+
+#[test]
+fn a_journal_without_its_id_begins_a_new_log_and_only_without_a_checkpoint() {
+    let directory = closed(5);
+    let id = directory.path().join("log");
+    let reopened = |fresh: u8| {
+        let keys = LogKeys::new(moho_terms::Secret::new(vec![7; 32]), [fresh; 16]);
+        FileJournal::open(directory.path(), &keys)
+            .map(|(journal, _)| journal.log().checkpoint().checkpoint.clone())
+    };
+    let before = reopened(2).unwrap();
+    assert_eq!(before.origin.as_str(), format!("moho/log/{}", "01".repeat(16)));
+    std::fs::remove_file(&id).unwrap();
+    assert!(matches!(reopened(2), Err(AuditError::Checkpoint { .. })));
+    std::fs::remove_file(directory.path().join("checkpoint")).unwrap();
+    let after = reopened(3).unwrap();
+    assert_eq!((after.size, after.root), (before.size, before.root));
+    assert_eq!(after.origin.as_str(), format!("moho/log/{}", "02".repeat(16)));
+    for wrong in ["", "0", &"0A".repeat(16), &"01".repeat(17)] {
+        std::fs::write(&id, wrong).unwrap();
+        assert!(matches!(reopened(4), Err(AuditError::NoLog(_))), "{wrong}");
+    }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use moho_audit::FileJournal;
+use moho_audit::{FileJournal, LogKeys};
 use moho_iam::authn::{
     Authenticated, Authenticator, HttpHead, SessionGrant, SigningName, TemporaryCredentials,
 };
@@ -64,11 +64,12 @@ impl House {
         let world = Arc::new(World);
         let root = RootKey::development(&folder.path().join("root.key"), &*world)?;
         let store = Arc::new(Store::open(&folder.path().join("store"), (&root, &*world))?);
+        let keys = LogKeys::new(root.derive("transparency log")?, [1; 16]);
         let kms = Arc::new(Kms::new(root, store.clone(), world.clone(), world.clone()));
         let region: Region = REGION.parse()?;
         let plan = BootstrapPlan::new(region.clone(), vec![MODEL.parse()?], &*world)?;
         let first = store.ensure_bootstrap(&Self::door()?, &kms, &plan, world.now())?;
-        let (journal, _recovery) = FileJournal::open(&folder.path().join("journal"))?;
+        let (journal, _recovery) = FileJournal::open(&folder.path().join("journal"), &keys)?;
         Ok(Self {
             authenticator: Authenticator::new(&Secret::new(vec![1; 32]), region)?,
             authorizer: Arc::new(Authorizer::new(store.clone(), Arc::new(journal), world.clone())),

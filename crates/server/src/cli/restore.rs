@@ -18,6 +18,7 @@ use super::backup::{JOURNAL, Place, checked, failed, given, in_the_way, told};
 use super::counting::Counting;
 use super::{Exit, Failure, say};
 use crate::bucket_segments::place::NewPlace;
+use crate::startup::log_keys;
 use crate::system::{SystemClock, SystemEntropy};
 
 pub(super) fn command(config: &dyn Fn() -> Arg) -> Command {
@@ -198,7 +199,9 @@ impl Pages {
         if none {
             restore_journal(checked, &folder).map_err(failed)?;
         }
-        let opened = FileJournal::open(&folder);
+        let keys = log_keys(&place.root, &SystemEntropy::default())
+            .map_err(|error| Failure::new(Exit::InTheWay, error))?;
+        let opened = FileJournal::open(&folder, &keys);
         let (journal, _) = opened.map_err(|error| Failure::new(Exit::InTheWay, error))?;
         Ok(Self(journal))
     }

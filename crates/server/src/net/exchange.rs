@@ -236,6 +236,9 @@ pub trait Road: Send + Sync + 'static {
     /// for it by the first look at the pieces. What is left of it when the pieces are dropped is thrown away.
     fn handle_streamed(&self, head: Arc<Head>, body: BodyPieces) -> impl Future<Output = Outbound> + Send;
 
+    /// Waits until the first byte of a reply may leave, and says what is to be sent then: the reply, or that it cannot be.
+    fn settle(&self, head: &Head, reply: Outbound) -> impl Future<Output = Outbound> + Send;
+
     /// Words a refusal of the rim's in the protocol that `head`'s route speaks.
     fn refuse(&self, head: &Head, error: RimError) -> Outbound;
 }

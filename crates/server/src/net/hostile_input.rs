@@ -154,6 +154,10 @@ impl Road for Noting {
         self.note(&inbound.head, Reached::Handled(inbound.body.len()))
     }
 
+    async fn settle(&self, _head: &Head, reply: Outbound) -> Outbound {
+        reply
+    }
+
     fn refuse(&self, head: &Head, error: RimError) -> Outbound {
         self.note(head, Reached::Refused(error))
     }

@@ -75,6 +75,7 @@ impl<R: Road> Rim<R> {
             Ok(()) => self.carry(&head, incoming, &exchange).await,
             Err(error) => (self.road.refuse(&head, error), None, Rest::Here(incoming)),
         };
+        let reply = self.road.settle(&head, reply).await;
         let rest = rest.found();
         let mut response = reply::response(reply, exchange, held);
         reply::label(

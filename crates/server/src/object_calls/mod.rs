@@ -148,6 +148,15 @@ impl ObjectCall {
     pub(crate) fn finish(&self, delivery: Delivery) -> Result<(), JournalUnavailable> {
         self.0.finish(delivery)
     }
+
+    /// Writes down that all of it is there to be sent, and waits until that is on the disk.
+    ///
+    /// # Errors
+    /// [`JournalUnavailable`]: then the last of it may not be sent.
+    pub(crate) async fn complete(&self) -> Result<(), JournalUnavailable> {
+        self.0.finish(Delivery::Complete)?;
+        self.0.journal.settled().await
+    }
 }
 
 impl Observed {

@@ -7,6 +7,11 @@ use http::{HeaderValue, Method, StatusCode};
 use crate::net::{Body, Head, Outbound};
 use crate::startup::Platform;
 
+/// Whether a request is a probe.
+pub(super) fn is_probe(head: &Head) -> bool {
+    matches!(head.method, Method::GET | Method::HEAD) && matches!(&*head.raw_path, "/healthz" | "/readyz")
+}
+
 /// The answer to a probe, and the probe's route; `None` if the request is none.
 pub(super) fn probe(head: &Head, platform: &Platform) -> Option<(&'static str, Outbound)> {
     if !matches!(head.method, Method::GET | Method::HEAD) {

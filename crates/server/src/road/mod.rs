@@ -178,6 +178,18 @@ impl crate::net::Road for RequestRoad {
         reply
     }
 
+    async fn settle(&self, head: &Head, reply: Outbound) -> Outbound {
+        // The journal failing is what probes are there to tell.
+        let settled = self.platform.journal.settled().await;
+        match settled {
+            Err(error) if !health::is_probe(head) => {
+                let shape = find(head).map_or_else(|refused| refused.shape, |route| route.error_shape());
+                reply::failure(&failure::unavailable(&error), shape, head)
+            }
+            Ok(()) | Err(_) => reply,
+        }
+    }
+
     fn refuse(&self, head: &Head, error: RimError) -> Outbound {
         let (shape, template) = match find(head) {
             Ok(route) => (route.error_shape(), route::template(route.target())),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use moho_audit::{FileJournal, Recovery};
+use moho_audit::{FileJournal, LogKeys, Recovery};
 use moho_kms::RootKey;
 use moho_os::FileLock;
 use moho_store::Store;
@@ -57,7 +57,8 @@ impl Ground {
             Some(elsewhere) => store.with_segments(elsewhere),
             None => store,
         });
-        let (journal, recovery) = FileJournal::open(&config.data.join("journal"))?;
+        let keys = log_keys(&root, entropy)?;
+        let (journal, recovery) = FileJournal::open(&config.data.join("journal"), &keys)?;
         if recovery.cut_bytes > 0 {
             tracing::warn!(
                 bytes = recovery.cut_bytes,
@@ -73,6 +74,16 @@ impl Ground {
             recovery,
         })
     }
+}
+
+/// What the keys of journals' logs follow from. It never changes, and no two purposes are related.
+const LOG_KEY: &str = "transparency log";
+
+/// The keys of the logs of this root, and the id of one that begins now.
+pub(crate) fn log_keys(root: &RootKey, entropy: &dyn Entropy) -> Result<LogKeys, StartupError> {
+    let mut fresh = [0; 16];
+    entropy.fill(&mut fresh)?;
+    Ok(LogKeys::new(root.derive(LOG_KEY)?, fresh))
 }
 
 fn make_private(directory: &Path) -> Result<(), StartupError> {

@@ -41,6 +41,7 @@ pub(crate) use platform::{DoorSwitch, Platform};
 use self::background::background;
 use self::bookkeeper::{Bookkeeper, Books};
 use self::ground::Ground;
+pub(crate) use self::ground::log_keys;
 use self::key_keeper::{Events, KeyKeeper};
 use self::last_use::LastUse;
 use self::probed::ProbedStore;

@@ -23,6 +23,8 @@ const FOR_EVER: u64 = u64::MAX;
 /// A journal that remembers when it refused an entry.
 pub(crate) struct WatchedJournal {
     journal: Box<dyn Journal>,
+    /// Its file, which records are waited for to be in.
+    file: Option<Arc<FileJournal>>,
     clock: Arc<dyn Clock>,
     /// The second of the last refusal.
     refused: AtomicU64,
@@ -34,6 +36,7 @@ impl WatchedJournal {
     pub(crate) fn new(journal: Box<dyn Journal>, clock: Arc<dyn Clock>) -> Self {
         Self {
             journal,
+            file: None,
             clock,
             refused: AtomicU64::new(NEVER),
             listeners: None,
@@ -50,6 +53,7 @@ impl WatchedJournal {
         let file = Arc::new(file);
         let held = Box::new(Held(Arc::clone(&file)));
         let watched = Self {
+            file: Some(Arc::clone(&file)),
             listeners: Some((Arc::clone(last_use), Arc::clone(&key_use))),
             ..Self::new(held, Arc::clone(clock))
         };
@@ -63,6 +67,19 @@ impl WatchedJournal {
             FOR_EVER => false,
             second => self.clock.now().unix_seconds().saturating_sub(second) >= REFUSAL,
         }
+    }
+
+    /// Ends when all that was written down before is on the disk: not a byte of what it is about may leave before that.
+    ///
+    /// # Errors
+    /// [`JournalUnavailable`] if nobody can tell any more whether it is.
+    pub(crate) async fn settled(&self) -> Result<(), JournalUnavailable> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let settled = file.settled().await.map_err(JournalUnavailable::new);
+        if settled.is_err() {
+            self.refused.store(FOR_EVER, Ordering::Relaxed);
+        }
+        settled
     }
 
     fn remember(&self, recorded: &Result<Position, JournalUnavailable>) {

@@ -184,6 +184,10 @@ impl Road for Arc<Mirror> {
         }
     }
 
+    async fn settle(&self, _head: &Head, reply: Outbound) -> Outbound {
+        reply
+    }
+
     fn refuse(&self, _head: &Head, error: RimError) -> Outbound {
         reply(error.status(), Body::Full(Bytes::from(error.to_string())))
     }

@@ -96,14 +96,14 @@ async fn send(
             Some(Ok(bytes)) => {
                 call.sent(bytes.len());
                 left = left.map(|left| left.saturating_sub(bytes.len() as u64));
-                if left == Some(0) && call.finish(Delivery::Complete).is_err() {
+                if left == Some(0) && call.complete().await.is_err() {
                     return Some(Delivery::BrokenOff);
                 }
                 room.send(Piece::More(bytes));
             }
             // Why, those who read it have noted.
             Some(Err(_broken)) => return Some(Delivery::BrokenOff),
-            None if call.finish(Delivery::Complete).is_err() => return Some(Delivery::BrokenOff),
+            None if call.complete().await.is_err() => return Some(Delivery::BrokenOff),
             None => {
                 room.send(Piece::Last(Bytes::new()));
                 return None;

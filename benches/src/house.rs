@@ -8,7 +8,7 @@ use moho_audit::{FileJournal, LogKeys};
 use moho_iam::authn::{
     Authenticated, Authenticator, HttpHead, SessionGrant, SigningName, TemporaryCredentials,
 };
-use moho_iam::authz::{Authorizer, Context, RequestFacts};
+use moho_iam::authz::{Authorizer, Context, Entry, RequestFacts};
 use moho_iam::bootstrap::{Attestation, Door, IdentityProvider};
 use moho_kms::{Kms, RootKey};
 use moho_s3::{Backing, S3Gateway};
@@ -46,6 +46,8 @@ pub struct House {
     pub authenticator: Authenticator,
     /// Decides, and writes the journal.
     pub authorizer: Arc<Authorizer>,
+    /// Where it is written.
+    pub journal: Arc<FileJournal>,
     /// The keys, and the first account's own among them.
     pub kms: Arc<Kms>,
     world: Arc<World>,
@@ -70,9 +72,11 @@ impl House {
         let plan = BootstrapPlan::new(region.clone(), vec![MODEL.parse()?], &*world)?;
         let first = store.ensure_bootstrap(&Self::door()?, &kms, &plan, world.now())?;
         let (journal, _recovery) = FileJournal::open(&folder.path().join("journal"), &keys)?;
+        let journal = Arc::new(journal);
         Ok(Self {
             authenticator: Authenticator::new(&Secret::new(vec![1; 32]), region)?,
-            authorizer: Arc::new(Authorizer::new(store.clone(), Arc::new(journal), world.clone())),
+            authorizer: Arc::new(Authorizer::new(store.clone(), journal.clone(), world.clone())),
+            journal,
             kms,
             world,
             store,
@@ -138,6 +142,25 @@ impl House {
             user_agent: Some("Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux".to_owned()),
             secure_transport: true,
             ..RequestFacts::new(RequestId::random(&*self.world)?)
+        })
+    }
+
+    /// A decision of the usual length.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn entry(&self) -> Result<Entry> {
+        let id = RequestId::random(&*self.world)?;
+        let session = format!("arn:aws:sts::{}:assumed-role/{ROLE}/bench", self.first.account);
+        Ok(Entry {
+            principal: Some(session.parse()?),
+            account: Some(self.first.account),
+            scheme: Some("sigv4"),
+            policy: Some("managed-policy/Developer".to_owned()),
+            statement: Some("UseTheKey".to_owned()),
+            source_ip: Some("10.1.2.3".parse()?),
+            user_agent_sha256: Some("7".repeat(64)),
+            ..Entry::of_due(id, "kms:GenerateDataKey", self.key()?, self.now())
         })
     }
 

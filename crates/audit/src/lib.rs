@@ -23,6 +23,8 @@ mod mark;
 mod offsets;
 mod replay;
 mod segment;
+#[doc(hidden)]
+pub mod synthetic;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -32,7 +34,7 @@ mod whole;
 pub use checkpoints::{LogKeys, Published};
 pub use error::AuditError;
 pub use journal::{FileJournal, Recovery};
-pub use log::{ProvenEntry, TransparencyLog};
+pub use log::{ProvenEntry, ProvenHash, TransparencyLog};
 pub use mark::Reached;
 pub use replay::{Past, replay};
 pub use verify::{Verified, verify};

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use moho_attest::log::{
-    ConsistencyProof, Held, InclusionProof, Tile, Tree as Hashed, TreeHash, Trust, bundle,
+    ConsistencyProof, Hashes as _, Held, InclusionProof, Subtree, Tile, Tree as Hashed, TreeHash, Trust,
+    bundle,
 };
 use moho_iam::authz::Position;
 
@@ -22,6 +23,17 @@ use crate::tree::Tree;
 pub struct TransparencyLog {
     tree: Arc<Tree>,
     directory: PathBuf,
+}
+
+/// The hash of an entry, and the proof that it is in the tree of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvenHash {
+    /// The entry's hash.
+    pub entry: TreeHash,
+    /// The proof.
+    pub proof: InclusionProof,
+    /// The checkpoint that it leads to.
+    pub checkpoint: Arc<Published>,
 }
 
 /// An entry, and the proof that it is in the tree of a checkpoint.
@@ -96,11 +108,12 @@ impl TransparencyLog {
         entries::read(&self.directory, &self.tree.offsets, first, count)
     }
 
-    /// The record at `position` with its proof; `None` if it is not published yet, or never was written.
+    /// That the record at `position` is in the tree of the last checkpoint; `None` if it is not published yet, or never was
+    /// written.
     ///
     /// # Errors
-    /// [`AuditError`] if it cannot be read, or is not what the tree has.
-    pub fn proven(&self, position: Position) -> Result<Option<ProvenEntry>, AuditError> {
+    /// [`AuditError`] if hashes cannot be read, or are not those of the tree.
+    pub fn inclusion(&self, position: Position) -> Result<Option<ProvenHash>, AuditError> {
         let checkpoint = self.checkpoint();
         let said = &checkpoint.checkpoint;
         let Some(index) = position.0.checked_sub(1) else {
@@ -109,16 +122,33 @@ impl TransparencyLog {
         let Some(proof) = self.hashed().inclusion(index, said.size)? else {
             return Ok(None);
         };
-        let entry = self.entries(index, 1)?.pop().unwrap_or_default();
-        if proof.check(&TreeHash::of_entry(&entry), &said.root).is_err() {
-            return Err(
-                self.damaged("a record, or a hash of the tree, is not what it was when it was signed")
-            );
+        let entry = (&self.tree.files).subtree(Subtree { level: 0, index })?;
+        if proof.check(&entry, &said.root).is_err() {
+            return Err(self.damaged("a hash of the tree is not what it was when it was signed"));
         }
-        Ok(Some(ProvenEntry {
+        Ok(Some(ProvenHash {
             entry,
             proof,
             checkpoint,
+        }))
+    }
+
+    /// The record at `position` with its proof; `None` if it is not published yet, or never was written.
+    ///
+    /// # Errors
+    /// [`AuditError`] if it cannot be read, or is not what the tree has.
+    pub fn proven(&self, position: Position) -> Result<Option<ProvenEntry>, AuditError> {
+        let Some(proven) = self.inclusion(position)? else {
+            return Ok(None);
+        };
+        let entry = self.entries(proven.proof.index, 1)?.pop().unwrap_or_default();
+        if TreeHash::of_entry(&entry) != proven.entry {
+            return Err(self.damaged("a record is not what it was when it was signed"));
+        }
+        Ok(Some(ProvenEntry {
+            entry,
+            proof: proven.proof,
+            checkpoint: proven.checkpoint,
         }))
     }
 

@@ -8,6 +8,7 @@
 use std::fmt::Write;
 
 use aws_lc_rs::digest;
+use moho_attest::log::TreeHash;
 
 /// Longest record, with its line break.
 pub(crate) const MAX_RECORD: usize = 16 * 1024;
@@ -25,9 +26,33 @@ pub(crate) struct Digest([u8; 64]);
 
 impl Digest {
     fn of(bytes: &[u8]) -> Self {
+        let mut sum = [0; 32];
+        let digest = digest::digest(&digest::SHA256, bytes);
+        for (to, from) in sum.iter_mut().zip(digest.as_ref()) {
+            *to = *from;
+        }
+        Self::from_bytes(sum)
+    }
+
+    /// Its 32 bytes.
+    pub(crate) fn bytes(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        let value = |digit: u8| match digit {
+            b'a'..=b'f' => digit.saturating_sub(b'a').saturating_add(10),
+            _ => digit.saturating_sub(b'0') & 15,
+        };
+        for (byte, pair) in bytes.iter_mut().zip(self.0.chunks_exact(2)) {
+            if let [high, low] = pair {
+                *byte = value(*high) << 4 | value(*low);
+            }
+        }
+        bytes
+    }
+
+    /// The digest of these 32 bytes, as it stands in the file.
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
         let mut text = [b'0'; 64];
-        let sum = digest::digest(&digest::SHA256, bytes);
-        for (pair, byte) in text.chunks_exact_mut(2).zip(sum.as_ref()) {
+        for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
             let digit = |nibble: u8| {
                 b"0123456789abcdef"
                     .get(usize::from(nibble))
@@ -39,6 +64,11 @@ impl Digest {
             }
         }
         Self(text)
+    }
+
+    /// The hash of the log's entry that it is.
+    pub(crate) fn tree_hash(&self) -> TreeHash {
+        TreeHash::of_entry(&self.0)
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -146,6 +176,16 @@ impl Record {
             next: self.sequence,
             previous: self.previous,
         }
+    }
+
+    /// Its number.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// What stands for it, and for all before it.
+    pub(crate) fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// Where it stands after it.

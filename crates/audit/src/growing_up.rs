@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use moho_attest::log::{Frontier, Tree as Hashed, TreeHash};
 
+use crate::chain::Record;
 use crate::checkpoints::{LogIdentity, Published};
 use crate::error::AuditError;
 use crate::hashes::HashFiles;
@@ -99,9 +100,11 @@ fn catch_up(
         let mut offset = 0_u64;
         for (number, line) in (segment.first..).zip(bytes.split_inclusive(|byte| *byte == b'\n')) {
             if number == growing.size().saturating_add(1) {
-                let entry = line.strip_suffix(b"\n").unwrap_or(line);
-                let hash = TreeHash::of_entry(entry);
-                growing.push(&Leaf { hash, offset });
+                let record = Record::parse(line).map_err(|what| segment.broken(offset, what))?;
+                growing.push(&Leaf {
+                    digest: record.digest(),
+                    offset,
+                });
                 if !as_signed(growing) {
                     return Ok(false);
                 }

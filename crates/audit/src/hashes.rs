@@ -1,4 +1,5 @@
-//! The hashes of the journal's tree on the disk: for each level of tiles a file of hashes, one after the other.
+//! The hashes of the journal's tree on the disk: for each level of tiles a file of hashes, one after the other, and one of the
+//! records' digests, which are the log's entries.
 //!
 //! All of it follows from the records and is made again from them when it is missing or wrong, so nothing waits for it to reach
 //! the disk. A tile is a piece of such a file, whole or partial.
@@ -14,14 +15,46 @@ use moho_attest::log::{Hashes, Subtree, TreeHash, fold, hashes_of};
 use crate::error::AuditError;
 
 /// Levels of tiles: a tree of 2^64 entries has no more.
-const LEVELS: usize = 8;
-/// Bytes of a hash.
+const LEVELS: u8 = 8;
+/// Files.
+const FILES: usize = LEVELS as usize + 1;
+/// Bytes of a hash, and of a digest.
 const HASH: u64 = TreeHash::LENGTH as u64;
+
+/// Which file.
+#[derive(Clone, Copy)]
+pub(crate) enum Kept {
+    /// Hashes of parts of `256^level` entries.
+    Level(u8),
+    /// Digests of records.
+    Digests,
+}
+
+impl Kept {
+    fn all() -> impl Iterator<Item = Self> {
+        (0..LEVELS).map(Self::Level).chain([Self::Digests])
+    }
+
+    fn place(self) -> usize {
+        usize::from(match self {
+            Self::Level(level) => level,
+            Self::Digests => LEVELS,
+        })
+    }
+
+    /// How many it has of a tree of `size` entries.
+    fn of_size(self, size: u64) -> u64 {
+        match self {
+            Self::Level(level) => size.checked_shr(u32::from(level).saturating_mul(8)).unwrap_or(0),
+            Self::Digests => size,
+        }
+    }
+}
 
 /// The files, for one who writes and any number who read what is known to be written.
 pub(crate) struct HashFiles {
     directory: PathBuf,
-    files: [OnceLock<File>; LEVELS],
+    files: [OnceLock<File>; FILES],
 }
 
 impl HashFiles {
@@ -32,14 +65,17 @@ impl HashFiles {
         }
     }
 
-    fn path(&self, level: u8) -> PathBuf {
-        self.directory.join(format!("hashes-{level}"))
+    fn path(&self, kept: Kept) -> PathBuf {
+        self.directory.join(match kept {
+            Kept::Level(level) => format!("hashes-{level}"),
+            Kept::Digests => "digests".to_owned(),
+        })
     }
 
-    /// The file of a level, made if absent.
-    fn file(&self, level: u8) -> Result<&File, AuditError> {
-        let path = self.path(level);
-        let slot = self.files.get(usize::from(level)).ok_or_else(|| absent(&path))?;
+    /// The file, made if absent.
+    fn file(&self, kept: Kept) -> Result<&File, AuditError> {
+        let path = self.path(kept);
+        let slot = self.files.get(kept.place()).ok_or_else(|| absent(&path))?;
         if let Some(file) = slot.get() {
             return Ok(file);
         }
@@ -54,24 +90,23 @@ impl HashFiles {
         Ok(slot.get_or_init(|| file))
     }
 
-    /// The hashes of a level from `first` on, as bytes; an error if they are not all there.
-    pub(crate) fn read(&self, level: u8, first: u64, count: u16) -> Result<Vec<u8>, AuditError> {
+    /// The hashes from `first` on, as bytes; an error if they are not all there.
+    pub(crate) fn read(&self, kept: Kept, first: u64, count: u16) -> Result<Vec<u8>, AuditError> {
         let mut bytes = vec![0; usize::from(count).saturating_mul(TreeHash::LENGTH)];
-        let at = first.checked_mul(HASH).ok_or_else(|| absent(&self.path(level)))?;
-        let read = self.file(level)?.read_exact_at(&mut bytes, at);
-        read.map_err(AuditError::io(&self.path(level)))?;
+        let at = first.checked_mul(HASH).ok_or_else(|| absent(&self.path(kept)))?;
+        let read = self.file(kept)?.read_exact_at(&mut bytes, at);
+        read.map_err(AuditError::io(&self.path(kept)))?;
         Ok(bytes)
     }
 
     /// Cuts the files off behind what a tree of `size` entries has; `false` if they have less.
     pub(crate) fn cut(&self, size: u64) -> Result<bool, AuditError> {
-        for level in (0..).take(LEVELS) {
-            let there = size.checked_shr(u32::from(level) * 8).unwrap_or(0);
-            let path = self.path(level);
+        for kept in Kept::all() {
+            let (there, path) = (kept.of_size(size), self.path(kept));
             if there == 0 && !path.exists() {
                 continue;
             }
-            let file = self.file(level)?;
+            let file = self.file(kept)?;
             let length = file.metadata().map_err(AuditError::io(&path))?.len();
             let wanted = there.saturating_mul(HASH);
             if length < wanted {
@@ -84,9 +119,9 @@ impl HashFiles {
 
     /// Brings the files to the disk.
     pub(crate) fn sync(&self) -> Result<(), AuditError> {
-        for (level, file) in (0..).zip(&self.files) {
-            if let Some(file) = file.get() {
-                file.sync_data().map_err(AuditError::io(&self.path(level)))?;
+        for kept in Kept::all() {
+            if let Some(file) = self.files.get(kept.place()).and_then(OnceLock::get) {
+                file.sync_data().map_err(AuditError::io(&self.path(kept)))?;
             }
         }
         Ok(())
@@ -102,19 +137,19 @@ impl Hashes for &HashFiles {
 
     fn subtree(&self, part: Subtree) -> Result<TreeHash, AuditError> {
         let (level, first, count) = hashes_of(part);
-        let bytes = self.read(level, first, count)?;
+        let kept = Kept::Level(level);
+        let bytes = self.read(kept, first, count)?;
         let (hashes, _) = bytes.as_chunks();
         let hashes: Vec<TreeHash> = hashes.iter().map(|hash| TreeHash::from(*hash)).collect();
-        fold(&hashes).ok_or_else(|| absent(&self.path(level)))
+        fold(&hashes).ok_or_else(|| absent(&self.path(kept)))
     }
 }
 
 /// Hashes on their way into the files, in the order in which they belong there.
-#[derive(Default)]
-pub(crate) struct Gathered([Level; LEVELS]);
+pub(crate) struct Gathered([Pile; FILES]);
 
 #[derive(Default)]
-struct Level {
+struct Pile {
     /// How many are in the file.
     written: u64,
     bytes: Vec<u8>,
@@ -123,33 +158,44 @@ struct Level {
 impl Gathered {
     /// What comes behind a tree of `size` entries.
     pub(crate) fn behind(size: u64) -> Self {
-        let mut gathered = Self::default();
-        for (level, of_level) in (0_u32..).zip(&mut gathered.0) {
-            of_level.written = size.checked_shr(level.saturating_mul(8)).unwrap_or(0);
+        let mut piles: [Pile; FILES] = Default::default();
+        for (kept, pile) in Kept::all().zip(&mut piles) {
+            pile.written = kept.of_size(size);
         }
-        gathered
+        Self(piles)
+    }
+
+    /// Takes the digest of a record.
+    pub(crate) fn digest(&mut self, digest: &[u8; 32]) {
+        self.gather(Kept::Digests, digest);
     }
 
     /// Takes the hash of a part of the tree, if files have such.
-    pub(crate) fn push(&mut self, part: Subtree, hash: &TreeHash) {
+    pub(crate) fn hash(&mut self, part: Subtree, hash: &TreeHash) {
         let (level, _, count) = hashes_of(part);
-        if let Some(of_level) = self.0.get_mut(usize::from(level)).filter(|_| count == 1) {
-            of_level.bytes.extend_from_slice(hash.as_bytes());
+        if count == 1 {
+            self.gather(Kept::Level(level), hash.as_bytes());
+        }
+    }
+
+    fn gather(&mut self, kept: Kept, bytes: &[u8; 32]) {
+        if let Some(pile) = self.0.get_mut(kept.place()) {
+            pile.bytes.extend_from_slice(bytes);
         }
     }
 
     /// Writes all that was taken; what could not be written is kept, and written the next time.
     pub(crate) fn write(&mut self, files: &HashFiles) -> Result<(), AuditError> {
-        for (level, of_level) in (0..).zip(&mut self.0) {
-            if of_level.bytes.is_empty() {
+        for (kept, pile) in Kept::all().zip(&mut self.0) {
+            if pile.bytes.is_empty() {
                 continue;
             }
-            let at = of_level.written.saturating_mul(HASH);
-            let wrote = files.file(level)?.write_all_at(&of_level.bytes, at);
-            wrote.map_err(AuditError::io(&files.path(level)))?;
-            let count = of_level.bytes.len().checked_div(TreeHash::LENGTH).unwrap_or(0);
-            of_level.written = of_level.written.saturating_add(count as u64);
-            of_level.bytes.clear();
+            let at = pile.written.saturating_mul(HASH);
+            let wrote = files.file(kept)?.write_all_at(&pile.bytes, at);
+            wrote.map_err(AuditError::io(&files.path(kept)))?;
+            let count = pile.bytes.len().checked_div(TreeHash::LENGTH).unwrap_or(0);
+            pile.written = pile.written.saturating_add(count as u64);
+            pile.bytes.clear();
         }
         Ok(())
     }

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use moho_attest::log::TreeHash;
-
 use moho_iam::authz::{Entry, Event, Journal, JournalUnavailable, Position};
 use moho_os::{FileLock, LockError, lock_file_exclusive};
 use serde::Serialize;
@@ -194,9 +192,8 @@ impl Writer {
         self.unfinished = false;
         let position = Position(self.link.next);
         if let Some(tree) = &self.tree {
-            let entry = record.strip_suffix(b"\n").unwrap_or(&record);
             tree.written(Leaf {
-                hash: TreeHash::of_entry(entry),
+                digest: next.previous,
                 offset: self.length,
             });
         }

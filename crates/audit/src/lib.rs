@@ -11,7 +11,6 @@
 mod chain;
 mod checkpoints;
 mod committer;
-mod entries;
 mod error;
 mod growing_up;
 mod hashes;
@@ -21,6 +20,7 @@ mod journal;
 mod log;
 mod mark;
 mod offsets;
+mod records;
 mod replay;
 mod segment;
 #[doc(hidden)]
@@ -34,7 +34,7 @@ mod whole;
 pub use checkpoints::{LogKeys, Published};
 pub use error::AuditError;
 pub use journal::{FileJournal, Recovery};
-pub use log::{ProvenEntry, ProvenHash, TransparencyLog};
+pub use log::{ProvenHash, ProvenRecord, TransparencyLog};
 pub use mark::Reached;
 pub use replay::{Past, replay};
 pub use verify::{Verified, verify};

@@ -1,5 +1,9 @@
 //! The journal as a transparency log, for whoever asks: its checkpoint, its tiles, its entries and proofs about them.
 //!
+//! The log's entries are the digests of records, 64 hexadecimal digits, and each record's digest stands for all before it. So all
+//! of the log can be public, and says nothing of what records say: each has a random id in it that nobody guesses. Whoever may
+//! read a record checks its digest, and the proof of that.
+//!
 //! All that is handed out is of the tree that the last checkpoint is of. Proofs are checked before they are given: hashes that a
 //! disk has changed are an error, never a proof of nothing.
 
@@ -12,10 +16,12 @@ use moho_attest::log::{
 };
 use moho_iam::authz::Position;
 
+use crate::chain::{Digest, Record};
 use crate::checkpoints::Published;
-use crate::entries;
 use crate::error::AuditError;
+use crate::hashes::{HashFiles, Kept};
 use crate::mark::Reached;
+use crate::records;
 use crate::tree::Tree;
 
 /// The journal, for who asks about what is published of it.
@@ -36,12 +42,12 @@ pub struct ProvenHash {
     pub checkpoint: Arc<Published>,
 }
 
-/// An entry, and the proof that it is in the tree of a checkpoint.
+/// A record, and the proof that its digest is in the tree of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProvenEntry {
-    /// The entry: a record without its line break.
-    pub entry: Vec<u8>,
-    /// The proof.
+pub struct ProvenRecord {
+    /// The record, with its line break.
+    pub record: Vec<u8>,
+    /// The proof of its digest's 64 digits, which are the log's entry.
     pub proof: InclusionProof,
     /// The checkpoint that it leads to.
     pub checkpoint: Arc<Published>,
@@ -87,25 +93,21 @@ impl TransparencyLog {
             return Ok(None);
         }
         match tile.held() {
-            Held::Hashes { level } => self.tree.files.read(level, tile.first(), tile.width()).map(Some),
+            Held::Hashes { level } => {
+                let level = Kept::Level(level);
+                self.tree.files.read(level, tile.first(), tile.width()).map(Some)
+            }
             Held::Entries => {
+                let digests = self.tree.files.read(Kept::Digests, tile.first(), tile.width())?;
                 let mut bundled = Vec::new();
-                for entry in self.entries(tile.first(), u64::from(tile.width()))? {
-                    if !bundle::write(&entry, &mut bundled) {
-                        return Err(self.damaged("a record is too long to be handed out"));
-                    }
+                for digest in digests.as_chunks().0 {
+                    let entry = Digest::from_bytes(*digest);
+                    // INVARIANT: an entry has 64 bytes.
+                    let _written = bundle::write(entry.as_str().as_bytes(), &mut bundled);
                 }
                 Ok(Some(bundled))
             }
         }
-    }
-
-    /// Entries from `first` on, counted from 0, `count` of them.
-    ///
-    /// # Errors
-    /// [`AuditError`] if they cannot be read, or are not those of the tree.
-    fn entries(&self, first: u64, count: u64) -> Result<Vec<Vec<u8>>, AuditError> {
-        entries::read(&self.directory, &self.tree.offsets, first, count)
     }
 
     /// That the record at `position` is in the tree of the last checkpoint; `None` if it is not published yet, or never was
@@ -137,16 +139,20 @@ impl TransparencyLog {
     ///
     /// # Errors
     /// [`AuditError`] if it cannot be read, or is not what the tree has.
-    pub fn proven(&self, position: Position) -> Result<Option<ProvenEntry>, AuditError> {
+    pub fn proven(&self, position: Position) -> Result<Option<ProvenRecord>, AuditError> {
         let Some(proven) = self.inclusion(position)? else {
             return Ok(None);
         };
-        let entry = self.entries(proven.proof.index, 1)?.pop().unwrap_or_default();
-        if TreeHash::of_entry(&entry) != proven.entry {
+        let mut found = records::read(&self.directory, &self.tree.offsets, proven.proof.index, 1)?;
+        let record = found.pop().unwrap_or_default();
+        let read = Record::parse(&record);
+        let is_it =
+            |read: &Record| read.sequence() == position.0 && read.digest().tree_hash() == proven.entry;
+        if !read.is_ok_and(|read| is_it(&read)) {
             return Err(self.damaged("a record is not what it was when it was signed"));
         }
-        Ok(Some(ProvenEntry {
-            entry,
+        Ok(Some(ProvenRecord {
+            record,
             proof: proven.proof,
             checkpoint: proven.checkpoint,
         }))
@@ -169,7 +175,7 @@ impl TransparencyLog {
         Ok(Some((proof, checkpoint)))
     }
 
-    fn hashed(&self) -> Hashed<&crate::hashes::HashFiles> {
+    fn hashed(&self) -> Hashed<&HashFiles> {
         Hashed::new(&self.tree.files)
     }
 

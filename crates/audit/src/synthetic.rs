@@ -4,8 +4,9 @@
 
 use std::path::Path;
 
-use moho_attest::log::{Frontier, TreeHash};
+use moho_attest::log::Frontier;
 
+use crate::chain::Digest;
 use crate::checkpoints::{LogKeys, Published};
 use crate::error::AuditError;
 use crate::hashes::HashFiles;
@@ -16,7 +17,7 @@ use crate::tree::{Growing, Leaf, Tree};
 /// So many entries are gathered before they are written.
 const AT_ONCE: u64 = 1 << 16;
 
-/// A log of so many entries, in an empty directory: each is its number, eight bytes, big-endian.
+/// A log of so many entries, in an empty directory: each is the digest that ends with its number.
 ///
 /// # Errors
 /// [`AuditError`] if the files cannot be written.
@@ -26,7 +27,7 @@ pub fn log(directory: &Path, entries: u64, keys: &LogKeys) -> Result<Transparenc
     let mut growing = Growing::from(Frontier::default());
     for number in 0..entries {
         growing.push(&Leaf {
-            hash: TreeHash::of_entry(&number.to_be_bytes()),
+            digest: Digest::from_bytes(numbered(number)),
             offset: 0,
         });
         if growing.size().is_multiple_of(AT_ONCE) {
@@ -37,4 +38,12 @@ pub fn log(directory: &Path, entries: u64, keys: &LogKeys) -> Result<Transparenc
     let published = Published::sign(&identity, growing.checkpoint(&identity))?;
     let tree = Tree::new((files, offsets), identity, (published, entries));
     Ok(TransparencyLog::new(&tree, directory))
+}
+
+fn numbered(number: u64) -> [u8; 32] {
+    let mut digest = [0; 32];
+    for (to, from) in digest.iter_mut().rev().zip(number.to_le_bytes()) {
+        *to = from;
+    }
+    digest
 }

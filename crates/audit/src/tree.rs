@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use moho_attest::log::{Checkpoint, Frontier, TreeHash};
 
+use crate::chain::Digest;
 use crate::checkpoints::{LogIdentity, Published};
 use crate::error::AuditError;
 use crate::hashes::{Gathered, HashFiles};
@@ -23,7 +24,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// A record on its way into the tree.
 #[derive(Clone, Copy)]
 pub(crate) struct Leaf {
-    pub(crate) hash: TreeHash,
+    /// What stands for it, and is the log's entry.
+    pub(crate) digest: Digest,
     /// Where it begins in its file.
     pub(crate) offset: u64,
 }
@@ -167,8 +169,9 @@ impl Growing {
             self.offsets.push((index, leaf.offset));
         }
         let gathered = &mut self.gathered;
-        self.frontier
-            .push(leaf.hash, |part, hash| gathered.push(part, &hash));
+        gathered.digest(&leaf.digest.bytes());
+        let entry = leaf.digest.tree_hash();
+        self.frontier.push(entry, |part, hash| gathered.hash(part, &hash));
     }
 
     /// Writes what was taken; what could not be written is kept for the next time.

@@ -49,15 +49,14 @@ fn what_is_published_is_what_was_written() {
     assert_eq!(checkpoint.checkpoint.size, 600);
 
     let text = std::fs::read(directory.path().join(FILE)).unwrap();
-    let lines: Vec<_> = text
-        .split_inclusive(|byte| *byte == b'\n')
-        .map(|line| &line[..line.len() - 1])
-        .collect();
+    let lines: Vec<_> = text.split_inclusive(|byte| *byte == b'\n').collect();
+    let digest = |line: &[u8]| line[line.len() - 67..line.len() - 3].to_vec();
+    let digests: Vec<_> = lines.iter().map(|line| digest(line)).collect();
     let whole = Tile::new(Held::Entries, 1, 256).unwrap();
     let bytes = journal.log().tile(&whole).unwrap().unwrap();
-    assert_eq!(bundle::entries(&bytes).unwrap(), lines[256..512]);
+    assert_eq!(bundle::entries(&bytes).unwrap(), digests[256..512]);
     let partial = Tile::new(Held::Hashes { level: 0 }, 2, 88).unwrap();
-    let hashes: Vec<u8> = lines[512..]
+    let hashes: Vec<u8> = digests[512..]
         .iter()
         .flat_map(|line| *TreeHash::of_entry(line).as_bytes())
         .collect();
@@ -71,8 +70,8 @@ fn what_is_published_is_what_was_written() {
 
     for position in [1, 256, 257, 512, 600] {
         let proven = journal.log().proven(Position(position)).unwrap().unwrap();
-        assert_eq!(proven.entry, lines[usize::try_from(position).unwrap() - 1]);
-        let hash = TreeHash::of_entry(&proven.entry);
+        assert_eq!(proven.record, lines[usize::try_from(position).unwrap() - 1]);
+        let hash = TreeHash::of_entry(&digest(&proven.record));
         assert_eq!(proven.proof.check(&hash, &checkpoint.checkpoint.root), Ok(()));
     }
     assert_eq!(journal.log().proven(Position(0)).unwrap(), None);
@@ -119,7 +118,7 @@ fn what_follows_from_the_records_is_made_again() {
     let last = |bytes: &mut Vec<u8>| *bytes.last_mut().unwrap() ^= 1;
     let half = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2);
     let more = |bytes: &mut Vec<u8>| bytes.extend([7; 99]);
-    for name in ["hashes-0", "hashes-1"] {
+    for name in ["hashes-0", "hashes-1", "digests"] {
         for how in [&last as &dyn Fn(&mut Vec<u8>), &half, &more] {
             alter(name, how);
             assert_eq!(tiles(&open(directory.path()).unwrap(), 700), all, "{name}");
@@ -195,6 +194,7 @@ fn a_journal_that_was_written_anew_does_not_fit_its_checkpoint() {
     assert!(matches!(open(directory.path()), Err(AuditError::Broken { .. })));
     // Whoever has the hashes made anew as well still lacks the signature.
     forged("hashes-0");
+    forged("digests");
     forged("offsets");
     assert!(matches!(open(directory.path()), Err(AuditError::Broken { .. })));
 }

@@ -9,7 +9,7 @@ use crate::error::AuditError;
 use crate::offsets::{EACH, Offsets};
 use crate::segment::{self, Segment};
 
-/// Entries from `first` on, counted from 0, `count` of them, which are all there: records without their line breaks.
+/// Records from entry `first` on, counted from 0, `count` of them, which are all there, with their line breaks.
 pub(crate) fn read(
     directory: &Path,
     offsets: &Offsets,
@@ -65,12 +65,12 @@ impl<'a> Lines<'a> {
         Ok(Self { segment, reader })
     }
 
-    /// The next whole line, without its end.
+    /// The next whole line, with its end.
     fn next(&mut self) -> Result<Option<Vec<u8>>, AuditError> {
         let mut line = Vec::new();
         let mut bounded = self.reader.by_ref().take(MAX_RECORD as u64);
         let read = bounded.read_until(b'\n', &mut line);
         read.map_err(AuditError::io(&self.segment.path))?;
-        Ok((line.pop() == Some(b'\n')).then_some(line))
+        Ok((line.last() == Some(&b'\n')).then_some(line))
     }
 }

@@ -10,6 +10,7 @@ mod health;
 mod key_failure;
 mod last_used;
 mod objects;
+mod public_log;
 mod reply;
 mod strangers;
 mod unentered;
@@ -99,8 +100,9 @@ impl RequestRoad {
 impl crate::net::Road for RequestRoad {
     fn admit(&self, head: &Head) -> Result<Admission, Outbound> {
         let telemetry = &self.platform.telemetry;
-        if let Some((probe, reply)) = health::probe(head, &self.platform) {
-            telemetry.probed(head, probe, reply.status);
+        let open_to_all = || public_log::answer(head, &self.platform);
+        if let Some((route, reply)) = health::probe(head, &self.platform).or_else(open_to_all) {
+            telemetry.probed(head, route, reply.status);
             return Err(reply);
         }
         let turn_away = |failure: &Failure, shape, template| {

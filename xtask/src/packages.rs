@@ -1,5 +1,6 @@
 //! What must be on the machine before anything else: installed from Debian's packages if absent, else asked for.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -32,8 +33,8 @@ const NEEDS: &[Need] = &[
     },
 ];
 
-/// What only the tests need: the service manager's own checker of units, what makes networks of the tests' own, and clients of
-/// S3.
+/// What only the tests need: the service manager's own checker of units, what makes networks of the tests' own, a compiler and
+/// library for a log's monitor, and clients of S3.
 const TEST_NEEDS: &[Need] = &[
     Need {
         package: "systemd",
@@ -42,6 +43,14 @@ const TEST_NEEDS: &[Need] = &[
     Need {
         package: "iproute2",
         present: || process::succeeds(Command::new("ip").arg("-V")),
+    },
+    Need {
+        package: "golang-go",
+        present: || process::succeeds(Command::new("go").arg("version")),
+    },
+    Need {
+        package: "golang-golang-x-mod-dev",
+        present: || Path::new("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog").is_dir(),
     },
     Need {
         package: "rclone",

@@ -11,6 +11,7 @@ import pytest
 
 import journal
 import rawnet
+import serving
 from serving import Moho
 
 SOURCE = Path(__file__).parent / "log-monitor" / "main.go"
@@ -153,6 +154,61 @@ def test_proofs_lead_to_the_checkpoint(server):
         assert base64.b64decode(proof["entry_hash"]) == hashlib.sha256(b"\x00" + digest).digest()
         assert base64.b64encode(climb(proof)).decode() == proof["checkpoint"].split("\n")[2]
     assert len(records) >= 300
+
+
+def verify(server: Moho, *arguments) -> subprocess.CompletedProcess:
+    """`moho verify log` of the server's journal."""
+    key = fetched(server, "key").decode().strip() if server.process.poll() is None else arguments[0]
+    rest = arguments if server.process.poll() is None else arguments[1:]
+    command = [serving.binary(), "verify", "log", server.data / "journal", "--key", key, *rest]
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_moho_holds_a_journal_to_what_it_said(make_moho, tmp_path):
+    server = make_moho(models={}).start()
+    grown(server, 20)
+    earlier = tmp_path / "earlier"
+    earlier.write_bytes(fetched(server, "checkpoint"))
+    grown(server, 300)
+    # Beside the one that writes it.
+    found = verify(server, "--against", earlier, "--json")
+    said = json.loads(found.stdout)
+    assert found.returncode == 0, found.stderr
+    assert said["accepted"] and said["size"] >= 300 and said["records"][0] == 1
+    assert verify(server, "--records", "100-200").stdout.startswith("accepted: records 100 to 200 of moho/log/")
+    key = fetched(server, "key").decode().strip()
+    other = key[:-6] + ("AAAAA=" if not key.endswith("AAAAA=") else "BBBBB=")
+    for wrong in (("--key", other), ("--records", "7-3-1"), ("--against", tmp_path / "absent"), ("--witness", key)):
+        assert verify(server, *wrong).returncode == 2, wrong
+    assert verify(server, "--records", "1-99999999").returncode == 1
+    server.stop()
+
+    file = server.data / "journal" / "journal-00000000000000000001.jsonl"
+    whole = file.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    for fault, altered in {
+        "rolled back": b"".join(lines[:-1]),
+        "broken": b"".join(lines[:50] + lines[51:]),
+        "forked": b"".join(rechained(lines[:50] + lines[51:])),
+    }.items():
+        file.write_bytes(altered)
+        found = verify(server, key, "--against", earlier, "--json")
+        assert found.returncode == 1, fault
+        assert fault in json.loads(found.stdout)["reason"], (fault, found.stdout)
+        assert fault in found.stderr
+    file.write_bytes(whole)
+    assert verify(server, key, "--against", earlier).returncode == 0
+
+
+def rechained(lines: list[bytes]) -> list[bytes]:
+    """Records whose numbers and digests are made to fit again, as somebody with the file could; as many as there were."""
+    made, previous = [], "0" * 64
+    for number, line in enumerate((*lines, lines[-1]), start=1):
+        entry = line[line.index(b'"entry":') : line.rindex(b',"digest"')].decode()
+        body = f'{{"sequence":{number},"previous":"{previous}",{entry}'
+        previous = hashlib.sha256(body.encode()).hexdigest()
+        made.append(f'{body},"digest":"{previous}"}}\n'.encode())
+    return made
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ mod committer;
 mod error;
 mod growing_up;
 mod hashes;
+mod holding;
 #[doc(hidden)]
 pub mod hostile_input;
 mod journal;
@@ -33,6 +34,7 @@ mod whole;
 
 pub use checkpoints::{LogKeys, Published};
 pub use error::AuditError;
+pub use holding::{HeldLog, KeptCheckpoint, LogFault, hold, hold_range};
 pub use journal::{FileJournal, Recovery};
 pub use log::{ProvenHash, ProvenRecord, TransparencyLog};
 pub use mark::Reached;

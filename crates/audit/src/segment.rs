@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::chain::{Link, MAX_RECORD, Record};
+use crate::chain::{Digest, Link, MAX_RECORD, Record};
 use crate::error::AuditError;
 
 /// One file of the journal.
@@ -124,7 +124,16 @@ pub(crate) struct Checked {
 /// An unfinished last record is what a killed process or a lost power supply leaves, and was never acknowledged; so it
 /// is told apart from a broken chain. Unfinished means: the rest has no line break and is no longer than a record, or
 /// it has a hole of zero bytes (a page that never reached the disk) and no sound record behind it.
-pub(crate) fn check(segment: &Segment, bytes: &[u8], mut link: Link) -> Result<Checked, AuditError> {
+pub(crate) fn check(segment: &Segment, bytes: &[u8], link: Link) -> Result<Checked, AuditError> {
+    check_each(segment, bytes, (link, &mut |_digest| ()))
+}
+
+/// The same, telling the digest of each sound record.
+pub(crate) fn check_each(
+    segment: &Segment,
+    bytes: &[u8],
+    (mut link, each): (Link, &mut dyn FnMut(&Digest)),
+) -> Result<Checked, AuditError> {
     let mut rest = bytes;
     let mut sound = 0_u64;
     while !rest.is_empty() {
@@ -138,6 +147,7 @@ pub(crate) fn check(segment: &Segment, bytes: &[u8], mut link: Link) -> Result<C
         match step {
             Some((Ok(next), line, after)) => {
                 link = next;
+                each(&link.previous);
                 sound = sound.saturating_add(line.len() as u64);
                 rest = after;
             }

@@ -1,6 +1,7 @@
 //! Torn, filled up, altered: what is left of the journal, and what it says.
 
 mod disk;
+mod holding;
 mod published;
 mod segments;
 

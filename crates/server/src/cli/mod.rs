@@ -14,6 +14,7 @@ mod restore;
 mod root;
 mod serve;
 mod sts;
+mod verify;
 mod version;
 
 use std::fmt;
@@ -103,6 +104,7 @@ pub fn run<R: Road>(
         Some(("journal", journal)) => journal::run(journal),
         Some(("keys", asked)) => keys::run(asked),
         Some(("root", asked)) => root::run(asked),
+        Some(("verify", asked)) => verify::run(asked),
         Some(("version", asked)) => version::run(asked),
         Some(_) | None => Ok(()),
     };
@@ -176,6 +178,7 @@ fn command() -> Command {
         .subcommand(root::command(&config))
         .subcommand(backup::command(&config))
         .subcommand(restore::command(&config))
+        .subcommand(verify::command())
         .subcommand(version::command())
 }
 

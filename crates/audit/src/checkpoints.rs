@@ -8,8 +8,8 @@ use std::path::Path;
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use moho_attest::log::{
-    Checkpoint, CheckpointError, NoteKey, NoteSigner, Origin, SignatureKind, SignedCheckpoint, Trust,
-    UnsignedCheckpoint,
+    Checkpoint, CheckpointError, ConsistencyProof, Cosignature, NoteKey, NoteSigner, Origin, SignatureKind,
+    SignatureLine, SignedCheckpoint, Trust, UnsignedCheckpoint, signature_line,
 };
 use moho_terms::Secret;
 
@@ -115,6 +115,19 @@ impl NoteSigner for SeedSigner {
     }
 }
 
+/// Tells how the tree of so many entries grew into that of the checkpoint; `None` if it never did.
+pub type Prove<'a> = dyn Fn(u64) -> Option<ConsistencyProof> + Sync + 'a;
+
+/// Those who have seen that the log only grew, and say so.
+pub trait Witnesses: Send + Sync {
+    /// Who they are.
+    fn keys(&self) -> &[NoteKey];
+
+    /// Asks each of them to cosign a checkpoint, on a thread that has nothing else to do, and gives the lines of those who did in
+    /// time. Whether they are what they should be is looked at afterwards.
+    fn cosign(&self, published: &Published, prove: &Prove<'_>) -> Vec<String>;
+}
+
 /// A checkpoint as it is published: its lines, with signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
@@ -129,6 +142,31 @@ impl Published {
     pub(crate) fn sign(identity: &LogIdentity, checkpoint: Checkpoint) -> Result<Self, AuditError> {
         let note = checkpoint.sign(&*identity.signer).map_err(AuditError::Unsigned)?;
         Ok(Self { note, checkpoint })
+    }
+
+    /// Adds the cosignatures of witnesses, one of each, as far as they are what they should be.
+    pub(crate) fn cosign(&mut self, witnesses: &dyn Witnesses, prove: &Prove<'_>) {
+        let text = self.checkpoint.to_string();
+        let mut cosigned = Vec::new();
+        for lines in witnesses.cosign(self, prove) {
+            for line in SignatureLine::read_all(&lines).unwrap_or_default() {
+                let by = witnesses.keys().iter().find(|key| line.names(key));
+                if let Some(key) = by
+                    && !cosigned.contains(key)
+                    && Cosignature::check(key, &text, &line).is_ok()
+                {
+                    cosigned.push(key.clone());
+                    self.note.push_str(&signature_line(key, line.signature()));
+                }
+            }
+        }
+    }
+
+    /// How many signatures it has beside the log's.
+    #[must_use]
+    pub fn cosigners(&self) -> usize {
+        let (_, signatures) = self.note.split_once("\n\n").unwrap_or_default();
+        signatures.lines().count().saturating_sub(1)
     }
 
     /// The one that was published last in `directory`; `None` if none ever was.

@@ -32,7 +32,7 @@ mod tree;
 mod verify;
 mod whole;
 
-pub use checkpoints::{LogKeys, Published};
+pub use checkpoints::{LogKeys, Prove, Published, Witnesses};
 pub use error::AuditError;
 pub use holding::{HeldLog, KeptCheckpoint, LogFault, hold, hold_range};
 pub use journal::{FileJournal, Recovery};

@@ -17,7 +17,7 @@ use moho_attest::log::{
 use moho_iam::authz::Position;
 
 use crate::chain::{Digest, Record};
-use crate::checkpoints::Published;
+use crate::checkpoints::{Published, Witnesses};
 use crate::error::AuditError;
 use crate::hashes::{HashFiles, Kept};
 use crate::mark::Reached;
@@ -73,7 +73,12 @@ impl TransparencyLog {
         self.tree.identity.trust()
     }
 
-    /// Ends when the record at `position` is in a tree that is published: within about a second.
+    /// Has witnesses cosign every checkpoint from now on, of which there are fewer then: one in ten seconds.
+    pub fn witnessed_by(&self, witnesses: Box<dyn Witnesses>) {
+        self.tree.witnessed_by(witnesses);
+    }
+
+    /// Ends when the record at `position` is in a tree that is published: within about a second, or ten if witnesses are asked.
     pub fn published(&self, position: Position) -> Reached {
         self.tree.covered().wait(position.0)
     }

@@ -5,14 +5,14 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use moho_attest::log::{Checkpoint, Frontier, TreeHash};
+use moho_attest::log::{Checkpoint, Frontier, Tree as Hashed, TreeHash};
 
 use crate::chain::Digest;
-use crate::checkpoints::{LogIdentity, Published};
+use crate::checkpoints::{LogIdentity, Published, Witnesses};
 use crate::error::AuditError;
 use crate::hashes::{Gathered, HashFiles};
 use crate::mark::Mark;
@@ -20,6 +20,8 @@ use crate::offsets::Offsets;
 
 /// At most one checkpoint in this time.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// If witnesses are asked about each, who have other things to do.
+const WITNESSED: Duration = Duration::from_secs(10);
 
 /// A record on its way into the tree.
 #[derive(Clone, Copy)]
@@ -42,6 +44,8 @@ pub(crate) struct Tree {
     changed: Condvar,
     /// Why the last checkpoint could not be published.
     fault: Mutex<Option<String>>,
+    /// Who is asked to cosign it.
+    witnesses: OnceLock<Box<dyn Witnesses>>,
 }
 
 #[derive(Default)]
@@ -76,6 +80,7 @@ impl Tree {
             }),
             changed: Condvar::new(),
             fault: Mutex::default(),
+            witnesses: OnceLock::new(),
         })
     }
 
@@ -111,6 +116,11 @@ impl Tree {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Has these cosign every checkpoint from now on. Who was named first stays.
+    pub(crate) fn witnessed_by(&self, witnesses: Box<dyn Witnesses>) {
+        let _named_before = self.witnesses.set(witnesses);
+    }
+
     /// Waits for records that are on the disk and takes them; `None` once there will be no more. Whoever is `owed` a checkpoint
     /// that could not be published waits for none.
     fn take(&self, owed: bool) -> Option<Vec<Leaf>> {
@@ -132,9 +142,14 @@ impl Tree {
     /// Lets the time between two checkpoints pass, unless it is to end.
     fn pause(&self) {
         let queue = self.lock();
+        let time = if self.witnesses.get().is_some() {
+            WITNESSED
+        } else {
+            INTERVAL
+        };
         let paused = self
             .changed
-            .wait_timeout_while(queue, INTERVAL, |queue| !queue.stopping);
+            .wait_timeout_while(queue, time, |queue| !queue.stopping);
         drop(paused.unwrap_or_else(PoisonError::into_inner));
     }
 }
@@ -229,7 +244,17 @@ impl Grower {
 fn publish(tree: &Tree, directory: &Path, growing: &mut Growing) -> Result<(), AuditError> {
     growing.write(&tree.files, &tree.offsets)?;
     tree.files.sync()?;
-    let published = Published::sign(&tree.identity, growing.checkpoint(&tree.identity))?;
+    let mut published = Published::sign(&tree.identity, growing.checkpoint(&tree.identity))?;
+    // Who is to end waits for nobody elsewhere.
+    if let Some(witnesses) = tree.witnesses.get().filter(|_| !tree.lock().stopping) {
+        let prove = |old| {
+            Hashed::new(&tree.files)
+                .consistency(old, growing.size())
+                .ok()
+                .flatten()
+        };
+        published.cosign(&**witnesses, &prove);
+    }
     published.write(directory)?;
     *tree.published.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(published);
     tree.covered.reach(growing.size());

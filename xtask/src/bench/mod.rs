@@ -3,6 +3,7 @@
 //! Never a timed test: a benchmark reports medians over interleaved pairs, always succeeds if it could measure, and
 //! leaves judging a bar to who reads `holds`.
 
+mod audit;
 mod engine;
 mod kms;
 mod machine;
@@ -32,6 +33,8 @@ pub(crate) struct Options {
 /// Every benchmark there is.
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Bench {
+    /// Entries that are waited for until they are on the disk, what that adds to a request, and proofs.
+    Audit,
     /// The engine beside llama.cpp, same file, same threads.
     Engine,
     /// Data keys made and opened, in process and over the wire.
@@ -49,6 +52,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let places = Places::find()?;
     packages::bring()?;
     let report = match options.name {
+        Bench::Audit => audit::measure(&places, options.pairs)?,
         Bench::Engine => engine::measure(&places, options.pairs)?,
         Bench::Kms => kms::measure(&places, options.pairs)?,
         Bench::Policy => policy::measure(&places, options.pairs)?,

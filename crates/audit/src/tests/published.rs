@@ -1,12 +1,16 @@
 //! What is published of a journal: checkpoints, tiles, proofs; and what does not fit them.
 
 use std::path::Path;
+use std::sync::Mutex;
 
-use moho_attest::log::{Held, Tile, TreeHash, UnsignedCheckpoint, bundle};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use moho_attest::log::{
+    Held, NoteKey, SignatureKind, Tile, TreeHash, UnsignedCheckpoint, bundle, cosigned_text, signature_line,
+};
 use moho_iam::authz::{Journal as _, Position};
 
 use super::{blocked_on, borders, entry, keys};
-use crate::{AuditError, FileJournal, LogKeys};
+use crate::{AuditError, FileJournal, LogKeys, Prove, Published, Witnesses};
 
 const FILE: &str = "journal-00000000000000000001.jsonl";
 
@@ -245,4 +249,63 @@ fn a_journal_without_its_id_begins_a_new_log_and_only_without_a_checkpoint() {
         std::fs::write(&id, wrong).unwrap();
         assert!(matches!(reopened(4), Err(AuditError::NoLog(_))), "{wrong}");
     }
+}
+
+/// Witnesses of whom some lie.
+struct Both(Vec<NoteKey>, Mutex<u64>);
+
+fn witness(seed: u8) -> (Ed25519KeyPair, NoteKey) {
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
+    let public = pair.public_key().as_ref().try_into().unwrap();
+    let name = format!("witness.example/{seed}").parse().unwrap();
+    (pair, NoteKey::new(name, SignatureKind::Cosignature, public))
+}
+
+impl Witnesses for Both {
+    fn keys(&self) -> &[NoteKey] {
+        &self.0
+    }
+
+    fn cosign(&self, published: &Published, prove: &Prove<'_>) -> Vec<String> {
+        let mut seen = self.1.lock().unwrap();
+        let proof = prove(*seen).unwrap();
+        assert_eq!((proof.old, proof.new), (*seen, published.checkpoint.size));
+        *seen = published.checkpoint.size;
+        let signed = |seed: u8, text: &str| {
+            let (pair, key) = witness(seed);
+            let signature = pair.sign(cosigned_text(7, text).as_bytes());
+            signature_line(&key, &[&7_u64.to_be_bytes()[..], signature.as_ref()].concat())
+        };
+        let text = published.checkpoint.to_string();
+        let honest = signed(1, &text);
+        vec![
+            honest.clone() + &honest,
+            signed(2, "another text\n"),
+            signed(3, &text),
+            "no line".to_owned(),
+        ]
+    }
+}
+
+#[test]
+fn only_cosignatures_that_are_any_are_published_once_each() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = FileJournal::open(directory.path(), &keys()).unwrap();
+    let known = vec![witness(1).1, witness(2).1];
+    let witnesses = Both(known.clone(), Mutex::new(0));
+    journal.log().witnessed_by(Box::new(witnesses));
+    journal.record(&entry(1)).unwrap();
+    blocked_on(journal.log().published(Position(1))).unwrap();
+    let published = journal.log().checkpoint();
+    assert_eq!(published.cosigners(), 1, "{}", published.note);
+    let trust = moho_attest::log::Trust {
+        witnesses: known,
+        needed: 1,
+        ..journal.log().trust()
+    };
+    let read = UnsignedCheckpoint::read(published.note.as_bytes()).unwrap();
+    assert_eq!(read.check(&trust).unwrap().cosignatures()[0].time(), 7);
+    drop(journal);
+    // It is kept with its signatures.
+    assert_eq!(open(directory.path()).unwrap().log().checkpoint(), published);
 }

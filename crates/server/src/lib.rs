@@ -25,6 +25,7 @@ mod startup;
 pub mod system;
 pub mod telemetry;
 mod usage;
+mod witnesses;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -111,13 +111,25 @@ fn report(pairs: u32, found: &[Found]) -> Result<Report> {
             let [small, ..] = &one.proofs;
             (one.proofs.get(place).map_or(f64::NAN, of), of(small))
         };
-        report.compare(&less(entry, "us", None), SMALLER, &all(&|one| both(one, |proofs| proofs.inclusion_microseconds)))?;
-        report.compare(&less(log, "us", None), SMALLER, &all(&|one| both(one, |proofs| proofs.consistency_microseconds)))?;
+        report.compare(
+            &less(entry, "us", None),
+            SMALLER,
+            &all(&|one| both(one, |proofs| proofs.inclusion_microseconds)),
+        )?;
+        report.compare(
+            &less(log, "us", None),
+            SMALLER,
+            &all(&|one| both(one, |proofs| proofs.consistency_microseconds)),
+        )?;
     }
     let row = less("hashes of the longest proof among 10^7", "", Some(GROWTH));
-    report.compare(&row, SMALLER, &all(&|one| {
-        let [small, _, large] = &one.proofs;
-        (large.longest, small.longest)
-    }))?;
+    report.compare(
+        &row,
+        SMALLER,
+        &all(&|one| {
+            let [small, _, large] = &one.proofs;
+            (large.longest, small.longest)
+        }),
+    )?;
     Ok(report)
 }

@@ -1,6 +1,6 @@
 //! `moho journal verify`: the chain of entries, checked from the first to the last.
 
-use clap::ArgMatches;
+use clap::{ArgMatches, Command};
 use moho_audit::AuditError;
 
 use super::{Exit, Failure, say, surroundings, typed};
@@ -8,6 +8,23 @@ use crate::config;
 
 /// The journal's folder in the data directory.
 const FOLDER: &str = "journal";
+
+pub(super) fn command() -> Command {
+    Command::new("journal")
+        .about("Looks at the journal")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+}
+
+pub(super) fn verify_command() -> Command {
+    Command::new("verify")
+        .about("Checks that no entry of the journal was changed, moved or taken out")
+        .long_about(
+            "Checks the journal of every decision from its first entry to its last: each carries the digest of the one \
+                         before, so that nothing can be changed, moved or taken out in between. It may run beside a moho that \
+                         serves. It ends with 5 at the first entry that does not fit, and says which.",
+        )
+}
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     match matches.subcommand() {

@@ -161,19 +161,7 @@ fn command() -> Command {
         .subcommand(login::command())
         .subcommand(login::process_command())
         .subcommand(doctor::command().arg(config()).args(Typed::args()))
-        .subcommand(
-            Command::new("journal").about("Looks at the journal").subcommand_required(true).arg_required_else_help(true).subcommand(
-                Command::new("verify")
-                    .about("Checks that no entry of the journal was changed, moved or taken out")
-                    .long_about(
-                        "Checks the journal of every decision from its first entry to its last: each carries the digest of the one \
-                         before, so that nothing can be changed, moved or taken out in between. It may run beside a moho that \
-                         serves. It ends with 5 at the first entry that does not fit, and says which.",
-                    )
-                    .arg(config())
-                    .args(data()),
-            ),
-        )
+        .subcommand(journal::command().subcommand(journal::verify_command().arg(config()).args(data())))
         .subcommand(keys::command().arg(config()).args(data()))
         .subcommand(root::command(&config))
         .subcommand(backup::command(&config))

@@ -16,6 +16,7 @@ mod typed;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use moho_attest::log::NoteKey;
 use moho_engine::EngineConfig;
 use moho_iam::authn::FixedCredentials;
 use moho_terms::{ModelId, Region};
@@ -72,6 +73,8 @@ pub struct Config {
     pub otlp: Option<OtlpConfig>,
     /// Whose identity tokens are taken.
     pub federation: FederationConfig,
+    /// Who cosigns the log.
+    pub audit: WitnessConfig,
     /// The bucket where objects rest; without one, they are files of the store.
     pub objects: Option<ObjectsConfig>,
     /// Credentials that somebody chose, for tools that can send no others; none unless told.
@@ -97,6 +100,15 @@ pub struct FederationConfig {
     /// Further hosts that they may keep their keys on.
     pub key_hosts: Vec<Origin>,
     /// Authorities to trust for all these, in PEM; without it, the system's.
+    pub ca: Option<PathBuf>,
+}
+
+/// Who is asked to cosign the log's checkpoints.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WitnessConfig {
+    /// Each by its key, and where it is asked.
+    pub witnesses: Vec<(NoteKey, HttpsUrl)>,
+    /// Authorities to trust for their certificates, in PEM; without it, the system's.
     pub ca: Option<PathBuf>,
 }
 

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Uri;
+use moho_attest::log::{NoteKey, SignatureKind};
 use moho_engine::EngineConfig;
 use moho_terms::{ModelId, Region};
 
 use super::typed::{Entry, Typed};
 use super::{
     Config, ConfigError, EndpointConfig, FederationConfig, LogConfig, ModelFile, OtlpConfig, Place,
-    RootConfig, Surroundings, TlsConfig,
+    RootConfig, Surroundings, TlsConfig, WitnessConfig,
 };
 use crate::net::Limits;
 use crate::net::tls::HostName;
@@ -77,6 +78,7 @@ impl Config {
                 key_hosts: list(typed, "federation.key_hosts", |text| text.parse::<Origin>())?,
                 ca: one(typed, "federation.ca", path)?,
             },
+            audit: audit(typed)?,
             static_credentials: super::fixed::resolve(
                 typed,
                 listen.iter().chain(private_addresses(&endpoints)),
@@ -126,6 +128,24 @@ fn private_addresses(endpoints: &[EndpointConfig]) -> impl Iterator<Item = &Sock
         Place::Address(address) => Some(address),
         Place::Socket(_) => None,
     })
+}
+
+fn audit(typed: &Typed) -> Result<WitnessConfig, ConfigError> {
+    Ok(WitnessConfig {
+        witnesses: list(typed, "audit.witnesses", witness)?,
+        ca: one(typed, "audit.ca", path)?,
+    })
+}
+
+/// A witness's key and where it is asked.
+fn witness(text: &str) -> Result<(NoteKey, HttpsUrl), &'static str> {
+    let problem = "expected a witness's key of kind 4 and its address, such as witness.example/w+1b2c3d4e+BA…@https://witness.example";
+    let (key, url) = text.rsplit_once('@').ok_or(problem)?;
+    let key: NoteKey = key.parse().map_err(|_no_key| problem)?;
+    if key.kind() != SignatureKind::Cosignature {
+        return Err(problem);
+    }
+    Ok((key, url.parse().map_err(|_no_url| problem)?))
 }
 
 fn otlp(typed: &Typed) -> Result<Option<OtlpConfig>, ConfigError> {

@@ -291,6 +291,18 @@ pub const SETTINGS: &[Setting] = &[
         "the system's",
         "Authorities to trust for the certificates of issuers and key hosts, in PEM",
     ),
+    many(
+        ["audit.witnesses", "audit-witness", "MOHO_AUDIT_WITNESSES"],
+        "KEY@URL",
+        "none",
+        "Witness of the transparency log: its key, NAME+ID+KEY, and where it is asked, https://…; it is sent each checkpoint, one in ten seconds",
+    ),
+    one(
+        ["audit.ca", "audit-ca", "MOHO_AUDIT_CA"],
+        "FILE",
+        "the system's",
+        "Authorities to trust for the certificates of witnesses, in PEM",
+    ),
     one(
         ["objects.url", "objects-url", "MOHO_OBJECTS_URL"],
         "URL",

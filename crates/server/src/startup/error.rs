@@ -17,6 +17,7 @@ use crate::federation::FederationError;
 use crate::handlers::paging::NoMarker;
 use crate::root_key::NoRootKey;
 use crate::telemetry::OtlpError;
+use crate::witnesses::WitnessError;
 
 /// Why the platform cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,8 @@ pub(crate) enum StartupError {
     Journal(#[from] AuditError),
     #[error(transparent)]
     NotWritten(#[from] moho_iam::authz::JournalUnavailable),
+    #[error("the log's witnesses cannot be asked")]
+    Witness(#[from] WitnessError),
     #[error("traces cannot be sent")]
     Otlp(#[from] OtlpError),
     #[error("identity providers cannot be asked for their keys")]

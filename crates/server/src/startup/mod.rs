@@ -23,7 +23,7 @@ pub(crate) mod ways_in;
 
 use std::sync::Arc;
 
-use moho_audit::Recovery;
+use moho_audit::{FileJournal, Recovery};
 use moho_engine::{Engine, LoadedModel};
 use moho_iam::authn::Authenticator;
 use moho_iam::authz::{Authorizer, PolicySource};
@@ -63,6 +63,7 @@ use crate::root_key;
 use crate::system::{SystemClock, SystemEntropy, SystemStopwatch};
 use crate::telemetry::{Exporter, Telemetry, Traces};
 use crate::usage::UsageLog;
+use crate::witnesses::{AskedWitnesses, Telling};
 
 /// What the session key is derived for.
 const SESSION_KEY: &str = "iam/session-token/1";
@@ -93,6 +94,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let last_use = last_use(config, &store, &ground.recovery)?;
     let (journal_file, journal, key_use) = WatchedJournal::over(ground.journal, &clock, &last_use);
     watched::watch_rows(&store, &journal, (&clock, &entropy));
+    witnessed(config, (&journal_file, &journal), (&clock, &entropy))?;
     let authorizer = Arc::new(authorizer(&store, &journal, &clock));
     let whose = (rooted.kms.attestation(), bootstrapped.account, clock.now());
     let authenticator = authenticator(config, &rooted.session_key, &store, whose)?;
@@ -173,6 +175,23 @@ fn objects(
         entropy: Arc::clone(entropy),
         region: config.region.clone(),
     }))
+}
+
+/// Has the log cosigned by the witnesses of the settings.
+fn witnessed(
+    config: &Config,
+    (file, journal): (&Arc<FileJournal>, &Arc<WatchedJournal>),
+    (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
+) -> Result<(), StartupError> {
+    let telling = Telling {
+        journal: Arc::downgrade(journal),
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+    };
+    if let Some(witnesses) = AskedWitnesses::of(&config.audit, telling)? {
+        file.log().witnessed_by(Box::new(witnesses));
+    }
+    Ok(())
 }
 
 /// Who decides: by the store's policies, into the journal.

@@ -105,6 +105,26 @@ impl Observed {
             "Journal records that are written and not known to be on the disk.",
             self.platform.journal_file.unsynced(),
         );
+        let log = self.platform.journal_file.log();
+        let published = log.checkpoint();
+        page.single(
+            "moho_log_entries",
+            Kind::Gauge,
+            "Entries of the transparency log's last checkpoint.",
+            published.checkpoint.size,
+        );
+        page.single(
+            "moho_log_cosigners",
+            Kind::Gauge,
+            "Witnesses that have cosigned the last checkpoint.",
+            published.cosigners() as u64,
+        );
+        page.single(
+            "moho_log_unpublished",
+            Kind::Gauge,
+            "Whether the last checkpoint could not be published.",
+            u64::from(log.fault().is_some()),
+        );
         self.long_lived(&mut page).await;
         self.platform.telemetry.write(&mut page, &loads);
         usage_page::write(&mut page, &self.platform.usage.series());

@@ -25,8 +25,7 @@ struct Field {
 
 impl Fields {
     /// A whole pattern, from `[` to `]`.
-    pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<Self, PatternError> {
-        let mut expressions = 0;
+    pub(super) fn parse(cursor: &mut Cursor<'_>, expressions: &mut usize) -> Result<Self, PatternError> {
         let mut fields = Self::default();
         cursor.eat("[");
         let Some(inner) = cursor.rest().strip_suffix(']') else {
@@ -47,7 +46,7 @@ impl Fields {
                 }
                 cursor.skip_blank();
             } else {
-                let field = Field::parse(&mut cursor, &mut expressions)?;
+                let field = Field::parse(&mut cursor, expressions)?;
                 fields.last.as_mut().unwrap_or(&mut fields.first).push(field);
             }
             if cursor.at_end() {
@@ -151,7 +150,7 @@ impl Fields {
             };
             let whole = words.left;
             let word = words.next()?;
-            let rest_is_one = left == 0 && self.last.is_none() && !words.left.trim_ascii().is_empty();
+            let rest_is_one = left == 0 && !words.left.trim_ascii().is_empty();
             Some((number, if rest_is_one { whole.trim_ascii() } else { word }, field))
         })
     }

@@ -36,7 +36,10 @@ use self::terms::Terms;
 pub const MAX_PATTERN: usize = 1024;
 
 /// A filter pattern that was read. It has no `Debug`: its text is its author's.
-pub struct FilterPattern(Kind);
+pub struct FilterPattern {
+    kind: Kind,
+    expressions: usize,
+}
 
 enum Kind {
     Terms(Terms),
@@ -55,18 +58,19 @@ impl FilterPattern {
         }
         let mut cursor = Cursor::new(pattern.trim_end());
         cursor.skip_blank();
+        let mut expressions = 0;
         let kind = match cursor.peek() {
-            Some('{') => Kind::Properties(Box::new(Properties::parse(&mut cursor)?)),
-            Some('[') => Kind::Fields(Fields::parse(&mut cursor)?),
-            _ => Kind::Terms(Terms::parse(&mut cursor)?),
+            Some('{') => Kind::Properties(Box::new(Properties::parse(&mut cursor, &mut expressions)?)),
+            Some('[') => Kind::Fields(Fields::parse(&mut cursor, &mut expressions)?),
+            _ => Kind::Terms(Terms::parse(&mut cursor, &mut expressions)?),
         };
-        Ok(Self(kind))
+        Ok(Self { kind, expressions })
     }
 
     /// Whether an event matches.
     #[must_use]
     pub fn is_match(&self, event: &str) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Terms(terms) => terms.is_match(event),
             Kind::Fields(fields) => fields.is_match(event),
             Kind::Properties(properties) => properties.is_match(event),
@@ -82,17 +86,23 @@ impl FilterPattern {
     /// What an event must have to match.
     #[must_use]
     pub fn required_literals(&self) -> RequiredLiterals {
-        match &self.0 {
+        match &self.kind {
             Kind::Terms(terms) => terms.required(),
             Kind::Fields(fields) => fields.required(),
             Kind::Properties(properties) => properties.required(),
         }
     }
 
+    /// How many regular expressions the pattern has: of filters with any, a log group has few.
+    #[must_use]
+    pub fn expressions(&self) -> usize {
+        self.expressions
+    }
+
     /// The selectors that the pattern names: `$.a` of its properties, `$name` of its fields.
     #[must_use]
     pub fn selectors(&self) -> Vec<String> {
-        match &self.0 {
+        match &self.kind {
             Kind::Terms(_) => Vec::new(),
             Kind::Fields(fields) => fields.names().map(|name| format!("${name}")).collect(),
             Kind::Properties(properties) => properties.selectors().map(str::to_owned).collect(),
@@ -103,7 +113,7 @@ impl FilterPattern {
     /// not name them, and fields one of fields, which must name them or leave the field of that number without a name.
     #[must_use]
     pub fn has(&self, selector: &Selector) -> bool {
-        match (&self.0, &selector.0) {
+        match (&self.kind, &selector.0) {
             (Kind::Properties(_), Wanted::Property(_)) => true,
             (Kind::Fields(fields), Wanted::Field(wanted)) => {
                 wanted.parse::<usize>().is_ok() || fields.names().any(|name| name == wanted)
@@ -124,7 +134,7 @@ impl<'e> Match<'_, 'e> {
     /// and the event has. A pattern of terms has none. If a name comes twice, the last one counts.
     #[must_use]
     pub fn values(&self) -> Vec<(String, Cow<'e, str>)> {
-        match &self.pattern.0 {
+        match &self.pattern.kind {
             Kind::Terms(_) => Vec::new(),
             Kind::Fields(fields) => fields.values(self.event),
             Kind::Properties(properties) => properties.values(self.event),
@@ -134,7 +144,7 @@ impl<'e> Match<'_, 'e> {
     /// The value that a selector leads to, for a metric's value or dimension.
     #[must_use]
     pub fn value(&self, selector: &Selector) -> Option<Cow<'e, str>> {
-        match (&self.pattern.0, &selector.0) {
+        match (&self.pattern.kind, &selector.0) {
             (Kind::Fields(fields), Wanted::Field(name)) => fields.value(self.event, name).map(Cow::Borrowed),
             (Kind::Properties(_), Wanted::Property(table)) => {
                 json::values(self.event, table, 1).pop().flatten()

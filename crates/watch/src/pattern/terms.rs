@@ -23,9 +23,8 @@ enum Term {
 }
 
 impl Terms {
-    pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<Self, PatternError> {
+    pub(super) fn parse(cursor: &mut Cursor<'_>, expressions: &mut usize) -> Result<Self, PatternError> {
         let mut terms = Self::default();
-        let mut expressions = 0;
         cursor.skip_blank();
         while !cursor.at_end() {
             let kind = if cursor.eat("-") {
@@ -35,7 +34,7 @@ impl Terms {
             } else {
                 &mut terms.included
             };
-            kind.push(term(cursor, &mut expressions)?);
+            kind.push(term(cursor, expressions)?);
             if cursor.peek().is_some_and(|letter| !letter.is_whitespace()) {
                 return cursor.fault(Fault::NeedsQuotes);
             }

@@ -56,7 +56,7 @@ struct Seen([u128; 2]);
 
 impl Properties {
     /// A whole pattern, from `{` to `}`.
-    pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<Self, PatternError> {
+    pub(super) fn parse(cursor: &mut Cursor<'_>, expressions: &mut usize) -> Result<Self, PatternError> {
         let start = cursor.read();
         cursor.eat("{");
         let Some(inner) = cursor.rest().strip_suffix('}') else {
@@ -66,7 +66,7 @@ impl Properties {
             cursor: Cursor::from(inner, cursor.read()),
             tests: Vec::new(),
             paths: Vec::new(),
-            expressions: 0,
+            expressions,
         };
         let logic = parser.any(MAX_PARENTHESES)?;
         if !parser.cursor.at_end() {
@@ -133,10 +133,10 @@ impl Properties {
     }
 }
 
-/// The first value that each of a table's `count` selectors leads to; none if the event is not JSON.
+/// The first value that each of a table's `count` selectors leads to, in an event that is JSON.
 pub(super) fn values<'e>(event: &'e str, table: &Paths, count: usize) -> Vec<Option<Cow<'e, str>>> {
     let mut values = vec![None; count];
-    let is_json = scan(event, table, &mut |path, node| {
+    scan(event, table, &mut |path, node| {
         if let Some(value @ None) = values.get_mut(path) {
             *value = match node {
                 Node::Text(text) => Some(text.text()),
@@ -148,9 +148,6 @@ pub(super) fn values<'e>(event: &'e str, table: &Paths, count: usize) -> Vec<Opt
             };
         }
     });
-    if !is_json {
-        values.fill(None);
-    }
     values
 }
 
@@ -260,7 +257,7 @@ struct Parser<'p> {
     cursor: Cursor<'p>,
     tests: Vec<Test>,
     paths: Vec<Path>,
-    expressions: usize,
+    expressions: &'p mut usize,
 }
 
 impl Parser<'_> {
@@ -342,6 +339,6 @@ impl Parser<'_> {
         if cursor.eat_word("EXISTS") {
             return before.fault(Fault::Unsupported);
         }
-        Condition::parse(cursor, &mut self.expressions).map(Asks::Compares)
+        Condition::parse(cursor, self.expressions).map(Asks::Compares)
     }
 }

@@ -202,6 +202,8 @@ fn properties_that_match() {
         "{ $.objectList[1].id = 2 }",
         "{ $.objectList[*].id = 2 }",
         "{ $.sub.* = 7 }",
+        "{ $.sub.id = 9 || $.*.id = 7 }",
+        "{ $.objectList[0].id = 9 || $.objectList[*].name = a }",
         "{ $.*.id = 7 }",
         "{ $.grid[1][0] = 2 }",
         "{ $.grid[*][1] = 3 }",
@@ -328,5 +330,37 @@ fn roots_escapes_and_repeated_names() {
         ("{ $.a = 0 }", vec![6]),
     ] {
         assert_eq!(matched(pattern, &events), expected, "{pattern}");
+    }
+}
+
+#[test]
+fn as_many_conditions_as_fit() {
+    let all = vec!["$.a=1"; 140].join("&&");
+    assert_eq!(matched(&format!("{{{all}}}"), &[r#"{"a":1}"#]), [0]);
+    let last = vec!["$.a=2"; 139].join("||");
+    assert_eq!(
+        matched(&format!("{{{last}||$.a=1}}"), &[r#"{"a":1}"#, r#"{"a":3}"#]),
+        [0]
+    );
+}
+
+/// Each of these would take hours if what is looked for in vain were looked for again at each of its beginnings.
+#[test]
+fn what_never_closes_is_looked_for_once() {
+    for (mark, pattern) in [
+        ("[ ", "[..., x=\"[\"]"),
+        ("\" ", "[..., x]"),
+        ("[", "[x, y]"),
+        ("\"\\", "[..., x]"),
+    ] {
+        let event = mark.repeat(1 << 22);
+        assert!(matched(pattern, &[&event]).len() <= 1);
+    }
+    for part in ["[", "{\"a\":", "\"", "\\"] {
+        let event = format!("{{\"a\":{}", part.repeat(1 << 20));
+        assert_eq!(
+            matched("{ $.a.a = 1 || $.b NOT EXISTS }", &[&event]),
+            [0_usize; 0]
+        );
     }
 }

@@ -170,7 +170,7 @@ proptest! {
         let text = format!("[{}]", [first, &["...".to_owned()], last].concat().join(","));
         prop_assert_eq!(pattern(&text).is_match(&event), words.len() >= named);
         if named > 0 {
-            let fields = Fields::parse(&mut Cursor::new(&format!("[{}]", names.join(", ")))).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            let fields = Fields::parse(&mut Cursor::new(&format!("[{}]", names.join(", "))), &mut 0).map_err(|error| TestCaseError::fail(error.to_string()))?;
             prop_assert_eq!(fields.is_match(&event), words.len() >= named);
             let values: Vec<String> = fields.values(&event).into_iter().map(|(_, value)| value.into_owned()).collect();
             let mut expected = words.clone();

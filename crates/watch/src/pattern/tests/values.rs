@@ -85,6 +85,20 @@ fn of_a_selector() {
 }
 
 #[test]
+fn how_many_expressions_a_pattern_has() {
+    for (text, expected) in [
+        ("%a%", 1),
+        ("-%a% %b%", 2),
+        ("[a=%x%, b=%y%]", 2),
+        ("{ $.a != %x% }", 1),
+        ("{ $.a = \"%x%\" }", 0),
+        ("\"%a%\"", 0),
+    ] {
+        assert_eq!(pattern(text).expressions(), expected, "{text}");
+    }
+}
+
+#[test]
 fn which_selectors_a_pattern_has() {
     for (text, has, has_not, named) in [
         (

@@ -307,6 +307,15 @@ fn events_that_are_no_json() {
 }
 
 #[test]
+fn selectors_end_where_events_may_not_be_deeper() {
+    for (open, step, close) in [("{\"a\":", ".a", "}"), ("[", "[0]", "]")] {
+        let pattern = format!("{{ ${} = 1 || $.b NOT EXISTS }}", step.repeat(128));
+        let event = |depth| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+        assert_eq!(matched(&pattern, &[&event(128), &event(129)]), [0]);
+    }
+}
+
+#[test]
 fn roots_escapes_and_repeated_names() {
     let events = [
         r#"[{"a":"x"},{"a":"y"}]"#,
@@ -316,6 +325,7 @@ fn roots_escapes_and_repeated_names() {
         r#"{"a\"b":1,"":2}"#,
         r#"{"a":99999999999999999999999999999999999999,"b":99999999999999999999999999999999999998}"#,
         r#"{"a":-0.0}"#,
+        r#"{"a":"\b\f\r\t\n"}"#,
     ];
     for (pattern, expected) in [
         ("{ $[1].a = y }", vec![0]),
@@ -328,6 +338,7 @@ fn roots_escapes_and_repeated_names() {
         ("{ $.a = 99999999999999999999999999999999999999 }", vec![5]),
         ("{ $.b = 99999999999999999999999999999999999999 }", vec![]),
         ("{ $.a = 0 }", vec![6]),
+        ("{ $.a = \"\u{8}\u{c}\r\t\n\" }", vec![7]),
     ] {
         assert_eq!(matched(pattern, &events), expected, "{pattern}");
     }

@@ -75,6 +75,7 @@ fn of_a_selector() {
         ("[..., bytes]", LINE, "$bytes", Some("1534")),
         ("[..., bytes]", LINE, "$3", Some("mallory")),
         ("[..., bytes]", LINE, "$8", None),
+        ("[x, x, rest]", LINE, "$x", Some("-")),
         ("[..., bytes]", LINE, "$.bytes", None),
         ("latency", EVENT, "$.latency", None),
     ] {

@@ -14,7 +14,7 @@ const OPERATORS: &str = "^$?[]{}|\\*+.";
 const MAX_REPEAT: u32 = 128;
 /// How many characters an expression may be about when its repetitions are written out: this times the text's length
 /// bounds the time of a search.
-const MAX_POSITIONS: u32 = 200;
+const MAX_POSITIONS: u32 = 128;
 /// Bytes that a compiled expression may take.
 const MAX_COMPILED: usize = 1 << 20;
 

@@ -54,7 +54,7 @@ fn expressions() {
         ("%a{1}{2}%", (Fault::ExpressionRepetition, 6)),
         ("%a{129}%", (Fault::ExpressionSize, 4)),
         ("%a{99999999999}%", (Fault::ExpressionSize, 4)),
-        ("%a{128}b{72}c%", (Fault::ExpressionSize, 13)),
+        ("%a{28}b{100}c%", (Fault::ExpressionSize, 13)),
         ("%a]%", (Fault::ExpressionCharacter, 3)),
     ] {
         assert_eq!(fault(text), expected, "{text}");

@@ -10,8 +10,10 @@ const MAX_TOGETHER: usize = 8;
 /// More searches than this cost more than looking at an event does.
 const MAX_SEARCHES: usize = 8;
 
-/// Sets of literals: an event that matches contains, as bytes, every literal of at least one set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Sets of literals: an event that matches contains, as bytes, every literal of at least one set. Like the pattern, it has
+/// no `Debug` outside tests.
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct RequiredLiterals {
     sets: Vec<Vec<String>>,
 }

@@ -10,6 +10,8 @@
 //! - A comparison of a property that is missing, or neither string nor number, does not hold, `!=` no more than `=`.
 //! - A number in a pattern is compared with a JSON string, or a field that is no number, as text.
 //! - A property that comes twice matches by any of its values.
+//! - An event nested deeper than 128 is none that a pattern of properties matches.
+//! - Regular expressions may stand among terms, too, and have at most 128 places when their repetitions are written out.
 
 mod cursor;
 mod expression;

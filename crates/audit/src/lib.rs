@@ -11,6 +11,7 @@
 mod chain;
 mod checkpoints;
 mod committer;
+pub mod cloudtrail;
 mod error;
 mod growing_up;
 mod hashes;

@@ -9,7 +9,9 @@
 
 mod hexadecimal;
 mod keys;
+mod moment;
 pub mod names;
+pub mod record;
 
 pub use hexadecimal::{NotSha256, Sha256};
 pub use keys::{DigestKey, KeyScope, LogFileKey, Place, UniquePart};

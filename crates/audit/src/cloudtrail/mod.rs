@@ -7,11 +7,14 @@
 //! "CloudTrail digest file structure") and of what `aws cloudtrail validate-logs` reads. Where they are silent, the item says
 //! what was chosen.
 
+mod gzip;
 mod hexadecimal;
 mod keys;
+pub mod log_file;
 mod moment;
 pub mod names;
 pub mod record;
 
+pub use gzip::GzipError;
 pub use hexadecimal::{NotSha256, Sha256};
 pub use keys::{DigestKey, KeyScope, LogFileKey, Place, UniquePart};

@@ -170,6 +170,11 @@ pub struct DigestKey {
     pub backfill: bool,
 }
 
+/// Whether a log file or digest with this key is of what was delivered late.
+pub(super) fn is_backfill(key: &str) -> bool {
+    key.strip_suffix(END).is_some_and(|stem| stem.ends_with(BACKFILL))
+}
+
 impl DigestKey {
     /// When the digest with this key ends; `None` if it is no digest's key.
     #[must_use]

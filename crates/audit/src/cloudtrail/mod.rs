@@ -7,6 +7,7 @@
 //! "CloudTrail digest file structure") and of what `aws cloudtrail validate-logs` reads. Where they are silent, the item says
 //! what was chosen.
 
+pub mod digest;
 mod gzip;
 mod hexadecimal;
 mod keys;

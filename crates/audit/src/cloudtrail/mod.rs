@@ -15,6 +15,7 @@ pub mod log_file;
 mod moment;
 pub mod names;
 pub mod record;
+pub mod selectors;
 
 pub use gzip::GzipError;
 pub use hexadecimal::{NotSha256, Sha256};

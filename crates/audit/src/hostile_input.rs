@@ -1,4 +1,4 @@
-//! A way in for those who test the reader of the journal with hostile input: a file's bytes, without the file.
+//! A way in for those who test the readers of journal and trails with hostile input: a file's bytes, without the file.
 //!
 //! Nothing here is another path: it calls what opening and verifying a journal call. Hidden from the documentation, as it
 //! is no interface to build on.
@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::AuditError;
 use crate::chain::Link;
+use crate::cloudtrail::gzip;
 use crate::segment::{self, Segment};
 
 /// The first file of a journal, checked.
@@ -45,4 +46,10 @@ pub fn file(entries: &[&str]) -> Option<Vec<u8>> {
         link = next;
     }
     Some(bytes)
+}
+
+/// These bytes as a log file or digest of CloudTrail's is packed.
+#[must_use]
+pub fn packed(plain: &[u8]) -> Vec<u8> {
+    gzip::pack(plain).unwrap_or_default()
 }

@@ -7,6 +7,7 @@
 
 mod backup;
 mod chunked;
+mod cloudtrail;
 mod credentials;
 mod engine;
 mod event_stream;
@@ -28,6 +29,7 @@ mod sigv4;
 
 pub use backup::backup_manifest;
 pub use chunked::aws_chunked;
+pub use cloudtrail::{cloudtrail, is_of_cloudtrail};
 pub use credentials::{credentials, is_token_inside};
 pub use engine::{chat_template, gguf};
 pub use event_stream::event_stream;
@@ -64,6 +66,7 @@ pub const TARGETS: &[Target] = &[
     target("backup_manifest", backup_manifest, 10_000),
     target("chat_template", chat_template, 600),
     target("ciphertext_blob", ciphertext_blob, 100_000),
+    target("cloudtrail", cloudtrail, 20_000),
     target("credentials", credentials, 40_000),
     target("event_stream", event_stream, 20_000),
     target("gguf", gguf, 20_000),

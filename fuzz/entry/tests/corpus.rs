@@ -93,6 +93,19 @@ fn the_bodies_are_taken_but_for_those_that_are_meant_to_be_refused() {
 }
 
 #[test]
+fn what_trails_deliver_is_taken_but_for_what_is_meant_to_be_refused() {
+    let mut refused = Vec::new();
+    for entry in std::fs::read_dir(root().join("corpus/cloudtrail")).unwrap() {
+        let path = entry.unwrap().path();
+        if !moho_fuzz::is_of_cloudtrail(&std::fs::read(&path).unwrap()) {
+            refused.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    refused.sort();
+    assert_eq!(refused, ["names", "packed", "selectors-of-both-kinds"]);
+}
+
+#[test]
 fn the_key_material_is_taken_but_for_what_is_meant_to_be_refused() {
     let mut refused = Vec::new();
     for entry in std::fs::read_dir(root().join("corpus/key_material")).unwrap() {

@@ -8,7 +8,7 @@
 //! what was chosen.
 
 pub mod digest;
-mod gzip;
+pub(crate) mod gzip;
 mod hexadecimal;
 mod keys;
 pub mod log_file;

@@ -63,6 +63,28 @@ impl LogKeys {
     }
 }
 
+/// Lets the journal in `directory`, which nobody uses, begin a new log with all its records if what it published last is not under
+/// its key of `keys`: after a restoration of another store, whose keys are others. `true` if it was so.
+///
+/// # Errors
+/// [`AuditError`] if its files cannot be read or removed.
+pub fn begin_log_anew(directory: &Path, keys: &LogKeys) -> Result<bool, AuditError> {
+    let published = |name: &str| directory.join(name);
+    if !published(FILE).exists() {
+        return Ok(false);
+    }
+    let trust = keys.identity(directory)?.trust();
+    match Published::read(directory, &trust) {
+        Err(AuditError::Checkpoint { .. }) => {}
+        other => return other.map(|_its_own| false),
+    }
+    for name in [FILE, ID] {
+        let path = published(name);
+        std::fs::remove_file(&path).map_err(AuditError::io(&path))?;
+    }
+    Ok(true)
+}
+
 /// Which log a journal is, and who signs for it.
 pub(crate) struct LogIdentity {
     /// The first line of its checkpoints.

@@ -35,7 +35,7 @@ pub(crate) fn grow_up(
             had: signed.0,
         });
     }
-    let (files, offsets) = (HashFiles::new(directory), Offsets::open(directory)?);
+    let (files, offsets) = (HashFiles::open(directory)?, Offsets::open(directory)?);
     let growing = grown(directory, (&files, &offsets), signed)?;
     let published = match published {
         Some(published) if published.checkpoint.size == growing.size() => published,

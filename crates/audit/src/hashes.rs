@@ -8,7 +8,6 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use moho_attest::log::{Hashes, Subtree, TreeHash, fold, hashes_of};
 
@@ -42,6 +41,13 @@ impl Kept {
         })
     }
 
+    fn path(self, directory: &Path) -> PathBuf {
+        directory.join(match self {
+            Self::Level(level) => format!("hashes-{level}"),
+            Self::Digests => "digests".to_owned(),
+        })
+    }
+
     /// How many it has of a tree of `size` entries.
     fn of_size(self, size: u64) -> u64 {
         match self {
@@ -51,43 +57,36 @@ impl Kept {
     }
 }
 
-/// The files, for one who writes and any number who read what is known to be written.
+/// The files, for one who writes and any number who read what is known to be written. All are open from the beginning: how many
+/// files a process has open does not grow with the log.
 pub(crate) struct HashFiles {
     directory: PathBuf,
-    files: [OnceLock<File>; FILES],
+    files: Vec<File>,
 }
 
 impl HashFiles {
-    pub(crate) fn new(directory: &Path) -> Self {
-        Self {
+    /// Opens them; what is absent is made.
+    pub(crate) fn open(directory: &Path) -> Result<Self, AuditError> {
+        let opened = Kept::all().map(|kept| {
+            let path = kept.path(directory);
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false);
+            options.mode(0o600).open(&path).map_err(AuditError::io(&path))
+        });
+        Ok(Self {
             directory: directory.to_owned(),
-            files: Default::default(),
-        }
-    }
-
-    fn path(&self, kept: Kept) -> PathBuf {
-        self.directory.join(match kept {
-            Kept::Level(level) => format!("hashes-{level}"),
-            Kept::Digests => "digests".to_owned(),
+            files: opened.collect::<Result<_, _>>()?,
         })
     }
 
-    /// The file, made if absent.
+    fn path(&self, kept: Kept) -> PathBuf {
+        kept.path(&self.directory)
+    }
+
     fn file(&self, kept: Kept) -> Result<&File, AuditError> {
-        let path = self.path(kept);
-        let slot = self.files.get(kept.place()).ok_or_else(|| absent(&path))?;
-        if let Some(file) = slot.get() {
-            return Ok(file);
-        }
-        let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600);
-        let file = options.open(&path).map_err(AuditError::io(&path))?;
-        Ok(slot.get_or_init(|| file))
+        self.files
+            .get(kept.place())
+            .ok_or_else(|| absent(&self.path(kept)))
     }
 
     /// The hashes from `first` on, as bytes; an error if they are not all there.
@@ -103,9 +102,6 @@ impl HashFiles {
     pub(crate) fn cut(&self, size: u64) -> Result<bool, AuditError> {
         for kept in Kept::all() {
             let (there, path) = (kept.of_size(size), self.path(kept));
-            if there == 0 && !path.exists() {
-                continue;
-            }
             let file = self.file(kept)?;
             let length = file.metadata().map_err(AuditError::io(&path))?.len();
             let wanted = there.saturating_mul(HASH);
@@ -120,9 +116,8 @@ impl HashFiles {
     /// Brings the files to the disk.
     pub(crate) fn sync(&self) -> Result<(), AuditError> {
         for kept in Kept::all() {
-            if let Some(file) = self.files.get(kept.place()).and_then(OnceLock::get) {
-                file.sync_data().map_err(AuditError::io(&self.path(kept)))?;
-            }
+            let synced = self.file(kept)?.sync_data();
+            synced.map_err(AuditError::io(&self.path(kept)))?;
         }
         Ok(())
     }

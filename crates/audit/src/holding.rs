@@ -240,7 +240,7 @@ impl<'a> Holding<'a> {
         if first == 0 || first > last || last > size {
             return Err(LogFault::NoSuchRecords { first, last, size });
         }
-        let (files, offsets) = (HashFiles::new(self.directory), Offsets::open(self.directory)?);
+        let (files, offsets) = (HashFiles::open(self.directory)?, Offsets::open(self.directory)?);
         let tree = Tree::new(&files);
         for expected in &self.expected {
             expected.check(&tree, (size, &root))?;

@@ -10,8 +10,8 @@
 
 mod chain;
 mod checkpoints;
-mod committer;
 pub mod cloudtrail;
+mod committer;
 mod error;
 mod growing_up;
 mod hashes;
@@ -33,7 +33,7 @@ mod tree;
 mod verify;
 mod whole;
 
-pub use checkpoints::{LogKeys, Prove, Published, Witnesses};
+pub use checkpoints::{LogKeys, Prove, Published, Witnesses, begin_log_anew};
 pub use error::AuditError;
 pub use holding::{HeldLog, KeptCheckpoint, LogFault, hold, hold_range};
 pub use journal::{FileJournal, Recovery};

@@ -23,7 +23,7 @@ const AT_ONCE: u64 = 1 << 16;
 /// [`AuditError`] if the files cannot be written.
 pub fn log(directory: &Path, entries: u64, keys: &LogKeys) -> Result<TransparencyLog, AuditError> {
     let identity = keys.identity(directory)?;
-    let (files, offsets) = (HashFiles::new(directory), Offsets::open(directory)?);
+    let (files, offsets) = (HashFiles::open(directory)?, Offsets::open(directory)?);
     let mut growing = Growing::from(Frontier::default());
     for number in 0..entries {
         growing.push(&Leaf {

@@ -57,7 +57,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use moho_kms::RootKey;
-use moho_terms::Entropy;
+use moho_terms::{Entropy, Secret};
 
 use database::Database;
 use fresh::{Changes, Freshness, Ticks};
@@ -177,6 +177,13 @@ impl Store {
     #[must_use]
     pub fn adopted(&self) -> Option<u32> {
         self.database.authentic().adopted()
+    }
+
+    /// What the keys of the transparency logs of those who use this store follow from: a secret of its own, which a rotation of
+    /// the root leaves as it is, and which comes along with a backup.
+    #[must_use]
+    pub fn log_secret(&self) -> Secret {
+        self.database.authentic().log_secret()
     }
 
     /// Lets somebody hear, before whoever reads it does, of every row that is not as it was written. The first one stays; it may

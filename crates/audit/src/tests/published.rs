@@ -204,6 +204,24 @@ fn a_journal_that_was_written_anew_does_not_fit_its_checkpoint() {
 }
 
 #[test]
+fn a_journal_begins_a_new_log_only_under_other_keys() {
+    let directory = closed(5);
+    assert!(!crate::begin_log_anew(directory.path(), &keys()).unwrap());
+    let was = open(directory.path()).unwrap().log().checkpoint();
+    let foreign = LogKeys::new(moho_terms::Secret::new(vec![8; 32]), [2; 16]);
+    assert!(crate::begin_log_anew(directory.path(), &foreign).unwrap());
+    let (journal, _) = FileJournal::open(directory.path(), &foreign).unwrap();
+    let is = journal.log().checkpoint();
+    assert_eq!(is.checkpoint.root, was.checkpoint.root);
+    assert_eq!(is.checkpoint.size, 5);
+    assert_ne!(is.checkpoint.origin, was.checkpoint.origin);
+    drop(journal);
+    assert!(!crate::begin_log_anew(directory.path(), &foreign).unwrap());
+    let empty = tempfile::tempdir().unwrap();
+    assert!(!crate::begin_log_anew(empty.path(), &foreign).unwrap());
+}
+
+#[test]
 fn a_checkpoint_of_another_or_of_nobody_is_refused() {
     let directory = closed(5);
     let path = directory.path().join("checkpoint");

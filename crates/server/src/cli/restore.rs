@@ -95,8 +95,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     staged
         .accept((&place.root, &SystemEntropy::default()), waiting)
         .map_err(failed)?;
-    let journal = Pages::open(&place, &checked)?;
-    journal.record(&place, &staged, &restoration.id)?;
+    record(&place, (&checked, &staged), &restoration.id)?;
     let restored = staged.put_in_place().map_err(failed)?;
     if let Some(aside) = &restored.set_aside {
         say(&format!("the store that was there is {} now", aside.display()))?;
@@ -188,37 +187,35 @@ fn open_staged(place: &Place, staged: &StagedRestore) -> Result<Store, moho_stor
     Store::open(staged.path(), (&place.root, &SystemEntropy::default()))
 }
 
-/// The journal, to which the restoration is appended before it takes place.
-struct Pages(FileJournal);
-
-impl Pages {
-    /// The one that is there; the backup's where there is none.
-    fn open(place: &Place, checked: &CheckedBackup) -> Result<Self, Failure> {
-        let folder = place.data.join(JOURNAL);
-        let none = moho_audit::whole_parts(&folder).is_ok_and(|parts| parts.is_empty());
-        if none {
-            restore_journal(checked, &folder).map_err(failed)?;
-        }
-        let keys = log_keys(&place.root, &SystemEntropy::default())
-            .map_err(|error| Failure::new(Exit::InTheWay, error))?;
-        let opened = FileJournal::open(&folder, &keys);
-        let (journal, _) = opened.map_err(|error| Failure::new(Exit::InTheWay, error))?;
-        Ok(Self(journal))
+/// Appends the restoration to the journal before it takes place: to the one that is there, or the backup's where there is none.
+fn record(
+    place: &Place,
+    (checked, staged): (&CheckedBackup, &StagedRestore),
+    id: &str,
+) -> Result<(), Failure> {
+    let refused = |error: anyhow::Error| Failure::new(Exit::InTheWay, error);
+    let folder = place.data.join(JOURNAL);
+    let none = moho_audit::whole_parts(&folder).is_ok_and(|parts| parts.is_empty());
+    if none {
+        restore_journal(checked, &folder).map_err(failed)?;
     }
-
-    fn record(&self, place: &Place, staged: &StagedRestore, id: &str) -> Result<(), Failure> {
-        let refused = |error: anyhow::Error| Failure::new(Exit::InTheWay, error);
-        let store = open_staged(place, staged).map_err(|error| refused(error.into()))?;
-        let first = store.bootstrapped().map_err(|error| refused(error.into()))?;
-        let Some(first) = first else {
-            // Nothing was ever begun in it: there is nobody whose it is.
-            return Ok(());
-        };
-        let named = restoration_arn(first.region.as_str(), first.account.as_str(), id);
-        let named = named.map_err(|error| refused(error.into()))?;
-        let request = RequestId::random(&SystemEntropy::default()).map_err(|error| refused(error.into()))?;
-        let entry = Entry::of_installation(request, ("moho:Restore", "operator"), named, SystemClock.now());
-        self.0.record(&entry).map_err(|error| refused(error.into()))?;
-        Ok(())
+    let store = open_staged(place, staged).map_err(|error| refused(error.into()))?;
+    let keys = log_keys(&store, &SystemEntropy::default()).map_err(|error| refused(error.into()))?;
+    if moho_audit::begin_log_anew(&folder, &keys).map_err(|error| refused(error.into()))? {
+        say(
+            "the journal was published under a key of another store: it begins a new log, with all its records",
+        )?;
     }
+    let (journal, _) = FileJournal::open(&folder, &keys).map_err(|error| refused(error.into()))?;
+    let first = store.bootstrapped().map_err(|error| refused(error.into()))?;
+    let Some(first) = first else {
+        // Nothing was ever begun in it: there is nobody whose it is.
+        return Ok(());
+    };
+    let named = restoration_arn(first.region.as_str(), first.account.as_str(), id);
+    let named = named.map_err(|error| refused(error.into()))?;
+    let request = RequestId::random(&SystemEntropy::default()).map_err(|error| refused(error.into()))?;
+    let entry = Entry::of_installation(request, ("moho:Restore", "operator"), named, SystemClock.now());
+    journal.record(&entry).map_err(|error| refused(error.into()))?;
+    Ok(())
 }

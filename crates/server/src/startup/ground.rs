@@ -57,7 +57,7 @@ impl Ground {
             Some(elsewhere) => store.with_segments(elsewhere),
             None => store,
         });
-        let keys = log_keys(&root, entropy)?;
+        let keys = log_keys(&store, entropy)?;
         let (journal, recovery) = FileJournal::open(&config.data.join("journal"), &keys)?;
         if recovery.cut_bytes > 0 {
             tracing::warn!(
@@ -76,14 +76,11 @@ impl Ground {
     }
 }
 
-/// What the keys of journals' logs follow from. It never changes, and no two purposes are related.
-const LOG_KEY: &str = "transparency log";
-
-/// The keys of the logs of this root, and the id of one that begins now.
-pub(crate) fn log_keys(root: &RootKey, entropy: &dyn Entropy) -> Result<LogKeys, StartupError> {
+/// The keys of the logs of those who use this store, and the id of one that begins now.
+pub(crate) fn log_keys(store: &Store, entropy: &dyn Entropy) -> Result<LogKeys, StartupError> {
     let mut fresh = [0; 16];
     entropy.fill(&mut fresh)?;
-    Ok(LogKeys::new(root.derive(LOG_KEY)?, fresh))
+    Ok(LogKeys::new(store.log_secret(), fresh))
 }
 
 fn make_private(directory: &Path) -> Result<(), StartupError> {

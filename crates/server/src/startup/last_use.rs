@@ -206,7 +206,7 @@ mod tests {
         let root = moho_kms::RootKey::development(&directory.path().join("root.key"), &entropy).unwrap();
         let store = Store::open(&directory.path().join("store"), (&root, &entropy));
         let store = Arc::new(store.unwrap());
-        let keys = crate::startup::log_keys(&root, &entropy).unwrap();
+        let keys = crate::startup::log_keys(&store, &entropy).unwrap();
         let (journal, _) = FileJournal::open(&directory.path().join("journal"), &keys).unwrap();
         let last_use = opened(directory.path(), &store, 0);
         for (action, second) in [

@@ -24,6 +24,7 @@ mod tree;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use moho_terms::Secret;
 use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{Connection, ToSql};
 
@@ -75,6 +76,11 @@ struct State {
 impl Authentic {
     /// The version of the schema that this store had when its tree was made from what was there; `None` if it has always had
     /// one, or began empty.
+    /// What the keys of transparency logs follow from: 32 bytes that rotations of the root leave as they are.
+    pub(crate) fn log_secret(&self) -> Secret {
+        Secret::new(self.tree.macs.log.of(&[]).to_vec())
+    }
+
     pub(crate) fn adopted(&self) -> Option<u32> {
         self.adopted
     }

@@ -20,6 +20,8 @@ pub(super) struct Macs {
     pub(super) node: StoreMac,
     pub(super) root: StoreMac,
     pub(super) anchor: StoreMac,
+    /// What is no part of the tree: what the keys of transparency logs follow from.
+    pub(super) log: StoreMac,
 }
 
 impl Macs {
@@ -31,6 +33,7 @@ impl Macs {
             node: key.mac("tree node")?,
             root: key.mac("tree root")?,
             anchor: key.mac("anchor")?,
+            log: key.mac("transparency log")?,
         })
     }
 

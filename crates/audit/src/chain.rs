@@ -11,7 +11,7 @@ use aws_lc_rs::digest;
 use moho_attest::log::TreeHash;
 
 /// Longest record, with its line break.
-pub(crate) const MAX_RECORD: usize = 16 * 1024;
+pub(crate) const MAX_RECORD: usize = 64 * 1024;
 /// Of the first record, which has none before it.
 pub(crate) const GENESIS: Digest = Digest([b'0'; 64]);
 

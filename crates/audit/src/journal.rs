@@ -88,6 +88,12 @@ impl FileJournal {
         self.committer.durable().wait(self.committer.last_written().0)
     }
 
+    /// The last record that was written.
+    #[must_use]
+    pub fn last(&self) -> Position {
+        self.committer.last_written()
+    }
+
     /// What is published of it.
     #[must_use]
     pub fn log(&self) -> &TransparencyLog {

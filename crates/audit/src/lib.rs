@@ -8,6 +8,7 @@
 //! a loss of power. What it does not promise yet: the chain alone does not show that its newest entries were cut off.
 #![forbid(unsafe_code)]
 
+mod calls;
 mod chain;
 mod checkpoints;
 pub mod cloudtrail;
@@ -24,6 +25,8 @@ mod mark;
 mod offsets;
 mod records;
 mod replay;
+mod sealed_record;
+mod search;
 mod segment;
 #[doc(hidden)]
 pub mod synthetic;
@@ -33,6 +36,7 @@ mod tree;
 mod verify;
 mod whole;
 
+pub use calls::{PastCall, PastCalls};
 pub use checkpoints::{LogKeys, Prove, Published, Witnesses, begin_log_anew};
 pub use error::AuditError;
 pub use holding::{HeldLog, KeptCheckpoint, LogFault, hold, hold_range};
@@ -40,5 +44,7 @@ pub use journal::{FileJournal, Recovery};
 pub use log::{ProvenHash, ProvenRecord, TransparencyLog};
 pub use mark::Reached;
 pub use replay::{Past, replay};
+pub use sealed_record::{RecordSeal, SealError};
+pub use search::Search;
 pub use verify::{Verified, verify};
 pub use whole::{WholePart, whole_parts};

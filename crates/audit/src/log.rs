@@ -21,6 +21,7 @@ use crate::checkpoints::{Published, Witnesses};
 use crate::error::AuditError;
 use crate::hashes::{HashFiles, Kept};
 use crate::mark::Reached;
+use crate::offsets::Offsets;
 use crate::records;
 use crate::tree::Tree;
 
@@ -180,11 +181,23 @@ impl TransparencyLog {
         Ok(Some((proof, checkpoint)))
     }
 
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(crate) fn offsets(&self) -> &Offsets {
+        &self.tree.offsets
+    }
+
+    pub(crate) fn files(&self) -> &HashFiles {
+        &self.tree.files
+    }
+
     fn hashed(&self) -> Hashed<&HashFiles> {
         Hashed::new(&self.tree.files)
     }
 
-    fn damaged(&self, what: &'static str) -> AuditError {
+    pub(crate) fn damaged(&self, what: &'static str) -> AuditError {
         AuditError::Broken {
             path: self.directory.clone(),
             offset: 0,

@@ -35,7 +35,7 @@ pub(crate) fn pack(bytes: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// What is in the only member, at most `limit` bytes of it.
-pub(super) fn unpack(bytes: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
+pub(crate) fn unpack(bytes: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
     let mut rest = bytes;
     let mut plain = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);

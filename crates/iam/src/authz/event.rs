@@ -24,6 +24,8 @@ const FORM: u8 = 1;
 #[serde(rename_all = "kebab-case")]
 pub enum EventKind {
     /// Somebody called, and this came of it.
+    Call,
+    /// The same of S3's calls.
     DataEvent,
     /// A service did it by itself. It is written down before the change that does it is kept.
     ServiceEvent,
@@ -53,6 +55,12 @@ pub struct Event {
     pub time: Timestamp,
     /// In which request; what is in none has an id of its own.
     pub request_id: RequestId,
+    /// The event's own id. Of calls only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<RequestId>,
+    /// Of a call: the service, such as `kms.amazonaws.com`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'static str>,
     /// What, such as `GetObject` or `LifecycleExpiration:Delete`.
     pub event: &'static str,
     /// Of a call: what sort of thing it is about.
@@ -76,6 +84,12 @@ pub struct Event {
     /// What is not as it was written, and so was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
+    /// Of a call: the accounts that are told of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<AccountId>,
+    /// Of a call: CloudTrail's record of it, sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
 }
 
 /// Who did it.
@@ -184,6 +198,9 @@ pub struct EventSubject {
     /// What is no object and no bucket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource: Option<Arn>,
+    /// What was decided about for a call, in that order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<Arn>,
 }
 
 /// What was copied.
@@ -232,6 +249,8 @@ pub struct EventAnswer {
 pub enum Delivery {
     /// All of it was there to be sent, and the last of it is sent after this was written down.
     Complete,
+    /// It is a stream, which began after this was written down.
+    Begun,
     /// It was broken off, as the rest could not be read or moho was ending.
     BrokenOff,
     /// The caller left before its end.
@@ -254,6 +273,8 @@ impl Event {
             form: FORM,
             time,
             request_id,
+            event_id: None,
+            source: None,
             event,
             category: None,
             read_only: false,
@@ -263,6 +284,8 @@ impl Event {
             sealing: None,
             answer: None,
             damage: None,
+            recipients: Vec::new(),
+            record: None,
         }
     }
 }

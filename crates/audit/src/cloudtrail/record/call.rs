@@ -99,7 +99,7 @@ impl Resource {
             all.push(Self::object(&source.bucket, &source.key));
             all.push(Self::bucket(&source.bucket));
         }
-        if let Some(arn) = &subject.resource {
+        for arn in subject.resource.iter().chain(&subject.resources) {
             all.push(Self {
                 account_id: arn.account().parse().ok(),
                 kind: kind_of(arn).map(str::to_owned),

@@ -16,7 +16,12 @@ const MAX_ADDITIONAL: usize = 28 * 1024;
 /// No note in place of an object has more bytes.
 const MAX_NOTE: usize = 128;
 
-pub(super) fn text(mut record: Record) -> Result<String, RecordError> {
+pub(super) fn text(record: Record) -> Result<String, RecordError> {
+    text_within(record, MAX_RECORD)
+}
+
+/// The same within fewer bytes.
+pub(super) fn text_within(mut record: Record, limit: usize) -> Result<String, RecordError> {
     for text in [
         &mut record.user_agent,
         &mut record.error_code,
@@ -41,7 +46,7 @@ pub(super) fn text(mut record: Record) -> Result<String, RecordError> {
     omit("responseElements", &mut record.response_elements, MAX_OBJECT);
     omit("requestParameters", &mut record.request_parameters, MAX_OBJECT);
     for step in 0..4_u8 {
-        if let Some(text) = written(&record)? {
+        if let Some(text) = written(&record, limit)? {
             return Ok(text);
         }
         match step {
@@ -52,11 +57,11 @@ pub(super) fn text(mut record: Record) -> Result<String, RecordError> {
         }
     }
     loop {
-        if let Some(text) = written(&record)? {
+        if let Some(text) = written(&record, limit)? {
             return Ok(text);
         }
         if record.resources.is_empty() {
-            return Err(RecordError::TooLarge { limit: MAX_RECORD });
+            return Err(RecordError::TooLarge { limit });
         }
         // By halves: a record is written a dozen times at most, however many there are.
         record.resources.truncate(record.resources.len() / 2);
@@ -64,9 +69,9 @@ pub(super) fn text(mut record: Record) -> Result<String, RecordError> {
 }
 
 /// The record as JSON, if that is short enough.
-fn written(record: &Record) -> Result<Option<String>, RecordError> {
+fn written(record: &Record, limit: usize) -> Result<Option<String>, RecordError> {
     let text = serde_json::to_string(record).map_err(RecordError::malformed)?;
-    Ok((text.len() <= MAX_RECORD).then_some(text))
+    Ok((text.len() <= limit).then_some(text))
 }
 
 /// Puts a note in place of an object of more than `limit` bytes. What is as short as a note stays: it may be one.

@@ -8,7 +8,7 @@ mod fit;
 mod identity;
 mod object;
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 
@@ -238,6 +238,16 @@ impl Record {
     pub fn into_text(self) -> Result<RecordText, RecordError> {
         let event_time = Timestamp::from_unix_seconds(self.event_time.unix_seconds());
         let text = fit::text(self)?;
+        Ok(RecordText { text, event_time })
+    }
+
+    /// The same in fewer bytes, for where there is no room for as many.
+    ///
+    /// # Errors
+    /// [`RecordError::TooLarge`]: even the rest is.
+    pub(crate) fn into_text_within(self, limit: usize) -> Result<RecordText, RecordError> {
+        let event_time = Timestamp::from_unix_seconds(self.event_time.unix_seconds());
+        let text = fit::text_within(self, limit)?;
         Ok(RecordText { text, event_time })
     }
 }

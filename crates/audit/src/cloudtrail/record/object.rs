@@ -32,6 +32,15 @@ impl JsonObject {
         Self::compact(raw)
     }
 
+    /// What something serializes to.
+    ///
+    /// # Errors
+    /// [`JsonObjectError`] if that is no object.
+    pub fn of(value: &impl Serialize) -> Result<Self, JsonObjectError> {
+        let text = serde_json::to_string(value).map_err(|_not_json| JsonObjectError::NotAnObject)?;
+        Self::parse(&text)
+    }
+
     /// The JSON.
     #[must_use]
     pub fn as_str(&self) -> &str {

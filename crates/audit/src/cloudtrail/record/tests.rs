@@ -8,7 +8,7 @@ use super::*;
 /// After "CloudTrail log file examples", with the members in AWS's order.
 const ASSUMED: &str = r#"{"eventVersion":"1.11","userIdentity":{"type":"AssumedRole","principalId":"AROAEXAMPLEEXAMPLE00:me","arn":"arn:aws:sts::123456789012:assumed-role/Admin/me","accountId":"123456789012","accessKeyId":"ASIAIOSFODNN7EXAMPLE","sessionContext":{"sessionIssuer":{"type":"Role","principalId":"AROAEXAMPLEEXAMPLE00","arn":"arn:aws:iam::123456789012:role/path/Admin","accountId":"123456789012","userName":"Admin"},"webIdFederationData":{"federatedProvider":"arn:aws:iam::123456789012:oidc-provider/idp.example","attributes":{}},"attributes":{"creationDate":"2015-08-30T11:00:00Z","mfaAuthenticated":"false"},"sourceIdentity":"somebody"}},"eventTime":"2015-08-30T12:36:00Z","eventSource":"s3.amazonaws.com","eventName":"GetObject","awsRegion":"us-east-2","sourceIPAddress":"192.0.2.7","userAgent":"[aws-cli/2.15]","errorCode":"NoSuchKey","errorMessage":"The specified key does not exist.","requestParameters":{"bucketName":"a-bucket","key":"a \"key\""},"responseElements":null,"additionalEventData":{"bytesTransferredOut":7},"requestID":"00112233-4455-4677-8899-aabbccddeeff","eventID":"10112233-4455-4677-8899-aabbccddeeff","readOnly":true,"resources":[{"type":"AWS::S3::Object","ARN":"arn:aws:s3:::a-bucket/a \"key\""},{"accountId":"123456789012","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::a-bucket"}],"eventType":"AwsApiCall","managementEvent":false,"recipientAccountId":"123456789012","sharedEventID":"20112233-4455-4677-8899-aabbccddeeff","vpcEndpointId":"vpce-0123456789abcdef0","vpcEndpointAccountId":"123456789012","eventCategory":"Data","tlsDetails":{"tlsVersion":"TLSv1.3","cipherSuite":"TLS_AES_128_GCM_SHA256","clientProvidedHostHeader":"s3.us-east-2.amazonaws.com"}}"#;
 
-pub(in crate::cloudtrail) fn which(name: &str, category: EventCategory) -> Which {
+pub(crate) fn which(name: &str, category: EventCategory) -> Which {
     Which {
         event_id: "10112233-4455-4677-8899-aabbccddeeff".to_owned(),
         time: Timestamp::from_unix_seconds(1_440_938_160),
@@ -20,12 +20,12 @@ pub(in crate::cloudtrail) fn which(name: &str, category: EventCategory) -> Which
 }
 
 /// A call of which next to nothing is known.
-pub(in crate::cloudtrail) fn call() -> Record {
+pub(crate) fn call() -> Record {
     Record::of_call(which("GetObject", EventCategory::Data), UserIdentity::default())
 }
 
 /// An object of exactly so many bytes.
-pub(in crate::cloudtrail) fn object_of(size: usize) -> JsonObject {
+pub(crate) fn object_of(size: usize) -> JsonObject {
     JsonObject::parse(&format!(r#"{{"a":"{}"}}"#, "x".repeat(size - 8))).unwrap()
 }
 

@@ -1,0 +1,322 @@
+//! Looking for records: who did what on what, and when.
+
+use moho_iam::authz::Position;
+use moho_terms::{AccountId, Timestamp};
+use serde::Deserialize;
+
+use crate::error::AuditError;
+use crate::log::TransparencyLog;
+
+/// Clocks go back by less than this: records of so much earlier are looked through as well when a time is looked for.
+const SLACK_SECONDS: u64 = 600;
+
+/// What is looked for. What is `None` does not matter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Search {
+    /// Only what concerns this account: what its principals did, what was done to what it has, what it is told of.
+    pub account: Option<AccountId>,
+    /// Whose ARN has this in it.
+    pub principal: Option<String>,
+    /// On what; its ARN, or the name of its bucket, has this in it.
+    pub resource: Option<String>,
+    /// Which action or operation, such as `kms:Decrypt`, `kms:*` or `CreateKey`.
+    pub action: Option<String>,
+    /// `allow`, `deny` or `unauthenticated`; or the kind of an event, such as `call`.
+    pub outcome: Option<String>,
+    /// In which request.
+    pub request: Option<String>,
+    /// Not before.
+    pub from: Option<Timestamp>,
+    /// Not after.
+    pub to: Option<Timestamp>,
+}
+
+/// A record as far as it is searched.
+#[derive(Debug, Deserialize)]
+struct Line {
+    entry: Searched,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Searched {
+    time: Option<String>,
+    request_id: Option<String>,
+    kind: Option<String>,
+    outcome: Option<String>,
+    principal: Option<String>,
+    account: Option<String>,
+    action: Option<String>,
+    event: Option<String>,
+    resource: Option<String>,
+    identity: Identity,
+    subject: Subject,
+    recipients: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Identity {
+    principal: Option<String>,
+    account: Option<String>,
+    invoked_by: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Subject {
+    bucket: Option<String>,
+    bucket_account: Option<String>,
+    key: Option<String>,
+    resource: Option<String>,
+    resources: Vec<String>,
+}
+
+impl Search {
+    /// Whether a record is looked for. One that cannot be understood is not.
+    #[must_use]
+    pub fn finds(&self, record: &[u8]) -> bool {
+        let read: Result<Line, _> = serde_json::from_slice(record);
+        read.is_ok_and(|line| self.is_for(&line.entry))
+    }
+
+    fn is_for(&self, entry: &Searched) -> bool {
+        let has = |wanted: &Option<String>, there: &[&Option<String>]| {
+            let Some(wanted) = wanted else { return true };
+            there
+                .iter()
+                .any(|text| text.as_ref().is_some_and(|text| text.contains(wanted.as_str())))
+        };
+        let is =
+            |wanted: &Option<String>, there: &[&Option<String>]| wanted.is_none() || there.contains(&wanted);
+        let of_resources = |wanted: &String| {
+            entry
+                .subject
+                .resources
+                .iter()
+                .any(|arn| arn.contains(wanted.as_str()))
+        };
+        let time = entry.time.as_deref().and_then(read_time);
+        has(
+            &self.principal,
+            &[
+                &entry.principal,
+                &entry.identity.principal,
+                &entry.identity.invoked_by,
+            ],
+        ) && (has(
+            &self.resource,
+            &[
+                &entry.resource,
+                &entry.subject.bucket,
+                &entry.subject.key,
+                &entry.subject.resource,
+            ],
+        ) || self.resource.as_ref().is_some_and(of_resources))
+            && self.action.as_ref().is_none_or(|wanted| {
+                let there = [&entry.action, &entry.event];
+                there
+                    .into_iter()
+                    .flatten()
+                    .any(|action| is_action(wanted, action))
+            })
+            && is(&self.outcome, &[&entry.outcome, &entry.kind])
+            && is(&self.request, &[&entry.request_id])
+            && self.from.is_none_or(|from| time.is_some_and(|time| time >= from))
+            && self.to.is_none_or(|to| time.is_some_and(|time| time <= to))
+            && self.account.is_none_or(|account| concerns(entry, account))
+    }
+}
+
+/// Whether a record is about an account.
+fn concerns(entry: &Searched, account: AccountId) -> bool {
+    let number = account.as_str();
+    let owns = |arn: &String| arn.split(':').nth(4) == Some(number);
+    let subject = &entry.subject;
+    [&entry.account, &entry.identity.account, &subject.bucket_account]
+        .into_iter()
+        .flatten()
+        .chain(&entry.recipients)
+        .any(|is| is == number)
+        || [&entry.resource, &subject.resource]
+            .into_iter()
+            .flatten()
+            .chain(&subject.resources)
+            .any(owns)
+}
+
+/// Whether an action is the wanted one, which may end in an asterisk. The service may be left out.
+fn is_action(wanted: &str, action: &str) -> bool {
+    let same = |action: &str| match wanted.strip_suffix('*') {
+        Some(begins) => action
+            .get(..begins.len())
+            .is_some_and(|begin| begin.eq_ignore_ascii_case(begins)),
+        None => action.eq_ignore_ascii_case(wanted),
+    };
+    same(action) || action.split_once(':').is_some_and(|(_service, name)| same(name))
+}
+
+fn read_time(text: &str) -> Option<Timestamp> {
+    Timestamp::parse_iso8601_basic(&text.replace(['-', ':'], "")).ok()
+}
+
+impl TransparencyLog {
+    /// A position before which no record is as late as `time`, but for those of a clock that was ten minutes wrong.
+    ///
+    /// # Errors
+    /// [`AuditError`] if records cannot be read, or are not those of the tree.
+    pub fn before(&self, time: Timestamp) -> Result<Position, AuditError> {
+        let time = Timestamp::from_unix_seconds(time.unix_seconds().saturating_sub(SLACK_SECONDS));
+        let (mut low, mut high) = (0, self.checkpoint().checkpoint.size);
+        while low < high {
+            let middle = low.saturating_add(high.saturating_sub(low) / 2);
+            let lines = self.records(Position(middle), 1)?;
+            let read = lines
+                .first()
+                .and_then(|line| serde_json::from_slice::<Line>(line).ok());
+            let at = read.and_then(|line| read_time(line.entry.time.as_deref()?));
+            if at.is_some_and(|at| at < time) {
+                low = middle.saturating_add(1);
+            } else {
+                high = middle;
+            }
+        }
+        Ok(Position(low))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DECISION: &str = r#"{"sequence":1,"entry":{"time":"2026-11-23T10:00:00Z","request_id":"r","outcome":"deny","principal":"arn:aws:sts::111111111111:assumed-role/A/b","account":"111111111111","action":"kms:Decrypt","resource":"arn:aws:kms:eu:222222222222:key/k"}}"#;
+    const CALL: &str = r#"{"sequence":2,"entry":{"kind":"call","time":"2026-11-23T10:00:01Z","request_id":"r","event":"CreateKey","identity":{"account":"111111111111","principal":"arn:aws:iam::111111111111:user/u"},"subject":{"resources":["arn:aws:kms:eu:222222222222:key/k"]},"recipients":["333333333333"]}}"#;
+
+    fn finds(search: &Search) -> [bool; 2] {
+        [DECISION, CALL].map(|line| search.finds(line.as_bytes()))
+    }
+
+    fn some(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    #[test]
+    fn records_are_found_by_who_what_and_when() {
+        let all = Search::default();
+        assert_eq!(finds(&all), [true, true]);
+        assert!(!all.finds(b"no record"));
+        for (search, found) in [
+            (
+                Search {
+                    principal: some("role/A"),
+                    ..all.clone()
+                },
+                [true, false],
+            ),
+            (
+                Search {
+                    principal: some("user/u"),
+                    ..all.clone()
+                },
+                [false, true],
+            ),
+            (
+                Search {
+                    resource: some("key/k"),
+                    ..all.clone()
+                },
+                [true, true],
+            ),
+            (
+                Search {
+                    resource: some("key/z"),
+                    ..all.clone()
+                },
+                [false, false],
+            ),
+            (
+                Search {
+                    action: some("kms:decrypt"),
+                    ..all.clone()
+                },
+                [true, false],
+            ),
+            (
+                Search {
+                    action: some("Decrypt"),
+                    ..all.clone()
+                },
+                [true, false],
+            ),
+            (
+                Search {
+                    action: some("kms:*"),
+                    ..all.clone()
+                },
+                [true, false],
+            ),
+            (
+                Search {
+                    action: some("create*"),
+                    ..all.clone()
+                },
+                [false, true],
+            ),
+            (
+                Search {
+                    outcome: some("deny"),
+                    ..all.clone()
+                },
+                [true, false],
+            ),
+            (
+                Search {
+                    outcome: some("call"),
+                    ..all.clone()
+                },
+                [false, true],
+            ),
+            (
+                Search {
+                    request: some("r"),
+                    ..all.clone()
+                },
+                [true, true],
+            ),
+            (
+                Search {
+                    request: some("other"),
+                    ..all.clone()
+                },
+                [false, false],
+            ),
+        ] {
+            assert_eq!(finds(&search), found, "{search:?}");
+        }
+        let at = |text: &str| Timestamp::parse_iso8601_basic(text).ok();
+        let from = Search {
+            from: at("20261123T100001Z"),
+            ..all.clone()
+        };
+        assert_eq!(finds(&from), [false, true]);
+        let to = Search {
+            to: at("20261123T100000Z"),
+            ..all
+        };
+        assert_eq!(finds(&to), [true, false]);
+    }
+
+    #[test]
+    fn an_account_sees_what_it_did_has_and_is_told_of() {
+        let of = |account: &str| {
+            finds(&Search {
+                account: Some(account.parse().unwrap()),
+                ..Search::default()
+            })
+        };
+        assert_eq!(of("111111111111"), [true, true]);
+        assert_eq!(of("222222222222"), [true, true]);
+        assert_eq!(of("333333333333"), [false, true]);
+        assert_eq!(of("444444444444"), [false, false]);
+    }
+}

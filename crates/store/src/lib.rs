@@ -14,6 +14,7 @@ mod conversations;
 mod database;
 mod endpoints;
 mod error;
+mod event_history;
 mod fresh;
 mod group;
 #[doc(hidden)]
@@ -41,6 +42,7 @@ pub use conversations::{
 };
 pub use endpoints::{ConfiguredEndpoint, EndpointCreated, EndpointRecord, NewEndpoint};
 pub use error::{NotWrittenDown, PlaceProblem, StoreError};
+pub use event_history::{EventHistory, HistoryAttribute, HistoryLookup, HistoryPage, KeptEvent};
 pub use model_access::{
     InferenceProfile, NewInferenceProfile, ProfileMade, QuotaCounter, Tagged, UsageBucket, UsageFilter,
     UsageGroup, UsageOf, UsageRow, UsageSum, use_case_context,
@@ -184,6 +186,12 @@ impl Store {
     #[must_use]
     pub fn log_secret(&self) -> Secret {
         self.database.authentic().log_secret()
+    }
+
+    /// What the keys of CloudTrail's records follow from: a secret of its own as well.
+    #[must_use]
+    pub fn records_secret(&self) -> Secret {
+        self.database.authentic().records_secret()
     }
 
     /// Lets somebody hear, before whoever reads it does, of every row that is not as it was written. The first one stays; it may

@@ -81,6 +81,11 @@ impl Authentic {
         Secret::new(self.tree.macs.log.of(&[]).to_vec())
     }
 
+    /// What the keys of CloudTrail's records follow from: 32 bytes.
+    pub(crate) fn records_secret(&self) -> Secret {
+        Secret::new(self.tree.macs.records.of(&[]).to_vec())
+    }
+
     pub(crate) fn adopted(&self) -> Option<u32> {
         self.adopted
     }

@@ -22,6 +22,8 @@ pub(super) struct Macs {
     pub(super) anchor: StoreMac,
     /// What is no part of the tree: what the keys of transparency logs follow from.
     pub(super) log: StoreMac,
+    /// The same of the keys of CloudTrail's records.
+    pub(super) records: StoreMac,
 }
 
 impl Macs {
@@ -34,6 +36,7 @@ impl Macs {
             root: key.mac("tree root")?,
             anchor: key.mac("anchor")?,
             log: key.mac("transparency log")?,
+            records: key.mac("audit records")?,
         })
     }
 

@@ -431,6 +431,8 @@ actions! {
     }
     /// The installation itself.
     moho: "moho" {
+        /// Read the journal: decisions, calls and what came of them.
+        ReadJournal,
         /// Learn that the installation was restored from a backup.
         GetRestore,
         /// Accept that, so that it serves again.

@@ -6,6 +6,7 @@ use crate::aws::ops;
 use crate::bedrock::{
     Converse, CountTokens, InvokeModel, ListFoundationModels, ModelIdentifier, PromptedConverse,
 };
+use crate::openai::audit::ListRecords;
 use crate::openai::chat::CreateChat;
 use crate::openai::conversations;
 use crate::openai::keys::ListKeys;
@@ -39,6 +40,8 @@ pub enum Command {
     ListKeys(ListKeys),
     /// `GET /keys/{key}`, by the key's id, ARN or alias
     GetKey(String),
+    /// `GET /audit/records`
+    ListRecords(Box<ListRecords>),
     /// `GET /restore`
     GetRestore,
     /// `POST /restore/accept`

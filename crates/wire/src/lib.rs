@@ -11,6 +11,7 @@
 
 pub mod aws;
 pub mod bedrock;
+mod call;
 mod command;
 mod failure;
 #[doc(hidden)]
@@ -23,6 +24,7 @@ mod route;
 #[cfg(test)]
 mod samples;
 
+pub use call::{ApiCall, Asked};
 pub use command::Command;
 pub use failure::{ErrorShape, Failure, QuotaExceeded, QuotaOf, QuotaPer};
 pub use reply::Reply;

@@ -12,6 +12,8 @@ pub struct Reply {
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: ContentBytes,
+    /// What of it may be told in an audit trail, as a JSON object without content, if it says what was changed.
+    pub elements: Option<ContentBytes>,
 }
 
 impl Reply {
@@ -23,6 +25,7 @@ impl Reply {
             content_type: "application/json",
             headers: Vec::new(),
             body,
+            elements: None,
         }
     }
 }

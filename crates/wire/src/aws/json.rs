@@ -10,6 +10,7 @@ use super::document::Document;
 use super::model::{self, ServiceModel};
 use super::rest_in::{self, Strings};
 use super::{field_list, name, ops, rest_out, validate};
+use crate::call::{self, Noted};
 use crate::route::Headers;
 use crate::{Command, Failure, Reply};
 
@@ -45,6 +46,35 @@ impl JsonService {
         }
     }
 
+    /// All of them.
+    pub(crate) fn all() -> [Self; 2] {
+        [Self::Organizations, Self::Kms]
+    }
+
+    /// The service as CloudTrail names it.
+    pub(crate) fn event_source(self) -> &'static str {
+        match self {
+            Self::Organizations => "organizations.amazonaws.com",
+            Self::Kms => "kms.amazonaws.com",
+        }
+    }
+
+    /// Its operations.
+    pub(crate) fn operations(self) -> impl Iterator<Item = &'static str> {
+        let model = self.model().ok();
+        model
+            .into_iter()
+            .flat_map(|model| model.operations.keys())
+            .map(String::as_str)
+    }
+
+    /// The operation that a request names, if it is one.
+    pub(crate) fn operation_of(self, headers: &Headers<'_>) -> Option<&'static str> {
+        let model = self.model().ok()?;
+        let (name, _) = model.operations.get_key_value(&target(model, headers)?)?;
+        Some(name)
+    }
+
     /// The service's model.
     pub(crate) fn model(self) -> Result<&'static ServiceModel, Failure> {
         let model = match self {
@@ -66,8 +96,13 @@ impl JsonService {
     /// # Errors
     /// [`Failure::UnknownOperation`]; [`Failure::Invalid`] if it is not what the protocol says, an error of the service's
     /// own if the model or the field list says no.
-    pub(crate) fn command(self, headers: &Headers<'_>, body: &[u8]) -> Result<Command, Failure> {
-        let (operation, input) = self.request(headers, body).map_err(|failure| {
+    pub(crate) fn command(
+        self,
+        headers: &Headers<'_>,
+        body: &[u8],
+        noted: &mut Noted,
+    ) -> Result<Command, Failure> {
+        let (operation, input) = self.request(headers, body, noted).map_err(|failure| {
             if let Failure::Validation(sentence) = &failure {
                 return self.refused(sentence);
             }
@@ -84,9 +119,15 @@ impl JsonService {
         }
     }
 
-    fn request(self, headers: &Headers<'_>, body: &[u8]) -> Result<(&'static str, Document), Failure> {
+    fn request(
+        self,
+        headers: &Headers<'_>,
+        body: &[u8],
+        noted: &mut Noted,
+    ) -> Result<(&'static str, Document), Failure> {
         let model = self.model()?;
         let (operation, input) = read(model, headers, body)?;
+        *noted = call::told(&input);
         let shape = model.operations.get(operation).and_then(|o| o.input.as_ref());
         validate::validate(model, shape.map(|input| input.shape.as_str()), &input)?;
         let called = field_list::Called {
@@ -154,27 +195,29 @@ fn organizations_refuses(sentence: &str) -> Failure {
     }
 }
 
+/// What stands behind the service's name in the header that names the operation.
+fn target(model: &ServiceModel, headers: &Headers<'_>) -> Option<String> {
+    let values = headers("x-amz-target");
+    // Of more than one only one could be followed.
+    let [target] = values.as_slice() else { return None };
+    let target = std::str::from_utf8(target).ok()?;
+    let asked = target.strip_prefix(model.metadata.target_prefix.as_str())?;
+    asked.strip_prefix('.').map(str::to_owned)
+}
+
 /// The operation that a request names, and its members; not yet validated.
 pub(super) fn read<'m>(
     model: &'m ServiceModel,
     headers: &Headers<'_>,
     body: &[u8],
 ) -> Result<(&'m str, Document), Failure> {
-    let target = match headers("x-amz-target").as_slice() {
-        [target] => std::str::from_utf8(target).unwrap_or_default().to_owned(),
-        // None, or more than one, of which only one could be followed.
-        _ => String::new(),
-    };
-    let asked = target
-        .strip_prefix(model.metadata.target_prefix.as_str())
-        .and_then(|rest| rest.strip_prefix('.'))
-        .unwrap_or_default();
-    let Some((operation, shapes)) = model.operations.get_key_value(asked) else {
+    let asked = target(model, headers).unwrap_or_default();
+    let Some((operation, shapes)) = model.operations.get_key_value(&asked) else {
         return Err(Failure::UnknownOperation {
             operation: if asked.is_empty() {
                 "(not served)".to_owned()
             } else {
-                name(asked)
+                name(&asked)
             },
             version: model.metadata.api_version.clone(),
         });
@@ -201,5 +244,6 @@ pub(super) fn reply(model: &ServiceModel, operation: &str, document: Document) -
         content_type: CONTENT_TYPE,
         headers: Vec::new(),
         body,
+        elements: None,
     })
 }

@@ -15,7 +15,7 @@ fn command(targets: &[&str], body: &[u8]) -> Result<Command, Failure> {
         "x-amz-target" => targets.iter().map(|target| target.as_bytes()).collect(),
         _ => Vec::new(),
     };
-    JsonService::Organizations.command(&header, body)
+    JsonService::Organizations.command(&header, body, &mut None)
 }
 
 fn asked(operation: &str, body: &str) -> Result<Command, Failure> {
@@ -201,7 +201,7 @@ fn asked_of_kms(operation: &str, body: &str) -> Result<Command, Failure> {
         "x-amz-target" => vec![target.as_bytes()],
         _ => Vec::new(),
     };
-    JsonService::Kms.command(&header, body.as_bytes())
+    JsonService::Kms.command(&header, body.as_bytes(), &mut None)
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod validate;
 
 pub use json::JsonService;
 
+use crate::call::{self, Noted};
 use crate::query::Query;
 use crate::{Command, ErrorShape, Failure};
 
@@ -77,6 +78,30 @@ impl QueryService {
         }
     }
 
+    /// The service as CloudTrail names it.
+    pub(crate) fn event_source(self) -> &'static str {
+        match self {
+            Self::Sts => "sts.amazonaws.com",
+            Self::Iam => "iam.amazonaws.com",
+            Self::Ec2 => "ec2.amazonaws.com",
+        }
+    }
+
+    /// Its operations.
+    pub(crate) fn operations(self) -> impl Iterator<Item = &'static str> {
+        let model = self.model().ok();
+        model
+            .into_iter()
+            .flat_map(|model| model.operations.keys())
+            .map(String::as_str)
+    }
+
+    /// The operation of this name, if there is one.
+    pub(crate) fn operation_named(self, action: &str) -> Option<&'static str> {
+        let (name, _) = self.model().ok()?.operations.get_key_value(action)?;
+        Some(name)
+    }
+
     /// The service's model.
     fn model(self) -> Result<&'static model::ServiceModel, Failure> {
         let model = match self {
@@ -88,7 +113,7 @@ impl QueryService {
     }
 
     /// Reads a form, which is the body, or the query where there is no body. Whatever it has, it has once.
-    pub(crate) fn command(self, raw_query: &str, body: &[u8]) -> Result<Command, Failure> {
+    pub(crate) fn command(self, raw_query: &str, body: &[u8], noted: &mut Noted) -> Result<Command, Failure> {
         let form = match (Query::of_form_in_url(raw_query)?, body) {
             (query, []) => query,
             (query, _) if query.get("Action").is_some() => {
@@ -121,6 +146,7 @@ impl QueryService {
             Some(input) => query_in::read(model, &input.shape, &form)?,
             None => document::Document::Structure(Vec::new()),
         };
+        *noted = call::told(&input);
         let shape = operation.input.as_ref().map(|input| input.shape.as_str());
         match self {
             Self::Sts | Self::Iam => validate::validate(model, shape, &input)?,

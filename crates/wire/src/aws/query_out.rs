@@ -83,6 +83,7 @@ impl<'a> Xml<'a> {
             content_type: "text/xml",
             headers: Vec::new(),
             body: ContentBytes::new(std::mem::take(&mut *self.out)),
+            elements: None,
         }
     }
 

@@ -7,6 +7,7 @@ use super::model::{self, ServiceModel};
 pub(crate) use super::rest_in::RestRequest;
 use super::rest_in::Strings;
 use super::{field_list, rest_in, rest_out, validate};
+use crate::call::{self, Noted};
 use crate::{Failure, Reply};
 
 /// A service of the rest-json protocol.
@@ -53,7 +54,12 @@ impl RestService {
     /// # Errors
     /// [`Failure::Invalid`] if it is not what the protocol says, [`Failure::Validation`] if the model or the field list
     /// says no.
-    pub(crate) fn request(self, operation: &str, request: &RestRequest<'_, '_>) -> Result<Members, Failure> {
+    pub(crate) fn request(
+        self,
+        operation: &str,
+        request: &RestRequest<'_, '_>,
+        noted: &mut Noted,
+    ) -> Result<Members, Failure> {
         let model = self.model()?;
         let shape = model
             .operations
@@ -61,6 +67,7 @@ impl RestService {
             .and_then(|operation| operation.input.as_ref())
             .ok_or(Failure::Internal)?;
         let input = rest_in::read(model, &shape.shape, request, self.strings())?;
+        *noted = call::told(&input);
         validate::validate(model, Some(&shape.shape), &input)?;
         let called = field_list::Called {
             service: self.name(),

@@ -23,7 +23,7 @@ const REST_SERVICES: [RestService; 3] = [
 ];
 
 fn refused(service: QueryService, form: &str) -> Failure {
-    service.command("", form.as_bytes()).err().unwrap()
+    service.command("", form.as_bytes(), &mut None).err().unwrap()
 }
 
 fn request() -> RequestId {
@@ -38,7 +38,7 @@ fn body(reply: &Reply) -> String {
 #[test]
 fn requests_of_boto3_become_commands() {
     let identity = QueryService::Sts
-        .command("", b"Action=GetCallerIdentity&Version=2011-06-15")
+        .command("", b"Action=GetCallerIdentity&Version=2011-06-15", &mut None)
         .ok()
         .unwrap();
     assert!(matches!(
@@ -46,17 +46,18 @@ fn requests_of_boto3_become_commands() {
         Command::Sts(sts::Request::GetCallerIdentity(_))
     ));
     let query = "X-Amz-Date=x&Action=GetCallerIdentity&Version=2011-06-15";
-    let presigned = QueryService::Sts.command(query, b"").ok().unwrap();
+    let presigned = QueryService::Sts.command(query, b"", &mut None).ok().unwrap();
     assert!(matches!(
         presigned,
         Command::Sts(sts::Request::GetCallerIdentity(_))
     ));
-    let two_forms = QueryService::Sts.command(query, b"Action=AssumeRole");
+    let two_forms = QueryService::Sts.command(query, b"Action=AssumeRole", &mut None);
     assert!(matches!(two_forms.err().unwrap(), Failure::Invalid { .. }));
     let form =
         b"Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2FAdmin&\
         RoleSessionName=me%40example.org&DurationSeconds=900&Policy=%7B%22Version%22%3A%222012-10-17%22+%7D";
-    let Command::Sts(sts::Request::AssumeRole(assume)) = QueryService::Sts.command("", form).ok().unwrap()
+    let Command::Sts(sts::Request::AssumeRole(assume)) =
+        QueryService::Sts.command("", form, &mut None).ok().unwrap()
     else {
         panic!("another command")
     };
@@ -69,7 +70,7 @@ fn requests_of_boto3_become_commands() {
     let form = b"Action=CreateOpenIDConnectProvider&Version=2010-05-08&Url=https%3A%2F%2Fidp.example&\
         ClientIDList.member.1=a&ClientIDList.member.2=b&ThumbprintList.member.1=0123456789012345678901234567890123456789";
     let Command::Iam(iam::Request::Providers(iam::providers::Request::CreateOpenIDConnectProvider(create))) =
-        QueryService::Iam.command("", form).ok().unwrap()
+        QueryService::Iam.command("", form, &mut None).ok().unwrap()
     else {
         panic!("another command")
     };
@@ -200,7 +201,7 @@ fn nothing_in_a_form_is_given_twice() {
         ),
     ] {
         for service in SERVICES {
-            let refused = service.command(query, form.as_bytes()).err();
+            let refused = service.command(query, form.as_bytes(), &mut None).err();
             let told = format!("The parameter {name} is given more than once.");
             assert_eq!(refused, Some(Failure::Validation(told)), "{query} {form}");
         }
@@ -437,12 +438,12 @@ proptest! {
         Just("Tags.member.1.Key".to_owned()), Just("Tags".to_owned()), Just(".member.2".to_owned()), Just("%".to_owned()),
         Just("DurationSeconds=".to_owned()), Just("+".to_owned()), "[0-9a-f%.é]{0,5}".prop_map(|t| t)], 0..12)) {
         for service in SERVICES {
-            drop(service.command("", form.concat().as_bytes()));
+            drop(service.command("", form.concat().as_bytes(), &mut None));
         }
     }
 
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-        drop(QueryService::Sts.command("", &bytes));
+        drop(QueryService::Sts.command("", &bytes, &mut None));
     }
 }

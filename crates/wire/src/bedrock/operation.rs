@@ -8,6 +8,7 @@ use crate::aws::declare::Operations as _;
 use crate::aws::document::Members;
 use crate::aws::ops;
 use crate::aws::rest::{RestRequest, RestService};
+use crate::call::Noted;
 use crate::query::Query;
 use crate::route::Headers;
 use crate::{Command, Failure};
@@ -106,7 +107,7 @@ impl Operation {
     ///
     /// # Errors
     /// A [`Failure`] that names what is wrong, without repeating a tenant's words.
-    pub(crate) fn command(self, called: &Called<'_, '_>) -> Result<Command, Failure> {
+    pub(crate) fn command(self, called: &Called<'_, '_>, noted: &mut Noted) -> Result<Command, Failure> {
         called.takes_json(self)?;
         let label = &called.label;
         let mut members = self.service().request(
@@ -117,6 +118,7 @@ impl Operation {
                 headers: called.headers,
                 body: called.body,
             },
+            noted,
         )?;
         if let Self::Control(operation) = self {
             return ops::bedrock::Request::read(operation.name(), &mut members).map(Command::BedrockControl);

@@ -135,6 +135,7 @@ impl Failure {
             content_type: "text/xml",
             headers: Vec::new(),
             body: ContentBytes::new(body.into_bytes()),
+            elements: None,
         }
     }
 
@@ -163,6 +164,7 @@ impl Failure {
             content_type,
             headers,
             body: w.finish(),
+            elements: None,
         }
     }
 }

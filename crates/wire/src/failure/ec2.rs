@@ -55,6 +55,7 @@ impl Failure {
             content_type: "text/xml;charset=UTF-8",
             headers: Vec::new(),
             body: ContentBytes::new(body.into_bytes()),
+            elements: None,
         }
     }
 }

@@ -206,6 +206,19 @@ impl Failure {
         self.told(shape).code
     }
 
+    /// The sentence that the client sees.
+    #[must_use]
+    pub fn sentence(&self, shape: ErrorShape) -> String {
+        match shape {
+            ErrorShape::OpenAi => self.message(),
+            ErrorShape::Query { .. }
+            | ErrorShape::Ec2
+            | ErrorShape::AwsJson
+            | ErrorShape::RestJson
+            | ErrorShape::S3 => self.aws_message(),
+        }
+    }
+
     fn told(&self, shape: ErrorShape) -> Told {
         match shape {
             ErrorShape::OpenAi => self.told_openai(),

@@ -73,6 +73,7 @@ impl Failure {
             content_type: "application/xml",
             headers,
             body: ContentBytes::new(body.into_bytes()),
+            elements: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The OpenAI protocols: Responses, Chat Completions, Models, usage; and keys, in their manner.
 
+pub mod audit;
 pub mod chat;
 pub mod conversations;
 mod delta;

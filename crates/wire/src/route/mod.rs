@@ -11,6 +11,8 @@ use percent_encoding::percent_decode_str;
 use crate::aws::ops::sts::{AssumeRoleWithWebIdentity, Request};
 use crate::aws::{JsonService, QueryService};
 use crate::bedrock::{AgentOperation, Called, ControlOperation, ModelIdentifier, Operation};
+use crate::call::Noted;
+use crate::openai::audit::ListRecords;
 use crate::openai::chat::CreateChat;
 use crate::openai::conversations::{self, ConversationRoute};
 use crate::openai::fields::unsupported;
@@ -24,6 +26,7 @@ use crate::{Command, ErrorShape, Failure};
 use openai::{label, openai_target};
 use services::{aws_target, bedrock_target, no_such_path};
 use signed::parameter;
+pub(crate) use signed::parameter as parameter_of;
 
 pub use objects::{Addressed, bucket_of_host};
 pub use signed::signing_name;
@@ -94,6 +97,8 @@ pub enum Target {
     ListKeys,
     /// `GET /keys/{key}`, under `/v1`
     GetKey(String),
+    /// `GET /audit/records`, under `/v1`
+    ListRecords,
     /// `GET /restore`, under `/v1`
     GetRestore,
     /// `POST /restore/accept`, under `/v1`
@@ -237,9 +242,12 @@ impl Target {
             | Self::CreateChat(prefix)
             | Self::ListModels(prefix)
             | Self::GetModel(prefix, _) => Family::OpenAi(*prefix),
-            Self::GetUsage | Self::ListKeys | Self::GetKey(_) | Self::GetRestore | Self::AcceptRestore => {
-                Family::OpenAi(Prefix::Mantle)
-            }
+            Self::GetUsage
+            | Self::ListKeys
+            | Self::GetKey(_)
+            | Self::ListRecords
+            | Self::GetRestore
+            | Self::AcceptRestore => Family::OpenAi(Prefix::Mantle),
             Self::Query(service) => Family::Query(*service),
             Self::Json(service) => Family::Json(*service),
             Self::Bedrock(_) => Family::Bedrock,
@@ -317,6 +325,7 @@ impl Route {
             | Target::GetModel(..)
             | Target::GetUsage
             | Target::ListKeys
+            | Target::ListRecords
             | Target::GetKey(_)
             | Target::GetRestore
             | Target::AcceptRestore
@@ -352,7 +361,7 @@ impl Route {
         if self.unsigned_limit().is_none() || !asks_for_web_identity(&self.raw_query, body) {
             return Ok(None);
         }
-        let command = QueryService::Sts.command(&self.raw_query, body)?;
+        let command = QueryService::Sts.command(&self.raw_query, body, &mut None)?;
         if let Command::Sts(Request::AssumeRoleWithWebIdentity(assume)) = command {
             Ok(Some(*assume))
         } else {
@@ -365,6 +374,20 @@ impl Route {
     /// # Errors
     /// A [`Failure`] that says which field is wrong, without repeating a tenant's words.
     pub fn command(&self, headers: &Headers<'_>, body: &[u8]) -> Result<Command, Failure> {
+        self.command_noting(headers, body, &mut None)
+    }
+
+    pub(crate) fn raw_query(&self) -> &str {
+        &self.raw_query
+    }
+
+    /// The same, and notes what of it may be told in an audit trail.
+    pub(crate) fn command_noting(
+        &self,
+        headers: &Headers<'_>,
+        body: &[u8],
+        noted: &mut Noted,
+    ) -> Result<Command, Failure> {
         match &self.target {
             Target::CreateResponse(_) => {
                 guardrail::refuse_headers(headers)?;
@@ -406,20 +429,26 @@ impl Route {
             Target::GetUsage => GetUsage::parse(&self.raw_query).map(|get| Command::GetUsage(Box::new(get))),
             Target::ListKeys => ListKeys::parse(&self.raw_query).map(Command::ListKeys),
             Target::GetKey(key) => Ok(Command::GetKey(key.clone())),
+            Target::ListRecords => {
+                ListRecords::parse(&self.raw_query).map(|list| Command::ListRecords(Box::new(list)))
+            }
             Target::GetRestore => Ok(Command::GetRestore),
             Target::AcceptRestore => AcceptRestore::parse(body).map(Command::AcceptRestore),
             // These are no commands, as no request of theirs is ever held as a whole.
             Target::S3(_) => Err(Failure::NoSuchPath),
-            Target::Query(service) => service.command(&self.raw_query, body),
-            Target::Json(service) => service.command(headers, body),
-            Target::Bedrock(operation) => operation.command(&Called {
-                label: percent_decode_str(&self.raw_label)
-                    .decode_utf8_lossy()
-                    .into_owned(),
-                raw_query: &self.raw_query,
-                headers,
-                body,
-            }),
+            Target::Query(service) => service.command(&self.raw_query, body, noted),
+            Target::Json(service) => service.command(headers, body, noted),
+            Target::Bedrock(operation) => operation.command(
+                &Called {
+                    label: percent_decode_str(&self.raw_label)
+                        .decode_utf8_lossy()
+                        .into_owned(),
+                    raw_query: &self.raw_query,
+                    headers,
+                    body,
+                },
+                noted,
+            ),
         }
     }
 }

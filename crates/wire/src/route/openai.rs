@@ -37,6 +37,8 @@ pub(super) fn openai_target(method: &str, rest: &[&str], prefix: Prefix) -> Resu
             label(key).map(Target::GetKey).ok_or(Failure::NoSuchPath)
         }
         (["keys"] | ["keys", _], _) if prefix == Prefix::Mantle => Err(Failure::MethodNotAllowed("GET")),
+        (["audit", "records"], "GET") if prefix == Prefix::Mantle => Ok(Target::ListRecords),
+        (["audit", "records"], _) if prefix == Prefix::Mantle => Err(Failure::MethodNotAllowed("GET")),
         (["restore"], "GET") if prefix == Prefix::Mantle => Ok(Target::GetRestore),
         (["restore", "accept"], "POST") if prefix == Prefix::Mantle => Ok(Target::AcceptRestore),
         (["restore"], _) if prefix == Prefix::Mantle => Err(Failure::MethodNotAllowed("GET")),

@@ -23,7 +23,7 @@ pub(super) fn signed_for(head: &RequestHead<'_>) -> Option<String> {
 }
 
 /// The first value of a name in a query, decoded.
-pub(super) fn parameter(raw_query: &str, wanted: &str) -> Option<String> {
+pub(crate) fn parameter(raw_query: &str, wanted: &str) -> Option<String> {
     let pairs = raw_query
         .split('&')
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")));

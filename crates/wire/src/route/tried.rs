@@ -48,6 +48,7 @@ lines! {
     Target::GetUsage => "GET /v1/organization/usage/completions",
     Target::ListKeys => "GET /v1/keys",
     Target::GetKey(_) => "GET /v1/keys/{key}",
+    Target::ListRecords => "GET /v1/audit/records",
     Target::GetRestore => "GET /v1/restore",
     Target::AcceptRestore => "POST /v1/restore/accept",
     // `crates/wire/models/operations.txt` has these.

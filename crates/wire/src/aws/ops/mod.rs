@@ -15,6 +15,7 @@ use super::document::{Document, Members};
 use super::json::JsonService;
 use super::rest::RestService;
 use super::{QueryService, query_out};
+use crate::call;
 use crate::{Command, Failure, Reply};
 
 /// A service whose replies are declared here.
@@ -37,6 +38,18 @@ pub enum Service {
 }
 
 impl Service {
+    /// The service as CloudTrail names it.
+    fn event_source(self) -> &'static str {
+        match self {
+            Self::Sts => QueryService::Sts.event_source(),
+            Self::Iam => QueryService::Iam.event_source(),
+            Self::Ec2 => QueryService::Ec2.event_source(),
+            Self::Organizations => JsonService::Organizations.event_source(),
+            Self::Kms => JsonService::Kms.event_source(),
+            Self::Bedrock | Self::BedrockAgent => call::BEDROCK,
+        }
+    }
+
     /// The reply of an operation that says nothing.
     ///
     /// # Errors
@@ -52,16 +65,23 @@ impl Service {
         request: &RequestId,
     ) -> Result<Reply, Failure> {
         let document = document.unwrap_or_else(|| Document::Structure(Vec::new()));
-        let service = match self {
-            Self::Sts => QueryService::Sts,
-            Self::Iam => QueryService::Iam,
-            Self::Organizations => return JsonService::Organizations.reply(operation, document),
-            Self::Kms => return JsonService::Kms.reply(operation, document),
-            Self::Ec2 => QueryService::Ec2,
-            Self::Bedrock => return RestService::Bedrock.reply(operation, document),
-            Self::BedrockAgent => return RestService::BedrockAgent.reply(operation, document),
+        let elements = call::tells_what_it_did(self.event_source(), operation).then(|| call::told(&document));
+        let query = |service: QueryService, document| {
+            query_out::reply(service.model()?, operation, &document, request)
         };
-        query_out::reply(service.model()?, operation, &document, request)
+        let reply = match self {
+            Self::Sts => query(QueryService::Sts, document),
+            Self::Iam => query(QueryService::Iam, document),
+            Self::Ec2 => query(QueryService::Ec2, document),
+            Self::Organizations => JsonService::Organizations.reply(operation, document),
+            Self::Kms => JsonService::Kms.reply(operation, document),
+            Self::Bedrock => RestService::Bedrock.reply(operation, document),
+            Self::BedrockAgent => RestService::BedrockAgent.reply(operation, document),
+        };
+        Ok(Reply {
+            elements: elements.flatten(),
+            ..reply?
+        })
     }
 }
 

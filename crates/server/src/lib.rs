@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod access_logs;
+mod api_calls;
 mod bucket_segments;
 pub mod cli;
 pub mod closing;
@@ -13,6 +14,7 @@ pub mod door;
 mod endpoint_file;
 mod endpoints;
 pub mod engine_link;
+mod event_history;
 mod federation;
 mod handlers;
 pub mod net;

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::Request;
-use moho_iam::authz::{ActingFor, Delivery as Delivered, EventAnswer, Journal as _, RequestFacts};
+use moho_iam::authz::{ActingFor, Delivery as Delivered, EventAnswer, RequestFacts};
 use moho_iam::{OwnService, OwnServices};
 use moho_s3::{Notes, Proof, S3Call, S3Gateway, Trailers};
 use moho_store::objects::{AccessLogging, LogKeyFormat};
@@ -20,9 +20,9 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::room::Taken;
+use crate::api_calls::{Recording, Told};
 use crate::object_calls::put_by_own_service;
 use crate::road::chain;
-use crate::startup::watched::WatchedJournal;
 use crate::telemetry::JobMeters;
 
 /// What it is called in metrics.
@@ -53,7 +53,7 @@ pub(super) struct Addressed {
 pub(super) struct Delivery {
     pub(super) services: OwnServices,
     pub(super) gateway: Arc<S3Gateway>,
-    pub(super) journal: Arc<WatchedJournal>,
+    pub(super) recording: Arc<Recording>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) region: Region,
@@ -221,7 +221,7 @@ impl Delivery {
             trailers: Trailers::new(),
             notes: notes.clone(),
         };
-        let (gateway, journal) = (Arc::clone(&self.gateway), Arc::clone(&self.journal));
+        let (gateway, recording) = (Arc::clone(&self.gateway), Arc::clone(&self.recording));
         let bucket = target.logging.bucket.clone();
         Some(async move {
             let answer = gateway.answer(call).await;
@@ -235,7 +235,7 @@ impl Delivery {
             };
             // As with all that is done by itself, there is nobody else to be told.
             let event = put_by_own_service(&caller, &facts, (&bucket, &key), (now, answer));
-            if let Err(error) = journal.record_event(&event) {
+            if let Err(error) = recording.write(event, Told::default()) {
                 tracing::error!(error = %chain(&error), "the delivery of an access log is not in the journal");
             }
             status

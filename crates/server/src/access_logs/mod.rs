@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use self::delivery::{Addressed, Delivery};
 use self::room::Room;
-use crate::startup::watched::WatchedJournal;
+use crate::api_calls::Recording;
 use crate::telemetry::JobMeters;
 
 pub(crate) use self::line::{Asked, Line};
@@ -44,7 +44,7 @@ pub(crate) struct AccessLogs {
 pub(crate) struct Means {
     pub(crate) services: OwnServices,
     pub(crate) gateway: Arc<S3Gateway>,
-    pub(crate) journal: Arc<WatchedJournal>,
+    pub(crate) recording: Arc<Recording>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) region: Region,
@@ -64,7 +64,7 @@ impl AccessLogs {
             ending: Arc::clone(&ending),
             services: means.services,
             gateway: means.gateway,
-            journal: means.journal,
+            recording: means.recording,
             clock: means.clock,
             entropy: means.entropy,
             region: means.region,

@@ -44,6 +44,7 @@ pub(crate) fn of_request(target: &Target) -> &'static str {
         Target::GetUsage
         | Target::ListKeys
         | Target::GetKey(_)
+        | Target::ListRecords
         | Target::GetRestore
         | Target::AcceptRestore => "bedrock-mantle",
         Target::Query(QueryService::Sts) => "sts",

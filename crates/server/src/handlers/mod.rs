@@ -1,6 +1,7 @@
 //! What happens once it may: one file per API family. Every handler asks for the permits of what it does.
 
 pub(crate) mod asked_before;
+pub(crate) mod audit;
 pub(crate) mod bedrock;
 pub(crate) mod chat;
 pub(crate) mod conversations;

@@ -152,6 +152,8 @@ pub struct Outbound {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body.
     pub body: Body,
+    /// What of it may be told in an audit trail; the rim sends nothing of it.
+    pub told: Option<ContentBytes>,
 }
 
 /// Why the rim refuses a request before the road has all of it. The road words the reply, in the protocol of the route.

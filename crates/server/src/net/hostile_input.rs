@@ -133,6 +133,7 @@ impl Noting {
             status,
             headers: Vec::new(),
             body: Body::Full(Bytes::from_static(b"noted")),
+            told: None,
         }
     }
 }

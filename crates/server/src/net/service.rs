@@ -241,6 +241,7 @@ impl<R: Road> Rim<R> {
             status: RimError::Internal.status(),
             headers: Vec::new(),
             body: Body::Empty,
+            told: None,
         };
         let mut response = reply::response(reply, exchange, None);
         reply::label(

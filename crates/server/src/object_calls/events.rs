@@ -9,12 +9,24 @@ use moho_iam::authz::{
     EventSubject, RequestFacts,
 };
 use moho_s3::DeletionNote;
-use moho_terms::{BucketName, ObjectKey, Timestamp};
+use moho_terms::{AccountId, BucketName, ObjectKey, Timestamp};
 use percent_encoding::percent_decode_str;
 
 use super::names::category;
 use super::replied::named_version;
 use super::{Observed, copy_source, locked, parameter};
+
+/// S3, as CloudTrail names it.
+const SOURCE: &str = "s3.amazonaws.com";
+
+/// Who is told of a call: whoever made it, and whoever has the bucket.
+fn told_of(event: &Event, owner: Option<AccountId>) -> Vec<AccountId> {
+    let caller = event.identity.account;
+    caller
+        .into_iter()
+        .chain(owner.filter(|owner| caller != Some(*owner)))
+        .collect()
+}
 
 impl Observed {
     /// The event of the call, after those of each object of a batch of deletions.
@@ -27,7 +39,9 @@ impl Observed {
         let mut event = Event::new(called, id, identity, head.received);
         event.category = Some(category(self.names.operation, self.raw_key.is_some()));
         event.read_only = matches!(head.method, Method::GET | Method::HEAD);
+        event.source = Some(SOURCE);
         event.origin = Some(self.origin.clone());
+        event.recipients = told_of(&event, self.owner);
         event.subject = self.subject();
         event.sealing = replied.and_then(|replied| replied.sealing.clone());
         let unsaid = || *locked(&self.failed);
@@ -128,8 +142,10 @@ pub(crate) fn put_by_own_service(
     let called = (EventKind::DataEvent, "PutObject");
     let identity = EventIdentity::of(caller);
     let mut event = Event::new(called, facts.request_id.clone(), identity, time);
+    event.source = Some(SOURCE);
     event.category = Some(EventCategory::Data);
     event.origin = Some(EventOrigin::of(facts, None, None));
+    event.recipients = told_of(&event, None);
     event.subject.bucket = Some(bucket.clone());
     event.subject.key = key.parse().ok();
     event.answer = Some(answer);

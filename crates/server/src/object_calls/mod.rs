@@ -7,13 +7,14 @@ mod events;
 mod logged;
 mod names;
 mod replied;
+mod told;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use moho_iam::authn::Authenticated;
-use moho_iam::authz::{Delivery, EventIdentity, EventOrigin, Journal, JournalUnavailable, RequestFacts};
+use moho_iam::authz::{Delivery, EventIdentity, EventOrigin, JournalUnavailable, RequestFacts};
 use moho_s3::Notes;
 use moho_store::objects::AccessLogging;
 use moho_terms::{AccountId, BucketName, Clock};
@@ -21,10 +22,10 @@ use moho_terms::{AccountId, BucketName, Clock};
 use self::names::{Addressed, Names};
 use self::replied::Replied;
 use crate::access_logs::AccessLogs;
+use crate::api_calls::Recording;
 use crate::net::Head;
 use crate::road::chain;
 use crate::startup::Platform;
-use crate::startup::watched::WatchedJournal;
 
 pub(crate) use events::put_by_own_service;
 
@@ -33,7 +34,7 @@ pub(crate) use events::put_by_own_service;
 pub(crate) struct ObjectCall(Arc<Observed>);
 
 struct Observed {
-    journal: Arc<WatchedJournal>,
+    recording: Arc<Recording>,
     logs: Arc<AccessLogs>,
     clock: Arc<dyn Clock>,
     head: Arc<Head>,
@@ -84,7 +85,7 @@ impl ObjectCall {
         let source = copied.and_then(|copied| Source::of(platform, &copied));
         let signed = if presigned { "QueryString" } else { "AuthHeader" };
         Self(Arc::new(Observed {
-            journal: Arc::clone(&platform.journal),
+            recording: Arc::clone(&platform.recording),
             logs: Arc::clone(&platform.access_logs),
             clock: Arc::clone(&platform.clock),
             identity: EventIdentity::of(caller),
@@ -155,7 +156,7 @@ impl ObjectCall {
     /// [`JournalUnavailable`]: then the last of it may not be sent.
     pub(crate) async fn complete(&self) -> Result<(), JournalUnavailable> {
         self.0.finish(Delivery::Complete)?;
-        self.0.journal.settled().await
+        self.0.recording.journal.settled().await
     }
 }
 
@@ -166,7 +167,8 @@ impl Observed {
         }
         *locked(&self.delivery) = Some(delivery);
         for event in self.events(delivery) {
-            self.journal.record_event(&event)?;
+            let told = self.told(&event);
+            self.recording.write(event, told)?;
         }
         self.written.store(true, Ordering::Release);
         Ok(())

@@ -78,6 +78,7 @@ impl Answer {
                 (CACHE_CONTROL, HeaderValue::from_static("no-store")),
             ],
             body: Body::Full(Bytes::from(self.body)),
+            told: None,
         }
     }
 }

@@ -31,6 +31,7 @@ pub(crate) use reply::{Frames, amazon_event_stream, content, event_stream, whole
 pub(crate) use strangers::Strangers;
 
 use self::dispatch::web_identity::{self, Bringing};
+use crate::api_calls::Calling;
 use crate::endpoints;
 use crate::net::{Admission, BodyPieces, Head, Inbound, Outbound, Peer, RimError, Via};
 use crate::quota::Entrance;
@@ -53,7 +54,7 @@ impl RequestRoad {
         &self,
         inbound: &Inbound,
         route: &Route,
-        (span, entrance): (&RequestSpan, &Arc<Entrance>),
+        (span, entrance, calling): (&RequestSpan, &Arc<Entrance>, &Calling),
     ) -> Result<Outbound, Failure> {
         let platform = &self.platform;
         let facts = facts(platform, &inbound.head, route)?;
@@ -62,25 +63,27 @@ impl RequestRoad {
             peer: inbound.head.peer,
             facts: &facts,
             route,
-            measured: (span, entrance),
+            measured: (span, entrance, calling),
         };
         if authenticate::unsigned_limit(&inbound.head, route).is_some()
             && let Some(assume) = route
                 .unsigned_command(inbound.body.expose())
                 .map_err(|failure| web_identity::in_vain(&bringing, failure))?
         {
+            calling.asks(
+                route
+                    .asked(&values(&inbound.head), inbound.body.expose())
+                    .parameters,
+            );
             return web_identity::assume(&bringing, assume).await;
         }
         let caller = authenticate::caller(platform, inbound, route, &facts)?;
         last_used::note(platform, &caller);
-        let headers = &inbound.head.headers;
-        let command = route.command(
-            &|name| {
-                let values = headers.get_all(name).iter();
-                values.map(HeaderValue::as_bytes).collect()
-            },
-            inbound.body.expose(),
-        )?;
+        calling.by(&caller, &facts);
+        let asked = route.asked(&values(&inbound.head), inbound.body.expose());
+        calling.asks(asked.parameters);
+        let command = asked.command?;
+        calling.understood(&command);
         // Whatever else vouches for the caller: what counts is the token.
         if let Command::Sts(Request::AssumeRoleWithWebIdentity(assume)) = command {
             return web_identity::assume(&bringing, *assume).await;
@@ -92,6 +95,7 @@ impl RequestRoad {
             route,
             span,
             entrance,
+            calling,
         };
         dispatch::dispatch(&trip, command).await
     }
@@ -132,10 +136,10 @@ impl crate::net::Road for RequestRoad {
         let shape = route.error_shape();
         let span = RequestSpan::begin(telemetry, head, route::template(route.target()));
         let entrance = Arc::default();
-        let mut reply = match self.travel(&inbound, &route, (&span, &entrance)).await {
-            Ok(outbound) => outbound,
-            Err(failure) => reply::failure(&failure, shape, head),
-        };
+        let call = route.call(&values(head), inbound.body.expose());
+        let calling = Calling::begin(&self.platform, head, (call, inbound.body.expose().len()));
+        let travelled = self.travel(&inbound, &route, (&span, &entrance, &calling));
+        let mut reply = written_down(&calling, travelled.await, (shape, head));
         if shape == ErrorShape::OpenAi {
             reply::say_what_is_left(&mut reply, entrance.standing());
         }
@@ -217,6 +221,37 @@ impl crate::net::Road for RequestRoad {
 
 #[cfg(test)]
 mod tests;
+
+/// A reply that may be sent, as the journal has what came of its call.
+fn written_down(
+    calling: &Calling,
+    travelled: Result<Outbound, Failure>,
+    (shape, head): (ErrorShape, &Head),
+) -> Outbound {
+    let (reply, written) = match travelled {
+        Ok(mut reply) => {
+            let written = calling.answered(&mut reply);
+            (reply, written)
+        }
+        Err(failure) => {
+            let reply = reply::failure(&failure, shape, head);
+            let written = calling.failed(&failure, shape, &reply);
+            (reply, written)
+        }
+    };
+    match written {
+        Ok(()) => reply,
+        Err(unavailable) => reply::failure(&failure::unavailable(&unavailable), shape, head),
+    }
+}
+
+/// All values of each header, as sent.
+fn values<'h>(head: &'h Head) -> impl Fn(&str) -> Vec<&'h [u8]> {
+    |name: &str| {
+        let values = head.headers.get_all(name).iter();
+        values.map(HeaderValue::as_bytes).collect()
+    }
+}
 
 fn find(head: &Head) -> Result<Route, RouteRefused> {
     moho_wire::route(&RequestHead {

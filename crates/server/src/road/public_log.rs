@@ -108,6 +108,7 @@ impl Answer {
                 (CACHE_CONTROL, HeaderValue::from_static(self.caching)),
             ],
             body: Body::Full(Bytes::from(self.body)),
+            told: None,
         }
     }
 }

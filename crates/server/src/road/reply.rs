@@ -94,6 +94,7 @@ fn stream<F: Future<Output = ()> + Send + 'static>(
         status: StatusCode::OK,
         headers,
         body: Body::Stream(receiver),
+        told: None,
     }
 }
 
@@ -114,6 +115,7 @@ pub(crate) fn whole(reply: Reply) -> Outbound {
         status: StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         headers,
         body: Body::Full(reply_bytes(reply.body)),
+        told: reply.elements,
     }
 }
 
@@ -179,6 +181,7 @@ mod tests {
             content_type: "application/vnd.amazon.eventstream",
             headers: vec![("x-amzn-bedrock-content-type", "application/json".to_owned())],
             body: ContentBytes::new(Vec::new()),
+            elements: None,
         };
         let mut reply = amazon_event_stream(head, be_quiet);
         assert_eq!(

@@ -10,10 +10,11 @@ use moho_terms::{Clock, Entropy, Secret};
 use super::StartupError;
 use super::jobs::{self, Ground, Jobs};
 use super::restored::RestoredState;
-use super::watched::WatchedJournal;
 use crate::access_logs::{AccessLogs, Means};
+use crate::api_calls::Recording;
 use crate::closing::Closing;
 use crate::config::Config;
+use crate::event_history::EventsKept;
 use crate::telemetry::Telemetry;
 
 /// What goes on by itself.
@@ -25,15 +26,15 @@ pub(super) struct Background {
 /// Starts it.
 pub(super) fn background(
     config: &Config,
-    (session_key, objects): (&Secret, &Arc<S3Gateway>),
-    (store, restored, journal): (&Arc<Store>, &Arc<RestoredState>, &Arc<WatchedJournal>),
+    (session_key, objects, recording): (&Secret, &Arc<S3Gateway>, &Arc<Recording>),
+    (store, restored, events): (&Arc<Store>, &Arc<RestoredState>, &Arc<EventsKept>),
     (closing, telemetry): (&Closing, &Arc<Telemetry>),
     (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
 ) -> Result<Background, StartupError> {
     let access_logs = AccessLogs::start(Means {
         services: OwnServices::of_installation(session_key)?,
         gateway: Arc::clone(objects),
-        journal: Arc::clone(journal),
+        recording: Arc::clone(recording),
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
         region: config.region.clone(),
@@ -41,11 +42,12 @@ pub(super) fn background(
     });
     let ground = Ground {
         store: Arc::clone(store),
-        journal: Arc::clone(journal) as _,
+        journal: Arc::clone(&recording.journal) as _,
         region: config.region.clone(),
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
         restored: Arc::clone(restored),
+        events: Arc::clone(events),
     };
     let jobs = jobs::start(&ground, closing, telemetry.jobs()).map_err(StartupError::Thread)?;
     Ok(Background {

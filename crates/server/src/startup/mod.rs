@@ -23,7 +23,7 @@ pub(crate) mod ways_in;
 
 use std::sync::Arc;
 
-use moho_audit::{FileJournal, Recovery};
+use moho_audit::{FileJournal, RecordSeal, Recovery};
 use moho_engine::{Engine, LoadedModel};
 use moho_iam::authn::Authenticator;
 use moho_iam::authz::{Authorizer, PolicySource};
@@ -47,11 +47,13 @@ use self::last_use::LastUse;
 use self::probed::ProbedStore;
 use self::restored::RestoredState;
 use self::watched::WatchedJournal;
+use crate::api_calls::Recording;
 use crate::closing::Closing;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
 use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
+use crate::event_history::EventsKept;
 use crate::federation::Federation;
 use crate::handlers::asked_before::{ASKED_KEY, AskedBefore};
 use crate::handlers::kms::tokens::{GRANT_TOKEN_KEY, GrantTokens};
@@ -108,10 +110,13 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let objects = objects(config, (&store, &rooted.kms), &authorizer, (&clock, &entropy));
     let telemetry = telemetry(config, &closing, &clock, &entropy)?;
     posture.extend(restored.started(&journal, at_start)?);
+    let recording = recording(config, &store, &journal, &entropy);
+    let told = (&journal_file, &recording);
+    let events = Arc::new(EventsKept::open(&config.store.join("store"), told, &clock)?);
     let background = background(
         config,
-        (&rooted.session_key, &objects),
-        (&store, &restored, &journal),
+        (&rooted.session_key, &objects, &recording),
+        (&store, &restored, &events),
         (&closing, &telemetry),
         (&clock, &entropy),
     )?;
@@ -126,6 +131,8 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         authorizer,
         paging: rooted.paging,
         journal,
+        recording,
+        events,
         journal_file,
         last_use,
         strangers: counting.strangers,
@@ -157,6 +164,21 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         platform: Arc::new(platform),
         locks,
         posture,
+    })
+}
+
+/// What writes down what came of calls.
+fn recording(
+    config: &Config,
+    store: &Store,
+    journal: &Arc<WatchedJournal>,
+    entropy: &Arc<dyn Entropy>,
+) -> Arc<Recording> {
+    Arc::new(Recording {
+        journal: Arc::clone(journal),
+        seal: RecordSeal::new(&store.records_secret()),
+        entropy: Arc::clone(entropy),
+        region: config.region.clone(),
     })
 }
 

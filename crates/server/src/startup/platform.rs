@@ -15,10 +15,12 @@ use moho_wire::openai::models::Model;
 use tokio::sync::watch;
 
 use crate::access_logs::AccessLogs;
+use crate::api_calls::Recording;
 use crate::closing::Closing;
 use crate::door::DoorState;
 use crate::endpoints::Endpoints;
 use crate::engine_link::EngineLink;
+use crate::event_history::EventsKept;
 use crate::federation::Federation;
 use crate::handlers::asked_before::AskedBefore;
 use crate::handlers::kms::tokens::GrantTokens;
@@ -53,6 +55,10 @@ pub(crate) struct Platform {
     pub(crate) paging: Paging,
     /// Where the authorizer writes, to know whether it can.
     pub(crate) journal: Arc<WatchedJournal>,
+    /// Writes down what came of calls.
+    pub(crate) recording: Arc<Recording>,
+    /// What can be looked up of them.
+    pub(crate) events: Arc<EventsKept>,
     /// The same journal, to know how far it is on the disk.
     pub(crate) journal_file: Arc<FileJournal>,
     /// When who last used what, as the journal says.

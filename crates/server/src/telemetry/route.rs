@@ -32,6 +32,7 @@ pub(crate) fn template(target: &Target) -> &'static str {
         Target::GetUsage => "/v1/organization/usage/completions",
         Target::ListKeys => "/v1/keys",
         Target::GetKey(_) => "/v1/keys/{key}",
+        Target::ListRecords => "/v1/audit/records",
         Target::GetRestore => "/v1/restore",
         Target::AcceptRestore => "/v1/restore/accept",
         // All have the one path of AWS's services of one address.

@@ -52,6 +52,7 @@ pub(super) fn reply(status: StatusCode, body: Body) -> Outbound {
         status,
         headers: Vec::new(),
         body,
+        told: None,
     }
 }
 

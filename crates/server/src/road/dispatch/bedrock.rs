@@ -39,10 +39,7 @@ impl Trip<'_> {
                 return Err(unknown);
             }
         };
-        let permit = self
-            .platform
-            .authorizer
-            .authorize(self.caller, self.facts, &arn, &Context::new());
+        let permit = self.decide(&arn, &Context::new());
         let served = self.platform.serves(named.id());
         let permit = permit
             .map_err(|refusal| failure::from_model_refusal(&refusal, named.id(), served))

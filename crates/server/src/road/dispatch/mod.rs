@@ -2,6 +2,7 @@
 //!
 //! The handlers ask for the permits; this is the only place that gets them.
 
+mod audit;
 mod bedrock;
 mod bedrock_control;
 mod conversations;
@@ -24,6 +25,7 @@ use moho_wire::bedrock::ModelIdentifier;
 use moho_wire::{Command, ErrorShape, Failure, Prefix, Route};
 
 use super::failure;
+use crate::api_calls::Calling;
 use crate::handlers::{Asked, InferencePermit, Named, Proof, chat, models, responses, usage};
 use crate::net::Outbound;
 use crate::quota::Entrance;
@@ -38,6 +40,7 @@ pub(super) struct Trip<'a> {
     pub(super) route: &'a Route,
     pub(super) span: &'a RequestSpan,
     pub(super) entrance: &'a std::sync::Arc<Entrance>,
+    pub(super) calling: &'a Calling,
 }
 
 impl Trip<'_> {
@@ -46,10 +49,18 @@ impl Trip<'_> {
     }
 
     fn permit_with<A: Action>(&self, resource: &Arn, context: &Context) -> Result<Permit<A>, Failure> {
-        self.platform
-            .authorizer
-            .authorize(self.caller, self.facts, resource, context)
+        self.decide(resource, context)
             .map_err(|refusal| self.refused(&refusal))
+    }
+
+    /// What policies say. The call is about what was decided about.
+    fn decide<A: Action>(&self, resource: &Arn, context: &Context) -> Result<Permit<A>, Refusal> {
+        self.calling.about(resource);
+        let decided = self
+            .platform
+            .authorizer
+            .authorize(self.caller, self.facts, resource, context);
+        decided.inspect_err(|refusal| self.calling.denied(refusal))
     }
 
     /// Whether the caller would get leave for something that is not there.
@@ -57,6 +68,7 @@ impl Trip<'_> {
         self.platform
             .authorizer
             .judge_absent::<A>(self.caller, self.facts, resource, context)
+            .inspect_err(|refusal| self.calling.denied(refusal))
             .map_err(|refusal| self.refused(&refusal))
     }
 
@@ -218,6 +230,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
         }
         Command::ListKeys(list) => kms::overview::list(trip, list).await,
         Command::GetKey(key) => kms::overview::get(trip, &key).await,
+        Command::ListRecords(list) => audit::list(trip, *list).await,
         Command::GetRestore => restore::get(trip),
         Command::AcceptRestore(accept) => restore::accept(trip, &accept),
         Command::Sts(request) => sts::dispatch(trip, request),

@@ -56,10 +56,7 @@ impl Trip<'_> {
     /// Whether the caller may put a model to use; only then whether it is served at all.
     fn on_model<A: Action>(&self, model: &ModelId, context: &Context) -> Result<Permit<A>, Failure> {
         let arn = models::model_arn(self.platform, model)?;
-        let permit = self
-            .platform
-            .authorizer
-            .authorize(self.caller, self.facts, &arn, context);
+        let permit = self.decide(&arn, context);
         let served = self.platform.serves(model);
         let permit = permit.map_err(|refusal| failure::from_model_refusal(&refusal, model, served))?;
         if served {

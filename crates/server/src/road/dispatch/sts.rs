@@ -95,25 +95,17 @@ fn get_federation_token(trip: &Trip<'_>, get: GetFederationToken) -> Result<moho
 impl Trip<'_> {
     /// Leave to do `A` with a role, which is refused in the same words whether there is such a role or not.
     pub(super) fn of_role<A: Action>(&self, role: &Arn, context: &Context) -> Result<Permit<A>, Failure> {
-        self.platform
-            .authorizer
-            .authorize(self.caller, self.facts, role, context)
-            .map_err(|refusal| match &refusal {
-                Refusal::AccessDenied { reason, .. } if depends_on_the_role(*reason) => {
-                    self.no_role::<A>(role)
-                }
-                Refusal::AccessDenied { .. }
-                | Refusal::JournalUnavailable(_)
-                | Refusal::PolicyUnavailable(_) => failure::from_refusal(&refusal),
-            })
+        self.decide(role, context).map_err(|refusal| match &refusal {
+            Refusal::AccessDenied { reason, .. } if depends_on_the_role(*reason) => self.no_role::<A>(role),
+            Refusal::AccessDenied { .. } | Refusal::JournalUnavailable(_) | Refusal::PolicyUnavailable(_) => {
+                failure::from_refusal(&refusal)
+            }
+        })
     }
 
     /// Leave to make credentials of a user's own; who has temporary ones is told that they are not for that.
     fn of_user<A: Action>(&self, resource: &Arn, context: &Context) -> Result<Permit<A>, Failure> {
-        let decided = self
-            .platform
-            .authorizer
-            .authorize(self.caller, self.facts, resource, context);
+        let decided = self.decide(resource, context);
         decided.map_err(|refusal| match &refusal {
             Refusal::AccessDenied { .. } if self.caller.session().is_temporary() => {
                 let operation = A::NAME.trim_start_matches("sts:");

@@ -17,6 +17,7 @@ use moho_wire::aws::ops::sts::AssumeRoleWithWebIdentity;
 use moho_wire::{Failure, Route};
 
 use super::Trip;
+use crate::api_calls::Calling;
 use crate::handlers::sts::{self as handlers, Asking, narrowing};
 use crate::net::pool::Sharer;
 use crate::net::{Outbound, Peer};
@@ -31,7 +32,7 @@ pub(in crate::road) struct Bringing<'a> {
     pub(in crate::road) peer: Peer,
     pub(in crate::road) facts: &'a RequestFacts,
     pub(in crate::road) route: &'a Route,
-    pub(in crate::road) measured: (&'a RequestSpan, &'a Arc<Entrance>),
+    pub(in crate::road) measured: (&'a RequestSpan, &'a Arc<Entrance>, &'a Calling),
 }
 
 /// Who brings the token, and then a session of the role.
@@ -44,7 +45,7 @@ pub(in crate::road) async fn assume(
         peer,
         facts,
         route,
-        measured: (span, entrance),
+        measured: (span, entrance, calling),
     } = *bringing;
     let slowed = authenticate::has_failed_too_often(platform, peer);
     let refused = |error: TokenError| {
@@ -70,6 +71,7 @@ pub(in crate::road) async fn assume(
     asking.source_identity = verified.source_identity().cloned();
     let caller = Authenticated::by_web_identity(verified.into_identity(), platform.clock.now());
     let caller = caller.ok_or(Failure::Internal)?;
+    calling.by(&caller, facts);
     let trip = Trip {
         platform,
         caller: &caller,
@@ -77,6 +79,7 @@ pub(in crate::road) async fn assume(
         route,
         span,
         entrance,
+        calling,
     };
     let taken_on = take_on(&trip, asking, &web);
     if let Err(Failure::AccessDenied(_)) = &taken_on {
@@ -182,10 +185,7 @@ fn take_on(trip: &Trip<'_>, asking: Asking, web: &WebIdentity) -> Result<moho_wi
 
 /// Leave to do `A` with a role, which is refused in the same words whatever the reason.
 fn leave<A: Action>(trip: &Trip<'_>, role: &Arn, context: &Context) -> Result<Permit<A>, Failure> {
-    let decided = trip
-        .platform
-        .authorizer
-        .authorize(trip.caller, trip.facts, role, context);
+    let decided = trip.decide(role, context);
     decided.map_err(|refusal| match refusal {
         Refusal::AccessDenied { .. } => not_authorized(),
         Refusal::JournalUnavailable(_) | Refusal::PolicyUnavailable(_) => failure::from_refusal(&refusal),

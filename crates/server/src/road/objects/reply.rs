@@ -52,6 +52,7 @@ pub(super) fn outbound(response: Response<s3s::Body>, is_head: bool, measured: M
         status: parts.status,
         headers,
         body,
+        told: None,
     }
 }
 

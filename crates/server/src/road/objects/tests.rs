@@ -485,6 +485,7 @@ async fn nobody_has_an_answer_that_the_journal_does_not_know_of() {
         status: http::StatusCode::OK,
         headers: Vec::new(),
         body: Body::Empty,
+        told: None,
     };
     assert_eq!(written_down(&call, done, &head).status.as_u16(), 503);
 }

@@ -2,6 +2,7 @@
 //! once stopping has begun. Nothing that is served waits for a job, and nothing relies on one being in time. None begins before
 //! what was restored is accepted: what it would delete may be what the customer wants back.
 
+mod events;
 mod garbage;
 mod lifecycle;
 mod retention;
@@ -15,6 +16,7 @@ use moho_iam::authz::{Event, EventIdentity, EventKind, Journal};
 use moho_store::{NotWrittenDown, Store};
 use moho_terms::{AccountId, Clock, Entropy, Region, RequestId};
 
+use self::events::EventsJob;
 use self::garbage::{Garbage, Orphans};
 use self::lifecycle::LifecycleJob;
 use self::retention::RetentionJob;
@@ -22,6 +24,7 @@ pub(crate) use self::runner::Jobs;
 use self::scrub::ScrubJob;
 use super::restored::RestoredState;
 use crate::closing::Closing;
+use crate::event_history::EventsKept;
 use crate::telemetry::JobMeters;
 
 /// What jobs work on, and by what.
@@ -33,6 +36,7 @@ pub(super) struct Ground {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) restored: Arc<RestoredState>,
+    pub(super) events: Arc<EventsKept>,
 }
 
 impl Ground {
@@ -66,5 +70,6 @@ pub(super) fn start(ground: &Ground, closing: &Closing, meters: &Arc<JobMeters>)
     jobs.start(LifecycleJob::new(ground.clone()))?;
     jobs.start(RetentionJob(ground.clone()))?;
     jobs.start(ScrubJob::new(ground.clone()))?;
+    jobs.start(EventsJob::new(&ground.events))?;
     Ok(jobs)
 }

@@ -1,0 +1,78 @@
+//! From an event to what the journal keeps of it: with CloudTrail's record sealed within.
+
+use std::sync::Arc;
+
+use moho_audit::RecordSeal;
+use moho_audit::cloudtrail::record::{EventCategory, JsonObject, Record, UserIdentity, Which};
+use moho_iam::authz::{Event, Journal as _, JournalUnavailable};
+use moho_terms::{Entropy, Region, RequestId};
+
+use crate::startup::watched::WatchedJournal;
+
+/// What events of calls are recorded with.
+pub(crate) struct Recording {
+    pub(crate) journal: Arc<WatchedJournal>,
+    pub(crate) seal: RecordSeal,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) region: Region,
+}
+
+/// What CloudTrail's record has that the event has not in the clear.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// What the caller says of its program.
+    pub(crate) user_agent: Option<String>,
+    /// The host that was asked for.
+    pub(crate) host: Option<String>,
+    pub(crate) parameters: Option<JsonObject>,
+    pub(crate) elements: Option<JsonObject>,
+    pub(crate) additional: Option<JsonObject>,
+    pub(crate) error_message: Option<String>,
+}
+
+impl Recording {
+    /// Writes an event down.
+    ///
+    /// # Errors
+    /// [`JournalUnavailable`], also if its record cannot be sealed: what cannot be told may not be done.
+    pub(crate) fn write(&self, mut event: Event, told: Told) -> Result<(), JournalUnavailable> {
+        let id = RequestId::random(&*self.entropy).map_err(JournalUnavailable::new)?;
+        if let Some(record) = self.record(&event, &id, told) {
+            let sealed = self.seal.seal(&id, record);
+            event.record = Some(sealed.map_err(JournalUnavailable::new)?);
+            event.event_id = Some(id);
+        }
+        self.journal.record_event(&event)?;
+        Ok(())
+    }
+
+    /// CloudTrail's record of an event, but for whom it is for.
+    fn record(&self, event: &Event, id: &RequestId, told: Told) -> Option<Record> {
+        let category: EventCategory = event.category?.into();
+        let which = Which {
+            event_id: id.to_string(),
+            time: event.time,
+            source: event.source?.to_owned(),
+            name: event.event.to_owned(),
+            region: self.region.to_string(),
+            category,
+        };
+        let mut record = Record::of_call(which, UserIdentity::from(&event.identity));
+        if let Some(origin) = &event.origin {
+            record = record.from_origin(origin);
+        }
+        record = record.on_subject(&event.subject);
+        record.user_agent = told.user_agent;
+        record.request_id = Some(event.request_id.to_string());
+        record.read_only = Some(event.read_only);
+        record.request_parameters = told.parameters;
+        record.response_elements = told.elements;
+        record.additional_event_data = told.additional;
+        record.error_code = event.answer.as_ref().and_then(|answer| answer.error_code.clone());
+        record.error_message = told.error_message;
+        if let (Some(details), Some(host)) = (&mut record.tls_details, told.host) {
+            details.client_provided_host_header = Some(host);
+        }
+        Some(record)
+    }
+}

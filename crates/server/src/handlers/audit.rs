@@ -1,0 +1,176 @@
+//! Records of the journal, once they may be read.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use moho_audit::{AuditError, Search, TransparencyLog};
+use moho_iam::action::moho;
+use moho_iam::authz::{Permit, Position};
+use moho_terms::ContentBytes;
+use moho_wire::Failure;
+use moho_wire::openai::audit::{ListRecords, RecordItem, RecordPage, RecordProof};
+
+use crate::net::Outbound;
+use crate::road::{chain, content};
+use crate::startup::Platform;
+
+/// Records that are read at once.
+const AT_ONCE: u64 = 1024;
+/// Records that are looked through for one answer: then it says where to go on.
+const LOOKED_THROUGH: u64 = 64 * 1024;
+/// The most bytes of the records of an answer.
+const LONGEST: usize = 4 << 20;
+
+/// A page of records, after all that was done before it was asked for.
+pub(crate) async fn list(
+    platform: &Arc<Platform>,
+    permit: Permit<moho::ReadJournal>,
+    list: ListRecords,
+) -> Result<Outbound, Failure> {
+    let account = permit.session().account();
+    let all = account == platform.account;
+    let search = Search {
+        account: (!all).then_some(account),
+        principal: list.principal.clone(),
+        resource: list.resource.clone(),
+        action: list.action.clone(),
+        outcome: list.outcome.clone(),
+        request: list.request.clone(),
+        from: list.from,
+        to: list.to,
+    };
+    let journal = Arc::clone(&platform.journal_file);
+    let published = journal.log().published(journal.last()).await;
+    published.map_err(|error| unreadable(&error))?;
+    let platform = Arc::clone(platform);
+    let found = tokio::task::spawn_blocking(move || {
+        let looking = Looking {
+            platform: &platform,
+            log: journal.log(),
+            search: &search,
+            list: &list,
+        };
+        looking.page()
+    });
+    let page = found.await.map_err(|_ended| Failure::Unavailable)?;
+    let reply: ContentBytes = page.map_err(|error| unreadable(&error))?.reply();
+    Ok(content(reply))
+}
+
+fn unreadable(error: &AuditError) -> Failure {
+    tracing::error!(error = %chain(error), "the journal cannot be read");
+    Failure::Unavailable
+}
+
+struct Looking<'a> {
+    platform: &'a Platform,
+    log: &'a TransparencyLog,
+    search: &'a Search,
+    list: &'a ListRecords,
+}
+
+impl Looking<'_> {
+    fn page(&self) -> Result<RecordPage, AuditError> {
+        let size = self.log.checkpoint().checkpoint.size;
+        let mut low = self.list.after.unwrap_or(0);
+        if let Some(from) = self.list.from {
+            low = low.max(self.log.before(from)?.0);
+        }
+        let high = self
+            .list
+            .before
+            .map_or(size, |before| before.saturating_sub(1).min(size));
+        let (found, next) = if self.list.newest_first {
+            self.backward(low, high)?
+        } else {
+            self.forward(low, high)?
+        };
+        let records: Result<_, AuditError> = found.iter().map(|(at, line)| self.item(*at, line)).collect();
+        Ok(RecordPage {
+            records: records?,
+            next,
+            size,
+        })
+    }
+
+    /// What is found behind record `at`, up to `end`, and behind which record to go on.
+    fn forward(&self, mut at: u64, end: u64) -> Result<(Found, Option<u64>), AuditError> {
+        let (mut found, mut bytes) = (Found::new(), 0_usize);
+        let stop = at.saturating_add(LOOKED_THROUGH).min(end);
+        while at < stop {
+            let lines = self
+                .log
+                .records(Position(at), AT_ONCE.min(stop.saturating_sub(at)))?;
+            for line in lines {
+                at = at.saturating_add(1);
+                if self.search.finds(&line) {
+                    bytes = bytes.saturating_add(line.len());
+                    found.push((at, line));
+                }
+                if found.len() >= self.list.limit || bytes >= LONGEST {
+                    return Ok((found, (at < end).then_some(at)));
+                }
+            }
+        }
+        Ok((found, (at < end).then_some(at)))
+    }
+
+    /// What is found up to record `end` and behind `low`, the newest first, and before which record to go on.
+    fn backward(&self, low: u64, end: u64) -> Result<(Found, Option<u64>), AuditError> {
+        let (mut found, mut bytes) = (Found::new(), 0_usize);
+        let mut at = end;
+        let stop = end.saturating_sub(LOOKED_THROUGH).max(low);
+        while at > stop {
+            let first = at.saturating_sub(AT_ONCE).max(stop);
+            let lines = self.log.records(Position(first), at.saturating_sub(first))?;
+            for line in lines.into_iter().rev() {
+                if self.search.finds(&line) {
+                    bytes = bytes.saturating_add(line.len());
+                    found.push((at, line));
+                }
+                at = at.saturating_sub(1);
+                if found.len() >= self.list.limit || bytes >= LONGEST {
+                    break;
+                }
+            }
+            if found.len() >= self.list.limit || bytes >= LONGEST {
+                break;
+            }
+        }
+        Ok((found, (at > low).then(|| at.saturating_add(1))))
+    }
+
+    fn item(&self, at: u64, line: &[u8]) -> Result<RecordItem, AuditError> {
+        let proof = if self.list.proof {
+            self.log.proven(Position(at))?.map(|proven| RecordProof {
+                index: proven.proof.index,
+                hashes: proven
+                    .proof
+                    .path
+                    .iter()
+                    .map(|hash| STANDARD.encode(hash.as_bytes()))
+                    .collect(),
+                checkpoint: proven.checkpoint.note.clone(),
+            })
+        } else {
+            None
+        };
+        let cloudtrail = self.list.details.then(|| self.cloudtrail(line)).flatten();
+        Ok(RecordItem {
+            line: line.strip_suffix(b"\n").unwrap_or(line).to_vec(),
+            cloudtrail,
+            proof,
+        })
+    }
+
+    /// CloudTrail's record of a call, opened.
+    fn cloudtrail(&self, line: &[u8]) -> Option<String> {
+        let call = moho_audit::PastCall::read(line)?;
+        let text = self.platform.recording.seal.open(&call.event_id, &call.sealed)?;
+        Some(text.as_str().to_owned())
+    }
+}
+
+/// Records by their numbers.
+type Found = Vec<(u64, Vec<u8>)>;

@@ -1,6 +1,8 @@
 //! The command line: what can be asked of `moho`, and how it says what went wrong.
 
+mod audit;
 mod backup;
+mod client;
 mod counting;
 mod credentials;
 mod doctor;
@@ -99,6 +101,7 @@ pub fn run<R: Road>(
         Some(("login", asked)) => login::run(asked),
         Some(("credential-process", asked)) => login::run_process(asked),
         Some(("doctor", asked)) => doctor::run(asked),
+        Some(("audit", asked)) => audit::run(asked),
         Some(("backup", asked)) => backup::run(asked),
         Some(("restore", asked)) => restore::run(asked),
         Some(("journal", journal)) => journal::run(journal),
@@ -163,6 +166,7 @@ fn command() -> Command {
         .subcommand(doctor::command().arg(config()).args(Typed::args()))
         .subcommand(journal::command().subcommand(journal::verify_command().arg(config()).args(data())))
         .subcommand(keys::command().arg(config()).args(data()))
+        .subcommand(audit::command(&|command| command.arg(config()).args(data())))
         .subcommand(root::command(&config))
         .subcommand(backup::command(&config))
         .subcommand(restore::command(&config))

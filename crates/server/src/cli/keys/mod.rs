@@ -4,21 +4,21 @@
 //! It asks a running moho as any client does, with the credentials that `moho credentials` or `moho login` printed, so that it
 //! shows nobody more than they may see.
 
-mod client;
 mod shown;
 mod told;
 
-use std::path::PathBuf;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-
-use self::client::{Client, Refused};
 use self::told::{Key, Page};
-use super::{Exit, Failure, say, surroundings, typed};
-use crate::config;
+use super::client::{self, Client, Refused, refused};
+use super::sts::encoded;
+use super::{Exit, Failure, say};
 
 /// Keys whose users are told in one list; of the others only what is sealed under them.
 const MOST_DETAILED: usize = 100;
+
+/// How it is called.
+const COMMAND: &str = "moho keys";
 
 pub(super) fn command() -> Command {
     Command::new("keys")
@@ -45,29 +45,20 @@ pub(super) fn command() -> Command {
                 .long("json")
                 .action(ArgAction::SetTrue)
                 .help("Everything, for programs"),
-            Arg::new("endpoint")
-                .long("endpoint")
-                .value_name("URL")
-                .env("MOHO_ENDPOINT")
-                .help("Where moho is, such as https://moho.example.com:8443"),
-            Arg::new("ca-file")
-                .long("ca-file")
-                .value_name("FILE")
-                .value_parser(value_parser!(PathBuf))
-                .help("Authority to trust for moho's certificate, in PEM; else AWS_CA_BUNDLE, SSL_CERT_FILE, the data directory's, the system's"),
         ])
+        .args(client::given())
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let data = config::data(&typed(matches)?, &surroundings())?;
+    let client = Client::of(matches)?;
     let text = |name: &str| matches.get_one::<String>(name).cloned();
-    let ca = matches.get_one::<PathBuf>("ca-file").cloned();
-    let client = Client::found(&data, text("endpoint"), ca).map_err(Failure::of(Exit::Usage))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::InTheWay, error))?;
     let told = match text("key") {
         Some(key) => {
-            let found = runtime.block_on(client.key(&key))?;
+            let found = runtime
+                .block_on(asked_key(&client, &key))?
+                .map_err(|no| refused(&no, COMMAND))?;
             if matches.get_flag("json") {
                 json(&found)?
             } else {
@@ -90,12 +81,26 @@ fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
     super::credentials::json(value).map_err(Failure::of(Exit::Failed))
 }
 
+/// A page of the list.
+async fn page(client: &Client, after: Option<&str>) -> Result<Page, Failure> {
+    let query = after
+        .map(|after| format!("&after={}", encoded(after)))
+        .unwrap_or_default();
+    let page = client.get(&format!("/v1/keys?limit=1000{query}")).await?;
+    page.map_err(|no| refused(&no, COMMAND))
+}
+
+/// One key, or why it is not shown.
+async fn asked_key(client: &Client, name: &str) -> Result<Result<Key, Refused>, Failure> {
+    client.get(&format!("/v1/keys/{}", encoded(name))).await
+}
+
 /// All keys of the account, with all that the caller may see of each.
 async fn every(client: &Client) -> Result<Vec<Key>, Failure> {
     let mut keys = Vec::new();
     let mut after: Option<String> = None;
     loop {
-        let page: Page = client.page(after.as_deref()).await?;
+        let page: Page = page(client, after.as_deref()).await?;
         after = page.last_id.filter(|_| page.has_more);
         keys.extend(page.data);
         if after.is_none() {
@@ -103,7 +108,7 @@ async fn every(client: &Client) -> Result<Vec<Key>, Failure> {
         }
     }
     for key in keys.iter_mut().filter(|key| key.exists).take(MOST_DETAILED) {
-        match client.asked_key(&key.id).await? {
+        match asked_key(client, &key.id).await? {
             Ok(whole) => *key = whole,
             Err(Refused { message, .. }) => key.not_shown = Some(message),
         }

@@ -80,14 +80,3 @@ pub(super) struct Named {
     pub(super) principal: String,
     pub(super) by: Deciding,
 }
-
-/// An error, as OpenAI's protocol has it.
-#[derive(Deserialize)]
-pub(super) struct Problem {
-    pub(super) error: Message,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Message {
-    pub(super) message: String,
-}

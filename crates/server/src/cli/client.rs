@@ -1,22 +1,23 @@
-//! Asking a running moho, with the credentials of the environment.
+//! Asking a running moho, with the credentials of the environment: for commands that show what it has.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
+use clap::{Arg, ArgMatches, value_parser};
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, StatusCode};
 use http_body_util::Full;
 use moho_iam::authn::TemporaryCredentials;
 use moho_terms::{Clock, Region, Secret, Timestamp};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::told::{Key, Page, Problem};
-use crate::cli::credentials::endpoint;
-use crate::cli::sts::encoded;
-use crate::cli::{Exit, Failure};
+use super::credentials::endpoint;
+use super::{Exit, Failure, surroundings, typed};
+use crate::config;
 use crate::outbound::{HttpsUrl, Peer, connector};
 use crate::system::SystemClock;
 
@@ -38,6 +39,17 @@ pub(super) struct Client {
     bearer: Zeroizing<String>,
 }
 
+/// An error as OpenAI's protocol has it.
+#[derive(Deserialize)]
+struct Problem {
+    error: Said,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    message: String,
+}
+
 /// What was refused, and how.
 #[derive(Debug)]
 pub(super) struct Refused {
@@ -53,9 +65,32 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Arguments that say where moho is.
+pub(super) fn given() -> [Arg; 2] {
+    [
+        Arg::new("endpoint")
+            .long("endpoint")
+            .value_name("URL")
+            .env("MOHO_ENDPOINT")
+            .help("Where moho is, such as https://moho.example.com:8443"),
+        Arg::new("ca-file")
+            .long("ca-file")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help("Authority to trust for moho's certificate, in PEM; else AWS_CA_BUNDLE, SSL_CERT_FILE, the data directory's, the system's"),
+    ]
+}
+
 impl Client {
     /// The moho that the command line, the environment or the data directory leads to.
-    pub(super) fn found(data: &Path, url: Option<String>, ca: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub(super) fn of(matches: &ArgMatches) -> Result<Self, Failure> {
+        let data = config::data(&typed(matches)?, &surroundings())?;
+        let url = matches.get_one::<String>("endpoint").cloned();
+        let ca = matches.get_one::<PathBuf>("ca-file").cloned();
+        Self::found(&data, url, ca).map_err(Failure::of(Exit::Usage))
+    }
+
+    fn found(data: &Path, url: Option<String>, ca: Option<PathBuf>) -> anyhow::Result<Self> {
         let own = endpoint(data);
         let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
         let region = region.or_else(|| own.as_ref().ok().map(|own| own.region.clone()));
@@ -92,26 +127,8 @@ impl Client {
         })
     }
 
-    /// A page of the list.
-    pub(super) async fn page(&self, after: Option<&str>) -> Result<Page, Failure> {
-        let query = after
-            .map(|after| format!("&after={}", encoded(after)))
-            .unwrap_or_default();
-        let page = self.get(&format!("/v1/keys?limit=1000{query}")).await?;
-        page.map_err(|no| refused(&no))
-    }
-
-    /// One key.
-    pub(super) async fn key(&self, name: &str) -> Result<Key, Failure> {
-        self.asked_key(name).await?.map_err(|no| refused(&no))
-    }
-
-    /// One key, or why it is not shown.
-    pub(super) async fn asked_key(&self, name: &str) -> Result<Result<Key, Refused>, Failure> {
-        self.get(&format!("/v1/keys/{}", encoded(name))).await
-    }
-
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Result<T, Refused>, Failure> {
+    /// What a path answers, read as JSON, or how it was refused.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Result<T, Refused>, Failure> {
         let answered = tokio::time::timeout(PATIENCE, self.exchange(path)).await;
         let answered = answered
             .context("moho does not answer in time")
@@ -127,6 +144,23 @@ impl Client {
             Err(_other) => "it does not speak as moho does".to_owned(),
         };
         Ok(Err(Refused { status, message }))
+    }
+
+    /// What a path that is open to all answers, as text.
+    pub(super) async fn text(&self, path: &str) -> Result<String, Failure> {
+        let in_the_way = Failure::of(Exit::InTheWay);
+        let answered = tokio::time::timeout(PATIENCE, self.exchange(path)).await;
+        let answered = answered
+            .context("moho does not answer in time")
+            .and_then(|answered| answered);
+        let (status, body) = answered.map_err(&in_the_way)?;
+        let text = std::str::from_utf8(&body).map(str::to_owned);
+        match text {
+            Ok(text) if status.is_success() => Ok(text),
+            _ => Err(in_the_way(anyhow::anyhow!(
+                "moho does not answer {path}: {status}"
+            ))),
+        }
     }
 
     async fn exchange(&self, path: &str) -> anyhow::Result<(StatusCode, Bytes)> {
@@ -189,10 +223,11 @@ fn signed_bearer(region: Option<String>, now: Timestamp) -> anyhow::Result<Zeroi
     Ok(Zeroizing::new(std::str::from_utf8(bearer.expose())?.to_owned()))
 }
 
-fn refused(refused: &Refused) -> Failure {
+/// A refusal of what `command` asked for.
+pub(super) fn refused(refused: &Refused, command: &str) -> Failure {
     let next = match refused.status {
         StatusCode::UNAUTHORIZED => format!(". The credentials are wrong or have ended: {GET_CREDENTIALS}"),
-        StatusCode::FORBIDDEN => ". `moho keys --help` says what it takes".to_owned(),
+        StatusCode::FORBIDDEN => format!(". `{command} --help` says what it takes"),
         _ => String::new(),
     };
     let said = refused.message.trim_end_matches('.');
@@ -227,11 +262,11 @@ mod tests {
     #[test]
     fn a_refusal_says_what_to_do() {
         let told = |status| {
-            refused(&Refused {
+            let no = Refused {
                 status,
                 message: "No.".to_owned(),
-            })
-            .to_string()
+            };
+            refused(&no, "moho keys").to_string()
         };
         assert!(told(StatusCode::UNAUTHORIZED).contains("moho login"));
         assert!(told(StatusCode::FORBIDDEN).ends_with("No. `moho keys --help` says what it takes"));

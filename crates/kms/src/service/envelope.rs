@@ -71,6 +71,30 @@ impl Kms {
         v2::begin((fresh.expose(), &blob), &context.digest(), &*self.entropy)
     }
 
+    /// Seals together what is sealed in parts under the key and the context that the permit is for: `join` makes one of what
+    /// they hold, in their order, or `None` if it is none of that. Whoever may seal more under a context is told nothing of
+    /// what is there: both happens in here.
+    ///
+    /// # Errors
+    /// [`KmsError::Sealed`] if a part is not that; the others as for [`Self::seal`].
+    pub fn seal_together(
+        &self,
+        permit: &Permit<kms::GenerateDataKey>,
+        context: &EncryptionContext,
+        parts: &[&[u8]],
+        join: impl FnOnce(&[ContentBytes]) -> Option<ContentBytes>,
+    ) -> Result<Option<SealedObject>, KmsError> {
+        let key = self.unlocked_for(permit, context)?;
+        check_algorithm::<kms::GenerateDataKey>(&key, EncryptionAlgorithm::SymmetricDefault)?;
+        let mut opened = Vec::with_capacity(parts.len());
+        for part in parts {
+            opened.push(self.open_under(&key, context, &v2::Sealed::parse(part)?)?);
+        }
+        join(&opened)
+            .map(|joined| self.seal(permit, context, &joined))
+            .transpose()
+    }
+
     /// Opens what was sealed under the key and the context that the permit is for.
     ///
     /// # Errors

@@ -80,7 +80,7 @@ impl FromStr for Region {
 }
 
 /// `arn:partition:service:region:account:resource`, at most 2048 bytes of visible ASCII; of an object in a bucket the key
-/// is whatever text it is, in full, as policies name it so.
+/// is whatever text it is, in full, as policies name it so, and of a log stream its name is.
 ///
 /// Copies share the text: a request has its resource in its decision, its permit and its journal entry.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -151,6 +151,17 @@ impl Arn {
     }
 }
 
+/// `arn:aws:logs:REGION:ACCOUNT:log-group:GROUP:log-stream:STREAM`, where a stream's name is any text without control
+/// characters.
+fn is_log_stream(text: &str) -> bool {
+    let stream = text
+        .strip_prefix("arn:aws:logs:")
+        .and_then(|rest| rest.split_once(":log-stream:"));
+    stream.is_some_and(|(group, stream)| {
+        group.bytes().all(|b| b.is_ascii_graphic()) && !stream.chars().any(char::is_control)
+    })
+}
+
 /// `arn:aws:s3:::BUCKET/KEY`, where a key is any text.
 fn is_object(text: &str) -> bool {
     let object = text
@@ -166,7 +177,7 @@ impl FromStr for Arn {
 
     fn from_str(text: &str) -> Result<Self, ArnError> {
         let visible = text.bytes().all(|b| b.is_ascii_graphic());
-        if text.len() > 2048 || !(visible || is_object(text)) {
+        if text.len() > 2048 || !(visible || is_object(text) || is_log_stream(text)) {
             return Err(ArnError("an ARN has at most 2048 visible ASCII characters"));
         }
         let mut parts = text.splitn(6, ':');

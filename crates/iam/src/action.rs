@@ -429,6 +429,36 @@ actions! {
         DescribeVpcEndpointServices,
         CreateTags,
     }
+    /// Log groups, their streams and events.
+    logs: "logs" {
+        CreateLogGroup,
+        DeleteLogGroup,
+        DescribeLogGroups,
+        CreateLogStream,
+        DeleteLogStream,
+        DescribeLogStreams,
+        PutLogEvents,
+        GetLogEvents,
+        FilterLogEvents,
+        PutRetentionPolicy,
+        DeleteRetentionPolicy,
+        AssociateKmsKey,
+        DisassociateKmsKey,
+        PutMetricFilter,
+        DescribeMetricFilters,
+        DeleteMetricFilter,
+        TestMetricFilter,
+        PutResourcePolicy,
+        DescribeResourcePolicies,
+        DeleteResourcePolicy,
+        PutSubscriptionFilter,
+        DescribeSubscriptionFilters,
+        DeleteSubscriptionFilter,
+        PutLogGroupDeletionProtection,
+        TagResource,
+        UntagResource,
+        ListTagsForResource,
+    }
     /// The installation itself.
     moho: "moho" {
         /// Read the journal: decisions, calls and what came of them.

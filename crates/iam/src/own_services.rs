@@ -16,6 +16,8 @@ const KEY: usize = 32;
 pub enum OwnService {
     /// Delivers S3's server access logs.
     S3Logging,
+    /// Delivers the log of model invocations.
+    Bedrock,
 }
 
 impl OwnService {
@@ -24,6 +26,7 @@ impl OwnService {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::S3Logging => "logging.s3.amazonaws.com",
+            Self::Bedrock => "bedrock.amazonaws.com",
         }
     }
 }

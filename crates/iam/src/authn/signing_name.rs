@@ -39,6 +39,8 @@ signing_names! {
     Organizations = "organizations",
     /// Keys.
     Kms = "kms",
+    /// Logs.
+    Logs = "logs",
     /// Objects.
     S3 = "s3",
 }

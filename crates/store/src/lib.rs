@@ -22,6 +22,7 @@ pub mod hostile_input;
 pub mod iam;
 pub mod identities;
 pub mod keys;
+pub mod logs;
 mod migrations;
 mod model_access;
 pub mod objects;

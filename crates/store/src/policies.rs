@@ -199,6 +199,7 @@ impl Store {
             _ => {}
         }
         self.guard_resource(&mut policies, resource)?;
+        tags.extend(self.bind_logs(&mut policies, resource, own)?);
         // What a closed account has looks as if it were not there.
         if !tags.is_empty() && policies.resource_facts.account.is_some() {
             Arc::make_mut(&mut policies.resource_facts).tags = tags;

@@ -54,7 +54,7 @@ pub(crate) enum Tampering {
 }
 
 impl Tampering {
-    pub(super) fn tree(what: &'static str) -> Self {
+    pub(crate) fn tree(what: &'static str) -> Self {
         Self::Altered(Alteration::Tree(what))
     }
 

@@ -51,15 +51,32 @@ const LARGE: &[(&str, &str)] = [
     ("object_version", "a row is checked when a version is read"),
     ("object_upload", "a row is checked when an upload is gone on with"),
     ("object_segment", "a row is checked when a segment is read"),
+    ("log_stream", "a row is checked when a stream is read or changed"),
+    (
+        "log_block",
+        "a row is checked when its events are read, and that as many are there as their stream says",
+    ),
 ]
 .as_slice();
 
 /// Columns that the tree says nothing of, and why that is safe: they may be large, and the rest of the row binds them.
-const UNBOUND: &[(&str, &str, &str)] = [(
-    "object_segment",
-    "inline",
-    "it is sealed, and the commitment and the length beside it fit no other bytes",
-)]
+const UNBOUND: &[(&str, &str, &str)] = [
+    (
+        "object_segment",
+        "inline",
+        "it is sealed, and the commitment and the length beside it fit no other bytes",
+    ),
+    (
+        "log_block",
+        "summary",
+        "it is sealed with the id of the block, which stands beside it and is no other's",
+    ),
+    (
+        "log_block",
+        "sealed",
+        "it is sealed with the id of the block, which stands beside it and is no other's",
+    ),
+]
 .as_slice();
 
 /// SQLite's own table of tables, indexes and triggers. What is altered there would change what all others say.

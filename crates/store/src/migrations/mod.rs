@@ -6,6 +6,7 @@ mod v10;
 mod v11;
 mod v12;
 mod v13;
+mod v14;
 mod v2;
 mod v3;
 mod v4;
@@ -38,6 +39,7 @@ const STEPS: &[&str] = &[
     v11::STATEMENTS,
     v12::STATEMENTS,
     v13::STATEMENTS,
+    v14::STATEMENTS,
 ];
 
 /// `moho` in ASCII, in the database's header.

@@ -10,6 +10,7 @@ mod grants;
 mod group;
 mod identities;
 mod keys;
+mod logs;
 mod model_access;
 mod mutations;
 mod objects;

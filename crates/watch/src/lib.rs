@@ -1,6 +1,11 @@
-//! Logs of a tenant: what CloudWatch Logs promises about finding events among them.
+//! Logs of a tenant: what CloudWatch Logs promises about events and about finding them.
 //!
-//! [`pattern`] is the language of filter patterns. Nothing of it reads a file, a socket or a clock.
+//! [`pattern`] is the language of filter patterns. [`batch`] says which events of a batch are taken, [`search`] finds events in
+//! what the store keeps, with bounded work for each request. Nothing of it reads a file, a socket or a clock: time, keys and
+//! the store are passed in.
 #![forbid(unsafe_code)]
 
+pub mod batch;
 pub mod pattern;
+pub mod retention;
+pub mod search;

@@ -21,7 +21,7 @@ const CRATES: [(&str, &[&str]); 17] = [
     ("engine", &["os", "terms"]),
     ("store", &["kms", "iam", "os", "terms"]),
     ("s3", &["store", "kms", "iam", "terms"]),
-    ("watch", &["store", "audit", "iam", "terms"]),
+    ("watch", &["store", "kms", "audit", "iam", "terms"]),
     ("tune", &["engine", "store", "guard", "iam", "terms"]),
     ("client", &["attest", "wire", "terms"]),
     ("image", &["attest", "tpm", "terms"]),

@@ -11,6 +11,8 @@ from botocore.exceptions import ClientError
 from route_world import ANYTHING, TREASURE, World, operations
 from serving import MODEL, Credentials
 
+# What operations of CloudWatch Logs need, and their model does not demand.
+LOGS = ("logGroupName", "policyName", "policyDocument")
 NO_KEY = "11111111-2222-4333-8444-555555555555"
 
 
@@ -45,6 +47,7 @@ class Asking:
         self.profile = f"arn:aws:bedrock:{world.admin.region}:{world.account}:{profile}"
         prompt = f"{name}0123456789"[:10]
         self.prompt = f"arn:aws:bedrock:{world.admin.region}:{world.account}:prompt/{prompt}"
+        self.log_group = f"arn:aws:logs:{world.admin.region}:{world.account}:log-group:{name}"
 
     def said(self, member: str, shape) -> object:
         account, name = self.world.account, self.name
@@ -96,6 +99,10 @@ class Asking:
             "promptIdentifier": self.prompt[-10:],
             "resourceArn": self.prompt,
             "KeyId": self.kms_key,
+            "kmsKeyId": self.kms_key,
+            "policyDocument": json.dumps(ANYTHING),
+            "logGroupIdentifier": name,
+            "filterPattern": name,
             "TargetKeyId": self.kms_key,
             "SourceKeyId": self.kms_key,
             "DestinationKeyId": self.kms_key,
@@ -143,7 +150,7 @@ class Asking:
             return {}
         asked = {name: self.said(name, shape.members[name]) for name in shape.required_members}
         # What the model does not demand, but the operation does.
-        for name in ("UserName", "messages", "body"):
+        for name in ("UserName", "messages", "body", *LOGS):
             if name in shape.members:
                 asked[name] = self.said(name, shape.members[name])
         more = {
@@ -159,6 +166,8 @@ class Asking:
             "ReEncrypt": {"CiphertextBlob": self.world.blob, "SourceKeyId": self.kms_key},
             "RetireGrant": {"KeyId": self.kms_key, "GrantId": self.world.grant},
         }
+        if client.meta.service_model.service_name == "logs" and "resourceArn" in asked:
+            more[operation] = {"resourceArn": self.log_group}
         return asked | more.get(operation, {})
 
 

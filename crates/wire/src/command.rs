@@ -54,6 +54,8 @@ pub enum Command {
     Organizations(ops::organizations::Request),
     /// An operation of KMS
     Kms(ops::kms::Request),
+    /// An operation of CloudWatch Logs
+    Logs(ops::logs::Request),
     /// An operation of EC2
     Ec2(ops::ec2::Request),
     /// An operation of Bedrock's control plane

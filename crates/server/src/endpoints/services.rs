@@ -9,7 +9,7 @@ use moho_wire::{Prefix, Target};
 pub(crate) const EVERYTHING: &str = "moho";
 
 /// What an endpoint can be made for.
-pub(crate) const SERVICES: [&str; 10] = [
+pub(crate) const SERVICES: [&str; 11] = [
     "bedrock",
     "bedrock-agent",
     "bedrock-mantle",
@@ -17,6 +17,7 @@ pub(crate) const SERVICES: [&str; 10] = [
     "ec2",
     "iam",
     "kms",
+    "logs",
     "organizations",
     "s3",
     "sts",
@@ -52,6 +53,7 @@ pub(crate) fn of_request(target: &Target) -> &'static str {
         Target::Query(QueryService::Ec2) => "ec2",
         Target::Json(JsonService::Organizations) => "organizations",
         Target::Json(JsonService::Kms) => "kms",
+        Target::Json(JsonService::Logs) => "logs",
         Target::S3(_) => "s3",
         Target::Bedrock(operation) => match operation {
             Operation::Converse

@@ -9,6 +9,7 @@ pub(crate) mod ec2;
 pub(crate) mod iam;
 mod inference;
 pub(crate) mod kms;
+pub(crate) mod logs;
 pub(crate) mod models;
 pub(crate) mod organizations;
 pub(crate) mod paging;

@@ -57,7 +57,7 @@ use crate::event_history::EventsKept;
 use crate::federation::Federation;
 use crate::handlers::asked_before::{ASKED_KEY, AskedBefore};
 use crate::handlers::kms::tokens::{GRANT_TOKEN_KEY, GrantTokens};
-use crate::handlers::kms::turns::RsaTurns;
+use crate::handlers::kms::turns::{RsaTurns, Turns};
 use crate::handlers::paging::{PAGING_KEY, Paging};
 use crate::quota::Quotas;
 use crate::road::Strangers;
@@ -141,6 +141,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         grant_tokens: rooted.grant_tokens,
         asked_before: rooted.asked_before,
         key_use,
+        log_searches: Turns::of_searches(moho_os::available_cores().get()),
         rsa_turns: RsaTurns::new(moho_os::available_cores().get()),
         endpoints: endpoints(config, bootstrapped.account, &store, &*clock)?,
         restored,

@@ -24,7 +24,7 @@ use crate::event_history::EventsKept;
 use crate::federation::Federation;
 use crate::handlers::asked_before::AskedBefore;
 use crate::handlers::kms::tokens::GrantTokens;
-use crate::handlers::kms::turns::RsaTurns;
+use crate::handlers::kms::turns::{RsaTurns, Turns};
 use crate::handlers::paging::Paging;
 use crate::quota::Quotas;
 use crate::road::Strangers;
@@ -74,6 +74,8 @@ pub(crate) struct Platform {
     pub(crate) key_use: Arc<KeyUse>,
     /// Who may make and use RSA keys now.
     pub(crate) rsa_turns: RsaTurns,
+    /// Who may search log events now.
+    pub(crate) log_searches: Turns,
     pub(crate) store: Arc<Store>,
     /// Answers what is asked of S3.
     pub(crate) objects: Arc<S3Gateway>,

@@ -6,10 +6,11 @@ use super::meter::Counter;
 use super::page::{Kind, Page};
 
 /// Every job there is.
-const JOBS: [&str; 6] = [
+const JOBS: [&str; 7] = [
     "access-logs",
     "garbage",
     "lifecycle",
+    "log-events",
     "orphans",
     "retention",
     "scrub",

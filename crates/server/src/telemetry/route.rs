@@ -41,6 +41,7 @@ pub(crate) fn template(target: &Target) -> &'static str {
         Target::Query(QueryService::Ec2) => "/ (ec2)",
         Target::Json(JsonService::Organizations) => "/ (organizations)",
         Target::Json(JsonService::Kms) => "/ (kms)",
+        Target::Json(JsonService::Logs) => "/ (logs)",
         Target::S3(addressed) => match addressed {
             Addressed::Service => "/ (s3)",
             Addressed::Bucket => "/{bucket}",

@@ -24,6 +24,8 @@ pub enum JsonService {
     Organizations,
     /// Key Management Service.
     Kms,
+    /// CloudWatch Logs.
+    Logs,
 }
 
 impl JsonService {
@@ -33,6 +35,7 @@ impl JsonService {
         match name {
             "organizations" => Some(Self::Organizations),
             "kms" => Some(Self::Kms),
+            "logs" => Some(Self::Logs),
             _ => None,
         }
     }
@@ -43,12 +46,13 @@ impl JsonService {
         match self {
             Self::Organizations => "organizations",
             Self::Kms => "kms",
+            Self::Logs => "logs",
         }
     }
 
     /// All of them.
-    pub(crate) fn all() -> [Self; 2] {
-        [Self::Organizations, Self::Kms]
+    pub(crate) fn all() -> [Self; 3] {
+        [Self::Organizations, Self::Kms, Self::Logs]
     }
 
     /// The service as CloudTrail names it.
@@ -56,6 +60,7 @@ impl JsonService {
         match self {
             Self::Organizations => "organizations.amazonaws.com",
             Self::Kms => "kms.amazonaws.com",
+            Self::Logs => "logs.amazonaws.com",
         }
     }
 
@@ -80,6 +85,7 @@ impl JsonService {
         let model = match self {
             Self::Organizations => &*model::ORGANIZATIONS,
             Self::Kms => &*model::KMS,
+            Self::Logs => &*model::LOGS,
         };
         model.as_ref().map_err(|_unsuitable| Failure::Internal)
     }
@@ -87,7 +93,7 @@ impl JsonService {
     /// The content type of its requests and replies.
     pub(crate) fn content_type(self) -> &'static str {
         match self {
-            Self::Organizations | Self::Kms => CONTENT_TYPE,
+            Self::Organizations | Self::Kms | Self::Logs => CONTENT_TYPE,
         }
     }
 
@@ -111,11 +117,25 @@ impl JsonService {
         ops::json_command(self, operation, input)
     }
 
+    /// What its strings are: events, filter patterns and tokens of `logs` are a tenant's.
+    fn strings(self) -> Strings {
+        match self {
+            Self::Organizations | Self::Kms => Strings::Plain,
+            Self::Logs => Strings::TextsOfTenants,
+        }
+    }
+
     /// How the service says that a request breaks its model's constraints.
     fn refused(self, sentence: &str) -> Failure {
         match self {
             Self::Organizations => organizations_refuses(sentence),
             Self::Kms => Failure::Validation(sentence.to_owned()),
+            // Whatever is wrong with a request has this one code.
+            Self::Logs => Failure::Service {
+                code: "InvalidParameterException",
+                message: sentence.to_owned(),
+                status: 400,
+            },
         }
     }
 
@@ -126,7 +146,7 @@ impl JsonService {
         noted: &mut Noted,
     ) -> Result<(&'static str, Document), Failure> {
         let model = self.model()?;
-        let (operation, input) = read(model, headers, body)?;
+        let (operation, input) = read(model, headers, (body, self.strings()))?;
         *noted = call::told(&input);
         let shape = model.operations.get(operation).and_then(|o| o.input.as_ref());
         validate::validate(model, shape.map(|input| input.shape.as_str()), &input)?;
@@ -209,7 +229,7 @@ fn target(model: &ServiceModel, headers: &Headers<'_>) -> Option<String> {
 pub(super) fn read<'m>(
     model: &'m ServiceModel,
     headers: &Headers<'_>,
-    body: &[u8],
+    (body, strings): (&[u8], Strings),
 ) -> Result<(&'m str, Document), Failure> {
     let asked = target(model, headers).unwrap_or_default();
     let Some((operation, shapes)) = model.operations.get_key_value(&asked) else {
@@ -223,7 +243,7 @@ pub(super) fn read<'m>(
         });
     };
     let input = match &shapes.input {
-        Some(input) => rest_in::read_object(model, &input.shape, body, Strings::Plain)?,
+        Some(input) => rest_in::read_object(model, &input.shape, body, strings)?,
         None => Document::Structure(Vec::new()),
     };
     Ok((operation, input))

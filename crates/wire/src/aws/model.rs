@@ -34,6 +34,8 @@ pub(crate) static ORGANIZATIONS: LazyLock<Result<ServiceModel, ModelError>> =
     LazyLock::new(|| ServiceModel::read(include_str!("../../models/organizations.json")));
 pub(crate) static KMS: LazyLock<Result<ServiceModel, ModelError>> =
     LazyLock::new(|| ServiceModel::read(include_str!("../../models/kms.json")));
+pub(crate) static LOGS: LazyLock<Result<ServiceModel, ModelError>> =
+    LazyLock::new(|| ServiceModel::read(include_str!("../../models/logs.json")));
 pub(crate) static EC2: LazyLock<Result<ServiceModel, ModelError>> =
     LazyLock::new(|| ServiceModel::read(include_str!("../../models/ec2.json")));
 
@@ -52,7 +54,15 @@ const OURS: [&str; 9] = [
 ];
 
 /// What the names of strings have that are no names: documents, descriptions, tokens.
-const TEXTS: [&str; 6] = ["content", "description", "document", "marker", "message", "token"];
+const TEXTS: [&str; 7] = [
+    "content",
+    "description",
+    "document",
+    "filterpattern",
+    "marker",
+    "message",
+    "token",
+];
 
 /// A service's operations and shapes.
 #[derive(serde::Deserialize)]

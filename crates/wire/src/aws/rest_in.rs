@@ -121,6 +121,8 @@ pub(super) enum Strings {
     OfTenants,
     /// Names, ids and policies, which may be shown, but for those that the model calls sensitive.
     Plain,
+    /// Names, ids and what else is short, but for texts ([`Shape::is_text`]), which are a tenant's words.
+    TextsOfTenants,
 }
 
 struct Reader<'a> {
@@ -249,10 +251,11 @@ impl<'a> Reader<'a> {
     fn string(&self, shape: &Shape, text: Content) -> Document {
         match self.strings {
             Strings::OfTenants => Document::Words(text),
-            Strings::Plain if shape.sensitive => {
+            Strings::Plain | Strings::TextsOfTenants if shape.sensitive => {
                 Document::Sensitive(Secret::new(text.expose().as_bytes().to_vec()))
             }
-            Strings::Plain => Document::Text(text.expose().to_owned()),
+            Strings::TextsOfTenants if shape.is_text => Document::Words(text),
+            Strings::Plain | Strings::TextsOfTenants => Document::Text(text.expose().to_owned()),
         }
     }
 

@@ -11,14 +11,26 @@ use crate::json::Writer;
 /// What stands for what is not told, as AWS has it.
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 /// Strings of requests whose strings are a tenant's words: those that name what is asked for.
-const NAMING: [&str; 8] = [
+const NAMING: [&str; 20] = [
+    "arn",
     "customerEncryptionKeyArn",
+    "destinationArn",
+    "filterName",
     "guardrailIdentifier",
     "guardrailVersion",
+    "kmsKeyId",
+    "logGroupIdentifier",
+    "logGroupName",
+    "logGroupNamePrefix",
+    "logStreamName",
+    "logStreamNamePrefix",
     "modelId",
+    "policyName",
     "promptIdentifier",
     "promptVersion",
     "resourceArn",
+    "resourceIdentifier",
+    "roleArn",
     "version",
 ];
 /// What is as good as a credential, whether a model says so or not.

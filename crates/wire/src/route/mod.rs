@@ -35,6 +35,8 @@ pub use signed::signing_name;
 const INFERENCE_LIMIT: usize = 8 << 20;
 /// The most bytes of an AWS control plane's request: policies are its largest values.
 const QUERY_LIMIT: usize = 256 << 10;
+/// The most bytes of a batch of log events: 1 MiB of text, of which an escape may make six times as much.
+const EVENTS_LIMIT: usize = 8 << 20;
 /// The most bytes of a request of Bedrock's control plane: 200 tags are its largest.
 const CONTROL_LIMIT: usize = 128 << 10;
 /// The most bytes of a prompt: one of AWS's has at most 200000 characters.
@@ -296,6 +298,7 @@ impl Route {
             Family::Query(QueryService::Iam) => &["iam"],
             Family::Json(JsonService::Organizations) => &["organizations"],
             Family::Json(JsonService::Kms) => &["kms"],
+            Family::Json(JsonService::Logs) => &["logs"],
             Family::Query(QueryService::Ec2) => &["ec2"],
             Family::Bedrock => &["bedrock"],
             Family::S3 => &["s3"],
@@ -316,6 +319,7 @@ impl Route {
                 | Operation::CountTokens,
             ) => INFERENCE_LIMIT,
             Target::Conversations(_, route) if route.takes_words() => INFERENCE_LIMIT,
+            Target::Json(JsonService::Logs) => EVENTS_LIMIT,
             Target::Query(_) | Target::Json(_) => QUERY_LIMIT,
             Target::GetResponse(..)
             | Target::DeleteResponse(..)

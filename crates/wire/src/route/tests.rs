@@ -276,7 +276,8 @@ fn who_signs_for_another_service_is_told_which_one_is_not_served() {
     let unknown = |name: &str| Err(Failure::UnknownService(name.to_owned()));
     let (form, json) = ("application/x-www-form-urlencoded", "application/x-amz-json-1.1");
     assert_eq!(refused("sqs", form), unknown("sqs"));
-    assert_eq!(refused("logs", json), unknown("logs"));
+    assert_eq!(refused("sns", json), unknown("sns"));
+    assert_eq!(refused("logs", json), Ok(()));
     assert_eq!(refused("kms", json), Ok(()));
     assert_eq!(refused("<b>", json), unknown("(not a name)"));
     assert_eq!(refused("organizations", json), Ok(()));

@@ -155,6 +155,7 @@ fn name(service: &str) -> &str {
         "ec2" => "Amazon EC2",
         "iam" => "AWS Identity and Access Management",
         "kms" => "AWS Key Management Service",
+        "logs" => "Amazon CloudWatch Logs",
         "organizations" => "AWS Organizations",
         "sts" => "AWS Security Token Service",
         other => other,

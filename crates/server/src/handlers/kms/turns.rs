@@ -27,6 +27,11 @@ const TO_MAKE: Places = Places {
     of_account: 16,
     in_all: 64,
 };
+/// To search log events: a second each.
+const TO_SEARCH: Places = Places {
+    of_account: 64,
+    in_all: 512,
+};
 /// To use them: milliseconds each.
 const TO_USE: Places = Places {
     of_account: 256,
@@ -51,7 +56,7 @@ impl RsaTurns {
 }
 
 /// The turns at one kind of work.
-pub(super) struct Turns {
+pub(crate) struct Turns {
     /// As many as may be at work.
     work: Arc<Semaphore>,
     /// As many of one account.
@@ -73,7 +78,7 @@ struct OfAccount {
 }
 
 /// A turn, until it is dropped: by the work, when that is done.
-pub(super) struct Turn {
+pub(crate) struct Turn {
     _work: OwnedSemaphorePermit,
     _of_account: OwnedSemaphorePermit,
     _place: Place,
@@ -86,6 +91,11 @@ struct Place {
 }
 
 impl Turns {
+    /// At searches of log events: as many as there are cores.
+    pub(crate) fn of_searches(cores: usize) -> Self {
+        Self::new(cores.max(2), TO_SEARCH)
+    }
+
     fn new(at_once: usize, places: Places) -> Self {
         Self {
             work: Arc::new(Semaphore::new(at_once)),
@@ -99,7 +109,7 @@ impl Turns {
     ///
     /// # Errors
     /// [`Failure::Throttled`] if too many wait already.
-    pub(super) async fn wait(&self, account: AccountId) -> Result<Turn, Failure> {
+    pub(crate) async fn wait(&self, account: AccountId) -> Result<Turn, Failure> {
         let (place, of_account) = self.place(account)?;
         let of_account = of_account.acquire_owned().await;
         let work = Arc::clone(&self.work).acquire_owned().await;

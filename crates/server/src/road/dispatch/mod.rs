@@ -9,6 +9,7 @@ mod conversations;
 mod ec2;
 mod iam;
 mod kms;
+mod logs;
 mod named;
 mod organizations;
 mod prompts;
@@ -238,6 +239,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
         Command::Iam(request) => iam::dispatch(trip, request).await,
         Command::Organizations(request) => organizations::dispatch(trip, request).await,
         Command::Kms(request) => kms::dispatch(trip, request).await,
+        Command::Logs(request) => logs::dispatch(trip, request).await,
         Command::BedrockControl(request) => bedrock_control::dispatch(trip, request).await,
         Command::BedrockAgent(request) => prompts::dispatch(trip, request).await,
         Command::ConversePrompt(prompted) => prompts::converse(trip, *prompted).await,

@@ -5,6 +5,7 @@
 mod events;
 mod garbage;
 mod lifecycle;
+mod log_events;
 mod retention;
 mod runner;
 mod scrub;
@@ -19,6 +20,7 @@ use moho_terms::{AccountId, Clock, Entropy, Region, RequestId};
 use self::events::EventsJob;
 use self::garbage::{Garbage, Orphans};
 use self::lifecycle::LifecycleJob;
+use self::log_events::LogEventsJob;
 use self::retention::RetentionJob;
 pub(crate) use self::runner::Jobs;
 use self::scrub::ScrubJob;
@@ -69,6 +71,7 @@ pub(super) fn start(ground: &Ground, closing: &Closing, meters: &Arc<JobMeters>)
     jobs.start(Orphans(ground.clone()))?;
     jobs.start(LifecycleJob::new(ground.clone()))?;
     jobs.start(RetentionJob(ground.clone()))?;
+    jobs.start(LogEventsJob(ground.clone()))?;
     jobs.start(ScrubJob::new(ground.clone()))?;
     jobs.start(EventsJob::new(&ground.events))?;
     Ok(jobs)

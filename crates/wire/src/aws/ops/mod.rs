@@ -5,6 +5,7 @@ pub mod bedrock_agent;
 pub mod ec2;
 pub mod iam;
 pub mod kms;
+pub mod logs;
 pub mod organizations;
 pub mod sts;
 
@@ -29,6 +30,8 @@ pub enum Service {
     Organizations,
     /// Key Management Service.
     Kms,
+    /// CloudWatch Logs.
+    Logs,
     /// Elastic Compute Cloud.
     Ec2,
     /// Bedrock's control plane.
@@ -46,6 +49,7 @@ impl Service {
             Self::Ec2 => QueryService::Ec2.event_source(),
             Self::Organizations => JsonService::Organizations.event_source(),
             Self::Kms => JsonService::Kms.event_source(),
+            Self::Logs => JsonService::Logs.event_source(),
             Self::Bedrock | Self::BedrockAgent => call::BEDROCK,
         }
     }
@@ -75,6 +79,7 @@ impl Service {
             Self::Ec2 => query(QueryService::Ec2, document),
             Self::Organizations => JsonService::Organizations.reply(operation, document),
             Self::Kms => JsonService::Kms.reply(operation, document),
+            Self::Logs => JsonService::Logs.reply(operation, document),
             Self::Bedrock => RestService::Bedrock.reply(operation, document),
             Self::BedrockAgent => RestService::BedrockAgent.reply(operation, document),
         };
@@ -107,5 +112,6 @@ pub(super) fn json_command(
             organizations::Request::read(operation, &mut members).map(Command::Organizations)
         }
         JsonService::Kms => kms::Request::read(operation, &mut members).map(Command::Kms),
+        JsonService::Logs => logs::Request::read(operation, &mut members).map(Command::Logs),
     }
 }

@@ -16,6 +16,7 @@ mod id_token;
 mod identity;
 mod json;
 mod key_material;
+mod log_events;
 mod organizations;
 mod policy;
 mod prompts;
@@ -38,6 +39,7 @@ pub use id_token::id_token;
 pub use identity::identity;
 pub use json::{json_commands, json_is_taken};
 pub use key_material::{is_key_material, key_material};
+pub use log_events::{is_pattern, log_events};
 pub use organizations::organizations;
 pub use policy::policy;
 pub use prompts::{is_prompt, prompts};
@@ -77,6 +79,7 @@ pub const TARGETS: &[Target] = &[
     target("json_commands", json_commands, 6_000),
     target("key_material", key_material, 100_000),
     target("key_record", key_record, 20_000),
+    target("log_events", log_events, 20_000),
     target("organizations", organizations, 20_000),
     target("policy", policy, 10_000),
     target("prompts", prompts, 6_000),

@@ -106,6 +106,19 @@ fn what_trails_deliver_is_taken_but_for_what_is_meant_to_be_refused() {
 }
 
 #[test]
+fn the_patterns_are_taken_but_for_what_is_meant_to_be_refused() {
+    let mut refused = Vec::new();
+    for entry in std::fs::read_dir(root().join("corpus/log_events")).unwrap() {
+        let path = entry.unwrap().path();
+        if !moho_fuzz::is_pattern(&std::fs::read(&path).unwrap()) {
+            refused.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    refused.sort();
+    assert_eq!(refused, ["not-a-pattern"]);
+}
+
+#[test]
 fn the_key_material_is_taken_but_for_what_is_meant_to_be_refused() {
     let mut refused = Vec::new();
     for entry in std::fs::read_dir(root().join("corpus/key_material")).unwrap() {

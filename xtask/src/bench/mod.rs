@@ -6,6 +6,7 @@
 mod audit;
 mod engine;
 mod kms;
+mod logs;
 mod machine;
 mod policy;
 mod report;
@@ -39,6 +40,8 @@ enum Bench {
     Engine,
     /// Data keys made and opened, in process and over the wire.
     Kms,
+    /// Log events found among a million, beside grep over the same lines.
+    Logs,
     /// Decisions beside a plain reading of the same policies, and a request's way from its signature to the journal.
     Policy,
     /// What the whole road adds to the engine called directly.
@@ -55,6 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Bench::Audit => audit::measure(&places, options.pairs)?,
         Bench::Engine => engine::measure(&places, options.pairs)?,
         Bench::Kms => kms::measure(&places, options.pairs)?,
+        Bench::Logs => logs::measure(&places, options.pairs)?,
         Bench::Policy => policy::measure(&places, options.pairs)?,
         Bench::Road => road::measure(&places, options.pairs)?,
         Bench::Store => store::measure(&places, options.pairs)?,

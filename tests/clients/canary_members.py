@@ -47,6 +47,13 @@ PROOFS = re.compile(r"WebIdentityToken|TokenCode|ContextAssertion|MFA")
 CONTENT_SERVICES = {
     "bedrock-runtime": re.compile(r"modelId|accept|contentType|guardrailIdentifier|guardrailVersion|bucketOwner"),
 }
+# What is said of groups and metrics are settings, which rest in the clear; what is looked for in events is not kept.
+SETTINGS = {
+    "logs": re.compile(
+        r"metricNamespace|metricValue|dimensions|fieldSelectionCriteria|emitSystemField(s|Dimensions)|filterPattern|policyDocument"
+        r"|logGroupNamePattern|.*Identifiers"
+    )
+}
 # What is content in one service, whatever it is in others.
 CONTENT = {"bedrock-agent": re.compile(r"key|value|description")}
 
@@ -57,6 +64,8 @@ def why_clear(service: str, member: str) -> str | None:
         return "it names the model, or the form" if CONTENT_SERVICES[service].fullmatch(member) else None
     if PROOFS.fullmatch(member) or (service in CONTENT and CONTENT[service].fullmatch(member)):
         return None
+    if service in SETTINGS and SETTINGS[service].fullmatch(member):
+        return "it is a setting"
     return next((why for why, names in CLEAR.items() if names.fullmatch(member)), None)
 
 

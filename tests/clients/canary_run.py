@@ -19,6 +19,7 @@ from bedrock import endless_form
 from canary import MARKER, Places, Shared, found, spellings
 from canary_cases import Routes
 from canary_inference import send_everywhere, send_to_bedrock, send_wrongly, send_wrongly_to_bedrock
+from canary_logs import GROUP, send_to_logs
 from canary_members import Recorder
 from canary_prompts import VARIABLES, send_to_conversations, send_to_prompts
 from observing import Collector, attributes, eventually, scrape
@@ -149,6 +150,7 @@ class CanaryRun:
         canary_cases.send_to_kms(self.client("kms"), key)
         canary_cases.send_to_simulators(self.client("iam"), f"arn:aws:iam::{self.world.account}:role/Clerk")
         self.prompt = send_to_prompts(self.client("bedrock-agent"), self.client("bedrock-runtime"), arn)
+        send_to_logs(self.client("logs"), arn)
         self.client("s3").create_bucket(Bucket=canary_s3.BUCKET)
         canary_s3.want_access_logs(self.client("s3"), self.world.account)
         self.shelf = canary_s3.send_to_s3(self.client("s3"), arn)
@@ -176,6 +178,10 @@ class CanaryRun:
                     asked(agent, operation, {"promptIdentifier": prompt})
             for operation in ("Converse", "ConverseStream"):
                 asked(runtime, operation, {"modelId": arn, "promptVariables": {name: {"text": "x"} for name in VARIABLES}})
+            logs = self.others.watch(self.world.client("logs", credentials))
+            for operation in ("FilterLogEvents", "DescribeLogStreams", "DescribeMetricFilters"):
+                asked(logs, operation, {"logGroupName": GROUP})
+            asked(logs, "GetLogEvents", {"logGroupName": GROUP, "logStreamName": "one"})
             with self.http(credentials) as http:
                 self.ask_routes(http)
 
@@ -271,6 +277,7 @@ class CanaryRun:
     def erase(self) -> None:
         """Everything that was kept."""
         s3, agent = self.client("s3"), self.client("bedrock-agent")
+        self.client("logs").delete_log_group(logGroupName=GROUP)
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=self.shelf.bucket):
             for one in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
                 named = {"Key": one["Key"], "VersionId": one["VersionId"], "BypassGovernanceRetention": True}

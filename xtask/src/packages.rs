@@ -34,7 +34,7 @@ const NEEDS: &[Need] = &[
 ];
 
 /// What only the tests need: the service manager's own checker of units, what makes networks of the tests' own, a compiler and
-/// library for a log's monitor, and clients of S3.
+/// library for a log's monitor, Debian's AWS CLI, which tails logs, and clients of S3.
 const TEST_NEEDS: &[Need] = &[
     Need {
         package: "systemd",
@@ -51,6 +51,10 @@ const TEST_NEEDS: &[Need] = &[
     Need {
         package: "golang-golang-x-mod-dev",
         present: || Path::new("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog").is_dir(),
+    },
+    Need {
+        package: "awscli",
+        present: || Path::new("/usr/bin/aws").exists(),
     },
     Need {
         package: "rclone",

@@ -4,6 +4,8 @@
 //! and codes in the clear, and CloudTrail's record of it sealed within. Who is not known leaves an entry that says so instead.
 
 mod recording;
+#[cfg(test)]
+mod table;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

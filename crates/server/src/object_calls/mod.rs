@@ -28,6 +28,8 @@ use crate::road::chain;
 use crate::startup::Platform;
 
 pub(crate) use events::put_by_own_service;
+#[cfg(test)]
+pub(crate) use names::operations;
 
 /// A call of a known caller that is being answered.
 #[derive(Clone)]

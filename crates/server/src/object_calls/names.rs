@@ -342,6 +342,59 @@ pub(super) fn category(operation: &str, on_object: bool) -> EventCategory {
     }
 }
 
+/// All operations: their names, of what category they are, and whether they change nothing.
+#[cfg(test)]
+pub(crate) fn operations() -> Vec<(&'static str, EventCategory, bool)> {
+    let of = |table: &'static [(&str, &str, Verbs)], on_object: bool| {
+        let verbs = table.iter().flat_map(|(_, _, verbs)| verbs.iter());
+        verbs.map(move |(method, name)| (method.clone(), *name, on_object))
+    };
+    // What has no subresource is named by method and place.
+    let methods = [
+        Method::GET,
+        Method::HEAD,
+        Method::PUT,
+        Method::POST,
+        Method::DELETE,
+    ];
+    let places = [(false, false), (true, false), (true, true)];
+    let queries = [
+        "",
+        "uploads",
+        "uploadId=x",
+        "partNumber=1&uploadId=x",
+        "list-type=2",
+        "delete",
+    ];
+    let mut all: Vec<(Method, &'static str, bool)> = Vec::new();
+    for method in &methods {
+        for place in places {
+            for query in queries {
+                for copies in [false, true] {
+                    all.push((
+                        method.clone(),
+                        named(method, place, query, copies).operation,
+                        place.1,
+                    ));
+                }
+            }
+        }
+    }
+    all.extend(of(OF_OBJECTS, true));
+    all.extend(of(OF_BUCKETS, false));
+    let mut told: Vec<_> = all
+        .into_iter()
+        .filter(|(_, name, _)| *name != UNKNOWN)
+        .map(|(method, name, on_object)| {
+            let reads = matches!(method, Method::GET | Method::HEAD);
+            (name, category(name, on_object), reads)
+        })
+        .collect();
+    told.sort_unstable_by_key(|(name, category, reads)| (*name, *category == EventCategory::Data, *reads));
+    told.dedup();
+    told
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -51,8 +51,10 @@ const KEEPING_NOTHING: [(&str, &[&str]); 4] = [
     (
         "kms.amazonaws.com",
         &[
+            "Decapsulate",
             "Decrypt",
             "DeriveSharedSecret",
+            "Encapsulate",
             "Encrypt",
             "GenerateDataKey",
             "GenerateDataKeyPair",

@@ -87,6 +87,12 @@ actions! {
         GetAccountDataRetention,
         /// Say whether an account's content may be kept.
         PutAccountDataRetention,
+        /// Have every call of a model logged.
+        PutModelInvocationLoggingConfiguration,
+        /// Read where calls of models are logged to.
+        GetModelInvocationLoggingConfiguration,
+        /// Have calls of models logged no more.
+        DeleteModelInvocationLoggingConfiguration,
     }
     /// The OpenAI-compatible surface.
     mantle: "bedrock-mantle" {

@@ -21,6 +21,7 @@ mod group;
 pub mod hostile_input;
 pub mod iam;
 pub mod identities;
+pub mod invocations;
 pub mod keys;
 pub mod logs;
 mod migrations;

@@ -47,6 +47,7 @@ const LARGE: &[(&str, &str)] = [
         "prompt_version",
         "a row is checked when a version of a prompt is read",
     ),
+    ("invocation_outbox", "a row is checked when a record is delivered"),
     ("object_head", "a row is checked when an object is looked for"),
     ("object_version", "a row is checked when a version is read"),
     ("object_upload", "a row is checked when an upload is gone on with"),

@@ -35,7 +35,7 @@ pub struct KeyUses {
 
 /// Everything that is sealed under keys: what it is, and a query for key, number and bytes of an account. What is new goes
 /// here.
-const SEALED: [(&str, &str); 7] = [
+const SEALED: [(&str, &str); 8] = [
     (
         "stored responses",
         "SELECT key_id, count(*), coalesce(sum(size), 0) FROM sealed_response WHERE account_id = ?1 GROUP BY key_id",
@@ -66,6 +66,10 @@ const SEALED: [(&str, &str); 7] = [
         "blocks of log events",
         "SELECT b.key_id, count(*), coalesce(sum(b.size), 0) FROM log_block AS b JOIN log_group AS g USING (group_id)
             WHERE g.account_id = ?1 GROUP BY b.key_id",
+    ),
+    (
+        "undelivered invocation records",
+        "SELECT key_id, count(*), coalesce(sum(size), 0) FROM invocation_outbox WHERE account_id = ?1 GROUP BY key_id",
     ),
 ];
 
@@ -104,6 +108,7 @@ fn keys(connection: &Connection, account: AccountId) -> rusqlite::Result<BTreeMa
             OR key_id IN (SELECT key_id FROM prompt_version WHERE account_id = ?1)
             OR key_id IN (SELECT key_id FROM object_sealed WHERE account_id = ?1 AND count > 0)
             OR key_id IN (SELECT b.key_id FROM log_block AS b JOIN log_group AS g USING (group_id) WHERE g.account_id = ?1)
+            OR key_id IN (SELECT key_id FROM invocation_outbox WHERE account_id = ?1)
             OR key_id IN (SELECT key_id FROM conversation WHERE account_id = ?1)";
     let mut statement = connection.prepare(select)?;
     let rows = statement.query_map([account.as_str()], |row| {

@@ -7,6 +7,7 @@ mod v11;
 mod v12;
 mod v13;
 mod v14;
+mod v16;
 mod v2;
 mod v3;
 mod v4;
@@ -40,6 +41,7 @@ const STEPS: &[&str] = &[
     v12::STATEMENTS,
     v13::STATEMENTS,
     v14::STATEMENTS,
+    v16::STATEMENTS,
 ];
 
 /// `moho` in ASCII, in the database's header.

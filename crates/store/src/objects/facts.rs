@@ -9,8 +9,8 @@ use moho_terms::{AccountId, BucketName, Region};
 use super::lifecycle::{self, Lifecycle};
 use super::rows::{ObjectRows, SqliteRows};
 use super::{
-    AccessLogging, BucketId, DocumentKind, ObjectError, Ownership, PublicAccessBlock, Versioning, deciding,
-    tags,
+    AccessLogging, BucketEncryption, BucketId, DocumentKind, ObjectError, Ownership, PublicAccessBlock,
+    Versioning, deciding, tags,
 };
 use crate::Store;
 use crate::error::StoreError;
@@ -34,6 +34,8 @@ pub struct BucketFacts {
     pub ownership: Option<Ownership>,
     /// Whether it keeps versions.
     pub versioning: Versioning,
+    /// What new objects are sealed under if their request does not say.
+    pub encryption: BucketEncryption,
     /// Where access to it is logged to.
     pub logging: Option<Arc<AccessLogging>>,
     /// When what is in it goes by itself.
@@ -72,6 +74,7 @@ impl Store {
                 public_access: bucket.settings.public_access.unwrap_or(PublicAccessBlock::NONE),
                 ownership: bucket.settings.ownership,
                 versioning: bucket.versioning,
+                encryption: bucket.settings.encryption.clone(),
                 logging: logging(rows.document(bucket.id, DocumentKind::Logging)?.as_deref())?,
                 lifecycle: rows
                     .document(bucket.id, DocumentKind::Lifecycle)?

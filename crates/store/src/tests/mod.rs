@@ -9,6 +9,7 @@ mod expiring;
 mod grants;
 mod group;
 mod identities;
+mod invocations;
 mod keys;
 mod logs;
 mod model_access;

@@ -1,0 +1,284 @@
+//! What is delivered together. A batch is written down with its name before anything of it is delivered, so that whoever
+//! delivers it again, after whatever happened meanwhile, delivers the same records under the same name.
+
+use moho_iam::action::kms;
+use moho_iam::authz::Permit;
+use moho_kms::Kms;
+use moho_terms::{AccountId, Arn, ContentBytes, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+
+use super::{InvocationDestination, invocation_context, read};
+use crate::Store;
+use crate::database::{Stopped, counted, integer, micros, term, time};
+use crate::error::StoreError;
+
+/// What makes a batch.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchLimits {
+    /// The most records.
+    pub records: u32,
+    /// About the most bytes, before sealing: the record that goes beyond them is the last.
+    pub bytes: u64,
+    /// How long, in seconds, records wait for others, unless there are enough.
+    pub patience: u64,
+    /// For how long, in seconds, nobody else takes a batch that somebody delivers.
+    pub lease: u64,
+}
+
+/// Records that are delivered together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvocationBatch {
+    /// Whose.
+    pub account: AccountId,
+    /// Where to.
+    pub destination: InvocationDestination,
+    /// The key they are sealed under.
+    pub key: Arn,
+    /// When it was made, which is the same however often it is delivered.
+    pub made_at: Timestamp,
+    /// A name of its own, likewise.
+    pub name: String,
+    /// How often it could not be delivered.
+    pub failures: u32,
+    key_id: String,
+    way: String,
+    first: i64,
+    last: i64,
+}
+
+/// One way that records go, and what waits there.
+struct Way {
+    account: String,
+    destination: String,
+    key_id: String,
+}
+
+const DUE: &str = "SELECT account_id, destination, key_id,
+        (SELECT key FROM invocation_outbox AS o WHERE o.place = b.first_place),
+        made_at, name, failures, first_place, last_place
+    FROM invocation_batch AS b WHERE next_at <= ?1 ORDER BY next_at LIMIT 1";
+/// A way that no batch is on its way of, and of which the first record waits since `?1` or the first `?3` records have `?2` bytes
+/// or are as many. It looks at the first records of each way only, however many wait.
+const READY: &str = "WITH RECURSIVE first(place) AS (
+        SELECT (SELECT place FROM invocation_outbox ORDER BY account_id, destination, key_id, place LIMIT 1)
+        UNION ALL
+        SELECT coalesce(
+                (SELECT n.place FROM invocation_outbox AS n
+                    WHERE n.account_id = c.account_id AND n.destination = c.destination AND n.key_id > c.key_id
+                    ORDER BY n.key_id, n.place LIMIT 1),
+                (SELECT n.place FROM invocation_outbox AS n
+                    WHERE n.account_id = c.account_id AND n.destination > c.destination
+                    ORDER BY n.destination, n.key_id, n.place LIMIT 1),
+                (SELECT n.place FROM invocation_outbox AS n WHERE n.account_id > c.account_id
+                    ORDER BY n.account_id, n.destination, n.key_id, n.place LIMIT 1))
+            FROM first JOIN invocation_outbox AS c USING (place))
+    SELECT account_id, destination, key_id FROM first JOIN invocation_outbox AS o USING (place)
+    WHERE NOT EXISTS (SELECT 1 FROM invocation_batch AS b
+            WHERE b.account_id = o.account_id AND b.destination = o.destination AND b.key_id = o.key_id)
+        AND (written_at <= ?1
+            OR (SELECT sum(size) >= ?2 OR count(*) >= ?3 FROM (SELECT size FROM invocation_outbox AS s
+                WHERE s.account_id = o.account_id AND s.destination = o.destination AND s.key_id = o.key_id
+                ORDER BY s.place LIMIT ?3)))
+    ORDER BY o.place LIMIT 1";
+const GATHER: &str = "SELECT place, size FROM invocation_outbox
+    WHERE account_id = ?1 AND destination = ?2 AND key_id = ?3 ORDER BY place LIMIT ?4";
+const IN_BATCH: &str = "account_id = ?1 AND destination = ?2 AND key_id = ?3 AND place BETWEEN ?4 AND ?5";
+
+impl Store {
+    /// The next batch to be delivered: one that is due again, or else a new one, which is on the disk when this returns. Nobody
+    /// else gets it before the lease is over; `None` if there is nothing to do now. A batch's records are deleted with it, so
+    /// that no record is in two.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn next_invocations(
+        &self,
+        now: Timestamp,
+        limits: BatchLimits,
+        name: &str,
+    ) -> Result<Option<InvocationBatch>, StoreError> {
+        let anything = |connection: &Connection| {
+            let due = connection.prepare_cached(DUE)?.exists([micros(now)])?;
+            Ok(due || ready(connection, now, limits)?.is_some())
+        };
+        if !self.database.read(anything)? {
+            return Ok(None);
+        }
+        self.database
+            .change(|transaction| -> Result<_, Stopped<StoreError>> {
+                let mut found = due(transaction, now)?;
+                if found.is_none()
+                    && let Some(way) = ready(transaction, now, limits)?
+                {
+                    begin(transaction, &way, limits, (now, name))?;
+                    found = due(transaction, now)?;
+                }
+                if let Some(batch) = &found {
+                    let lease = now.plus_seconds(limits.lease);
+                    let take = "UPDATE invocation_batch SET next_at = ?4
+                        WHERE account_id = ?1 AND destination = ?2 AND key_id = ?3";
+                    let values = params![batch.account.as_str(), batch.way, batch.key_id, micros(lease)];
+                    transaction.execute(take, values)?;
+                }
+                Ok(found)
+            })
+    }
+
+    /// Opens the records of a batch, in their order; `None` if somebody else has delivered it meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Kms`] if they do not open under the key that the permit is for.
+    pub fn open_invocations(
+        &self,
+        batch: &InvocationBatch,
+        key: &Permit<kms::Decrypt>,
+        kms: &Kms,
+    ) -> Result<Option<Vec<ContentBytes>>, StoreError> {
+        let sealed: Option<Vec<Vec<u8>>> = self.database.read(|connection| {
+            // Their places may be others' by now.
+            if !is_there(connection, batch)? {
+                return Ok(None);
+            }
+            let select =
+                format!("SELECT place, sealed FROM invocation_outbox WHERE {IN_BATCH} ORDER BY place");
+            let mut select = connection.prepare_cached(&select)?;
+            let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?));
+            let rows = select.query_map(params_of(batch, &batch.account.as_str()).as_slice(), read)?;
+            let mut found = Vec::new();
+            for row in rows {
+                let (place, sealed) = row?;
+                self.database.check(connection, "invocation_outbox", &[&place])?;
+                found.push(sealed);
+            }
+            Ok(Some(found))
+        })?;
+        let Some(sealed) = sealed else { return Ok(None) };
+        let context = invocation_context(batch.account)?;
+        let open = |sealed: &Vec<u8>| kms.open(key, &context, sealed).map_err(StoreError::from);
+        sealed.iter().map(open).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// Forgets a batch with its records, as it is delivered. Nothing is left to be done if somebody else has done it.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then it will be delivered again, under the same name.
+    pub fn invocations_delivered(&self, batch: &InvocationBatch) -> Result<(), StoreError> {
+        let account = batch.account.as_str();
+        self.database.write(|transaction| {
+            if !is_there(transaction, batch)? {
+                return Ok(());
+            }
+            let delete = format!("DELETE FROM invocation_outbox WHERE {IN_BATCH}");
+            transaction.execute(&delete, params_of(batch, &account).as_slice())?;
+            let delete = "DELETE FROM invocation_batch
+                WHERE account_id = ?1 AND destination = ?2 AND key_id = ?3 AND name = ?4";
+            transaction.execute(delete, params![account, batch.way, batch.key_id, batch.name])?;
+            Ok(())
+        })
+    }
+
+    /// Notes that a batch could not be delivered, and when it may be tried again.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then it is tried again when its lease is over.
+    pub fn invocations_failed(&self, batch: &InvocationBatch, next_at: Timestamp) -> Result<(), StoreError> {
+        self.database.write(|transaction| {
+            let failed = "UPDATE invocation_batch SET failures = failures + 1, next_at = ?5
+                WHERE account_id = ?1 AND destination = ?2 AND key_id = ?3 AND name = ?4";
+            let values = params![
+                batch.account.as_str(),
+                batch.way,
+                batch.key_id,
+                batch.name,
+                micros(next_at)
+            ];
+            transaction.execute(failed, values).map(|_one| ())
+        })
+    }
+}
+
+/// Whether a batch is not delivered yet.
+fn is_there(connection: &Connection, batch: &InvocationBatch) -> rusqlite::Result<bool> {
+    let select = "SELECT 1 FROM invocation_batch
+        WHERE account_id = ?1 AND destination = ?2 AND key_id = ?3 AND name = ?4";
+    let values = params![batch.account.as_str(), batch.way, batch.key_id, batch.name];
+    connection.prepare_cached(select)?.exists(values)
+}
+
+fn params_of<'a>(batch: &'a InvocationBatch, account: &'a &str) -> [&'a dyn ToSql; 5] {
+    [account, &batch.way, &batch.key_id, &batch.first, &batch.last]
+}
+
+fn due(connection: &Connection, now: Timestamp) -> rusqlite::Result<Option<InvocationBatch>> {
+    let found = |row: &Row<'_>| {
+        let way: String = row.get(1)?;
+        Ok(InvocationBatch {
+            account: term(row, 0)?,
+            destination: read(&way)?,
+            key_id: row.get(2)?,
+            key: term(row, 3)?,
+            made_at: time(row, 4)?,
+            name: row.get(5)?,
+            failures: row.get(6)?,
+            first: row.get(7)?,
+            last: row.get(8)?,
+            way,
+        })
+    };
+    let found = connection.prepare_cached(DUE)?.query_row([micros(now)], found);
+    found.optional()
+}
+
+fn ready(connection: &Connection, now: Timestamp, limits: BatchLimits) -> rusqlite::Result<Option<Way>> {
+    let patience = limits.patience.saturating_mul(1_000_000);
+    let since = Timestamp::from_unix_micros(now.unix_micros().saturating_sub(patience));
+    let way = |row: &Row<'_>| {
+        Ok(Way {
+            account: row.get(0)?,
+            destination: row.get(1)?,
+            key_id: row.get(2)?,
+        })
+    };
+    let values = params![micros(since), integer(limits.bytes), limits.records];
+    connection
+        .prepare_cached(READY)?
+        .query_row(values, way)
+        .optional()
+}
+
+/// Writes down the batch of the first records of a way.
+fn begin(
+    connection: &Connection,
+    way: &Way,
+    limits: BatchLimits,
+    (now, name): (Timestamp, &str),
+) -> rusqlite::Result<()> {
+    let (mut bytes, mut range) = (0_u64, None);
+    {
+        let mut gather = connection.prepare_cached(GATHER)?;
+        let values = params![way.account, way.destination, way.key_id, limits.records];
+        let one = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, counted(row, 1)?));
+        for found in gather.query_map(values, one)? {
+            if bytes >= limits.bytes {
+                break;
+            }
+            let (place, size) = found?;
+            bytes = bytes.saturating_add(size);
+            range = Some((range.map_or(place, |(first, _)| first), place));
+        }
+    }
+    let Some((first, last)) = range else { return Ok(()) };
+    let insert = "INSERT INTO invocation_batch
+        (account_id, destination, key_id, made_at, name, first_place, last_place, failures, next_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?4)";
+    let values = params![
+        way.account,
+        way.destination,
+        way.key_id,
+        micros(now),
+        name,
+        first,
+        last
+    ];
+    connection.execute(insert, values).map(|_one| ())
+}

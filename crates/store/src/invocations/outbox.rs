@@ -1,0 +1,158 @@
+//! Records that wait: written before their calls are answered, and gone when they are delivered or their key is.
+
+use moho_iam::action::kms;
+use moho_iam::authz::Permit;
+use moho_kms::Kms;
+use moho_terms::{AccountId, Arn, ContentBytes, Timestamp};
+use rusqlite::{Connection, Row, params};
+
+use super::{InvocationDestination, invocation_context, written};
+use crate::Store;
+use crate::database::{Stopped, counted, integer, micros, term, time};
+use crate::error::{NotWrittenDown, StoreError};
+use crate::sweeping::{ROWS, Room};
+
+/// A record to be kept until it is delivered.
+pub struct NewInvocation<'a> {
+    /// Where it goes.
+    pub destination: &'a InvocationDestination,
+    /// Leave to seal it for its account, under the key of where it goes.
+    pub key: &'a Permit<kms::GenerateDataKey>,
+    /// The record.
+    pub record: &'a ContentBytes,
+}
+
+/// What waits to be delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct InvocationBacklog {
+    /// How many records.
+    pub records: u64,
+    /// Their bytes, before sealing.
+    pub bytes: u64,
+    /// When the first of them was written.
+    pub oldest: Option<Timestamp>,
+}
+
+/// Records that nobody can open any more, as their key was deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shredded {
+    /// Whose.
+    pub account: AccountId,
+    /// Their key.
+    pub key: Arn,
+    /// How many.
+    pub records: u64,
+}
+
+/// Writes down which records are about to be dropped. What it does not take stays.
+pub type WriteShredded<'a> = &'a mut dyn FnMut(&[Shredded]) -> Result<(), NotWrittenDown>;
+
+/// What has a key that was deleted: whose, under which key, and how many. It looks at each key once, however many records wait.
+const LOST: &str = "WITH RECURSIVE keys(id) AS (
+        SELECT min(key_id) FROM invocation_outbox
+        UNION ALL
+        SELECT (SELECT min(key_id) FROM invocation_outbox WHERE key_id > id) FROM keys WHERE id IS NOT NULL)
+    SELECT account_id, key, key_id, count(*) FROM invocation_outbox
+    WHERE key_id IN (SELECT id FROM keys
+        WHERE id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM kms_key AS k WHERE k.key_id = id AND k.record IS NOT NULL))
+    GROUP BY account_id, key";
+
+impl Store {
+    /// Seals records of one call, and keeps them all until they are delivered. When this returns, they are on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then none is kept.
+    pub fn keep_invocations(
+        &self,
+        kms: &Kms,
+        records: &[NewInvocation<'_>],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut sealed = Vec::with_capacity(records.len());
+        for new in records {
+            let context = invocation_context(new.key.session().account())?;
+            let destination = written(new.destination)?;
+            sealed.push((new, destination, kms.seal(new.key, &context, new.record)?));
+        }
+        self.database
+            .change_grouped(|transaction| -> Result<(), Stopped<StoreError>> {
+                for (new, destination, sealed) in &sealed {
+                    let (key, account) = (new.key.resource(), new.key.session().account());
+                    let values = params![
+                        account.as_str(),
+                        destination,
+                        key.resource().trim_start_matches("key/"),
+                        key.as_str(),
+                        micros(now),
+                        integer(u64::try_from(new.record.len()).unwrap_or(u64::MAX)),
+                        sealed.as_bytes(),
+                    ];
+                    let insert = "INSERT INTO invocation_outbox
+                        (account_id, destination, key_id, key, written_at, size, sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+                    transaction.prepare_cached(insert)?.execute(values)?;
+                }
+                Ok(())
+            })
+    }
+
+    /// What waits to be delivered, of all accounts.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn invocation_backlog(&self) -> Result<InvocationBacklog, StoreError> {
+        self.database.read(|connection| {
+            let sums = "SELECT count(*), coalesce(sum(size), 0), min(written_at) FROM invocation_outbox";
+            connection.query_row(sums, [], |row| {
+                let oldest: Option<i64> = row.get(2)?;
+                Ok(InvocationBacklog {
+                    records: counted(row, 0)?,
+                    bytes: counted(row, 1)?,
+                    oldest: oldest.map(|_| time(row, 2)).transpose()?,
+                })
+            })
+        })
+    }
+
+    /// Drops records whose key was deleted, a bounded number of them; says how many. How many there are of each key is handed
+    /// to `write_down` before they go.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then none was dropped.
+    pub fn shred_invocations(&self, write_down: WriteShredded<'_>) -> Result<u64, StoreError> {
+        if self.database.read(lost)?.is_empty() {
+            return Ok(0);
+        }
+        let dropped = self
+            .database
+            .change(|transaction| -> Result<u64, Stopped<StoreError>> {
+                let (mut dropped, mut told) = (0_u64, Vec::new());
+                for (key_id, mut shredded) in lost(transaction)? {
+                    let account = shredded.account;
+                    let delete = "DELETE FROM invocation_outbox WHERE place IN
+                        (SELECT place FROM invocation_outbox WHERE account_id = ?1 AND key_id = ?2 LIMIT ?3)";
+                    let values = params![account.as_str(), key_id, Room::of(ROWS).rows()];
+                    shredded.records = transaction.execute(delete, values)? as u64;
+                    let delete = "DELETE FROM invocation_batch WHERE account_id = ?1 AND key_id = ?2";
+                    transaction.execute(delete, params![account.as_str(), key_id])?;
+                    dropped = dropped.saturating_add(shredded.records);
+                    told.push(shredded);
+                }
+                write_down(&told).map_err(|error| Stopped::Refused(error.into()))?;
+                Ok(dropped)
+            })?;
+        self.database.empty_log();
+        Ok(dropped)
+    }
+}
+
+fn lost(connection: &Connection) -> rusqlite::Result<Vec<(String, Shredded)>> {
+    let read = |row: &Row<'_>| {
+        let shredded = Shredded {
+            account: term(row, 0)?,
+            key: term(row, 1)?,
+            records: counted(row, 3)?,
+        };
+        Ok((row.get(2)?, shredded))
+    };
+    connection.prepare_cached(LOST)?.query_map([], read)?.collect()
+}

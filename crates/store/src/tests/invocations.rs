@@ -1,0 +1,262 @@
+//! Records of calls: sealed while they wait, delivered in batches that stay as they were begun, dropped with their key.
+
+use moho_iam::action::bedrock::{
+    DeleteModelInvocationLoggingConfiguration, GetModelInvocationLoggingConfiguration,
+    PutModelInvocationLoggingConfiguration,
+};
+
+use super::*;
+use crate::invocations::{
+    BatchLimits, InvocationBatch, InvocationDestination, InvocationLogging, LogBucket, NewInvocation,
+    invocation_context,
+};
+
+const LIMITS: BatchLimits = BatchLimits {
+    records: 3,
+    bytes: 1000,
+    patience: 5,
+    lease: 10,
+};
+
+struct Outbox {
+    house: House,
+    admin: Authenticated,
+    directory: tempfile::TempDir,
+}
+
+impl Outbox {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let house = House::open(directory.path());
+        let admin = house.session("Admin");
+        Self {
+            house,
+            admin,
+            directory,
+        }
+    }
+
+    fn all<A: Action>(&self) -> Permit<A> {
+        let account = self.house.first.account;
+        let arn = Arn::of("bedrock", "moho-local-1", account.as_str(), "*").unwrap();
+        self.house.permit(&self.admin, &arn)
+    }
+
+    fn key<A: Action>(&self) -> Permit<A> {
+        let context = invocation_context(self.house.first.account).unwrap();
+        let context = context.condition_keys();
+        let (authorizer, facts) = (&self.house.authorizer, self.house.facts());
+        let key = &self.house.first.account_key;
+        authorizer.authorize(&self.admin, &facts, key, &context).unwrap()
+    }
+
+    fn keep(&self, bucket: &str, record: &str, at: u64) {
+        let record = ContentBytes::new(record.as_bytes().to_vec());
+        let new = NewInvocation {
+            destination: &to(bucket),
+            key: &self.key(),
+            record: &record,
+        };
+        let now = Timestamp::from_unix_seconds(at);
+        let kept = self.house.store.keep_invocations(&self.house.kms, &[new], now);
+        kept.unwrap();
+    }
+
+    fn next(&self, at: u64, name: &str) -> Option<InvocationBatch> {
+        let now = Timestamp::from_unix_seconds(at);
+        self.house.store.next_invocations(now, LIMITS, name).unwrap()
+    }
+
+    fn opened(&self, batch: &InvocationBatch) -> Option<Vec<String>> {
+        let key = self.key();
+        let opened = self.house.store.open_invocations(batch, &key, &self.house.kms);
+        let text = |record: ContentBytes| String::from_utf8(record.expose().to_vec()).unwrap();
+        opened
+            .unwrap()
+            .map(|records| records.into_iter().map(text).collect())
+    }
+
+    fn waiting(&self) -> (u64, u64) {
+        let backlog = self.house.store.invocation_backlog().unwrap();
+        (backlog.records, backlog.bytes)
+    }
+}
+
+fn bucket(name: &str) -> LogBucket {
+    LogBucket {
+        bucket: name.parse().unwrap(),
+        prefix: Some("p".to_owned()),
+    }
+}
+
+fn to(name: &str) -> InvocationDestination {
+    InvocationDestination::Bucket(bucket(name))
+}
+
+#[test]
+fn an_account_s_calls_are_logged_from_when_it_says_so_until_it_says_so_no_more() {
+    let outbox = Outbox::new();
+    let (house, account) = (&outbox.house, outbox.house.first.account);
+    assert_eq!(house.store.invocation_logging(account).unwrap(), None);
+    let logging = InvocationLogging {
+        group: None,
+        bucket: Some(bucket("logs")),
+        text: Some(false),
+        image: None,
+        embedding: Some(true),
+        video: None,
+        audio: None,
+    };
+    let put: Permit<PutModelInvocationLoggingConfiguration> = outbox.all();
+    let now = house.world.now();
+    house.store.put_invocation_logging(&put, &logging, now).unwrap();
+    let get: Permit<GetModelInvocationLoggingConfiguration> = outbox.all();
+    let found = house.store.own_invocation_logging(&get).unwrap();
+    assert_eq!(found.as_ref(), Some(&logging));
+    let other = "999999999999".parse().unwrap();
+    assert_eq!(house.store.invocation_logging(other).unwrap(), None);
+    let delete: Permit<DeleteModelInvocationLoggingConfiguration> = outbox.all();
+    house.store.delete_invocation_logging(&delete).unwrap();
+    house.store.delete_invocation_logging(&delete).unwrap();
+    assert_eq!(house.store.invocation_logging(account).unwrap(), None);
+}
+
+#[test]
+fn records_rest_sealed_and_are_batched_by_where_they_go() {
+    let outbox = Outbox::new();
+    outbox.keep("one", "the first words", 100);
+    outbox.keep("two", "others", 101);
+    outbox.keep("one", "the second words", 102);
+    assert_eq!(outbox.waiting(), (3, 37));
+    let oldest = outbox.house.store.invocation_backlog().unwrap().oldest;
+    assert_eq!(oldest, Some(Timestamp::from_unix_seconds(100)));
+    for file in std::fs::read_dir(outbox.directory.path().join("store")).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            assert!(
+                !bytes.windows(5).any(|some| some == b"words"),
+                "{}",
+                path.display()
+            );
+        }
+    }
+    let uses = outbox.house.store.key_uses(outbox.house.first.account).unwrap();
+    let counted = uses[0].uses.iter().find(|one| one.what.contains("invocation"));
+    assert_eq!(counted.map(|one| (one.count, one.bytes)), Some((3, 37)));
+
+    assert_eq!(outbox.next(104, "early"), None, "they wait for others");
+    let batch = outbox.next(105, "a").unwrap();
+    assert_eq!((&*batch.name, &batch.destination), ("a", &to("one")));
+    assert_eq!(
+        outbox.opened(&batch).unwrap(),
+        ["the first words", "the second words"]
+    );
+    assert_eq!(
+        outbox.next(105, "b"),
+        None,
+        "one way has a batch, the other waits"
+    );
+    let other = outbox.next(106, "b").unwrap();
+    assert_eq!(outbox.opened(&other).unwrap(), ["others"]);
+    outbox.house.store.invocations_delivered(&batch).unwrap();
+    outbox.house.store.invocations_delivered(&other).unwrap();
+    assert_eq!(outbox.waiting(), (0, 0));
+}
+
+#[test]
+fn whoever_tries_again_delivers_the_same_under_the_same_name() {
+    let mut outbox = Outbox::new();
+    for record in ["1", "2", "3", "4"] {
+        outbox.keep("one", record, 100);
+    }
+    let batch = outbox.next(100, "a").unwrap();
+    assert_eq!(outbox.opened(&batch).unwrap(), ["1", "2", "3"], "it is full");
+    outbox.keep("one", "5", 101);
+    assert_eq!(outbox.next(109, "b"), None, "it is being delivered");
+    // The process ended, and another goes on.
+    let directory = outbox.directory.path().to_owned();
+    outbox.house = House::open(&directory);
+    outbox.admin = outbox.house.session("Admin");
+    let again = outbox.next(110, "b").unwrap();
+    assert_eq!(again, batch);
+    assert_eq!(outbox.opened(&again).unwrap(), ["1", "2", "3"]);
+    let later = Timestamp::from_unix_seconds(150);
+    outbox.house.store.invocations_failed(&again, later).unwrap();
+    assert_eq!(outbox.next(149, "c"), None);
+    let third = outbox.next(150, "c").unwrap();
+    assert_eq!((&*third.name, third.failures), ("a", 1));
+    outbox.house.store.invocations_delivered(&third).unwrap();
+    let rest = outbox.next(151, "d").unwrap();
+    assert_eq!(outbox.opened(&rest).unwrap(), ["4", "5"]);
+}
+
+#[test]
+fn a_batch_that_somebody_else_has_delivered_takes_nothing_of_the_next() {
+    let outbox = Outbox::new();
+    outbox.keep("one", "first", 100);
+    let slow = outbox.next(105, "a").unwrap();
+    let quick = outbox.next(115, "b").unwrap();
+    assert_eq!(slow, quick);
+    outbox.house.store.invocations_delivered(&quick).unwrap();
+    // It gets the place of the first.
+    outbox.keep("one", "second", 116);
+    assert_eq!(outbox.opened(&slow), None);
+    outbox.house.store.invocations_delivered(&slow).unwrap();
+    assert_eq!(outbox.waiting(), (1, 6));
+    let next = outbox.next(130, "c").unwrap();
+    assert_eq!(outbox.opened(&slow), None, "it is not the batch that there is");
+    assert_eq!(outbox.opened(&next).unwrap(), ["second"]);
+}
+
+#[test]
+fn records_whose_key_was_deleted_are_dropped_once_that_is_written_down() {
+    let outbox = Outbox::new();
+    let store = &outbox.house.store;
+    outbox.keep("one", "words", 100);
+    outbox.keep("two", "words", 100);
+    let batch = outbox.next(105, "a").unwrap();
+    assert_eq!(
+        store
+            .shred_invocations(&mut |_| panic!("they can be opened"))
+            .unwrap(),
+        0
+    );
+    outbox.house.write("UPDATE kms_key SET record = NULL");
+    let refused = store.shred_invocations(&mut |_| Err(crate::NotWrittenDown::new(StoreError::KeepsNothing)));
+    assert!(matches!(refused, Err(StoreError::NotWrittenDown(_))));
+    assert_eq!(outbox.waiting().0, 2);
+    let mut told = Vec::new();
+    let dropped = store.shred_invocations(&mut |shredded| {
+        told.extend_from_slice(shredded);
+        Ok(())
+    });
+    assert_eq!(dropped.unwrap(), 2);
+    let [shredded] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert_eq!(shredded.key, outbox.house.first.account_key);
+    assert_eq!(
+        (shredded.account, shredded.records),
+        (outbox.house.first.account, 2)
+    );
+    assert_eq!(outbox.waiting(), (0, 0));
+    store.invocations_delivered(&batch).unwrap();
+    assert_eq!(outbox.next(200, "b"), None);
+}
+
+#[test]
+fn a_record_that_was_altered_is_not_delivered() {
+    let outbox = Outbox::new();
+    outbox.keep("one", "words", 100);
+    let batch = outbox.next(105, "a").unwrap();
+    behind(outbox.directory.path())
+        .execute_batch("UPDATE invocation_outbox SET written_at = 1")
+        .unwrap();
+    let key = outbox.key();
+    let opened = outbox
+        .house
+        .store
+        .open_invocations(&batch, &key, &outbox.house.kms);
+    assert!(matches!(opened.err(), Some(StoreError::Altered(_))));
+}

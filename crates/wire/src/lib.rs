@@ -16,6 +16,7 @@ mod command;
 mod failure;
 #[doc(hidden)]
 pub mod hostile_input;
+pub mod invocation_log;
 mod json;
 pub mod openai;
 mod query;

@@ -24,7 +24,10 @@ pub enum GzipError {
 }
 
 /// One member. The header holds no time, no name and no system, so that the same bytes always pack to the same bytes.
-pub(crate) fn pack(bytes: &[u8]) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// None that memory does not make.
+pub fn pack(bytes: &[u8]) -> io::Result<Vec<u8>> {
     // RFC 1952 §2.3.1: 255 is an unknown system.
     let mut packer = GzBuilder::new()
         .mtime(0)

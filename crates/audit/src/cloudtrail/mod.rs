@@ -17,6 +17,6 @@ pub mod names;
 pub mod record;
 pub mod selectors;
 
-pub use gzip::GzipError;
+pub use gzip::{GzipError, pack};
 pub use hexadecimal::{NotSha256, Sha256};
 pub use keys::{DigestKey, KeyScope, LogFileKey, Place, UniquePart};

@@ -10,19 +10,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::Request;
-use moho_iam::authz::{ActingFor, Delivery as Delivered, EventAnswer, RequestFacts};
-use moho_iam::{OwnService, OwnServices};
-use moho_s3::{Notes, Proof, S3Call, S3Gateway, Trailers};
+use moho_iam::OwnService;
+use moho_iam::authz::ActingFor;
 use moho_store::objects::{AccessLogging, LogKeyFormat};
-use moho_terms::{AccountId, Arn, BucketName, Clock, Entropy, Region, RequestId, Timestamp};
+use moho_terms::{AccountId, Arn, BucketName, Region, Timestamp};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::room::Taken;
-use crate::api_calls::{Recording, Told};
-use crate::object_calls::put_by_own_service;
-use crate::road::chain;
+use crate::own_puts::{OwnObject, OwnPuts};
 use crate::telemetry::JobMeters;
 
 /// What it is called in metrics.
@@ -51,11 +47,7 @@ pub(super) struct Addressed {
 
 /// What delivery acts with.
 pub(super) struct Delivery {
-    pub(super) services: OwnServices,
-    pub(super) gateway: Arc<S3Gateway>,
-    pub(super) recording: Arc<Recording>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) puts: OwnPuts,
     pub(super) region: Region,
     pub(super) meters: Arc<JobMeters>,
     pub(super) runtime: Handle,
@@ -130,14 +122,14 @@ impl Delivery {
         loop {
             match lines.recv_timeout(LOOK) {
                 Ok(addressed) => {
-                    if !batches.gather(addressed, self.clock.now()) {
+                    if !batches.gather(addressed, self.puts.clock.now()) {
                         self.meters.failed(NAME);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            for (target, batch) in batches.due(self.clock.now()) {
+            for (target, batch) in batches.due(self.puts.clock.now()) {
                 self.deliver(&target, batch);
             }
         }
@@ -189,63 +181,24 @@ impl Delivery {
 
     /// Puts one object; what that gives is the status of the answer.
     fn put(&self, target: &Target, text: bytes::Bytes) -> Option<impl Future<Output = u16>> {
-        let now = self.clock.now();
-        let key = self.key(target, now)?;
-        let caller = self
-            .services
-            .acting(OwnService::S3Logging, target.account, now)
-            .ok()?;
-        let path = format!("/{}/{}", target.logging.bucket, encoded(&key));
-        let length = text.len();
-        let request = Request::put(path)
-            .header("host", "s3")
-            .header("content-type", "text/plain")
-            .header("content-length", length)
-            .body(s3s::Body::from(text))
-            .ok()?;
-        let facts = RequestFacts {
-            // It never leaves this process.
-            secure_transport: true,
-            acting_for: Some(ActingFor {
+        let put = self.puts.put(OwnObject {
+            service: OwnService::S3Logging,
+            acting_for: ActingFor {
                 resource: Arn::of_bucket(&target.source).ok()?,
                 account: target.account,
-            }),
-            ..RequestFacts::new(RequestId::random(&*self.entropy).ok()?)
-        };
-        let (caller, notes, length) = (Arc::new(caller), Notes::new(), length as u64);
-        let call = S3Call {
-            caller: Arc::clone(&caller),
-            facts: facts.clone(),
-            proof: Proof::default(),
-            request,
-            trailers: Trailers::new(),
-            notes: notes.clone(),
-        };
-        let (gateway, recording) = (Arc::clone(&self.gateway), Arc::clone(&self.recording));
-        let bucket = target.logging.bucket.clone();
-        Some(async move {
-            let answer = gateway.answer(call).await;
-            let status = answer.status().as_u16();
-            let answer = EventAnswer {
-                status: Some(status),
-                error_code: notes.so_far().error_code,
-                bytes_in: length,
-                bytes_out: 0,
-                delivery: Delivered::Complete,
-            };
-            // As with all that is done by itself, there is nobody else to be told.
-            let event = put_by_own_service(&caller, &facts, (&bucket, &key), (now, answer));
-            if let Err(error) = recording.write(event, Told::default()) {
-                tracing::error!(error = %chain(&error), "the delivery of an access log is not in the journal");
-            }
-            status
-        })
+            },
+            bucket: target.logging.bucket.clone(),
+            key: self.key(target, self.puts.clock.now())?,
+            content_type: "text/plain",
+            bytes: text,
+        })?;
+        Some(async move { put.await.status })
     }
 
     /// `PREFIX2026-11-23-10-15-00-0123456789ABCDEF`, in folders by source and day if the target wants that.
     fn key(&self, target: &Target, now: Timestamp) -> Option<String> {
         let mut random = [0; 8];
-        self.entropy.fill(&mut random).ok()?;
+        self.puts.entropy.fill(&mut random).ok()?;
         let unique = format!("{:016X}", u64::from_be_bytes(random));
         let basic = target.day.clone().unwrap_or_else(|| now.iso8601_basic());
         let at = |from: usize, to: usize| basic.get(from..to).unwrap_or_default();
@@ -282,18 +235,6 @@ fn in_time<T>(runtime: &Handle, ending: &OnceLock<Instant>, future: impl Future<
             }
         }
     })
-}
-
-/// A key as a path has it.
-fn encoded(key: &str) -> String {
-    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-    const KEPT: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'_')
-        .remove(b'.')
-        .remove(b'~')
-        .remove(b'/');
-    utf8_percent_encode(key, KEPT).to_string()
 }
 
 #[cfg(test)]

@@ -10,16 +10,14 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use moho_iam::OwnServices;
-use moho_s3::S3Gateway;
 use moho_store::objects::AccessLogging;
-use moho_terms::{AccountId, BucketName, Clock, Entropy, Region};
+use moho_terms::{AccountId, BucketName, Region};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use self::delivery::{Addressed, Delivery};
 use self::room::Room;
-use crate::api_calls::Recording;
+use crate::own_puts::OwnPuts;
 use crate::telemetry::JobMeters;
 
 pub(crate) use self::line::{Asked, Line};
@@ -42,11 +40,7 @@ pub(crate) struct AccessLogs {
 
 /// What it takes to deliver.
 pub(crate) struct Means {
-    pub(crate) services: OwnServices,
-    pub(crate) gateway: Arc<S3Gateway>,
-    pub(crate) recording: Arc<Recording>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) puts: OwnPuts,
     pub(crate) region: Region,
     pub(crate) meters: Arc<JobMeters>,
 }
@@ -62,11 +56,7 @@ impl AccessLogs {
         let ending = Arc::default();
         let delivery = Delivery {
             ending: Arc::clone(&ending),
-            services: means.services,
-            gateway: means.gateway,
-            recording: means.recording,
-            clock: means.clock,
-            entropy: means.entropy,
+            puts: means.puts,
             region: means.region,
             meters: means.meters,
             runtime: Handle::try_current().map_err(io::Error::other)?,

@@ -25,7 +25,9 @@ pub(crate) async fn create(
     let head = head(&asked, permit.model(), &create);
     if create.stream {
         let stream = ChatStream::new(head);
-        return Ok(event_stream(|frames| speak(asked, answer, stream, frames)));
+        return Ok(event_stream(answer.invocation(), |frames| {
+            speak(asked, answer, stream, frames)
+        }));
     }
     let (completion, _usage) = read(answer, ChatDraft::new(head)).await.map_err(blamed)?;
     Ok(content(completion))
@@ -126,7 +128,10 @@ async fn speak(asked: Asked, mut answer: Answer, mut stream: ChatStream, frames:
                     return;
                 }
             }
-            Err(failure) => return frames.finish(stream.fail(&blamed(failure))).await,
+            Err(failure) => {
+                let failure = blamed(failure);
+                return frames.fail(&failure, stream.fail(&failure)).await;
+            }
         }
     }
 }

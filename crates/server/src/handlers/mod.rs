@@ -6,6 +6,7 @@ pub(crate) mod bedrock;
 pub(crate) mod chat;
 pub(crate) mod conversations;
 pub(crate) mod ec2;
+mod halving;
 pub(crate) mod iam;
 mod inference;
 pub(crate) mod kms;

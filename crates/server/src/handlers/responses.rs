@@ -19,6 +19,7 @@ use moho_wire::openai::{Ending, Role, Turn};
 
 use super::chat::refuse_unsendable;
 use super::conversations::{self, Adding, Reading};
+use super::halving::Halving;
 use super::inference::{Answer, Asking, InferencePermit, Piece, Question, Words, admit_search, ask, fits};
 use super::{Asked, blocking};
 use crate::net::Outbound;
@@ -113,7 +114,7 @@ pub(crate) async fn create(
     });
     if create.stream {
         let stream = ResponseStream::new(draft, create.obfuscate);
-        return Ok(event_stream(|frames| {
+        return Ok(event_stream(answer.invocation(), |frames| {
             speak(asked, answer, Speech { stream, keeping }, frames)
         }));
     }
@@ -209,45 +210,6 @@ fn newest(turns: &[Turn], count: usize) -> &[Turn] {
     turns.get(turns.len().saturating_sub(count)..).unwrap_or_default()
 }
 
-/// Finds the greatest count that fits: all below `low` do, none from `high` on does. All are tried first, as they mostly
-/// fit, and then halves, as each try costs a tokenization.
-struct Halving {
-    low: usize,
-    high: usize,
-    /// The count of all, until it is tried.
-    all: Option<usize>,
-}
-
-impl Halving {
-    /// Among the counts up to this.
-    fn of(all: usize) -> Self {
-        Self {
-            low: 0,
-            high: all.saturating_add(1),
-            all: Some(all),
-        }
-    }
-
-    /// The count to try next; `None` once it is found.
-    fn next(&mut self) -> Option<usize> {
-        let all = self.all.take();
-        all.or_else(|| (self.low < self.high).then(|| self.low.midpoint(self.high)))
-    }
-
-    fn fits(&mut self, count: usize) {
-        self.low = count.saturating_add(1);
-    }
-
-    fn too_long(&mut self, count: usize) {
-        self.high = count;
-    }
-
-    /// The greatest that fits; `None` if not even nothing does.
-    fn most(&self) -> Option<usize> {
-        self.low.checked_sub(1)
-    }
-}
-
 struct Speech {
     stream: ResponseStream,
     keeping: Option<Keeping>,
@@ -261,7 +223,7 @@ async fn speak(asked: Asked, mut answer: Answer, speech: Speech, frames: Frames)
     }
     let mut whole = Content::new(String::new());
     while let Some(piece) = answer.next_for(&frames).await {
-        let last = match piece {
+        match piece {
             Ok(Piece::Delta { delta, .. }) => {
                 whole.push(&delta.text);
                 match stream.delta(&delta, &*asked.platform.entropy) {
@@ -269,7 +231,7 @@ async fn speak(asked: Asked, mut answer: Answer, speech: Speech, frames: Frames)
                         Ok(()) => continue,
                         Err(_client_gone) => return,
                     },
-                    Err(failure) => stream.fail(&failure),
+                    Err(failure) => return frames.fail(&failure, stream.fail(&failure)).await,
                 }
             }
             Ok(Piece::End { ending, usage, .. }) => {
@@ -285,20 +247,32 @@ async fn speak(asked: Asked, mut answer: Answer, speech: Speech, frames: Frames)
                         keeping.keep(said).await
                     }
                 };
-                match kept {
-                    Ok(()) => return close(completed, frames).await,
-                    Err(failure) => completed.into_failure(&failure),
-                }
+                return match kept {
+                    Ok(()) => close(completed, frames).await,
+                    Err(failure) => frames.fail(&failure, completed.into_failure(&failure)).await,
+                };
             }
-            Err(failure) => stream.fail(&failure),
-        };
-        return frames.finish(last).await;
+            Err(failure) => return frames.fail(&failure, stream.fail(&failure)).await,
+        }
     }
 }
 
 /// Sends the closing events, one after the other as the client reads.
 async fn close(completed: CompletedStream, frames: Frames) {
-    for frame in completed.into_frames() {
+    if frames.is_logged() {
+        // Whoever reads that the response is complete has it logged.
+        let all: Vec<ContentBytes> = completed.into_frames().collect();
+        let noted = all.iter().all(|frame| frames.note(frame).is_ok());
+        if !noted || frames.conclude().await.is_err() {
+            return;
+        }
+        return send_all(all.into_iter(), frames).await;
+    }
+    send_all(completed.into_frames(), frames).await;
+}
+
+async fn send_all(closing: impl Iterator<Item = ContentBytes> + Send, frames: Frames) {
+    for frame in closing {
         if frames.send(frame).await.is_err() {
             return;
         }
@@ -462,27 +436,6 @@ fn copy_bytes(bytes: &ContentBytes) -> ContentBytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn halving_finds_the_most_turns_that_fit_in_few_tries() {
-        for turns in [1, 2, 3, 10, 999, 1000, 4096] {
-            for most in [None, Some(0), Some(turns / 3), Some(turns - 1), Some(turns)] {
-                let mut halving = Halving::of(turns);
-                let mut tries = 0;
-                while let Some(count) = halving.next() {
-                    tries += 1;
-                    if most.is_some_and(|most| count <= most) {
-                        halving.fits(count);
-                    } else {
-                        halving.too_long(count);
-                    }
-                }
-                assert_eq!(halving.most(), most, "of {turns}");
-                assert!(tries <= turns.ilog2() + 2, "{tries} tries for {turns} turns");
-                assert!(tries == 1 || most != Some(turns), "what fits is tried once");
-            }
-        }
-    }
 
     #[test]
     fn the_newest_turns_are_the_last() {

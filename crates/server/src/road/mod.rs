@@ -88,8 +88,10 @@ impl RequestRoad {
         if let Command::Sts(Request::AssumeRoleWithWebIdentity(assume)) = command {
             return web_identity::assume(&bringing, *assume).await;
         }
+        let invocation = platform.invocations.begin(inbound, route, &caller)?;
         let trip = dispatch::Trip {
             platform,
+            invocation: invocation.as_ref(),
             caller: &caller,
             facts: &facts,
             route,
@@ -97,7 +99,11 @@ impl RequestRoad {
             entrance,
             calling,
         };
-        dispatch::dispatch(&trip, command).await
+        let answer = dispatch::dispatch(&trip, command).await;
+        match invocation {
+            Some(invocation) => invocation.answered(answer).await,
+            None => answer,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use moho_wire::{ErrorShape, Failure, Reply};
 use tokio::sync::mpsc;
 
 use super::objects;
+use crate::invocations::{Invocation, Streaming};
 use crate::net::{Body, Head, Outbound, Piece, reply_bytes};
 use crate::quota::{Left, Standing};
 
@@ -21,14 +22,17 @@ pub(crate) struct Frames {
     pieces: mpsc::Sender<Piece>,
     /// What says nothing and keeps proxies from closing a quiet stream, if the protocol has such a thing.
     nothing: Option<&'static [u8]>,
+    /// What is logged of the call, if anything is.
+    invocation: Option<Invocation>,
 }
 
-/// The client has gone.
+/// The client has gone, or may have no more.
 pub(crate) struct ClientGone;
 
 impl Frames {
-    /// Sends frames, waiting for the client to keep up.
+    /// Sends frames, waiting for the client to keep up. Nothing is sent of a call that is to be logged and cannot be.
     pub(crate) async fn send(&self, frames: ContentBytes) -> Result<(), ClientGone> {
+        self.note(&frames)?;
         self.pieces
             .send(Piece::More(reply_bytes(frames)))
             .await
@@ -47,9 +51,47 @@ impl Frames {
             .map_err(|_closed| ClientGone)
     }
 
-    /// Sends the last frames, and that they are the last. A client that leaves before it reads them is not missed.
+    /// Sends the last frames, and that they are the last, once what is logged of the call is kept; if that cannot be, the stream
+    /// is broken off. A client that leaves before it reads them is not missed.
     pub(crate) async fn finish(self, last: ContentBytes) {
-        drop(self.pieces.send(Piece::Last(reply_bytes(last))).await);
+        if self.note(&last).is_ok() && self.conclude().await.is_ok() {
+            drop(self.pieces.send(Piece::Last(reply_bytes(last))).await);
+        }
+    }
+
+    /// The same after a failure, which the last frames tell of.
+    pub(crate) async fn fail(self, failure: &Failure, last: ContentBytes) {
+        if let Some(invocation) = &self.invocation {
+            invocation.failed(failure);
+        }
+        self.finish(last).await;
+    }
+
+    /// Whether all that is sent is logged.
+    pub(crate) fn is_logged(&self) -> bool {
+        self.invocation.is_some()
+    }
+
+    /// Has frames logged that are sent later.
+    pub(crate) fn note(&self, frames: &ContentBytes) -> Result<(), ClientGone> {
+        let Some(invocation) = &self.invocation else {
+            return Ok(());
+        };
+        let streaming = match self.nothing {
+            Some(_) => Streaming::Lines,
+            None => Streaming::Frames,
+        };
+        invocation
+            .streamed(streaming, frames)
+            .map_err(|_too_large| ClientGone)
+    }
+
+    /// Keeps what is logged of the call, of which nothing new comes. What is sent afterwards is not logged again.
+    pub(crate) async fn conclude(&self) -> Result<(), ClientGone> {
+        match &self.invocation {
+            Some(invocation) => invocation.conclude().await.map_err(|_unkept| ClientGone),
+            None => Ok(()),
+        }
     }
 
     /// Resolves when the client has gone.
@@ -60,6 +102,7 @@ impl Frames {
 
 /// A reply of server-sent events, which `speak` puts where it is told.
 pub(crate) fn event_stream<F: Future<Output = ()> + Send + 'static>(
+    invocation: Option<Invocation>,
     speak: impl FnOnce(Frames) -> F,
 ) -> Outbound {
     let fixed = HeaderValue::from_static;
@@ -68,15 +111,17 @@ pub(crate) fn event_stream<F: Future<Output = ()> + Send + 'static>(
         (CACHE_CONTROL, fixed("no-cache")),
         (HeaderName::from_static("x-accel-buffering"), fixed("no")),
     ];
-    stream(headers, Some(b": keep-alive\n\n"), speak)
+    let nothing: &[u8] = b": keep-alive\n\n";
+    stream(headers, (Some(nothing), invocation), speak)
 }
 
 /// A reply in frames of AWS's event streams, which `speak` puts where it is told; `head` is all of it but the frames.
 pub(crate) fn amazon_event_stream<F: Future<Output = ()> + Send + 'static>(
     head: Reply,
+    invocation: Option<Invocation>,
     speak: impl FnOnce(Frames) -> F,
 ) -> Outbound {
-    stream(whole(head).headers, None, speak)
+    stream(whole(head).headers, (None, invocation), speak)
 }
 
 #[expect(
@@ -85,11 +130,15 @@ pub(crate) fn amazon_event_stream<F: Future<Output = ()> + Send + 'static>(
 )]
 fn stream<F: Future<Output = ()> + Send + 'static>(
     headers: Vec<(HeaderName, HeaderValue)>,
-    nothing: Option<&'static [u8]>,
+    (nothing, invocation): (Option<&'static [u8]>, Option<Invocation>),
     speak: impl FnOnce(Frames) -> F,
 ) -> Outbound {
     let (pieces, receiver) = mpsc::channel(FRAMES_IN_FLIGHT);
-    drop(tokio::spawn(speak(Frames { pieces, nothing })));
+    drop(tokio::spawn(speak(Frames {
+        pieces,
+        nothing,
+        invocation,
+    })));
     Outbound {
         status: StatusCode::OK,
         headers,
@@ -168,7 +217,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_server_sent_events_are_kept_alive_by_words() {
-        let mut reply = event_stream(be_quiet);
+        let mut reply = event_stream(None, be_quiet);
         assert_eq!(
             header(&reply, "content-type"),
             Some("text/event-stream; charset=utf-8")
@@ -183,7 +232,7 @@ mod tests {
             body: ContentBytes::new(Vec::new()),
             elements: None,
         };
-        let mut reply = amazon_event_stream(head, be_quiet);
+        let mut reply = amazon_event_stream(head, None, be_quiet);
         assert_eq!(
             header(&reply, "content-type"),
             Some("application/vnd.amazon.eventstream")

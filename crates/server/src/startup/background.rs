@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use moho_iam::OwnServices;
-use moho_s3::S3Gateway;
-use moho_store::Store;
-use moho_terms::{Clock, Entropy, Secret};
+use moho_s3::{Backing, S3Gateway};
+use moho_terms::Secret;
 
 use super::StartupError;
 use super::jobs::{self, Ground, Jobs};
@@ -15,28 +14,39 @@ use crate::api_calls::Recording;
 use crate::closing::Closing;
 use crate::config::Config;
 use crate::event_history::EventsKept;
+use crate::invocations::{InvocationLog, NoLogGroups};
+use crate::own_puts::OwnPuts;
 use crate::telemetry::Telemetry;
 
 /// What goes on by itself.
 pub(super) struct Background {
     pub(super) jobs: Jobs,
     pub(super) access_logs: Arc<AccessLogs>,
+    pub(super) invocations: Arc<InvocationLog>,
 }
 
 /// Starts it.
 pub(super) fn background(
     config: &Config,
-    (session_key, objects, recording): (&Secret, &Arc<S3Gateway>, &Arc<Recording>),
-    (store, restored, events): (&Arc<Store>, &Arc<RestoredState>, &Arc<EventsKept>),
+    session_key: &Secret,
+    (objects, backing): (&Arc<S3Gateway>, &Backing),
+    (recording, events, restored): (&Arc<Recording>, &Arc<EventsKept>, &Arc<RestoredState>),
     (closing, telemetry): (&Closing, &Arc<Telemetry>),
-    (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
 ) -> Result<Background, StartupError> {
+    let Backing {
+        store,
+        clock,
+        entropy,
+        ..
+    } = backing;
     let access_logs = AccessLogs::start(Means {
-        services: OwnServices::of_installation(session_key)?,
-        gateway: Arc::clone(objects),
-        recording: Arc::clone(recording),
-        clock: Arc::clone(clock),
-        entropy: Arc::clone(entropy),
+        puts: OwnPuts {
+            services: OwnServices::of_installation(session_key)?,
+            gateway: Arc::clone(objects),
+            recording: Arc::clone(recording),
+            clock: Arc::clone(clock),
+            entropy: Arc::clone(entropy),
+        },
         region: config.region.clone(),
         meters: Arc::clone(telemetry.jobs()),
     });
@@ -49,9 +59,17 @@ pub(super) fn background(
         restored: Arc::clone(restored),
         events: Arc::clone(events),
     };
-    let jobs = jobs::start(&ground, closing, telemetry.jobs()).map_err(StartupError::Thread)?;
+    let invocations = Arc::new(InvocationLog::new(
+        backing.clone(),
+        (OwnServices::of_installation(session_key)?, recording),
+        objects,
+        telemetry.invocations(),
+        Arc::new(NoLogGroups),
+    ));
+    let jobs = jobs::start(&ground, closing, telemetry.jobs(), &invocations).map_err(StartupError::Thread)?;
     Ok(Background {
         jobs,
+        invocations,
         access_logs: Arc::new(access_logs.map_err(StartupError::Thread)?),
     })
 }

@@ -9,7 +9,7 @@ mod bootstrap;
 mod error;
 mod fixed;
 mod ground;
-mod jobs;
+pub(crate) mod jobs;
 mod key_keeper;
 pub(crate) mod key_use;
 pub(crate) mod last_use;
@@ -107,7 +107,8 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let restored = Arc::new(RestoredState::of(&store)?);
     let keeper = keeper((&rooted.kms, &restored), &journal, (&clock, &entropy))?;
     let counting = counting(config, (&store, &clock), (&last_use, &journal))?;
-    let objects = objects(config, (&store, &rooted.kms), &authorizer, (&clock, &entropy));
+    let backing = backing(config, (&store, &rooted.kms), &authorizer, (&clock, &entropy));
+    let objects = Arc::new(S3Gateway::new(backing.clone()));
     let telemetry = telemetry(config, &closing, &clock, &entropy)?;
     posture.extend(restored.started(&journal, at_start)?);
     let recording = recording(config, &store, &journal, &entropy);
@@ -115,10 +116,10 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let events = Arc::new(EventsKept::open(&config.store.join("store"), told, &clock)?);
     let background = background(
         config,
-        (&rooted.session_key, &objects, &recording),
-        (&store, &restored, &events),
+        &rooted.session_key,
+        (&objects, &backing),
+        (&recording, &events, &restored),
         (&closing, &telemetry),
-        (&clock, &entropy),
     )?;
     let platform = Platform {
         region: config.region.clone(),
@@ -151,6 +152,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         telemetry,
         _jobs: background.jobs,
         access_logs: background.access_logs,
+        invocations: background.invocations,
         models,
         quotas: counting.quotas,
         usage: counting.usage,
@@ -183,21 +185,21 @@ fn recording(
     })
 }
 
-/// What answers S3's requests: over the same store and keys, by leave of the same authorizer.
-fn objects(
+/// What S3's requests are answered with: the same store and keys, by leave of the same authorizer.
+fn backing(
     config: &Config,
     (store, kms): (&Arc<Store>, &Arc<Kms>),
     authorizer: &Arc<Authorizer>,
     (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
-) -> Arc<S3Gateway> {
-    Arc::new(S3Gateway::new(Backing {
+) -> Backing {
+    Backing {
         store: Arc::clone(store),
         kms: Arc::clone(kms),
         authorizer: Arc::clone(authorizer),
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
         region: config.region.clone(),
-    }))
+    }
 }
 
 /// Has the log cosigned by the witnesses of the settings.

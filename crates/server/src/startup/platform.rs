@@ -26,6 +26,7 @@ use crate::handlers::asked_before::AskedBefore;
 use crate::handlers::kms::tokens::GrantTokens;
 use crate::handlers::kms::turns::{RsaTurns, Turns};
 use crate::handlers::paging::Paging;
+use crate::invocations::InvocationLog;
 use crate::quota::Quotas;
 use crate::road::Strangers;
 use crate::startup::bookkeeper::Bookkeeper;
@@ -97,6 +98,8 @@ pub(crate) struct Platform {
     pub(crate) _key_keeper: KeyKeeper,
     /// Who is told of requests for objects.
     pub(crate) access_logs: Arc<AccessLogs>,
+    /// Who is told of calls of models.
+    pub(crate) invocations: Arc<InvocationLog>,
     /// What is done in the background. Dropped with the platform.
     pub(crate) _jobs: Jobs,
     /// What is measured of all this.

@@ -6,9 +6,11 @@ use super::meter::Counter;
 use super::page::{Kind, Page};
 
 /// Every job there is.
-const JOBS: [&str; 7] = [
+const JOBS: [&str; 9] = [
     "access-logs",
+    "event-history",
     "garbage",
+    "invocation-log",
     "lifecycle",
     "log-events",
     "orphans",

@@ -7,6 +7,7 @@ mod access;
 mod allowance;
 mod bounds;
 mod http_meters;
+mod invocation_meters;
 mod job_meters;
 mod listener;
 mod meter;
@@ -36,6 +37,7 @@ pub use observed::Observed;
 pub use posture::say_posture;
 pub use span::RequestSpan;
 
+pub(crate) use invocation_meters::InvocationMeters;
 pub(crate) use job_meters::JobMeters;
 pub(crate) use model_meters::Operation;
 pub(crate) use otlp::{Exporter, OtlpError};
@@ -81,6 +83,7 @@ const AUTH_FAILURES: [&str; 22] = [
 pub struct Telemetry {
     http: HttpMeters,
     jobs: Arc<JobMeters>,
+    invocations: Arc<InvocationMeters>,
     models: Vec<Arc<ModelMeters>>,
     strangers: Allowance,
     closing: Closing,
@@ -110,6 +113,7 @@ impl Telemetry {
         Self {
             http: HttpMeters::new(),
             jobs: Arc::default(),
+            invocations: Arc::default(),
             models: models.map(|model| Arc::new(ModelMeters::new(model))).collect(),
             strangers: Allowance::default(),
             closing,
@@ -123,6 +127,11 @@ impl Telemetry {
     /// What jobs are counted by.
     pub(crate) fn jobs(&self) -> &Arc<JobMeters> {
         &self.jobs
+    }
+
+    /// What the log of calls of models is counted by.
+    pub(crate) fn invocations(&self) -> &Arc<InvocationMeters> {
+        &self.invocations
     }
 
     /// A request got its reply without being taken in whole: it was refused at its head, or while its body came.
@@ -188,6 +197,7 @@ impl Telemetry {
     fn write(&self, page: &mut Page, loads: &[ModelLoad]) {
         self.http.write(page);
         self.jobs.write(page);
+        self.invocations.write(page, self.clock.now());
         models_page::write_measured(page, &self.models);
         models_page::write_loads(page, loads);
         if let Some(traces) = &self.traces {

@@ -20,6 +20,9 @@ operations! {
         ListTagsForResource = "POST" "/listTagsForResource",
         GetAccountDataRetention = "GET" "/data-retention",
         PutAccountDataRetention = "PUT" "/data-retention",
+        PutModelInvocationLoggingConfiguration = "PUT" "/logging/modelinvocations",
+        GetModelInvocationLoggingConfiguration = "GET" "/logging/modelinvocations",
+        DeleteModelInvocationLoggingConfiguration = "DELETE" "/logging/modelinvocations",
     }
 }
 

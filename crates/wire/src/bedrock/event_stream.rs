@@ -26,7 +26,7 @@ impl AsRef<[u8]> for Payload {
 ///
 /// # Errors
 /// [`Failure::Internal`]: it is longer than a frame can be.
-pub(super) fn event(name: &'static str, payload: ContentBytes) -> Result<ContentBytes, Failure> {
+pub(crate) fn event(name: &'static str, payload: ContentBytes) -> Result<ContentBytes, Failure> {
     frame([(":event-type", name), (":message-type", "event")], payload)
 }
 

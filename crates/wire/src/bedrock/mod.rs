@@ -38,4 +38,7 @@ pub use prompts::{
 };
 
 #[cfg(test)]
+pub(crate) use event_stream::event as frame_of_event;
+
+#[cfg(test)]
 mod tests;

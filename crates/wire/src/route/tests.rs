@@ -193,7 +193,7 @@ fn every_operation_of_bedrock_has_the_path_of_the_service_model() {
     }
     found.sort_unstable();
     found.dedup();
-    assert_eq!(found.len(), 22);
+    assert_eq!(found.len(), 25);
 }
 
 #[test]

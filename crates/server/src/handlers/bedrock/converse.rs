@@ -38,9 +38,11 @@ pub(crate) async fn streamed(
     let watch = Stopwatch::start();
     let answer = begin(&asked, &permit, &converse).await?;
     let stream = ConverseStream::new(converse.terms);
-    Ok(amazon_event_stream(stream.head(), |frames| {
-        speak(asked, answer, stream, watch, frames)
-    }))
+    Ok(amazon_event_stream(
+        stream.head(),
+        answer.invocation(),
+        |frames| speak(asked, answer, stream, watch, frames),
+    ))
 }
 
 async fn begin(asked: &Asked, permit: &InferencePermit, converse: &Converse) -> Result<Answer, Failure> {

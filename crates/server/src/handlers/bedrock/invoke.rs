@@ -54,9 +54,11 @@ pub(crate) async fn streamed(
         InvokeBody::Llama(llama) => {
             let answer = ask_llama(&asked, &permit, &llama).await?;
             let stream = LlamaStream::new(invoke.terms);
-            Ok(amazon_event_stream(stream.head(), |frames| {
-                speak(asked, answer, stream, watch, frames)
-            }))
+            Ok(amazon_event_stream(
+                stream.head(),
+                answer.invocation(),
+                |frames| speak(asked, answer, stream, watch, frames),
+            ))
         }
         InvokeBody::Chat(create) => {
             let answer = chat::ask_for(&asked, &permit, &create).await.map_err(worded)?;
@@ -64,7 +66,8 @@ pub(crate) async fn streamed(
                 stream: ChatStream::new(chat::head(&asked, permit.model(), &create)),
                 chunks: ChatChunks::new(invoke.terms),
             };
-            Ok(amazon_event_stream(speech.chunks.head(), |frames| {
+            let invocation = answer.invocation();
+            Ok(amazon_event_stream(speech.chunks.head(), invocation, |frames| {
                 speak(asked, answer, speech, watch, frames)
             }))
         }

@@ -7,6 +7,7 @@ pub(crate) mod agreements;
 pub(crate) mod converse;
 pub(crate) mod count_tokens;
 pub(crate) mod foundation_models;
+pub(crate) mod invocation_logging;
 pub(crate) mod invoke;
 pub(crate) mod profile_names;
 pub(crate) mod profile_tags;
@@ -106,7 +107,10 @@ async fn speak(
                     return;
                 }
             }
-            Err(failure) => return frames.finish(speech.fail(&worded(failure))).await,
+            Err(failure) => {
+                let failure = worded(failure);
+                return frames.fail(&failure, speech.fail(&failure)).await;
+            }
         }
         written = match answer.next_for(&frames).await {
             None => return,

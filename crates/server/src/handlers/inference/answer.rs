@@ -11,6 +11,7 @@ use moho_wire::openai::{Delta, Ending, TokenLogprob, Usage};
 
 use crate::closing::Closing;
 use crate::engine_link::Sequence;
+use crate::invocations::Invocation;
 use crate::road::{Frames, from_engine_failure};
 
 /// How long a stream may stay quiet before a comment line is sent.
@@ -20,6 +21,8 @@ const QUIET: Duration = Duration::from_secs(15);
 pub(crate) struct Answer {
     choices: Choices,
     closing: Closing,
+    /// What is logged of it, if anything is.
+    invocation: Option<Invocation>,
     /// What the choices that ended took: their one prompt is counted once.
     usage: Usage,
 }
@@ -49,7 +52,7 @@ pub(crate) enum Piece {
 
 impl Answer {
     /// The answer of sequences that the engine took, one for each choice.
-    pub(super) fn of(sequences: Vec<Sequence>, closing: Closing) -> Self {
+    pub(super) fn of(sequences: Vec<Sequence>, closing: Closing, invocation: Option<Invocation>) -> Self {
         let listening = sequences.into_iter().map(|sequence| Some(listen(sequence)));
         Self {
             choices: Choices {
@@ -57,8 +60,14 @@ impl Answer {
                 first: 0,
             },
             closing,
+            invocation,
             usage: Usage::default(),
         }
+    }
+
+    /// What is logged of it, if anything is: whoever sends it tells that what is sent.
+    pub(crate) fn invocation(&self) -> Option<Invocation> {
+        self.invocation.clone()
     }
 
     /// Whether every choice has ended.
@@ -123,6 +132,9 @@ impl Answer {
         let written = u64::from(took.completion_tokens);
         self.usage.output_tokens = self.usage.output_tokens.saturating_add(written);
         let usage = self.usage;
+        if let Some(invocation) = &self.invocation {
+            invocation.took(usage);
+        }
         Ok(Piece::End {
             choice,
             ending,

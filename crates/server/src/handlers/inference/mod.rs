@@ -22,6 +22,7 @@ use self::answer::until_closing;
 use self::sampling::sampling;
 use super::Asked;
 use crate::engine_link::Sequence;
+use crate::invocations::Invocation;
 use crate::quota::Asker;
 use crate::road::{from_engine_failure, from_engine_refusal};
 
@@ -29,6 +30,7 @@ use crate::road::{from_engine_failure, from_engine_refusal};
 pub(crate) struct InferencePermit {
     proof: Proof,
     named: Named,
+    invocation: Option<Invocation>,
 }
 
 /// The action that said so.
@@ -50,8 +52,19 @@ pub(crate) struct Named {
 }
 
 impl InferencePermit {
-    pub(crate) fn new(proof: Proof, named: Named) -> Self {
-        Self { proof, named }
+    /// With what is logged of the call, if anything is: from here on it is.
+    ///
+    /// # Errors
+    /// A [`Failure`] if it cannot be logged, though it has to be.
+    pub(crate) fn new(proof: Proof, named: Named, invocation: Option<&Invocation>) -> Result<Self, Failure> {
+        if let Some(invocation) = invocation {
+            invocation.permitted(&named)?;
+        }
+        Ok(Self {
+            proof,
+            named,
+            invocation: invocation.cloned(),
+        })
     }
 
     /// The model that may be asked.
@@ -118,7 +131,8 @@ pub(super) async fn ask(
     for choice in 0..question.choices {
         sequences.push(begin(asked, permit, question, (choice, &mut admitted)).await?);
     }
-    Ok(Answer::of(sequences, asked.platform.closing.clone()))
+    let closing = asked.platform.closing.clone();
+    Ok(Answer::of(sequences, closing, permit.invocation.clone()))
 }
 
 /// Starts the sequence of a choice, and waits until it is admitted.
@@ -155,7 +169,15 @@ async fn begin(
         .await
         .map_err(Asking::Failed)?
     {
-        Some(EventKind::Admitted { .. }) => Ok(sequence),
+        Some(EventKind::Admitted {
+            prompt_tokens,
+            cached_tokens,
+        }) => {
+            if let Some(invocation) = permit.invocation.as_ref().filter(|_| choice == 0) {
+                invocation.admitted(prompt_tokens, cached_tokens);
+            }
+            Ok(sequence)
+        }
         Some(EventKind::Refused(refusal)) => Err(Asking::refused(
             &refusal,
             question.model,

@@ -21,7 +21,7 @@ impl Trip<'_> {
         proof: impl FnOnce(Permit<A>) -> Proof,
     ) -> Result<InferencePermit, Failure> {
         let (permit, resolved) = self.on_named(named).map_err(|failure| told(failure, named))?;
-        Ok(InferencePermit::new(proof(permit), resolved))
+        InferencePermit::new(proof(permit), resolved, self.invocation)
     }
 
     /// Whether the caller may do `A` on the model of this region that it named: by id or ARN, as profiles are none. There is

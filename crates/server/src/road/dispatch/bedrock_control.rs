@@ -11,7 +11,9 @@ use moho_wire::bedrock::{ModelIdentifier, ProfileArn, ProfileKind, profile_not_f
 use moho_wire::{Failure, Reply};
 
 use super::{Trip, failure};
-use crate::handlers::bedrock::{agreements, profile_names, profile_tags, profiles, retention, use_case};
+use crate::handlers::bedrock::{
+    agreements, invocation_logging, profile_names, profile_tags, profiles, retention, use_case,
+};
 use crate::net::Outbound;
 use crate::road;
 
@@ -65,8 +67,29 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Result<Outbou
             let permit = trip.permit(&taggable(&list.resource_arn)?)?;
             profile_tags::list(&trip.asked(), &permit)
         }
+        Request::PutModelInvocationLoggingConfiguration(put) => put_logging(trip, *put).await,
+        Request::GetModelInvocationLoggingConfiguration(_) => get_logging(trip),
+        Request::DeleteModelInvocationLoggingConfiguration(_) => delete_logging(trip).await,
     };
     reply.map(road::whole)
+}
+
+fn get_logging(trip: &Trip<'_>) -> Result<Reply, Failure> {
+    let permit = trip.permit(&trip.arn("bedrock", "*")?)?;
+    invocation_logging::get(&trip.asked(), &permit)
+}
+
+async fn delete_logging(trip: &Trip<'_>) -> Result<Reply, Failure> {
+    let permit = trip.permit(&trip.arn("bedrock", "*")?)?;
+    invocation_logging::delete(&trip.asked(), permit).await
+}
+
+async fn put_logging(
+    trip: &Trip<'_>,
+    put: ops::PutModelInvocationLoggingConfiguration,
+) -> Result<Reply, Failure> {
+    let permit = trip.permit(&trip.arn("bedrock", "*")?)?;
+    invocation_logging::put(&trip.asked(), permit, put.logging_config).await
 }
 
 fn availability(trip: &Trip<'_>, get: &ops::GetFoundationModelAvailability) -> Result<Reply, Failure> {

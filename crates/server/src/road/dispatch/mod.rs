@@ -28,6 +28,7 @@ use moho_wire::{Command, ErrorShape, Failure, Prefix, Route};
 use super::failure;
 use crate::api_calls::Calling;
 use crate::handlers::{Asked, InferencePermit, Named, Proof, chat, models, responses, usage};
+use crate::invocations::Invocation;
 use crate::net::Outbound;
 use crate::quota::Entrance;
 use crate::startup::Platform;
@@ -36,6 +37,8 @@ use crate::telemetry::RequestSpan;
 /// One request between authentication and its handler.
 pub(super) struct Trip<'a> {
     pub(super) platform: &'a std::sync::Arc<Platform>,
+    /// What is logged of it, if it calls a model and that is logged.
+    pub(super) invocation: Option<&'a Invocation>,
     pub(super) caller: &'a Authenticated,
     pub(super) facts: &'a RequestFacts,
     pub(super) route: &'a Route,
@@ -110,7 +113,7 @@ impl Trip<'_> {
             (Prefix::Runtime, false) => proven(Proof::Invoke, self.on_named(named)?),
             (Prefix::Runtime, true) => proven(Proof::Stream, self.on_named(named)?),
         };
-        Ok(InferencePermit::new(proof, named))
+        InferencePermit::new(proof, named, self.invocation)
     }
 
     /// The service of AWS's that an OpenAI route belongs to.

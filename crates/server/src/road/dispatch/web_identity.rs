@@ -73,6 +73,7 @@ pub(in crate::road) async fn assume(
     let caller = caller.ok_or(Failure::Internal)?;
     calling.by(&caller, facts);
     let trip = Trip {
+        invocation: None,
         platform,
         caller: &caller,
         facts,

@@ -16,34 +16,36 @@ use std::sync::Arc;
 use moho_iam::authz::{Event, EventIdentity, EventKind, Journal};
 use moho_store::{NotWrittenDown, Store};
 use moho_terms::{AccountId, Clock, Entropy, Region, RequestId};
+use tokio::runtime::Handle;
 
 use self::events::EventsJob;
 use self::garbage::{Garbage, Orphans};
 use self::lifecycle::LifecycleJob;
 use self::log_events::LogEventsJob;
 use self::retention::RetentionJob;
-pub(crate) use self::runner::Jobs;
+pub(crate) use self::runner::{Job, Jobs, StepError, Stepped, Waiting};
 use self::scrub::ScrubJob;
 use super::restored::RestoredState;
 use crate::closing::Closing;
 use crate::event_history::EventsKept;
+use crate::invocations::{DeliverInvocations, InvocationLog};
 use crate::telemetry::JobMeters;
 
 /// What jobs work on, and by what.
 #[derive(Clone)]
-pub(super) struct Ground {
-    pub(super) store: Arc<Store>,
-    pub(super) journal: Arc<dyn Journal>,
-    pub(super) region: Region,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) entropy: Arc<dyn Entropy>,
-    pub(super) restored: Arc<RestoredState>,
-    pub(super) events: Arc<EventsKept>,
+pub(crate) struct Ground {
+    pub(crate) store: Arc<Store>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) region: Region,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) restored: Arc<RestoredState>,
+    pub(crate) events: Arc<EventsKept>,
 }
 
 impl Ground {
     /// Writes down what a service is about to do by itself on what `account` has, or what it has found there.
-    fn write_down(
+    pub(crate) fn write_down(
         &self,
         what: (EventKind, &'static str),
         (service, account): (&'static str, Option<AccountId>),
@@ -62,7 +64,12 @@ impl Ground {
 ///
 /// # Errors
 /// The system gives no thread.
-pub(super) fn start(ground: &Ground, closing: &Closing, meters: &Arc<JobMeters>) -> io::Result<Jobs> {
+pub(super) fn start(
+    ground: &Ground,
+    closing: &Closing,
+    meters: &Arc<JobMeters>,
+    invocations: &Arc<InvocationLog>,
+) -> io::Result<Jobs> {
     let restored = Arc::clone(&ground.restored);
     let mut jobs = Jobs::new(closing.clone(), Arc::clone(meters), move || {
         restored.still_waits()
@@ -74,5 +81,8 @@ pub(super) fn start(ground: &Ground, closing: &Closing, meters: &Arc<JobMeters>)
     jobs.start(LogEventsJob(ground.clone()))?;
     jobs.start(ScrubJob::new(ground.clone()))?;
     jobs.start(EventsJob::new(&ground.events))?;
+    let runtime = Handle::try_current().map_err(io::Error::other)?;
+    let invocations = Arc::clone(invocations);
+    jobs.start(DeliverInvocations::new(invocations, ground.clone(), runtime))?;
     Ok(jobs)
 }

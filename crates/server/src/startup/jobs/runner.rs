@@ -13,27 +13,35 @@ use crate::telemetry::JobMeters;
 
 /// What a step has done. It holds numbers only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Stepped {
+pub(crate) struct Stepped {
     /// How many things were done.
-    pub(super) done: u64,
+    pub(crate) done: u64,
     /// How many of them were found to be wrong.
-    pub(super) findings: u64,
+    pub(crate) findings: u64,
     /// Whether there is more to do at once, or the round has ended.
-    pub(super) more: bool,
+    pub(crate) more: bool,
 }
 
 /// Why a step could not be done; it is tried again. No content.
-pub(super) type StepError = Box<dyn Error + Send + Sync>;
+pub(crate) type StepError = Box<dyn Error + Send + Sync>;
 
 /// Whether a job has to stop in the middle of a step; waits that long if it has not.
-pub(super) struct Waiting<'a> {
+pub(crate) struct Waiting<'a> {
     stopped: &'a Receiver<()>,
     closing: &'a Closing,
 }
 
+impl<'a> Waiting<'a> {
+    /// Until somebody says so, or stopping begins.
+    #[cfg(test)]
+    pub(crate) fn until(stopped: &'a Receiver<()>, closing: &'a Closing) -> Self {
+        Self { stopped, closing }
+    }
+}
+
 impl Waiting<'_> {
     /// Whether to stop.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.stopped.try_recv() != Err(TryRecvError::Empty) || self.closing.has_begun()
     }
 
@@ -45,7 +53,7 @@ impl Waiting<'_> {
 }
 
 /// Something that moho does by itself.
-pub(super) trait Job: Send + 'static {
+pub(crate) trait Job: Send + 'static {
     /// What it is called in metrics and logs.
     const NAME: &'static str;
     /// How long it waits after a round.

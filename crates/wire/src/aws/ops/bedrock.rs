@@ -1,4 +1,4 @@
-//! Access to models and inference profiles, as Bedrock calls them.
+//! Access to models, inference profiles and the log of invocations, as Bedrock calls them.
 //!
 //! Made from AWS's published model: one request per operation, one shape per reply.
 
@@ -9,6 +9,24 @@ use crate::aws::declare::{both, operations, request, shape};
 both! { #[derive(Debug, Clone, PartialEq)] Tag {
     key: String = "key",
     value: String = "value",
+} }
+both! { #[derive(Debug, Clone, PartialEq, Eq)] S3Config {
+    bucket_name: String = "bucketName",
+    key_prefix: Option<String> = "keyPrefix",
+} }
+both! { #[derive(Debug, Clone, PartialEq, Eq)] CloudWatchConfig {
+    log_group_name: String = "logGroupName",
+    role_arn: String = "roleArn",
+    large_data_delivery_s3_config: Option<S3Config> = "largeDataDeliveryS3Config",
+} }
+both! { #[derive(Debug, Clone, PartialEq, Eq)] LoggingConfig {
+    cloud_watch_config: Option<CloudWatchConfig> = "cloudWatchConfig",
+    s3_config: Option<S3Config> = "s3Config",
+    text_data_delivery_enabled: Option<bool> = "textDataDeliveryEnabled",
+    image_data_delivery_enabled: Option<bool> = "imageDataDeliveryEnabled",
+    embedding_data_delivery_enabled: Option<bool> = "embeddingDataDeliveryEnabled",
+    video_data_delivery_enabled: Option<bool> = "videoDataDeliveryEnabled",
+    audio_data_delivery_enabled: Option<bool> = "audioDataDeliveryEnabled",
 } }
 both! { #[derive(Debug, Clone, PartialEq)] InferenceProfileModelSource {
     copy_from: Option<String> = "copyFrom",
@@ -113,6 +131,16 @@ request! { #[derive(Debug, Clone, PartialEq)] GetAccountDataRetention {
 request! { #[derive(Debug, Clone, PartialEq)] PutAccountDataRetention {
     mode: String = "mode",
 } }
+request! { #[derive(Debug, Clone, PartialEq)] PutModelInvocationLoggingConfiguration {
+    logging_config: LoggingConfig = "loggingConfig",
+} }
+request! { #[derive(Debug, Clone, PartialEq)] GetModelInvocationLoggingConfiguration {
+} }
+request! { #[derive(Debug, Clone, PartialEq)] DeleteModelInvocationLoggingConfiguration {
+} }
+shape! { #[derive(Debug, Clone, PartialEq)] GetModelInvocationLoggingConfigurationReply {
+    logging_config: Option<LoggingConfig> = "loggingConfig",
+} }
 shape! { #[derive(Debug, Clone, PartialEq)] AccountDataRetention {
     mode: Option<String> = "mode",
     updated_at: Option<Timestamp> = "updatedAt",
@@ -162,4 +190,7 @@ operations! {
     ListTagsForResource,
     GetAccountDataRetention,
     PutAccountDataRetention,
+    PutModelInvocationLoggingConfiguration,
+    GetModelInvocationLoggingConfiguration,
+    DeleteModelInvocationLoggingConfiguration,
 }

@@ -1,0 +1,231 @@
+//! The log of calls of models, as Bedrock's: off until an account wants it, and then of every call.
+//!
+//! What is logged of a call is gathered while it is answered ([`Invocation`]) and kept, sealed under the key of where it goes,
+//! before the last byte of the reply leaves: a call that cannot be logged is not answered. The job [`DeliverInvocations`] takes
+//! it from there.
+
+mod call;
+mod delivery;
+mod destination;
+mod sink;
+mod taken;
+
+use std::sync::Arc;
+
+use moho_iam::action::{Action, kms};
+use moho_iam::authn::Authenticated;
+use moho_iam::authz::{ActingFor, Permit, Refusal, RequestFacts};
+use moho_iam::{OwnService, OwnServices};
+use moho_kms::KmsError;
+use moho_s3::Backing;
+use moho_store::StoreError;
+use moho_store::invocations::{InvocationDestination, InvocationLogging, invocation_context};
+use moho_terms::{AccountId, Arn, ArnError, ContentBytes, RequestId};
+use moho_wire::invocation_log::{logged_operation, request_metadata};
+use moho_wire::{ErrorShape, Failure, Route};
+
+use crate::api_calls::Recording;
+use crate::net::Inbound;
+use crate::net::pool::Pool;
+use crate::own_puts::{OwnObject, OwnPuts, PutAnswer};
+use crate::road::{chain, from_store};
+use crate::telemetry::InvocationMeters;
+
+pub(crate) use call::{Invocation, Streaming};
+pub(crate) use delivery::DeliverInvocations;
+pub(crate) use destination::NoDestination;
+pub(crate) use sink::{LogSink, NoLogGroups};
+
+use self::call::Called;
+
+/// Bytes of all bodies that are being gathered, and of those of one account.
+const BYTES: usize = 256 << 20;
+const BYTES_EACH: usize = BYTES / 2;
+/// The most bytes that are gathered of one streamed reply.
+const REPLY: usize = 32 << 20;
+/// The service that delivers.
+const SERVICE: OwnService = OwnService::Bedrock;
+
+/// What the log is kept and delivered with.
+pub(crate) struct InvocationLog {
+    backing: Backing,
+    puts: OwnPuts,
+    meters: Arc<InvocationMeters>,
+    room: Pool<AccountId>,
+    groups: Arc<dyn LogSink>,
+}
+
+/// Why something cannot be logged. No content.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LogError {
+    #[error(transparent)]
+    Destination(#[from] NoDestination),
+    #[error("{0} is not allowed on the key that records are sealed under")]
+    KeyRefused(&'static str, #[source] Box<Refusal>),
+    #[error("the key that records are sealed under cannot be used")]
+    Key(#[source] Box<KmsError>),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Name(#[from] ArnError),
+    #[error("moho's own service cannot act")]
+    NobodyActs,
+}
+
+impl InvocationLog {
+    /// Over what is kept, by leave of `services`.
+    pub(crate) fn new(
+        backing: Backing,
+        (services, recording): (OwnServices, &Arc<Recording>),
+        gateway: &Arc<moho_s3::S3Gateway>,
+        meters: &Arc<InvocationMeters>,
+        groups: Arc<dyn LogSink>,
+    ) -> Self {
+        let puts = OwnPuts {
+            services,
+            gateway: Arc::clone(gateway),
+            recording: Arc::clone(recording),
+            clock: Arc::clone(&backing.clock),
+            entropy: Arc::clone(&backing.entropy),
+        };
+        Self {
+            backing,
+            puts,
+            meters: Arc::clone(meters),
+            room: Pool::new(BYTES, BYTES_EACH),
+            groups,
+        }
+    }
+
+    /// Where log groups are.
+    pub(crate) fn groups(&self) -> &dyn LogSink {
+        &*self.groups
+    }
+
+    /// Begins to gather what is logged of a request; `None` if it calls no model, or its account wants no log. What the account
+    /// says now counts for all of the call.
+    ///
+    /// # Errors
+    /// A [`Failure`]: then the call may not be answered.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        inbound: &Inbound,
+        route: &Route,
+        caller: &Authenticated,
+    ) -> Result<Option<Invocation>, Failure> {
+        let Some(operation) = logged_operation(route.target()) else {
+            return Ok(None);
+        };
+        let account = caller.session().account();
+        let logging = self.backing.store.invocation_logging(account);
+        let Some(logging) = logging.map_err(|error| from_store(&error))? else {
+            return Ok(None);
+        };
+        let head = &inbound.head;
+        let headers = |name: &str| {
+            let values = head.headers.get_all(name).iter();
+            values.map(http::HeaderValue::as_bytes).collect()
+        };
+        let body = inbound.body.expose();
+        let called = Called {
+            time: head.received,
+            account,
+            identity: caller.session().principal_arn().clone(),
+            request: head.request_id.clone(),
+            operation,
+            shape: route.error_shape(),
+            destinations: destinations(&logging),
+            metadata: request_metadata(route.target(), &headers, body),
+        };
+        // All that is served here is text.
+        let input = logging.text.unwrap_or(true).then_some(body);
+        Invocation::begin(self, called, input).map(Some)
+    }
+
+    /// Whether records can be sealed for this destination and opened again, as far as keys go.
+    ///
+    /// # Errors
+    /// [`LogError`] if not.
+    pub(crate) fn check_keys(
+        &self,
+        account: AccountId,
+        destination: &InvocationDestination,
+        request: &RequestId,
+    ) -> Result<(), LogError> {
+        let key = self.key_of(account, destination)?;
+        self.on_key::<kms::GenerateDataKey>(account, &key, request)?;
+        self.on_key::<kms::Decrypt>(account, &key, request)?;
+        Ok(())
+    }
+
+    /// Leave for the service to use a key for records of an account, if the key can be used at all.
+    fn on_key<A: Action>(
+        &self,
+        account: AccountId,
+        key: &Arn,
+        request: &RequestId,
+    ) -> Result<Permit<A>, LogError> {
+        let caller = self.puts.caller(SERVICE, account).ok_or(LogError::NobodyActs)?;
+        let facts: RequestFacts = OwnPuts::facts(self.acting_for(account)?, request.clone());
+        let context = invocation_context(account)?.condition_keys();
+        let permit = self
+            .backing
+            .authorizer
+            .authorize::<A>(&caller, &facts, key, &context)
+            .map_err(|refusal| LogError::KeyRefused(A::NAME, Box::new(refusal)))?;
+        let usable = self.backing.kms.key(&permit);
+        usable.map_err(|error| LogError::Key(Box::new(error)))?;
+        Ok(permit)
+    }
+
+    /// For whose sake the service acts, as AWS says it.
+    fn acting_for(&self, account: AccountId) -> Result<ActingFor, ArnError> {
+        Ok(ActingFor {
+            resource: Arn::of("bedrock", self.backing.region.as_str(), account.as_str(), "*")?,
+            account,
+        })
+    }
+
+    /// Puts an object as the service; `None` if it cannot even be asked for.
+    pub(crate) fn put(
+        &self,
+        account: AccountId,
+        (bucket, key): (&moho_terms::BucketName, String),
+        (content_type, content): (&'static str, ContentBytes),
+    ) -> Option<impl Future<Output = PutAnswer> + Send + use<>> {
+        self.puts.put(OwnObject {
+            service: SERVICE,
+            acting_for: self.acting_for(account).ok()?,
+            bucket: bucket.clone(),
+            key,
+            content_type,
+            bytes: crate::net::reply_bytes(content),
+        })
+    }
+}
+
+fn destinations(logging: &InvocationLogging) -> Vec<InvocationDestination> {
+    let bucket = logging.bucket.clone().map(InvocationDestination::Bucket);
+    let group = logging.group.clone().map(InvocationDestination::Group);
+    bucket.into_iter().chain(group).collect()
+}
+
+/// What a caller is told whose call cannot be logged.
+fn cannot_be_logged(error: &(dyn std::error::Error + 'static), request: &RequestId) -> Failure {
+    tracing::error!(%request, error = %chain(error), "a call of a model is refused, as it cannot be logged");
+    Failure::Service {
+        code: "ServiceUnavailableException",
+        message: "The account has calls of models logged, and this one could not be: the place of the log, or its key, cannot be \
+                  used. Correct it, or delete the model invocation logging configuration, and try again."
+            .to_owned(),
+        status: 503,
+    }
+}
+
+/// Why a call failed, as its record says: the code and the status of HTTP.
+fn told(failure: &Failure, shape: ErrorShape) -> (String, u16) {
+    (failure.code(shape).to_owned(), failure.status(shape))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,260 @@
+//! Delivery to a log group, which keeps what it is given here.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+
+use moho_iam::Session;
+use moho_iam::authz::{Attached, Authorizer, Policies, PolicySource, PolicyUnavailable};
+use moho_iam::policy::{PolicyDocument, PolicyKind};
+use moho_kms::KeyRecords;
+use moho_store::Store;
+use moho_store::invocations::{LogGroup, NewInvocation};
+use moho_terms::{Secret, Timestamp};
+use moho_wire::invocation_log::{InvocationFacts, InvocationTokens, KeptInvocation};
+
+use super::sink::{LogEvent, LogSinkError};
+use super::*;
+use crate::closing::Closing;
+use crate::config::{Config, Surroundings, Typed};
+use crate::startup::jobs::{Ground, Job as _, Waiting};
+use crate::startup::{self, Started};
+
+/// The store's policies, and those of keys let the service do everything.
+struct Lenient(Arc<Store>);
+
+impl PolicySource for Lenient {
+    fn policies(
+        &self,
+        session: &Session,
+        action: &str,
+        resource: &Arn,
+    ) -> Result<Policies, PolicyUnavailable> {
+        let text = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*",
+            "Principal":{"Service":"bedrock.amazonaws.com"}}]}"#;
+        let document = PolicyDocument::parse(PolicyKind::Key, text).unwrap();
+        Ok(Policies {
+            resource: Some(Attached::new("lenient", Arc::new(document))),
+            ..self.0.policies(session, action, resource)?
+        })
+    }
+}
+
+/// Log groups of one name, in memory.
+struct Groups {
+    key: Arn,
+    refuses: AtomicBool,
+    kept: Mutex<Vec<(String, LogEvent)>>,
+}
+
+impl LogSink for Groups {
+    fn key(&self, _account: AccountId, group: &str) -> Result<Option<Arn>, LogSinkError> {
+        Ok((group == "calls").then(|| self.key.clone()))
+    }
+
+    fn put(
+        &self,
+        _account: AccountId,
+        group: &str,
+        stream: &str,
+        events: Vec<LogEvent>,
+    ) -> Result<(), LogSinkError> {
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err("it is full".into());
+        }
+        let place = format!("{group}:{stream}");
+        let events = events.into_iter().map(|event| (place.clone(), event));
+        self.kept.lock().unwrap().extend(events);
+        Ok(())
+    }
+}
+
+struct Rig {
+    platform: Arc<startup::Platform>,
+    groups: Arc<Groups>,
+    log: Arc<InvocationLog>,
+    folder: tempfile::TempDir,
+    _locks: (moho_os::FileLock, moho_os::FileLock),
+}
+
+impl Rig {
+    fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let surroundings = Surroundings {
+            cores: 1,
+            data_home: Some(folder.path().to_owned()),
+        };
+        let config = Config::resolve(&Typed::default(), &surroundings).unwrap();
+        let Started { platform, locks, .. } = startup::open(&config, &mut |_, _, _| {}).unwrap();
+        let groups = Arc::new(Groups {
+            key: platform.store.account_key(platform.account).unwrap().unwrap(),
+            refuses: AtomicBool::new(true),
+            kept: Mutex::default(),
+        });
+        let policies = Arc::new(Lenient(Arc::clone(&platform.store)));
+        let clock = Arc::clone(&platform.clock);
+        let backing = Backing {
+            store: Arc::clone(&platform.store),
+            kms: Arc::clone(&platform.kms),
+            authorizer: Arc::new(Authorizer::new(
+                policies,
+                Arc::clone(&platform.journal) as _,
+                clock,
+            )),
+            clock: Arc::clone(&platform.clock),
+            entropy: Arc::clone(&platform.entropy),
+            region: platform.region.clone(),
+        };
+        let services = OwnServices::of_installation(&Secret::new(vec![7; 32])).unwrap();
+        let log = InvocationLog::new(
+            backing,
+            (services, &platform.recording),
+            &platform.objects,
+            &Arc::default(),
+            Arc::clone(&groups) as _,
+        );
+        Self {
+            log: Arc::new(log),
+            platform,
+            groups,
+            folder,
+            _locks: locks,
+        }
+    }
+
+    /// A record that has waited for long.
+    fn keep(&self, words: &str) -> RequestId {
+        let (platform, account) = (&self.platform, self.platform.account);
+        let request = RequestId::random(&*platform.entropy).unwrap();
+        let destination = InvocationDestination::Group(LogGroup {
+            group: "calls".to_owned(),
+            role: "arn:aws:iam::123456789012:role/Logs".parse().unwrap(),
+            large: None,
+        });
+        let key = self.log.key_of(account, &destination).unwrap();
+        let facts = InvocationFacts {
+            time: platform.clock.now(),
+            account,
+            identity: &key,
+            region: &platform.region,
+            request: &request,
+            operation: "Converse",
+            model: "m",
+            tokens: InvocationTokens::default(),
+            failure: None,
+        };
+        let record = KeptInvocation::written(&facts, None, (format!("{words:?}").as_bytes(), b""));
+        let new = NewInvocation {
+            destination: &destination,
+            key: &self.log.on_key(account, &key, &request).unwrap(),
+            record: &record,
+        };
+        let long_ago = Timestamp::from_unix_seconds(platform.clock.now().unix_seconds() - 60);
+        let kept = platform.store.keep_invocations(&platform.kms, &[new], long_ago);
+        kept.unwrap();
+        request
+    }
+
+    fn job(&self) -> DeliverInvocations {
+        let platform = &self.platform;
+        let ground = Ground {
+            store: Arc::clone(&platform.store),
+            journal: Arc::clone(&platform.journal) as _,
+            region: platform.region.clone(),
+            clock: Arc::clone(&platform.clock),
+            entropy: Arc::clone(&platform.entropy),
+            restored: Arc::clone(&platform.restored),
+        };
+        DeliverInvocations::new(Arc::clone(&self.log), ground, tokio::runtime::Handle::current())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_log_group_refuses_is_put_again_and_what_it_took_is_not() {
+    let rig = Rig::open();
+    let requests = [rig.keep("one"), rig.keep("two")];
+    let (mut job, (_stop, stopped), closing) = (rig.job(), channel(), Closing::new());
+    let waiting = Waiting::until(&stopped, &closing);
+    let stepped = job.step(&waiting).unwrap();
+    assert_eq!(
+        (
+            stepped.done,
+            rig.platform.store.invocation_backlog().unwrap().records
+        ),
+        (0, 2)
+    );
+    assert!(rig.groups.kept.lock().unwrap().is_empty());
+
+    rig.groups.refuses.store(false, Ordering::SeqCst);
+    // It is tried again a second later.
+    let delivered = loop {
+        let stepped = job.step(&waiting).unwrap();
+        if stepped.done > 0 {
+            break stepped.done;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!((delivered, job.step(&waiting).unwrap().done), (2, 0));
+    let kept = rig.groups.kept.lock().unwrap();
+    assert_eq!(kept.len(), 2);
+    for ((place, event), (request, words)) in kept.iter().zip(requests.iter().zip(["one", "two"])) {
+        assert_eq!(place, "calls:aws/bedrock/modelinvocations");
+        assert_eq!(event.id, request.as_str());
+        assert!(event.time <= rig.platform.clock.now());
+        let message = std::str::from_utf8(event.message.expose()).unwrap();
+        assert!(
+            message.contains(&format!("\"inputBodyJson\":\"{words}\"")),
+            "{message}"
+        );
+    }
+    assert_eq!(rig.platform.store.invocation_backlog().unwrap().records, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_go_with_their_key_and_the_journal_says_so() {
+    let rig = Rig::open();
+    rig.keep("one");
+    rig.keep("two");
+    let store = &*rig.platform.store;
+    let id = rig
+        .groups
+        .key
+        .resource()
+        .trim_start_matches("key/")
+        .parse()
+        .unwrap();
+    let kept = KeyRecords::get(store, &id).unwrap().unwrap();
+    assert!(KeyRecords::remove(store, &id, kept.revision).unwrap());
+    let (mut job, (_stop, stopped), closing) = (rig.job(), channel(), Closing::new());
+    let stepped = job.step(&Waiting::until(&stopped, &closing)).unwrap();
+    assert_eq!((stepped.done, stepped.findings), (0, 2));
+    assert_eq!(store.invocation_backlog().unwrap().records, 0);
+    let mut journal = String::new();
+    for file in std::fs::read_dir(rig.folder.path().join("moho/journal")).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        journal.push_str(&String::from_utf8_lossy(&bytes));
+    }
+    let line = journal
+        .lines()
+        .find(|line| line.contains("InvocationLog:Shred"))
+        .unwrap();
+    assert!(
+        line.contains(r#""keys":2"#) && line.contains(rig.groups.key.as_str()),
+        "{line}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_is_not_there_is_no_destination() {
+    let rig = Rig::open();
+    let destination = InvocationDestination::Group(LogGroup {
+        group: "others".to_owned(),
+        role: "arn:aws:iam::123456789012:role/Logs".parse().unwrap(),
+        large: None,
+    });
+    let refused = rig.log.key_of(rig.platform.account, &destination);
+    assert!(matches!(
+        refused,
+        Err(LogError::Destination(NoDestination::Group))
+    ));
+}

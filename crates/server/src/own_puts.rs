@@ -1,0 +1,116 @@
+//! What moho's own services put into buckets by themselves: as the service, through the same gateway as everybody, so that the
+//! bucket's policy and its key's say whether it may. Each object is in the journal, whatever came of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Request;
+use moho_iam::authn::Authenticated;
+use moho_iam::authz::{ActingFor, Delivery, EventAnswer, RequestFacts};
+use moho_iam::{OwnService, OwnServices};
+use moho_s3::{Notes, Proof, S3Call, S3Gateway, Trailers};
+use moho_terms::{AccountId, BucketName, Clock, Entropy, RequestId};
+
+use crate::api_calls::{Recording, Told};
+use crate::object_calls::put_by_own_service;
+use crate::road::chain;
+
+/// What it takes to put as a service.
+pub(crate) struct OwnPuts {
+    pub(crate) services: OwnServices,
+    pub(crate) gateway: Arc<S3Gateway>,
+    pub(crate) recording: Arc<Recording>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+/// An object to be put.
+pub(crate) struct OwnObject {
+    /// By whom.
+    pub(crate) service: OwnService,
+    /// For whose sake, which policies ask about.
+    pub(crate) acting_for: ActingFor,
+    pub(crate) bucket: BucketName,
+    pub(crate) key: String,
+    pub(crate) content_type: &'static str,
+    pub(crate) bytes: Bytes,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PutAnswer {
+    /// The status of HTTP.
+    pub(crate) status: u16,
+    /// S3's code, if it was refused.
+    pub(crate) code: Option<String>,
+}
+
+impl OwnPuts {
+    /// The service, acting now on something that belongs to `account`; `None` if that cannot be said.
+    pub(crate) fn caller(&self, service: OwnService, account: AccountId) -> Option<Authenticated> {
+        self.services.acting(service, account, self.clock.now()).ok()
+    }
+
+    /// What is known of something that a service does by itself.
+    pub(crate) fn facts(acting_for: ActingFor, request_id: RequestId) -> RequestFacts {
+        RequestFacts {
+            // It never leaves this process.
+            secure_transport: true,
+            acting_for: Some(acting_for),
+            ..RequestFacts::new(request_id)
+        }
+    }
+
+    /// Puts one object; `None` if it cannot even be asked for.
+    pub(crate) fn put(&self, object: OwnObject) -> Option<impl Future<Output = PutAnswer> + Send + use<>> {
+        let caller = Arc::new(self.caller(object.service, object.acting_for.account)?);
+        let length = object.bytes.len();
+        let request = Request::put(format!("/{}/{}", object.bucket, encoded(&object.key)))
+            .header("host", "s3")
+            .header("content-type", object.content_type)
+            .header("content-length", length)
+            .body(s3s::Body::from(object.bytes))
+            .ok()?;
+        let facts = Self::facts(object.acting_for, RequestId::random(&*self.entropy).ok()?);
+        let (notes, length) = (Notes::new(), length as u64);
+        let call = S3Call {
+            caller: Arc::clone(&caller),
+            facts: facts.clone(),
+            proof: Proof::default(),
+            request,
+            trailers: Trailers::new(),
+            notes: notes.clone(),
+        };
+        let (gateway, recording) = (Arc::clone(&self.gateway), Arc::clone(&self.recording));
+        let (bucket, key, now) = (object.bucket, object.key, self.clock.now());
+        Some(async move {
+            let status = gateway.answer(call).await.status().as_u16();
+            let code = notes.so_far().error_code;
+            let answer = EventAnswer {
+                status: Some(status),
+                error_code: code.clone(),
+                bytes_in: length,
+                bytes_out: 0,
+                delivery: Delivery::Complete,
+            };
+            // As with all that is done by itself, there is nobody else to be told.
+            let event = put_by_own_service(&caller, &facts, (&bucket, &key), (now, answer));
+            if let Err(error) = recording.write(event, Told::default()) {
+                tracing::error!(error = %chain(&error), "what a service has put is not in the journal");
+            }
+            PutAnswer { status, code }
+        })
+    }
+}
+
+/// A key as a path has it.
+fn encoded(key: &str) -> String {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'~')
+        .remove(b'/');
+    utf8_percent_encode(key, KEPT).to_string()
+}

@@ -22,6 +22,7 @@ from canary_inference import send_everywhere, send_to_bedrock, send_wrongly, sen
 from canary_logs import GROUP, send_to_logs
 from canary_members import Recorder
 from canary_prompts import VARIABLES, send_to_conversations, send_to_prompts
+from invocation_logs import Logs
 from observing import Collector, attributes, eventually, scrape
 from route_world import World, openai_routes, two_accounts
 from serving import MODEL, Credentials, binary
@@ -143,6 +144,8 @@ class CanaryRun:
         return complaints
 
     def send_cases(self) -> None:
+        # From here on, what is said to models waits to be logged, too, and then is.
+        self.logs = Logs(self.server, "canary-call-logs").make().put()
         answers = send_everywhere(self.server) + send_to_bedrock(self.server, self.client("bedrock-runtime"))
         assert any(MARKER in answer for answer in answers), "the model never said the marker, so its words were not tried"
         key = self.world.kms_key
@@ -164,6 +167,8 @@ class CanaryRun:
             self.routes.append(canary_cases.send_to_accounts_routes(http, key))
         send_wrongly(self.server)
         send_wrongly_to_bedrock(self.server)
+        said = eventually("what was said is logged", self.logs.records)
+        assert any(MARKER in str(record) for record in said), "no record has the marker, so the log was not tried"
 
     def ask_as_others(self) -> None:
         """Those whose words they are not ask for everything that is there, and are answered."""

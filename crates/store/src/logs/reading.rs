@@ -17,6 +17,9 @@ use crate::authentic::Tampering;
 use crate::database::{counted, integer, term};
 use crate::error::StoreError;
 
+/// Streams of which a search sees that they are as they were written.
+const CHECKED: usize = 1000;
+
 /// Of which streams of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StreamsOf {
@@ -89,24 +92,25 @@ impl Store {
             let Some(group) = decided_group(connection, permit, (account, &name.group))? else {
                 return Ok(None);
             };
-            self.check_counts(connection, group)?;
             let (condition, value) = match &scope.streams {
-                StreamsOf::All => ("TRUE", String::new()),
-                StreamsOf::Prefix(prefix) => {
-                    ("substr(s.name, 1, length(?4)) = ?4 AND s.name >= ?4", prefix.clone())
-                }
+                StreamsOf::All => ("?4 = ?4", String::new()),
+                StreamsOf::Prefix(prefix) => (
+                    "substr(s.name, 1, length(?4)) = ?4 AND s.name >= ?4",
+                    prefix.clone(),
+                ),
                 StreamsOf::Named(names) => (
                     "s.name IN (SELECT value FROM json_each(?4))",
                     serde_json::to_string(names).unwrap_or_default(),
                 ),
             };
+            self.check_streams(connection, group, (condition, &value))?;
             let select = format!(
                 "SELECT b.group_id, b.stream_id, s.name, b.sequence, b.events, b.size, b.first_time, b.last_time,
                         kms_key.account_id, b.key_id, b.summary IS NOT NULL
                     FROM log_block AS b JOIN log_stream AS s USING (group_id, stream_id)
                         JOIN kms_key ON kms_key.key_id = b.key_id
                     WHERE b.group_id = ?1 AND s.gone = 0 AND b.last_time >= ?2 AND b.first_time <= ?3
-                        AND ?4 = ?4 AND {condition}
+                        AND {condition}
                     ORDER BY b.first_time, b.stream_id, b.sequence"
             );
             let mut select = connection.prepare_cached(&select)?;
@@ -115,16 +119,30 @@ impl Store {
         })
     }
 
-    /// Whether every stream has as many blocks as were written.
-    fn check_counts(&self, connection: &Connection, group: GroupId) -> rusqlite::Result<()> {
-        let select = "SELECT stream_id FROM log_stream AS s WHERE group_id = ?1 AND gone = 0 AND blocks <>
-            (SELECT count(*) FROM log_block AS b WHERE b.group_id = ?1 AND b.stream_id = s.stream_id) LIMIT 1";
-        let mut select = connection.prepare_cached(select)?;
-        let mut rows = select.query([group])?;
-        match rows.next()? {
-            None => Ok(()),
-            Some(_other) => Err(Tampering::tree("a stream has not the blocks that were written").into()),
+    /// Whether every stream that is wanted has as many blocks as were written; of very many streams, only some are compared with
+    /// what was written of them.
+    fn check_streams(
+        &self,
+        connection: &Connection,
+        group: GroupId,
+        (condition, value): (&str, &str),
+    ) -> rusqlite::Result<()> {
+        let condition = condition.replace("?4", "?2");
+        let select = format!(
+            "SELECT stream_id, blocks = (SELECT count(*) FROM log_block AS b WHERE b.group_id = ?1 AND b.stream_id = s.stream_id)
+                FROM log_stream AS s WHERE group_id = ?1 AND gone = 0 AND {condition}"
+        );
+        let mut select = connection.prepare_cached(&select)?;
+        let rows = select.query_map(params![group, value], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let found: Vec<(i64, bool)> = rows.collect::<rusqlite::Result<_>>()?;
+        if !found.iter().all(|(_, has_all)| *has_all) {
+            return Err(Tampering::tree("a stream has not the blocks that were written").into());
         }
+        for (stream, _) in found.iter().take(CHECKED) {
+            let key: [&dyn ToSql; 2] = [&group, stream];
+            self.database.check(connection, "log_stream", &key)?;
+        }
+        Ok(())
     }
 
     /// Opens the summary of a block, if it has one and it is there.

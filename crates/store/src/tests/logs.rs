@@ -311,6 +311,7 @@ fn blocks_that_were_removed_or_exchanged_are_missed() {
         "UPDATE log_block SET first_time = 0 WHERE sequence = 1",
         "UPDATE log_block SET events = 2 WHERE sequence = 1",
         "UPDATE log_stream SET blocks = 1",
+        "DELETE FROM log_block WHERE sequence = 1; UPDATE log_stream SET blocks = 1",
     ] {
         let directory = tempfile::tempdir().unwrap();
         let house = House::open(directory.path());

@@ -352,6 +352,25 @@ actions! {
         UntagResource,
         ListTagsForResource,
     }
+    /// Trails, and the events of an account.
+    cloudtrail: "cloudtrail" {
+        CreateTrail,
+        UpdateTrail,
+        DeleteTrail,
+        DescribeTrails,
+        GetTrail,
+        ListTrails,
+        GetTrailStatus,
+        StartLogging,
+        StopLogging,
+        LookupEvents,
+        GetEventSelectors,
+        PutEventSelectors,
+        ListPublicKeys,
+        AddTags,
+        RemoveTags,
+        ListTags,
+    }
     /// Buckets and objects.
     s3: "s3" {
         /// Learn which buckets the account has.

@@ -18,6 +18,8 @@ pub enum OwnService {
     S3Logging,
     /// Delivers the log of model invocations.
     Bedrock,
+    /// Delivers what trails select.
+    CloudTrail,
 }
 
 impl OwnService {
@@ -27,6 +29,7 @@ impl OwnService {
         match self {
             Self::S3Logging => "logging.s3.amazonaws.com",
             Self::Bedrock => "bedrock.amazonaws.com",
+            Self::CloudTrail => "cloudtrail.amazonaws.com",
         }
     }
 }

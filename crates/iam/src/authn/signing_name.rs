@@ -41,6 +41,8 @@ signing_names! {
     Kms = "kms",
     /// Logs.
     Logs = "logs",
+    /// Trails.
+    CloudTrail = "cloudtrail",
     /// Objects.
     S3 = "s3",
 }

@@ -44,7 +44,7 @@ pub use record::{
 pub use root::{
     Development, KeyEncryptionKey, Macing, PassphraseCost, Quorum, Root, RootFile, RootKey, RootKeyError,
     RootKind, RootOfTrust, RootRing, RootRotation, RootRotationError, RootRotationStep, RootRotationWish,
-    RootWriting, Share, ShareError, StoreKey, StoreMac,
+    RootWriting, Share, ShareError, StoreCipher, StoreKey, StoreMac,
 };
 pub use seal::{Opener, SealedError, SealedObject, Sealer};
 pub use service::{

@@ -33,7 +33,7 @@ pub use passphrase::PassphraseCost;
 pub use ring::{Root, RootRing};
 pub use rotation::{RootRotation, RootRotationError, RootRotationStep, RootRotationWish};
 pub use share::{Quorum, Share};
-pub use store_key::{Macing, StoreKey, StoreMac};
+pub use store_key::{Macing, StoreCipher, StoreKey, StoreMac};
 
 pub(crate) use ring::FINGERPRINT;
 

@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use moho_os::LockedBytes;
-use moho_terms::Entropy;
+use moho_terms::{Entropy, Secret};
 use zeroize::Zeroizing;
 
 use super::ring::FINGERPRINT;
 use super::{Root, RootKey};
-use crate::crypto::{KEY, NONCE, derive};
+use crate::crypto::{Cipher, KEY, NONCE, derive};
 use crate::error::KmsError;
 
 /// Binds what is wrapped to what it is for.
@@ -83,6 +83,49 @@ impl StoreKey {
         let key: Zeroizing<[u8; KEY]> = derive(self.0.expose(), SALT, &[purpose.as_bytes()])?;
         Ok(StoreMac(hmac::Key::new(hmac::HMAC_SHA256, key.as_slice())))
     }
+
+    /// What seals one kind of secret; no two purposes are related.
+    ///
+    /// # Errors
+    /// [`KmsError::Cryptography`] if the library fails.
+    pub fn cipher(&self, purpose: &str) -> Result<StoreCipher, KmsError> {
+        let key: Zeroizing<[u8; KEY]> = derive(self.0.expose(), SALT, &[b"cipher ", purpose.as_bytes()])?;
+        Ok(StoreCipher(Cipher::new(&key)?))
+    }
+}
+
+/// AES-256-GCM under a key of the store's, for secrets of moho's own that rest in it.
+///
+/// ```text
+/// nonce (12) | AES-256-GCM of the secret | tag (16)
+/// ```
+pub struct StoreCipher(Cipher);
+
+impl StoreCipher {
+    /// Seals a secret; `name` says which it is, and has to be said again to open it.
+    ///
+    /// # Errors
+    /// [`KmsError`] if there is no randomness.
+    pub fn seal(&self, name: &[u8], secret: &Secret, entropy: &dyn Entropy) -> Result<Vec<u8>, KmsError> {
+        let mut nonce = [0; NONCE];
+        entropy.fill(&mut nonce)?;
+        let mut sealed = nonce.to_vec();
+        self.0.encrypt(nonce, name, secret.expose(), &mut sealed)?;
+        Ok(sealed)
+    }
+
+    /// Opens it again.
+    ///
+    /// # Errors
+    /// [`KmsError::DamagedStoreKey`] if it was altered, or is another one.
+    pub fn open(&self, name: &[u8], sealed: &[u8]) -> Result<Secret, KmsError> {
+        let (nonce, sealed) = sealed.split_first_chunk().ok_or(KmsError::DamagedStoreKey)?;
+        let mut opened = Zeroizing::new(Vec::with_capacity(sealed.len()));
+        self.0
+            .decrypt(*nonce, name, sealed, &mut opened)
+            .ok_or(KmsError::DamagedStoreKey)?;
+        Ok(Secret::new(std::mem::take(&mut *opened)))
+    }
 }
 
 /// HMAC-SHA-256 under a key of the store's.
@@ -129,6 +172,25 @@ impl Macing {
 mod tests {
     use super::super::tests::Counter;
     use super::*;
+
+    #[test]
+    fn a_secret_opens_by_its_name_only_and_unaltered() {
+        let entropy = Counter::default();
+        let key = StoreKey::random(&entropy).unwrap();
+        let (one, two) = (key.cipher("one").unwrap(), key.cipher("two").unwrap());
+        let secret = Secret::new(b"a private key".to_vec());
+        let sealed = one.seal(b"name", &secret, &entropy).unwrap();
+        assert_ne!(sealed, one.seal(b"name", &secret, &entropy).unwrap());
+        assert_eq!(one.open(b"name", &sealed).unwrap().expose(), secret.expose());
+        assert!(one.open(b"other", &sealed).is_err());
+        assert!(two.open(b"name", &sealed).is_err());
+        for at in 0..sealed.len() {
+            let mut altered = sealed.clone();
+            altered[at] ^= 1;
+            assert!(one.open(b"name", &altered).is_err(), "{at}");
+            assert!(one.open(b"name", &sealed[..at]).is_err(), "{at}");
+        }
+    }
 
     #[test]
     fn only_what_a_root_wrapped_opens_and_is_the_same_key() {

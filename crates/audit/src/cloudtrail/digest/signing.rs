@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey,
 };
@@ -39,6 +41,18 @@ impl SignerUnavailable {
 pub struct LocalDigestKey(RsaKeyPair);
 
 impl LocalDigestKey {
+    /// A new private key, RSA of 2048 bits: DER, PKCS#8. The cryptographic library takes no other randomness than its own.
+    ///
+    /// # Errors
+    /// [`SignerUnavailable`]: there is none.
+    pub fn generate() -> Result<Secret, SignerUnavailable> {
+        let failed =
+            |unspecified: aws_lc_rs::error::Unspecified| SignerUnavailable::new(unspecified.to_string());
+        let key = RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
+        let der: Pkcs8V1Der<'_> = key.as_der().map_err(failed)?;
+        Ok(Secret::new(der.as_ref().to_vec()))
+    }
+
     /// From a private key: DER, PKCS#8, RSA of 2048 bits or more.
     ///
     /// # Errors

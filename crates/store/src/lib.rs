@@ -36,6 +36,7 @@ mod retention;
 mod sweeping;
 #[cfg(test)]
 mod tests;
+pub mod trails;
 
 pub use authentic::{Alteration, HearsAlterations, Rollback, Scrub};
 pub use bootstrap::{BootstrapPlan, Bootstrapped};
@@ -126,6 +127,12 @@ impl Store {
             segments: Arc::new(segments),
             held: Arc::default(),
         })
+    }
+
+    /// The name under which this process keeps what it counts for itself.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.node
     }
 
     /// Sees to it that what is remembered may count.

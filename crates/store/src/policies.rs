@@ -183,6 +183,7 @@ impl Store {
                 policies.model_agreement = ModelAgreement::Accepted;
             }
             ("bedrock", Some(("prompt", _))) if own => tags = self.tags_of_prompt(resource)?,
+            ("cloudtrail", Some(("trail", _))) if own => tags = self.tags_of_trail(resource)?,
             // What has to be agreed to is the model, on which it is decided apart.
             ("bedrock", Some(("inference-profile", _))) => {
                 policies.model_agreement = ModelAgreement::Accepted

@@ -24,6 +24,7 @@ mod tree;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use moho_kms::StoreCipher;
 use moho_terms::Secret;
 use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{Connection, ToSql};
@@ -74,6 +75,11 @@ struct State {
 }
 
 impl Authentic {
+    /// Seals the keys that sign digests. Rotations of the root leave it as it is.
+    pub(crate) fn digest_keys(&self) -> &StoreCipher {
+        &self.tree.macs.digest_keys
+    }
+
     /// The version of the schema that this store had when its tree was made from what was there; `None` if it has always had
     /// one, or began empty.
     /// What the keys of transparency logs follow from: 32 bytes that rotations of the root leave as they are.

@@ -1,6 +1,6 @@
 //! What a row is called in the tree, and what its content comes to: both under keys of the store's.
 
-use moho_kms::{KmsError, Macing, StoreKey, StoreMac};
+use moho_kms::{KmsError, Macing, StoreCipher, StoreKey, StoreMac};
 use rusqlite::types::ValueRef;
 
 use super::tables::{Coverage, Table};
@@ -24,6 +24,8 @@ pub(super) struct Macs {
     pub(super) log: StoreMac,
     /// The same of the keys of CloudTrail's records.
     pub(super) records: StoreMac,
+    /// What is no part of the tree: it seals the keys that sign digests.
+    pub(super) digest_keys: StoreCipher,
 }
 
 impl Macs {
@@ -37,6 +39,7 @@ impl Macs {
             anchor: key.mac("anchor")?,
             log: key.mac("transparency log")?,
             records: key.mac("audit records")?,
+            digest_keys: key.cipher("digest keys")?,
         })
     }
 

@@ -7,6 +7,7 @@ mod v11;
 mod v12;
 mod v13;
 mod v14;
+mod v15;
 mod v16;
 mod v2;
 mod v3;
@@ -41,6 +42,7 @@ const STEPS: &[&str] = &[
     v12::STATEMENTS,
     v13::STATEMENTS,
     v14::STATEMENTS,
+    v15::STATEMENTS,
     v16::STATEMENTS,
 ];
 

@@ -22,6 +22,7 @@ mod readers;
 mod responses;
 mod roles;
 mod segments;
+mod trails;
 mod upgrades;
 
 use std::path::Path;

@@ -1,0 +1,310 @@
+//! What of the journal is read, and the log files that come of it: written down before they are put anywhere.
+
+use moho_terms::{AccountId, Arn, BucketName, Timestamp};
+use rusqlite::{Connection, Row, params};
+
+use super::Trail;
+use crate::Store;
+use crate::database::{counted, integer, micros, term, time};
+use crate::error::StoreError;
+
+/// How far this process' journal was read for a span of a trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// Which span.
+    pub span: i64,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// The last position that was read.
+    pub position: u64,
+    /// The last one that is to be read, if the span has ended.
+    pub until: Option<u64>,
+    /// Before when nothing is gathered.
+    pub next_at: Timestamp,
+}
+
+/// A log file to be delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedLog {
+    /// Whose events.
+    pub account: AccountId,
+    /// Those behind this position.
+    pub first_position: u64,
+    /// And none behind this one.
+    pub last_position: u64,
+    /// What chose them, as JSON; none are all management events.
+    pub selectors: Option<String>,
+    /// Whether those of services without a region are among them.
+    pub global_services: bool,
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The key.
+    pub key: String,
+    /// The KmsKey that it is sealed under, if that is the trail's to say.
+    pub kms_key: Option<Arn>,
+    /// SHA-256 of what is packed.
+    pub hash: [u8; 32],
+    /// When the oldest of its events was.
+    pub oldest: Timestamp,
+    /// When the newest of its events was.
+    pub newest: Timestamp,
+}
+
+/// A log file that is written down, and not delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogToDeliver {
+    /// In which span.
+    pub span: i64,
+    /// What it is.
+    pub planned: PlannedLog,
+}
+
+/// Whether a trail's reading is behind what it should read.
+const MISSING: &str = "SELECT 1 FROM trail_span AS s WHERE trail_id = ?1
+    AND ((ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM trail_cursor AS c
+            WHERE c.trail_id = s.trail_id AND c.span = s.span AND c.node = ?2))
+        OR (ended_at IS NOT NULL AND EXISTS (SELECT 1 FROM trail_cursor AS c
+            WHERE c.trail_id = s.trail_id AND c.span = s.span AND c.node = ?2 AND c.until IS NULL))
+        OR EXISTS (SELECT 1 FROM trail_cursor AS c WHERE c.trail_id = s.trail_id AND c.node = ?2
+            AND c.journal IS NOT ?3))";
+
+impl Store {
+    /// How far this process' journal was read for a trail: the first span that it has something to read of. `end` is how far the
+    /// journal goes; of what it has never read, it reads what comes behind that. Another journal than before, by its name, is read
+    /// from its beginning, and what was written down of the one before and not delivered is given up: nobody can make it any more.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn reading(
+        &self,
+        trail_id: &str,
+        (journal, end): (&str, u64),
+    ) -> Result<Option<Reading>, StoreError> {
+        let place = params![trail_id, self.node, journal];
+        let missing: Option<()> = self
+            .database
+            .find(|connection| connection.query_row(MISSING, place, |_| Ok(())))?;
+        if missing.is_some() {
+            self.begin_reading(trail_id, (journal, end))?;
+        }
+        let select = "SELECT c.span, s.started_at, c.position, c.until, c.next_at FROM trail_cursor AS c
+            JOIN trail_span AS s ON s.trail_id = c.trail_id AND s.span = c.span
+            WHERE c.trail_id = ?1 AND c.node = ?2 ORDER BY c.span LIMIT 1";
+        self.database
+            .find(|connection| connection.query_row(select, params![trail_id, self.node], reading))
+    }
+
+    /// Joins in what another process has begun or ended, and begins with another journal.
+    fn begin_reading(&self, trail_id: &str, (journal, end): (&str, u64)) -> Result<(), StoreError> {
+        let lost =
+            "DELETE FROM trail_log WHERE trail_id = ?1 AND node = ?2 AND delivered_at IS NULL AND EXISTS
+            (SELECT 1 FROM trail_cursor AS c WHERE c.trail_id = ?1 AND c.node = ?2 AND c.journal <> ?3)";
+        let anew = "UPDATE trail_cursor SET position = 0, until = NULL, next_at = 0, journal = ?3
+            WHERE trail_id = ?1 AND node = ?2 AND journal <> ?3";
+        let named =
+            "UPDATE trail_cursor SET journal = ?3 WHERE trail_id = ?1 AND node = ?2 AND journal IS NULL";
+        let begin = "INSERT OR IGNORE INTO trail_cursor (trail_id, span, node, position, next_at, journal)
+            SELECT trail_id, span, ?2, ?4, 0, ?3 FROM trail_span WHERE trail_id = ?1 AND ended_at IS NULL";
+        let last = "UPDATE trail_cursor SET until = max(position, ?3), next_at = 0
+            WHERE trail_id = ?1 AND node = ?2 AND until IS NULL AND span IN
+                (SELECT span FROM trail_span WHERE trail_id = ?1 AND ended_at IS NOT NULL)";
+        let (place, end) = (params![trail_id, self.node, journal], integer(end));
+        self.database.write(|transaction| {
+            for change in [lost, anew, named] {
+                transaction.execute(change, place)?;
+            }
+            transaction.execute(begin, params![trail_id, self.node, journal, end])?;
+            transaction
+                .execute(last, params![trail_id, self.node, end])
+                .map(|_| ())
+        })
+    }
+
+    /// Writes down what is to be delivered of what was read from `reading` to `position`, and that the next look is at `next_at`.
+    /// `false` if somebody else has read meanwhile: then nothing has changed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing has changed.
+    pub fn plan_logs(
+        &self,
+        (trail_id, reading): (&str, &Reading),
+        logs: &[PlannedLog],
+        (position, next_at): (u64, Timestamp),
+    ) -> Result<bool, StoreError> {
+        let read = "UPDATE trail_cursor SET position = ?4, next_at = ?5
+            WHERE trail_id = ?1 AND span = ?2 AND node = ?3 AND position = ?6";
+        self.database.write(|transaction| {
+            let values = params![
+                trail_id,
+                reading.span,
+                self.node,
+                integer(position),
+                micros(next_at),
+                integer(reading.position),
+            ];
+            if transaction.execute(read, values)? == 0 {
+                return Ok(false);
+            }
+            for log in logs {
+                insert(transaction, (trail_id, reading.span, &self.node), log)?;
+            }
+            Ok(true)
+        })
+    }
+
+    /// The log files of a trail that this process has to deliver, oldest first, at most `most`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn undelivered_logs(&self, trail_id: &str, most: u32) -> Result<Vec<LogToDeliver>, StoreError> {
+        let select = "SELECT span, account_id, first_position, last_position, selectors, global_services, bucket, key, kms_key,
+                hash, oldest, newest
+            FROM trail_log WHERE trail_id = ?1 AND node = ?2 AND delivered_at IS NULL
+            ORDER BY span, last_position, account_id LIMIT ?3";
+        self.database.read(|connection| {
+            let mut select = connection.prepare(select)?;
+            let found = select.query_map(params![trail_id, self.node, most], log)?;
+            found.collect()
+        })
+    }
+
+    /// Writes down that a log file is where it belongs. The next digest names it, if there are digests.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then it is delivered once more, the same in the same place.
+    pub fn log_delivered(&self, trail: &Trail, log: &LogToDeliver, now: Timestamp) -> Result<(), StoreError> {
+        let place = params![
+            trail.id,
+            log.span,
+            self.node,
+            log.planned.account.as_str(),
+            integer(log.planned.last_position),
+            micros(now),
+        ];
+        let delivered = "UPDATE trail_log SET delivered_at = ?6, selectors = NULL
+            WHERE trail_id = ?1 AND span = ?2 AND node = ?3 AND account_id = ?4 AND last_position = ?5";
+        let told = "UPDATE trail_status SET attempted_at = ?2, delivered_at = ?2, error = NULL, failures = 0
+            WHERE trail_id = ?1";
+        let unnamed = "DELETE FROM trail_log WHERE trail_id = ?1 AND delivered_at IS NOT NULL
+            AND (SELECT validation FROM trail WHERE trail.trail_id = ?1) = 0";
+        self.database.write(|transaction| {
+            transaction.execute(delivered, place)?;
+            transaction.execute(unnamed, [&trail.id])?;
+            transaction
+                .execute(told, params![trail.id, micros(now)])
+                .map(|_| ())
+        })
+    }
+
+    /// Has a log file go elsewhere: where it was to go it is refused, and so it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing has changed.
+    pub fn redirect_log(
+        &self,
+        trail_id: &str,
+        log: &LogToDeliver,
+        (bucket, key, kms_key): (&BucketName, &str, Option<&Arn>),
+    ) -> Result<(), StoreError> {
+        let redirect =
+            "UPDATE trail_log SET bucket = ?6, key = ?7, kms_key = ?8 WHERE trail_id = ?1 AND span = ?2
+            AND node = ?3 AND account_id = ?4 AND last_position = ?5 AND delivered_at IS NULL";
+        self.database.write(|transaction| {
+            let values = params![
+                trail_id,
+                log.span,
+                self.node,
+                log.planned.account.as_str(),
+                integer(log.planned.last_position),
+                bucket.as_str(),
+                key,
+                kms_key.map(Arn::as_str),
+            ];
+            transaction.execute(redirect, values).map(|_| ())
+        })
+    }
+
+    /// Ends the reading of spans of which this process has read and delivered all there is.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing has changed.
+    pub fn end_readings(&self, trail_id: &str) -> Result<(), StoreError> {
+        let whole = "FROM trail_cursor AS c WHERE trail_id = ?1 AND node = ?2 AND position >= until AND NOT EXISTS
+            (SELECT 1 FROM trail_log AS l WHERE l.trail_id = c.trail_id AND l.span = c.span AND l.node = c.node
+                AND l.delivered_at IS NULL)";
+        let there: Option<()> = self.database.find(|connection| {
+            let select = format!("SELECT 1 {whole} LIMIT 1");
+            connection.query_row(&select, params![trail_id, self.node], |_| Ok(()))
+        })?;
+        if there.is_none() {
+            return Ok(());
+        }
+        self.database.write(|transaction| {
+            let delete = format!(
+                "DELETE FROM trail_cursor WHERE trail_id = ?1 AND node = ?2 AND span IN (SELECT c.span {whole})"
+            );
+            transaction
+                .execute(&delete, params![trail_id, self.node])
+                .map(|_| ())
+        })
+    }
+}
+
+fn insert(
+    connection: &Connection,
+    (trail_id, span, node): (&str, i64, &str),
+    log: &PlannedLog,
+) -> rusqlite::Result<()> {
+    let insert =
+        "INSERT INTO trail_log (trail_id, span, node, account_id, first_position, last_position, selectors,
+            global_services, bucket, key, kms_key, hash, oldest, newest)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+    let values = params![
+        trail_id,
+        span,
+        node,
+        log.account.as_str(),
+        integer(log.first_position),
+        integer(log.last_position),
+        log.selectors,
+        log.global_services,
+        log.bucket.as_str(),
+        log.key,
+        log.kms_key.as_ref().map(Arn::as_str),
+        log.hash,
+        micros(log.oldest),
+        micros(log.newest),
+    ];
+    connection.execute(insert, values).map(|_| ())
+}
+
+fn reading(row: &Row<'_>) -> rusqlite::Result<Reading> {
+    let until: Option<i64> = row.get(3)?;
+    Ok(Reading {
+        span: row.get(0)?,
+        started_at: time(row, 1)?,
+        position: counted(row, 2)?,
+        until: until.map(|_| counted(row, 3)).transpose()?,
+        next_at: time(row, 4)?,
+    })
+}
+
+fn log(row: &Row<'_>) -> rusqlite::Result<LogToDeliver> {
+    let key: Option<String> = row.get(8)?;
+    Ok(LogToDeliver {
+        span: row.get(0)?,
+        planned: PlannedLog {
+            account: term(row, 1)?,
+            first_position: counted(row, 2)?,
+            last_position: counted(row, 3)?,
+            selectors: row.get(4)?,
+            global_services: row.get(5)?,
+            bucket: term(row, 6)?,
+            key: row.get(7)?,
+            kms_key: key.map(|_| term(row, 8)).transpose()?,
+            hash: row.get(9)?,
+            oldest: time(row, 10)?,
+            newest: time(row, 11)?,
+        },
+    })
+}

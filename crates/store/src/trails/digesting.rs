@@ -1,0 +1,381 @@
+//! Chains of digests: each digest is written down, signed, before it is put anywhere, and names the log files that were delivered
+//! since the one before it.
+//!
+//! There is a next digest only when the one before it was delivered, and no log file of its account waits: so every log file whose
+//! name is older than a digest is named in it or in an earlier one.
+
+use moho_terms::{AccountId, Arn, BucketName, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::Trail;
+use crate::Store;
+use crate::database::{micros, term, time};
+use crate::error::StoreError;
+
+/// How far the chain of an account has come, in the first span of a trail that has not ended wholly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    /// In which span.
+    pub span: i64,
+    /// Whose.
+    pub account: AccountId,
+    /// Where the next digest begins.
+    pub begins_at: Timestamp,
+    /// The last one that was delivered.
+    pub previous: Option<PreviousOfChain>,
+    /// Whether log files of this account wait for being delivered, by whichever process.
+    pub waits: bool,
+    /// Whether there will be no more log files: the next digest is the last.
+    pub is_drained: bool,
+    /// Whether the last digest of all was delivered.
+    pub is_done: bool,
+}
+
+/// A digest that was delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviousOfChain {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The key.
+    pub key: String,
+    /// SHA-256 of what is packed.
+    pub hash: [u8; 32],
+    /// Its signature, in hexadecimal.
+    pub signature: String,
+}
+
+/// A log file, as digests name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogOfDigest {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The key.
+    pub key: String,
+    /// SHA-256 of what is packed.
+    pub hash: [u8; 32],
+    /// When the oldest of its events was.
+    pub oldest: Timestamp,
+    /// When the newest of its events was.
+    pub newest: Timestamp,
+}
+
+/// A digest, signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDigest {
+    /// When it ends.
+    pub ends_at: Timestamp,
+    /// Where it belongs, and what it comes to.
+    pub place: PreviousOfChain,
+    /// The KmsKey that it is sealed under, if that is the trail's to say.
+    pub kms_key: Option<Arn>,
+    /// Its bytes.
+    pub body: Vec<u8>,
+    /// Whether it is the last one of its chain.
+    pub is_last: bool,
+}
+
+/// A digest that is written down, and not delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestToDeliver {
+    /// In which span.
+    pub span: i64,
+    /// Whose.
+    pub account: AccountId,
+    /// What it is.
+    pub digest: NewDigest,
+}
+
+const CHAINS: &str = "SELECT span, account_id, begins_at, bucket, key, hash, signature, done,
+        EXISTS (SELECT 1 FROM trail_log AS l WHERE l.trail_id = c.trail_id AND l.span = c.span
+            AND l.account_id = c.account_id AND l.delivered_at IS NULL),
+        NOT EXISTS (SELECT 1 FROM trail_span AS s WHERE s.trail_id = c.trail_id AND s.span = c.span AND s.ended_at IS NULL)
+            AND NOT EXISTS (SELECT 1 FROM trail_cursor AS r WHERE r.trail_id = c.trail_id AND r.span = c.span)
+            AND NOT EXISTS (SELECT 1 FROM trail_log AS l WHERE l.trail_id = c.trail_id AND l.span = c.span
+                AND l.delivered_at IS NULL)
+    FROM trail_chain AS c WHERE trail_id = ?1 AND span = (SELECT min(span) FROM trail_span WHERE trail_id = ?1)
+    ORDER BY account_id";
+
+impl Store {
+    /// The chains of a trail's first span, of these accounts. A chain that is new begins with the span, or if that is long ago
+    /// (`fresh` seconds), now. What another account had before ends as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn chains(
+        &self,
+        trail: &Trail,
+        accounts: &[AccountId],
+        (now, fresh): (Timestamp, u64),
+    ) -> Result<Vec<Chain>, StoreError> {
+        if !trail.settings.validation {
+            self.forget_chains(&trail.id)?;
+            return Ok(Vec::new());
+        }
+        let mut found = self.known_chains(&trail.id)?;
+        for chain in found.extract_if(.., |chain| !accounts.contains(&chain.account)) {
+            self.drop_chain(&trail.id, &chain)?;
+        }
+        let is_known = |account: &AccountId| found.iter().any(|chain| chain.account == *account);
+        let new: Vec<&AccountId> = accounts.iter().filter(|account| !is_known(account)).collect();
+        if new.is_empty() {
+            return Ok(found);
+        }
+        let long_ago = Timestamp::from_unix_seconds(now.unix_seconds().saturating_sub(fresh));
+        let begin = "INSERT OR IGNORE INTO trail_chain (trail_id, span, account_id, begins_at)
+            SELECT trail_id, span, ?2, CASE WHEN started_at > ?3 THEN started_at ELSE ?4 END FROM trail_span
+            WHERE trail_id = ?1 ORDER BY span LIMIT 1";
+        self.database.write(|transaction| {
+            let mut begin = transaction.prepare(begin)?;
+            for account in new {
+                begin.execute(params![trail.id, account.as_str(), micros(long_ago), micros(now)])?;
+            }
+            Ok(())
+        })?;
+        self.known_chains(&trail.id)
+    }
+
+    /// The trail is not of this account any more.
+    fn drop_chain(&self, trail_id: &str, chain: &Chain) -> Result<(), StoreError> {
+        let place = params![trail_id, chain.span, chain.account.as_str()];
+        let ended = "DELETE FROM trail_chain WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3";
+        let logs = "DELETE FROM trail_log
+            WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3 AND delivered_at IS NOT NULL";
+        self.database.write(|transaction| {
+            transaction.execute(ended, place)?;
+            transaction.execute(logs, place).map(|_| ())
+        })
+    }
+
+    fn known_chains(&self, trail_id: &str) -> Result<Vec<Chain>, StoreError> {
+        self.database.read(|connection| {
+            let mut select = connection.prepare(CHAINS)?;
+            let found = select.query_map([trail_id], chain)?;
+            found.collect()
+        })
+    }
+
+    /// There are no digests: what was written down for them is forgotten.
+    fn forget_chains(&self, trail_id: &str) -> Result<(), StoreError> {
+        let there = "SELECT 1 FROM trail_chain WHERE trail_id = ?1
+            UNION SELECT 1 FROM trail_log WHERE trail_id = ?1 AND delivered_at IS NOT NULL LIMIT 1";
+        let any: Option<()> = self
+            .database
+            .find(|connection| connection.query_row(there, [trail_id], |_| Ok(())))?;
+        if any.is_none() {
+            return Ok(());
+        }
+        self.database.write(|transaction| {
+            transaction.execute("DELETE FROM trail_chain WHERE trail_id = ?1", [trail_id])?;
+            let logs = "DELETE FROM trail_log WHERE trail_id = ?1 AND delivered_at IS NOT NULL";
+            transaction.execute(logs, [trail_id]).map(|_| ())
+        })
+    }
+
+    /// The log files that the next digest of a chain has to name, in the order of their names.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn logs_of_digest(&self, trail_id: &str, chain: &Chain) -> Result<Vec<LogOfDigest>, StoreError> {
+        let select = "SELECT bucket, key, hash, oldest, newest FROM trail_log
+            WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3 AND delivered_at IS NOT NULL ORDER BY key";
+        self.database.read(|connection| {
+            let mut select = connection.prepare(select)?;
+            let place = params![trail_id, chain.span, chain.account.as_str()];
+            let read = |row: &Row<'_>| {
+                Ok(LogOfDigest {
+                    bucket: term(row, 0)?,
+                    key: row.get(1)?,
+                    hash: row.get(2)?,
+                    oldest: time(row, 3)?,
+                    newest: time(row, 4)?,
+                })
+            };
+            let found = select.query_map(place, read)?;
+            found.collect()
+        })
+    }
+
+    /// Writes down the next digest of a chain, which names `logs`. `false` if somebody else was faster, or other log files wait by
+    /// now: then nothing has changed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing has changed.
+    pub fn plan_digest(
+        &self,
+        (trail_id, chain): (&str, &Chain),
+        logs: &[LogOfDigest],
+        new: &NewDigest,
+    ) -> Result<bool, StoreError> {
+        self.database.write(|transaction| {
+            if !is_still(transaction, (trail_id, chain), logs.len())? {
+                return Ok(false);
+            }
+            let insert = "INSERT INTO trail_digest (trail_id, span, account_id, ends_at, bucket, key, kms_key, body, hash,
+                    signature, is_last) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+            let values = params![
+                trail_id,
+                chain.span,
+                chain.account.as_str(),
+                micros(new.ends_at),
+                new.place.bucket.as_str(),
+                new.place.key,
+                new.kms_key.as_ref().map(Arn::as_str),
+                new.body,
+                new.place.hash,
+                new.place.signature,
+                new.is_last,
+            ];
+            transaction.execute(insert, values)?;
+            let named = "DELETE FROM trail_log
+                WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3 AND delivered_at IS NOT NULL";
+            transaction.execute(named, params![trail_id, chain.span, chain.account.as_str()])?;
+            Ok(true)
+        })
+    }
+
+    /// The digests of a trail that have to be delivered.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn undelivered_digests(&self, trail_id: &str) -> Result<Vec<DigestToDeliver>, StoreError> {
+        let select = "SELECT span, account_id, ends_at, bucket, key, kms_key, body, hash, signature, is_last
+            FROM trail_digest WHERE trail_id = ?1 ORDER BY span, account_id";
+        self.database.read(|connection| {
+            let mut select = connection.prepare(select)?;
+            let found = select.query_map([trail_id], digest)?;
+            found.collect()
+        })
+    }
+
+    /// Writes down that a digest is where it belongs: the next one follows it.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then it is delivered once more, the same in the same place.
+    pub fn digest_delivered(
+        &self,
+        trail_id: &str,
+        sent: &DigestToDeliver,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let delete =
+            "DELETE FROM trail_digest WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3 AND ends_at = ?4";
+        let follow = "UPDATE trail_chain SET begins_at = ?4, bucket = ?5, key = ?6, hash = ?7, signature = ?8, done = ?9
+            WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3";
+        let told =
+            "UPDATE trail_status SET digested_at = ?2, digest_error = NULL, failures = 0 WHERE trail_id = ?1";
+        let (span, account, ends_at) = (sent.span, sent.account.as_str(), micros(sent.digest.ends_at));
+        let place = &sent.digest.place;
+        self.database.write(|transaction| {
+            if transaction.execute(delete, params![trail_id, span, account, ends_at])? == 0 {
+                return Ok(());
+            }
+            let values = params![
+                trail_id,
+                span,
+                account,
+                ends_at,
+                place.bucket.as_str(),
+                place.key,
+                place.hash,
+                place.signature,
+                sent.digest.is_last,
+            ];
+            transaction.execute(follow, values)?;
+            transaction
+                .execute(told, params![trail_id, micros(now)])
+                .map(|_| ())
+        })
+    }
+
+    /// Ends spans of a trail of which everything is delivered, and forgets the trail if it was deleted.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing has changed.
+    pub fn end_spans(&self, trail: &Trail) -> Result<(), StoreError> {
+        let whole = "FROM trail_span AS s WHERE trail_id = ?1 AND ended_at IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM trail_cursor AS c WHERE c.trail_id = s.trail_id AND c.span = s.span)
+            AND NOT EXISTS (SELECT 1 FROM trail_log AS l WHERE l.trail_id = s.trail_id AND l.span = s.span
+                AND l.delivered_at IS NULL)
+            AND (?2 = 0 OR (EXISTS (SELECT 1 FROM trail_chain AS h WHERE h.trail_id = s.trail_id AND h.span = s.span)
+                AND NOT EXISTS (SELECT 1 FROM trail_chain AS h WHERE h.trail_id = s.trail_id AND h.span = s.span
+                    AND h.done = 0)))";
+        let values = params![trail.id, trail.settings.validation];
+        let there: Option<()> = self.database.find(|connection| {
+            connection.query_row(&format!("SELECT 1 {whole} LIMIT 1"), values, |_| Ok(()))
+        })?;
+        if there.is_none() {
+            return Ok(());
+        }
+        self.database.write(|transaction| {
+            let delete =
+                format!("DELETE FROM trail_span WHERE trail_id = ?1 AND span IN (SELECT s.span {whole})");
+            transaction.execute(&delete, values).map(|_| ())
+        })?;
+        self.sweep_trails()
+    }
+}
+
+/// Whether a chain is where it was, with as many log files to name, none of which waits.
+fn is_still(
+    connection: &Connection,
+    (trail_id, chain): (&str, &Chain),
+    logs: usize,
+) -> rusqlite::Result<bool> {
+    let still = "SELECT (SELECT count(*) FROM trail_log AS l WHERE l.trail_id = c.trail_id AND l.span = c.span
+                AND l.account_id = c.account_id) = ?5
+            AND NOT EXISTS (SELECT 1 FROM trail_log AS l WHERE l.trail_id = c.trail_id AND l.span = c.span
+                AND l.account_id = c.account_id AND l.delivered_at IS NULL)
+            AND NOT EXISTS (SELECT 1 FROM trail_digest AS d WHERE d.trail_id = c.trail_id AND d.span = c.span
+                AND d.account_id = c.account_id)
+        FROM trail_chain AS c WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3 AND begins_at = ?4 AND done = 0";
+    let values = params![
+        trail_id,
+        chain.span,
+        chain.account.as_str(),
+        micros(chain.begins_at),
+        i64::try_from(logs).unwrap_or(i64::MAX),
+    ];
+    let found: Option<bool> = connection.query_row(still, values, |row| row.get(0)).optional()?;
+    Ok(found == Some(true))
+}
+
+fn chain(row: &Row<'_>) -> rusqlite::Result<Chain> {
+    let bucket: Option<String> = row.get(3)?;
+    Ok(Chain {
+        span: row.get(0)?,
+        account: term(row, 1)?,
+        begins_at: time(row, 2)?,
+        previous: match bucket {
+            Some(_) => Some(PreviousOfChain {
+                bucket: term(row, 3)?,
+                key: row.get(4)?,
+                hash: row.get(5)?,
+                signature: row.get(6)?,
+            }),
+            None => None,
+        },
+        is_done: row.get(7)?,
+        waits: row.get(8)?,
+        is_drained: row.get(9)?,
+    })
+}
+
+fn digest(row: &Row<'_>) -> rusqlite::Result<DigestToDeliver> {
+    let key: Option<String> = row.get(5)?;
+    Ok(DigestToDeliver {
+        span: row.get(0)?,
+        account: term(row, 1)?,
+        digest: NewDigest {
+            ends_at: time(row, 2)?,
+            place: PreviousOfChain {
+                bucket: term(row, 3)?,
+                key: row.get(4)?,
+                hash: row.get(7)?,
+                signature: row.get(8)?,
+            },
+            kms_key: key.map(|_| term(row, 5)).transpose()?,
+            body: row.get(6)?,
+            is_last: row.get(9)?,
+        },
+    })
+}

@@ -28,6 +28,7 @@ mod root_key;
 mod startup;
 pub mod system;
 pub mod telemetry;
+mod trails;
 mod usage;
 mod witnesses;
 

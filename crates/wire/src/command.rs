@@ -56,6 +56,8 @@ pub enum Command {
     Kms(ops::kms::Request),
     /// An operation of CloudWatch Logs
     Logs(ops::logs::Request),
+    /// An operation of CloudTrail
+    CloudTrail(ops::cloudtrail::Request),
     /// An operation of EC2
     Ec2(ops::ec2::Request),
     /// An operation of Bedrock's control plane

@@ -8,6 +8,11 @@ use moho_wire::RequestHead;
 /// What says that a request is signed for KMS.
 const FOR_KMS: &str = "AWS4-HMAC-SHA256 Credential=ASIA/20261122/moho-local-1/kms/aws4_request, SignedHeaders=host, Signature=0";
 
+/// What says that a request is signed for CloudTrail.
+const FOR_CLOUDTRAIL: &str = "AWS4-HMAC-SHA256 Credential=ASIA/20261122/moho-local-1/cloudtrail/aws4_request, SignedHeaders=host, Signature=0";
+/// What CloudTrail's operations are named behind.
+const CLOUDTRAIL: &[u8] = b"com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.";
+
 /// The first line as an operation, the rest as its body; and as a policy of the organisation.
 pub fn organizations(data: &[u8]) {
     let mut halves = data.splitn(2, |byte| *byte == b'\n');
@@ -15,6 +20,7 @@ pub fn organizations(data: &[u8]) {
     let body = halves.next().unwrap_or_default();
     asked(&[b"AWSOrganizationsV20161128.", operation].concat(), None, body);
     asked(&[b"TrentService.", operation].concat(), Some(FOR_KMS), body);
+    asked(&[CLOUDTRAIL, operation].concat(), Some(FOR_CLOUDTRAIL), body);
     policies(&super::text(body));
 }
 

@@ -75,6 +75,8 @@ pub struct Config {
     pub federation: FederationConfig,
     /// Who cosigns the log.
     pub audit: WitnessConfig,
+    /// How often trails deliver.
+    pub trails: TrailConfig,
     /// The bucket where objects rest; without one, they are files of the store.
     pub objects: Option<ObjectsConfig>,
     /// Credentials that somebody chose, for tools that can send no others; none unless told.
@@ -101,6 +103,15 @@ pub struct FederationConfig {
     pub key_hosts: Vec<Origin>,
     /// Authorities to trust for all these, in PEM; without it, the system's.
     pub ca: Option<PathBuf>,
+}
+
+/// How often trails deliver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrailConfig {
+    /// Seconds between two log files.
+    pub delivery: u64,
+    /// Seconds between two digests.
+    pub digests: u64,
 }
 
 /// Who is asked to cosign the log's checkpoints.

@@ -12,7 +12,7 @@ use moho_terms::{ModelId, Region};
 use super::typed::{Entry, Typed};
 use super::{
     Config, ConfigError, EndpointConfig, FederationConfig, LogConfig, ModelFile, OtlpConfig, Place,
-    RootConfig, Surroundings, TlsConfig, WitnessConfig,
+    RootConfig, Surroundings, TlsConfig, TrailConfig, WitnessConfig,
 };
 use crate::net::Limits;
 use crate::net::tls::HostName;
@@ -40,12 +40,7 @@ impl Config {
             data: data(typed, surroundings)?,
             root: root(typed, surroundings)?,
             store: store(typed, surroundings)?,
-            region: match one(typed, "region", |text| text.parse::<Region>())? {
-                Some(region) => region,
-                None => "us-east-1"
-                    .parse()
-                    .map_err(|_e| ConfigError::Together("the default region is none"))?,
-            },
+            region: region(typed)?,
             models: models(typed)?,
             threads: one(typed, "engine.threads", positive)?.unwrap_or_else(|| surroundings.cores.max(1)),
             engine: engine(typed)?,
@@ -79,6 +74,7 @@ impl Config {
                 ca: one(typed, "federation.ca", path)?,
             },
             audit: audit(typed)?,
+            trails: trails(typed)?,
             static_credentials: super::fixed::resolve(
                 typed,
                 listen.iter().chain(private_addresses(&endpoints)),
@@ -88,6 +84,15 @@ impl Config {
             endpoints,
             plain_http,
         })
+    }
+}
+
+fn region(typed: &Typed) -> Result<Region, ConfigError> {
+    match one(typed, "region", |text| text.parse::<Region>())? {
+        Some(region) => Ok(region),
+        None => "us-east-1"
+            .parse()
+            .map_err(|_e| ConfigError::Together("the default region is none")),
     }
 }
 
@@ -134,6 +139,21 @@ fn audit(typed: &Typed) -> Result<WitnessConfig, ConfigError> {
     Ok(WitnessConfig {
         witnesses: list(typed, "audit.witnesses", witness)?,
         ca: one(typed, "audit.ca", path)?,
+    })
+}
+
+fn trails(typed: &Typed) -> Result<TrailConfig, ConfigError> {
+    let seconds = |key, most: u64| {
+        one(typed, key, |text| {
+            let seconds = text.parse().ok();
+            seconds
+                .filter(|seconds| (1..=most).contains(seconds))
+                .ok_or("expected a number of seconds, not 0 and not too large")
+        })
+    };
+    Ok(TrailConfig {
+        delivery: seconds("audit.delivery_seconds", 900)?.unwrap_or(300),
+        digests: seconds("audit.digest_seconds", 3600)?.unwrap_or(3600),
     })
 }
 

@@ -298,6 +298,26 @@ pub const SETTINGS: &[Setting] = &[
         "Witness of the transparency log: its key, NAME+ID+KEY, and where it is asked, https://…; it is sent each checkpoint, one in ten seconds",
     ),
     one(
+        [
+            "audit.delivery_seconds",
+            "audit-delivery-seconds",
+            "MOHO_AUDIT_DELIVERY_SECONDS",
+        ],
+        "SECONDS",
+        "300",
+        "Time between two log files of a trail, 1 to 900",
+    ),
+    one(
+        [
+            "audit.digest_seconds",
+            "audit-digest-seconds",
+            "MOHO_AUDIT_DIGEST_SECONDS",
+        ],
+        "SECONDS",
+        "3600",
+        "Time between two digests of a trail, 1 to 3600",
+    ),
+    one(
         ["audit.ca", "audit-ca", "MOHO_AUDIT_CA"],
         "FILE",
         "the system's",

@@ -9,11 +9,12 @@ use moho_wire::{Prefix, Target};
 pub(crate) const EVERYTHING: &str = "moho";
 
 /// What an endpoint can be made for.
-pub(crate) const SERVICES: [&str; 11] = [
+pub(crate) const SERVICES: [&str; 12] = [
     "bedrock",
     "bedrock-agent",
     "bedrock-mantle",
     "bedrock-runtime",
+    "cloudtrail",
     "ec2",
     "iam",
     "kms",
@@ -54,6 +55,7 @@ pub(crate) fn of_request(target: &Target) -> &'static str {
         Target::Json(JsonService::Organizations) => "organizations",
         Target::Json(JsonService::Kms) => "kms",
         Target::Json(JsonService::Logs) => "logs",
+        Target::Json(JsonService::CloudTrail) => "cloudtrail",
         Target::S3(_) => "s3",
         Target::Bedrock(operation) => match operation {
             Operation::Converse

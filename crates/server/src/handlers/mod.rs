@@ -4,6 +4,7 @@ pub(crate) mod asked_before;
 pub(crate) mod audit;
 pub(crate) mod bedrock;
 pub(crate) mod chat;
+pub(crate) mod cloudtrail;
 pub(crate) mod conversations;
 pub(crate) mod ec2;
 mod halving;

@@ -38,7 +38,7 @@ use moho_wire::openai::models::Model;
 pub(crate) use error::StartupError;
 pub(crate) use platform::{DoorSwitch, Platform};
 
-use self::background::background;
+use self::background::{Acting, Kept, background};
 use self::bookkeeper::{Bookkeeper, Books};
 use self::ground::Ground;
 pub(crate) use self::ground::log_keys;
@@ -116,9 +116,17 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let events = Arc::new(EventsKept::open(&config.store.join("store"), told, &clock)?);
     let background = background(
         config,
-        &rooted.session_key,
-        (&objects, &backing),
-        (&recording, &events, &restored),
+        &Acting {
+            session_key: &rooted.session_key,
+            objects: &objects,
+            backing: &backing,
+        },
+        &Kept {
+            restored: &restored,
+            recording: &recording,
+            events: &events,
+            journal_file: &journal_file,
+        },
         (&closing, &telemetry),
     )?;
     let platform = Platform {
@@ -153,6 +161,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         _jobs: background.jobs,
         access_logs: background.access_logs,
         invocations: background.invocations,
+        courier: background.courier,
         models,
         quotas: counting.quotas,
         usage: counting.usage,

@@ -38,6 +38,7 @@ use crate::startup::probed::ProbedStore;
 use crate::startup::restored::RestoredState;
 use crate::startup::watched::WatchedJournal;
 use crate::telemetry::Telemetry;
+use crate::trails::Courier;
 use crate::usage::UsageLog;
 
 /// Everything a request may need.
@@ -100,6 +101,8 @@ pub(crate) struct Platform {
     pub(crate) access_logs: Arc<AccessLogs>,
     /// Who is told of calls of models.
     pub(crate) invocations: Arc<InvocationLog>,
+    /// Asks buckets as CloudTrail does.
+    pub(crate) courier: Arc<Courier>,
     /// What is done in the background. Dropped with the platform.
     pub(crate) _jobs: Jobs,
     /// What is measured of all this.

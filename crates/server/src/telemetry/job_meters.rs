@@ -6,7 +6,7 @@ use super::meter::Counter;
 use super::page::{Kind, Page};
 
 /// Every job there is.
-const JOBS: [&str; 9] = [
+const JOBS: [&str; 10] = [
     "access-logs",
     "event-history",
     "garbage",
@@ -16,6 +16,7 @@ const JOBS: [&str; 9] = [
     "orphans",
     "retention",
     "scrub",
+    "trails",
 ];
 
 /// What is counted of one job.

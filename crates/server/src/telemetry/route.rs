@@ -42,6 +42,7 @@ pub(crate) fn template(target: &Target) -> &'static str {
         Target::Json(JsonService::Organizations) => "/ (organizations)",
         Target::Json(JsonService::Kms) => "/ (kms)",
         Target::Json(JsonService::Logs) => "/ (logs)",
+        Target::Json(JsonService::CloudTrail) => "/ (cloudtrail)",
         Target::S3(addressed) => match addressed {
             Addressed::Service => "/ (s3)",
             Addressed::Bucket => "/{bucket}",

@@ -26,6 +26,8 @@ pub enum JsonService {
     Kms,
     /// CloudWatch Logs.
     Logs,
+    /// CloudTrail.
+    CloudTrail,
 }
 
 impl JsonService {
@@ -36,6 +38,7 @@ impl JsonService {
             "organizations" => Some(Self::Organizations),
             "kms" => Some(Self::Kms),
             "logs" => Some(Self::Logs),
+            "cloudtrail" => Some(Self::CloudTrail),
             _ => None,
         }
     }
@@ -47,6 +50,7 @@ impl JsonService {
             Self::Organizations => "organizations",
             Self::Kms => "kms",
             Self::Logs => "logs",
+            Self::CloudTrail => "cloudtrail",
         }
     }
 
@@ -61,6 +65,7 @@ impl JsonService {
             Self::Organizations => "organizations.amazonaws.com",
             Self::Kms => "kms.amazonaws.com",
             Self::Logs => "logs.amazonaws.com",
+            Self::CloudTrail => "cloudtrail.amazonaws.com",
         }
     }
 
@@ -86,6 +91,7 @@ impl JsonService {
             Self::Organizations => &*model::ORGANIZATIONS,
             Self::Kms => &*model::KMS,
             Self::Logs => &*model::LOGS,
+            Self::CloudTrail => &*model::CLOUDTRAIL,
         };
         model.as_ref().map_err(|_unsuitable| Failure::Internal)
     }
@@ -93,7 +99,7 @@ impl JsonService {
     /// The content type of its requests and replies.
     pub(crate) fn content_type(self) -> &'static str {
         match self {
-            Self::Organizations | Self::Kms | Self::Logs => CONTENT_TYPE,
+            Self::Organizations | Self::Kms | Self::Logs | Self::CloudTrail => CONTENT_TYPE,
         }
     }
 
@@ -120,7 +126,7 @@ impl JsonService {
     /// What its strings are: events, filter patterns and tokens of `logs` are a tenant's.
     fn strings(self) -> Strings {
         match self {
-            Self::Organizations | Self::Kms => Strings::Plain,
+            Self::Organizations | Self::Kms | Self::CloudTrail => Strings::Plain,
             Self::Logs => Strings::TextsOfTenants,
         }
     }
@@ -129,13 +135,13 @@ impl JsonService {
     fn refused(self, sentence: &str) -> Failure {
         match self {
             Self::Organizations => organizations_refuses(sentence),
-            Self::Kms => Failure::Validation(sentence.to_owned()),
             // Whatever is wrong with a request has this one code.
             Self::Logs => Failure::Service {
                 code: "InvalidParameterException",
                 message: sentence.to_owned(),
                 status: 400,
             },
+            Self::Kms | Self::CloudTrail => Failure::Validation(sentence.to_owned()),
         }
     }
 

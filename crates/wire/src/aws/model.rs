@@ -32,6 +32,8 @@ pub(crate) static IAM: LazyLock<Result<ServiceModel, ModelError>> =
 
 pub(crate) static ORGANIZATIONS: LazyLock<Result<ServiceModel, ModelError>> =
     LazyLock::new(|| ServiceModel::read(include_str!("../../models/organizations.json")));
+pub(crate) static CLOUDTRAIL: LazyLock<Result<ServiceModel, ModelError>> =
+    LazyLock::new(|| ServiceModel::read(include_str!("../../models/cloudtrail.json")));
 pub(crate) static KMS: LazyLock<Result<ServiceModel, ModelError>> =
     LazyLock::new(|| ServiceModel::read(include_str!("../../models/kms.json")));
 pub(crate) static LOGS: LazyLock<Result<ServiceModel, ModelError>> =

@@ -15,7 +15,12 @@ use super::*;
 use crate::Reply;
 
 const SERVICES: [QueryService; 3] = [QueryService::Sts, QueryService::Iam, QueryService::Ec2];
-const JSON_SERVICES: [JsonService; 3] = [JsonService::Organizations, JsonService::Kms, JsonService::Logs];
+const JSON_SERVICES: [JsonService; 4] = [
+    JsonService::Organizations,
+    JsonService::Kms,
+    JsonService::Logs,
+    JsonService::CloudTrail,
+];
 const REST_SERVICES: [RestService; 3] = [
     RestService::Bedrock,
     RestService::BedrockAgent,

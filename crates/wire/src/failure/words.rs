@@ -92,7 +92,7 @@ impl Failure {
     }
 }
 
-const SERVED: &str = "Of AWS's services bedrock, bedrock-mantle, ec2, iam, kms, logs, organizations, s3 and sts are: docs/api.md lists their \
+const SERVED: &str = "Of AWS's services bedrock, bedrock-mantle, cloudtrail, ec2, iam, kms, logs, organizations, s3 and sts are: docs/api.md lists their \
     operations.";
 const UNKNOWN: &str = "The security token included in the request is invalid.";
 const BAD_SIGNATURE: &str = "The request signature we calculated does not match the signature you provided. Check your AWS \

@@ -299,6 +299,7 @@ impl Route {
             Family::Json(JsonService::Organizations) => &["organizations"],
             Family::Json(JsonService::Kms) => &["kms"],
             Family::Json(JsonService::Logs) => &["logs"],
+            Family::Json(JsonService::CloudTrail) => &["cloudtrail"],
             Family::Query(QueryService::Ec2) => &["ec2"],
             Family::Bedrock => &["bedrock"],
             Family::S3 => &["s3"],

@@ -5,6 +5,7 @@
 mod audit;
 mod bedrock;
 mod bedrock_control;
+mod cloudtrail;
 mod conversations;
 mod ec2;
 mod iam;
@@ -243,6 +244,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, command: Command) -> Result<Outbou
         Command::Organizations(request) => organizations::dispatch(trip, request).await,
         Command::Kms(request) => kms::dispatch(trip, request).await,
         Command::Logs(request) => logs::dispatch(trip, request).await,
+        Command::CloudTrail(request) => cloudtrail::dispatch(trip, request).await,
         Command::BedrockControl(request) => bedrock_control::dispatch(trip, request).await,
         Command::BedrockAgent(request) => prompts::dispatch(trip, request).await,
         Command::ConversePrompt(prompted) => prompts::converse(trip, *prompted).await,

@@ -9,6 +9,7 @@ mod log_events;
 mod retention;
 mod runner;
 mod scrub;
+mod trails;
 
 use std::io;
 use std::sync::Arc;
@@ -25,11 +26,13 @@ use self::log_events::LogEventsJob;
 use self::retention::RetentionJob;
 pub(crate) use self::runner::{Job, Jobs, StepError, Stepped, Waiting};
 use self::scrub::ScrubJob;
+use self::trails::TrailJob;
 use super::restored::RestoredState;
 use crate::closing::Closing;
 use crate::event_history::EventsKept;
 use crate::invocations::{DeliverInvocations, InvocationLog};
 use crate::telemetry::JobMeters;
+use crate::trails::TrailDelivery;
 
 /// What jobs work on, and by what.
 #[derive(Clone)]
@@ -66,9 +69,8 @@ impl Ground {
 /// The system gives no thread.
 pub(super) fn start(
     ground: &Ground,
-    closing: &Closing,
-    meters: &Arc<JobMeters>,
-    invocations: &Arc<InvocationLog>,
+    (trails, invocations): (TrailDelivery, &Arc<InvocationLog>),
+    (closing, meters): (&Closing, &Arc<JobMeters>),
 ) -> io::Result<Jobs> {
     let restored = Arc::clone(&ground.restored);
     let mut jobs = Jobs::new(closing.clone(), Arc::clone(meters), move || {
@@ -84,5 +86,6 @@ pub(super) fn start(
     let runtime = Handle::try_current().map_err(io::Error::other)?;
     let invocations = Arc::clone(invocations);
     jobs.start(DeliverInvocations::new(invocations, ground.clone(), runtime))?;
+    jobs.start(TrailJob(trails))?;
     Ok(jobs)
 }

@@ -2,6 +2,7 @@
 
 pub mod bedrock;
 pub mod bedrock_agent;
+pub mod cloudtrail;
 pub mod ec2;
 pub mod iam;
 pub mod kms;
@@ -32,6 +33,8 @@ pub enum Service {
     Kms,
     /// CloudWatch Logs.
     Logs,
+    /// CloudTrail.
+    CloudTrail,
     /// Elastic Compute Cloud.
     Ec2,
     /// Bedrock's control plane.
@@ -50,6 +53,7 @@ impl Service {
             Self::Organizations => JsonService::Organizations.event_source(),
             Self::Kms => JsonService::Kms.event_source(),
             Self::Logs => JsonService::Logs.event_source(),
+            Self::CloudTrail => JsonService::CloudTrail.event_source(),
             Self::Bedrock | Self::BedrockAgent => call::BEDROCK,
         }
     }
@@ -80,6 +84,7 @@ impl Service {
             Self::Organizations => JsonService::Organizations.reply(operation, document),
             Self::Kms => JsonService::Kms.reply(operation, document),
             Self::Logs => JsonService::Logs.reply(operation, document),
+            Self::CloudTrail => JsonService::CloudTrail.reply(operation, document),
             Self::Bedrock => RestService::Bedrock.reply(operation, document),
             Self::BedrockAgent => RestService::BedrockAgent.reply(operation, document),
         };
@@ -113,5 +118,8 @@ pub(super) fn json_command(
         }
         JsonService::Kms => kms::Request::read(operation, &mut members).map(Command::Kms),
         JsonService::Logs => logs::Request::read(operation, &mut members).map(Command::Logs),
+        JsonService::CloudTrail => {
+            cloudtrail::Request::read(operation, &mut members).map(Command::CloudTrail)
+        }
     }
 }

@@ -132,6 +132,14 @@ impl Trip<'_> {
         Ok(permit)
     }
 
+    /// Leave to do `A` to a key that the caller named, and that is there and may be in its state, in KMS's own words if not.
+    pub(in super::super) fn known_key<A: Action>(&self, name: &str) -> Result<Permit<A>, Failure> {
+        let permit = self.on_key_named((name, Takes::Aliases), Context::new())?;
+        let known = self.platform.kms.key(&permit);
+        known.map_err(|error| from_kms(&error))?;
+        Ok(permit)
+    }
+
     /// Leave to do `A` to a key, which can only be done from its own account: from any other it is as if there were no
     /// such key.
     pub(super) fn on_own_key<A: Action>(&self, name: &str, context: Context) -> Result<Permit<A>, Failure> {

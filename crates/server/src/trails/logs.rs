@@ -1,0 +1,339 @@
+//! Log files: gathered from the journal, written down, and put where they belong.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+use moho_audit::cloudtrail::log_file::LogFile;
+use moho_audit::cloudtrail::record::{Record, RecordText};
+use moho_audit::cloudtrail::selectors::Selectors;
+use moho_audit::cloudtrail::{LogFileKey, UniquePart};
+use moho_store::trails::{Chain, LogToDeliver, PlannedLog, Reading, Trail};
+use moho_terms::{AccountId, Timestamp};
+
+use super::{CallPage, Delivered, Parcel, TrailDelivery, Undone, Unreadable, not_before};
+
+/// Bytes of records, after which the next log file begins.
+const FULL: usize = 4 << 20;
+/// Log files that are put in one look.
+const MOST: u32 = 64;
+
+/// Log files whose bytes are known, by their keys.
+pub(super) type Ready = HashMap<String, LogFile>;
+
+/// What a trail chooses.
+struct Choice {
+    selectors: Selectors,
+    global_services: bool,
+}
+
+impl Choice {
+    fn of(selectors: Option<&str>, global_services: bool) -> Result<Self, Unreadable> {
+        Ok(Self {
+            selectors: match selectors {
+                Some(json) => Selectors::parse(json.as_bytes())?,
+                None => Selectors::default(),
+            },
+            global_services,
+        })
+    }
+
+    fn takes(&self, record: &Record) -> bool {
+        // The services that belong to no region.
+        let global = matches!(
+            record.event_source.as_str(),
+            "iam.amazonaws.com" | "organizations.amazonaws.com"
+        );
+        (self.global_services || !global) && self.selectors.matches(record)
+    }
+}
+
+/// Records of a stretch of the journal, by whom they are told to.
+struct Gathered {
+    texts: BTreeMap<AccountId, Vec<RecordText>>,
+    /// The last position of the stretch.
+    position: u64,
+}
+
+impl TrailDelivery {
+    /// Reads some more of the journal for a trail if that is due, and writes down what is to be delivered of it.
+    pub(super) fn gather(
+        &self,
+        trail: &Trail,
+        (accounts, chains): (&[AccountId], &[Chain]),
+        all: &mut Delivered,
+    ) -> Result<Ready, Unreadable> {
+        let end = self.events.durable_end();
+        let journal = self.events.journal();
+        let Some(reading) = self.store.reading(&trail.id, (&journal, end))? else {
+            return Ok(Ready::new());
+        };
+        let until = reading.until.map_or(end, |until| until.min(end));
+        let now = self.clock.now();
+        if until <= reading.position || now < reading.next_at {
+            return Ok(Ready::new());
+        }
+        let page = self.events.after(reading.position)?;
+        let gathered = stretch(trail, accounts, (page, until))?;
+        let goes_on = gathered.position < until;
+        all.more |= goes_on;
+        let next_at = if goes_on {
+            now
+        } else {
+            now.plus_seconds(self.config.delivery)
+        };
+        let mut ready = Ready::new();
+        let mut planned = Vec::new();
+        for (account, texts) in &gathered.texts {
+            let file = LogFile::of(texts)?;
+            let time = not_before(chains, *account, now);
+            let log = self.planned((trail, *account), (&reading, gathered.position), (&file, time));
+            ready.insert(log.key.clone(), file);
+            planned.push(log);
+        }
+        let read = (gathered.position, next_at);
+        if !self.store.plan_logs((&trail.id, &reading), &planned, read)? {
+            ready.clear();
+        }
+        Ok(ready)
+    }
+
+    fn planned(
+        &self,
+        (trail, account): (&Trail, AccountId),
+        (reading, last): (&Reading, u64),
+        (file, time): (&LogFile, Timestamp),
+    ) -> PlannedLog {
+        let first = reading.position;
+        let seed = format!(
+            "{}/{}/{}/{account}/{first}-{last}",
+            trail.id,
+            reading.span,
+            self.store.node()
+        );
+        PlannedLog {
+            account,
+            first_position: first,
+            last_position: last,
+            selectors: trail.selectors.clone(),
+            global_services: trail.settings.global_services,
+            bucket: trail.settings.bucket.clone(),
+            key: self.log_key((trail, account), time, UniquePart::of(seed.as_bytes())),
+            kms_key: trail.settings.kms_key.clone(),
+            hash: *file.hash().as_bytes(),
+            oldest: file.oldest(),
+            newest: file.newest(),
+        }
+    }
+
+    fn log_key(&self, (trail, account): (&Trail, AccountId), time: Timestamp, unique: UniquePart) -> String {
+        LogFileKey {
+            scope: self.scope(trail, account),
+            time,
+            unique,
+            backfill: false,
+        }
+        .to_string()
+    }
+
+    /// Puts the log files that are written down. `false` if one could not be put.
+    pub(super) fn deliver_logs(
+        &self,
+        trail: &Trail,
+        mut ready: Ready,
+        all: &mut Delivered,
+    ) -> Result<bool, Unreadable> {
+        let logs = self.store.undelivered_logs(&trail.id, MOST)?;
+        all.more |= logs.len() as u64 >= u64::from(MOST);
+        for log in logs {
+            let file = match ready.remove(&log.planned.key) {
+                Some(file) => file,
+                None => self.made_again(&log)?,
+            };
+            let put = if file.hash().as_bytes() == &log.planned.hash {
+                self.put(trail, parcel(&log, &file))
+            } else {
+                // The journal that it was made of is gone, or is another one.
+                Err(Undone {
+                    code: "EventsUnavailable".to_owned(),
+                    refused: false,
+                })
+            };
+            if let Err(undone) = put {
+                if undone.refused && self.redirected(trail, &log)? {
+                    all.more = true;
+                    return Ok(false);
+                }
+                self.note(trail, (&undone, false), all)?;
+                return Ok(false);
+            }
+            self.store.log_delivered(trail, &log, self.clock.now())?;
+            all.done = all.done.saturating_add(1);
+        }
+        Ok(true)
+    }
+
+    /// A log file is refused where it was to go: if the trail is set to something else by now, it goes there.
+    fn redirected(&self, trail: &Trail, log: &LogToDeliver) -> Result<bool, Unreadable> {
+        let (settings, planned) = (&trail.settings, &log.planned);
+        let old = (planned.key.as_str(), LogFileKey::time_of(&planned.key));
+        let (key, Some(time)) = old else { return Ok(false) };
+        let unique = UniquePart::of(key.as_bytes());
+        let begins = self.scope(trail, planned.account).log_files();
+        let there = planned.bucket == settings.bucket && key.starts_with(&begins);
+        if there && planned.kms_key == settings.kms_key {
+            return Ok(false);
+        }
+        let key = if there {
+            planned.key.clone()
+        } else {
+            self.log_key((trail, planned.account), time.max(self.clock.now()), unique)
+        };
+        self.store.redirect_log(
+            &trail.id,
+            log,
+            (&settings.bucket, &key, settings.kms_key.as_ref()),
+        )?;
+        Ok(true)
+    }
+
+    /// A log file as it was when it was written down.
+    fn made_again(&self, log: &LogToDeliver) -> Result<LogFile, Unreadable> {
+        let planned = &log.planned;
+        let choice = Choice::of(planned.selectors.as_deref(), planned.global_services)?;
+        let (mut texts, mut position) = (Vec::new(), planned.first_position);
+        while position < planned.last_position {
+            let page = self.events.after(position)?;
+            if page.end <= position {
+                break;
+            }
+            for event in page.events {
+                let inside = event.position <= planned.last_position && event.account == planned.account;
+                if inside && choice.takes(&event.record) {
+                    texts.extend(event.record.into_text().ok());
+                }
+            }
+            position = page.end;
+        }
+        Ok(LogFile::of(&texts)?)
+    }
+}
+
+/// What a trail chooses of a page, up to `until`, or until there is enough for a log file.
+fn stretch(
+    trail: &Trail,
+    accounts: &[AccountId],
+    (page, until): (CallPage, u64),
+) -> Result<Gathered, Unreadable> {
+    let choice = Choice::of(trail.selectors.as_deref(), trail.settings.global_services)?;
+    let mut texts: BTreeMap<AccountId, Vec<RecordText>> = BTreeMap::new();
+    let (mut size, mut last) = (0_usize, 0);
+    for event in page.events {
+        if event.position > until {
+            break;
+        }
+        // All of a position or none.
+        if size >= FULL && event.position != last {
+            return Ok(Gathered {
+                texts,
+                position: last,
+            });
+        }
+        last = event.position;
+        if !accounts.contains(&event.account) || !choice.takes(&event.record) {
+            continue;
+        }
+        match event.record.into_text() {
+            Ok(text) => {
+                size = size.saturating_add(text.as_str().len());
+                texts.entry(event.account).or_default().push(text);
+            }
+            // No event is as long, whatever is cut off; were there one, all others would wait for it.
+            Err(error) => tracing::error!(position = last, %error, "an event is no record of a trail's"),
+        }
+    }
+    Ok(Gathered {
+        texts,
+        position: page.end.min(until),
+    })
+}
+
+fn parcel(log: &LogToDeliver, file: &LogFile) -> Parcel {
+    Parcel {
+        bucket: log.planned.bucket.clone(),
+        key: log.planned.key.clone(),
+        kms_key: log.planned.kms_key.clone(),
+        body: Bytes::copy_from_slice(file.body()),
+        metadata: Vec::new(),
+        gzip: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trails::tests::{OTHER, OWN, event, trail};
+
+    fn gathered(trail: &Trail, accounts: &[&str], page: CallPage, until: u64) -> (Vec<(String, usize)>, u64) {
+        let accounts: Vec<AccountId> = accounts.iter().map(|account| account.parse().unwrap()).collect();
+        let found = stretch(trail, &accounts, (page, until)).unwrap();
+        let texts = found.texts.iter();
+        let counted = texts.map(|(account, texts)| (account.to_string(), texts.len()));
+        (counted.collect(), found.position)
+    }
+
+    #[test]
+    fn each_account_has_what_is_told_to_it_and_chosen_up_to_the_end() {
+        let page = || CallPage {
+            events: vec![
+                event(3, OWN, "kms.amazonaws.com"),
+                event(3, OTHER, "kms.amazonaws.com"),
+                event(5, OWN, "iam.amazonaws.com"),
+                event(8, OWN, "kms.amazonaws.com"),
+            ],
+            end: 10,
+        };
+        let mut trail = trail();
+        let own = |count| vec![(OWN.to_owned(), count)];
+        assert_eq!(gathered(&trail, &[OWN], page(), 20), (own(3), 10));
+        assert_eq!(gathered(&trail, &[OWN], page(), 7), (own(2), 7));
+        let both = vec![(OWN.to_owned(), 3), (OTHER.to_owned(), 1)];
+        assert_eq!(gathered(&trail, &[OWN, OTHER], page(), 20), (both, 10));
+        trail.settings.global_services = false;
+        assert_eq!(gathered(&trail, &[OWN], page(), 20), (own(2), 10));
+        trail.selectors = Some(
+            r#"{"EventSelectors":[{"ExcludeManagementEventSources":["kms.amazonaws.com"]}]}"#.to_owned(),
+        );
+        assert_eq!(gathered(&trail, &[OWN], page(), 20), (vec![], 10));
+        trail.selectors = Some("{}".to_owned());
+        let accounts = [OWN.parse().unwrap()];
+        assert!(
+            stretch(&trail, &accounts, (page(), 20)).is_err(),
+            "none are all, but wrong ones are none"
+        );
+    }
+
+    #[test]
+    fn a_log_file_ends_between_two_positions() {
+        let long = || {
+            let mut event = event(1, OWN, "kms.amazonaws.com");
+            event.record.event_name = "x".repeat(200 * 1024);
+            event
+        };
+        let mut events: Vec<_> = (1..=60)
+            .map(|position| {
+                let mut event = long();
+                event.position = position / 2;
+                event
+            })
+            .collect();
+        events.sort_by_key(|event| event.position);
+        let (found, position) = gathered(&trail(), &[OWN], CallPage { events, end: 40 }, 40);
+        assert!(position < 30);
+        // One at 0, and two at each position up to the last.
+        assert_eq!(
+            found,
+            [(OWN.to_owned(), 1 + 2 * usize::try_from(position).unwrap())]
+        );
+        assert!(found[0].1 * 200 * 1024 >= FULL);
+    }
+}

@@ -1,0 +1,166 @@
+//! What trails deliver: log files of events, and the digests that vouch for them, put into their buckets by CloudTrail itself.
+//!
+//! A job reads the journal for each trail. What it puts, and where, is written down before (`store::trails`) and follows from the
+//! journal alone, so that nothing is lost and nothing is there twice, wherever it was interrupted. What cannot be put is tried again,
+//! later each time, for as long as the journal has it.
+
+mod digests;
+mod events;
+mod journal_calls;
+mod logs;
+mod putting;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use moho_audit::cloudtrail::KeyScope;
+use moho_audit::cloudtrail::names::KeyPrefix;
+use moho_store::Store;
+use moho_store::trails::{Chain, Trail};
+use moho_terms::{AccountId, Clock, Entropy, Region, Timestamp};
+use tokio::runtime::Handle;
+
+use self::digests::Signing;
+use crate::config::TrailConfig;
+
+pub(crate) use self::events::{CallEvent, CallEvents, CallPage, Unreadable};
+pub(crate) use self::journal_calls::JournalCalls;
+pub(crate) use self::putting::{Courier, Parcel, Undone, Whose};
+
+/// Most seconds between two tries to deliver.
+const LONGEST_BACK_OFF: u64 = 300;
+/// How long it is tried to deliver for a trail that was deleted: 30 days.
+const GIVEN_UP: u64 = 30 * 24 * 3600;
+/// How long one object may take to be put.
+const PUT_TIME: Duration = Duration::from_secs(120);
+
+/// Delivers.
+pub(crate) struct TrailDelivery {
+    pub(crate) store: Arc<Store>,
+    pub(crate) events: Arc<dyn CallEvents>,
+    pub(crate) courier: Arc<Courier>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) region: Region,
+    pub(crate) config: TrailConfig,
+    pub(crate) runtime: Handle,
+    pub(crate) signing: Mutex<Option<Signing>>,
+}
+
+/// What a look at all trails has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Delivered {
+    /// Objects that were put.
+    pub(crate) done: u64,
+    /// Tries that failed, and are made again.
+    pub(crate) failed: u64,
+    /// Whether there is more to do at once.
+    pub(crate) more: bool,
+}
+
+impl TrailDelivery {
+    /// Looks at every trail once, and does what is due, a bounded part of it.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: the store or the journal. All of it is tried again.
+    pub(crate) fn step(&self, is_over: &dyn Fn() -> bool) -> Result<Delivered, Unreadable> {
+        let mut all = Delivered::default();
+        for trail in self.store.trails_with_spans()? {
+            if is_over() {
+                break;
+            }
+            self.look_at(&trail, &mut all)?;
+        }
+        Ok(all)
+    }
+
+    fn look_at(&self, trail: &Trail, all: &mut Delivered) -> Result<(), Unreadable> {
+        let now = self.clock.now();
+        let again_at = self.store.delivery_status(&trail.id)?.again_at;
+        if again_at.is_some_and(|again_at| again_at > now) {
+            return Ok(());
+        }
+        let accounts = self.store.accounts_of_trail(trail)?;
+        let fresh = self.config.digests.saturating_mul(2);
+        let chains = self.store.chains(trail, &accounts, (now, fresh))?;
+        if !self.deliver_logs(trail, logs::Ready::new(), all)? {
+            return Ok(());
+        }
+        let ready = self.gather(trail, (&accounts, &chains), all)?;
+        if !self.deliver_logs(trail, ready, all)? {
+            return Ok(());
+        }
+        self.store.end_readings(&trail.id)?;
+        self.deliver_digests(trail, all)?;
+        self.store.end_spans(trail)?;
+        Ok(())
+    }
+
+    /// When it is tried again, after so many failures in a row.
+    fn again_at(&self, failures: u64) -> Timestamp {
+        let exponent = u32::try_from(failures).unwrap_or(u32::MAX).min(16);
+        let wait = 2_u64.saturating_pow(exponent).min(LONGEST_BACK_OFF);
+        self.clock.now().plus_seconds(wait)
+    }
+
+    /// Notes that something could not be put.
+    fn note(
+        &self,
+        trail: &Trail,
+        (undone, of_digest): (&Undone, bool),
+        all: &mut Delivered,
+    ) -> Result<(), Unreadable> {
+        all.failed = all.failed.saturating_add(1);
+        let failures = self.store.delivery_status(&trail.id)?.failures;
+        tracing::warn!(
+            trail = trail.name,
+            account = %trail.account,
+            bucket = %trail.settings.bucket,
+            code = undone.code,
+            "a trail could not deliver: it is tried again"
+        );
+        let times = (self.clock.now(), self.again_at(failures));
+        self.store
+            .note_undelivered(&trail.id, (&undone.code, of_digest), times)?;
+        let long_ago = times.0.unix_seconds().saturating_sub(GIVEN_UP);
+        self.store
+            .give_up_deleted_trail(&trail.id, Timestamp::from_unix_seconds(long_ago))?;
+        Ok(())
+    }
+
+    fn put(&self, trail: &Trail, parcel: Parcel) -> Result<(), Undone> {
+        let whose = Whose {
+            trail: trail.arn().map_err(|_never| Undone::ours())?,
+            account: trail.account,
+        };
+        self.runtime.block_on(async {
+            let put = self.courier.put(&whose, parcel);
+            tokio::time::timeout(PUT_TIME, put)
+                .await
+                .unwrap_or_else(|_late| Err(Undone::ours()))
+        })
+    }
+
+    /// What keys of a trail's objects for an account begin with.
+    fn scope(&self, trail: &Trail, account: AccountId) -> KeyScope {
+        let prefix = trail.settings.prefix.as_deref();
+        KeyScope {
+            prefix: prefix.and_then(|prefix| KeyPrefix::parse(prefix).ok().flatten()),
+            organization: trail
+                .settings
+                .organization
+                .as_deref()
+                .and_then(|id| id.parse().ok()),
+            account,
+            region: self.region.clone(),
+        }
+    }
+}
+
+/// Now, or where a chain begins: the clock may have gone back.
+fn not_before(chains: &[Chain], account: AccountId, now: Timestamp) -> Timestamp {
+    let chain = chains.iter().find(|chain| chain.account == account);
+    chain.map_or(now, |chain| chain.begins_at.max(now))
+}

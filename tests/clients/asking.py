@@ -153,7 +153,11 @@ class Asking:
         for name in ("UserName", "messages", "body", *LOGS):
             if name in shape.members:
                 asked[name] = self.said(name, shape.members[name])
+        trail = f"arn:aws:cloudtrail:{self.world.admin.region}:{self.world.account}:trail/{self.name}"
         more = {
+            "AddTags": {"ResourceId": trail},
+            "RemoveTags": {"ResourceId": trail},
+            "ListTags": {"ResourceIdList": [trail]},
             "ModifyVpcEndpoint": {"ResetPolicy": True},
             "UpdateSAMLProvider": {"SAMLMetadataDocument": "<x/>" * 300},
             "CreateVpcEndpoint": {"ServiceName": f"com.amazonaws.{self.world.admin.region}.sts", "VpcEndpointType": "Interface"},

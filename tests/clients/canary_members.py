@@ -30,6 +30,9 @@ CLEAR = {
     "prefixes are parts of names": re.compile(r".*Prefix|Delimiter"),
     "tokens that make a request unique are the client's": re.compile(r"clientRequestToken|ClientToken|clientToken|offerToken|GrantTokens?"),
     "filters name what is asked for": re.compile(r"Values|ContextKeyName"),
+    "which events and trails are meant": re.compile(
+        r"ResourceIdList|Type|ExcludeManagementEventSources|Field|(Not)?(Equals|StartsWith|EndsWith)|AttributeValue"
+    ),
     "who may read from where, for browsers": re.compile(r"Allowed(Headers|Methods|Origins)|ExposeHeaders|Grant(FullControl|Read|ReadACP|Write|WriteACP)"),
     "digests, ranges and conditions are compared; those of content are looked for by themselves": re.compile(
         r"Checksum.*|ContentMD5|ETag|(CopySource)?If(None)?Match|(CopySource)?Range|SSECustomerKeyMD5|(CopySource)?SSECustomerAlgorithm"

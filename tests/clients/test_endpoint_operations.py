@@ -166,7 +166,7 @@ def test_who_may_not_is_told_so_in_ec2s_words(server):
 def test_the_services_are_those_that_are_served(server):
     ec2 = server.boto3("ec2", "Admin")
     said = ec2.describe_vpc_endpoint_services()
-    names = ["bedrock", "bedrock-agent", "bedrock-mantle", "bedrock-runtime", "ec2", "iam", "kms", "logs", "moho", "organizations", "s3", "sts"]
+    names = ["bedrock", "bedrock-agent", "bedrock-mantle", "bedrock-runtime", "cloudtrail", "ec2", "iam", "kms", "logs", "moho", "organizations", "s3", "sts"]
     assert said["ServiceNames"] == [SERVICE.format(name) for name in names]
     assert {detail["ServiceType"][0]["ServiceType"] for detail in said["ServiceDetails"]} == {"Interface"}
     filtered = ec2.describe_vpc_endpoint_services(Filters=[{"Name": "service-name", "Values": ["*bedrock*"]}])

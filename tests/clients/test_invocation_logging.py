@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import botocore.exceptions
+import httpx2
 import openai
 import pytest
+import urllib3
 
 import bedrock as asking
 import journal
@@ -317,6 +319,25 @@ def test_no_call_is_answered_that_cannot_be_logged(logs):
     logs.allow_key(["kms:GenerateDataKey", "kms:Decrypt"])
     logs.of(request_of(converse(server)))
     assert len(logs.records()) == 1
+
+
+def test_a_stream_that_cannot_be_logged_in_the_end_has_none(logs):
+    server = logs.put().server
+    answer = asking.client(server).converse_stream(
+        modelId=MODEL, messages=QUESTION, inferenceConfig={"maxTokens": 600}, outputConfig=asking.endless_form()
+    )
+    with server.http(server.bearer()) as http:
+        with http.stream("POST", "/v1/responses", json={"model": MODEL, "input": "Count!", "stream": True, "max_output_tokens": 600}) as other:
+            lines = other.iter_lines()
+            events, said = [next(iter(answer["stream"]))], [next(lines)]
+            logs.kms.disable_key(KeyId=logs.key)
+            with pytest.raises(urllib3.exceptions.ProtocolError):
+                events += iter(answer["stream"])
+            with pytest.raises(httpx2.RemoteProtocolError):
+                said += lines
+    assert "messageStart" in events[0] and not any("metadata" in event for event in events)
+    assert "response.created" in said[0] and not any("response.completed" in line for line in said)
+    eventually("both are counted", lambda: backlog(scrape(server))["refused_total"] == 2)
 
 
 def test_what_was_answered_before_a_kill_is_logged_once(logs):

@@ -19,7 +19,7 @@ pub mod saml;
 mod session;
 mod verified;
 
-pub use own_services::{OwnService, OwnServices};
+pub use own_services::{NotInRole, OwnService, OwnServices};
 pub use session::{
     Narrowing, NarrowingError, NarrowingRequest, PolicyRef, Principal, RoleFacts, RoleRef, Session,
     SessionTags, TagError, UserRef, WebIdentity,

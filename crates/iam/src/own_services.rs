@@ -3,10 +3,12 @@
 //! No policy of an identity lets them do anything: what they may do is what a resource's own policy allows the service by its
 //! name, and nothing else. Each of their decisions is journaled like anybody's.
 
-use moho_terms::{AccountId, ArnError, Secret, Timestamp};
+use moho_terms::{AccountId, ArnError, Secret, SessionName, Timestamp};
 
+use crate::action::sts::AssumeRole;
 use crate::authn::{Authenticated, SessionKeyError};
-use crate::session::Session;
+use crate::authz::Permit;
+use crate::session::{Principal, RoleFacts, RoleRef, Session, Terms};
 
 /// Bytes of the session key.
 const KEY: usize = 32;
@@ -38,6 +40,11 @@ impl OwnService {
 #[derive(Debug)]
 pub struct OwnServices(());
 
+/// What a permit is for is no role that one of moho's own services may act in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the permit lets no service of moho's own act in this role")]
+pub struct NotInRole;
+
 impl OwnServices {
     /// By the key that sessions are sealed under.
     ///
@@ -62,5 +69,33 @@ impl OwnServices {
         now: Timestamp,
     ) -> Result<Authenticated, ArnError> {
         Session::of_own_service(account, service, now).map(Authenticated::as_own_service)
+    }
+
+    /// A session of the role that `permit` lets one of these services assume: what it may do is what the role may. It is for now
+    /// only, and has no credentials.
+    ///
+    /// # Errors
+    /// [`NotInRole`] if the permit is no service's, or for another role.
+    pub fn in_role(
+        &self,
+        permit: &Permit<AssumeRole>,
+        role: &RoleFacts,
+        (name, now): (SessionName, Timestamp),
+    ) -> Result<Authenticated, NotInRole> {
+        let by_service = matches!(permit.session().principal(), Principal::Service(_));
+        let account = role.arn.account().parse().map_err(|_no_account| NotInRole)?;
+        if !by_service || *permit.resource() != role.arn || permit.session().account() != account {
+            return Err(NotInRole);
+        }
+        let reference = RoleRef {
+            path: role.path.clone(),
+            name: role.name.clone(),
+            id: role.id.clone(),
+        };
+        let terms = Terms::new(None, now, Some(now));
+        let session = Session::of_role(account, reference, name, terms);
+        session
+            .map(Authenticated::as_own_service)
+            .map_err(|_name| NotInRole)
     }
 }

@@ -107,6 +107,27 @@ impl Delivery<'_> {
         Err(DeliveryError::Changing)
     }
 
+    /// Whether events can be put into a stream of the caller's account, as far as policies and the key go: the stream is made if it
+    /// is not there.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] if not.
+    pub fn check(
+        &self,
+        (caller, facts): (&Authenticated, &RequestFacts),
+        (group, stream): (&str, &str),
+    ) -> Result<(), DeliveryError> {
+        let account = caller.session().account();
+        let arn = stream_arn(self.region.as_str(), account.as_str(), (group, stream))?;
+        let permit: Permit<logs::PutLogEvents> = self.permit((caller, facts), &arn, &Context::new())?;
+        let known = self.store.log_group(&permit)?.ok_or(DeliveryError::NoGroup)?;
+        let permit = self.permit((caller, facts), &arn, &Context::new())?;
+        if self.store.create_log_stream(&permit, self.clock.now())? == StreamMade::NoGroup {
+            return Err(DeliveryError::NoGroup);
+        }
+        self.key((caller, facts), &known).map(|_leave| ())
+    }
+
     /// Leave to seal under the key of a group.
     fn key(
         &self,

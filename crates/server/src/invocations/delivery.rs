@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::destination::Keys;
-use super::sink::{LogEvent, LogSinkError, STREAM};
+use super::sink::LogSinkError;
 use super::{InvocationLog, LogError, SERVICE};
 use crate::own_puts::PutAnswer;
 use crate::startup::jobs::{Ground, Job, StepError, Stepped, Waiting};
@@ -67,8 +67,18 @@ enum Undelivered {
 /// A record to be delivered, with what stands beside it.
 struct Record<'a> {
     kept: KeptInvocation<'a>,
-    input: Option<String>,
-    output: Option<String>,
+    input: Place,
+    output: Place,
+}
+
+/// Where a body goes.
+enum Place {
+    /// Into its record.
+    Here,
+    /// Beside it: `s3://BUCKET/KEY`.
+    At(String),
+    /// Nowhere: it is too large, and no bucket was named for such.
+    Nowhere,
 }
 
 impl DeliverInvocations {
@@ -134,13 +144,9 @@ impl DeliverInvocations {
         let mut events = Vec::with_capacity(kept.len());
         for kept in kept {
             let record = self.beside(batch, (to.large.as_ref(), kept), waiting)?;
-            events.push(LogEvent {
-                id: record.kept.request.to_owned(),
-                time: batch.made_at,
-                message: record.delivered(),
-            });
+            events.push(record.delivered());
         }
-        let put = self.log.groups.put(batch.account, &to.group, STREAM, events);
+        let put = self.log.groups.put(batch.account, to, &events);
         put.map_err(Undelivered::Group)
     }
 
@@ -152,13 +158,16 @@ impl DeliverInvocations {
         waiting: &Waiting<'_>,
     ) -> Result<Record<'a>, Undelivered> {
         let put = |body: &[u8], which: &str| {
-            let Some(to) = to.filter(|_| body.len() > LARGE) else {
-                return Ok(None);
+            if body.len() <= LARGE {
+                return Ok(Place::Here);
+            }
+            let Some(to) = to else {
+                return Ok(Place::Nowhere);
             };
             let key = self.keys(to, batch).body(kept.request, which);
             let place = format!("s3://{}/{key}", to.bucket);
             self.put(batch, (to, key), body, waiting)?;
-            Ok::<_, Undelivered>(Some(place))
+            Ok::<_, Undelivered>(Place::At(place))
         };
         let (input, output) = (put(kept.input, "input")?, put(kept.output, "output")?);
         Ok(Record { kept, input, output })
@@ -243,9 +252,17 @@ impl DeliverInvocations {
 
 impl Record<'_> {
     fn delivered(&self) -> ContentBytes {
-        let input = self.input.as_deref().map_or(Body::Here, Body::At);
-        let output = self.output.as_deref().map_or(Body::Here, Body::At);
-        self.kept.delivered(input, output)
+        self.kept.delivered(self.input.body(), self.output.body())
+    }
+}
+
+impl Place {
+    fn body(&self) -> Body<'_> {
+        match self {
+            Self::Here => Body::Here,
+            Self::At(place) => Body::At(place),
+            Self::Nowhere => Body::LeftOut,
+        }
     }
 }
 

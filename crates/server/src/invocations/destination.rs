@@ -35,10 +35,7 @@ impl InvocationLog {
         match destination {
             InvocationDestination::Bucket(to) => self.key_of_bucket(account, &to.bucket),
             InvocationDestination::Group(to) => {
-                let key = self
-                    .groups
-                    .key(account, &to.group)
-                    .map_err(NoDestination::Groups)?;
+                let key = self.groups.key(account, to).map_err(NoDestination::Groups)?;
                 Ok(key.ok_or(NoDestination::Group)?)
             }
         }

@@ -20,7 +20,7 @@ use moho_kms::KmsError;
 use moho_s3::Backing;
 use moho_store::StoreError;
 use moho_store::invocations::{InvocationDestination, InvocationLogging, invocation_context};
-use moho_terms::{AccountId, Arn, ArnError, ContentBytes, RequestId};
+use moho_terms::{AccountId, Arn, ArnError, ContentBytes, Region, RequestId};
 use moho_wire::invocation_log::{logged_operation, request_metadata};
 use moho_wire::{ErrorShape, Failure, Route};
 
@@ -34,7 +34,7 @@ use crate::telemetry::InvocationMeters;
 pub(crate) use call::{Invocation, Streaming};
 pub(crate) use delivery::DeliverInvocations;
 pub(crate) use destination::NoDestination;
-pub(crate) use sink::{LogSink, NoLogGroups};
+pub(crate) use sink::{LogGroups, LogSink};
 
 use self::call::Called;
 
@@ -166,7 +166,7 @@ impl InvocationLog {
         request: &RequestId,
     ) -> Result<Permit<A>, LogError> {
         let caller = self.puts.caller(SERVICE, account).ok_or(LogError::NobodyActs)?;
-        let facts: RequestFacts = OwnPuts::facts(self.acting_for(account)?, request.clone());
+        let facts: RequestFacts = OwnPuts::facts(acting_for(&self.backing.region, account)?, request.clone());
         let context = invocation_context(account)?.condition_keys();
         let permit = self
             .backing
@@ -178,14 +178,6 @@ impl InvocationLog {
         Ok(permit)
     }
 
-    /// For whose sake the service acts, as AWS says it.
-    fn acting_for(&self, account: AccountId) -> Result<ActingFor, ArnError> {
-        Ok(ActingFor {
-            resource: Arn::of("bedrock", self.backing.region.as_str(), account.as_str(), "*")?,
-            account,
-        })
-    }
-
     /// Puts an object as the service; `None` if it cannot even be asked for.
     pub(crate) fn put(
         &self,
@@ -195,13 +187,21 @@ impl InvocationLog {
     ) -> Option<impl Future<Output = PutAnswer> + Send + use<>> {
         self.puts.put(OwnObject {
             service: SERVICE,
-            acting_for: self.acting_for(account).ok()?,
+            acting_for: acting_for(&self.backing.region, account).ok()?,
             bucket: bucket.clone(),
             key,
             content_type,
             bytes: crate::net::reply_bytes(content),
         })
     }
+}
+
+/// For whose sake the service acts, as AWS says it.
+fn acting_for(region: &Region, account: AccountId) -> Result<ActingFor, ArnError> {
+    Ok(ActingFor {
+        resource: Arn::of("bedrock", region.as_str(), account.as_str(), "*")?,
+        account,
+    })
 }
 
 fn destinations(logging: &InvocationLogging) -> Vec<InvocationDestination> {

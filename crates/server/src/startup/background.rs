@@ -16,7 +16,7 @@ use crate::api_calls::Recording;
 use crate::closing::Closing;
 use crate::config::Config;
 use crate::event_history::EventsKept;
-use crate::invocations::{InvocationLog, NoLogGroups};
+use crate::invocations::{InvocationLog, LogGroups};
 use crate::own_puts::OwnPuts;
 use crate::telemetry::Telemetry;
 use crate::trails::{Courier, JournalCalls, TrailDelivery};
@@ -84,7 +84,10 @@ pub(super) fn background(
         (services()?, kept.recording),
         acting.objects,
         telemetry.invocations(),
-        Arc::new(NoLogGroups),
+        Arc::new(LogGroups {
+            backing: acting.backing.clone(),
+            services: services()?,
+        }),
     ));
     let courier = Arc::new(Courier {
         services: services()?,

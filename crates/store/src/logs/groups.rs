@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use moho_iam::action::Action;
 use moho_iam::action::logs::{CreateLogGroup, DeleteLogGroup, DescribeLogGroups};
 use moho_iam::authz::Permit;
-use moho_terms::{AccountId, KeyId, Timestamp};
+use moho_terms::{AccountId, Arn, KeyId, Region, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{GroupId, account_of, decided_group, group_named, named};
@@ -162,6 +162,38 @@ impl Store {
                 .query_row(params![account.as_str(), name.group], facts)
         })?;
         Ok(found.filter(|group| permit.unique_id() == Some(group.id)))
+    }
+
+    /// The key that events of an account's group are sealed under now: the one that was chosen for them, or else the account's;
+    /// `None` if there is no such group.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn log_group_key(
+        &self,
+        account: AccountId,
+        group: &str,
+        region: &Region,
+    ) -> Result<Option<Arn>, StoreError> {
+        let found: Option<Option<(String, String)>> = self.database.find(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT kms_key.account_id, g.key_id FROM log_group AS g LEFT JOIN kms_key ON kms_key.key_id = g.key_id
+                        WHERE g.account_id = ?1 AND g.name = ?2 AND g.gone = 0",
+                )?
+                .query_row(params![account.as_str(), group], |row| {
+                    let (owner, key): (Option<String>, Option<String>) = (row.get(0)?, row.get(1)?);
+                    Ok(owner.zip(key))
+                })
+        })?;
+        match found {
+            None => Ok(None),
+            Some(None) => self.account_key(account),
+            Some(Some((owner, key))) => {
+                let arn = Arn::of("kms", region.as_str(), &owner, &format!("key/{key}"))?;
+                Ok(Some(arn))
+            }
+        }
     }
 
     /// Groups of the permit's account in the order of their names.

@@ -69,6 +69,8 @@ pub enum Body<'a> {
     Here,
     /// The body is there: `s3://BUCKET/KEY`.
     At(&'a str),
+    /// The body is too large, and there is no other place for it.
+    LeftOut,
 }
 
 impl<'a> KeptInvocation<'a> {
@@ -164,6 +166,7 @@ impl<'a> KeptInvocation<'a> {
 
 fn body(w: &mut Writer, (here, elsewhere): (&str, &str), (bytes, body): (&[u8], Body<'_>)) {
     match body {
+        Body::LeftOut => {}
         Body::Here if bytes.is_empty() => {}
         Body::Here => w.key(here).put(bytes),
         Body::At(place) => w.text(elsewhere, place),

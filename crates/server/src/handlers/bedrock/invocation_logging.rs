@@ -25,10 +25,7 @@ pub(crate) async fn put(
     permit: Permit<PutModelInvocationLoggingConfiguration>,
     config: LoggingConfig,
 ) -> Result<Reply, Failure> {
-    let group = config
-        .cloud_watch_config
-        .map(|config| log_group(asked, config))
-        .transpose()?;
+    let group = config.cloud_watch_config.map(log_group).transpose()?;
     let bucket = config.s3_config.map(log_bucket).transpose()?;
     if group.is_none() && bucket.is_none() {
         let message = "At least one of cloudWatchConfig and s3Config is required in loggingConfig.";
@@ -37,6 +34,9 @@ pub(crate) async fn put(
     let large = group.as_ref().and_then(|group| group.large.as_ref());
     for to in bucket.iter().chain(large) {
         try_bucket(asked, to).await?;
+    }
+    if let Some(to) = &group {
+        try_group(asked, to.clone()).await?;
     }
     let logging = InvocationLogging {
         group,
@@ -99,22 +99,7 @@ fn log_bucket(config: S3Config) -> Result<LogBucket, Failure> {
     }
 }
 
-fn log_group(asked: &Asked, config: CloudWatchConfig) -> Result<LogGroup, Failure> {
-    let log = &asked.platform.invocations;
-    let found = log.groups().key(asked.account, &config.log_group_name);
-    match found {
-        Ok(Some(_key)) => {}
-        Ok(None) => {
-            return Err(Failure::Validation(
-                "The CloudWatch log group does not exist in this account and region. Create it, or use s3Config."
-                    .to_owned(),
-            ));
-        }
-        Err(error) => {
-            tracing::error!(error = %chain(&*error), "log groups cannot be asked");
-            return Err(Failure::Unavailable);
-        }
-    }
+fn log_group(config: CloudWatchConfig) -> Result<LogGroup, Failure> {
     Ok(LogGroup {
         group: config.log_group_name,
         role: config
@@ -123,6 +108,36 @@ fn log_group(asked: &Asked, config: CloudWatchConfig) -> Result<LogGroup, Failur
             .map_err(|_no_arn| Failure::Validation("The role ARN is not valid.".to_owned()))?,
         large: config.large_data_delivery_s3_config.map(log_bucket).transpose()?,
     })
+}
+
+/// Looks whether the role can write to the log group, and makes its stream; and whether records can rest under the group's key.
+async fn try_group(asked: &Asked, to: LogGroup) -> Result<(), Failure> {
+    let (platform, account, request) = (Arc::clone(&asked.platform), asked.account, asked.request.clone());
+    blocking(move || {
+        let log = &platform.invocations;
+        let refused = |error: &(dyn std::error::Error + 'static), why: &str| {
+            tracing::info!(%request, error = %chain(error), "the log group of an invocation log was refused");
+            Failure::Validation(format!(
+                "Failed to validate permissions for the log group of the logging configuration. {why}"
+            ))
+        };
+        let destination = InvocationDestination::Group(to.clone());
+        log.check_keys(account, &destination, &request).map_err(|error| {
+            refused(
+                &error,
+                "The log group has to be in this account and region, and the policy of its KMS key has to allow \
+                 bedrock.amazonaws.com kms:GenerateDataKey and kms:Decrypt.",
+            )
+        })?;
+        log.groups().check(account, &to).map_err(|error| {
+            refused(
+                &*error,
+                "The role has to let bedrock.amazonaws.com assume it, and to allow logs:CreateLogStream and \
+                 logs:PutLogEvents on the log group's streams and kms:GenerateDataKey on its KMS key.",
+            )
+        })
+    })
+    .await
 }
 
 /// Puts the object by which Bedrock tries whether it may put any, and looks whether records can rest under the bucket's key.

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use moho_iam::action::bedrock::{self as action, CreateInferenceProfile, TagResource, UntagResource};
-use moho_iam::action::{Action, kms};
+use moho_iam::action::{Action, iam, kms};
 use moho_iam::authz::{Context, Permit};
 use moho_terms::{Arn, ModelId};
 use moho_wire::aws::ops::bedrock::{self as ops, Request};
@@ -89,6 +89,15 @@ async fn put_logging(
     put: ops::PutModelInvocationLoggingConfiguration,
 ) -> Result<Reply, Failure> {
     let permit = trip.permit(&trip.arn("bedrock", "*")?)?;
+    if let Some(to) = &put.logging_config.cloud_watch_config {
+        // Whoever hands a role to a service could do by it what it may not do itself.
+        let role: Arn = to
+            .role_arn
+            .parse()
+            .map_err(|_no_arn| Failure::Validation("The role ARN is not valid.".to_owned()))?;
+        let passed = Context::new().with("iam:PassedToService", "bedrock.amazonaws.com");
+        let _leave: Permit<iam::PassRole> = trip.permit_with(&role, &passed)?;
+    }
     invocation_logging::put(&trip.asked(), permit, put.logging_config).await
 }
 

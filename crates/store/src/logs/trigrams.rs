@@ -17,6 +17,9 @@ const FRONT: usize = 17;
 /// Bytes of the largest set, and of the smallest.
 const LARGEST: usize = 1 << 15;
 const SMALLEST: usize = 1 << 6;
+/// What stands before three bytes as a number, and before two.
+const THREE: u64 = 1 << 24;
+const TWO: u64 = 1 << 16;
 
 /// Which texts may be in a block.
 pub struct LogSummary(Zeroizing<Vec<u8>>);
@@ -26,8 +29,8 @@ impl LogSummary {
     #[must_use]
     pub fn may_have(&self, text: &str) -> bool {
         let has_all = |few: &[u8]| {
-            let mut places = places(few, self.0.len()).into_iter();
-            places.all(|place| self.has(place))
+            let (first, second) = places(number_of(few), self.0.len());
+            self.has(first) && self.has(second)
         };
         match text.as_bytes() {
             escape @ [b'\\', _] => has_all(escape),
@@ -44,21 +47,23 @@ impl LogSummary {
 pub(super) fn of_block(id: &BlockId, block: &LogBlock) -> ContentBytes {
     let mut bits = Zeroizing::new(vec![0_u8; LARGEST]);
     for event in block.events() {
-        let message = event.message.as_bytes();
-        let escapes = message.windows(2).filter(|two| two.starts_with(b"\\"));
-        for few in message.windows(3).chain(escapes) {
-            for (byte, bit) in places(few, LARGEST) {
-                if let Some(bits) = bits.get_mut(byte) {
-                    *bits |= bit;
-                }
+        let mut before = 0_u64;
+        for (at, byte) in event.message.bytes().enumerate() {
+            let last = before << 8 | u64::from(byte);
+            if at >= 2 {
+                set(&mut bits, THREE | last);
             }
+            if at >= 1 && before & 0xFF == u64::from(b'\\') {
+                set(&mut bits, TWO | last & 0xFFFF);
+            }
+            before = last & 0xFFFF;
         }
     }
     while bits.len() > SMALLEST {
         let half = Zeroizing::new(folded(&bits));
-        let set: u32 = half.iter().map(|byte| byte.count_ones()).sum();
+        let there: u32 = half.iter().map(|byte| byte.count_ones()).sum();
         // Two fifths of the bits are set at most, so that a sixth of what is not there passes for each three bytes.
-        if u64::from(set).saturating_mul(5) > (half.len() as u64).saturating_mul(16) {
+        if u64::from(there).saturating_mul(5) > (half.len() as u64).saturating_mul(16) {
             break;
         }
         bits = half;
@@ -84,16 +89,31 @@ fn folded(bits: &[u8]) -> Vec<u8> {
     low.iter().zip(high).map(|(low, high)| low | high).collect()
 }
 
-/// The bytes and bits of two or three bytes in a set of so many bytes.
-fn places(few: &[u8], bytes: usize) -> [(usize, u8); 2] {
-    // The one before them tells two bytes from three.
-    let number = few.iter().fold(1_u64, |all, byte| all << 8 | u64::from(*byte));
-    let mixed = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+/// Puts two or three bytes into a set.
+fn set(bits: &mut [u8], number: u64) {
+    let (first, second) = places(number, bits.len());
+    for (byte, bit) in [first, second] {
+        if let Some(bits) = bits.get_mut(byte) {
+            *bits |= bit;
+        }
+    }
+}
+
+/// Two or three bytes as one number.
+fn number_of(few: &[u8]) -> u64 {
+    few.iter().fold(1_u64, |all, byte| all << 8 | u64::from(*byte))
+}
+
+/// The bytes and bits of such a number in a set of so many bytes.
+fn places(number: u64, bytes: usize) -> ((usize, u8), (usize, u8)) {
+    let mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    [mixed >> 8, mixed >> 36].map(|digits| {
-        let byte = usize::try_from(digits >> 3 & 0xF_FFFF).unwrap_or(0) & bytes.saturating_sub(1);
-        (byte, 1 << (digits & 7))
-    })
+    (place(mixed >> 8, bytes), place(mixed >> 36, bytes))
+}
+
+fn place(digits: u64, bytes: usize) -> (usize, u8) {
+    let byte = usize::try_from(digits >> 3 & 0xF_FFFF).unwrap_or(0);
+    (byte & bytes.saturating_sub(1), 1 << (digits & 7))
 }
 
 #[cfg(test)]

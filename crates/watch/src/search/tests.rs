@@ -225,6 +225,46 @@ fn what_is_no_place_is_refused() {
         "b 1 -2 3",
         "f a b c",
     ] {
-        assert_eq!(text.parse::<Place>(), Err(place::NoPlace), "{text}");
+        assert_eq!(text.parse::<Place>(), Err(NoPlace), "{text}");
+    }
+}
+
+#[test]
+fn a_search_that_goes_on_by_stream_finds_nothing_twice() {
+    let long = "a".repeat(BETWEEN_LOOKS);
+    let events = (1..5).map(|time| (time, long.clone())).collect();
+    let parts = Parts(vec![Part {
+        stream: 1,
+        sequence: 1,
+        events,
+    }]);
+    for (order, second) in [(Order::Ascending, 1), (Order::Descending, 4)] {
+        let late = Going(AtomicU64::new(0), 5000);
+        let place = Position {
+            time: second,
+            stream: 1,
+            sequence: u64::try_from(second).unwrap(),
+        };
+        let mut search = Search {
+            from: 0,
+            until: 9,
+            order,
+            place: Some(Place::Beyond(place)),
+            pattern: None,
+            limit: 100,
+            stopwatch: Some(&late),
+        };
+        let interrupted = page(&parts, &search).unwrap();
+        assert!(interrupted.events.is_empty());
+        assert!(matches!(interrupted.next, Some(Place::ByStream { .. })));
+        search.place = interrupted.next;
+        let mut times = Vec::new();
+        while search.place.is_some() {
+            let page = page(&parts, &search).unwrap();
+            times.extend(page.events.iter().map(|event| event.position.time));
+            search.place = page.next;
+        }
+        let left: Vec<i64> = (1..5).filter(|time| *time != second).collect();
+        assert_eq!(times, left);
     }
 }

@@ -207,7 +207,9 @@ def test_management_events_of_every_service_are_delivered_by_default(office):
     bucket = office.bucket("manage-logs", "manage")
     trails.create_trail(Name="manage", S3BucketName=bucket, IncludeGlobalServiceEvents=False)
     trails.start_logging(Name="manage")
-    office.server.boto3("iam", "Admin").create_user(UserName="global")
+    iam = office.server.boto3("iam", "Admin")
+    trust = trailing.document({"Effect": "Allow", "Principal": {"AWS": office.account}, "Action": "sts:AssumeRole"})
+    iam.create_role(RoleName="global", AssumeRolePolicyDocument=trust)
     key = office.kms.create_key(Description="told")["KeyMetadata"]["KeyId"]
     s3.create_bucket(Bucket="managed")
     s3.put_object(Bucket="managed", Key="data", Body=b"x")
@@ -223,14 +225,14 @@ def test_management_events_of_every_service_are_delivered_by_default(office):
     trailing.until(lambda: told().keys() >= wanted)
     found = told()
     assert all(record["eventCategory"] == "Management" for record in found.values())
-    assert ("iam.amazonaws.com", "CreateUser") not in found
+    assert ("iam.amazonaws.com", "CreateRole") not in found
     made = found["kms.amazonaws.com", "CreateKey"]
     assert made["responseElements"]["keyMetadata"]["keyId"] == key and made["readOnly"] is False
     assert found["kms.amazonaws.com", "DescribeKey"]["errorCode"] == "NotFoundException"
     assert found["cloudtrail.amazonaws.com", "StartLogging"]["requestParameters"] == {"name": "manage"}
     trails.update_trail(Name="manage", IncludeGlobalServiceEvents=True)
-    office.server.boto3("iam", "Admin").delete_user(UserName="global")
-    trailing.until(lambda: ("iam.amazonaws.com", "DeleteUser") in told())
+    iam.delete_role(RoleName="global")
+    trailing.until(lambda: ("iam.amazonaws.com", "DeleteRole") in told())
     trails.delete_trail(Name="manage")
 
 

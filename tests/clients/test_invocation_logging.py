@@ -11,6 +11,7 @@ import urllib3
 
 import bedrock as asking
 import journal
+import sts
 from bedrock import GREEDY, QUESTION
 from invocation_logs import Logs, backlog
 from observing import eventually, scrape
@@ -375,3 +376,71 @@ def test_the_keys_command_counts_what_waits(logs):
     with logs.server.http(logs.server.bearer("Admin")) as http:
         said = http.get("/v1/keys").text
     assert "undelivered invocation records" in said
+
+
+GROUP = "/bedrock/calls"
+STREAM = "aws/bedrock/modelinvocations"
+
+
+def new_role(logs: Logs, name: str, trust: dict, allowed: list[str]) -> str:
+    iam = logs.client("iam")
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": allowed, "Resource": "*"}]}
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=json.dumps(policy))
+    return arn
+
+
+def writer(logs: Logs, *, trusts: str, allowed: list[str]) -> str:
+    """A role that a service may assume for this account, and that may do this."""
+    trust = {"Effect": "Allow", "Principal": {"Service": trusts}, "Action": "sts:AssumeRole"}
+    return new_role(logs, "CallWriter", trust | {"Condition": {"StringEquals": {"aws:SourceAccount": logs.account}}}, allowed)
+
+
+WRITING = ["logs:CreateLogStream", "logs:PutLogEvents", "kms:GenerateDataKey"]
+
+
+def test_calls_are_logged_to_a_log_group_by_the_role_that_was_given(logs):
+    cloudwatch = logs.server.boto3("logs", "Admin")
+    cloudwatch.create_log_group(logGroupName=GROUP, kmsKeyId=logs.key)
+    role = writer(logs, trusts="bedrock.amazonaws.com", allowed=WRITING)
+    config = {"cloudWatchConfig": {"logGroupName": GROUP, "roleArn": role}}
+    put = logs.bedrock.put_model_invocation_logging_configuration
+    put(loggingConfig=config)
+    assert logs.bedrock.get_model_invocation_logging_configuration()["loggingConfig"]["cloudWatchConfig"]["roleArn"] == role
+    asked = {request_of(converse(logs.server)), ask_converse(logs.server, True)[0]}
+
+    def found() -> set[str]:
+        events = cloudwatch.get_log_events(logGroupName=GROUP, logStreamName=STREAM, startFromHead=True)["events"]
+        return {json.loads(event["message"])["requestId"] for event in events}
+
+    eventually("both records", lambda: found() >= asked)
+    matched = cloudwatch.filter_log_events(logGroupName=GROUP, filterPattern=f'{{ $.input.inputBodyJson.messages[0].content[0].text = "{SECRET}" }}')
+    assert len(matched["events"]) == 1
+    # Whoever may read log groups, but has no leave for the key, reads nothing of it.
+    reader = in_role(logs, "logs", "Reader", ["logs:*"])
+    assert code(reader.get_log_events, logGroupName=GROUP, logStreamName=STREAM) == "AccessDeniedException"
+
+
+def in_role(logs: Logs, service: str, name: str, allowed: list[str]):
+    """A client in a new role that may do this."""
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{logs.account}:root"}, "Action": "sts:AssumeRole"}
+    role = new_role(logs, name, trust, allowed)
+    session = logs.client("sts").assume_role(RoleArn=role, RoleSessionName="probe")["Credentials"]
+    return sts.client(logs.server, service, session)
+
+
+@pytest.mark.parametrize("wrong", ["no group", "no trust", "no leave", "no key", "not passed"])
+def test_a_log_group_that_cannot_be_written_to_is_refused(logs, wrong):
+    cloudwatch = logs.server.boto3("logs", "Admin")
+    cloudwatch.create_log_group(logGroupName=GROUP, kmsKeyId=logs.key)
+    trusts = "s3.amazonaws.com" if wrong == "no trust" else "bedrock.amazonaws.com"
+    allowed = {"no leave": ["kms:GenerateDataKey"], "no key": WRITING[:2]}.get(wrong, WRITING)
+    role = writer(logs, trusts=trusts, allowed=allowed)
+    config = {"cloudWatchConfig": {"logGroupName": "absent" if wrong == "no group" else GROUP, "roleArn": role}}
+    bedrock = logs.bedrock
+    if wrong == "not passed":
+        bedrock = in_role(logs, "bedrock", "Setter", ["bedrock:*"])
+    expected = "AccessDeniedException" if wrong == "not passed" else "ValidationException"
+    assert code(bedrock.put_model_invocation_logging_configuration, loggingConfig=config) == expected
+    assert "loggingConfig" not in logs.bedrock.get_model_invocation_logging_configuration()

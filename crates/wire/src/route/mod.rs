@@ -394,20 +394,7 @@ impl Route {
         noted: &mut Noted,
     ) -> Result<Command, Failure> {
         match &self.target {
-            Target::CreateResponse(_) => {
-                guardrail::refuse_headers(headers)?;
-                let (key, days) = (conversations::key(headers)?, conversations::days(headers)?);
-                if let Some(prompted) = PromptedResponse::parse(body)? {
-                    let prompted = prompted.kept_so(key, days);
-                    return Ok(Command::CreatePromptedResponse(Box::new(prompted)));
-                }
-                let create = CreateResponse::parse(body)?;
-                Ok(Command::CreateResponse(Box::new(CreateResponse {
-                    key,
-                    days,
-                    ..create
-                })))
-            }
+            Target::CreateResponse(_) => create_response(headers, body),
             Target::GetResponse(_, id) => {
                 if Query::of_url(&self.raw_query)?.get("stream") == Some("true") {
                     return Err(unsupported(
@@ -456,6 +443,22 @@ impl Route {
             ),
         }
     }
+}
+
+/// What `POST /responses` asks for.
+fn create_response(headers: &Headers<'_>, body: &[u8]) -> Result<Command, Failure> {
+    guardrail::refuse_headers(headers)?;
+    let (key, days) = (conversations::key(headers)?, conversations::days(headers)?);
+    if let Some(prompted) = PromptedResponse::parse(body)? {
+        let prompted = prompted.kept_so(key, days);
+        return Ok(Command::CreatePromptedResponse(Box::new(prompted)));
+    }
+    let create = CreateResponse::parse(body)?;
+    Ok(Command::CreateResponse(Box::new(CreateResponse {
+        key,
+        days,
+        ..create
+    })))
 }
 
 #[cfg(test)]

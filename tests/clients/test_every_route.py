@@ -217,6 +217,9 @@ def test_another_accounts_responses_and_models_look_absent(world):
             assert answer.status_code == 200, (route, answer.text)
             hidden = (world.account, MODEL, world.kms_key)
             assert not any(name in answer.text for name in hidden), (route, answer.text)
+        elif route.endswith("/audit/records"):
+            records = [json.dumps(item["record"]["entry"]) for item in answer.json()["data"]]
+            assert records and all(world.other in record for record in records), route
         elif route.endswith(("/conversations", "/content", "/data_retention")):
             # They are about the caller's own account.
             assert answer.status_code == 200, (route, answer.text)

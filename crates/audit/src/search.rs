@@ -196,112 +196,41 @@ mod tests {
         [DECISION, CALL].map(|line| search.finds(line.as_bytes()))
     }
 
-    fn some(text: &str) -> Option<String> {
-        Some(text.to_owned())
-    }
-
     #[test]
     fn records_are_found_by_who_what_and_when() {
-        let all = Search::default();
-        assert_eq!(finds(&all), [true, true]);
-        assert!(!all.finds(b"no record"));
-        for (search, found) in [
-            (
-                Search {
-                    principal: some("role/A"),
-                    ..all.clone()
-                },
-                [true, false],
-            ),
-            (
-                Search {
-                    principal: some("user/u"),
-                    ..all.clone()
-                },
-                [false, true],
-            ),
-            (
-                Search {
-                    resource: some("key/k"),
-                    ..all.clone()
-                },
-                [true, true],
-            ),
-            (
-                Search {
-                    resource: some("key/z"),
-                    ..all.clone()
-                },
-                [false, false],
-            ),
-            (
-                Search {
-                    action: some("kms:decrypt"),
-                    ..all.clone()
-                },
-                [true, false],
-            ),
-            (
-                Search {
-                    action: some("Decrypt"),
-                    ..all.clone()
-                },
-                [true, false],
-            ),
-            (
-                Search {
-                    action: some("kms:*"),
-                    ..all.clone()
-                },
-                [true, false],
-            ),
-            (
-                Search {
-                    action: some("create*"),
-                    ..all.clone()
-                },
-                [false, true],
-            ),
-            (
-                Search {
-                    outcome: some("deny"),
-                    ..all.clone()
-                },
-                [true, false],
-            ),
-            (
-                Search {
-                    outcome: some("call"),
-                    ..all.clone()
-                },
-                [false, true],
-            ),
-            (
-                Search {
-                    request: some("r"),
-                    ..all.clone()
-                },
-                [true, true],
-            ),
-            (
-                Search {
-                    request: some("other"),
-                    ..all.clone()
-                },
-                [false, false],
-            ),
+        assert_eq!(finds(&Search::default()), [true, true]);
+        assert!(!Search::default().finds(b"no record"));
+        type Field = fn(&mut Search) -> &mut Option<String>;
+        let (principal, resource): (Field, Field) = (|s| &mut s.principal, |s| &mut s.resource);
+        let (action, outcome): (Field, Field) = (|s| &mut s.action, |s| &mut s.outcome);
+        let request: Field = |s| &mut s.request;
+        for (field, text, found) in [
+            (principal, "role/A", [true, false]),
+            (principal, "user/u", [false, true]),
+            (resource, "key/k", [true, true]),
+            (resource, "key/z", [false, false]),
+            (action, "kms:decrypt", [true, false]),
+            (action, "Decrypt", [true, false]),
+            (action, "kms:*", [true, false]),
+            (action, "create*", [false, true]),
+            (outcome, "deny", [true, false]),
+            (outcome, "call", [false, true]),
+            (request, "r", [true, true]),
+            (request, "other", [false, false]),
         ] {
-            assert_eq!(finds(&search), found, "{search:?}");
+            let mut search = Search::default();
+            *field(&mut search) = Some(text.to_owned());
+            assert_eq!(finds(&search), found, "{text}");
         }
         let at = |text: &str| Timestamp::parse_iso8601_basic(text).ok();
         let from = Search {
             from: at("20261123T100001Z"),
-            ..all.clone()
+            ..Search::default()
         };
         assert_eq!(finds(&from), [false, true]);
         let to = Search {
             to: at("20261123T100000Z"),
-            ..all
+            ..Search::default()
         };
         assert_eq!(finds(&to), [true, false]);
     }

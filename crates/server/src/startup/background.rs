@@ -53,23 +53,11 @@ pub(super) fn background(
 ) -> Result<Background, StartupError> {
     let Backing {
         store,
-        authorizer,
         clock,
         entropy,
         ..
     } = acting.backing;
-    let services = || OwnServices::of_installation(acting.session_key);
-    let access_logs = AccessLogs::start(Means {
-        puts: OwnPuts {
-            services: services()?,
-            gateway: Arc::clone(acting.objects),
-            recording: Arc::clone(kept.recording),
-            clock: Arc::clone(clock),
-            entropy: Arc::clone(entropy),
-        },
-        region: config.region.clone(),
-        meters: Arc::clone(telemetry.jobs()),
-    });
+    let access_logs = access_logs((config, telemetry), acting, kept)?;
     let ground = Ground {
         store: Arc::clone(store),
         journal: Arc::clone(&kept.recording.journal) as _,
@@ -79,49 +67,98 @@ pub(super) fn background(
         restored: Arc::clone(kept.restored),
         events: Arc::clone(kept.events),
     };
-    let invocations = Arc::new(InvocationLog::new(
-        acting.backing.clone(),
-        (services()?, kept.recording),
-        acting.objects,
-        telemetry.invocations(),
-        Arc::new(LogGroups {
-            backing: acting.backing.clone(),
-            services: services()?,
-        }),
-    ));
-    let courier = Arc::new(Courier {
-        services: services()?,
-        store: Arc::clone(store),
-        gateway: Arc::clone(acting.objects),
-        authorizer: Arc::clone(authorizer),
-        recording: Arc::clone(kept.recording),
-        clock: Arc::clone(clock),
-        entropy: Arc::clone(entropy),
-        region: config.region.clone(),
-    });
-    let calls = JournalCalls {
-        journal: Arc::clone(kept.journal_file),
-        recording: Arc::clone(kept.recording),
-    };
-    let trails = TrailDelivery {
-        store: Arc::clone(store),
-        events: Arc::new(calls),
-        courier: Arc::clone(&courier),
-        clock: Arc::clone(clock),
-        entropy: Arc::clone(entropy),
-        region: config.region.clone(),
-        config: config.trails,
-        runtime: Handle::try_current()
-            .map_err(std::io::Error::other)
-            .map_err(StartupError::Thread)?,
-        signing: Mutex::new(None),
-    };
+    let invocations = invocations(acting, kept, telemetry)?;
+    let courier = courier(acting, kept)?;
+    let trails = trails(config, (acting, &courier), kept)?;
     let jobs = jobs::start(&ground, (trails, &invocations), (closing, telemetry.jobs()))
         .map_err(StartupError::Thread)?;
     Ok(Background {
         jobs,
         invocations,
-        access_logs: Arc::new(access_logs.map_err(StartupError::Thread)?),
+        access_logs,
         courier,
+    })
+}
+
+impl Acting<'_> {
+    /// Leave to let moho's own services act.
+    fn services(&self) -> Result<OwnServices, StartupError> {
+        Ok(OwnServices::of_installation(self.session_key)?)
+    }
+}
+
+fn access_logs(
+    (config, telemetry): (&Config, &Arc<Telemetry>),
+    acting: &Acting<'_>,
+    kept: &Kept<'_>,
+) -> Result<Arc<AccessLogs>, StartupError> {
+    let started = AccessLogs::start(Means {
+        puts: OwnPuts {
+            services: acting.services()?,
+            gateway: Arc::clone(acting.objects),
+            recording: Arc::clone(kept.recording),
+            clock: Arc::clone(&acting.backing.clock),
+            entropy: Arc::clone(&acting.backing.entropy),
+        },
+        region: config.region.clone(),
+        meters: Arc::clone(telemetry.jobs()),
+    });
+    started.map(Arc::new).map_err(StartupError::Thread)
+}
+
+fn invocations(
+    acting: &Acting<'_>,
+    kept: &Kept<'_>,
+    telemetry: &Arc<Telemetry>,
+) -> Result<Arc<InvocationLog>, StartupError> {
+    let groups = LogGroups {
+        backing: acting.backing.clone(),
+        services: acting.services()?,
+    };
+    Ok(Arc::new(InvocationLog::new(
+        acting.backing.clone(),
+        (acting.services()?, kept.recording),
+        acting.objects,
+        telemetry.invocations(),
+        Arc::new(groups),
+    )))
+}
+
+fn courier(acting: &Acting<'_>, kept: &Kept<'_>) -> Result<Arc<Courier>, StartupError> {
+    let backing = acting.backing;
+    Ok(Arc::new(Courier {
+        services: acting.services()?,
+        store: Arc::clone(&backing.store),
+        gateway: Arc::clone(acting.objects),
+        authorizer: Arc::clone(&backing.authorizer),
+        recording: Arc::clone(kept.recording),
+        clock: Arc::clone(&backing.clock),
+        entropy: Arc::clone(&backing.entropy),
+        region: backing.region.clone(),
+    }))
+}
+
+fn trails(
+    config: &Config,
+    (acting, courier): (&Acting<'_>, &Arc<Courier>),
+    kept: &Kept<'_>,
+) -> Result<TrailDelivery, StartupError> {
+    let backing = acting.backing;
+    let calls = JournalCalls {
+        journal: Arc::clone(kept.journal_file),
+        recording: Arc::clone(kept.recording),
+    };
+    Ok(TrailDelivery {
+        store: Arc::clone(&backing.store),
+        events: Arc::new(calls),
+        courier: Arc::clone(courier),
+        clock: Arc::clone(&backing.clock),
+        entropy: Arc::clone(&backing.entropy),
+        region: backing.region.clone(),
+        config: config.trails,
+        runtime: Handle::try_current()
+            .map_err(std::io::Error::other)
+            .map_err(StartupError::Thread)?,
+        signing: Mutex::new(None),
     })
 }

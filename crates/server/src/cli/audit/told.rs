@@ -174,7 +174,7 @@ impl Entry {
     pub(super) fn on(&self) -> String {
         let subject = &self.subject;
         let named = [&self.resource, &subject.resource].into_iter().flatten().next();
-        if let Some(named) = named.or(subject.resources.first()) {
+        if let Some(named) = named.or_else(|| subject.resources.first()) {
             return named.clone();
         }
         match (&subject.bucket, &subject.key) {

@@ -331,7 +331,7 @@ fn a_hole_before_sound_records_is_damage_not_a_torn_tail() {
 fn foreign_bytes_longer_than_a_record_are_not_cut_off() {
     let (directory, path) = journal_of(1);
     let whole = std::fs::read(&path).unwrap();
-    std::fs::write(&path, [whole.as_slice(), &[b'x'; 17_000]].concat()).unwrap();
+    std::fs::write(&path, [whole.as_slice(), &[b'x'; 66_000]].concat()).unwrap();
     assert!(matches!(
         reopened(directory.path()),
         Err(AuditError::Broken { .. })
@@ -343,7 +343,7 @@ fn an_endless_entry_is_refused_and_the_next_one_is_not() {
     let directory = tempfile::tempdir().unwrap();
     let (journal, _) = FileJournal::open(directory.path(), &keys()).unwrap();
     let endless = Entry {
-        user_agent_sha256: Some("f".repeat(20_000)),
+        user_agent_sha256: Some("f".repeat(70_000)),
         ..entry(1)
     };
     let error = journal.record(&endless).unwrap_err();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use moho_audit::RecordSeal;
 use moho_iam::action::sts::AssumeRole;
 use moho_iam::authn::AuthnError;
 use moho_iam::authn::{SessionGrant, TemporaryCredentials};
@@ -12,6 +13,7 @@ use moho_iam::bootstrap::Door;
 use moho_terms::{Arn, ContentBytes, RequestId};
 
 use super::*;
+use crate::api_calls::Recording;
 use crate::config::{Config, Surroundings, Typed};
 use crate::net::{Admission, Body, Peer, Road};
 use crate::startup::watched::{WatchedJournal, tests::Refusing};
@@ -46,6 +48,12 @@ impl Rig {
         let platform = Arc::get_mut(&mut self.road.platform).unwrap();
         let clock = Arc::clone(&platform.clock);
         platform.journal = Arc::new(WatchedJournal::new(Box::new(refusing), clock));
+        platform.recording = Arc::new(Recording {
+            journal: Arc::clone(&platform.journal),
+            seal: RecordSeal::new(&platform.store.records_secret()),
+            entropy: Arc::clone(&platform.entropy),
+            region: platform.region.clone(),
+        });
         self
     }
 
@@ -391,4 +399,53 @@ async fn who_stands_at_the_other_end_is_known_to_whoever_decides() {
     assert_eq!(found.client_certificate_sha256, Some([7; 32]));
     let remote = facts(&rig.road.platform, &rig.head("/v1/responses"), &route).unwrap();
     assert_eq!((remote.peer_uid, remote.client_certificate_sha256), (None, None));
+}
+
+/// A request that lists the models with a bearer key.
+fn listing(rig: &Rig) -> Inbound {
+    let mut head = rig.with_key(&rig.key());
+    head.method = Method::GET;
+    head.raw_path = "/v1/models".to_owned();
+    Inbound {
+        head: Arc::new(head),
+        body: ContentBytes::new(Vec::new()),
+    }
+}
+
+#[tokio::test]
+async fn a_call_leaves_one_event_and_is_refused_if_that_cannot_be_written() {
+    let rig = Rig::open();
+    let reply = rig.road.handle(listing(&rig)).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    assert_eq!(rig.journaled(r#""event":"ListModels""#), 1);
+    assert_eq!(rig.journaled(r#""delivery":"complete""#), 1);
+    let full = rig.with_a_full_journal();
+    let refused = full.road.handle(listing(&full)).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!text(refused).contains("smollm"));
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_leaves_its_event_all_the_same() {
+    let rig = Rig::open();
+    let Inbound { head, body } = listing(&rig);
+    let platform = &rig.road.platform;
+    let route = find(&head).unwrap_or_else(|_refused| panic!("it is served"));
+    let call = route.call(&values(&head), body.expose());
+    let calling = Calling::begin(platform, &head, (call, 0));
+    drop(calling);
+    assert_eq!(rig.journaled(r#""kind":"call""#), 0, "nobody was known yet");
+    let calling = Calling::begin(platform, &head, (call, 0));
+    let caller = Door::open(platform.attestation, platform.store.identity_provider().unwrap())
+        .unwrap()
+        .admit(
+            platform.own_uid,
+            platform.own_uid,
+            platform.account,
+            head.received,
+        )
+        .unwrap();
+    calling.by(&caller, &RequestFacts::new(head.request_id.clone()));
+    drop(calling);
+    assert_eq!(rig.journaled(r#""delivery":"unanswered""#), 1);
 }

@@ -6,15 +6,14 @@ use serde::Deserialize;
 
 use crate::chain::Record as Line;
 use crate::cloudtrail::Sha256;
-use crate::cloudtrail::record::Record;
+use crate::cloudtrail::record::{Record, RecordText, UserIdentity};
 use crate::error::AuditError;
-use crate::hashes::Kept;
 use crate::log::TransparencyLog;
 use crate::records;
-use crate::sealed_record::RecordSeal;
+use crate::sealed_record::{RecordSeal, Sealing};
 
-/// The most records that are read at once.
-const AT_ONCE: u64 = 1024;
+/// The most records that are read at once: opened, each of their calls has 256 KiB at most.
+const AT_ONCE: u64 = 256;
 
 /// A call, as the journal has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +52,7 @@ struct SaidOfCall {
 }
 
 impl TransparencyLog {
-    /// The calls behind record `after`, as far as a checkpoint was published, at most a thousand records of them. All are what
+    /// The calls behind record `after`, as far as a checkpoint was published, at most 256 records of them. All are what
     /// the checkpoint was signed over.
     ///
     /// # Errors
@@ -82,14 +81,28 @@ impl TransparencyLog {
             return Ok(Vec::new());
         }
         let lines = records::read(self.directory(), self.offsets(), after, count)?;
-        for (index, line) in (after..).zip(&lines) {
+        let mut last: Option<Line> = None;
+        for line in &lines {
             let read = Line::parse(line).map_err(|what| self.damaged(what))?;
-            let digest = self.files().read(Kept::Digests, index, 1)?;
-            if read.digest().bytes().as_slice() != digest || read.sequence() != index.saturating_add(1) {
-                return Err(self.damaged("a record is not what it was when it was signed"));
+            if let Some(before) = &last {
+                let link = before.after().map_err(|what| self.damaged(what))?;
+                if read.before() != link {
+                    return Err(self.altered());
+                }
             }
+            last = Some(read);
         }
-        Ok(lines)
+        // Each record stands for those before it, so it is enough that the last is in the tree that was signed.
+        let Some(last) = last else { return Ok(lines) };
+        let proven = self.inclusion(Position(after.saturating_add(count)))?;
+        let is_it = proven.is_some_and(|proven| {
+            last.sequence() == after.saturating_add(count) && last.digest().tree_hash() == proven.entry
+        });
+        if is_it { Ok(lines) } else { Err(self.altered()) }
+    }
+
+    fn altered(&self) -> AuditError {
+        self.damaged("a record is not what it was when it was signed")
     }
 }
 
@@ -109,11 +122,20 @@ impl PastCall {
         })
     }
 
+    /// CloudTrail's record as it was made, as the caller's account has it; `None` if it was not sealed with this.
+    #[must_use]
+    pub fn open(&self, seal: &RecordSeal) -> Option<RecordText> {
+        let of = Sealing {
+            id: &self.event_id,
+            recipients: &self.recipients,
+        };
+        seal.open(of, &self.sealed)
+    }
+
     /// CloudTrail's record for each account that is told; `None` if it was not sealed with this.
     #[must_use]
     pub fn records(&self, seal: &RecordSeal) -> Option<Vec<(AccountId, Record)>> {
-        let text = seal.open(&self.event_id, &self.sealed)?;
-        let record = Record::parse(text.as_str().as_bytes()).ok()?;
+        let record = Record::parse(self.open(seal)?.as_str().as_bytes()).ok()?;
         let shared = self.recipients.len() > 1;
         let of = |(place, account): (usize, &AccountId)| {
             let mut record = record.clone();
@@ -123,6 +145,7 @@ impl PastCall {
             }
             if place > 0 {
                 record.event_id = self.id_for(*account);
+                record = as_told_to_others(record, *account);
             }
             (*account, record)
         };
@@ -143,5 +166,100 @@ impl PastCall {
             part(17, 20),
             part(20, 32)
         )
+    }
+}
+
+/// What another account than the caller's is told of a call on what it has: which account called, as who, and nothing of what the
+/// caller used beside or is.
+fn as_told_to_others(record: Record, account: AccountId) -> Record {
+    let caller = record.user_identity.clone();
+    let user_identity = if caller.invoked_by.is_some() {
+        caller
+    } else {
+        UserIdentity {
+            kind: "AWSAccount".to_owned(),
+            principal_id: caller.principal_id,
+            account_id: caller.account_id,
+            ..UserIdentity::default()
+        }
+    };
+    let own = |resource: &crate::cloudtrail::record::Resource| {
+        let of_arn = resource
+            .arn
+            .as_ref()
+            .and_then(|arn| arn.split(':').nth(4)?.parse().ok());
+        let owner: Option<AccountId> = resource.account_id.or(of_arn);
+        owner.is_none_or(|owner| owner == account)
+    };
+    Record {
+        resources: record
+            .resources
+            .iter()
+            .filter(|resource| own(resource))
+            .cloned()
+            .collect(),
+        user_identity,
+        additional_event_data: None,
+        ..record
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloudtrail::record::Resource;
+    use crate::cloudtrail::record::tests::call;
+    use moho_terms::Secret;
+
+    #[test]
+    fn others_are_told_which_account_called_and_of_their_own_only() {
+        let seal = RecordSeal::new(&Secret::new(vec![7; 32]));
+        let [own, other]: [AccountId; 2] =
+            ["111111111111", "222222222222"].map(|account| account.parse().unwrap());
+        let mut record = call();
+        let key =
+            |account: &AccountId| Resource::of(format!("arn:aws:kms:eu:{account}:key/k"), "AWS::KMS::Key");
+        record.resources = vec![key(&own), key(&other)];
+        let event_id: RequestId = "00112233-4455-4677-8899-aabbccddeeff".parse().unwrap();
+        let recipients = vec![own, other];
+        let of = Sealing {
+            id: &event_id,
+            recipients: &recipients,
+        };
+        let mut past = PastCall {
+            position: 1,
+            sealed: seal.seal(of, record.clone()).unwrap(),
+            event_id: event_id.clone(),
+            recipients,
+        };
+        let told = past.records(&seal).unwrap();
+        let [(to_own, first), (to_other, second)] = told.as_slice() else {
+            panic!()
+        };
+        assert_eq!((to_own, to_other), (&own, &other));
+        assert_eq!(
+            (&first.user_identity, first.resources.len()),
+            (&record.user_identity, 2)
+        );
+        assert_eq!(first.event_id, record.event_id);
+        assert_eq!(second.user_identity.kind, "AWSAccount");
+        assert_eq!(
+            second.user_identity.principal_id,
+            record.user_identity.principal_id
+        );
+        assert_eq!(
+            (&second.user_identity.arn, &second.user_identity.access_key_id),
+            (&None, &None)
+        );
+        assert_eq!(second.resources, [key(&other)]);
+        assert_ne!(second.event_id, first.event_id);
+        assert_eq!(second.shared_event_id, first.shared_event_id);
+        assert_eq!(past.records(&seal).unwrap(), told, "always the same");
+        past.recipients.push("333333333333".parse().unwrap());
+        assert_eq!(
+            past.records(&seal),
+            None,
+            "nobody can be put to those who are told"
+        );
     }
 }

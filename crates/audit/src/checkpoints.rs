@@ -78,7 +78,8 @@ pub fn begin_log_anew(directory: &Path, keys: &LogKeys) -> Result<bool, AuditErr
         Err(AuditError::Checkpoint { .. }) => {}
         other => return other.map(|_its_own| false),
     }
-    for name in [FILE, ID] {
+    // The id first: without it, whatever checkpoint is there is another log's.
+    for name in [ID, FILE] {
         let path = published(name);
         std::fs::remove_file(&path).map_err(AuditError::io(&path))?;
     }

@@ -44,7 +44,7 @@ pub use journal::{FileJournal, Recovery};
 pub use log::{ProvenHash, ProvenRecord, TransparencyLog};
 pub use mark::Reached;
 pub use replay::{Past, replay};
-pub use sealed_record::{RecordSeal, SealError};
+pub use sealed_record::{RecordSeal, SealError, Sealing};
 pub use search::Search;
 pub use verify::{Verified, verify};
 pub use whole::{WholePart, whole_parts};

@@ -189,10 +189,6 @@ impl TransparencyLog {
         &self.tree.offsets
     }
 
-    pub(crate) fn files(&self) -> &HashFiles {
-        &self.tree.files
-    }
-
     fn hashed(&self) -> Hashed<&HashFiles> {
         Hashed::new(&self.tree.files)
     }

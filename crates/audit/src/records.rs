@@ -35,6 +35,9 @@ pub(crate) fn read(
             at = at.saturating_add(1);
         }
         offset = 0;
+        if found.len() as u64 >= count {
+            break;
+        }
     }
     if (found.len() as u64) < count {
         let last = segments

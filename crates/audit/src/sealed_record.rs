@@ -5,13 +5,14 @@
 //! base64 of: form (1) | AES-256-GCM of the record's JSON | tag (16)
 //! ```
 //! Form 1 is the JSON itself, form 2 a gzip member of it. The key is HMAC-SHA-256 of the event's id under the store's secret for
-//! this, so every record has its own, the nonce is all zeros, and the form is authenticated beside.
+//! this, so every record has its own, and the nonce is all zeros. The form and the accounts that are told are authenticated beside:
+//! whoever puts another account there opens nothing.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use moho_terms::{RequestId, Secret};
+use moho_terms::{AccountId, RequestId, Secret};
 
 use crate::cloudtrail::gzip;
 use crate::cloudtrail::record::{MAX_RECORD, Record, RecordError, RecordText};
@@ -26,6 +27,24 @@ const WORTH_PACKING: usize = 4 * 1024;
 const MAX_SEALED: usize = 36 * 1024;
 /// What is surely sealed within that.
 const SURE_TO_FIT: usize = MAX_SEALED - 64;
+
+/// Of which event a record is, and who is told of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Sealing<'a> {
+    /// The event's own id, which no other has.
+    pub id: &'a RequestId,
+    /// The accounts, in the order of the event.
+    pub recipients: &'a [AccountId],
+}
+
+impl Sealing<'_> {
+    fn beside(&self, form: u8) -> Vec<u8> {
+        let accounts = self.recipients.iter().map(|account| account.as_str().as_bytes());
+        let mut beside = vec![form];
+        accounts.for_each(|account| beside.extend_from_slice(account));
+        beside
+    }
+}
 
 /// Seals and opens records.
 pub struct RecordSeal(hmac::Key);
@@ -52,33 +71,33 @@ impl RecordSeal {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret.expose()))
     }
 
-    /// Seals the record of the event `id`. What is too large for the journal is omitted first, as AWS does with what is too large
+    /// Seals the record of an event for those who are told. What is too large for the journal is omitted first, as AWS does with what is too large
     /// for CloudTrail.
     ///
     /// # Errors
     /// [`SealError`].
-    pub fn seal(&self, id: &RequestId, record: Record) -> Result<String, SealError> {
+    pub fn seal(&self, of: Sealing<'_>, record: Record) -> Result<String, SealError> {
         let smaller = record.clone();
         let text = record.into_text()?;
         let (form, plain) = packed(&text)?;
         if plain.len() <= SURE_TO_FIT {
-            return self.sealed(id, form, plain);
+            return self.sealed(of, form, plain);
         }
         let text = smaller.into_text_within(SURE_TO_FIT)?;
-        self.sealed(id, PLAIN, text.as_str().as_bytes().to_vec())
+        self.sealed(of, PLAIN, text.as_str().as_bytes().to_vec())
     }
 
-    fn sealed(&self, id: &RequestId, form: u8, mut plain: Vec<u8>) -> Result<String, SealError> {
-        let key = self.key(id).ok_or(SealError::Cryptography)?;
-        let sealed = key.seal_in_place_append_tag(nonce(), Aad::from([form]), &mut plain);
+    fn sealed(&self, of: Sealing<'_>, form: u8, mut plain: Vec<u8>) -> Result<String, SealError> {
+        let key = self.key(of.id).ok_or(SealError::Cryptography)?;
+        let sealed = key.seal_in_place_append_tag(nonce(), Aad::from(of.beside(form)), &mut plain);
         sealed.map_err(|_unspecified| SealError::Cryptography)?;
         plain.insert(0, form);
         Ok(STANDARD.encode(plain))
     }
 
-    /// The JSON of the record of the event `id`; `None` if it was not sealed here for that.
+    /// The JSON of the record of an event; `None` if it was not sealed here for that, or for others.
     #[must_use]
-    pub fn open(&self, id: &RequestId, sealed: &str) -> Option<RecordText> {
+    pub fn open(&self, of: Sealing<'_>, sealed: &str) -> Option<RecordText> {
         if sealed.len() > MAX_SEALED.saturating_mul(2) {
             return None;
         }
@@ -86,8 +105,8 @@ impl RecordSeal {
         let (form, rest) = bytes.split_first()?;
         let mut rest = rest.to_vec();
         let opened = self
-            .key(id)?
-            .open_in_place(nonce(), Aad::from([*form]), &mut rest);
+            .key(of.id)?
+            .open_in_place(nonce(), Aad::from(of.beside(*form)), &mut rest);
         let plain: &[u8] = opened.ok()?;
         let record = match *form {
             PLAIN => Record::parse(plain),
@@ -130,32 +149,43 @@ mod tests {
             .unwrap()
     }
 
+    fn of(id: &RequestId) -> Sealing<'_> {
+        Sealing { id, recipients: &[] }
+    }
+
     fn seal() -> RecordSeal {
         RecordSeal::new(&Secret::new(vec![7; 32]))
     }
 
     #[test]
     fn a_record_is_opened_for_its_own_event_only() {
-        let sealed = seal().seal(&id(1), call()).unwrap();
-        let opened = seal().open(&id(1), &sealed).unwrap();
+        let sealed = seal().seal(of(&id(1)), call()).unwrap();
+        let opened = seal().open(of(&id(1)), &sealed).unwrap();
         assert_eq!(opened, call().into_text().unwrap());
-        assert_eq!(seal().open(&id(2), &sealed), None);
+        assert_eq!(seal().open(of(&id(2)), &sealed), None);
         let other = RecordSeal::new(&Secret::new(vec![8; 32]));
-        assert_eq!(other.open(&id(1), &sealed), None);
+        assert_eq!(other.open(of(&id(1)), &sealed), None);
         let bytes = STANDARD.decode(&sealed).unwrap();
         for at in 0..bytes.len() {
             let mut altered = bytes.clone();
             altered[at] ^= 1;
-            assert_eq!(seal().open(&id(1), &STANDARD.encode(altered)), None, "{at}");
+            assert_eq!(seal().open(of(&id(1)), &STANDARD.encode(altered)), None, "{at}");
         }
+        let others = ["111111111111".parse().unwrap()];
+        let first = id(1);
+        let to_others = Sealing {
+            recipients: &others,
+            ..of(&first)
+        };
+        assert_eq!(seal().open(to_others, &sealed), None, "it is for nobody else");
         for wrong in ["", "AA==", "no base64"] {
-            assert_eq!(seal().open(&id(1), wrong), None);
+            assert_eq!(seal().open(of(&id(1)), wrong), None);
         }
     }
 
     #[test]
     fn two_events_of_the_same_call_are_sealed_alike_in_nothing() {
-        let [one, other] = [1, 2].map(|last| seal().seal(&id(last), call()).unwrap());
+        let [one, other] = [1, 2].map(|last| seal().seal(of(&id(last)), call()).unwrap());
         let same = one.bytes().zip(other.bytes()).skip(2).filter(|(a, b)| a == b);
         assert!(same.count() < one.len() / 8);
     }
@@ -164,8 +194,8 @@ mod tests {
     fn what_packs_well_is_kept_and_what_does_not_is_omitted() {
         let mut large = call();
         large.request_parameters = Some(object_of(90 * 1024));
-        let sealed = seal().seal(&id(1), large.clone()).unwrap();
-        let opened = seal().open(&id(1), &sealed).unwrap();
+        let sealed = seal().seal(of(&id(1)), large.clone()).unwrap();
+        let opened = seal().open(of(&id(1)), &sealed).unwrap();
         assert_eq!(opened, large.clone().into_text().unwrap());
 
         // Nothing packs the digits of a long random number.
@@ -179,9 +209,9 @@ mod tests {
         .take(90 * 64)
         .collect();
         large.request_parameters = JsonObject::parse(&format!("{{\"a\":\"{digits}\"}}")).ok();
-        let sealed = seal().seal(&id(1), large).unwrap();
+        let sealed = seal().seal(of(&id(1)), large).unwrap();
         assert!(sealed.len() <= MAX_SEALED * 4 / 3 + 4);
-        let opened = seal().open(&id(1), &sealed).unwrap();
+        let opened = seal().open(of(&id(1)), &sealed).unwrap();
         let opened = Record::parse(opened.as_str().as_bytes()).unwrap();
         let omitted = opened.request_parameters.unwrap();
         assert!(

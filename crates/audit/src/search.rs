@@ -10,6 +10,9 @@ use crate::log::TransparencyLog;
 /// Clocks go back by less than this: records of so much earlier are looked through as well when a time is looked for.
 const SLACK_SECONDS: u64 = 600;
 
+/// Records that are looked at together for the next decision.
+const LOOKED_AT: u64 = 16;
+
 /// What is looked for. What is `None` does not matter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Search {
@@ -68,8 +71,16 @@ struct Subject {
     bucket: Option<String>,
     bucket_account: Option<String>,
     key: Option<String>,
+    copy_source: Option<Place>,
     resource: Option<String>,
     resources: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Place {
+    bucket: String,
+    key: String,
 }
 
 impl Search {
@@ -89,13 +100,6 @@ impl Search {
         };
         let is =
             |wanted: &Option<String>, there: &[&Option<String>]| wanted.is_none() || there.contains(&wanted);
-        let of_resources = |wanted: &String| {
-            entry
-                .subject
-                .resources
-                .iter()
-                .any(|arn| arn.contains(wanted.as_str()))
-        };
         let time = entry.time.as_deref().and_then(read_time);
         has(
             &self.principal,
@@ -104,15 +108,7 @@ impl Search {
                 &entry.identity.principal,
                 &entry.identity.invoked_by,
             ],
-        ) && (has(
-            &self.resource,
-            &[
-                &entry.resource,
-                &entry.subject.bucket,
-                &entry.subject.key,
-                &entry.subject.resource,
-            ],
-        ) || self.resource.as_ref().is_some_and(of_resources))
+        ) && self.resource.as_ref().is_none_or(|wanted| entry.is_about(wanted))
             && self.action.as_ref().is_none_or(|wanted| {
                 let there = [&entry.action, &entry.event];
                 there
@@ -128,21 +124,46 @@ impl Search {
     }
 }
 
-/// Whether a record is about an account.
+impl Searched {
+    /// Whether something that it is about has this in its ARN.
+    fn is_about(&self, wanted: &str) -> bool {
+        let subject = &self.subject;
+        let of_s3 = |bucket: &str, key: Option<&str>| match key {
+            Some(key) => format!("arn:aws:s3:::{bucket}/{key}"),
+            None => format!("arn:aws:s3:::{bucket}"),
+        };
+        let bucket = subject.bucket.as_deref();
+        let object = bucket.map(|bucket| of_s3(bucket, subject.key.as_deref()));
+        let source = subject.copy_source.as_ref();
+        let source = source.map(|source| of_s3(&source.bucket, Some(&source.key)));
+        let arns = [&self.resource, &subject.resource, &object, &source];
+        let mut arns = arns.into_iter().flatten().chain(&subject.resources);
+        arns.any(|arn| arn.contains(wanted))
+    }
+}
+
+/// Whether an account is shown a record. Of calls, those who are told are. Of decisions, the account of whoever asked, but not what
+/// was denied on something of another account: whether that is there is not for the caller to know. What nobody asked for is shown
+/// to whoever has what it is about.
 fn concerns(entry: &Searched, account: AccountId) -> bool {
     let number = account.as_str();
-    let owns = |arn: &String| arn.split(':').nth(4) == Some(number);
+    let is = |text: &Option<String>| text.as_deref() == Some(number);
+    if !entry.recipients.is_empty() {
+        return entry.recipients.iter().any(|told| told == number);
+    }
     let subject = &entry.subject;
-    [&entry.account, &entry.identity.account, &subject.bucket_account]
-        .into_iter()
-        .flatten()
-        .chain(&entry.recipients)
-        .any(|is| is == number)
-        || [&entry.resource, &subject.resource]
-            .into_iter()
-            .flatten()
-            .chain(&subject.resources)
-            .any(owns)
+    let about = [&entry.resource, &subject.resource].into_iter().flatten();
+    let owners = about
+        .chain(&subject.resources)
+        .map(|arn| arn.split(':').nth(4).unwrap_or_default());
+    let owners: Vec<&str> = owners.filter(|owner| !owner.is_empty()).collect();
+    match &entry.account {
+        Some(_asked) => {
+            let anothers = owners.iter().any(|owner| *owner != number);
+            is(&entry.account) && !(anothers && entry.outcome.as_deref() == Some("deny"))
+        }
+        None => is(&entry.identity.account) || is(&subject.bucket_account) || owners.contains(&number),
+    }
 }
 
 /// Whether an action is the wanted one, which may end in an asterisk. The service may be left out.
@@ -170,18 +191,34 @@ impl TransparencyLog {
         let (mut low, mut high) = (0, self.checkpoint().checkpoint.size);
         while low < high {
             let middle = low.saturating_add(high.saturating_sub(low) / 2);
-            let lines = self.records(Position(middle), 1)?;
-            let read = lines
-                .first()
-                .and_then(|line| serde_json::from_slice::<Line>(line).ok());
-            let at = read.and_then(|line| read_time(line.entry.time.as_deref()?));
-            if at.is_some_and(|at| at < time) {
+            // Decisions are written when they are made; an event of a long call has the time when that began.
+            let next = self.next_decision(middle, high)?;
+            if next.is_some_and(|at| at < time) {
                 low = middle.saturating_add(1);
             } else {
                 high = middle;
             }
         }
         Ok(Position(low))
+    }
+
+    /// When the first decision behind record `after` was made; `None` if there is none up to record `end`.
+    fn next_decision(&self, mut after: u64, end: u64) -> Result<Option<Timestamp>, AuditError> {
+        while after < end {
+            let lines = self.records(Position(after), LOOKED_AT.min(end.saturating_sub(after)))?;
+            if lines.is_empty() {
+                break;
+            }
+            for line in &lines {
+                let read: Option<Line> = serde_json::from_slice(line).ok();
+                let decision = read.filter(|line| line.entry.kind.is_none());
+                if let Some(at) = decision.and_then(|line| read_time(line.entry.time.as_deref()?)) {
+                    return Ok(Some(at));
+                }
+            }
+            after = after.saturating_add(lines.len() as u64);
+        }
+        Ok(None)
     }
 }
 
@@ -236,16 +273,31 @@ mod tests {
     }
 
     #[test]
-    fn an_account_sees_what_it_did_has_and_is_told_of() {
+    fn an_account_sees_what_it_did_and_is_told_of() {
         let of = |account: &str| {
             finds(&Search {
                 account: Some(account.parse().unwrap()),
                 ..Search::default()
             })
         };
-        assert_eq!(of("111111111111"), [true, true]);
-        assert_eq!(of("222222222222"), [true, true]);
+        // What was denied on another account's key the call says, as far as the caller was told.
+        assert_eq!(of("111111111111"), [false, false]);
+        assert_eq!(of("222222222222"), [false, false]);
         assert_eq!(of("333333333333"), [false, true]);
         assert_eq!(of("444444444444"), [false, false]);
+        let allowed = DECISION.replace("deny", "allow");
+        let own = DECISION.replace("222222222222", "111111111111");
+        let due = DECISION.replace(r#""account":"111111111111","#, "");
+        let sees = |account: &str, line: &str| {
+            let account = account.parse().ok();
+            let search = Search {
+                account,
+                ..Search::default()
+            };
+            search.finds(line.as_bytes())
+        };
+        assert!(sees("111111111111", &allowed) && !sees("222222222222", &allowed));
+        assert!(sees("111111111111", &own));
+        assert!(sees("222222222222", &due) && !sees("111111111111", &due));
     }
 }

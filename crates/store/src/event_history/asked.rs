@@ -84,54 +84,47 @@ impl EventHistory {
     }
 }
 
-/// The statement that answers, and its values.
+/// The statement that answers, and its values. Which events they are is read from one index, in its order; only what is answered is
+/// read whole.
 fn asked(lookup: &HistoryLookup) -> (String, Vec<Value>) {
-    let account = || Value::from(lookup.account.as_str().to_owned());
-    let mut values = vec![account()];
-    let mut conditions = vec!["event.account = ?".to_owned()];
-    let mut from = "event";
-    let mut only = |condition: &str, value: Value| {
-        conditions.push(condition.to_owned());
+    let (table, column, wanted): (_, _, Option<Value>) = match &lookup.attribute {
+        None => ("event", "", None),
+        Some(HistoryAttribute::EventId(id)) => ("event", "event_id", Some(id.clone().into())),
+        Some(HistoryAttribute::EventName(name)) => ("event", "name", Some(name.clone().into())),
+        Some(HistoryAttribute::ReadOnly(is)) => ("event", "read_only", Some(i64::from(*is).into())),
+        Some(HistoryAttribute::Username(name)) => ("event", "user_name", Some(name.clone().into())),
+        Some(HistoryAttribute::EventSource(source)) => ("event", "source", Some(source.clone().into())),
+        Some(HistoryAttribute::AccessKeyId(key)) => ("event", "access_key", Some(key.clone().into())),
+        Some(HistoryAttribute::ResourceName(name)) => ("resource", "name", Some(name.clone().into())),
+        Some(HistoryAttribute::ResourceType(kind)) => ("resource", "kind", Some(kind.clone().into())),
+    };
+    let mut values = vec![Value::from(lookup.account.as_str().to_owned())];
+    let mut conditions = vec!["account = ?".to_owned()];
+    let mut only = |condition: String, value: Value| {
+        conditions.push(condition);
         values.push(value);
     };
-    match &lookup.attribute {
-        None => {}
-        Some(HistoryAttribute::EventId(id)) => only("event.event_id = ?", id.clone().into()),
-        Some(HistoryAttribute::EventName(name)) => only("event.name = ?", name.clone().into()),
-        Some(HistoryAttribute::ReadOnly(is)) => only("event.read_only = ?", i64::from(*is).into()),
-        Some(HistoryAttribute::Username(name)) => only("event.user_name = ?", name.clone().into()),
-        Some(HistoryAttribute::EventSource(source)) => only("event.source = ?", source.clone().into()),
-        Some(HistoryAttribute::AccessKeyId(key)) => only("event.access_key = ?", key.clone().into()),
-        Some(HistoryAttribute::ResourceName(name)) => {
-            from = "resource JOIN event USING (number)";
-            only("resource.account = ?", account());
-            only("resource.name = ?", name.clone().into());
-        }
-        Some(HistoryAttribute::ResourceType(kind)) => {
-            from = "resource JOIN event USING (number)";
-            only("resource.account = ?", account());
-            only("resource.kind = ?", kind.clone().into());
-        }
+    if let Some(wanted) = wanted {
+        only(format!("{column} = ?"), wanted);
     }
     let seconds = |time: Timestamp| Value::from(integer(time.unix_seconds()));
     if let Some(time) = lookup.from {
-        only("event.time >= ?", seconds(time));
+        only("time >= ?".to_owned(), seconds(time));
     }
     if let Some(time) = lookup.to {
-        only("event.time <= ?", seconds(time));
+        only("time <= ?".to_owned(), seconds(time));
     }
     if let Some((time, number)) = lookup.behind {
-        only("(event.time, event.number) < (?, ", integer(time).into());
-        if let Some(last) = conditions.last_mut() {
-            last.push_str("?)");
-        }
+        only("(time, number) < (?, ?)".to_owned(), integer(time).into());
         values.push(number.into());
     }
     values.push(i64::from(lookup.limit).saturating_add(1).into());
     let text = format!(
-        "SELECT DISTINCT event.number, event.position, event.place, event.account, event.time, event.event_id, event.source,
-             event.name, event.read_only, event.user_name, event.access_key, event.seal_id, event.sealed
-         FROM {from} WHERE {} ORDER BY event.time DESC, event.number DESC LIMIT ?",
+        "SELECT number, position, place, account, time, event_id, source, name, read_only, user_name, access_key, seal_id,
+             recipients, sealed
+         FROM event WHERE number IN (SELECT number FROM (SELECT DISTINCT time, number FROM {table} WHERE {}
+             ORDER BY time DESC, number DESC LIMIT ?))
+         ORDER BY time DESC, number DESC",
         conditions.join(" AND ")
     );
     (text, values)
@@ -155,6 +148,7 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<KeptEvent> {
         access_key: row.get(10)?,
         resources: Vec::new(),
         seal_id: row.get(11)?,
-        sealed: row.get(12)?,
+        recipients: row.get(12)?,
+        sealed: row.get(13)?,
     })
 }

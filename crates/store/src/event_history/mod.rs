@@ -35,7 +35,7 @@ const TABLES: &str = "
         account TEXT NOT NULL, time INTEGER NOT NULL,
         event_id TEXT NOT NULL, source TEXT NOT NULL, name TEXT NOT NULL, read_only INTEGER NOT NULL,
         user_name TEXT, access_key TEXT,
-        seal_id TEXT NOT NULL, sealed TEXT NOT NULL,
+        seal_id TEXT NOT NULL, recipients TEXT NOT NULL, sealed TEXT NOT NULL,
         UNIQUE (log, position, place));
     CREATE INDEX event_time ON event (account, time, number);
     CREATE INDEX event_name ON event (account, name, time, number);
@@ -86,6 +86,8 @@ pub struct KeptEvent {
     pub resources: Vec<(String, String)>,
     /// The id that its record is sealed for.
     pub seal_id: String,
+    /// All accounts that are told, separated by commas: for them it is sealed.
+    pub recipients: String,
     /// CloudTrail's record of it, sealed.
     pub sealed: String,
 }
@@ -174,8 +176,8 @@ impl EventHistory {
 fn put(connection: &Connection, log: &str, event: &KeptEvent) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO event (log, position, place, account, time, event_id, source, name, read_only, user_name, access_key,
-             seal_id, sealed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             seal_id, recipients, sealed)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
          ON CONFLICT (log, position, place) DO NOTHING",
     )?;
     let put = insert.execute(params![
@@ -191,6 +193,7 @@ fn put(connection: &Connection, log: &str, event: &KeptEvent) -> rusqlite::Resul
         event.user_name,
         event.access_key,
         event.seal_id,
+        event.recipients,
         event.sealed,
     ])?;
     if put == 0 {

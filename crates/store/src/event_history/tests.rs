@@ -22,6 +22,7 @@ fn event(position: u64, time: u64) -> KeptEvent {
         access_key: None,
         resources: vec![("AWS::KMS::Key".to_owned(), format!("key-{position}"))],
         seal_id: format!("id-{position}"),
+        recipients: "000000000001".to_owned(),
         sealed: format!("sealed-{position}"),
     }
 }

@@ -8,6 +8,8 @@ use moho_terms::ContentBytes;
 use crate::aws::document::Document;
 use crate::json::Writer;
 
+/// The most bytes that CloudTrail tells of a request or of a reply.
+const LONGEST: usize = 100 << 10;
 /// What stands for what is not told, as AWS has it.
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 /// Strings of requests whose strings are a tenant's words: those that name what is asked for.
@@ -52,7 +54,18 @@ pub(crate) fn told(document: &Document) -> Option<ContentBytes> {
     };
     let mut writer = Writer::new();
     structure(&mut writer, members);
-    Some(writer.finish())
+    let size = writer.written().len();
+    if size <= LONGEST {
+        return Some(writer.finish());
+    }
+    // No trail would have it, so nobody keeps it until then.
+    let mut note = Writer::new();
+    note.object(|w| {
+        w.fixed("omitted", "true");
+        w.number("originalSize", u64::try_from(size).unwrap_or(u64::MAX));
+        w.text("reason", "too large");
+    });
+    Some(note.finish())
 }
 
 fn structure(writer: &mut Writer, members: &[(String, Document)]) {

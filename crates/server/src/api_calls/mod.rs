@@ -104,6 +104,9 @@ impl Calling {
     /// It was denied, and this is why.
     pub(crate) fn denied(&self, refusal: &Refusal) {
         if let Refusal::AccessDenied { detail, .. } = refusal {
+            if let Ok(resource) = detail.context.resource.parse() {
+                self.about(&resource);
+            }
             self.state().denial = Some(detail.to_json());
         }
     }
@@ -182,7 +185,7 @@ impl Calling {
     ) -> Event {
         let (id, time) = (self.head.request_id.clone(), self.head.received);
         let mut recipients: Vec<_> = identity.account.into_iter().collect();
-        if came.error.is_none() {
+        if came.error.is_none() && came.status.is_some() {
             // Whoever has what was acted on, too. Of what was refused it is not known whether anybody has it.
             let owners = about.iter().filter_map(|arn| arn.account().parse().ok());
             for owner in owners {

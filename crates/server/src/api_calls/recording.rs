@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use moho_audit::RecordSeal;
 use moho_audit::cloudtrail::record::{EventCategory, JsonObject, Record, UserIdentity, Which};
+use moho_audit::{RecordSeal, Sealing};
 use moho_iam::authz::{Event, Journal as _, JournalUnavailable};
 use moho_terms::{Entropy, Region, RequestId};
 
 use crate::startup::watched::WatchedJournal;
+
+/// Whoever brings a token, as CloudTrail says it.
+const WEB_IDENTITY: &str = "WebIdentityUser";
 
 /// What events of calls are recorded with.
 pub(crate) struct Recording {
@@ -38,9 +41,18 @@ impl Recording {
     pub(crate) fn write(&self, mut event: Event, told: Told) -> Result<(), JournalUnavailable> {
         let id = RequestId::random(&*self.entropy).map_err(JournalUnavailable::new)?;
         if let Some(record) = self.record(&event, &id, told) {
-            let sealed = self.seal.seal(&id, record);
+            let of = Sealing {
+                id: &id,
+                recipients: &event.recipients,
+            };
+            let sealed = self.seal.seal(of, record);
             event.record = Some(sealed.map_err(JournalUnavailable::new)?);
             event.event_id = Some(id);
+        }
+        if event.identity.kind == WEB_IDENTITY {
+            // Whom an identity provider's token is of, it says itself: the sealed record has it.
+            event.identity.principal_id = None;
+            event.identity.principal = None;
         }
         self.journal.record_event(&event)?;
         Ok(())

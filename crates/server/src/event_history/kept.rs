@@ -32,12 +32,19 @@ pub(super) fn events(
             .map(ToString::to_string),
         resources: record.resources.iter().flat_map(named).collect(),
         seal_id: call.event_id.to_string(),
+        recipients: joined(call),
         sealed: call.sealed.clone(),
     })
 }
 
+/// All who are told, by whom the record is opened.
+fn joined(call: &PastCall) -> String {
+    let recipients: Vec<&str> = call.recipients.iter().map(AccountId::as_str).collect();
+    recipients.join(",")
+}
+
 /// What CloudTrail calls the user: a user's name, or that of the role's session.
-fn user_name(record: &Record) -> Option<String> {
+pub(crate) fn user_name(record: &Record) -> Option<String> {
     let identity = &record.user_identity;
     let of_session = || {
         let (_, name) = identity.arn.as_ref()?.resource().rsplit_once('/')?;

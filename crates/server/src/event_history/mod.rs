@@ -5,18 +5,27 @@
 
 mod kept;
 
+pub(crate) use kept::user_name;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use moho_audit::{AuditError, FileJournal, PastCall, RecordSeal};
 use moho_iam::authz::Position;
 use moho_store::{EventHistory, HistoryLookup, HistoryPage, StoreError};
 use moho_terms::{Clock, Timestamp};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api_calls::Recording;
 
 /// Events are kept for 90 days, as AWS keeps them.
 pub(crate) const KEPT_SECONDS: u64 = 90 * 24 * 60 * 60;
+
+/// How long it is waited until all that was done before is published: with witnesses that takes ten seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How many read much of the journal at a time: the others wait for a turn.
+const READERS: usize = 2;
 
 /// The history, and the journal that it follows from.
 pub(crate) struct EventsKept {
@@ -28,6 +37,8 @@ pub(crate) struct EventsKept {
     log: String,
     /// One gathers at a time.
     gathering: Mutex<()>,
+    /// How many read much of the journal at a time.
+    turns: Arc<Semaphore>,
 }
 
 /// Events cannot be gathered or looked up.
@@ -39,9 +50,12 @@ pub(crate) enum EventsError {
     /// The journal says no.
     #[error(transparent)]
     Journal(#[from] AuditError),
-    /// The journal's record of a call was not sealed with this store's secret.
+    /// The record of an event is not what was sealed for the account.
     #[error("the record of the call at position {0} of the journal cannot be opened")]
     Unreadable(u64),
+    /// What was done before is not published in time.
+    #[error("the journal is not published in time")]
+    Late,
 }
 
 impl EventsKept {
@@ -58,6 +72,7 @@ impl EventsKept {
             recording: Arc::clone(recording),
             clock: Arc::clone(clock),
             gathering: Mutex::new(()),
+            turns: Arc::new(Semaphore::new(READERS)),
         })
     }
 
@@ -66,25 +81,41 @@ impl EventsKept {
         &self.recording.seal
     }
 
-    /// Gathers some of what the journal has more, as far as that is published: how many events, and whether there may be more.
-    pub(crate) fn gather(&self) -> Result<(u64, bool), EventsError> {
+    /// A turn to read much of the journal. Whoever holds it reads.
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.turns).acquire_owned().await.ok()
+    }
+
+    /// Gathers some of what the journal has more, as far as that is published. What was sealed with another store's secret, which a
+    /// journal beside a restored store has, is counted and passed over.
+    pub(crate) fn gather(&self) -> Result<Gathered, EventsError> {
         let _alone = self.gathering.lock().unwrap_or_else(PoisonError::into_inner);
         let after = self.history.gathered(&self.log)?;
         let found = self.journal.log().calls(Position(after))?;
         if found.until == after {
-            return Ok((0, false));
+            return Ok(Gathered::default());
         }
         let oldest = self.oldest();
-        let mut events = Vec::new();
+        let (mut events, mut unreadable) = (Vec::new(), 0_u64);
         for call in &found.calls {
-            let records = call
-                .records(self.seal())
-                .ok_or(EventsError::Unreadable(call.position))?;
-            events.extend(kept::events(call, &records, oldest));
+            match call.records(self.seal()) {
+                Some(records) => events.extend(kept::events(call, &records, oldest)),
+                None => unreadable = unreadable.saturating_add(1),
+            }
+        }
+        if unreadable > 0 {
+            tracing::warn!(
+                records = unreadable,
+                before = found.until,
+                "records of calls in the journal are of another store: they cannot be looked up"
+            );
         }
         self.history.keep(&self.log, found.until, &events)?;
-        let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
-        Ok((count, true))
+        Ok(Gathered {
+            events: u64::try_from(events.len()).unwrap_or(u64::MAX),
+            unreadable,
+            more: true,
+        })
     }
 
     /// Removes some of what is too old; whether there may be more.
@@ -95,9 +126,16 @@ impl EventsKept {
     /// Ends when all that was done before can be looked up.
     pub(crate) async fn caught_up(self: &Arc<Self>) -> Result<(), EventsError> {
         let last = self.journal.last();
-        self.journal.log().published(last).await?;
+        let published = self.journal.log().published(last);
+        let published = tokio::time::timeout(PATIENCE, published).await;
+        published.map_err(|_late| EventsError::Late)??;
+        if self.history.gathered(&self.log)? >= last.0 {
+            return Ok(());
+        }
+        let turn = self.turn().await;
         let kept = Arc::clone(self);
         let caught_up = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             while kept.history.gathered(&kept.log)? < last.0 {
                 kept.gather()?;
             }
@@ -127,10 +165,22 @@ impl EventsKept {
 
 /// The sealed record of an event as it was kept.
 pub(crate) fn past(event: &moho_store::KeptEvent) -> Option<PastCall> {
+    let recipients = event.recipients.split(',').map(str::parse);
     Some(PastCall {
         position: event.position,
         event_id: event.seal_id.parse().ok()?,
-        recipients: vec![event.account],
+        recipients: recipients.collect::<Result<_, _>>().ok()?,
         sealed: event.sealed.clone(),
     })
+}
+
+/// What was gathered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Gathered {
+    /// How many events.
+    pub(crate) events: u64,
+    /// How many records of calls could not be opened.
+    pub(crate) unreadable: u64,
+    /// Whether there may be more.
+    pub(crate) more: bool,
 }

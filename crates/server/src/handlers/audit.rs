@@ -1,13 +1,14 @@
 //! Records of the journal, once they may be read.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use moho_audit::{AuditError, Search, TransparencyLog};
+use moho_audit::{AuditError, FileJournal, PastCall, Search, TransparencyLog};
 use moho_iam::action::moho;
 use moho_iam::authz::{Permit, Position};
-use moho_terms::ContentBytes;
+use moho_terms::{AccountId, ContentBytes};
 use moho_wire::Failure;
 use moho_wire::openai::audit::{ListRecords, RecordItem, RecordPage, RecordProof};
 
@@ -15,6 +16,8 @@ use crate::net::Outbound;
 use crate::road::{chain, content};
 use crate::startup::Platform;
 
+/// How long it is waited until all that was done before is published: with witnesses that takes ten seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Records that are read at once.
 const AT_ONCE: u64 = 1024;
 /// Records that are looked through for one answer: then it says where to go on.
@@ -41,15 +44,21 @@ pub(crate) async fn list(
         to: list.to,
     };
     let journal = Arc::clone(&platform.journal_file);
-    let published = journal.log().published(journal.last()).await;
+    let published = journal.log().published(journal.last());
+    let published = tokio::time::timeout(PATIENCE, published).await;
+    let published = published.map_err(|_late| late(&journal))?;
     published.map_err(|error| unreadable(&error))?;
+    let turn = platform.events.turn().await;
     let platform = Arc::clone(platform);
     let found = tokio::task::spawn_blocking(move || {
+        // Until all is read, also for whoever does not wait for it.
+        let _turn = turn;
         let looking = Looking {
             platform: &platform,
             log: journal.log(),
             search: &search,
             list: &list,
+            reader: (!all).then_some(account),
         };
         looking.page()
     });
@@ -68,6 +77,8 @@ struct Looking<'a> {
     log: &'a TransparencyLog,
     search: &'a Search,
     list: &'a ListRecords,
+    /// Whose records are opened; `None` if all are.
+    reader: Option<AccountId>,
 }
 
 impl Looking<'_> {
@@ -86,12 +97,20 @@ impl Looking<'_> {
         } else {
             self.forward(low, high)?
         };
-        let records: Result<_, AuditError> = found.iter().map(|(at, line)| self.item(*at, line)).collect();
-        Ok(RecordPage {
-            records: records?,
-            next,
-            size,
-        })
+        let (mut records, mut bytes, mut next) = (Vec::new(), 0_usize, next);
+        let all = found.len();
+        for (place, (at, line)) in found.into_iter().enumerate() {
+            let item = self.item(at, &line)?;
+            let opened = item.cloudtrail.as_ref().map_or(0, String::len);
+            bytes = bytes.saturating_add(line.len()).saturating_add(opened);
+            records.push(item);
+            // What is opened may be much more than what was found.
+            if bytes >= LONGEST && place.saturating_add(1) < all {
+                next = Some(at);
+                break;
+            }
+        }
+        Ok(RecordPage { records, next, size })
     }
 
     /// What is found behind record `at`, up to `end`, and behind which record to go on.
@@ -164,12 +183,26 @@ impl Looking<'_> {
         })
     }
 
-    /// CloudTrail's record of a call, opened.
+    /// CloudTrail's record of a call, opened, as the reader is told of it.
     fn cloudtrail(&self, line: &[u8]) -> Option<String> {
-        let call = moho_audit::PastCall::read(line)?;
-        let text = self.platform.recording.seal.open(&call.event_id, &call.sealed)?;
+        let (call, seal) = (PastCall::read(line)?, &self.platform.recording.seal);
+        let text = match self.reader {
+            None => call.open(seal)?,
+            Some(reader) => {
+                let mut records = call.records(seal)?.into_iter();
+                let (_, record) = records.find(|(told, _)| *told == reader)?;
+                record.into_text().ok()?
+            }
+        };
         Some(text.as_str().to_owned())
     }
+}
+
+/// The journal does not publish what it has.
+fn late(journal: &FileJournal) -> Failure {
+    let fault = journal.log().fault().unwrap_or_default();
+    tracing::error!(fault, "the journal is not published in time");
+    Failure::Unavailable
 }
 
 /// Records by their numbers.

@@ -19,13 +19,15 @@ use super::{Observed, copy_source, locked, parameter};
 /// S3, as CloudTrail names it.
 const SOURCE: &str = "s3.amazonaws.com";
 
-/// Who is told of a call: whoever made it, and whoever has the bucket.
-fn told_of(event: &Event, owner: Option<AccountId>) -> Vec<AccountId> {
-    let caller = event.identity.account;
-    caller
-        .into_iter()
-        .chain(owner.filter(|owner| caller != Some(*owner)))
-        .collect()
+/// Who is told of a call: whoever made it, and whoever has a bucket that it is about.
+fn told_of(event: &Event, owners: [Option<AccountId>; 2]) -> Vec<AccountId> {
+    let mut told: Vec<AccountId> = event.identity.account.into_iter().collect();
+    for owner in owners.into_iter().flatten() {
+        if !told.contains(&owner) {
+            told.push(owner);
+        }
+    }
+    told
 }
 
 impl Observed {
@@ -41,7 +43,7 @@ impl Observed {
         event.read_only = matches!(head.method, Method::GET | Method::HEAD);
         event.source = Some(SOURCE);
         event.origin = Some(self.origin.clone());
-        event.recipients = told_of(&event, self.owner);
+        event.recipients = told_of(&event, [self.owner, self.source_owner]);
         event.subject = self.subject();
         event.sealing = replied.and_then(|replied| replied.sealing.clone());
         let unsaid = || *locked(&self.failed);
@@ -145,7 +147,7 @@ pub(crate) fn put_by_own_service(
     event.source = Some(SOURCE);
     event.category = Some(EventCategory::Data);
     event.origin = Some(EventOrigin::of(facts, None, None));
-    event.recipients = told_of(&event, None);
+    event.recipients = told_of(&event, [None, None]);
     event.subject.bucket = Some(bucket.clone());
     event.subject.key = key.parse().ok();
     event.answer = Some(answer);

@@ -9,7 +9,7 @@ mod names;
 mod replied;
 mod told;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -47,6 +47,8 @@ struct Observed {
     bucket: Option<BucketName>,
     /// Whose bucket that is, if it was there.
     owner: Option<AccountId>,
+    /// Whose what it copies from is, if that was there.
+    source_owner: Option<AccountId>,
     logging: Option<Arc<AccessLogging>>,
     /// What it copies from, if that bucket wants a line of its own.
     source: Option<Source>,
@@ -57,6 +59,8 @@ struct Observed {
     failed: Mutex<Option<&'static str>>,
     replied: Mutex<Option<Replied>>,
     delivery: Mutex<Option<Delivery>>,
+    /// How many of its events are written down.
+    events_written: AtomicUsize,
     written: AtomicBool,
 }
 
@@ -83,7 +87,11 @@ impl ObjectCall {
         // Until what was restored is accepted nothing is put into it, and no log either.
         let is_served = !platform.restored.waits();
         // The header alone copies nothing.
-        let copied = copied.filter(|_| is_served && names.logged.starts_with("REST.COPY."));
+        let copied = copied.filter(|_| names.logged.starts_with("REST.COPY."));
+        let source_owner = copied
+            .as_deref()
+            .and_then(|copied| source_owner(platform, copied));
+        let copied = copied.filter(|_| is_served);
         let source = copied.and_then(|copied| Source::of(platform, &copied));
         let signed = if presigned { "QueryString" } else { "AuthHeader" };
         Self(Arc::new(Observed {
@@ -100,12 +108,14 @@ impl ObjectCall {
                 .and_then(|facts| facts.logging.clone())
                 .filter(|_| is_served),
             source,
+            source_owner,
             notes: Notes::new(),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             failed: Mutex::default(),
             replied: Mutex::default(),
             delivery: Mutex::default(),
+            events_written: AtomicUsize::new(0),
             written: AtomicBool::new(false),
             head: Arc::clone(head),
         }))
@@ -168,9 +178,12 @@ impl Observed {
             return Ok(());
         }
         *locked(&self.delivery) = Some(delivery);
-        for event in self.events(delivery) {
+        // What is written down already is not written again, whatever failed behind it.
+        let done = self.events_written.load(Ordering::Acquire);
+        for event in self.events(delivery).into_iter().skip(done) {
             let told = self.told(&event);
             self.recording.write(event, told)?;
+            self.events_written.fetch_add(1, Ordering::AcqRel);
         }
         self.written.store(true, Ordering::Release);
         Ok(())
@@ -216,6 +229,14 @@ impl Source {
             version,
         })
     }
+}
+
+/// Whose a bucket is that is copied from.
+fn source_owner(platform: &Platform, copied: &str) -> Option<AccountId> {
+    let (of, _version) = Addressed::of_source(copied)?;
+    let bucket: BucketName = of.bucket.parse().ok()?;
+    let facts = platform.store.bucket_facts(&bucket).ok().flatten()?;
+    Some(facts.owner)
 }
 
 /// What a request copies from, if it copies: presigned URLs may have that in their query.

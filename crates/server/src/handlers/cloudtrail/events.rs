@@ -12,7 +12,7 @@ use moho_wire::aws::ops::cloudtrail as ops;
 use moho_wire::{Failure, Reply};
 
 use super::shown;
-use crate::event_history::{EventsError, EventsKept, past};
+use crate::event_history::{EventsError, EventsKept, past, user_name};
 use crate::handlers::paging::{Listing, NoMarker};
 use crate::handlers::{Asked, blocking};
 use crate::road::chain;
@@ -148,24 +148,25 @@ fn told(kept: &EventsKept, wanted: &HistoryLookup) -> Result<Told, EventsError> 
 /// CloudTrail's record of an event, for the account that asks.
 fn record(kept: &EventsKept, event: &KeptEvent, account: AccountId) -> Option<Record> {
     let records = past(event)?.records(kept.seal())?;
-    let (_, mut record) = records.into_iter().find(|(told, _)| *told == account)?;
-    record.event_id.clone_from(&event.event_id);
+    let (_, record) = records.into_iter().find(|(told, _)| *told == account)?;
     Some(record)
 }
 
+/// What is told of an event is what its record says: the history only finds it.
 fn shown_event(event: KeptEvent, record: Record) -> ops::Event {
     let resources = event.resources.into_iter().map(|(kind, name)| ops::Resource {
         resource_type: Some(kind),
         resource_name: Some(name),
     });
+    let access_key = record.user_identity.access_key_id.as_ref();
     ops::Event {
-        event_id: Some(event.event_id),
-        event_name: Some(event.name),
-        read_only: Some(event.read_only.to_string()),
-        access_key_id: event.access_key,
-        event_time: Some(event.time),
-        event_source: Some(event.source),
-        username: event.user_name,
+        event_id: Some(record.event_id.clone()),
+        event_name: Some(record.event_name.clone()),
+        read_only: Some(record.read_only.unwrap_or_default().to_string()),
+        access_key_id: access_key.map(ToString::to_string),
+        event_time: Some(record.event_time),
+        event_source: Some(record.event_source.clone()),
+        username: user_name(&record),
         resources: Some(resources.collect()),
         cloud_trail_event: record.into_text().ok().map(|text| text.as_str().to_owned()),
     }

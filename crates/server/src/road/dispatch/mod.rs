@@ -60,12 +60,16 @@ impl Trip<'_> {
 
     /// What policies say. The call is about what was decided about.
     fn decide<A: Action>(&self, resource: &Arn, context: &Context) -> Result<Permit<A>, Refusal> {
-        self.calling.about(resource);
         let decided = self
             .platform
             .authorizer
             .authorize(self.caller, self.facts, resource, context);
-        decided.inspect_err(|refusal| self.calling.denied(refusal))
+        match &decided {
+            Ok(_permit) => self.calling.about(resource),
+            // What is hidden is told as if it were not there, also here.
+            Err(refusal) => self.calling.denied(refusal),
+        }
+        decided
     }
 
     /// Whether the caller would get leave for something that is not there.

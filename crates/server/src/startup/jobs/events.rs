@@ -12,6 +12,8 @@ const EACH: u32 = 1000;
 pub(super) struct EventsJob {
     kept: Arc<EventsKept>,
     steps: u32,
+    /// Whether there is more to be forgotten.
+    forgetting: bool,
 }
 
 impl EventsJob {
@@ -19,6 +21,7 @@ impl EventsJob {
         Self {
             kept: Arc::clone(kept),
             steps: 0,
+            forgetting: false,
         }
     }
 }
@@ -28,15 +31,15 @@ impl Job for EventsJob {
     const PAUSE: Duration = Duration::from_secs(1);
 
     fn step(&mut self, _waiting: &Waiting<'_>) -> Result<Stepped, StepError> {
-        let (done, mut more) = self.kept.gather()?;
-        if self.steps == 0 {
-            more = self.kept.forget()? || more;
+        let gathered = self.kept.gather()?;
+        if self.forgetting || self.steps == 0 {
+            self.forgetting = self.kept.forget()?;
         }
         self.steps = self.steps.wrapping_add(1) % EACH;
         Ok(Stepped {
-            done,
-            findings: 0,
-            more,
+            done: gathered.events,
+            findings: gathered.unreadable,
+            more: gathered.more || self.forgetting,
         })
     }
 }

@@ -185,6 +185,7 @@ def send_to_accounts_routes(http: httpx2.Client, key: str) -> Routes:
     routes.ask("GET /organization/usage/completions?start_time=1")
     routes.ask("GET /keys")
     routes.ask("GET /keys/{key}", key=key)
+    routes.ask(f"GET /audit/records?principal={MARKER}&resource={MARKER}&details=true")
     routes.ask("GET /restore")
     routes.ask("POST /restore/accept", {"id": MARKER, MARKER: MARKER})
     return routes

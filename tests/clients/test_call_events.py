@@ -65,6 +65,11 @@ def test_every_call_with_a_decision_has_an_event_and_none_has_one_without_it(wor
     told = {entry["request_id"] for entry in records if entry.get("kind") in ("call", "data-event", "service-event")}
     missing = {(decided[request]["action"], decided[request]["reason"]) for request in decided.keys() - told}
     assert not missing
+    calls = {entry["request_id"]: entry for entry in records if entry.get("kind") == "call"}
+    every = {entry["request_id"] for entry in records if "kind" not in entry}
+    # What breaks a rule of its protocol is refused before anything is decided.
+    undecided = {(calls[request]["event"], calls[request]["answer"].get("error_code")) for request in calls.keys() - every}
+    assert all(code for _, code in undecided), undecided
 
 
 def test_an_event_says_who_asked_whence_and_about_what(world):

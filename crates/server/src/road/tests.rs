@@ -142,7 +142,12 @@ impl Rig {
     pub(super) fn journaled(&self, word: &str) -> usize {
         let mut count = 0;
         for file in std::fs::read_dir(self.folder.path().join("moho/journal")).unwrap() {
-            let text = std::fs::read(file.unwrap().path()).unwrap();
+            let path = file.unwrap().path();
+            // Beside its records are files that come and go.
+            if path.extension().is_none_or(|kind| kind != "jsonl") {
+                continue;
+            }
+            let text = std::fs::read(path).unwrap();
             count += String::from_utf8_lossy(&text).matches(word).count();
         }
         count

@@ -137,7 +137,7 @@ pub enum DigestError {
 }
 
 impl Digest {
-    /// The digest at `key` in `bucket`, which begins at `start`, with the log files of that time: [`verify`] takes every log file
+    /// The digest at `key` in `bucket`, which begins at `start`, with the log files of that time: [`verify()`] takes every log file
     /// for one put in between whose key's minute is over by the end of a digest, and which no digest names.
     #[must_use]
     pub fn of(

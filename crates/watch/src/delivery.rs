@@ -1,5 +1,5 @@
-//! How moho's own services put events: as themselves, with the leave that an account's resource policies and the policy of the
-//! group's key give them by name, and no other.
+//! How moho's own services put events: as whoever they act as, a service by its name or in a role that an account gave it, with the
+//! leave that policies give that one, and no other.
 
 use moho_iam::action::{Action, kms, logs};
 use moho_iam::authn::Authenticated;

@@ -10,7 +10,7 @@ use moho_audit::cloudtrail::{LogFileKey, UniquePart};
 use moho_store::trails::{Chain, LogToDeliver, PlannedLog, Reading, Trail};
 use moho_terms::{AccountId, Timestamp};
 
-use super::{CallPage, Delivered, Parcel, TrailDelivery, Undone, Unreadable, not_before};
+use super::{CallPage, Delivered, Parcel, TrailDelivery, Unreadable, not_before};
 
 /// Bytes of records, after which the next log file begins.
 const FULL: usize = 4 << 20;
@@ -63,8 +63,7 @@ impl TrailDelivery {
         all: &mut Delivered,
     ) -> Result<Ready, Unreadable> {
         let end = self.events.durable_end();
-        let journal = self.events.journal();
-        let Some(reading) = self.store.reading(&trail.id, (&journal, end))? else {
+        let Some(reading) = self.store.reading(&trail.id)? else {
             return Ok(Ready::new());
         };
         let until = reading.until.map_or(end, |until| until.min(end));
@@ -144,21 +143,17 @@ impl TrailDelivery {
     ) -> Result<bool, Unreadable> {
         let logs = self.store.undelivered_logs(&trail.id, MOST)?;
         all.more |= logs.len() as u64 >= u64::from(MOST);
-        for log in logs {
+        for mut log in logs {
             let file = match ready.remove(&log.planned.key) {
-                Some(file) => file,
+                Some(file) => Some(file),
                 None => self.made_again(&log)?,
             };
-            let put = if file.hash().as_bytes() == &log.planned.hash {
-                self.put(trail, parcel(&log, &file))
-            } else {
-                // The journal that it was made of is gone, or is another one.
-                Err(Undone {
-                    code: "EventsUnavailable".to_owned(),
-                    refused: false,
-                })
+            let Some(file) = file else {
+                self.give_up(trail, &log, all)?;
+                continue;
             };
-            if let Err(undone) = put {
+            self.keep_hash(trail, (&mut log, &file))?;
+            if let Err(undone) = self.put(trail, parcel(&log, &file)) {
                 if undone.refused && self.redirected(trail, &log)? {
                     all.more = true;
                     return Ok(false);
@@ -196,15 +191,29 @@ impl TrailDelivery {
         Ok(true)
     }
 
-    /// A log file as it was when it was written down.
-    fn made_again(&self, log: &LogToDeliver) -> Result<LogFile, Unreadable> {
+    /// Digests name what is put: another moho than made the file may write the same records in another way.
+    fn keep_hash(&self, trail: &Trail, (log, file): (&mut LogToDeliver, &LogFile)) -> Result<(), Unreadable> {
+        if file.hash().as_bytes() != &log.planned.hash {
+            tracing::warn!(
+                key = log.planned.key,
+                "a log file's records are written in another way by now"
+            );
+            log.planned.hash = *file.hash().as_bytes();
+            (log.planned.oldest, log.planned.newest) = (file.oldest(), file.newest());
+            self.store.log_changed(&trail.id, log)?;
+        }
+        Ok(())
+    }
+
+    /// A log file as it was when it was written down; `None` if the journal has no more what it was made of.
+    fn made_again(&self, log: &LogToDeliver) -> Result<Option<LogFile>, Unreadable> {
         let planned = &log.planned;
         let choice = Choice::of(planned.selectors.as_deref(), planned.global_services)?;
         let (mut texts, mut position) = (Vec::new(), planned.first_position);
         while position < planned.last_position {
             let page = self.events.after(position)?;
             if page.end <= position {
-                break;
+                return Ok(None);
             }
             for event in page.events {
                 let inside = event.position <= planned.last_position && event.account == planned.account;
@@ -214,7 +223,7 @@ impl TrailDelivery {
             }
             position = page.end;
         }
-        Ok(LogFile::of(&texts)?)
+        Ok(LogFile::of(&texts).ok())
     }
 }
 

@@ -17,13 +17,17 @@ use std::time::Duration;
 
 use moho_audit::cloudtrail::KeyScope;
 use moho_audit::cloudtrail::names::KeyPrefix;
+use moho_iam::OwnService;
+use moho_iam::authz::{Event, EventIdentity, EventKind};
 use moho_store::Store;
-use moho_store::trails::{Chain, Trail};
-use moho_terms::{AccountId, Clock, Entropy, Region, Timestamp};
+use moho_store::trails::{Chain, LogToDeliver, Trail};
+use moho_terms::{AccountId, Clock, Entropy, Region, RequestId, Timestamp};
 use tokio::runtime::Handle;
 
 use self::digests::Signing;
+use crate::api_calls::Told;
 use crate::config::TrailConfig;
+use crate::road::chain;
 
 pub(crate) use self::events::{CallEvent, CallEvents, CallPage, Unreadable};
 pub(crate) use self::journal_calls::JournalCalls;
@@ -71,12 +75,22 @@ impl TrailDelivery {
             if is_over() {
                 break;
             }
-            self.look_at(&trail, &mut all)?;
+            if let Err(error) = self.look_at(&trail, &mut all) {
+                tracing::error!(
+                    trail = trail.name,
+                    account = %trail.account,
+                    error = %chain(&*error),
+                    "a trail could not be looked at"
+                );
+                // The other trails do not wait for it.
+                self.note(&trail, (&Undone::ours(), false), &mut all)?;
+            }
         }
         Ok(all)
     }
 
     fn look_at(&self, trail: &Trail, all: &mut Delivered) -> Result<(), Unreadable> {
+        self.join(trail, all)?;
         let now = self.clock.now();
         let again_at = self.store.delivery_status(&trail.id)?.again_at;
         if again_at.is_some_and(|again_at| again_at > now) {
@@ -95,6 +109,43 @@ impl TrailDelivery {
         self.store.end_readings(&trail.id)?;
         self.deliver_digests(trail, all)?;
         self.store.end_spans(trail)?;
+        Ok(())
+    }
+
+    /// Joins in what other processes have begun or ended, before anything is made of the journal: it may be another one by now.
+    fn join(&self, trail: &Trail, all: &mut Delivered) -> Result<(), Unreadable> {
+        let journal = self.events.journal();
+        let Some(unjoined) = self.store.unjoined(&trail.id, &journal)? else {
+            return Ok(());
+        };
+        if unjoined.is_other_journal {
+            for log in self.store.undelivered_logs(&trail.id, u32::MAX)? {
+                self.give_up(trail, &log, all)?;
+            }
+        }
+        self.store
+            .join_spans(&trail.id, (&journal, self.events.durable_end()))?;
+        Ok(())
+    }
+
+    /// Gives a log file up: the journal has no more what it was made of. That is written down before.
+    fn give_up(&self, trail: &Trail, log: &LogToDeliver, all: &mut Delivered) -> Result<(), Unreadable> {
+        let id = RequestId::random(&*self.entropy)?;
+        let identity = EventIdentity::of_service(OwnService::CloudTrail.as_str(), Some(trail.account));
+        let what = (EventKind::Finding, "TrailLogFileLost");
+        let mut found = Event::new(what, id, identity, self.clock.now());
+        found.subject.resource = Some(trail.arn()?);
+        found.subject.bucket = Some(log.planned.bucket.clone());
+        found.subject.key = log.planned.key.parse().ok();
+        self.courier.recording.write(found, Told::default())?;
+        tracing::error!(
+            trail = trail.name,
+            account = %trail.account,
+            key = log.planned.key,
+            "a log file is lost: the journal has no more what it was to be made of"
+        );
+        self.store.give_up_log(&trail.id, log)?;
+        all.failed = all.failed.saturating_add(1);
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use crate::StoreError;
 use crate::fresh::Ticks;
 use crate::trails::{
     Chain, DigestKey, MOST, NewDigest, NewDigestKey, PlannedLog, PreviousOfChain, Reading, Trail, TrailError,
-    TrailSettings,
+    TrailSettings, Unjoined,
 };
 
 struct Desk<'a> {
@@ -83,7 +83,15 @@ impl<'a> Desk<'a> {
     }
 
     fn reading(&self, trail: &Trail, end: u64) -> Option<Reading> {
-        self.house.store.reading(&trail.id, ("journal", end)).unwrap()
+        self.reading_of(trail, ("journal", end))
+    }
+
+    fn reading_of(&self, trail: &Trail, (journal, end): (&str, u64)) -> Option<Reading> {
+        let store = &self.house.store;
+        if store.unjoined(&trail.id, journal).unwrap().is_some() {
+            store.join_spans(&trail.id, (journal, end)).unwrap();
+        }
+        store.reading(&trail.id).unwrap()
     }
 
     fn chains(&self, trail: &Trail) -> Vec<Chain> {
@@ -289,11 +297,18 @@ fn another_journal_is_read_from_its_beginning() {
     desk.start("one");
     let reading = desk.reading(&trail, 9).unwrap();
     desk.plan(&trail, &reading, 5);
-    let other = house.store.reading(&trail.id, ("other", 3)).unwrap().unwrap();
+    let unjoined = house.store.unjoined(&trail.id, "other").unwrap();
+    assert_eq!(
+        unjoined,
+        Some(Unjoined {
+            is_other_journal: true
+        })
+    );
+    let other = desk.reading_of(&trail, ("other", 3)).unwrap();
     assert_eq!((other.position, other.until), (0, None));
     assert!(house.store.undelivered_logs(&trail.id, 10).unwrap().is_empty());
     desk.plan(&trail, &other, 2);
-    let on = house.store.reading(&trail.id, ("other", 3)).unwrap().unwrap();
+    let on = desk.reading_of(&trail, ("other", 3)).unwrap();
     assert_eq!(on.position, 2);
 }
 

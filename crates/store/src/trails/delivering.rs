@@ -68,25 +68,36 @@ const MISSING: &str = "SELECT 1 FROM trail_span AS s WHERE trail_id = ?1
         OR EXISTS (SELECT 1 FROM trail_cursor AS c WHERE c.trail_id = s.trail_id AND c.node = ?2
             AND c.journal IS NOT ?3))";
 
+/// What another process has begun or ended since this one looked, or what came of another journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unjoined {
+    /// Whether the journal is another one than was read: what was written down of that and not delivered, nobody can make any more.
+    pub is_other_journal: bool,
+}
+
 impl Store {
-    /// How far this process' journal was read for a trail: the first span that it has something to read of. `end` is how far the
-    /// journal goes; of what it has never read, it reads what comes behind that. Another journal than before, by its name, is read
-    /// from its beginning, and what was written down of the one before and not delivered is given up: nobody can make it any more.
+    /// What this process has not joined in yet of a trail's spans, reading this journal, by its name; `None` if there is nothing.
     ///
     /// # Errors
     /// [`StoreError`] if that cannot be said.
-    pub fn reading(
-        &self,
-        trail_id: &str,
-        (journal, end): (&str, u64),
-    ) -> Result<Option<Reading>, StoreError> {
+    pub fn unjoined(&self, trail_id: &str, journal: &str) -> Result<Option<Unjoined>, StoreError> {
         let place = params![trail_id, self.node, journal];
-        let missing: Option<()> = self
-            .database
-            .find(|connection| connection.query_row(MISSING, place, |_| Ok(())))?;
-        if missing.is_some() {
-            self.begin_reading(trail_id, (journal, end))?;
-        }
+        let other = "SELECT EXISTS (SELECT 1 FROM trail_cursor AS c
+            WHERE c.trail_id = ?1 AND c.node = ?2 AND c.journal <> ?3)";
+        self.database.read(|connection| {
+            if !connection.prepare_cached(MISSING)?.exists(place)? {
+                return Ok(None);
+            }
+            let is_other_journal = connection.query_row(other, place, |row| row.get(0))?;
+            Ok(Some(Unjoined { is_other_journal }))
+        })
+    }
+
+    /// How far this process' journal was read for a trail: the first span that it has something to read of and has joined in.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn reading(&self, trail_id: &str) -> Result<Option<Reading>, StoreError> {
         let select = "SELECT c.span, s.started_at, c.position, c.until, c.next_at FROM trail_cursor AS c
             JOIN trail_span AS s ON s.trail_id = c.trail_id AND s.span = c.span
             WHERE c.trail_id = ?1 AND c.node = ?2 ORDER BY c.span LIMIT 1";
@@ -94,8 +105,13 @@ impl Store {
             .find(|connection| connection.query_row(select, params![trail_id, self.node], reading))
     }
 
-    /// Joins in what another process has begun or ended, and begins with another journal.
-    fn begin_reading(&self, trail_id: &str, (journal, end): (&str, u64)) -> Result<(), StoreError> {
+    /// Joins in what another process has begun or ended: `end` is how far the journal goes; of a span that it has never read, it
+    /// reads what comes behind that. Another journal than before, by its name, is read from its beginning, and what is written
+    /// down of the one before and not delivered is forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing has changed.
+    pub fn join_spans(&self, trail_id: &str, (journal, end): (&str, u64)) -> Result<(), StoreError> {
         let lost =
             "DELETE FROM trail_log WHERE trail_id = ?1 AND node = ?2 AND delivered_at IS NULL AND EXISTS
             (SELECT 1 FROM trail_cursor AS c WHERE c.trail_id = ?1 AND c.node = ?2 AND c.journal <> ?3)";
@@ -193,6 +209,48 @@ impl Store {
             transaction
                 .execute(told, params![trail.id, micros(now)])
                 .map(|_| ())
+        })
+    }
+
+    /// Gives a log file up that nobody can make any more.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then it is still written down.
+    pub fn give_up_log(&self, trail_id: &str, log: &LogToDeliver) -> Result<(), StoreError> {
+        let forget = "DELETE FROM trail_log WHERE trail_id = ?1 AND span = ?2
+            AND node = ?3 AND account_id = ?4 AND last_position = ?5 AND delivered_at IS NULL";
+        self.database.write(|transaction| {
+            let place = params![
+                trail_id,
+                log.span,
+                self.node,
+                log.planned.account.as_str(),
+                integer(log.planned.last_position),
+            ];
+            transaction.execute(forget, place).map(|_| ())
+        })
+    }
+
+    /// Writes down that a log file comes to something else than it did, as the same records are written in another way by now.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing has changed.
+    pub fn log_changed(&self, trail_id: &str, log: &LogToDeliver) -> Result<(), StoreError> {
+        let change =
+            "UPDATE trail_log SET hash = ?6, oldest = ?7, newest = ?8 WHERE trail_id = ?1 AND span = ?2
+            AND node = ?3 AND account_id = ?4 AND last_position = ?5 AND delivered_at IS NULL";
+        self.database.write(|transaction| {
+            let values = params![
+                trail_id,
+                log.span,
+                self.node,
+                log.planned.account.as_str(),
+                integer(log.planned.last_position),
+                log.planned.hash,
+                micros(log.planned.oldest),
+                micros(log.planned.newest),
+            ];
+            transaction.execute(change, values).map(|_| ())
         })
     }
 

@@ -25,7 +25,7 @@ use crate::Store;
 use crate::database::{term, time};
 use crate::error::StoreError;
 
-pub use delivering::{LogToDeliver, PlannedLog, Reading};
+pub use delivering::{LogToDeliver, PlannedLog, Reading, Unjoined};
 pub use digesting::{Chain, DigestToDeliver, LogOfDigest, NewDigest, PreviousOfChain};
 pub use signing::{DigestKey, NewDigestKey};
 pub use status::TrailStatus;

@@ -1,4 +1,7 @@
-//! Events that somebody thought of.
+//! Events that somebody thought of, and looks at trails.
+
+mod house;
+mod looking;
 
 use moho_audit::cloudtrail::record::{EventCategory, Record, UserIdentity, Which};
 use moho_store::trails::{Trail, TrailSettings};

@@ -1,0 +1,88 @@
+//! Looks at trails: what is in the way of one is in no other's.
+
+use super::house::{House, settings};
+
+/// A log file is written down, and its bucket is not there.
+fn undelivered(house: &House) -> moho_store::trails::Trail {
+    let mut nowhere = settings();
+    nowhere.bucket = "nowhere".parse().unwrap();
+    let trail = house.logging("one", &nowhere);
+    house.tell(&[3, 4]);
+    assert_eq!(house.step().failed, 1);
+    assert_eq!(house.status(&trail).error.as_deref(), Some("NoSuchBucket"));
+    trail
+}
+
+#[test]
+fn a_log_file_that_another_journal_cannot_make_is_given_up_and_its_trail_goes_on() {
+    let house = House::open();
+    let lost = undelivered(&house);
+    house.logging("two", &settings());
+    house.later(300);
+    {
+        let mut telling = house.telling.lock().unwrap();
+        telling.name = "another".to_owned();
+        telling.events.clear();
+        telling.end = 0;
+    }
+    house.make_bucket("nowhere");
+    house.tell(&[5]);
+    let step = house.step();
+    assert_eq!((step.done, step.failed), (2, 1));
+    assert_eq!(house.findings(), ["TrailLogFileLost"]);
+    assert_eq!((house.log_files("nowhere"), house.log_files("logs")), (1, 1));
+    assert_eq!(house.status(&lost).error, None);
+}
+
+#[test]
+fn a_log_file_of_which_the_journal_has_nothing_is_given_up() {
+    for is_short in [true, false] {
+        let house = House::open();
+        undelivered(&house);
+        house.logging("two", &settings());
+        house.later(300);
+        {
+            let mut telling = house.telling.lock().unwrap();
+            telling.events.clear();
+            telling.end = if is_short { 2 } else { 5 };
+        }
+        house.make_bucket("nowhere");
+        house.step();
+        assert_eq!(house.findings(), ["TrailLogFileLost"]);
+        house.later(300);
+        house.tell(&[9]);
+        while house.step().more {}
+        assert_eq!((house.log_files("nowhere"), house.log_files("logs")), (1, 1));
+        assert_eq!(house.findings().len(), 1);
+    }
+}
+
+#[test]
+fn the_same_records_written_in_another_way_are_delivered() {
+    let house = House::open();
+    undelivered(&house);
+    house.later(300);
+    for (_, source) in &mut house.telling.lock().unwrap().events {
+        *source = "logs.amazonaws.com".to_owned();
+    }
+    house.make_bucket("nowhere");
+    assert_eq!(house.step().done, 1);
+    assert!(house.findings().is_empty());
+    assert_eq!(house.log_files("nowhere"), 1);
+}
+
+#[test]
+fn a_trail_that_cannot_be_looked_at_is_in_no_other_s_way() {
+    let house = House::open();
+    let wrong = house.logging("one", &settings());
+    let permit = house.permit("one");
+    let store = &house.delivery.store;
+    store.put_event_selectors(&permit, Some("{}")).unwrap();
+    house.logging("two", &settings());
+    house.tell(&[3]);
+    let step = house.step();
+    assert_eq!((step.done, step.failed), (1, 1));
+    let status = house.status(&wrong);
+    assert_eq!(status.error.as_deref(), Some("InternalError"));
+    assert!(status.again_at > Some(moho_terms::Clock::now(&*house.world)));
+}

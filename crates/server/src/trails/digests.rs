@@ -7,9 +7,9 @@ use moho_audit::cloudtrail::digest::{
     Digest, DigestSigner as _, DigestedLog, LocalDigestKey, PreviousDigest, SIGNATURE_ALGORITHM,
     SignedDigest, fingerprint,
 };
-use moho_audit::cloudtrail::{DigestKey, Place, Sha256};
+use moho_audit::cloudtrail::{DigestKey, LogFileKey, Place, Sha256};
 use moho_store::trails::{
-    self as kept, Chain, DigestToDeliver, NewDigest, NewDigestKey, PreviousOfChain, Trail,
+    self as kept, Chain, DigestToDeliver, MOST_IN_DIGEST, NewDigest, NewDigestKey, PreviousOfChain, Trail,
 };
 use moho_terms::Timestamp;
 
@@ -48,8 +48,13 @@ impl TrailDelivery {
     }
 
     fn make_digest(&self, trail: &Trail, chain: &Chain, now: Timestamp) -> Result<(), Unreadable> {
-        let logs = self.store.logs_of_digest(&trail.id, chain)?;
+        let mut logs = self.store.logs_of_digest(&trail.id, chain)?;
+        let next = logs.get(MOST_IN_DIGEST).map(|log| LogFileKey::time_of(&log.key));
+        logs.truncate(MOST_IN_DIGEST);
         let end = Timestamp::from_unix_seconds(now.unix_seconds());
+        // It ends before the minute of what it does not name is over, if it can.
+        let before = next.flatten().filter(|minute| *minute > chain.begins_at);
+        let end = before.map_or(end, |minute| minute.min(end));
         let key = DigestKey {
             scope: self.scope(trail, chain.account),
             trail: trail.name.parse()?,
@@ -76,7 +81,7 @@ impl TrailDelivery {
             },
             kms_key: trail.settings.kms_key.clone(),
             body,
-            is_last: chain.is_drained,
+            is_last: chain.is_drained && next.is_none(),
         };
         // If something came between, the next look makes another one.
         self.store.plan_digest((&trail.id, chain), &logs, &new)?;

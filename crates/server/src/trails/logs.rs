@@ -14,6 +14,8 @@ use super::{CallPage, Delivered, Parcel, TrailDelivery, Unreadable, not_before};
 
 /// Bytes of records, after which the next log file begins.
 const FULL: usize = 4 << 20;
+/// Pages of the journal that are read in one look.
+const PAGES: u32 = 32;
 /// Log files that are put in one look.
 const MOST: u32 = 64;
 
@@ -50,8 +52,40 @@ impl Choice {
 /// Records of a stretch of the journal, by whom they are told to.
 struct Gathered {
     texts: BTreeMap<AccountId, Vec<RecordText>>,
+    /// Their bytes.
+    size: usize,
     /// The last position of the stretch.
     position: u64,
+}
+
+impl Gathered {
+    /// What a trail chooses of the next page, up to `until`, or until there is enough for a log file.
+    fn take(&mut self, choice: &Choice, accounts: &[AccountId], (page, until): (CallPage, u64)) {
+        let mut last = self.position;
+        for event in page.events {
+            if event.position > until {
+                break;
+            }
+            // All of a position or none.
+            if self.size >= FULL && event.position != last {
+                self.position = last;
+                return;
+            }
+            last = event.position;
+            if !accounts.contains(&event.account) || !choice.takes(&event.record) {
+                continue;
+            }
+            match event.record.into_text() {
+                Ok(text) => {
+                    self.size = self.size.saturating_add(text.as_str().len());
+                    self.texts.entry(event.account).or_default().push(text);
+                }
+                // No event is as long, whatever is cut off; were there one, all others would wait for it.
+                Err(error) => tracing::error!(position = last, %error, "an event is no record of a trail's"),
+            }
+        }
+        self.position = page.end.min(until);
+    }
 }
 
 impl TrailDelivery {
@@ -71,8 +105,7 @@ impl TrailDelivery {
         if until <= reading.position || now < reading.next_at {
             return Ok(Ready::new());
         }
-        let page = self.events.after(reading.position)?;
-        let gathered = stretch(trail, accounts, (page, until))?;
+        let gathered = self.gathered(trail, accounts, (reading.position, until))?;
         let goes_on = gathered.position < until;
         all.more |= goes_on;
         let next_at = if goes_on {
@@ -94,6 +127,32 @@ impl TrailDelivery {
             ready.clear();
         }
         Ok(ready)
+    }
+
+    /// What there is behind a position, page by page, until there is enough for a log file, or it was enough to look at.
+    fn gathered(
+        &self,
+        trail: &Trail,
+        accounts: &[AccountId],
+        (position, until): (u64, u64),
+    ) -> Result<Gathered, Unreadable> {
+        let choice = Choice::of(trail.selectors.as_deref(), trail.settings.global_services)?;
+        let mut gathered = Gathered {
+            texts: BTreeMap::new(),
+            size: 0,
+            position,
+        };
+        for _page in 0..PAGES {
+            if gathered.size >= FULL || gathered.position >= until {
+                break;
+            }
+            let page = self.events.after(gathered.position)?;
+            if page.end <= gathered.position {
+                break;
+            }
+            gathered.take(&choice, accounts, (page, until));
+        }
+        Ok(gathered)
     }
 
     fn planned(
@@ -227,45 +286,6 @@ impl TrailDelivery {
     }
 }
 
-/// What a trail chooses of a page, up to `until`, or until there is enough for a log file.
-fn stretch(
-    trail: &Trail,
-    accounts: &[AccountId],
-    (page, until): (CallPage, u64),
-) -> Result<Gathered, Unreadable> {
-    let choice = Choice::of(trail.selectors.as_deref(), trail.settings.global_services)?;
-    let mut texts: BTreeMap<AccountId, Vec<RecordText>> = BTreeMap::new();
-    let (mut size, mut last) = (0_usize, 0);
-    for event in page.events {
-        if event.position > until {
-            break;
-        }
-        // All of a position or none.
-        if size >= FULL && event.position != last {
-            return Ok(Gathered {
-                texts,
-                position: last,
-            });
-        }
-        last = event.position;
-        if !accounts.contains(&event.account) || !choice.takes(&event.record) {
-            continue;
-        }
-        match event.record.into_text() {
-            Ok(text) => {
-                size = size.saturating_add(text.as_str().len());
-                texts.entry(event.account).or_default().push(text);
-            }
-            // No event is as long, whatever is cut off; were there one, all others would wait for it.
-            Err(error) => tracing::error!(position = last, %error, "an event is no record of a trail's"),
-        }
-    }
-    Ok(Gathered {
-        texts,
-        position: page.end.min(until),
-    })
-}
-
 fn parcel(log: &LogToDeliver, file: &LogFile) -> Parcel {
     Parcel {
         bucket: log.planned.bucket.clone(),
@@ -284,7 +304,13 @@ mod tests {
 
     fn gathered(trail: &Trail, accounts: &[&str], page: CallPage, until: u64) -> (Vec<(String, usize)>, u64) {
         let accounts: Vec<AccountId> = accounts.iter().map(|account| account.parse().unwrap()).collect();
-        let found = stretch(trail, &accounts, (page, until)).unwrap();
+        let choice = Choice::of(trail.selectors.as_deref(), trail.settings.global_services).unwrap();
+        let mut found = Gathered {
+            texts: BTreeMap::new(),
+            size: 0,
+            position: 0,
+        };
+        found.take(&choice, &accounts, (page, until));
         let texts = found.texts.iter();
         let counted = texts.map(|(account, texts)| (account.to_string(), texts.len()));
         (counted.collect(), found.position)
@@ -314,9 +340,8 @@ mod tests {
         );
         assert_eq!(gathered(&trail, &[OWN], page(), 20), (vec![], 10));
         trail.selectors = Some("{}".to_owned());
-        let accounts = [OWN.parse().unwrap()];
         assert!(
-            stretch(&trail, &accounts, (page(), 20)).is_err(),
+            Choice::of(trail.selectors.as_deref(), true).is_err(),
             "none are all, but wrong ones are none"
         );
     }

@@ -15,8 +15,8 @@ use super::{House, behind};
 use crate::StoreError;
 use crate::fresh::Ticks;
 use crate::trails::{
-    Chain, DigestKey, MOST, NewDigest, NewDigestKey, PlannedLog, PreviousOfChain, Reading, Trail, TrailError,
-    TrailSettings, Unjoined,
+    Chain, DigestKey, MOST, MOST_IN_DIGEST, NewDigest, NewDigestKey, PlannedLog, PreviousOfChain, Reading,
+    Trail, TrailError, TrailSettings, Unjoined,
 };
 
 struct Desk<'a> {
@@ -121,7 +121,8 @@ impl<'a> Desk<'a> {
 
     fn plan_digest(&self, trail: &Trail, chain: &Chain, is_last: bool) -> bool {
         let store = &self.house.store;
-        let logs = store.logs_of_digest(&trail.id, chain).unwrap();
+        let mut logs = store.logs_of_digest(&trail.id, chain).unwrap();
+        logs.truncate(MOST_IN_DIGEST);
         let ends_at = chain.begins_at.plus_seconds(60);
         let new = NewDigest {
             ends_at,
@@ -351,6 +352,37 @@ fn a_chain_goes_on_behind_what_was_delivered_and_ends_with_the_span() {
     assert_eq!(desk.deliver_digests(&trail), 1);
     let [anew] = desk.chains(&trail).try_into().unwrap();
     assert_eq!((anew.previous, anew.span > last.span), (None, true));
+}
+
+#[test]
+fn a_digest_names_no_more_than_it_can_and_the_next_one_the_rest() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let desk = Desk::of(&house);
+    let trail = desk.create("one").unwrap();
+    desk.start("one");
+    let reading = desk.reading(&trail, 9).unwrap();
+    let [first] = desk.chains(&trail).try_into().unwrap();
+    let most = u64::try_from(MOST_IN_DIGEST).unwrap();
+    let logs: Vec<PlannedLog> = (0..most + 5)
+        .map(|number| PlannedLog {
+            key: format!("log {number:06}"),
+            ..log(house.first.account, (number + 1, number + 2), desk.now())
+        })
+        .collect();
+    let planned = (most + 6, desk.now());
+    let read = (trail.id.as_str(), &reading);
+    assert!(house.store.plan_logs(read, &logs, planned).unwrap());
+    let delivered = "UPDATE trail_log SET delivered_at = 1, selectors = NULL";
+    house.write(delivered);
+    let logs = house.store.logs_of_digest(&trail.id, &first).unwrap();
+    assert_eq!(logs.len(), MOST_IN_DIGEST + 1);
+    assert!(!desk.plan_digest(&trail, &first, true), "it is not the last");
+    assert!(desk.plan_digest(&trail, &first, false));
+    assert_eq!(desk.deliver_digests(&trail), 1);
+    let [next] = desk.chains(&trail).try_into().unwrap();
+    let rest = house.store.logs_of_digest(&trail.id, &next).unwrap();
+    assert_eq!((rest.len(), &*rest[0].key), (5, "log 001000"));
 }
 
 #[test]

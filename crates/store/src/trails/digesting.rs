@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Trail;
 use crate::Store;
-use crate::database::{micros, term, time};
+use crate::database::{counted, micros, term, time};
 use crate::error::StoreError;
 
 /// How far the chain of an account has come, in the first span of a trail that has not ended wholly.
@@ -84,6 +84,9 @@ pub struct DigestToDeliver {
     /// What it is.
     pub digest: NewDigest,
 }
+
+/// Log files that one digest names at most.
+pub const MOST_IN_DIGEST: usize = 1000;
 
 const CHAINS: &str = "SELECT span, account_id, begins_at, bucket, key, hash, signature, done,
         EXISTS (SELECT 1 FROM trail_log AS l WHERE l.trail_id = c.trail_id AND l.span = c.span
@@ -171,16 +174,19 @@ impl Store {
         })
     }
 
-    /// The log files that the next digest of a chain has to name, in the order of their names.
+    /// The log files that the next digest of a chain has to name, in the order of their names: those that one can name
+    /// ([`MOST_IN_DIGEST`]), and the first one behind them, which is the next one's to name.
     ///
     /// # Errors
     /// [`StoreError`] if that cannot be said.
     pub fn logs_of_digest(&self, trail_id: &str, chain: &Chain) -> Result<Vec<LogOfDigest>, StoreError> {
         let select = "SELECT bucket, key, hash, oldest, newest FROM trail_log
-            WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3 AND delivered_at IS NOT NULL ORDER BY key";
+            WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3 AND delivered_at IS NOT NULL
+            ORDER BY key LIMIT ?4";
+        let most = i64::try_from(MOST_IN_DIGEST.saturating_add(1)).unwrap_or(i64::MAX);
         self.database.read(|connection| {
             let mut select = connection.prepare(select)?;
-            let place = params![trail_id, chain.span, chain.account.as_str()];
+            let place = params![trail_id, chain.span, chain.account.as_str(), most];
             let read = |row: &Row<'_>| {
                 Ok(LogOfDigest {
                     bucket: term(row, 0)?,
@@ -196,7 +202,7 @@ impl Store {
     }
 
     /// Writes down the next digest of a chain, which names `logs`. `false` if somebody else was faster, or other log files wait by
-    /// now: then nothing has changed.
+    /// now, or it is the last and there are more: then nothing has changed.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing has changed.
@@ -207,7 +213,15 @@ impl Store {
         new: &NewDigest,
     ) -> Result<bool, StoreError> {
         self.database.write(|transaction| {
-            if !is_still(transaction, (trail_id, chain), logs.len())? {
+            if !is_still(transaction, (trail_id, chain), (logs.len(), new.is_last))? {
+                return Ok(false);
+            }
+            let last = logs.last().map_or("", |log| &log.key);
+            let place = params![trail_id, chain.span, chain.account.as_str(), last];
+            let is_named = "FROM trail_log WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3
+                AND delivered_at IS NOT NULL AND key <= ?4";
+            let count = format!("SELECT count(*) {is_named}");
+            if transaction.query_row(&count, place, |row| counted(row, 0))? != logs.len() as u64 {
                 return Ok(false);
             }
             let insert = "INSERT INTO trail_digest (trail_id, span, account_id, ends_at, bucket, key, kms_key, body, hash,
@@ -226,9 +240,7 @@ impl Store {
                 new.is_last,
             ];
             transaction.execute(insert, values)?;
-            let named = "DELETE FROM trail_log
-                WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3 AND delivered_at IS NOT NULL";
-            transaction.execute(named, params![trail_id, chain.span, chain.account.as_str()])?;
+            transaction.execute(&format!("DELETE {is_named}"), place)?;
             Ok(true)
         })
     }
@@ -315,14 +327,14 @@ impl Store {
     }
 }
 
-/// Whether a chain is where it was, with as many log files to name, none of which waits.
+/// Whether a chain is where it was, with as many log files to name, or more than one digest can, none of which waits.
 fn is_still(
     connection: &Connection,
     (trail_id, chain): (&str, &Chain),
-    logs: usize,
+    (logs, is_last): (usize, bool),
 ) -> rusqlite::Result<bool> {
-    let still = "SELECT (SELECT count(*) FROM trail_log AS l WHERE l.trail_id = c.trail_id AND l.span = c.span
-                AND l.account_id = c.account_id) = ?5
+    let still = "SELECT (SELECT count(*) = ?5 OR (count(*) > ?5 AND ?5 >= ?6 AND NOT ?7) FROM trail_log AS l
+                WHERE l.trail_id = c.trail_id AND l.span = c.span AND l.account_id = c.account_id)
             AND NOT EXISTS (SELECT 1 FROM trail_log AS l WHERE l.trail_id = c.trail_id AND l.span = c.span
                 AND l.account_id = c.account_id AND l.delivered_at IS NULL)
             AND NOT EXISTS (SELECT 1 FROM trail_digest AS d WHERE d.trail_id = c.trail_id AND d.span = c.span
@@ -334,6 +346,8 @@ fn is_still(
         chain.account.as_str(),
         micros(chain.begins_at),
         i64::try_from(logs).unwrap_or(i64::MAX),
+        i64::try_from(MOST_IN_DIGEST).unwrap_or(i64::MAX),
+        is_last,
     ];
     let found: Option<bool> = connection.query_row(still, values, |row| row.get(0)).optional()?;
     Ok(found == Some(true))

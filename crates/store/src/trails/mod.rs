@@ -26,7 +26,7 @@ use crate::database::{term, time};
 use crate::error::StoreError;
 
 pub use delivering::{LogToDeliver, PlannedLog, Reading, Unjoined};
-pub use digesting::{Chain, DigestToDeliver, LogOfDigest, NewDigest, PreviousOfChain};
+pub use digesting::{Chain, DigestToDeliver, LogOfDigest, MOST_IN_DIGEST, NewDigest, PreviousOfChain};
 pub use signing::{DigestKey, NewDigestKey};
 pub use status::TrailStatus;
 

@@ -86,3 +86,13 @@ fn a_trail_that_cannot_be_looked_at_is_in_no_other_s_way() {
     assert_eq!(status.error.as_deref(), Some("InternalError"));
     assert!(status.again_at > Some(moho_terms::Clock::now(&*house.world)));
 }
+
+#[test]
+fn pages_of_the_journal_are_gathered_into_one_log_file() {
+    let house = House::open();
+    house.logging("one", &settings());
+    house.tell(&[3, 4, 5, 6, 7, 8, 9]);
+    let step = house.step();
+    assert_eq!((step.done, step.more), (1, false), "a page has two of them");
+    assert_eq!(house.log_files("logs"), 1);
+}

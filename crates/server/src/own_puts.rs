@@ -45,6 +45,16 @@ pub(crate) struct PutAnswer {
     pub(crate) code: Option<String>,
 }
 
+impl PutAnswer {
+    /// What was put, and could not be written down.
+    fn unwritten() -> Self {
+        Self {
+            status: 500,
+            code: Some("InternalError".to_owned()),
+        }
+    }
+}
+
 impl OwnPuts {
     /// The service, acting now on something that belongs to `account`; `None` if that cannot be said.
     pub(crate) fn caller(&self, service: OwnService, account: AccountId) -> Option<Authenticated> {
@@ -96,7 +106,9 @@ impl OwnPuts {
             // As with all that is done by itself, there is nobody else to be told.
             let event = put_by_own_service(&caller, &facts, (&bucket, &key), (now, answer));
             if let Err(error) = recording.write(event, Told::default()) {
+                // It counts as not put: whoever tries again puts the same in the same place.
                 tracing::error!(error = %chain(&error), "what a service has put is not in the journal");
+                return PutAnswer::unwritten();
             }
             PutAnswer { status, code }
         })

@@ -143,8 +143,10 @@ impl Delivery {
             text, lines, taken, ..
         } = batch;
         let text = bytes::Bytes::from(text);
+        // The same place each time: it may be there already.
+        let key = self.key(target, self.puts.clock.now());
         for attempt in 1..=ATTEMPTS {
-            match self.put_in_time(target, text.clone()) {
+            match self.put_in_time(target, key.clone(), text.clone()) {
                 Some(200) => return self.meters.stepped(NAME, (lines, 0), false),
                 Some(500..) | None if attempt < ATTEMPTS && !self.is_over() => {
                     std::thread::sleep(Duration::from_millis(200));
@@ -172,15 +174,15 @@ impl Delivery {
     }
 
     /// Puts one object, if there is time for it.
-    fn put_in_time(&self, target: &Target, text: bytes::Bytes) -> Option<u16> {
+    fn put_in_time(&self, target: &Target, key: Option<String>, text: bytes::Bytes) -> Option<u16> {
         if self.is_over() {
             return None;
         }
-        in_time(&self.runtime, &self.ending, self.put(target, text)?)
+        in_time(&self.runtime, &self.ending, self.put(target, key?, text)?)
     }
 
     /// Puts one object; what that gives is the status of the answer.
-    fn put(&self, target: &Target, text: bytes::Bytes) -> Option<impl Future<Output = u16>> {
+    fn put(&self, target: &Target, key: String, text: bytes::Bytes) -> Option<impl Future<Output = u16>> {
         let put = self.puts.put(OwnObject {
             service: OwnService::S3Logging,
             acting_for: ActingFor {
@@ -188,7 +190,7 @@ impl Delivery {
                 account: target.account,
             },
             bucket: target.logging.bucket.clone(),
-            key: self.key(target, self.puts.clock.now())?,
+            key,
             content_type: "text/plain",
             bytes: text,
         })?;

@@ -124,7 +124,9 @@ impl Courier {
         let at = self.clock.now();
         let event = put_by_own_service(&caller, &facts, (&parcel.bucket, &parcel.key), (at, answer));
         if let Err(error) = self.recording.write(event, Told::default()) {
+            // It counts as not delivered: the same is put once more, in the same place.
             tracing::error!(error = %chain(&error), "what a trail delivered is not in the journal");
+            return Err(Undone::ours());
         }
         came(status, &notes)
     }

@@ -96,3 +96,24 @@ fn pages_of_the_journal_are_gathered_into_one_log_file() {
     assert_eq!((step.done, step.more), (1, false), "a page has two of them");
     assert_eq!(house.log_files("logs"), 1);
 }
+
+#[test]
+fn what_cannot_be_written_down_counts_as_not_delivered() {
+    let house = House::open();
+    let trail = house.logging("one", &settings());
+    house.tell(&[3]);
+    house
+        .world
+        .takes
+        .store(false, std::sync::atomic::Ordering::Relaxed);
+    let step = house.step();
+    assert_eq!((step.done, step.failed), (0, 1));
+    assert_eq!(house.status(&trail).error.as_deref(), Some("InternalError"));
+    house
+        .world
+        .takes
+        .store(true, std::sync::atomic::Ordering::Relaxed);
+    house.later(10);
+    assert_eq!(house.step().done, 1);
+    assert_eq!(house.log_files("logs"), 1, "in the same place");
+}

@@ -120,7 +120,7 @@ impl TrailDelivery {
             let time = not_before(chains, *account, now);
             let log = self.planned((trail, *account), (&reading, gathered.position), (&file, time));
             ready.insert(log.key.clone(), file);
-            planned.push(log);
+            planned.push((log, time));
         }
         let read = (gathered.position, next_at);
         if !self.store.plan_logs((&trail.id, &reading), &planned, read)? {

@@ -105,7 +105,7 @@ impl<'a> Desk<'a> {
         let read = (to, self.now());
         self.house
             .store
-            .plan_logs((&trail.id, reading), &[log], read)
+            .plan_logs((&trail.id, reading), &[(log, self.now())], read)
             .unwrap()
     }
 
@@ -364,10 +364,13 @@ fn a_digest_names_no_more_than_it_can_and_the_next_one_the_rest() {
     let reading = desk.reading(&trail, 9).unwrap();
     let [first] = desk.chains(&trail).try_into().unwrap();
     let most = u64::try_from(MOST_IN_DIGEST).unwrap();
-    let logs: Vec<PlannedLog> = (0..most + 5)
-        .map(|number| PlannedLog {
-            key: format!("log {number:06}"),
-            ..log(house.first.account, (number + 1, number + 2), desk.now())
+    let logs: Vec<(PlannedLog, Timestamp)> = (0..most + 5)
+        .map(|number| {
+            let log = PlannedLog {
+                key: format!("log {number:06}"),
+                ..log(house.first.account, (number + 1, number + 2), desk.now())
+            };
+            (log, desk.now())
         })
         .collect();
     let planned = (most + 6, desk.now());
@@ -383,6 +386,31 @@ fn a_digest_names_no_more_than_it_can_and_the_next_one_the_rest() {
     let [next] = desk.chains(&trail).try_into().unwrap();
     let rest = house.store.logs_of_digest(&trail.id, &next).unwrap();
     assert_eq!((rest.len(), &*rest[0].key), (5, "log 001000"));
+}
+
+#[test]
+fn no_log_file_is_named_as_of_a_time_that_a_digest_has_passed() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let desk = Desk::of(&house);
+    let trail = desk.create("one").unwrap();
+    desk.start("one");
+    let reading = desk.reading(&trail, 9).unwrap();
+    let [first] = desk.chains(&trail).try_into().unwrap();
+    // It ends a minute from now.
+    assert!(desk.plan_digest(&trail, &first, false));
+    let plan = |seconds| {
+        let time = first.begins_at.plus_seconds(seconds);
+        let log = log(house.first.account, (1, 5), desk.now());
+        let read = (trail.id.as_str(), &reading);
+        let planned = house.store.plan_logs(read, &[(log, time)], (5, desk.now()));
+        planned.unwrap()
+    };
+    assert!(!plan(59), "it waits");
+    desk.deliver_digests(&trail);
+    assert!(!plan(59), "it is delivered");
+    assert_eq!(desk.reading(&trail, 9), Some(reading.clone()));
+    assert!(plan(60));
 }
 
 #[test]

@@ -59,6 +59,12 @@ pub struct LogToDeliver {
     pub planned: PlannedLog,
 }
 
+/// Whether a digest, written down or delivered, ends behind a time.
+const DIGESTED: &str = "SELECT 1 FROM trail_chain
+        WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3 AND begins_at > ?4
+    UNION ALL SELECT 1 FROM trail_digest
+        WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3 AND ends_at > ?4";
+
 /// Whether a trail's reading is behind what it should read.
 const MISSING: &str = "SELECT 1 FROM trail_span AS s WHERE trail_id = ?1
     AND ((ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM trail_cursor AS c
@@ -137,14 +143,15 @@ impl Store {
     }
 
     /// Writes down what is to be delivered of what was read from `reading` to `position`, and that the next look is at `next_at`.
-    /// `false` if somebody else has read meanwhile: then nothing has changed.
+    /// Each log file comes with the time of its name. `false` if somebody else has read meanwhile, or a digest reaches beyond one of
+    /// those times, which would have to name it: then nothing has changed.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing has changed.
     pub fn plan_logs(
         &self,
         (trail_id, reading): (&str, &Reading),
-        logs: &[PlannedLog],
+        logs: &[(PlannedLog, Timestamp)],
         (position, next_at): (u64, Timestamp),
     ) -> Result<bool, StoreError> {
         let read = "UPDATE trail_cursor SET position = ?4, next_at = ?5
@@ -158,10 +165,16 @@ impl Store {
                 micros(next_at),
                 integer(reading.position),
             ];
+            for (log, time) in logs {
+                let place = params![trail_id, reading.span, log.account.as_str(), micros(*time)];
+                if transaction.prepare_cached(DIGESTED)?.exists(place)? {
+                    return Ok(false);
+                }
+            }
             if transaction.execute(read, values)? == 0 {
                 return Ok(false);
             }
-            for log in logs {
+            for (log, _time) in logs {
                 insert(transaction, (trail_id, reading.span, &self.node), log)?;
             }
             Ok(true)

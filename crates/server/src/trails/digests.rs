@@ -21,6 +21,7 @@ const KEY_SECONDS: u64 = 30 * 24 * 3600;
 /// The key that signs now.
 pub(crate) struct Signing {
     key: LocalDigestKey,
+    from: Timestamp,
     until: Timestamp,
 }
 
@@ -31,9 +32,8 @@ impl TrailDelivery {
             return Ok(());
         }
         let accounts = self.store.accounts_of_trail(trail)?;
-        let fresh = self.config.digests.saturating_mul(2);
         let now = self.clock.now();
-        let chains = self.store.chains(trail, &accounts, (now, fresh))?;
+        let chains = self.chains(trail, &accounts, all)?;
         for chain in chains.iter().filter(|chain| self.is_due(chain, now)) {
             self.make_digest(trail, chain, now)?;
         }
@@ -105,7 +105,7 @@ impl TrailDelivery {
     fn signed(&self, digest: Digest, now: Timestamp) -> Result<SignedDigest, Unreadable> {
         let mut signing = self.signing.lock().unwrap_or_else(PoisonError::into_inner);
         let current = match signing.take() {
-            Some(current) if current.until > now => current,
+            Some(current) if current.from <= now && current.until > now => current,
             _ => self.key_of(now)?,
         };
         let signed = digest.sign(&current.key);
@@ -133,6 +133,7 @@ impl TrailDelivery {
             .ok_or("there is no key to sign digests with")?;
         Ok(Signing {
             key: LocalDigestKey::from_pkcs8(&private)?,
+            from: public.valid_from,
             until: public.valid_to,
         })
     }

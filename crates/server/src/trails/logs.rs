@@ -102,8 +102,14 @@ impl TrailDelivery {
         };
         let until = reading.until.map_or(end, |until| until.min(end));
         let now = self.clock.now();
-        if until <= reading.position || now < reading.next_at {
+        if until <= reading.position {
             return Ok(Ready::new());
+        }
+        if now < reading.next_at {
+            if reading.next_at <= now.plus_seconds(self.config.delivery) {
+                return Ok(Ready::new());
+            }
+            self.clock_was_ahead(trail, all);
         }
         let gathered = self.gathered(trail, accounts, (reading.position, until))?;
         let goes_on = gathered.position < until;

@@ -93,12 +93,15 @@ impl TrailDelivery {
         self.join(trail, all)?;
         let now = self.clock.now();
         let again_at = self.store.delivery_status(&trail.id)?.again_at;
-        if again_at.is_some_and(|again_at| again_at > now) {
-            return Ok(());
+        if let Some(again_at) = again_at.filter(|again_at| *again_at > now) {
+            if again_at <= now.plus_seconds(LONGEST_BACK_OFF) {
+                return Ok(());
+            }
+            self.clock_was_ahead(trail, all);
+            self.store.try_again(&trail.id)?;
         }
         let accounts = self.store.accounts_of_trail(trail)?;
-        let fresh = self.config.digests.saturating_mul(2);
-        let chains = self.store.chains(trail, &accounts, (now, fresh))?;
+        let chains = self.chains(trail, &accounts, all)?;
         if !self.deliver_logs(trail, logs::Ready::new(), all)? {
             return Ok(());
         }
@@ -110,6 +113,38 @@ impl TrailDelivery {
         self.deliver_digests(trail, all)?;
         self.store.end_spans(trail)?;
         Ok(())
+    }
+
+    /// The chains of digests of a trail's accounts. One that would begin long after now begins anew: until then, nothing would vouch
+    /// for what is delivered.
+    fn chains(
+        &self,
+        trail: &Trail,
+        accounts: &[AccountId],
+        all: &mut Delivered,
+    ) -> Result<Vec<Chain>, Unreadable> {
+        let now = self.clock.now();
+        let fresh = self.config.digests.saturating_mul(2);
+        let mut chains = self.store.chains(trail, accounts, (now, fresh))?;
+        let latest = now.plus_seconds(self.config.digests);
+        for chain in chains.iter_mut().filter(|chain| chain.begins_at > latest) {
+            self.clock_was_ahead(trail, all);
+            let anew = Timestamp::from_unix_seconds(now.unix_seconds());
+            if self.store.begin_chain_anew((&trail.id, chain), anew)? {
+                (chain.begins_at, chain.previous) = (anew, None);
+            }
+        }
+        Ok(chains)
+    }
+
+    /// What was written down for later than it ever is counts for nothing.
+    fn clock_was_ahead(&self, trail: &Trail, all: &mut Delivered) {
+        all.failed = all.failed.saturating_add(1);
+        tracing::warn!(
+            trail = trail.name,
+            account = %trail.account,
+            "a trail was to go on much later: the clock was ahead"
+        );
     }
 
     /// Joins in what other processes have begun or ended, before anything is made of the journal: it may be another one by now.

@@ -137,6 +137,32 @@ impl Store {
         self.known_chains(&trail.id)
     }
 
+    /// Begins a chain anew, now, with no digest before its next one. `false` if it is not where it was, or a digest waits: then
+    /// nothing has changed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing has changed.
+    pub fn begin_chain_anew(
+        &self,
+        (trail_id, chain): (&str, &Chain),
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let anew = "UPDATE trail_chain AS c SET begins_at = ?5, bucket = NULL, key = NULL, hash = NULL, signature = NULL
+            WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3 AND begins_at = ?4 AND done = 0
+                AND NOT EXISTS (SELECT 1 FROM trail_digest AS d WHERE d.trail_id = c.trail_id AND d.span = c.span
+                    AND d.account_id = c.account_id)";
+        self.database.write(|transaction| {
+            let values = params![
+                trail_id,
+                chain.span,
+                chain.account.as_str(),
+                micros(chain.begins_at),
+                micros(now),
+            ];
+            Ok(transaction.execute(anew, values)? > 0)
+        })
+    }
+
     /// The trail is not of this account any more.
     fn drop_chain(&self, trail_id: &str, chain: &Chain) -> Result<(), StoreError> {
         let place = params![trail_id, chain.span, chain.account.as_str()];

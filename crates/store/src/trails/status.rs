@@ -57,6 +57,16 @@ impl Store {
         Ok(found.unwrap_or_default())
     }
 
+    /// Has a trail be tried at once.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then it is tried when it would have been.
+    pub fn try_again(&self, trail_id: &str) -> Result<(), StoreError> {
+        let again = "UPDATE trail_status SET again_at = NULL WHERE trail_id = ?1";
+        self.database
+            .write(|transaction| transaction.execute(again, [trail_id]).map(|_| ()))
+    }
+
     /// Writes down that something could not be delivered, by S3's code for it, and when it is tried again.
     ///
     /// # Errors

@@ -117,3 +117,39 @@ fn what_cannot_be_written_down_counts_as_not_delivered() {
     assert_eq!(house.step().done, 1);
     assert_eq!(house.log_files("logs"), 1, "in the same place");
 }
+
+#[test]
+fn a_clock_that_was_ahead_stops_no_trail() {
+    const YEAR: u64 = 365 * 24 * 3600;
+    let house = House::open();
+    let mut with_digests = settings();
+    with_digests.validation = true;
+    let trail = house.logging("one", &with_digests);
+    let store = &house.delivery.store;
+    house.later(YEAR);
+    house.tell(&[3]);
+    assert_eq!(house.step().done, 1);
+    // The first digest begins as its clock says, and the second is due.
+    house.later(3600);
+    house.tell(&[5]);
+    assert_eq!(house.step().done, 2);
+    let times = [YEAR, YEAR + 60].map(|ahead| moho_terms::Clock::now(&*house.world).plus_seconds(ahead));
+    let note = store.note_undelivered(&trail.id, ("AccessDenied", false), (times[0], times[1]));
+    note.unwrap();
+    house
+        .world
+        .seconds
+        .fetch_sub(YEAR, std::sync::atomic::Ordering::Relaxed);
+    house.tell(&[7]);
+    let step = house.step();
+    assert_eq!(
+        (step.done, step.failed),
+        (1, 3),
+        "a log file, and three times that were ahead"
+    );
+    house.later(3600);
+    house.tell(&[9]);
+    let step = house.step();
+    assert_eq!((step.done, step.failed), (2, 0));
+    assert_eq!((house.log_files("logs"), house.digests("logs")), (4, 2));
+}

@@ -491,6 +491,33 @@ fn a_deleted_trail_still_delivers_what_it_has() {
 }
 
 #[test]
+fn who_deletes_trails_that_still_deliver_makes_no_more_of_them_than_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let desk = Desk::of(&house);
+    let made = |number: usize| {
+        let id = format!("trail {number}");
+        let new = (id.as_str(), &desk.settings());
+        house
+            .store
+            .create_trail(&desk.permit("one"), new, &BTreeMap::new(), desk.now())
+    };
+    for number in 0..MOST {
+        made(number).unwrap();
+        desk.start("one");
+        let delete = desk.permit::<DeleteTrail>("one");
+        house.store.delete_trail(&delete, desk.now()).unwrap();
+    }
+    assert_eq!(house.store.trails_with_spans().unwrap().len(), MOST);
+    assert!(matches!(made(MOST), Err(TrailError::TooMany)));
+    house
+        .store
+        .give_up_deleted_trail("trail 0", desk.now().plus_seconds(1))
+        .unwrap();
+    made(MOST).unwrap();
+}
+
+#[test]
 fn without_digests_nothing_is_kept_of_what_was_delivered() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());

@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::{MOST, MOST_TAGS, Named, Trail, TrailError, TrailSettings, spans, tags};
 use crate::Store;
-use crate::database::{Stopped, counted, integer, micros};
+use crate::database::{Stopped, integer, micros};
 use crate::error::StoreError;
 
 impl Store {
@@ -32,11 +32,12 @@ impl Store {
             if named.find(transaction)?.is_some() {
                 return Err(Stopped::Refused(TrailError::AlreadyExists));
             }
-            let count =
-                "SELECT count(*) FROM trail WHERE account_id = ?1 AND home_region = ?2 AND deleted_at IS NULL";
+            // One that is deleted and still delivers is work like another.
+            let count = "SELECT max(sum(deleted_at IS NULL), sum(deleted_at IS NOT NULL)) FROM trail
+                WHERE account_id = ?1 AND home_region = ?2";
             let place = params![named.account.as_str(), named.region];
-            let there = transaction.query_row(count, place, |row| counted(row, 0))?;
-            if there >= integer(MOST as u64).unsigned_abs() {
+            let there: Option<i64> = transaction.query_row(count, place, |row| row.get(0))?;
+            if there.unwrap_or(0) >= integer(MOST as u64) {
                 return Err(Stopped::Refused(TrailError::TooMany));
             }
             let insert = "INSERT INTO trail (trail_id, account_id, name, home_region, bucket, multi_region,

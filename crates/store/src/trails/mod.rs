@@ -30,7 +30,7 @@ pub use digesting::{Chain, DigestToDeliver, LogOfDigest, MOST_IN_DIGEST, NewDige
 pub use signing::{DigestKey, NewDigestKey};
 pub use status::TrailStatus;
 
-/// Trails of one account in a region, as at AWS.
+/// Trails of one account in a region, as at AWS. As many may be deleted and still have something to deliver.
 pub const MOST: usize = 5;
 /// Tags of a trail, as at AWS.
 pub const MOST_TAGS: usize = 50;

@@ -166,7 +166,7 @@ impl House {
         let courier = courier(&world, &store, (&gateway, &authorizer));
         let house = Self {
             delivery: TrailDelivery {
-                store: store.clone(),
+                store,
                 events: telling.clone(),
                 courier: Arc::new(courier),
                 clock: world.clone(),

@@ -9,6 +9,8 @@ use crate::log::TransparencyLog;
 
 /// Clocks go back by less than this: records of so much earlier are looked through as well when a time is looked for.
 const SLACK_SECONDS: u64 = 600;
+/// Records that are looked at at once.
+const SCANNED: u64 = 1024;
 
 /// Records that are looked at together for the next decision.
 const LOOKED_AT: u64 = 16;
@@ -219,6 +221,29 @@ impl TransparencyLog {
             after = after.saturating_add(lines.len() as u64);
         }
         Ok(None)
+    }
+
+    /// The last position before the first record that is as late as `time`; the end, as far as a checkpoint was published, if
+    /// none is.
+    ///
+    /// # Errors
+    /// [`AuditError`] if records cannot be read, or are not those of the tree.
+    pub fn since(&self, time: Timestamp) -> Result<Position, AuditError> {
+        let Position(mut position) = self.before(time)?;
+        loop {
+            let lines = self.records(Position(position), SCANNED)?;
+            if lines.is_empty() {
+                return Ok(Position(position));
+            }
+            for line in lines {
+                let read: Option<Line> = serde_json::from_slice(&line).ok();
+                let at = read.and_then(|line| read_time(line.entry.time.as_deref()?));
+                if at.is_some_and(|at| at.unix_seconds() >= time.unix_seconds()) {
+                    return Ok(Position(position));
+                }
+                position = position.saturating_add(1);
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use moho_audit::cloudtrail::record::Record;
-use moho_terms::AccountId;
+use moho_terms::{AccountId, Timestamp};
 
 /// An event, as one account sees it.
 pub(crate) struct CallEvent {
@@ -37,6 +37,12 @@ pub(crate) trait CallEvents: Send + Sync {
 
     /// The name of the journal that positions are of: another one has another name.
     fn journal(&self) -> String;
+
+    /// The last position before the first one that is as late as a time.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: the same is asked for again later.
+    fn since(&self, time: Timestamp) -> Result<u64, Unreadable>;
 
     /// The last position that is on the disk.
     fn durable_end(&self) -> u64;

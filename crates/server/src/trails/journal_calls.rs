@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use moho_audit::FileJournal;
 use moho_iam::authz::Position;
+use moho_terms::Timestamp;
 
 use super::{CallEvent, CallEvents, CallPage, Unreadable};
 use crate::api_calls::Recording;
@@ -41,6 +42,10 @@ impl CallEvents for JournalCalls {
 
     fn journal(&self) -> String {
         self.journal.log().trust().origin.as_str().to_owned()
+    }
+
+    fn since(&self, time: Timestamp) -> Result<u64, Unreadable> {
+        Ok(self.journal.log().since(time)?.0)
     }
 
     fn durable_end(&self) -> u64 {

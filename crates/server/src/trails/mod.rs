@@ -158,8 +158,14 @@ impl TrailDelivery {
                 self.give_up(trail, &log, all)?;
             }
         }
-        self.store
-            .join_spans(&trail.id, (&journal, self.events.durable_end()))?;
+        let since = |(span, began): &(i64, Timestamp)| Ok((*span, self.events.since(*began)?));
+        let spans: Vec<(i64, u64)> = unjoined
+            .spans
+            .iter()
+            .map(since)
+            .collect::<Result<_, Unreadable>>()?;
+        let end = self.events.durable_end();
+        self.store.join_spans(&trail.id, (&journal, end), &spans)?;
         Ok(())
     }
 

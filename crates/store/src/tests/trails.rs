@@ -19,6 +19,9 @@ use crate::trails::{
     Trail, TrailError, TrailSettings, Unjoined,
 };
 
+/// Where another process' journal was when a trail began to log.
+const BEHIND: u64 = 30;
+
 struct Desk<'a> {
     house: &'a House,
     caller: Authenticated,
@@ -88,8 +91,9 @@ impl<'a> Desk<'a> {
 
     fn reading_of(&self, trail: &Trail, (journal, end): (&str, u64)) -> Option<Reading> {
         let store = &self.house.store;
-        if store.unjoined(&trail.id, journal).unwrap().is_some() {
-            store.join_spans(&trail.id, (journal, end)).unwrap();
+        if let Some(unjoined) = store.unjoined(&trail.id, journal).unwrap() {
+            let spans: Vec<(i64, u64)> = unjoined.spans.iter().map(|(span, _)| (*span, BEHIND)).collect();
+            store.join_spans(&trail.id, (journal, end), &spans).unwrap();
         }
         store.reading(&trail.id).unwrap()
     }
@@ -302,6 +306,7 @@ fn another_journal_is_read_from_its_beginning() {
     assert_eq!(
         unjoined,
         Some(Unjoined {
+            spans: vec![],
             is_other_journal: true
         })
     );
@@ -424,9 +429,11 @@ fn each_process_reads_its_own_journal_and_digests_wait_for_all() {
     let trail = desk.create("one").unwrap();
     desk.start("one");
     let reading = desk.reading(&trail, 9).unwrap();
-    // What the other has written before it knew of the trail is not of it.
+    // What the other has written since the trail began is of it, also before it knew of that.
+    let unjoined = beside.store.unjoined(&trail.id, "journal").unwrap().unwrap();
+    assert_eq!(unjoined.spans, [(1, desk.now())]);
     let beside_reading = other.reading(&trail, 40).unwrap();
-    assert_eq!((reading.position, beside_reading.position), (1, 40));
+    assert_eq!((reading.position, beside_reading.position), (1, BEHIND));
     assert!(other.plan(&trail, &beside_reading, 50));
     assert!(house.store.undelivered_logs(&trail.id, 10).unwrap().is_empty());
     assert!(desk.chains(&trail)[0].waits);

@@ -75,11 +75,17 @@ const MISSING: &str = "SELECT 1 FROM trail_span AS s WHERE trail_id = ?1
             AND c.journal IS NOT ?3))";
 
 /// What another process has begun or ended since this one looked, or what came of another journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unjoined {
+    /// The spans that go on and that it does not read yet, and when each began.
+    pub spans: Vec<(i64, Timestamp)>,
     /// Whether the journal is another one than was read: what was written down of that and not delivered, nobody can make any more.
     pub is_other_journal: bool,
 }
+
+const UNREAD: &str = "SELECT span, started_at FROM trail_span AS s WHERE trail_id = ?1 AND ended_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM trail_cursor AS c
+        WHERE c.trail_id = s.trail_id AND c.span = s.span AND c.node = ?2)";
 
 impl Store {
     /// What this process has not joined in yet of a trail's spans, reading this journal, by its name; `None` if there is nothing.
@@ -95,7 +101,14 @@ impl Store {
                 return Ok(None);
             }
             let is_other_journal = connection.query_row(other, place, |row| row.get(0))?;
-            Ok(Some(Unjoined { is_other_journal }))
+            let mut spans = connection.prepare_cached(UNREAD)?;
+            let spans = spans.query_map(params![trail_id, self.node], |row| {
+                Ok((row.get(0)?, time(row, 1)?))
+            })?;
+            Ok(Some(Unjoined {
+                spans: spans.collect::<Result<_, _>>()?,
+                is_other_journal,
+            }))
         })
     }
 
@@ -111,13 +124,18 @@ impl Store {
             .find(|connection| connection.query_row(select, params![trail_id, self.node], reading))
     }
 
-    /// Joins in what another process has begun or ended: `end` is how far the journal goes; of a span that it has never read, it
-    /// reads what comes behind that. Another journal than before, by its name, is read from its beginning, and what is written
+    /// Joins in what another process has begun or ended: `end` is how far the journal goes; of a span that this one has never read,
+    /// it reads what comes behind the position beside it. Another journal than before, by its name, is read from its beginning, and what is written
     /// down of the one before and not delivered is forgotten.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing has changed.
-    pub fn join_spans(&self, trail_id: &str, (journal, end): (&str, u64)) -> Result<(), StoreError> {
+    pub fn join_spans(
+        &self,
+        trail_id: &str,
+        (journal, end): (&str, u64),
+        spans: &[(i64, u64)],
+    ) -> Result<(), StoreError> {
         let lost =
             "DELETE FROM trail_log WHERE trail_id = ?1 AND node = ?2 AND delivered_at IS NULL AND EXISTS
             (SELECT 1 FROM trail_cursor AS c WHERE c.trail_id = ?1 AND c.node = ?2 AND c.journal <> ?3)";
@@ -126,7 +144,7 @@ impl Store {
         let named =
             "UPDATE trail_cursor SET journal = ?3 WHERE trail_id = ?1 AND node = ?2 AND journal IS NULL";
         let begin = "INSERT OR IGNORE INTO trail_cursor (trail_id, span, node, position, next_at, journal)
-            SELECT trail_id, span, ?2, ?4, 0, ?3 FROM trail_span WHERE trail_id = ?1 AND ended_at IS NULL";
+            SELECT trail_id, span, ?2, ?5, 0, ?3 FROM trail_span WHERE trail_id = ?1 AND span = ?4";
         let last = "UPDATE trail_cursor SET until = max(position, ?3), next_at = 0
             WHERE trail_id = ?1 AND node = ?2 AND until IS NULL AND span IN
                 (SELECT span FROM trail_span WHERE trail_id = ?1 AND ended_at IS NOT NULL)";
@@ -135,7 +153,10 @@ impl Store {
             for change in [lost, anew, named] {
                 transaction.execute(change, place)?;
             }
-            transaction.execute(begin, params![trail_id, self.node, journal, end])?;
+            for (span, position) in spans {
+                let values = params![trail_id, self.node, journal, span, integer(*position)];
+                transaction.execute(begin, values)?;
+            }
             transaction
                 .execute(last, params![trail_id, self.node, end])
                 .map(|_| ())

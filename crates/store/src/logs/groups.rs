@@ -18,10 +18,12 @@ const MOST: u64 = 10_000;
 /// Tags of one group, as at AWS.
 const MOST_TAGS: usize = 50;
 
-const SELECT: &str = "SELECT g.group_id, g.name, g.class, g.created_at, g.retention_days, kms_key.account_id, g.key_id, g.protected,
-        (SELECT count(*) FROM log_metric_filter AS f WHERE f.group_id = g.group_id),
-        (SELECT coalesce(sum(stored_bytes), 0) FROM log_stream AS s WHERE s.group_id = g.group_id AND s.gone = 0)
-    FROM log_group AS g LEFT JOIN kms_key ON kms_key.key_id = g.key_id WHERE g.account_id = ?1 AND g.gone = 0";
+const FACTS: &str =
+    "g.group_id, g.name, g.class, g.created_at, g.retention_days, kms_key.account_id, g.key_id, g.protected";
+/// What takes the longer to be said the more streams there are.
+const SUMS: &str = "(SELECT count(*) FROM log_metric_filter AS f WHERE f.group_id = g.group_id),
+        (SELECT coalesce(sum(stored_bytes), 0) FROM log_stream AS s WHERE s.group_id = g.group_id AND s.gone = 0)";
+const FROM: &str = "FROM log_group AS g LEFT JOIN kms_key ON kms_key.key_id = g.key_id WHERE g.account_id = ?1 AND g.gone = 0";
 
 /// A group to make.
 pub struct NewGroup<'a> {
@@ -63,7 +65,12 @@ pub struct GroupFacts {
     pub key: Option<(AccountId, KeyId)>,
     /// Whether it may not be deleted.
     pub protected: bool,
-    /// Metric filters that it has.
+}
+
+/// What a group has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupSums {
+    /// Metric filters.
     pub metric_filters: u64,
     /// Bytes of its events, as AWS counts them.
     pub stored_bytes: u64,
@@ -158,7 +165,7 @@ impl Store {
         let (account, name) = named(permit)?;
         let found = self.database.find(|connection| {
             connection
-                .prepare_cached(&format!("{SELECT} AND g.name = ?2"))?
+                .prepare_cached(&format!("SELECT {FACTS} {FROM} AND g.name = ?2"))?
                 .query_row(params![account.as_str(), name.group], facts)
         })?;
         Ok(found.filter(|group| permit.unique_id() == Some(group.id)))
@@ -204,12 +211,12 @@ impl Store {
         &self,
         permit: &Permit<DescribeLogGroups>,
         wanted: &GroupsWanted<'_>,
-    ) -> Result<Vec<GroupFacts>, StoreError> {
+    ) -> Result<Vec<(GroupFacts, GroupSums)>, StoreError> {
         let account = account_of(permit)?;
         let most = i64::try_from(wanted.most).unwrap_or(i64::MAX);
         self.database.read(|connection| {
             let select = format!(
-                "{SELECT} AND g.name > ?2 AND g.name >= ?3 AND substr(g.name, 1, length(?3)) = ?3 AND instr(g.name, ?4) > 0
+                "SELECT {FACTS}, {SUMS} {FROM} AND g.name > ?2 AND g.name >= ?3 AND substr(g.name, 1, length(?3)) = ?3 AND instr(g.name, ?4) > 0
                     AND (?5 IS NULL OR g.class = ?5) ORDER BY g.name LIMIT ?6"
             );
             let mut select = connection.prepare(&select)?;
@@ -221,7 +228,7 @@ impl Store {
                 wanted.class,
                 most
             ];
-            let found = select.query_map(values, facts)?;
+            let found = select.query_map(values, |row| Ok((facts(row)?, sums(row)?)))?;
             found.collect()
         })
     }
@@ -371,6 +378,11 @@ fn facts(row: &Row<'_>) -> rusqlite::Result<GroupFacts> {
         retention_days: row.get(4)?,
         key,
         protected: row.get(7)?,
+    })
+}
+
+fn sums(row: &Row<'_>) -> rusqlite::Result<GroupSums> {
+    Ok(GroupSums {
         metric_filters: counted(row, 8)?,
         stored_bytes: counted(row, 9)?,
     })

@@ -19,7 +19,7 @@ pub(crate) mod trigrams;
 
 pub use block::{EVENT_OVERHEAD, LogBlock, LogEvent, NewLogEvent};
 pub use filters::{MetricFilter, MetricFilterPut, MetricFiltersOf, Transformation};
-pub use groups::{GroupChange, GroupFacts, GroupMade, GroupsWanted, NewGroup, TagsChanged};
+pub use groups::{GroupChange, GroupFacts, GroupMade, GroupSums, GroupsWanted, NewGroup, TagsChanged};
 pub use names::{LogName, group_arn, log_context, log_name, stream_arn};
 pub use policies::{LogPolicy, LogPolicyPut};
 pub use putting::{LogPut, Putting};

@@ -103,7 +103,7 @@ impl Store {
                     serde_json::to_string(names).unwrap_or_default(),
                 ),
             };
-            self.check_streams(connection, group, (condition, &value))?;
+            self.check_streams(connection, group, (condition, &value), (scope.from, scope.until))?;
             let select = format!(
                 "SELECT b.group_id, b.stream_id, s.name, b.sequence, b.events, b.size, b.first_time, b.last_time,
                         kms_key.account_id, b.key_id, b.summary IS NOT NULL
@@ -119,21 +119,24 @@ impl Store {
         })
     }
 
-    /// Whether every stream that is wanted has as many blocks as were written; of very many streams, only some are compared with
-    /// what was written of them.
+    /// Whether every stream that is wanted has as many blocks as were written, as far as it has events of that time; of very many
+    /// streams, only some are compared with what was written of them.
     fn check_streams(
         &self,
         connection: &Connection,
         group: GroupId,
         (condition, value): (&str, &str),
+        (from, until): (i64, i64),
     ) -> rusqlite::Result<()> {
         let condition = condition.replace("?4", "?2");
         let select = format!(
-            "SELECT stream_id, blocks = (SELECT count(*) FROM log_block AS b WHERE b.group_id = ?1 AND b.stream_id = s.stream_id)
+            "SELECT stream_id, coalesce(last_event < ?3 OR first_event > ?4, 0)
+                    OR blocks = (SELECT count(*) FROM log_block AS b WHERE b.group_id = ?1 AND b.stream_id = s.stream_id)
                 FROM log_stream AS s WHERE group_id = ?1 AND gone = 0 AND {condition}"
         );
         let mut select = connection.prepare_cached(&select)?;
-        let rows = select.query_map(params![group, value], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let values = params![group, value, from, until];
+        let rows = select.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
         let found: Vec<(i64, bool)> = rows.collect::<rusqlite::Result<_>>()?;
         if !found.iter().all(|(_, has_all)| *has_all) {
             return Err(Tampering::tree("a stream has not the blocks that were written").into());

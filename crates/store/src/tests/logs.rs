@@ -11,8 +11,8 @@ use moho_terms::{Arn, Clock, Timestamp};
 use super::{House, behind, opened};
 use crate::StoreError;
 use crate::logs::{
-    BlockFacts, GroupChange, GroupMade, LogPut, LogScope, NewGroup, NewLogEvent, OpenedBlock, Putting,
-    StreamMade, StreamsOf, Swept, log_context, stream_arn,
+    BlockFacts, GroupChange, GroupMade, GroupsWanted, LogPut, LogScope, NewGroup, NewLogEvent, OpenedBlock,
+    Putting, StreamMade, StreamsOf, Swept, log_context, stream_arn,
 };
 
 const ALL: LogScope = LogScope {
@@ -21,13 +21,13 @@ const ALL: LogScope = LogScope {
     until: i64::MAX,
 };
 
-struct Desk<'a> {
+pub(super) struct Desk<'a> {
     house: &'a House,
     caller: Authenticated,
 }
 
 impl<'a> Desk<'a> {
-    fn of(house: &'a House) -> Self {
+    pub(super) fn of(house: &'a House) -> Self {
         let caller = house.session("Admin");
         Self { house, caller }
     }
@@ -36,11 +36,11 @@ impl<'a> Desk<'a> {
         stream_arn("moho-local-1", self.house.first.account.as_str(), (group, stream)).unwrap()
     }
 
-    fn permit<A: Action>(&self, group: &str, stream: &str) -> Permit<A> {
+    pub(super) fn permit<A: Action>(&self, group: &str, stream: &str) -> Permit<A> {
         self.house.permit(&self.caller, &self.arn(group, stream))
     }
 
-    fn key<A: Action>(&self, group: &str) -> Permit<A> {
+    pub(super) fn key<A: Action>(&self, group: &str) -> Permit<A> {
         let context = log_context("moho-local-1", self.house.first.account, group).unwrap();
         let (facts, key) = (self.house.facts(), &self.house.first.account_key);
         self.house
@@ -49,7 +49,7 @@ impl<'a> Desk<'a> {
             .unwrap()
     }
 
-    fn create(&self, group: &str) -> GroupMade {
+    pub(super) fn create(&self, group: &str) -> GroupMade {
         let new = NewGroup {
             class: "STANDARD",
             key: None,
@@ -63,7 +63,7 @@ impl<'a> Desk<'a> {
             .unwrap()
     }
 
-    fn stream(&self, group: &str, stream: &str) -> StreamMade {
+    pub(super) fn stream(&self, group: &str, stream: &str) -> StreamMade {
         let now = self.house.world.now();
         self.house
             .store
@@ -126,7 +126,7 @@ impl<'a> Desk<'a> {
         Ok(opened.events().map(told).collect())
     }
 
-    fn all(&self, group: &str) -> Vec<(i64, u64, i64, String)> {
+    pub(super) fn all(&self, group: &str) -> Vec<(i64, u64, i64, String)> {
         let mut all = Vec::new();
         for block in self.blocks(group).unwrap() {
             all.extend(self.open(group, &block).unwrap());
@@ -293,7 +293,18 @@ fn what_is_too_old_goes_and_is_counted_no_more() {
     assert_eq!(desk.all("/a").len(), 2, "a block goes when all of it is too old");
     let permit: Permit<logs::PutRetentionPolicy> = desk.permit("/a", "");
     let facts = house.store.log_group(&permit).unwrap().unwrap();
-    assert_eq!((facts.stored_bytes, facts.retention_days), (8 + 52, Some(3)));
+    let wanted = GroupsWanted {
+        prefix: "/a",
+        pattern: "",
+        class: None,
+        after: "",
+        most: 1,
+    };
+    let listed = house.store.log_groups(&desk.permit("", ""), &wanted).unwrap();
+    assert_eq!(
+        (listed[0].1.stored_bytes, facts.retention_days),
+        (8 + 52, Some(3))
+    );
     let refused = house
         .store
         .sweep_logs(Timestamp::from_unix_seconds(4_000_000_000), 100, &mut |_expiry| {
@@ -333,4 +344,30 @@ fn blocks_that_were_removed_or_exchanged_are_missed() {
         });
         assert!(read.is_err(), "{change}");
     }
+}
+
+#[test]
+fn a_search_counts_blocks_of_streams_that_have_any_of_its_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let desk = Desk::of(&house);
+    desk.create("/a");
+    desk.stream("/a", "early");
+    desk.stream("/a", "late");
+    desk.stream("/a", "empty");
+    desk.put(("/a", "early"), &[(5, "one")]);
+    desk.put(("/a", "late"), &[(50, "two")]);
+    house.write("UPDATE log_stream SET blocks = 7 WHERE name = 'late'");
+    let permit: Permit<logs::FilterLogEvents> = desk.permit("/a", "");
+    let found = |from, until| {
+        let streams = StreamsOf::All;
+        let found = house
+            .store
+            .log_blocks(&permit, &LogScope { streams, from, until });
+        found.map(|blocks| blocks.unwrap().len())
+    };
+    assert_eq!(found(0, 49).unwrap(), 1);
+    assert!(matches!(found(0, 50), Err(StoreError::Altered(_))));
+    assert!(matches!(found(50, 50), Err(StoreError::Altered(_))));
+    assert_eq!(found(51, 60).unwrap(), 0);
 }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use super::Order;
+
 /// Where an event is: events are in the order of their times, and of one time of their streams and numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
@@ -54,6 +56,18 @@ pub enum Place {
         /// The number.
         sequence: u64,
     },
+}
+
+impl Place {
+    /// From when until when events are still to come there, of those from one time until another.
+    #[must_use]
+    pub fn narrowed(self, order: Order, (from, until): (i64, i64)) -> (i64, i64) {
+        match (self, order) {
+            (Self::Beyond(at) | Self::From(at), Order::Ascending) => (from.max(at.time), until),
+            (Self::Beyond(at) | Self::From(at), Order::Descending) => (from, until.min(at.time)),
+            (Self::ByStream { .. }, _) => (from, until),
+        }
+    }
 }
 
 /// Text that is no place.

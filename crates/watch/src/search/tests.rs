@@ -214,6 +214,22 @@ fn a_page_has_at_most_a_mebibyte_unless_it_is_one_event() {
 }
 
 #[test]
+fn nothing_is_looked_for_that_came_on_pages_before() {
+    let at = Position::before(5);
+    for place in [Place::Beyond(at), Place::From(at)] {
+        assert_eq!(place.narrowed(Order::Ascending, (2, 9)), (5, 9));
+        assert_eq!(place.narrowed(Order::Ascending, (7, 9)), (7, 9));
+        assert_eq!(place.narrowed(Order::Descending, (2, 9)), (2, 5));
+    }
+    let by_stream = Place::ByStream {
+        beyond: Some(at),
+        stream: 1,
+        sequence: 1,
+    };
+    assert_eq!(by_stream.narrowed(Order::Ascending, (2, 9)), (2, 9));
+}
+
+#[test]
 fn what_is_no_place_is_refused() {
     for text in [
         "",

@@ -137,6 +137,12 @@ pub(crate) async fn page<A: Action>(
     .await
 }
 
+/// Which blocks are asked for: of what came on pages before, none.
+fn scope_of(streams: StreamsOf, place: Option<(Order, Place)>, times: (i64, i64)) -> LogScope {
+    let (from, until) = place.map_or(times, |(order, place)| place.narrowed(order, times));
+    LogScope { streams, from, until }
+}
+
 fn limit_of(limit: Option<i64>) -> usize {
     let limit = limit.and_then(|limit| usize::try_from(limit).ok());
     limit.unwrap_or(PAGE_EVENTS).clamp(1, PAGE_EVENTS)
@@ -209,11 +215,11 @@ impl Getting {
         let stream = log_name(permit.resource()).and_then(|name| name.stream);
         Ok(Self {
             listing,
-            scope: LogScope {
-                streams: StreamsOf::Named(stream.into_iter().collect()),
-                from,
-                until,
-            },
+            scope: scope_of(
+                StreamsOf::Named(stream.into_iter().collect()),
+                place,
+                (from, until),
+            ),
             searching: Searching {
                 from,
                 until,
@@ -342,7 +348,7 @@ impl Filtering {
         let until = end.unwrap_or(i64::MAX);
         Ok(Self {
             listing,
-            scope: LogScope { streams, from, until },
+            scope: scope_of(streams, place, (from, until)),
             searching: Searching {
                 from,
                 until,

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use moho_iam::action::{kms, logs as action};
 use moho_iam::authz::Permit;
 use moho_store::StoreError;
-use moho_store::logs::{GroupChange, GroupFacts, GroupMade, GroupsWanted, NewGroup, TagsChanged, log_name};
+use moho_store::logs::{
+    GroupChange, GroupFacts, GroupMade, GroupSums, GroupsWanted, NewGroup, TagsChanged, log_name,
+};
 use moho_terms::KeyId;
 use moho_watch::retention;
 use moho_wire::aws::ops::Service;
@@ -139,7 +141,7 @@ pub(crate) async fn describe(
     let (permit, mut found) = found.await?;
     let more = found.len() > page;
     found.truncate(page);
-    let last = found.last().filter(|_| more).map(|group| group.name.clone());
+    let last = found.last().filter(|_| more).map(|group| group.0.name.clone());
     let next_token = last.map(|last| token(asked, &listing, &last)).transpose()?;
     let shown = found.into_iter().map(|facts| {
         let whole = shown::group(&permit, region.as_str(), facts);
@@ -166,7 +168,7 @@ fn those_named(
     platform: &Platform,
     permit: &Permit<action::DescribeLogGroups>,
     (names, wanted): (&[String], GroupsWanted<'_>),
-) -> Result<Vec<GroupFacts>, StoreError> {
+) -> Result<Vec<(GroupFacts, GroupSums)>, StoreError> {
     let mut found = Vec::new();
     for name in names.iter().map(|name| named(name)) {
         let one = GroupsWanted {
@@ -175,7 +177,7 @@ fn those_named(
             ..wanted
         };
         let same = platform.store.log_groups(permit, &one)?.into_iter();
-        found.extend(same.filter(|group| group.name == name));
+        found.extend(same.filter(|group| group.0.name == name));
     }
     Ok(found)
 }

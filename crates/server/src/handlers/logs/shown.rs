@@ -2,7 +2,7 @@
 
 use moho_iam::action::Action;
 use moho_iam::authz::Permit;
-use moho_store::logs::{GroupFacts, StreamFacts, group_arn, stream_arn};
+use moho_store::logs::{GroupFacts, GroupSums, StreamFacts, group_arn, stream_arn};
 use moho_terms::{Arn, Timestamp};
 use moho_wire::Failure;
 use moho_wire::aws::ops::logs::events::LogStream;
@@ -75,7 +75,11 @@ pub(crate) fn one_of<'a>(
     }
 }
 
-pub(super) fn group<A: Action>(permit: &Permit<A>, region: &str, facts: GroupFacts) -> LogGroup {
+pub(super) fn group<A: Action>(
+    permit: &Permit<A>,
+    region: &str,
+    (facts, sums): (GroupFacts, GroupSums),
+) -> LogGroup {
     let arn = group_arn(region, permit.session().account().as_str(), &facts.name);
     let arn = arn.ok().map(|arn| arn.to_string());
     let key = facts
@@ -85,9 +89,9 @@ pub(super) fn group<A: Action>(permit: &Permit<A>, region: &str, facts: GroupFac
         log_group_name: Some(facts.name),
         creation_time: Some(milliseconds(facts.created)),
         retention_in_days: facts.retention_days.map(i64::from),
-        metric_filter_count: Some(number(facts.metric_filters)),
+        metric_filter_count: Some(number(sums.metric_filters)),
         arn: arn.as_ref().map(|arn| format!("{arn}:*")),
-        stored_bytes: Some(number(facts.stored_bytes)),
+        stored_bytes: Some(number(sums.stored_bytes)),
         kms_key_id: key.map(|key| key.to_string()),
         log_group_class: Some(facts.class),
         log_group_arn: arn,

@@ -119,17 +119,11 @@ impl DeliverInvocations {
         (to, kept): (&LogBucket, Vec<KeptInvocation<'_>>),
         waiting: &Waiting<'_>,
     ) -> Result<(), Undelivered> {
-        let mut lines = zeroize::Zeroizing::new(Vec::new());
+        let mut records = Vec::with_capacity(kept.len());
         for kept in kept {
-            let record = self.beside(batch, (Some(to), kept), waiting)?;
-            let line = record.delivered();
-            // What grows leaves nothing behind.
-            let mut longer = Vec::with_capacity(lines.len().saturating_add(line.len()).saturating_add(1));
-            longer.extend_from_slice(&lines);
-            longer.extend_from_slice(line.expose());
-            longer.push(b'\n');
-            lines = zeroize::Zeroizing::new(longer);
+            records.push(self.beside(batch, (Some(to), kept), waiting)?.delivered());
         }
+        let lines = lines_of(&records);
         let keys = self.keys(to, batch);
         let key = keys.records(batch.made_at, &batch.name);
         self.put(batch, (to, key), &lines, waiting)
@@ -250,6 +244,17 @@ impl DeliverInvocations {
     }
 }
 
+/// Records, one a line. Their length is known before, as what grows leaves copies of them behind, and takes ever longer.
+fn lines_of(records: &[ContentBytes]) -> zeroize::Zeroizing<Vec<u8>> {
+    let long = |all: usize, record: &ContentBytes| all.saturating_add(record.len()).saturating_add(1);
+    let mut lines = zeroize::Zeroizing::new(Vec::with_capacity(records.iter().fold(0, long)));
+    for record in records {
+        lines.extend_from_slice(record.expose());
+        lines.push(b'\n');
+    }
+    lines
+}
+
 impl Record<'_> {
     fn delivered(&self) -> ContentBytes {
         self.kept.delivered(self.input.body(), self.output.body())
@@ -306,6 +311,16 @@ fn in_time<T>(runtime: &Handle, waiting: &Waiting<'_>, future: impl Future<Outpu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_gathered_in_one_place() {
+        let record = |text: &str| ContentBytes::new(text.as_bytes().to_vec());
+        let lines = lines_of(&[record("{1}"), record("{22}"), record("")]);
+        assert_eq!(lines.as_slice(), b"{1}\n{22}\n\n");
+        let (room, long) = (lines.capacity(), lines.len());
+        assert!(room < long * 2, "it grew: {room}");
+        assert!(lines_of(&[]).is_empty());
+    }
 
     #[test]
     fn pauses_grow_and_stay_bounded() {

@@ -107,6 +107,8 @@ impl Invocation {
     /// A [`Failure`] if it cannot be logged: nothing was asked of a model yet.
     pub(crate) fn permitted(&self, named: &Named) -> Result<(), Failure> {
         let (log, called) = (&self.0.log, &self.0.called);
+        log.room_left(called.account)
+            .map_err(|error| refused(log, called, &error))?;
         let mut sealings = Vec::with_capacity(called.destinations.len());
         for destination in &called.destinations {
             let permit = log

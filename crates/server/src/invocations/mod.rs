@@ -43,6 +43,9 @@ const BYTES: usize = 256 << 20;
 const BYTES_EACH: usize = BYTES / 2;
 /// The most bytes that are gathered of one streamed reply.
 const REPLY: usize = 32 << 20;
+/// Bytes of an account's records that may wait to be delivered: with as many, no more of its calls begin. What calls that have
+/// begun before add to that is bounded by what is gathered of them.
+const WAITING: u64 = 1 << 30;
 /// The service that delivers.
 const SERVICE: OwnService = OwnService::Bedrock;
 
@@ -53,6 +56,8 @@ pub(crate) struct InvocationLog {
     meters: Arc<InvocationMeters>,
     room: Pool<AccountId>,
     groups: Arc<dyn LogSink>,
+    /// See [`WAITING`].
+    most_waiting: u64,
 }
 
 /// Why something cannot be logged. No content.
@@ -68,6 +73,8 @@ pub(crate) enum LogError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Name(#[from] ArnError),
+    #[error("{0} bytes of the account's records wait to be delivered already")]
+    Backlog(u64),
     #[error("moho's own service cannot act")]
     NobodyActs,
 }
@@ -94,6 +101,7 @@ impl InvocationLog {
             meters: Arc::clone(meters),
             room: Pool::new(BYTES, BYTES_EACH),
             groups,
+            most_waiting: WAITING,
         }
     }
 
@@ -156,6 +164,16 @@ impl InvocationLog {
         self.on_key::<kms::GenerateDataKey>(account, &key, request)?;
         self.on_key::<kms::Decrypt>(account, &key, request)?;
         Ok(())
+    }
+
+    /// Whether no more waits of an account than may: its destination has to take some before more calls are made.
+    fn room_left(&self, account: AccountId) -> Result<(), LogError> {
+        let waiting = self.backing.store.invocation_bytes_waiting(account)?;
+        if waiting < self.most_waiting {
+            Ok(())
+        } else {
+            Err(LogError::Backlog(waiting))
+        }
     }
 
     /// Leave for the service to use a key for records of an account, if the key can be used at all.

@@ -17,6 +17,7 @@ use super::sink::LogSinkError;
 use super::*;
 use crate::closing::Closing;
 use crate::config::{Config, Surroundings, Typed};
+use crate::handlers::Named;
 use crate::startup::jobs::{Ground, Job as _, Waiting};
 use crate::startup::{self, Started};
 
@@ -207,6 +208,40 @@ async fn what_a_log_group_refuses_is_put_again_and_what_it_took_is_not() {
         );
     }
     assert_eq!(rig.platform.store.invocation_backlog().unwrap().records, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_as_much_waiting_as_may_no_more_calls_begin() {
+    let mut rig = Rig::open();
+    let account = rig.platform.account;
+    rig.keep("one");
+    let waiting = rig.platform.store.invocation_bytes_waiting(account).unwrap();
+    let log = Arc::get_mut(&mut rig.log).unwrap();
+    log.most_waiting = waiting + 1;
+    assert!(log.room_left(account).is_ok());
+    rig.keep("two");
+    let named = Named {
+        model: "m".parse().unwrap(),
+        profile: None,
+    };
+    let called = Called {
+        time: rig.platform.clock.now(),
+        account,
+        identity: rig.groups.key.clone(),
+        request: RequestId::random(&*rig.platform.entropy).unwrap(),
+        operation: "Converse",
+        shape: ErrorShape::OpenAi,
+        destinations: Vec::new(),
+        metadata: None,
+    };
+    let call = Invocation::begin(&rig.log, called, None).unwrap();
+    let refused = call.permitted(&named);
+    assert!(matches!(refused, Err(Failure::Service { status: 503, .. })));
+    let other = "999999999999".parse().unwrap();
+    assert!(
+        rig.log.room_left(other).is_ok(),
+        "another account waits for nobody"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

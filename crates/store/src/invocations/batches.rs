@@ -7,6 +7,7 @@ use moho_kms::Kms;
 use moho_terms::{AccountId, Arn, ContentBytes, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
+use super::outbox::fewer_wait;
 use super::{InvocationDestination, invocation_context, read};
 use crate::Store;
 use crate::database::{Stopped, counted, integer, micros, term, time};
@@ -168,8 +169,7 @@ impl Store {
             if !is_there(transaction, batch)? {
                 return Ok(());
             }
-            let delete = format!("DELETE FROM invocation_outbox WHERE {IN_BATCH}");
-            transaction.execute(&delete, params_of(batch, &account).as_slice())?;
+            forget(transaction, batch, batch.last)?;
             let delete = "DELETE FROM invocation_batch
                 WHERE account_id = ?1 AND destination = ?2 AND key_id = ?3 AND name = ?4";
             transaction.execute(delete, params![account, batch.way, batch.key_id, batch.name])?;
@@ -195,6 +195,19 @@ impl Store {
             transaction.execute(failed, values).map(|_one| ())
         })
     }
+}
+
+/// Forgets the records of a batch up to a place.
+fn forget(connection: &Connection, batch: &InvocationBatch, last: i64) -> rusqlite::Result<()> {
+    let account = batch.account.as_str();
+    let values: [&dyn ToSql; 5] = [&account, &batch.way, &batch.key_id, &batch.first, &last];
+    let sums = format!("SELECT count(*), coalesce(sum(size), 0) FROM invocation_outbox WHERE {IN_BATCH}");
+    let sums = connection
+        .prepare_cached(&sums)?
+        .query_row(values.as_slice(), |row| Ok((counted(row, 0)?, counted(row, 1)?)))?;
+    let delete = format!("DELETE FROM invocation_outbox WHERE {IN_BATCH}");
+    connection.prepare_cached(&delete)?.execute(values.as_slice())?;
+    fewer_wait(connection, account, sums)
 }
 
 /// Whether a batch is not delivered yet.

@@ -90,9 +90,24 @@ impl Store {
                     let insert = "INSERT INTO invocation_outbox
                         (account_id, destination, key_id, key, written_at, size, sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
                     transaction.prepare_cached(insert)?.execute(values)?;
+                    let size = u64::try_from(new.record.len()).unwrap_or(u64::MAX);
+                    more_waits(transaction, account.as_str(), size)?;
                 }
                 Ok(())
             })
+    }
+
+    /// Bytes of an account's records that wait to be delivered.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn invocation_bytes_waiting(&self, account: AccountId) -> Result<u64, StoreError> {
+        let select = "SELECT bytes FROM invocation_waiting WHERE account_id = ?1";
+        let found = self.database.find(|connection| {
+            let mut select = connection.prepare_cached(select)?;
+            select.query_row([account.as_str()], |row| counted(row, 0))
+        })?;
+        Ok(found.unwrap_or_default())
     }
 
     /// What waits to be delivered, of all accounts.
@@ -101,7 +116,8 @@ impl Store {
     /// [`StoreError`] if that cannot be said.
     pub fn invocation_backlog(&self) -> Result<InvocationBacklog, StoreError> {
         self.database.read(|connection| {
-            let sums = "SELECT count(*), coalesce(sum(size), 0), min(written_at) FROM invocation_outbox";
+            let sums = "SELECT coalesce(sum(records), 0), coalesce(sum(bytes), 0), (SELECT min(written_at) FROM invocation_outbox)
+                FROM invocation_waiting";
             connection.query_row(sums, [], |row| {
                 let oldest: Option<i64> = row.get(2)?;
                 Ok(InvocationBacklog {
@@ -125,13 +141,13 @@ impl Store {
         let dropped = self
             .database
             .change(|transaction| -> Result<u64, Stopped<StoreError>> {
-                let (mut dropped, mut told) = (0_u64, Vec::new());
+                let (mut dropped, mut told, mut room) = (0_u64, Vec::new(), Room::of(ROWS));
                 for (key_id, mut shredded) in lost(transaction)? {
                     let account = shredded.account;
-                    let delete = "DELETE FROM invocation_outbox WHERE place IN
-                        (SELECT place FROM invocation_outbox WHERE account_id = ?1 AND key_id = ?2 LIMIT ?3)";
-                    let values = params![account.as_str(), key_id, Room::of(ROWS).rows()];
-                    shredded.records = transaction.execute(delete, values)? as u64;
+                    shredded.records = drop_some(transaction, (account.as_str(), &key_id), &mut room)?;
+                    if shredded.records == 0 {
+                        break;
+                    }
                     let delete = "DELETE FROM invocation_batch WHERE account_id = ?1 AND key_id = ?2";
                     transaction.execute(delete, params![account.as_str(), key_id])?;
                     dropped = dropped.saturating_add(shredded.records);
@@ -143,6 +159,58 @@ impl Store {
         self.database.empty_log();
         Ok(dropped)
     }
+}
+
+/// Drops records of an account under a key, as far as there is room for them; says how many.
+fn drop_some(
+    connection: &Connection,
+    (account, key_id): (&str, &str),
+    room: &mut Room,
+) -> rusqlite::Result<u64> {
+    let mut gone = Vec::new();
+    {
+        let select =
+            "SELECT place, size FROM invocation_outbox WHERE account_id = ?1 AND key_id = ?2 LIMIT ?3";
+        let mut select = connection.prepare_cached(select)?;
+        let one = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, counted(row, 1)?));
+        for found in select.query_map(params![account, key_id, room.rows()], one)? {
+            if room.is_full() {
+                break;
+            }
+            let (place, size) = found?;
+            room.take(1, size);
+            gone.push((place, size));
+        }
+    }
+    let (mut records, mut bytes) = (0_u64, 0_u64);
+    for (place, size) in gone {
+        let mut delete = connection.prepare_cached("DELETE FROM invocation_outbox WHERE place = ?1")?;
+        delete.execute([place])?;
+        (records, bytes) = (records.saturating_add(1), bytes.saturating_add(size));
+    }
+    fewer_wait(connection, account, (records, bytes))?;
+    Ok(records)
+}
+
+/// One more of an account's records waits, of so many bytes.
+fn more_waits(connection: &Connection, account: &str, bytes: u64) -> rusqlite::Result<()> {
+    let more = "INSERT INTO invocation_waiting (account_id, records, bytes) VALUES (?1, 1, ?2)
+        ON CONFLICT (account_id) DO UPDATE SET records = records + 1, bytes = bytes + excluded.bytes";
+    let mut more = connection.prepare_cached(more)?;
+    more.execute(params![account, integer(bytes)]).map(|_one| ())
+}
+
+/// So many of an account's records, of so many bytes together, wait no more.
+pub(super) fn fewer_wait(
+    connection: &Connection,
+    account: &str,
+    (records, bytes): (u64, u64),
+) -> rusqlite::Result<()> {
+    let fewer = "UPDATE invocation_waiting SET records = max(records - ?2, 0), bytes = max(bytes - ?3, 0)
+        WHERE account_id = ?1";
+    let mut fewer = connection.prepare_cached(fewer)?;
+    let values = params![account, integer(records), integer(bytes)];
+    fewer.execute(values).map(|_one| ())
 }
 
 fn lost(connection: &Connection) -> rusqlite::Result<Vec<(String, Shredded)>> {

@@ -25,9 +25,16 @@ CREATE TABLE invocation_outbox (
     size        INTEGER NOT NULL,
     sealed      BLOB NOT NULL
 ) STRICT;
-CREATE INDEX invocation_outbox_backlog ON invocation_outbox (written_at, size);
+CREATE INDEX invocation_outbox_backlog ON invocation_outbox (written_at);
 CREATE INDEX invocation_outbox_way ON invocation_outbox (account_id, destination, key_id, place, size, written_at);
 CREATE INDEX invocation_outbox_key ON invocation_outbox (key_id);
+
+-- How many of an account's records wait, and their bytes before sealing: nobody counts them for that.
+CREATE TABLE invocation_waiting (
+    account_id TEXT PRIMARY KEY REFERENCES account,
+    records    INTEGER NOT NULL,
+    bytes      INTEGER NOT NULL
+) STRICT;
 
 -- What is delivered together: one at a time for each way that records go. It is there before anything of it is delivered, so
 -- that whoever tries again delivers the same under the same name.

@@ -246,6 +246,61 @@ fn records_whose_key_was_deleted_are_dropped_once_that_is_written_down() {
 }
 
 #[test]
+fn what_waits_of_each_account_is_known_without_counting_it() {
+    let outbox = Outbox::new();
+    let (store, account) = (&outbox.house.store, outbox.house.first.account);
+    let waits = || (outbox.waiting(), store.invocation_bytes_waiting(account).unwrap());
+    assert_eq!(waits(), ((0, 0), 0));
+    outbox.keep("one", "words", 100);
+    outbox.keep("two", "more words", 100);
+    assert_eq!(waits(), ((2, 15), 15));
+    assert_eq!(
+        store
+            .invocation_bytes_waiting("999999999999".parse().unwrap())
+            .unwrap(),
+        0
+    );
+    let batch = outbox.next(105, "a").unwrap();
+    store.invocations_delivered(&batch).unwrap();
+    store.invocations_delivered(&batch).unwrap();
+    let left = waits();
+    assert!(matches!(left, ((1, 10), 10) | ((1, 5), 5)), "{left:?}");
+    outbox.house.write("UPDATE kms_key SET record = NULL");
+    store.shred_invocations(&mut |_| Ok(())).unwrap();
+    assert_eq!(waits(), ((0, 0), 0));
+    // It says nothing of what is there: only as many rows as accounts are read.
+    outbox
+        .house
+        .write("UPDATE invocation_waiting SET records = 7, bytes = 70");
+    assert_eq!(waits(), ((7, 70), 70));
+}
+
+#[test]
+fn shredding_is_bounded_by_bytes_too() {
+    let outbox = Outbox::new();
+    let large = "x".repeat(6 << 20);
+    for _record in 0..5 {
+        outbox.keep("one", &large, 100);
+    }
+    outbox.house.write("UPDATE kms_key SET record = NULL");
+    let mut rounds = Vec::new();
+    loop {
+        let mut told = 0;
+        let dropped = outbox.house.store.shred_invocations(&mut |shredded| {
+            told = shredded.iter().map(|one| one.records).sum();
+            Ok(())
+        });
+        assert_eq!(dropped.unwrap(), told);
+        if told == 0 {
+            break;
+        }
+        rounds.push(told);
+    }
+    assert_eq!(rounds, [3, 2]);
+    assert_eq!(outbox.waiting(), (0, 0));
+}
+
+#[test]
 fn a_record_that_was_altered_is_not_delivered() {
     let outbox = Outbox::new();
     outbox.keep("one", "words", 100);

@@ -28,6 +28,7 @@ const LIMITS: BatchLimits = BatchLimits {
     bytes: 4 << 20,
     patience: 5,
     lease: 30,
+    longest: LONGEST_PAUSE,
 };
 /// A body of more bytes than that is put beside its record, as Bedrock does.
 const LARGE: usize = 100 << 10;
@@ -69,6 +70,15 @@ struct Record<'a> {
     kept: KeptInvocation<'a>,
     input: Place,
     output: Place,
+}
+
+/// What came of a batch.
+#[derive(Default)]
+struct Next {
+    /// So many records were delivered.
+    delivered: u64,
+    /// One, if it was put off by a clock that was wrong.
+    far_off: u64,
 }
 
 /// Where a body goes.
@@ -217,13 +227,17 @@ impl DeliverInvocations {
     }
 
     /// The next batch, if there is one, delivered or to be tried again; `None` if there is nothing to do.
-    fn next(&self, waiting: &Waiting<'_>) -> Result<Option<u64>, StepError> {
+    fn next(&self, waiting: &Waiting<'_>) -> Result<Option<Next>, StepError> {
         let (store, now) = (&self.ground.store, self.ground.clock.now());
         let Some(batch) = store.next_invocations(now, LIMITS, &self.name()?)? else {
             return Ok(None);
         };
+        let far_off = u64::from(batch.was_far_off);
+        if batch.was_far_off {
+            tracing::warn!(account = %batch.account, "the clock was ahead when records of calls were put off: they go now");
+        }
         match self.deliver(&batch, waiting) {
-            Ok(delivered) => Ok(Some(delivered)),
+            Ok(delivered) => Ok(Some(Next { delivered, far_off })),
             // It is no failure of the place that this process ends; another one goes on.
             Err(Undelivered::Late) if waiting.is_over() => Ok(None),
             Err(error) => {
@@ -238,7 +252,10 @@ impl DeliverInvocations {
                     "records of calls could not be delivered: they are kept, and it is tried again"
                 );
                 store.invocations_failed(&batch, again)?;
-                Ok(Some(0))
+                Ok(Some(Next {
+                    delivered: 0,
+                    far_off,
+                }))
             }
         }
     }
@@ -281,10 +298,12 @@ impl Job for DeliverInvocations {
         let backlog = self.ground.store.invocation_backlog()?;
         self.log.meters.waits(&backlog);
         let delivered = delivered?;
+        let more = delivered.is_some() || dropped > 0;
+        let next = delivered.unwrap_or_default();
         Ok(Stepped {
-            done: delivered.unwrap_or_default(),
-            findings: dropped,
-            more: delivered.is_some() || dropped > 0,
+            done: next.delivered,
+            findings: dropped.saturating_add(next.far_off),
+            more,
         })
     }
 }

@@ -24,6 +24,15 @@ pub struct BatchLimits {
     pub patience: u64,
     /// For how long, in seconds, nobody else takes a batch that somebody delivers.
     pub lease: u64,
+    /// The longest, in seconds, that a batch is put off.
+    pub longest: u64,
+}
+
+impl BatchLimits {
+    /// No clock that is right has put anything off until later than this.
+    fn latest(&self, now: Timestamp) -> Timestamp {
+        now.plus_seconds(self.longest.max(self.lease).max(self.patience))
+    }
 }
 
 /// Records that are delivered together.
@@ -41,6 +50,8 @@ pub struct InvocationBatch {
     pub name: String,
     /// How often it could not be delivered.
     pub failures: u32,
+    /// Whether it was put off until a time that only a wrong clock can have said.
+    pub was_far_off: bool,
     key_id: String,
     way: String,
     first: i64,
@@ -54,12 +65,13 @@ struct Way {
     key_id: String,
 }
 
+/// A batch that is due at `?1`. Nothing is put off until later than `?2`: what is, was put off by a clock that was wrong.
 const DUE: &str = "SELECT account_id, destination, key_id,
         (SELECT key FROM invocation_outbox AS o WHERE o.place = b.first_place),
-        made_at, name, failures, first_place, last_place
-    FROM invocation_batch AS b WHERE next_at <= ?1 ORDER BY next_at LIMIT 1";
+        made_at, name, failures, first_place, last_place, next_at > ?2
+    FROM invocation_batch AS b WHERE next_at <= ?1 OR next_at > ?2 ORDER BY next_at LIMIT 1";
 /// A way that no batch is on its way of, and of which the first record waits since `?1` or the first `?3` records have `?2` bytes
-/// or are as many. It looks at the first records of each way only, however many wait.
+/// or are as many, or of which the first was written later than `?4`, by a clock that was wrong. It looks at the first records of each way only, however many wait.
 const READY: &str = "WITH RECURSIVE first(place) AS (
         SELECT (SELECT place FROM invocation_outbox ORDER BY account_id, destination, key_id, place LIMIT 1)
         UNION ALL
@@ -99,7 +111,8 @@ impl Store {
         name: &str,
     ) -> Result<Option<InvocationBatch>, StoreError> {
         let anything = |connection: &Connection| {
-            let due = connection.prepare_cached(DUE)?.exists([micros(now)])?;
+            let latest = micros(limits.latest(now));
+            let due = connection.prepare_cached(DUE)?.exists([micros(now), latest])?;
             Ok(due || ready(connection, now, limits)?.is_some())
         };
         if !self.database.read(anything)? {
@@ -107,12 +120,12 @@ impl Store {
         }
         self.database
             .change(|transaction| -> Result<_, Stopped<StoreError>> {
-                let mut found = due(transaction, now)?;
+                let mut found = due(transaction, now, limits)?;
                 if found.is_none()
                     && let Some(way) = ready(transaction, now, limits)?
                 {
                     begin(transaction, &way, limits, (now, name))?;
-                    found = due(transaction, now)?;
+                    found = due(transaction, now, limits)?;
                 }
                 if let Some(batch) = &found {
                     let lease = now.plus_seconds(limits.lease);
@@ -222,7 +235,11 @@ fn params_of<'a>(batch: &'a InvocationBatch, account: &'a &str) -> [&'a dyn ToSq
     [account, &batch.way, &batch.key_id, &batch.first, &batch.last]
 }
 
-fn due(connection: &Connection, now: Timestamp) -> rusqlite::Result<Option<InvocationBatch>> {
+fn due(
+    connection: &Connection,
+    now: Timestamp,
+    limits: BatchLimits,
+) -> rusqlite::Result<Option<InvocationBatch>> {
     let found = |row: &Row<'_>| {
         let way: String = row.get(1)?;
         Ok(InvocationBatch {
@@ -235,10 +252,12 @@ fn due(connection: &Connection, now: Timestamp) -> rusqlite::Result<Option<Invoc
             failures: row.get(6)?,
             first: row.get(7)?,
             last: row.get(8)?,
+            was_far_off: row.get(9)?,
             way,
         })
     };
-    let found = connection.prepare_cached(DUE)?.query_row([micros(now)], found);
+    let values = [micros(now), micros(limits.latest(now))];
+    let found = connection.prepare_cached(DUE)?.query_row(values, found);
     found.optional()
 }
 
@@ -252,7 +271,8 @@ fn ready(connection: &Connection, now: Timestamp, limits: BatchLimits) -> rusqli
             key_id: row.get(2)?,
         })
     };
-    let values = params![micros(since), integer(limits.bytes), limits.records];
+    let latest = micros(limits.latest(now));
+    let values = params![micros(since), integer(limits.bytes), limits.records, latest];
     connection
         .prepare_cached(READY)?
         .query_row(values, way)

@@ -16,6 +16,7 @@ const LIMITS: BatchLimits = BatchLimits {
     bytes: 1000,
     patience: 5,
     lease: 10,
+    longest: 60,
 };
 
 struct Outbox {
@@ -298,6 +299,31 @@ fn shredding_is_bounded_by_bytes_too() {
     }
     assert_eq!(rounds, [3, 2]);
     assert_eq!(outbox.waiting(), (0, 0));
+}
+
+#[test]
+fn what_a_clock_that_was_ahead_has_put_off_goes_when_it_is_right_again() {
+    let outbox = Outbox::new();
+    outbox.keep("one", "first", 100);
+    let batch = outbox.next(105, "a").unwrap();
+    let far = Timestamp::from_unix_seconds(1_000_000);
+    outbox.house.store.invocations_failed(&batch, far).unwrap();
+    let again = outbox.next(106, "b").unwrap();
+    assert_eq!(
+        (again.name.as_str(), again.was_far_off, again.failures),
+        ("a", true, 1)
+    );
+    // As long as is usual is no error of a clock.
+    let soon = Timestamp::from_unix_seconds(107 + LIMITS.longest);
+    outbox.house.store.invocations_failed(&batch, soon).unwrap();
+    assert_eq!(outbox.next(107, "c"), None);
+    let third = outbox.next(107 + LIMITS.longest, "c").unwrap();
+    assert!(!third.was_far_off);
+    outbox.house.store.invocations_delivered(&third).unwrap();
+
+    outbox.keep("two", "second", 1_000_000);
+    let second = outbox.next(200, "d").unwrap();
+    assert_eq!(outbox.opened(&second).unwrap(), ["second"]);
 }
 
 #[test]

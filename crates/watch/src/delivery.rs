@@ -1,10 +1,12 @@
-//! How moho's own services put events: as whoever they act as, a service by its name or in a role that an account gave it, with the
-//! leave that policies give that one, and no other.
+//! How moho's own services put events: as whom they act, and with no other leave. A service that acts as itself has what an
+//! account's resource policies and the policy of the group's key give it by name; one that acts in a role, as Bedrock does, what
+//! the role's policies allow.
 
 use moho_iam::action::{Action, kms, logs};
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::{Authorizer, Context, Permit, Refusal, RequestFacts};
 use moho_kms::Kms;
+use moho_store::invocations::InvocationBatch;
 use moho_store::logs::{GroupFacts, LogPut, NewLogEvent, Putting, StreamMade, log_context, stream_arn};
 use moho_store::{Store, StoreError};
 use moho_terms::{Arn, ArnError, Clock, Entropy, Region};
@@ -32,6 +34,9 @@ pub struct Delivery<'a> {
     pub region: &'a Region,
 }
 
+/// Leave to put events, and to seal them.
+type Permits<'a> = (&'a Permit<logs::PutLogEvents>, &'a Permit<kms::GenerateDataKey>);
+
 /// Why events were not put.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -42,6 +47,9 @@ pub enum DeliveryError {
     /// There is no such group.
     #[error("the log group does not exist")]
     NoGroup,
+    /// The group takes some of them only, and all of them were to be put.
+    #[error("the log group takes only some of the events")]
+    Rejected,
     /// They are no batch.
     #[error(transparent)]
     Batch(#[from] BatchError),
@@ -68,6 +76,45 @@ impl Delivery<'_> {
         (group, stream): (&str, &str),
         events: &[NewLogEvent<'_>],
     ) -> Result<Taken, DeliveryError> {
+        self.put_by((caller, facts), (group, stream), events, |permits, taken, by| {
+            let new = events.get(taken.start..taken.end).unwrap_or_default();
+            self.store.put_log_events(permits, new, by)
+        })
+    }
+
+    /// Puts the first records of a batch as [`put`](Self::put) does, all of them or none, and forgets them in the same moment.
+    /// What is left of the batch; `None` if somebody else has put any of it meanwhile.
+    ///
+    /// # Errors
+    /// [`DeliveryError`]; then none is kept, and none is forgotten.
+    pub fn put_invocations(
+        &self,
+        caller: (&Authenticated, &RequestFacts),
+        place: (&str, &str),
+        (batch, events): (&InvocationBatch, &[NewLogEvent<'_>]),
+    ) -> Result<Option<InvocationBatch>, DeliveryError> {
+        let mut left = None;
+        let taken = self.put_by(caller, place, events, |permits, taken, by| {
+            if taken.rejected.is_some() {
+                return Ok(LogPut::Done);
+            }
+            let (put, rest) = self.store.put_invocations(permits, (batch, events), by)?;
+            left = rest;
+            Ok(put)
+        })?;
+        match taken.rejected {
+            Some(_some) => Err(DeliveryError::Rejected),
+            None => Ok(left),
+        }
+    }
+
+    fn put_by(
+        &self,
+        (caller, facts): (&Authenticated, &RequestFacts),
+        (group, stream): (&str, &str),
+        events: &[NewLogEvent<'_>],
+        mut put: impl FnMut(Permits<'_>, &Taken, Putting<'_>) -> Result<LogPut, StoreError>,
+    ) -> Result<Taken, DeliveryError> {
         let account = caller.session().account();
         let arn = stream_arn(self.region.as_str(), account.as_str(), (group, stream))?;
         let sizes: Vec<_> = events
@@ -82,8 +129,7 @@ impl Delivery<'_> {
             let now = self.clock.now();
             let at = i64::try_from(now.unix_micros() / 1000).unwrap_or(i64::MAX);
             let taken = batch::taken(&sizes, (at, known.retention_days))?;
-            let new = events.get(taken.start..taken.end).unwrap_or_default();
-            if new.is_empty() {
+            if taken.start >= taken.end {
                 return Ok(taken);
             }
             let key = self.key((caller, facts), &known)?;
@@ -92,7 +138,7 @@ impl Delivery<'_> {
                 entropy: self.entropy,
                 now,
             };
-            match self.store.put_log_events((&permit, &key), new, by)? {
+            match put((&permit, &key), &taken, by)? {
                 LogPut::Done => return Ok(taken),
                 LogPut::NoGroup | LogPut::OtherKey => {}
                 LogPut::NoStream => {

@@ -150,7 +150,7 @@ impl DeliverInvocations {
             let record = self.beside(batch, (to.large.as_ref(), kept), waiting)?;
             events.push(record.delivered());
         }
-        let put = self.log.groups.put(batch.account, to, &events);
+        let put = self.log.groups.put(batch, to, &events);
         put.map_err(Undelivered::Group)
     }
 

@@ -7,7 +7,7 @@ use moho_iam::authn::Authenticated;
 use moho_iam::authz::{Context, Permit, RequestFacts};
 use moho_iam::{OwnService, OwnServices};
 use moho_s3::Backing;
-use moho_store::invocations::LogGroup;
+use moho_store::invocations::{InvocationBatch, LogGroup};
 use moho_store::logs::NewLogEvent;
 use moho_terms::{AccountId, Arn, ContentBytes, RequestId, SessionName};
 use moho_watch::batch::{MOST_BYTES, MOST_EVENTS, OVERHEAD};
@@ -31,8 +31,14 @@ pub(crate) trait LogSink: Send + Sync {
     /// Whether the role may put events there, as far as policies and the key go.
     fn check(&self, account: AccountId, to: &LogGroup) -> Result<(), LogSinkError>;
 
-    /// Puts events to a stream, which is made if it is not there. When this returns, they are on the disk.
-    fn put(&self, account: AccountId, to: &LogGroup, events: &[ContentBytes]) -> Result<(), LogSinkError>;
+    /// Puts the records of a batch to a stream, which is made if it is not there. When this returns, they are on the disk; those
+    /// that are there wait no more, even if it fails for others.
+    fn put(
+        &self,
+        batch: &InvocationBatch,
+        to: &LogGroup,
+        events: &[ContentBytes],
+    ) -> Result<(), LogSinkError>;
 }
 
 /// The account's log groups, into which Bedrock writes in the role that the account gave it.
@@ -90,21 +96,30 @@ impl LogSink for LogGroups {
         Ok(())
     }
 
-    fn put(&self, account: AccountId, to: &LogGroup, events: &[ContentBytes]) -> Result<(), LogSinkError> {
-        let (session, facts) = self.in_role(account, &to.role)?;
+    fn put(
+        &self,
+        batch: &InvocationBatch,
+        to: &LogGroup,
+        events: &[ContentBytes],
+    ) -> Result<(), LogSinkError> {
+        let (session, facts) = self.in_role(batch.account, &to.role)?;
         // The time of delivery, as at AWS: a record says itself when its call was, and a group takes nothing that is old.
         let now = self.backing.clock.now().unix_micros() / 1000;
         let timestamp = i64::try_from(now)?;
-        for batch in batches(events) {
-            let texts = batch.iter().map(|event| std::str::from_utf8(event.expose()));
+        let mut left = batch.clone();
+        for some in batches(events) {
+            let texts = some.iter().map(|event| std::str::from_utf8(event.expose()));
             let new: Result<Vec<_>, _> = texts
                 .map(|text| text.map(|message| NewLogEvent { timestamp, message }))
                 .collect();
-            let taken = self
+            let place = (to.group.as_str(), STREAM);
+            let put = self
                 .delivery()
-                .put((&session, &facts), (&to.group, STREAM), &new?)?;
-            if taken.rejected.is_some() {
-                return Err("the log group took only some of the records".into());
+                .put_invocations((&session, &facts), place, (&left, &new?));
+            match put? {
+                Some(rest) => left = rest,
+                // Whoever has put some puts the others.
+                None => return Ok(()),
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use moho_iam::authz::{Attached, Authorizer, Policies, PolicySource, PolicyUnavai
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_kms::KeyRecords;
 use moho_store::Store;
-use moho_store::invocations::{LogGroup, NewInvocation};
+use moho_store::invocations::{InvocationBatch, LogGroup, NewInvocation};
 use moho_terms::{Secret, Timestamp};
 use moho_wire::invocation_log::{InvocationFacts, InvocationTokens, KeptInvocation};
 
@@ -57,7 +57,12 @@ impl LogSink for Groups {
         Ok(())
     }
 
-    fn put(&self, _account: AccountId, to: &LogGroup, events: &[ContentBytes]) -> Result<(), LogSinkError> {
+    fn put(
+        &self,
+        _batch: &InvocationBatch,
+        to: &LogGroup,
+        events: &[ContentBytes],
+    ) -> Result<(), LogSinkError> {
         if self.refuses.load(Ordering::SeqCst) {
             return Err("it is full".into());
         }

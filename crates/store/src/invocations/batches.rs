@@ -2,6 +2,7 @@
 //! delivers it again, after whatever happened meanwhile, delivers the same records under the same name.
 
 use moho_iam::action::kms;
+use moho_iam::action::logs::PutLogEvents;
 use moho_iam::authz::Permit;
 use moho_kms::Kms;
 use moho_terms::{AccountId, Arn, ContentBytes, Timestamp};
@@ -12,6 +13,7 @@ use super::{InvocationDestination, invocation_context, read};
 use crate::Store;
 use crate::database::{Stopped, counted, integer, micros, term, time};
 use crate::error::StoreError;
+use crate::logs::{LogPut, NewLogEvent, Putting};
 
 /// What makes a batch.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +90,7 @@ const READY: &str = "WITH RECURSIVE first(place) AS (
     SELECT account_id, destination, key_id FROM first JOIN invocation_outbox AS o USING (place)
     WHERE NOT EXISTS (SELECT 1 FROM invocation_batch AS b
             WHERE b.account_id = o.account_id AND b.destination = o.destination AND b.key_id = o.key_id)
-        AND (written_at <= ?1
+        AND (written_at <= ?1 OR written_at > ?4
             OR (SELECT sum(size) >= ?2 OR count(*) >= ?3 FROM (SELECT size FROM invocation_outbox AS s
                 WHERE s.account_id = o.account_id AND s.destination = o.destination AND s.key_id = o.key_id
                 ORDER BY s.place LIMIT ?3)))
@@ -190,6 +192,26 @@ impl Store {
         })
     }
 
+    /// Puts the first records of a batch as events into a log group, and forgets them with the very change that has the events
+    /// there: no record is in the group twice, whenever a process ends. What is left of the batch is told; `None` if somebody
+    /// else has put any of it meanwhile, and then nothing is put here.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing is put, and nothing is forgotten.
+    pub fn put_invocations(
+        &self,
+        permits: (&Permit<PutLogEvents>, &Permit<kms::GenerateDataKey>),
+        (batch, events): (&InvocationBatch, &[NewLogEvent<'_>]),
+        by: Putting<'_>,
+    ) -> Result<(LogPut, Option<InvocationBatch>), StoreError> {
+        let mut left = None;
+        let put = self.put_log_events_with(permits, events, by, |connection| {
+            left = taken_off(connection, batch, events.len())?;
+            Ok(left.is_some())
+        })?;
+        Ok((put, left.filter(|_left| put == LogPut::Done)))
+    }
+
     /// Notes that a batch could not be delivered, and when it may be tried again.
     ///
     /// # Errors
@@ -223,11 +245,47 @@ fn forget(connection: &Connection, batch: &InvocationBatch, last: i64) -> rusqli
     fewer_wait(connection, account, sums)
 }
 
-/// Whether a batch is not delivered yet.
+/// Forgets the first records of a batch, and the batch with the last of them. What is left of it; `None` if it is not as it is
+/// known here, and then nothing is forgotten.
+fn taken_off(
+    connection: &Connection,
+    batch: &InvocationBatch,
+    records: usize,
+) -> rusqlite::Result<Option<InvocationBatch>> {
+    let account = batch.account.as_str();
+    if !is_there(connection, batch)? {
+        return Ok(None);
+    }
+    let places = format!("SELECT place FROM invocation_outbox WHERE {IN_BATCH} ORDER BY place");
+    let places: Vec<i64> = connection
+        .prepare_cached(&places)?
+        .query_map(params_of(batch, &account).as_slice(), |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let last = records.checked_sub(1).and_then(|last| places.get(last));
+    let Some(last) = last else { return Ok(None) };
+    forget(connection, batch, *last)?;
+    let way = params![account, batch.way, batch.key_id, places.get(records)];
+    let change = match places.get(records) {
+        Some(_next) => {
+            "UPDATE invocation_batch SET first_place = ?4 WHERE account_id = ?1 AND destination = ?2 AND key_id = ?3"
+        }
+        None => {
+            "DELETE FROM invocation_batch WHERE account_id = ?1 AND destination = ?2 AND key_id = ?3 AND ?4 IS NULL"
+        }
+    };
+    connection.prepare_cached(change)?.execute(way)?;
+    Ok(Some(InvocationBatch {
+        first: places.get(records).copied().unwrap_or(i64::MAX),
+        ..batch.clone()
+    }))
+}
+
+/// Whether a batch is not delivered yet, nor any more of it than is known here.
 fn is_there(connection: &Connection, batch: &InvocationBatch) -> rusqlite::Result<bool> {
     let select = "SELECT 1 FROM invocation_batch
-        WHERE account_id = ?1 AND destination = ?2 AND key_id = ?3 AND name = ?4";
-    let values = params![batch.account.as_str(), batch.way, batch.key_id, batch.name];
+        WHERE account_id = ?1 AND destination = ?2 AND key_id = ?3 AND name = ?4 AND first_place = ?5";
+    let account = batch.account;
+    let values = params![account.as_str(), batch.way, batch.key_id, batch.name, batch.first];
     connection.prepare_cached(select)?.exists(values)
 }
 

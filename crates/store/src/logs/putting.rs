@@ -84,6 +84,17 @@ impl Store {
         events: &[NewLogEvent<'_>],
         by: Putting<'_>,
     ) -> Result<LogPut, StoreError> {
+        self.put_log_events_with((put, key), events, by, |_connection| Ok(true))
+    }
+
+    /// The same, with what else is to be changed in the one moment: nothing is, nor are any events put, if that says `false`.
+    pub(crate) fn put_log_events_with(
+        &self,
+        (put, key): (&Permit<PutLogEvents>, &Permit<kms::GenerateDataKey>),
+        events: &[NewLogEvent<'_>],
+        by: Putting<'_>,
+        also: impl FnOnce(&Connection) -> rusqlite::Result<bool>,
+    ) -> Result<LogPut, StoreError> {
         let (account, name) = named(put)?;
         let stream = name.stream.ok_or(StoreError::OtherPermit)?;
         let context = context_of(put.resource(), account, &name.group)?;
@@ -103,6 +114,9 @@ impl Store {
                 };
                 if groups::current_key(connection, account, group)?.as_deref() != Some(key_id) {
                     return Ok(Err(LogPut::OtherKey));
+                }
+                if !also(connection)? {
+                    return Ok(Err(LogPut::Done));
                 }
                 insert((connection, by.now), (group, stream), (&sealed, key_id))?;
                 Ok(Ok((account, group, stream)))

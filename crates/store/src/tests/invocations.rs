@@ -5,11 +5,13 @@ use moho_iam::action::bedrock::{
     PutModelInvocationLoggingConfiguration,
 };
 
+use super::logs::Desk;
 use super::*;
 use crate::invocations::{
     BatchLimits, InvocationBatch, InvocationDestination, InvocationLogging, LogBucket, NewInvocation,
     invocation_context,
 };
+use crate::logs::{LogPut, NewLogEvent, Putting};
 
 const LIMITS: BatchLimits = BatchLimits {
     records: 3,
@@ -324,6 +326,74 @@ fn what_a_clock_that_was_ahead_has_put_off_goes_when_it_is_right_again() {
     outbox.keep("two", "second", 1_000_000);
     let second = outbox.next(200, "d").unwrap();
     assert_eq!(outbox.opened(&second).unwrap(), ["second"]);
+}
+
+/// Puts the first records of a batch into a log group.
+fn put(
+    outbox: &Outbox,
+    desk: &Desk<'_>,
+    batch: &InvocationBatch,
+    records: &[&str],
+) -> (LogPut, Option<InvocationBatch>) {
+    let events: Vec<_> = records
+        .iter()
+        .map(|message| NewLogEvent {
+            timestamp: 5,
+            message,
+        })
+        .collect();
+    let by = Putting {
+        kms: &outbox.house.kms,
+        entropy: &*outbox.house.world,
+        now: outbox.house.world.now(),
+    };
+    let permits = (desk.permit("calls", "s"), desk.key("calls"));
+    outbox
+        .house
+        .store
+        .put_invocations((&permits.0, &permits.1), (batch, &events), by)
+        .unwrap()
+}
+
+#[test]
+fn a_record_is_in_a_log_group_once_whenever_the_process_ends() {
+    let outbox = Outbox::new();
+    for record in ["1", "2", "3"] {
+        outbox.keep("one", record, 100);
+    }
+    let batch = outbox.next(105, "a").unwrap();
+    let desk = Desk::of(&outbox.house);
+    assert_eq!(put(&outbox, &desk, &batch, &["1", "2"]), (LogPut::NoGroup, None));
+    assert_eq!(outbox.waiting().0, 3);
+    desk.create("calls");
+    desk.stream("calls", "s");
+    let texts = || {
+        let all = desk.all("calls").into_iter();
+        all.map(|event| event.3).collect::<Vec<_>>()
+    };
+    let (done, left) = put(&outbox, &desk, &batch, &["1", "2"]);
+    let left = left.unwrap();
+    assert_eq!(done, LogPut::Done);
+    assert_eq!(
+        (outbox.waiting(), outbox.opened(&left).unwrap()),
+        ((1, 1), vec!["3".to_owned()])
+    );
+    // Whoever still has all of the batch, as its lease was over, puts nothing of it again.
+    assert_eq!(put(&outbox, &desk, &batch, &["1", "2"]), (LogPut::Done, None));
+    assert_eq!(outbox.opened(&batch), None);
+    outbox.house.store.invocations_delivered(&batch).unwrap();
+    assert_eq!(
+        (texts(), outbox.waiting().0),
+        (vec!["1".to_owned(), "2".to_owned()], 1)
+    );
+    // This process ended here; the next one finds what is left.
+    let again = outbox.next(116, "b").unwrap();
+    assert_eq!(again, left);
+    let (done, left) = put(&outbox, &desk, &again, &["3"]);
+    assert_eq!(done, LogPut::Done);
+    outbox.house.store.invocations_delivered(&left.unwrap()).unwrap();
+    assert_eq!((texts().len(), outbox.waiting()), (3, (0, 0)));
+    assert_eq!(outbox.next(200, "c"), None);
 }
 
 #[test]

@@ -145,13 +145,16 @@ impl DeliverInvocations {
         (to, kept): (&LogGroup, Vec<KeptInvocation<'_>>),
         waiting: &Waiting<'_>,
     ) -> Result<(), Undelivered> {
-        let mut events = Vec::with_capacity(kept.len());
+        let (mut events, mut left_out) = (Vec::with_capacity(kept.len()), 0_u64);
         for kept in kept {
             let record = self.beside(batch, (to.large.as_ref(), kept), waiting)?;
+            left_out = left_out.saturating_add(record.left_out());
             events.push(record.delivered());
         }
         let put = self.log.groups.put(batch, to, &events);
-        put.map_err(Undelivered::Group)
+        put.map_err(Undelivered::Group)?;
+        self.log.meters.left_out(left_out);
+        Ok(())
     }
 
     /// Puts the bodies that are too large for their record beside it.
@@ -273,6 +276,15 @@ fn lines_of(records: &[ContentBytes]) -> zeroize::Zeroizing<Vec<u8>> {
 }
 
 impl Record<'_> {
+    /// How many of its bodies are nowhere.
+    fn left_out(&self) -> u64 {
+        let nowhere = |place: &&Place| matches!(place, Place::Nowhere);
+        [&self.input, &self.output]
+            .iter()
+            .filter(|place| nowhere(place))
+            .count() as u64
+    }
+
     fn delivered(&self) -> ContentBytes {
         self.kept.delivered(self.input.body(), self.output.body())
     }

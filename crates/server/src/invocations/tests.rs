@@ -216,6 +216,28 @@ async fn what_a_log_group_refuses_is_put_again_and_what_it_took_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_has_no_place_is_told_by_its_size() {
+    let rig = Rig::open();
+    rig.groups.refuses.store(false, Ordering::SeqCst);
+    rig.keep(&"x".repeat(200 << 10));
+    rig.keep("short");
+    let (mut job, (_stop, stopped), closing) = (rig.job(), channel(), Closing::new());
+    assert_eq!(job.step(&Waiting::until(&stopped, &closing)).unwrap().done, 2);
+    let kept = rig.groups.kept.lock().unwrap();
+    assert!(
+        kept[0].1.contains(r#","inputBodyOmittedBytes":204802}"#),
+        "{}",
+        kept[0].1
+    );
+    assert!(
+        kept[1].1.contains(r#","inputBodyJson":"short"}"#),
+        "{}",
+        kept[1].1
+    );
+    assert_eq!(rig.log.meters.bodies_left_out(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_as_much_waiting_as_may_no_more_calls_begin() {
     let mut rig = Rig::open();
     let account = rig.platform.account;

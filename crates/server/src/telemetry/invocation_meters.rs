@@ -17,6 +17,7 @@ pub(crate) struct InvocationMeters {
     oldest: AtomicU64,
     failures: Counter,
     refused: Counter,
+    left_out: Counter,
 }
 
 impl InvocationMeters {
@@ -36,6 +37,16 @@ impl InvocationMeters {
     /// A call was refused, as it could not be logged.
     pub(crate) fn refused(&self) {
         self.refused.add(1);
+    }
+
+    /// So many bodies were left out of their records.
+    pub(crate) fn left_out(&self, bodies: u64) {
+        self.left_out.add(bodies);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bodies_left_out(&self) -> u64 {
+        self.left_out.get()
     }
 
     pub(super) fn write(&self, page: &mut Page, now: Timestamp) {
@@ -74,6 +85,12 @@ impl InvocationMeters {
             "Calls that were refused or broken off, as they could not be logged.",
             self.refused.get(),
         );
+        page.single(
+            "moho_invocation_log_bodies_omitted_total",
+            Kind::Counter,
+            "Bodies that were too large for their record, and had no bucket to go to.",
+            self.left_out.get(),
+        );
     }
 }
 
@@ -96,6 +113,7 @@ mod tests {
             oldest: Some(Timestamp::from_unix_seconds(40)),
         });
         meters.failed();
+        meters.left_out(2);
         let text = said(&meters);
         for line in [
             "moho_invocation_log_backlog_records 3",
@@ -103,6 +121,7 @@ mod tests {
             "moho_invocation_log_backlog_age_seconds 60",
             "moho_invocation_log_delivery_failures_total 1",
             "moho_invocation_log_refused_total 0",
+            "moho_invocation_log_bodies_omitted_total 2",
         ] {
             assert!(text.lines().any(|said| said == line), "{line}\n{text}");
         }

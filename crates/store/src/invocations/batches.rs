@@ -73,7 +73,8 @@ const DUE: &str = "SELECT account_id, destination, key_id,
         made_at, name, failures, first_place, last_place, next_at > ?2
     FROM invocation_batch AS b WHERE next_at <= ?1 OR next_at > ?2 ORDER BY next_at LIMIT 1";
 /// A way that no batch is on its way of, and of which the first record waits since `?1` or the first `?3` records have `?2` bytes
-/// or are as many, or of which the first was written later than `?4`, by a clock that was wrong. It looks at the first records of each way only, however many wait.
+/// or are as many, or of which the first was written later than `?4`, by a clock that was wrong. It looks at the first records of
+/// each way only, however many wait.
 const READY: &str = "WITH RECURSIVE first(place) AS (
         SELECT (SELECT place FROM invocation_outbox ORDER BY account_id, destination, key_id, place LIMIT 1)
         UNION ALL

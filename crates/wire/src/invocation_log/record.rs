@@ -69,7 +69,7 @@ pub enum Body<'a> {
     Here,
     /// The body is there: `s3://BUCKET/KEY`.
     At(&'a str),
-    /// The body is too large, and there is no other place for it.
+    /// The body is too large, and there is no other place for it: the record says how many bytes it had.
     LeftOut,
 }
 
@@ -150,11 +150,11 @@ impl<'a> KeptInvocation<'a> {
             w.put(self.head);
             w.key("input").object(|w| {
                 w.put(self.of_input);
-                body(w, ("inputBodyJson", "inputBodyS3Path"), (self.input, input));
+                body(w, "input", (self.input, input));
             });
             w.key("output").object(|w| {
                 w.put(self.of_output);
-                body(w, ("outputBodyJson", "outputBodyS3Path"), (self.output, output));
+                body(w, "output", (self.output, output));
             });
             if !self.tail.is_empty() {
                 w.raw(self.tail);
@@ -164,12 +164,13 @@ impl<'a> KeptInvocation<'a> {
     }
 }
 
-fn body(w: &mut Writer, (here, elsewhere): (&str, &str), (bytes, body): (&[u8], Body<'_>)) {
+fn body(w: &mut Writer, which: &str, (bytes, body): (&[u8], Body<'_>)) {
     match body {
-        Body::LeftOut => {}
+        // No member of Bedrock's: there, such a body is missing without a word.
+        Body::LeftOut => w.number(&format!("{which}BodyOmittedBytes"), bytes.len() as u64),
         Body::Here if bytes.is_empty() => {}
-        Body::Here => w.key(here).put(bytes),
-        Body::At(place) => w.text(elsewhere, place),
+        Body::Here => w.key(&format!("{which}BodyJson")).put(bytes),
+        Body::At(place) => w.text(&format!("{which}BodyS3Path"), place),
     }
 }
 

@@ -70,6 +70,13 @@ fn a_record_is_as_bedrock_writes_it() {
     assert!(text(&elsewhere).contains(r#","inputBodyS3Path":"s3://b/in"}"#));
     assert!(text(&elsewhere).contains(r#","outputBodyS3Path":"s3://b/out"}"#));
     assert!(!text(&elsewhere).contains("BodyJson"));
+    let nowhere = read.delivered(Body::LeftOut, Body::Here);
+    assert!(
+        text(&nowhere).contains(r#","inputBodyOmittedBytes":16},"output""#),
+        "{}",
+        text(&nowhere)
+    );
+    assert!(text(&nowhere).contains(r#","outputBodyJson":{"c":1}}"#));
 }
 
 #[test]
@@ -166,7 +173,8 @@ fn metadata_are_taken_from_where_the_operation_has_them() {
     );
 }
 
-/// Routes but those of `GET` and `DELETE` that call no model, or generate nothing. Whoever adds a route decides here, or it is logged.
+/// Routes but those of `GET` and `DELETE` that call no model, or generate nothing. Whoever adds a route decides here, or it is
+/// logged.
 const NOT_LOGGED: [&str; 9] = [
     "POST /v1/conversations",
     "POST /openai/v1/conversations",

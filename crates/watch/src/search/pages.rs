@@ -90,12 +90,26 @@ impl Sorted {
         last.map(|(position, _)| *position)
     }
 
-    /// Whether no event of a block would be kept, nor of those behind it.
+    /// Whether no event of a block would be kept, nor of those behind it. Whole positions are compared: as many blocks as fit
+    /// into a store may be of one time.
     fn is_beyond(&self, extent: &Extent) -> bool {
-        self.cut.is_some_and(|cut| match self.order {
-            Order::Ascending => extent.first_time > cut.time,
-            Order::Descending => extent.last_time < cut.time,
-        })
+        !self.takes(begins(self.order, extent))
+    }
+}
+
+/// Where a block begins: no event of it comes before that.
+fn begins(order: Order, extent: &Extent) -> Position {
+    match order {
+        Order::Ascending => extent.earliest(),
+        Order::Descending => extent.latest(),
+    }
+}
+
+/// Where it ends: no event of it comes behind that.
+fn ends(order: Order, extent: &Extent) -> Position {
+    match order {
+        Order::Ascending => extent.latest(),
+        Order::Descending => extent.earliest(),
     }
 }
 
@@ -119,13 +133,13 @@ fn is_to_come(search: &Search<'_>, at: Position) -> bool {
 /// Whether a block may have such an event.
 fn may_come(search: &Search<'_>, extent: &Extent) -> bool {
     let of_time = extent.last_time >= search.from && extent.first_time <= search.until;
-    let (Some(Place::Beyond(place) | Place::From(place)), true) = (search.place, of_time) else {
-        return of_time;
-    };
-    match search.order {
-        Order::Ascending => extent.last_time >= place.time,
-        Order::Descending => extent.first_time <= place.time,
-    }
+    let end = ends(search.order, extent);
+    of_time
+        && match search.place {
+            Some(Place::Beyond(beyond)) => comes_before(search.order, beyond, end),
+            Some(Place::From(from)) => !comes_before(search.order, end, from),
+            Some(Place::ByStream { .. }) | None => true,
+        }
 }
 
 /// The blocks in the order in which their first events come.
@@ -133,8 +147,8 @@ fn in_order<B: Blocks>(blocks: &B, search: &Search<'_>) -> Vec<(usize, Extent)> 
     let all = blocks.extents().into_iter().enumerate();
     let mut wanted: Vec<_> = all.filter(|(_, extent)| may_come(search, extent)).collect();
     match search.order {
-        Order::Ascending => wanted.sort_by_key(|(_, extent)| extent.first_time),
-        Order::Descending => wanted.sort_by_key(|(_, extent)| std::cmp::Reverse(extent.last_time)),
+        Order::Ascending => wanted.sort_by_key(|(_, extent)| extent.earliest()),
+        Order::Descending => wanted.sort_by_key(|(_, extent)| std::cmp::Reverse(extent.latest())),
     }
     wanted
 }
@@ -205,14 +219,8 @@ fn interrupted(search: &Search<'_>, mut sorted: Sorted, split: Option<(&Wanted, 
     let Some((_, first)) = left.first() else {
         return by_stream;
     };
-    let edge = match search.order {
-        Order::Ascending => Position::before(first.first_time),
-        Order::Descending => Position::behind(first.last_time),
-    };
-    let is_over = |extent: &Extent| match search.order {
-        Order::Ascending => extent.last_time < edge.time,
-        Order::Descending => extent.first_time > edge.time,
-    };
+    let edge = begins(search.order, first);
+    let is_over = |extent: &Extent| comes_before(search.order, ends(search.order, extent), edge);
     let over = done.iter().filter(|(_, extent)| is_over(extent)).count();
     if over.saturating_mul(2) < done.len().max(1) {
         return by_stream;

@@ -9,6 +9,7 @@ use moho_store::logs::{BlockFacts, LogEvent, OpenedBlock};
 use moho_store::{Store, StoreError};
 use thiserror::Error;
 
+use super::Position;
 use crate::pattern::RequiredLiterals;
 
 /// What is known of a block before it is opened.
@@ -28,6 +29,28 @@ pub struct Extent {
     pub events: u64,
     /// Its bytes.
     pub size: usize,
+}
+
+impl Extent {
+    /// Where the earliest of its events can be.
+    #[must_use]
+    pub fn earliest(&self) -> Position {
+        Position {
+            time: self.first_time,
+            stream: self.stream,
+            sequence: self.sequence,
+        }
+    }
+
+    /// Where the latest can be.
+    #[must_use]
+    pub fn latest(&self) -> Position {
+        Position {
+            time: self.last_time,
+            stream: self.stream,
+            sequence: self.sequence.saturating_add(self.events).saturating_sub(1),
+        }
+    }
 }
 
 /// Blocks that can be opened.

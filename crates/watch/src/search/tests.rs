@@ -284,3 +284,61 @@ fn a_search_that_goes_on_by_stream_finds_nothing_twice() {
         assert_eq!(times, left);
     }
 }
+
+/// Blocks that count how often one is opened.
+struct Counted(Parts, AtomicU64);
+
+impl Blocks for Counted {
+    type Error = std::convert::Infallible;
+
+    fn extents(&self) -> Vec<Extent> {
+        self.0.extents()
+    }
+
+    fn tell(
+        &self,
+        block: usize,
+        required: Option<&RequiredLiterals>,
+        each: &mut dyn FnMut(&LogEvent<'_>) -> bool,
+    ) -> Result<(), Self::Error> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.tell(block, required, each)
+    }
+}
+
+#[test]
+fn of_many_blocks_of_one_time_a_page_opens_as_many_as_it_needs() {
+    let part = |number: u64| Part {
+        stream: 1 + number % 2,
+        sequence: 1 + number / 2 * 2,
+        events: vec![(7, "one".to_owned()), (7, "two".to_owned())],
+    };
+    let blocks = Counted(Parts((0..200).map(part).collect()), AtomicU64::new(0));
+    for order in [Order::Ascending, Order::Descending] {
+        let (mut search, mut found) = (
+            Search {
+                from: 0,
+                until: 9,
+                order,
+                place: None,
+                pattern: None,
+                limit: 3,
+                stopwatch: None,
+            },
+            0,
+        );
+        loop {
+            blocks.1.store(0, Ordering::Relaxed);
+            let page = page(&blocks, &search).unwrap();
+            assert!(
+                blocks.1.load(Ordering::Relaxed) <= 3,
+                "{order:?} {:?}",
+                search.place
+            );
+            found += page.events.len();
+            let Some(next) = page.next else { break };
+            search.place = Some(next);
+        }
+        assert_eq!(found, 400);
+    }
+}

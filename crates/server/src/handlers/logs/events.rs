@@ -21,6 +21,7 @@ use moho_wire::{Failure, Reply};
 
 use super::{Asked, after, filters, listing, now, shown, stored, token};
 use crate::handlers::blocking;
+use crate::handlers::kms::turns::Turn;
 use crate::handlers::paging::Listing;
 use crate::road::from_store;
 use crate::system::SystemStopwatch;
@@ -89,6 +90,11 @@ pub(crate) async fn blocks<A: Action>(
     found.ok_or_else(shown::no_group)
 }
 
+/// A turn at reading events, of which a page may take all that a search does.
+pub(crate) async fn turn(asked: &Asked) -> Result<Turn, Failure> {
+    asked.platform.log_searches.wait(asked.account).await
+}
+
 /// What a page is searched by.
 #[derive(Clone)]
 pub(crate) struct Searching {
@@ -101,13 +107,15 @@ pub(crate) struct Searching {
     is_timed: bool,
 }
 
-/// A page among these blocks; `None` if one of them is sealed under another key by now.
+/// A page among these blocks; the turn again, if one of them is sealed under another key by now.
+///
+/// The turn is with the work: who hangs up meanwhile has nobody else begin before it is done.
 pub(crate) async fn page<A: Action>(
     asked: &Asked,
     (permit, keys): (&Arc<Permit<A>>, Vec<Permit<kms::Decrypt>>),
-    blocks: Vec<BlockFacts>,
+    (blocks, turn): (Vec<BlockFacts>, Turn),
     searching: Searching,
-) -> Result<Option<Page>, Failure> {
+) -> Result<Result<Page, Turn>, Failure> {
     let (platform, permit) = (Arc::clone(&asked.platform), Arc::clone(permit));
     blocking(move || {
         let kept = KeptBlocks {
@@ -128,8 +136,8 @@ pub(crate) async fn page<A: Action>(
             stopwatch: searching.is_timed.then_some(&stopwatch),
         };
         match search::page(&kept, &search) {
-            Ok(page) => Ok(Some(page)),
-            Err(SearchError::OtherKey) => Ok(None),
+            Ok(page) => Ok(Ok(page)),
+            Err(SearchError::OtherKey) => Ok(Err(turn)),
             Err(SearchError::Store(error)) => Err(from_store(&error)),
             Err(_other) => Err(Failure::Internal),
         }

@@ -84,12 +84,14 @@ async fn get(trip: &Trip<'_>, request: GetLogEvents) -> Result<Reply, Failure> {
         return Err(shown::no_stream());
     }
     let getting = Getting::of(&trip.asked(), &permit, (&facts, &request))?;
+    let mut turn = handlers::events::turn(&trip.asked()).await?;
     for _look in 0..LOOKS {
         let (blocks, keys) = trip.blocks(&permit, (&facts, &name), getting.scope()).await?;
-        if let Some(page) =
-            handlers::events::page(&trip.asked(), (&permit, keys), blocks, getting.search()).await?
-        {
-            return getting.reply(&trip.asked(), &permit, page);
+        let page =
+            handlers::events::page(&trip.asked(), (&permit, keys), (blocks, turn), getting.search()).await;
+        match page? {
+            Ok(page) => return getting.reply(&trip.asked(), &permit, page),
+            Err(again) => turn = again,
         }
     }
     Err(Failure::Unavailable)
@@ -105,17 +107,14 @@ async fn filter(trip: &Trip<'_>, request: FilterLogEvents) -> Result<Reply, Fail
     trip.own_group(&arn)?;
     let facts = trip.group_facts(&permit)?;
     let filtering = Filtering::of(&trip.asked(), &permit, (&facts, &request))?;
-    let _turn = trip
-        .platform
-        .log_searches
-        .wait(trip.caller.session().account())
-        .await?;
+    let mut turn = handlers::events::turn(&trip.asked()).await?;
     for _look in 0..LOOKS {
         let (blocks, keys) = trip.blocks(&permit, (&facts, &name), filtering.scope()).await?;
-        if let Some(page) =
-            handlers::events::page(&trip.asked(), (&permit, keys), blocks, filtering.search()).await?
-        {
-            return filtering.reply(&trip.asked(), (&permit, &facts), page);
+        let page =
+            handlers::events::page(&trip.asked(), (&permit, keys), (blocks, turn), filtering.search()).await;
+        match page? {
+            Ok(page) => return filtering.reply(&trip.asked(), (&permit, &facts), page),
+            Err(again) => turn = again,
         }
     }
     Err(Failure::Unavailable)

@@ -57,7 +57,8 @@ def open_bucket(s3, kms, bucket: str, path: str, trail: str) -> str:
 
 
 def keys(s3, bucket: str) -> list[str]:
-    return [one["Key"] for one in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return [one["Key"] for page in pages for one in page.get("Contents", [])]
 
 
 def logs(s3, bucket: str) -> list[str]:

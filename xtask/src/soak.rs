@@ -16,6 +16,9 @@ pub(crate) struct Options {
 /// Every soak there is.
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Soak {
+    /// `kill -9` and full disks again and again while calls are written down, digested and delivered: nothing that was acknowledged
+    /// is lost, each event is delivered once, and AWS's validation passes.
+    Audit,
     /// `kill -9` again and again under load: no acknowledged response is lost, nothing is corrupted.
     Kill,
     /// `kill -9` and full disks again and again while keys are made and changed: no acknowledged change is lost, no key is
@@ -33,6 +36,7 @@ enum Soak {
 impl Soak {
     fn file(self) -> &'static str {
         match self {
+            Self::Audit => "soak_audit.py",
             Self::Kill => "soak_kill.py",
             Self::Kms => "soak_kms.py",
             Self::Objects => "soak_objects.py",

@@ -415,6 +415,9 @@ def test_calls_are_logged_to_a_log_group_by_the_role_that_was_given(logs):
         return {json.loads(event["message"])["requestId"] for event in events}
 
     eventually("both records", lambda: found() >= asked)
+    # What Bedrock did for it is told, too: it opened what waited, and took the role.
+    does = {(event["event"], event["identity"].get("invoked_by")) for event in journal.events(logs.server.data, "call")}
+    assert does >= {("Decrypt", "bedrock.amazonaws.com"), ("AssumeRole", "bedrock.amazonaws.com")}, does
     matched = cloudwatch.filter_log_events(logGroupName=GROUP, filterPattern=f'{{ $.input.inputBodyJson.messages[0].content[0].text = "{SECRET}" }}')
     assert len(matched["events"]) == 1
     # Whoever may read log groups, but has no leave for the key, reads nothing of it.

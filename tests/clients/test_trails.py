@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import bedrock
+import journal
 import serving
 import trailing
 from test_organizations import create_account, within
@@ -234,6 +235,29 @@ def test_management_events_of_every_service_are_delivered_by_default(office):
     iam.delete_role(RoleName="global")
     trailing.until(lambda: ("iam.amazonaws.com", "DeleteRole") in told())
     trails.delete_trail(Name="manage")
+
+
+def test_whatever_cloudtrail_decides_for_a_trail_has_its_event(office):
+    """What it asks of the bucket and its key, when a trail is made and when it delivers."""
+    bucket, key = office.bucket("asked-logs", "asked"), trailing.open_key(office.kms)
+    office.trails.create_trail(Name="asked", S3BucketName=bucket, KmsKeyId=key)
+    office.trails.start_logging(Name="asked")
+    told = lambda: {record["eventName"]: record for record in trailing.records(office.s3, bucket)}
+    trailing.until(lambda: "StartLogging" in told())
+    office.trails.delete_trail(Name="asked")
+    trailing.until(lambda: untold(office.server, trailing.SERVICE) == [])
+    entries = journal.verified_records(office.server.data)
+    asked = [entry for entry in entries if entry.get("event") == "GetBucketAcl" and entry["subject"]["bucket"] == bucket]
+    assert [(one["identity"]["invoked_by"], one["category"], one["read_only"]) for one in asked] == [(trailing.SERVICE, "management", True)]
+
+
+def untold(server, service: str) -> list[str]:
+    """What a service was let do, or refused, in requests that no event tells of."""
+    entries = journal.verified_records(server.data)
+    told = {entry["request_id"] for entry in entries if entry.get("kind") in ("call", "data-event")}
+    decided = [entry for entry in entries if "kind" not in entry and service in (entry["principal"] or "")]
+    assert decided, service
+    return [entry["action"] for entry in decided if entry["request_id"] not in told]
 
 
 def named_by_digests(s3, bucket) -> set[str]:

@@ -12,7 +12,7 @@ use moho_s3::{Notes, Proof, S3Call, S3Gateway, Trailers};
 use moho_terms::{AccountId, BucketName, Clock, Entropy, RequestId};
 
 use crate::api_calls::{Recording, Told};
-use crate::object_calls::put_by_own_service;
+use crate::object_calls::call_of_own_service;
 use crate::road::chain;
 
 /// What it takes to put as a service.
@@ -104,7 +104,8 @@ impl OwnPuts {
                 delivery: Delivery::Complete,
             };
             // As with all that is done by itself, there is nobody else to be told.
-            let event = put_by_own_service(&caller, &facts, (&bucket, &key), (now, answer));
+            let called = ("PutObject", &bucket, Some(key.as_str()));
+            let event = call_of_own_service(&caller, &facts, called, (now, answer));
             if let Err(error) = recording.write(event, Told::default()) {
                 // It counts as not put: whoever tries again puts the same in the same place.
                 tracing::error!(error = %chain(&error), "what a service has put is not in the journal");
@@ -125,4 +126,68 @@ fn encoded(key: &str) -> String {
         .remove(b'~')
         .remove(b'/');
     utf8_percent_encode(key, KEPT).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use moho_audit::RecordSeal;
+    use moho_iam::authz::{Entry, Event, Journal, JournalUnavailable, Position};
+    use moho_terms::{Arn, Secret};
+
+    use super::*;
+    use crate::config::{Config, Surroundings, Typed};
+    use crate::startup::watched::WatchedJournal;
+    use crate::startup::{self, Started};
+
+    /// As a disk that is full after the last decision.
+    struct Full;
+
+    impl Journal for Full {
+        fn record(&self, _entry: &Entry) -> Result<Position, JournalUnavailable> {
+            Err(JournalUnavailable::new("full"))
+        }
+
+        fn record_event(&self, _event: &Event) -> Result<Position, JournalUnavailable> {
+            Err(JournalUnavailable::new("full"))
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_cannot_be_written_down_counts_as_not_put() {
+        let folder = tempfile::tempdir().unwrap();
+        let surroundings = Surroundings {
+            cores: 1,
+            data_home: Some(folder.path().to_owned()),
+        };
+        let config = Config::resolve(&Typed::default(), &surroundings).unwrap();
+        let Started { platform, .. } = startup::open(&config, &mut |_, _, _| {}).unwrap();
+        let full = Recording {
+            journal: Arc::new(WatchedJournal::new(Box::new(Full), Arc::clone(&platform.clock))),
+            seal: RecordSeal::new(&Secret::new(vec![7; 32])),
+            entropy: Arc::clone(&platform.entropy),
+            region: platform.region.clone(),
+        };
+        // No bucket lets it in, which it is only told once that is written down.
+        for (recording, status) in [(Arc::clone(&platform.recording), 403), (Arc::new(full), 503)] {
+            let puts = OwnPuts {
+                services: OwnServices::of_installation(&Secret::new(vec![7; 32])).unwrap(),
+                gateway: Arc::clone(&platform.objects),
+                recording,
+                clock: Arc::clone(&platform.clock),
+                entropy: Arc::clone(&platform.entropy),
+            };
+            let object = OwnObject {
+                service: OwnService::Bedrock,
+                acting_for: ActingFor {
+                    resource: Arn::of("bedrock", "us-east-1", platform.account.as_str(), "*").unwrap(),
+                    account: platform.account,
+                },
+                bucket: "absent".parse().unwrap(),
+                key: "key".to_owned(),
+                content_type: "text/plain",
+                bytes: Bytes::from_static(b"x"),
+            };
+            assert_eq!(puts.put(object).unwrap().await.status, status);
+        }
+    }
 }

@@ -24,7 +24,7 @@ use crate::net::{Body, Head, Outbound};
 use crate::road::chain;
 use crate::startup::Platform;
 
-pub(crate) use recording::{Recording, Told};
+pub(crate) use recording::{OwnCall, Recording, Told};
 
 /// The scheme of bearer keys.
 const BEARER: &str = "bearer";

@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use moho_audit::cloudtrail::record::{EventCategory, JsonObject, Record, UserIdentity, Which};
 use moho_audit::{RecordSeal, Sealing};
-use moho_iam::authz::{Event, Journal as _, JournalUnavailable};
-use moho_terms::{Entropy, Region, RequestId};
+use moho_iam::authn::Authenticated;
+use moho_iam::authz::{
+    Delivery, Event, EventAnswer, EventCategory as Category, EventIdentity, EventKind, EventOrigin,
+    Journal as _, JournalUnavailable, RequestFacts,
+};
+use moho_terms::{Arn, Entropy, Region, RequestId, Timestamp};
 
 use crate::startup::watched::WatchedJournal;
 
@@ -33,7 +37,48 @@ pub(crate) struct Told {
     pub(crate) error_message: Option<String>,
 }
 
+/// What a service of moho's own does by itself to something that is no object.
+pub(crate) struct OwnCall<'a> {
+    /// Such as `kms.amazonaws.com`.
+    pub(crate) source: &'static str,
+    /// Such as `Decrypt`.
+    pub(crate) name: &'static str,
+    pub(crate) resource: &'a Arn,
+    pub(crate) time: Timestamp,
+    /// Why it was refused.
+    pub(crate) error_code: Option<&'static str>,
+}
+
 impl Recording {
+    /// Writes down what a service of moho's own has done, or tried to.
+    ///
+    /// # Errors
+    /// [`JournalUnavailable`]: then it may not go on.
+    pub(crate) fn write_own_call(
+        &self,
+        (caller, facts): (&Authenticated, &RequestFacts),
+        call: &OwnCall<'_>,
+    ) -> Result<(), JournalUnavailable> {
+        let identity = EventIdentity::of(caller);
+        let account = identity.account;
+        let called = (EventKind::Call, call.name);
+        let mut event = Event::new(called, facts.request_id.clone(), identity, call.time);
+        event.source = Some(call.source);
+        event.category = Some(Category::Management);
+        event.read_only = true;
+        event.origin = Some(EventOrigin::of(facts, None, None));
+        event.recipients.extend(account);
+        event.subject.resources.push(call.resource.clone());
+        event.answer = Some(EventAnswer {
+            status: Some(if call.error_code.is_some() { 400 } else { 200 }),
+            error_code: call.error_code.map(str::to_owned),
+            bytes_in: 0,
+            bytes_out: 0,
+            delivery: Delivery::Complete,
+        });
+        self.write(event, Told::default())
+    }
+
     /// Writes an event down.
     ///
     /// # Errors

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moho_audit::cloudtrail::pack;
-use moho_iam::action::kms;
 use moho_iam::authz::EventKind;
 use moho_store::invocations::{
     BatchLimits, InvocationBatch, InvocationDestination, LogBucket, LogGroup, Shredded,
@@ -106,8 +105,7 @@ impl DeliverInvocations {
     /// How many records were delivered.
     fn deliver(&self, batch: &InvocationBatch, waiting: &Waiting<'_>) -> Result<u64, Undelivered> {
         let log = &self.log;
-        let request = log.request_id().ok_or(LogError::NobodyActs)?;
-        let key = log.on_key::<kms::Decrypt>(batch.account, &batch.key, &request)?;
+        let key = log.to_open(batch.account, &batch.key)?;
         let (store, kms) = (&log.backing.store, &log.backing.kms);
         let Some(kept) = store.open_invocations(batch, &key, kms)? else {
             return Ok(0);

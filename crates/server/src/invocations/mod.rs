@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use moho_iam::action::{Action, kms};
 use moho_iam::authn::Authenticated;
-use moho_iam::authz::{ActingFor, Permit, Refusal, RequestFacts};
+use moho_iam::authz::{ActingFor, JournalUnavailable, Permit, Refusal, RequestFacts};
 use moho_iam::{OwnService, OwnServices};
 use moho_kms::KmsError;
 use moho_s3::Backing;
@@ -24,7 +24,7 @@ use moho_terms::{AccountId, Arn, ArnError, ContentBytes, Region, RequestId};
 use moho_wire::invocation_log::{logged_operation, request_metadata};
 use moho_wire::{ErrorShape, Failure, Route};
 
-use crate::api_calls::Recording;
+use crate::api_calls::{OwnCall, Recording};
 use crate::net::Inbound;
 use crate::net::pool::Pool;
 use crate::own_puts::{OwnObject, OwnPuts, PutAnswer};
@@ -75,6 +75,8 @@ pub(crate) enum LogError {
     Name(#[from] ArnError),
     #[error("{0} bytes of the account's records wait to be delivered already")]
     Backlog(u64),
+    #[error(transparent)]
+    Journal(#[from] JournalUnavailable),
     #[error("moho's own service cannot act")]
     NobodyActs,
 }
@@ -174,6 +176,27 @@ impl InvocationLog {
         } else {
             Err(LogError::Backlog(waiting))
         }
+    }
+
+    /// Leave to open records that are to be delivered, which is written down whatever came of it.
+    fn to_open(&self, account: AccountId, key: &Arn) -> Result<Permit<kms::Decrypt>, LogError> {
+        let request = self.request_id().ok_or(LogError::NobodyActs)?;
+        let leave = self.on_key::<kms::Decrypt>(account, key, &request);
+        let caller = self.puts.caller(SERVICE, account).ok_or(LogError::NobodyActs)?;
+        let facts = OwnPuts::facts(acting_for(&self.backing.region, account)?, request);
+        let call = OwnCall {
+            source: "kms.amazonaws.com",
+            name: "Decrypt",
+            resource: key,
+            time: self.backing.clock.now(),
+            error_code: match &leave {
+                Ok(_permit) => None,
+                Err(LogError::KeyRefused(..)) => Some("AccessDenied"),
+                Err(_unusable) => Some("KMSInvalidStateException"),
+            },
+        };
+        self.puts.recording.write_own_call((&caller, &facts), &call)?;
+        leave
     }
 
     /// Leave for the service to use a key for records of an account, if the key can be used at all.

@@ -1,6 +1,7 @@
 //! Log groups, as far as records are put into them.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use moho_iam::action::sts;
 use moho_iam::authn::Authenticated;
@@ -13,6 +14,7 @@ use moho_terms::{AccountId, Arn, ContentBytes, RequestId, SessionName};
 use moho_watch::batch::{MOST_BYTES, MOST_EVENTS, OVERHEAD};
 use moho_watch::delivery::Delivery;
 
+use crate::api_calls::{OwnCall, Recording};
 use crate::own_puts::OwnPuts;
 
 /// The stream that records are put to, as Bedrock names it.
@@ -45,6 +47,7 @@ pub(crate) trait LogSink: Send + Sync {
 pub(crate) struct LogGroups {
     pub(crate) backing: Backing,
     pub(crate) services: OwnServices,
+    pub(crate) recording: Arc<Recording>,
 }
 
 impl LogGroups {
@@ -54,10 +57,19 @@ impl LogGroups {
         let service = self.services.acting(OwnService::Bedrock, account, now)?;
         let acting_for = super::acting_for(&backing.region, account)?;
         let facts = OwnPuts::facts(acting_for, RequestId::random(&*backing.entropy)?);
-        let permit: Permit<sts::AssumeRole> =
+        let permit: Result<Permit<sts::AssumeRole>, _> =
             backing
                 .authorizer
-                .authorize(&service, &facts, role, &Context::new())?;
+                .authorize(&service, &facts, role, &Context::new());
+        let call = OwnCall {
+            source: "sts.amazonaws.com",
+            name: "AssumeRole",
+            resource: role,
+            time: now,
+            error_code: permit.is_err().then_some("AccessDenied"),
+        };
+        self.recording.write_own_call((&service, &facts), &call)?;
+        let permit = permit?;
         let role = backing.store.role_facts(role)?.ok_or("the role does not exist")?;
         let name: SessionName = SESSION.parse()?;
         let session = self.services.in_role(&permit, &role, (name, now))?;

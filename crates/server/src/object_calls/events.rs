@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use http::Method;
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::{
-    Delivery, Event, EventAnswer, EventCategory, EventIdentity, EventKind, EventOrigin, EventSource,
-    EventSubject, RequestFacts,
+    Delivery, Event, EventAnswer, EventIdentity, EventKind, EventOrigin, EventSource, EventSubject,
+    RequestFacts,
 };
 use moho_s3::DeletionNote;
 use moho_terms::{AccountId, BucketName, ObjectKey, Timestamp};
@@ -134,22 +134,23 @@ fn part_of(batch: &Event, note: &DeletionNote) -> Event {
     event
 }
 
-/// An object that a service of moho's own has put, or tried to.
-pub(crate) fn put_by_own_service(
+/// A call that a service of moho's own has made, or tried to, of `operation` on a bucket or an object in it.
+pub(crate) fn call_of_own_service(
     caller: &Authenticated,
     facts: &RequestFacts,
-    (bucket, key): (&BucketName, &str),
+    (operation, bucket, key): (&'static str, &BucketName, Option<&str>),
     (time, answer): (Timestamp, EventAnswer),
 ) -> Event {
-    let called = (EventKind::DataEvent, "PutObject");
+    let called = (EventKind::DataEvent, operation);
     let identity = EventIdentity::of(caller);
     let mut event = Event::new(called, facts.request_id.clone(), identity, time);
     event.source = Some(SOURCE);
-    event.category = Some(EventCategory::Data);
+    event.category = Some(category(operation, key.is_some()));
+    event.read_only = operation.starts_with("Get");
     event.origin = Some(EventOrigin::of(facts, None, None));
     event.recipients = told_of(&event, [None, None]);
     event.subject.bucket = Some(bucket.clone());
-    event.subject.key = key.parse().ok();
+    event.subject.key = key.and_then(|key| key.parse().ok());
     event.answer = Some(answer);
     event
 }

@@ -27,7 +27,7 @@ use crate::net::Head;
 use crate::road::chain;
 use crate::startup::Platform;
 
-pub(crate) use events::put_by_own_service;
+pub(crate) use events::call_of_own_service;
 #[cfg(test)]
 pub(crate) use names::operations;
 

@@ -114,6 +114,7 @@ fn invocations(
     let groups = LogGroups {
         backing: acting.backing.clone(),
         services: acting.services()?,
+        recording: Arc::clone(kept.recording),
     };
     Ok(Arc::new(InvocationLog::new(
         acting.backing.clone(),

@@ -19,7 +19,7 @@ use moho_terms::{AccountId, Arn, BucketName, Clock, Entropy, Region, RequestId};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::api_calls::{Recording, Told};
-use crate::object_calls::put_by_own_service;
+use crate::object_calls::call_of_own_service;
 use crate::road::chain;
 
 /// What a name in a path keeps as it is.
@@ -85,7 +85,7 @@ impl Undone {
 }
 
 impl Courier {
-    /// Puts an object, and writes that down.
+    /// Puts an object.
     pub(crate) async fn put(&self, whose: &Whose, parcel: Parcel) -> Result<(), Undone> {
         let length = parcel.body.len();
         let mut request = Request::put(path(&parcel.bucket, &parcel.key))
@@ -111,24 +111,8 @@ impl Courier {
         }
         let request = request.body(s3s::Body::from(parcel.body));
         let request = request.map_err(|_never| Undone::ours())?;
-        let (caller, facts) = self.acting(whose, &parcel.bucket)?;
-        let caller = Arc::new(caller);
-        let (status, notes) = self.ask((&caller, &facts), request).await;
-        let answer = EventAnswer {
-            status: Some(status),
-            error_code: notes.so_far().error_code,
-            bytes_in: length as u64,
-            bytes_out: 0,
-            delivery: Delivered::Complete,
-        };
-        let at = self.clock.now();
-        let event = put_by_own_service(&caller, &facts, (&parcel.bucket, &parcel.key), (at, answer));
-        if let Err(error) = self.recording.write(event, Told::default()) {
-            // It counts as not delivered: the same is put once more, in the same place.
-            tracing::error!(error = %chain(&error), "what a trail delivered is not in the journal");
-            return Err(Undone::ours());
-        }
-        came(status, &notes)
+        let called = ("PutObject", &parcel.bucket, Some(parcel.key.as_str()));
+        self.call(whose, called, (request, length)).await
     }
 
     /// Asks for a bucket's list of who may do what, as CloudTrail does to learn whether it may.
@@ -139,19 +123,44 @@ impl Courier {
             .header("host", "s3")
             .body(s3s::Body::empty());
         let request = request.map_err(|_never| Undone::ours())?;
-        let (caller, facts) = self.acting(whose, bucket)?;
-        let (status, notes) = self.ask((&Arc::new(caller), &facts), request).await;
+        self.call(whose, ("GetBucketAcl", bucket, None), (request, 0))
+            .await
+    }
+
+    /// Makes a call, and writes down what came of it. What cannot be written down counts as not done.
+    async fn call(
+        &self,
+        whose: &Whose,
+        called: (&'static str, &BucketName, Option<&str>),
+        (request, length): (Request<s3s::Body>, usize),
+    ) -> Result<(), Undone> {
+        let (caller, facts) = self.acting(whose, called.1)?;
+        let caller = Arc::new(caller);
+        let (status, notes) = self.ask((&caller, &facts), request).await;
+        let answer = EventAnswer {
+            status: Some(status),
+            error_code: notes.so_far().error_code,
+            bytes_in: length as u64,
+            bytes_out: 0,
+            delivery: Delivered::Complete,
+        };
+        let event = call_of_own_service(&caller, &facts, called, (self.clock.now(), answer));
+        if let Err(error) = self.recording.write(event, Told::default()) {
+            tracing::error!(error = %chain(&error), "what a trail did is not in the journal: it is done again");
+            return Err(Undone::ours());
+        }
         came(status, &notes)
     }
 
-    /// Leave to seal something of a trail's in a bucket under a KmsKey.
+    /// Leave to seal something of a trail's in a bucket under a KmsKey, for a request that asks whether there is.
     pub(crate) fn may_seal(
         &self,
         whose: &Whose,
         (bucket, key): (&BucketName, &str),
-        kms_key: &Arn,
+        (kms_key, request): (&Arn, &RequestId),
     ) -> Result<Permit<GenerateDataKey>, Option<Refusal>> {
-        let (caller, facts) = self.acting(whose, bucket).map_err(|_ours| None)?;
+        let (caller, mut facts) = self.acting(whose, bucket).map_err(|_ours| None)?;
+        facts.request_id = request.clone();
         let object = format!("arn:aws:s3:::{bucket}/{key}");
         let pairs = [(CONTEXT, whose.trail.as_str()), ("aws:s3:arn", object.as_str())];
         let context = EncryptionContext::from_pairs(pairs).map_err(|_never| None)?;

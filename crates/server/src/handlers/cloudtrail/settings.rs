@@ -9,7 +9,6 @@ use moho_wire::Failure;
 
 use super::shown::{self, service};
 use crate::handlers::Asked;
-use crate::startup::Platform;
 use crate::trails::{Parcel, Undone, Whose};
 
 /// A bucket by its name.
@@ -55,11 +54,11 @@ pub(super) fn check_together(settings: &TrailSettings) -> Result<(), Failure> {
 
 /// Whether CloudTrail may do what it has to for a trail that is set so: it does it, and leaves two empty objects, as AWS's does.
 pub(super) async fn check_delivery(
-    platform: &Platform,
+    asked: &Asked,
     (trail, account): (Arn, AccountId),
     settings: &TrailSettings,
 ) -> Result<(), Failure> {
-    let whose = Whose { trail, account };
+    let (platform, whose) = (&asked.platform, Whose { trail, account });
     let bucket = &settings.bucket;
     let courier = &platform.courier;
     let known = courier.get_bucket_acl(&whose, bucket).await;
@@ -76,7 +75,7 @@ pub(super) async fn check_delivery(
     for folder in [scope.log_files(), scope.digests()] {
         let key = folder.strip_suffix(&region).unwrap_or(&folder).to_owned();
         if let Some(kms_key) = &settings.kms_key {
-            check_key(platform, &whose, (bucket, &key), kms_key)?;
+            check_key(asked, &whose, (bucket, &key), kms_key)?;
         }
         let parcel = Parcel {
             bucket: bucket.clone(),
@@ -92,13 +91,9 @@ pub(super) async fn check_delivery(
     Ok(())
 }
 
-fn check_key(
-    platform: &Platform,
-    whose: &Whose,
-    place: (&BucketName, &str),
-    kms_key: &Arn,
-) -> Result<(), Failure> {
-    let leave = platform.courier.may_seal(whose, place, kms_key);
+fn check_key(asked: &Asked, whose: &Whose, place: (&BucketName, &str), kms_key: &Arn) -> Result<(), Failure> {
+    let platform = &asked.platform;
+    let leave = platform.courier.may_seal(whose, place, (kms_key, &asked.request));
     let permit = leave.map_err(|_refused| {
         service(
             "InsufficientEncryptionPolicyException",

@@ -54,7 +54,7 @@ pub(crate) async fn create(
         return Err(shown::too_many());
     }
     let whose = (permit.resource().clone(), asked.account);
-    settings::check_delivery(&asked.platform, whose, &settings).await?;
+    settings::check_delivery(asked, whose, &settings).await?;
     let made = act(asked, move |platform| {
         let id = RequestId::random(&*platform.entropy).map_err(moho_store::StoreError::from)?;
         let now = platform.clock.now();
@@ -107,7 +107,7 @@ pub(crate) async fn update(
     set(&mut settings.validation, request.enable_log_file_validation);
     settings::check_together(&settings)?;
     let whose = (permit.resource().clone(), asked.account);
-    settings::check_delivery(&asked.platform, whose, &settings).await?;
+    settings::check_delivery(asked, whose, &settings).await?;
     let changed = act(asked, move |platform| {
         platform.store.update_trail(&permit, &settings)
     });

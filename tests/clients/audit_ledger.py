@@ -22,6 +22,8 @@ from soaking import Unanswered, ask, is_refused
 GROUP, WATCHED = "/soak/audit", "soak-watched"
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
 CALLS = ("call", "data-event")
+# What services do at the same time: a trail, and the log of calls to a bucket and to a log group.
+MOST_AT_ONCE = 3
 
 
 class Refused(Exception):
@@ -50,6 +52,8 @@ class Ledger:
     doubted: dict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
     refused: Counter = field(default_factory=Counter)
     unanswered: int = 0
+    # How often the server ended, and all that it was doing.
+    ends: int = 0
 
     def note(self, request_id: str, answered: Answered) -> None:
         with self.lock:
@@ -312,17 +316,21 @@ class Reading:
                 self.marks[entry["action"]] = self.position
 
     def check(self, ledger: Ledger) -> None:
-        """Every call that was answered has its one event, and its decision; no event is without a decision, and no decision on a caller
-        without an event but for those whom nobody answered, or whom the server said that it cannot."""
+        """Every call that was answered has its one event, and its decision; no event of what was done is without a decision, and no
+        decision without an event but for callers whom nobody answered, or whom the server said that it cannot, and services that it ended in."""
         for request, answered in ledger.calls.items():
             told = self.by_request.get(request, [])
             assert len(told) == 1, f"{answered} {request} is told {len(told)} times"
             assert (told[0].source, told[0].event) == (answered.source, answered.event), (answered, told)
             assert request in self.decided, f"{answered} {request} was never decided"
-        undecided = [told for told in self.events if told.request_id not in self.decided]
+        # If there is no room for the decision, nothing is done; there may be some again for the event, which says so.
+        undecided = [told for told in self.events if told.request_id not in self.decided and told.status != 503]
         assert not undecided, undecided[:5]
-        untold = [one for one in self.untold() if ".amazonaws.com " not in one]
-        assert len(untold) <= ledger.unanswered + ledger.refused.total(), (untold, ledger.unanswered)
+        everything = self.untold()
+        untold = [one for one in everything if ".amazonaws.com " not in one]
+        assert len(untold) <= ledger.unanswered + ledger.refused.total(), (Counter(untold), ledger.unanswered)
+        by_services = len(everything) - len(untold)
+        assert by_services <= MOST_AT_ONCE * ledger.ends + ledger.refused.total(), Counter(everything)
         ids = Counter(told.event_id for told in self.events if told.event_id)
         assert ids.most_common(1)[0][1] == 1, "an event's id is there twice"
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from compressed import streams
 
-MARKER = "Quokka7Xylophone9Marmalade"
+# One for each process of a test run: what another one plants in folders that are everybody's is its own affair.
+MARKER = f"Quokka7Xylophone9Marmalade{os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'):0>2}"
 SQLITE = b"SQLite format 3\0"
 # Of a long secret, so many bytes are looked for: nobody writes them by chance.
 TELLING = 20

@@ -30,11 +30,13 @@ from compressed import ZSTD
 from observing import Collector
 from route_world import openai_routes, operations
 
+# The marker as a program that does not have it in its text makes it.
+PIECES = f'"".join({[MARKER[:7], MARKER[7:17], MARKER[17:]]})'
 # A process that holds the marker, and says when it does; it ends with its input.
-HOLDER = """
+HOLDER = f"""
 import os, resource, sys
 resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
-held = "".join(["Quokka7", "Xylophone9", "Marmalade"])
+held = {PIECES}
 print("held", flush=True)
 if sys.stdin.read():
     os.abort()
@@ -162,7 +164,7 @@ class Planted:
 
     def in_a_file_without_a_name(self) -> None:
         """Deleted, and still open."""
-        script = 'import sys, tempfile; f = tempfile.TemporaryFile(dir=sys.argv[1]); f.write(b"".join([b"Quokka7", b"Xylophone9Marmalade"])); f.flush(); '
+        script = f'import sys, tempfile; f = tempfile.TemporaryFile(dir=sys.argv[1]); f.write({PIECES}.encode()); f.flush(); '
         script += 'print("held", flush=True); sys.stdin.read()'
         self.process.communicate()
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
@@ -172,7 +174,7 @@ class Planted:
     def in_a_file_elsewhere(self) -> None:
         """In no folder that is looked into, but open to be written."""
         (self.folder / "elsewhere").mkdir()
-        script = 'import sys; f = open(sys.argv[1], "wb", 0); f.write(b"".join([b"Quokka7", b"Xylophone9Marmalade"])); '
+        script = f'import sys; f = open(sys.argv[1], "wb", 0); f.write({PIECES}.encode()); '
         script += 'print("held", flush=True); sys.stdin.read()'
         self.process.communicate()
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}

@@ -49,8 +49,8 @@ impl PutAnswer {
     /// What was put, and could not be written down.
     fn unwritten() -> Self {
         Self {
-            status: 500,
-            code: Some("InternalError".to_owned()),
+            status: 503,
+            code: Some("ServiceUnavailable".to_owned()),
         }
     }
 }

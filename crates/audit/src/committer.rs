@@ -17,7 +17,7 @@ pub(crate) type OnDisk = Box<dyn Fn(u64) + Send>;
 
 struct State {
     /// Brings to the disk what was written since the last sync.
-    pending: Option<Box<dyn Syncer>>,
+    pending: Option<Arc<dyn Syncer>>,
     /// The last record that was handed to the kernel.
     written: u64,
     stopping: bool,
@@ -88,18 +88,13 @@ impl Committer {
 
     /// Says that the record at `position` was written, which `syncer` brings to the disk. There is one file at a time: whoever
     /// begins a new one syncs the old one and calls [`Self::synced`] first.
-    pub(crate) fn written(
-        &self,
-        position: Position,
-        syncer: impl FnOnce() -> io::Result<Box<dyn Syncer>>,
-    ) -> io::Result<()> {
+    pub(crate) fn written(&self, position: Position, syncer: impl FnOnce() -> Arc<dyn Syncer>) {
         let mut state = self.shared.lock();
         state.written = state.written.max(position.0);
         if state.pending.is_none() {
-            state.pending = Some(syncer()?);
+            state.pending = Some(syncer());
             self.shared.changed.notify_one();
         }
-        Ok(())
     }
 
     /// Says that all that was written is on the disk.

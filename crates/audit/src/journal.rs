@@ -204,9 +204,8 @@ impl Writer {
             });
         }
         (self.link, self.length) = (next, self.length.saturating_add(size));
-        committer
-            .written(position, || self.tail.syncer())
-            .map_err(AuditError::io(&self.segment.path))?;
+        // Nothing may fail from here on: the record is there, and others follow it.
+        committer.written(position, || self.tail.syncer());
         Ok(position)
     }
 
@@ -225,7 +224,7 @@ impl Writer {
             self.segment.path.parent().unwrap_or_else(|| Path::new(".")),
             self.link.next,
         );
-        let synced = self.tail.syncer().and_then(|syncer| syncer.sync());
+        let synced = self.tail.syncer().sync();
         synced.map_err(AuditError::io(&self.segment.path))?;
         committer.synced();
         self.tail = (self.open)(&next)?;

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::chain::{Digest, Link, MAX_RECORD, Record};
 use crate::error::AuditError;
@@ -34,8 +35,8 @@ impl Segment {
         Some(Self { path, first })
     }
 
-    /// Creates the file, if it is absent, and opens it for appending.
-    pub(crate) fn open(&self) -> Result<File, AuditError> {
+    /// Creates the file, if it is absent, and opens it for appending: once, for whoever writes and whoever syncs.
+    pub(crate) fn open(&self) -> Result<Arc<File>, AuditError> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true).mode(0o600);
         let file = options.open(&self.path).map_err(AuditError::io(&self.path))?;
@@ -44,7 +45,7 @@ impl Segment {
         File::open(directory)
             .and_then(|d| d.sync_all())
             .map_err(AuditError::io(directory))?;
-        Ok(file)
+        Ok(Arc::new(file))
     }
 
     pub(crate) fn read(&self) -> Result<Vec<u8>, AuditError> {
@@ -180,26 +181,27 @@ pub(crate) trait Tail: Send {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Cuts the file to `length`.
     fn cut(&mut self, length: u64) -> io::Result<()>;
-    /// Another handle, to sync while this one writes.
-    fn syncer(&self) -> io::Result<Box<dyn Syncer>>;
+    /// The same, to sync it while this one writes. It needs nothing that could be used up: what was written must not fail to be
+    /// synced because the process has as many files open as it may.
+    fn syncer(&self) -> Arc<dyn Syncer>;
 }
 
 /// Brings what was appended so far to the disk.
-pub(crate) trait Syncer: Send {
+pub(crate) trait Syncer: Send + Sync {
     fn sync(&self) -> io::Result<()>;
 }
 
-impl Tail for File {
+impl Tail for Arc<File> {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write_all(bytes)
+        (&**self).write_all(bytes)
     }
 
     fn cut(&mut self, length: u64) -> io::Result<()> {
         self.set_len(length)
     }
 
-    fn syncer(&self) -> io::Result<Box<dyn Syncer>> {
-        Ok(Box::new(self.try_clone()?))
+    fn syncer(&self) -> Arc<dyn Syncer> {
+        Self::clone(self)
     }
 }
 

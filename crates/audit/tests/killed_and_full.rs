@@ -1,4 +1,5 @@
-//! A journal whose process is killed, and one whose disk is full, for real: in a process of their own.
+//! A journal whose process is killed, one whose disk is full, and one whose process may open nothing more, for real: in a process
+//! of their own.
 #![expect(clippy::unwrap_used, reason = "a test ends when something unexpected happens")]
 
 use std::io::{BufRead, BufReader};
@@ -47,23 +48,22 @@ fn entry(second: u64) -> Entry {
     }
 }
 
+/// The children below.
+const UNTIL_IT_CANNOT: &str = "child_records_until_it_cannot";
+const WITH_ALL_OPEN: &str = "child_records_with_as_much_open_as_it_may";
+
 /// Set for the program that a test below starts.
 const CHILD: &str = "MOHO_TEST_CHILD";
 
-/// This test's own program, which runs the ignored test below in `directory`.
-fn child(directory: &Path, shell: &str) -> Command {
+/// This test's own program, which runs the ignored test `name` in `directory`.
+fn child(name: &str, directory: &Path, shell: &str) -> Command {
     let mut command = Command::new("sh");
     let program = std::env::current_exe().unwrap();
     command
         .arg("-c")
         .arg(format!("{shell} exec \"$0\" \"$@\""))
         .arg(program);
-    command.args([
-        "--ignored",
-        "--exact",
-        "--nocapture",
-        "child_records_until_it_cannot",
-    ]);
+    command.args(["--ignored", "--exact", "--nocapture", name]);
     command
         .current_dir(directory)
         .env(CHILD, "1")
@@ -103,7 +103,7 @@ fn child_records_until_it_cannot() {
 fn a_journal_that_may_not_grow_any_more_loses_nothing_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
     // A file size limit is the one full disk that every machine has.
-    let output = child(directory.path(), "trap '' XFSZ; ulimit -f 16;")
+    let output = child(UNTIL_IT_CANNOT, directory.path(), "trap '' XFSZ; ulimit -f 16;")
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -124,7 +124,7 @@ fn a_killed_process_loses_nothing_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
     let mut kept = 0;
     for round in 1..=5 {
-        let mut child = child(directory.path(), "").spawn().unwrap();
+        let mut child = child(UNTIL_IT_CANNOT, directory.path(), "").spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap())
             .lines()
             .map(Result::unwrap);
@@ -140,4 +140,45 @@ fn a_killed_process_loses_nothing_acknowledged() {
         kept = recovery.records;
         assert_eq!(verify(directory.path()).unwrap().records, kept);
     }
+}
+
+#[test]
+#[ignore = "only as a child of the test below"]
+fn child_records_with_as_much_open_as_it_may() {
+    if std::env::var_os(CHILD).is_none() {
+        return;
+    }
+    let (journal, _) = FileJournal::open(Path::new("."), &keys()).unwrap();
+    let open = || std::fs::File::open(".");
+    let all: Vec<_> = std::iter::from_fn(|| open().ok()).collect();
+    let refused = open().unwrap_err();
+    // One after the other, so that each is synced by itself, and then many at once.
+    for number in 1..=200 {
+        let position = journal.record(&entry(number)).unwrap();
+        while number <= 20 && journal.unsynced() > 0 {
+            std::thread::yield_now();
+        }
+        println!("acknowledged {}", position.0);
+    }
+    while journal.unsynced() > 0 {
+        std::thread::yield_now();
+    }
+    println!("{} were open, and then: {refused}", all.len());
+    drop(all);
+}
+
+#[test]
+fn a_process_that_may_open_nothing_more_keeps_its_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = child(WITH_ALL_OPEN, directory.path(), "ulimit -n 60;")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{said}");
+    assert!(text.contains("os error 24"), "nothing was used up: {text}");
+    assert_eq!(text.lines().filter_map(acknowledged).max(), Some(200));
+    assert_eq!(verify(directory.path()).unwrap().records, 200);
+    let (journal, _) = FileJournal::open(directory.path(), &keys()).unwrap();
+    assert_eq!(journal.record(&entry(1)).unwrap().0, 201);
 }

@@ -50,8 +50,8 @@ impl Tail for TinyDisk {
         Ok(())
     }
 
-    fn syncer(&self) -> io::Result<Box<dyn Syncer>> {
-        Ok(Box::new(Self(Arc::clone(&self.0))))
+    fn syncer(&self) -> Arc<dyn Syncer> {
+        Arc::new(Self(Arc::clone(&self.0)))
     }
 }
 

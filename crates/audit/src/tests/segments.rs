@@ -93,3 +93,44 @@ fn a_process_killed_before_the_first_record_of_a_new_file_is_no_damage() {
     );
     assert_eq!(journal.record(&entry(21)).unwrap(), Position(21));
 }
+
+#[test]
+fn a_file_that_cannot_be_begun_fails_the_record_that_was_to_begin_it_and_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let segment = Segment::beginning_at(directory.path(), 1);
+    let refusals = std::sync::Mutex::new(vec![(); 2]);
+    let mut writer = Writer {
+        link: Link::START,
+        length: 0,
+        limit: 1000,
+        unfinished: false,
+        tail: Box::new(segment.open().unwrap()),
+        segment,
+        tree: None,
+        open: Box::new(move |segment| {
+            // As when the process has as much open as it may: the file may be there already.
+            let file = segment.open()?;
+            match refusals.lock().unwrap().pop() {
+                Some(()) => Err(AuditError::io(&segment.path)(std::io::ErrorKind::Other.into())),
+                None => Ok(Box::new(file) as Box<dyn Tail>),
+            }
+        }),
+    };
+    let committer = Committer::start(0, Box::new(|_records| ())).unwrap();
+    let (mut kept, mut failed) = (0, 0);
+    for _ in 0..30 {
+        match writer.append("{\"n\":1}", &committer) {
+            Ok(position) => {
+                kept += 1;
+                assert_eq!(position, Position(kept));
+            }
+            Err(_) => failed += 1,
+        }
+    }
+    assert_eq!((kept, failed), (28, 2));
+    let verified = verify(directory.path()).unwrap();
+    assert_eq!(verified.records, kept);
+    assert!(verified.segments > 3);
+    drop(committer);
+    assert_eq!(reopened(directory.path()).unwrap().1.records, kept);
+}

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -164,6 +165,12 @@ def verify(server: Moho, *arguments) -> subprocess.CompletedProcess:
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120, check=False)
 
 
+def everything(folder) -> dict:
+    """All that is in a folder, and when each was changed last."""
+    inside = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    return inside | {".": folder.stat().st_mtime_ns}
+
+
 def test_moho_holds_a_journal_to_what_it_said(make_moho, tmp_path):
     server = make_moho(models={}).start()
     grown(server, 20)
@@ -182,6 +189,20 @@ def test_moho_holds_a_journal_to_what_it_said(make_moho, tmp_path):
         assert verify(server, *wrong).returncode == 2, wrong
     assert verify(server, "--records", "1-99999999").returncode == 1
     server.stop()
+
+    # On a copy that may only be read, of which nothing is changed.
+    copy = shutil.copytree(server.data / "journal", tmp_path / "copy")
+    for path in (*copy.iterdir(), copy):
+        path.chmod(0o500 if path == copy else 0o400)
+    before = everything(copy)
+    # Whoever may do everything is kept from that here, too.
+    unable = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    for some in ([], ["--records", "100-200"]):
+        command = [*unable, serving.binary(), "verify", "log", copy, "--key", key, *some]
+        found = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120, check=False)
+        assert found.returncode == 0, (some, found.stderr)
+        assert everything(copy) == before
+    copy.chmod(0o700)
 
     file = server.data / "journal" / "journal-00000000000000000001.jsonl"
     whole = file.read_bytes()

@@ -67,11 +67,20 @@ pub(crate) struct HashFiles {
 impl HashFiles {
     /// Opens them; what is absent is made.
     pub(crate) fn open(directory: &Path) -> Result<Self, AuditError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        Self::opened(directory, options.mode(0o600))
+    }
+
+    /// Opens them to be read only; an error if one is absent.
+    pub(crate) fn open_to_read(directory: &Path) -> Result<Self, AuditError> {
+        Self::opened(directory, OpenOptions::new().read(true))
+    }
+
+    fn opened(directory: &Path, options: &OpenOptions) -> Result<Self, AuditError> {
         let opened = Kept::all().map(|kept| {
             let path = kept.path(directory);
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false);
-            options.mode(0o600).open(&path).map_err(AuditError::io(&path))
+            options.open(&path).map_err(AuditError::io(&path))
         });
         Ok(Self {
             directory: directory.to_owned(),

@@ -240,7 +240,9 @@ impl<'a> Holding<'a> {
         if first == 0 || first > last || last > size {
             return Err(LogFault::NoSuchRecords { first, last, size });
         }
-        let (files, offsets) = (HashFiles::open(self.directory)?, Offsets::open(self.directory)?);
+        // To be read only: whoever checks a copy changes nothing of it, and needs no leave to.
+        let files = HashFiles::open_to_read(self.directory)?;
+        let offsets = Offsets::open_to_read(self.directory)?;
         let tree = Tree::new(&files);
         for expected in &self.expected {
             expected.check(&tree, (size, &root))?;

@@ -19,8 +19,8 @@ pub(crate) struct Offsets {
 }
 
 impl Offsets {
+    /// Opens them, or begins some.
     pub(crate) fn open(directory: &Path) -> Result<Self, AuditError> {
-        let path = directory.join("offsets");
         let mut options = OpenOptions::new();
         options
             .read(true)
@@ -28,6 +28,16 @@ impl Offsets {
             .create(true)
             .truncate(false)
             .mode(0o600);
+        Self::opened(directory, &options)
+    }
+
+    /// Opens them to be read only; an error if there are none.
+    pub(crate) fn open_to_read(directory: &Path) -> Result<Self, AuditError> {
+        Self::opened(directory, OpenOptions::new().read(true))
+    }
+
+    fn opened(directory: &Path, options: &OpenOptions) -> Result<Self, AuditError> {
+        let path = directory.join("offsets");
         let file = options.open(&path).map_err(AuditError::io(&path))?;
         Ok(Self { path, file })
     }

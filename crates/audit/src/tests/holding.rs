@@ -1,6 +1,9 @@
 //! A journal that is held to what it said.
 
+use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::SystemTime;
 
 use moho_attest::log::{CheckpointError, Trust};
 use moho_iam::authz::{Journal as _, Position};
@@ -58,6 +61,65 @@ fn an_honest_journal_is_what_it_said() {
         let absent = hold_range(directory.path(), &trust, &[], (first, last));
         assert!(matches!(absent, Err(LogFault::NoSuchRecords { size: 600, .. })));
     }
+}
+
+/// All that is in a folder: names, bytes, and when and how each may be changed.
+fn all_of(directory: &Path) -> Vec<(OsString, Vec<u8>, SystemTime, u32)> {
+    let here = std::fs::metadata(directory).unwrap();
+    let itself = (
+        OsString::new(),
+        Vec::new(),
+        here.modified().unwrap(),
+        here.permissions().mode(),
+    );
+    let inside = std::fs::read_dir(directory).unwrap().map(|file| {
+        let file = file.unwrap();
+        let about = file.metadata().unwrap();
+        let bytes = std::fs::read(file.path()).unwrap();
+        (
+            file.file_name(),
+            bytes,
+            about.modified().unwrap(),
+            about.permissions().mode(),
+        )
+    });
+    let mut all: Vec<_> = inside.chain([itself]).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn nothing_is_changed_of_what_is_checked_and_it_need_not_be_writable() {
+    let directory = tempfile::tempdir().unwrap();
+    let (trust, kept) = grown(directory.path(), 300);
+    let earlier = [kept];
+    let may = |mode: u32, of_files: u32| {
+        for file in std::fs::read_dir(directory.path()).unwrap() {
+            let of_files = std::fs::Permissions::from_mode(of_files);
+            std::fs::set_permissions(file.unwrap().path(), of_files).unwrap();
+        }
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    may(0o500, 0o400);
+    let before = all_of(directory.path());
+    assert!(held(directory.path(), &trust, &earlier).is_ok());
+    assert!(hold_range(directory.path(), &trust, &earlier, (200, 300)).is_ok());
+    assert!(all_of(directory.path()) == before);
+    // Where hashes are missing, none are made: that is for who writes the journal.
+    for absent in ["hashes-0", "hashes-7", "offsets"] {
+        may(0o700, 0o600);
+        let file = directory.path().join(absent);
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        let before = all_of(directory.path());
+        assert!(held(directory.path(), &trust, &earlier).is_ok());
+        let missing = hold_range(directory.path(), &trust, &earlier, (200, 300)).unwrap_err();
+        let named = matches!(&missing, LogFault::Records(AuditError::Io { path, .. }) if *path == file);
+        assert!(named, "{missing}");
+        assert!(all_of(directory.path()) == before);
+        std::fs::write(&file, bytes).unwrap();
+    }
+    may(0o700, 0o600);
 }
 
 #[test]

@@ -268,3 +268,32 @@ def test_a_journal_that_was_cut_does_not_start(make_moho):
         server.start()
     file.write_bytes(b"".join(lines))
     server.start()
+
+
+def test_a_log_whose_checkpoint_is_missing_does_not_start_until_it_is_put_back(make_moho):
+    server = make_moho(models={}).start()
+    grown(server, 20)
+    key = fetched(server, "key")
+    server.stop()
+    checkpoint = server.data / "journal" / "checkpoint"
+    note = checkpoint.read_bytes()
+    checkpoint.unlink()
+    before = everything(server.data / "journal")
+    with pytest.raises(RuntimeError, match="`checkpoint` beside it is missing"):
+        server.start()
+    assert everything(server.data / "journal") == before
+    command = [serving.binary(), "doctor", "--json", "--data", server.data]
+    looked = json.loads(subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120, check=False).stdout)
+    [found] = [found for found in looked["findings"] if found["check"] == "journal"]
+    assert found["level"] == "fault" and "move `log` away" in found["what"], found
+    checkpoint.write_bytes(note)
+    server.start()
+    assert fetched(server, "key") == key
+    server.stop()
+    # Without its name it is another one, with all its records, which says so.
+    checkpoint.unlink()
+    (server.data / "journal" / "log").unlink()
+    server.start()
+    assert fetched(server, "key") != key
+    [begun] = [entry for entry in journal.verified_entries(server.data) if entry.get("action") == "moho:BeginLog"]
+    assert begun["reason"] == "new-log" and fetched(server, "key").decode().startswith("moho/" + begun["resource"].split(":", 5)[5])

@@ -18,8 +18,10 @@ use crate::error::AuditError;
 /// Its file in the journal's directory.
 const FILE: &str = "checkpoint";
 
-/// The file of a log's id, in the journal's directory.
+/// The file of a log's id, in the journal's directory: beside it is always a checkpoint.
 const ID: &str = "log";
+/// The same until there is one: nobody was ever told of a log of this id.
+const BEGINNING: &str = "log.beginning";
 /// Bytes of an id, which is written in hexadecimal.
 const ID_BYTES: usize = 16;
 /// What origins begin with.
@@ -39,28 +41,63 @@ impl LogKeys {
     }
 
     /// Which log the journal in `directory` is. One that comes without its id, out of a backup or of an earlier version, begins a
-    /// new log with all its records: whatever it was called before may have had more.
+    /// new log with all its records: whatever it was called before may have had more. One with an id, but without a checkpoint, is
+    /// refused for the same reason.
     pub(crate) fn identity(&self, directory: &Path) -> Result<LogIdentity, AuditError> {
-        let path = directory.join(ID);
-        let id = match std::fs::read_to_string(&path) {
-            Ok(id) => id,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        let (origin, begins) = match log_named(directory)? {
+            Some(origin) => (origin, false),
+            None => (self.beginning(directory)?, true),
+        };
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret.expose());
+        let seed = Secret::new(hmac::sign(&key, origin.as_str().as_bytes()).as_ref().to_vec());
+        LogIdentity::new(origin, &seed, begins)
+    }
+
+    /// The log that begins now. What was interrupted before it had published anything goes on.
+    fn beginning(&self, directory: &Path) -> Result<Origin, AuditError> {
+        let path = directory.join(BEGINNING);
+        let id = match read(&path)? {
+            Some(id) => id,
+            None => {
                 let id: String = self.fresh.iter().map(|byte| format!("{byte:02x}")).collect();
                 replace(&path, id.as_bytes())?;
                 id
             }
-            Err(error) => return Err(AuditError::io(&path)(error)),
         };
-        let is_id =
-            id.len() == 2 * ID_BYTES && id.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-        let origin = Some(format!("{ORIGIN}{id}")).filter(|_| is_id);
-        let origin: Origin = origin
-            .and_then(|origin| origin.parse().ok())
-            .ok_or(AuditError::NoLog(path))?;
-        let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret.expose());
-        let seed = Secret::new(hmac::sign(&key, origin.as_str().as_bytes()).as_ref().to_vec());
-        LogIdentity::new(origin, &seed)
+        origin(&id).ok_or(AuditError::NoLog(path))
     }
+}
+
+/// Which log the journal in `directory` is, as its files say; `None` if it is none yet.
+///
+/// # Errors
+/// [`AuditError::NoCheckpoint`] and [`AuditError::NoLog`] keep a journal from being opened; others if they cannot be read.
+pub fn log_named(directory: &Path) -> Result<Option<Origin>, AuditError> {
+    let path = directory.join(ID);
+    let Some(id) = read(&path)? else {
+        return Ok(None);
+    };
+    let origin = origin(&id).ok_or(AuditError::NoLog(path))?;
+    let checkpoint = directory.join(FILE);
+    if !checkpoint.try_exists().map_err(AuditError::io(&checkpoint))? {
+        return Err(AuditError::NoCheckpoint(directory.to_owned()));
+    }
+    Ok(Some(origin))
+}
+
+fn read(path: &Path) -> Result<Option<String>, AuditError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(AuditError::io(path)(error)),
+    }
+}
+
+/// The log of an id.
+fn origin(id: &str) -> Option<Origin> {
+    let is_id =
+        id.len() == 2 * ID_BYTES && id.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+    is_id.then(|| format!("{ORIGIN}{id}").parse().ok())?
 }
 
 /// Lets the journal in `directory`, which nobody uses, begin a new log with all its records if what it published last is not under
@@ -79,11 +116,29 @@ pub fn begin_log_anew(directory: &Path, keys: &LogKeys) -> Result<bool, AuditErr
         other => return other.map(|_its_own| false),
     }
     // The id first: without it, whatever checkpoint is there is another log's.
-    for name in [ID, FILE] {
-        let path = published(name);
-        std::fs::remove_file(&path).map_err(AuditError::io(&path))?;
+    for name in [ID, BEGINNING, FILE] {
+        remove(&published(name))?;
     }
     Ok(true)
+}
+
+/// Lets a journal in `directory` whose records were just put there, out of a backup, begin a new log with all of them if the
+/// checkpoint of the one that was there before is missing: under its name there may have been more. `true` if it was so.
+///
+/// # Errors
+/// [`AuditError`] if its files cannot be read or removed.
+pub fn begin_log_of_restored(directory: &Path) -> Result<bool, AuditError> {
+    match log_named(directory) {
+        Err(AuditError::NoCheckpoint(_)) => remove(&directory.join(ID)).map(|()| true),
+        other => other.map(|_its_own| false),
+    }
+}
+
+fn remove(path: &Path) -> Result<(), AuditError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(AuditError::io(path)(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Which log a journal is, and who signs for it.
@@ -92,11 +147,13 @@ pub(crate) struct LogIdentity {
     pub(crate) origin: Origin,
     /// Who signs them.
     pub(crate) signer: Box<dyn NoteSigner + Send + Sync>,
+    /// Whether nobody was ever told of it.
+    pub(crate) begins: bool,
 }
 
 impl LogIdentity {
     /// The log of this name, whose checkpoints are signed with the Ed25519 key of this seed, 32 bytes.
-    fn new(origin: Origin, seed: &Secret) -> Result<Self, AuditError> {
+    fn new(origin: Origin, seed: &Secret, begins: bool) -> Result<Self, AuditError> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose());
         let pair = pair.map_err(|rejected| AuditError::Unsigned(rejected.to_string()))?;
         let public = <[u8; 32]>::try_from(pair.public_key().as_ref());
@@ -105,7 +162,19 @@ impl LogIdentity {
         Ok(Self {
             origin,
             signer: Box::new(SeedSigner { pair, key }),
+            begins,
         })
+    }
+
+    /// That there is a checkpoint now: from here on it is the log of the journal in `directory`, and needs one.
+    pub(crate) fn begun(&self, directory: &Path) -> Result<(), AuditError> {
+        if !self.begins {
+            return Ok(());
+        }
+        let path = directory.join(ID);
+        let renamed = std::fs::rename(directory.join(BEGINNING), &path)
+            .and_then(|()| File::open(directory)?.sync_all());
+        renamed.map_err(AuditError::io(&path))
     }
 
     /// Whom one believes about this log, without witnesses.

@@ -38,6 +38,14 @@ pub enum AuditError {
         /// How many there were.
         had: u64,
     },
+    /// It is a log, and what that published last is missing.
+    #[error(
+        "the journal in `{}` is the log that its file `log` names, but the `checkpoint` beside it is missing: nobody can tell how many \
+         records were signed, and fewer must not be. Nothing was changed: keep a copy of the whole directory as evidence, then put \
+         the newest checkpoint of this log back, or move `log` away to begin a new log with all records that are left",
+        .0.display()
+    )]
+    NoCheckpoint(PathBuf),
     /// The last checkpoint is not one that this journal has signed.
     #[error(
         "the journal's checkpoint `{}` is not one that it has signed: it was altered, or is another journal's. Keep a copy of \

@@ -46,6 +46,7 @@ pub(crate) fn grow_up(
             fresh
         }
     };
+    identity.begun(directory)?;
     let tree = Tree::new((files, offsets), identity, (published, growing.size()));
     Ok((tree, growing))
 }

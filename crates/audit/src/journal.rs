@@ -31,6 +31,8 @@ pub struct Recovery {
     /// Bytes of an unfinished record that were cut off its end: the process had been killed, or the disk was full. No
     /// request was answered on the strength of them.
     pub cut_bytes: u64,
+    /// Whether it begins a new log with all of them: it came without the name and the checkpoint of one.
+    pub new_log: bool,
 }
 
 /// A journal in a directory. Only one at a time can be open.
@@ -57,12 +59,18 @@ impl FileJournal {
     ///
     /// # Errors
     /// [`AuditError::Broken`] if the chain is broken: then nothing is changed. [`AuditError::RolledBack`] if it had more
-    /// records when it was last signed. [`AuditError::InUse`] if another process has it open.
+    /// records when it was last signed. [`AuditError::NoCheckpoint`] if nobody can tell. [`AuditError::InUse`] if another process has
+    /// it open.
     pub fn open(directory: &Path, keys: &LogKeys) -> Result<(Self, Recovery), AuditError> {
         segment::make_directory(directory)?;
         let lock = lock(directory)?;
         let (writer, recovery) = Writer::at_the_end(directory)?;
-        let (tree, growing) = grow_up(directory, recovery.records, keys.identity(directory)?)?;
+        let identity = keys.identity(directory)?;
+        let recovery = Recovery {
+            new_log: identity.begins,
+            ..recovery
+        };
+        let (tree, growing) = grow_up(directory, recovery.records, identity)?;
         let told = Arc::clone(&tree);
         let committer = Committer::start(recovery.records, Box::new(move |records| told.on_disk(records)));
         let committer = committer.map_err(AuditError::io(directory))?;
@@ -154,6 +162,7 @@ impl Writer {
         let recovery = Recovery {
             records: checked.link.next.saturating_sub(1),
             cut_bytes: checked.torn,
+            new_log: false,
         };
         let writer = Self {
             link: checked.link,

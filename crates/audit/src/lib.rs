@@ -37,7 +37,9 @@ mod verify;
 mod whole;
 
 pub use calls::{PastCall, PastCalls};
-pub use checkpoints::{LogKeys, Prove, Published, Witnesses, begin_log_anew};
+pub use checkpoints::{
+    LogKeys, Prove, Published, Witnesses, begin_log_anew, begin_log_of_restored, log_named,
+};
 pub use error::AuditError;
 pub use holding::{HeldLog, KeptCheckpoint, LogFault, hold, hold_range};
 pub use journal::{FileJournal, Recovery};

@@ -131,7 +131,7 @@ fn a_journal_that_was_cut_and_signed_anew_is_rolled_back_and_forked() {
     let path = directory.path().join(FILE);
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..borders(&whole)[4]]).unwrap();
-    std::fs::remove_file(directory.path().join("checkpoint")).unwrap();
+    super::sign_nothing(directory.path());
     let (journal, _) = FileJournal::open(directory.path(), &keys()).unwrap();
     drop(journal);
     let rolled_back = held(directory.path(), &trust, &[nine]);

@@ -13,7 +13,7 @@ use moho_iam::authz::{
 use moho_terms::{BucketName, ObjectKey, Secret, Timestamp};
 use proptest::prelude::*;
 
-use crate::{AuditError, FileJournal, LogKeys, Recovery, verify};
+use crate::{AuditError, FileJournal, LogKeys, Published, Recovery, verify};
 
 pub(crate) fn entry(second: u64) -> Entry {
     Entry {
@@ -139,10 +139,20 @@ fn journal_of(count: u64) -> (tempfile::TempDir, PathBuf) {
 
 /// As after a process that was killed before it published anything.
 fn reopened(directory: &Path) -> Result<(FileJournal, Recovery), AuditError> {
-    for derived in ["checkpoint", "hashes-0", "offsets"] {
+    for derived in ["hashes-0", "offsets"] {
         let _absent = std::fs::remove_file(directory.join(derived));
     }
+    sign_nothing(directory);
     FileJournal::open(directory, &keys())
+}
+
+/// Puts a checkpoint of no entries there, as a journal has it that has just begun.
+fn sign_nothing(directory: &Path) {
+    let identity = keys().identity(directory).unwrap();
+    let nothing = crate::tree::Growing::from(moho_attest::log::Frontier::default());
+    let nothing = Published::sign(&identity, nothing.checkpoint(&identity)).unwrap();
+    nothing.write(directory).unwrap();
+    identity.begun(directory).unwrap();
 }
 
 /// Where each line of the file begins, and where the last one ends.
@@ -163,7 +173,8 @@ fn entries_are_numbered_across_restarts_and_the_whole_chain_verifies() {
         recovery,
         Recovery {
             records: 3,
-            cut_bytes: 0
+            cut_bytes: 0,
+            new_log: false
         }
     );
     assert_eq!(journal.record(&entry(4)).unwrap(), Position(4));
@@ -232,7 +243,8 @@ fn a_journal_cut_at_any_byte_of_its_last_record_goes_on() {
             recovery,
             Recovery {
                 records: 2,
-                cut_bytes: (length - last) as u64
+                cut_bytes: (length - last) as u64,
+                new_log: false
             },
             "{length}"
         );

@@ -132,7 +132,7 @@ fn what_follows_from_the_records_is_made_again() {
     }
     alter("offsets", &half);
     assert_eq!(tiles(&open(directory.path()).unwrap(), 700), all);
-    std::fs::remove_file(directory.path().join("checkpoint")).unwrap();
+    super::sign_nothing(directory.path());
     assert_eq!(tiles(&open(directory.path()).unwrap(), 700), all);
 }
 
@@ -267,6 +267,89 @@ fn a_journal_without_its_id_begins_a_new_log_and_only_without_a_checkpoint() {
         std::fs::write(&id, wrong).unwrap();
         assert!(matches!(reopened(4), Err(AuditError::NoLog(_))), "{wrong}");
     }
+}
+
+#[test]
+fn a_log_whose_checkpoint_is_missing_is_not_continued() {
+    let directory = closed(5);
+    let (id, file) = (directory.path().join("log"), directory.path().join("checkpoint"));
+    let (named, note) = (std::fs::read(&id).unwrap(), std::fs::read(&file).unwrap());
+    let records = directory.path().join("journal-00000000000000000001.jsonl");
+    let whole = std::fs::read(&records).unwrap();
+    assert!(crate::log_named(directory.path()).unwrap().is_some());
+    let all = || {
+        let files = std::fs::read_dir(directory.path()).unwrap().map(Result::unwrap);
+        let mut files: Vec<_> = files
+            .map(|file| (file.file_name(), std::fs::read(file.path()).unwrap()))
+            .collect();
+        files.sort();
+        files
+    };
+    // With all its records, with fewer, with none: what was signed cannot be told, and nothing is changed.
+    let fewer = &whole[..borders(&whole)[3]];
+    for left in [&whole[..], fewer, &[]] {
+        std::fs::write(&records, left).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        let before = all();
+        let Err(error) = open(directory.path()) else {
+            panic!("{} bytes of records were signed anew", left.len())
+        };
+        assert!(matches!(error, AuditError::NoCheckpoint(_)), "{error}");
+        assert!(error.to_string().contains("move `log` away"), "{error}");
+        assert!(matches!(
+            crate::log_named(directory.path()),
+            Err(AuditError::NoCheckpoint(_))
+        ));
+        assert!(all() == before);
+        // Put back, it tells whether they are all there.
+        std::fs::write(&file, &note).unwrap();
+        let opened = open(directory.path()).map(drop);
+        assert_eq!(opened.is_ok(), left == &whole[..]);
+    }
+    // Whoever takes the name away begins a new log, and is told.
+    std::fs::write(&records, fewer).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    std::fs::remove_file(&id).unwrap();
+    let other = LogKeys::new(moho_terms::Secret::new(vec![7; 32]), [9; 16]);
+    let (journal, recovery) = FileJournal::open(directory.path(), &other).unwrap();
+    assert!(recovery.new_log);
+    assert_eq!(journal.log().checkpoint().checkpoint.size, 3);
+    assert_ne!(std::fs::read(&id).unwrap(), named);
+    drop(journal);
+    let (_, recovery) = FileJournal::open(directory.path(), &other).unwrap();
+    assert!(!recovery.new_log);
+}
+
+#[test]
+fn what_is_interrupted_before_it_has_published_anything_goes_on() {
+    let directory = closed(5);
+    let file = |name: &str| directory.path().join(name);
+    // Before the first checkpoint, and between that and its name.
+    for published in [false, true] {
+        std::fs::rename(file("log"), file("log.beginning")).unwrap();
+        if !published {
+            std::fs::remove_file(file("checkpoint")).unwrap();
+        }
+        let other = LogKeys::new(moho_terms::Secret::new(vec![7; 32]), [9; 16]);
+        let (journal, recovery) = FileJournal::open(directory.path(), &other).unwrap();
+        assert!(recovery.new_log);
+        let origin = journal.log().checkpoint().checkpoint.origin.clone();
+        assert_eq!(origin.as_str(), format!("moho/log/{}", "01".repeat(16)));
+        assert!(file("log").exists() && !file("log.beginning").exists());
+    }
+}
+
+#[test]
+fn records_out_of_a_backup_beside_a_name_without_a_checkpoint_begin_a_new_log() {
+    let directory = closed(5);
+    assert!(!crate::begin_log_of_restored(directory.path()).unwrap());
+    std::fs::remove_file(directory.path().join("checkpoint")).unwrap();
+    assert!(crate::begin_log_of_restored(directory.path()).unwrap());
+    assert!(!crate::begin_log_of_restored(directory.path()).unwrap());
+    let other = LogKeys::new(moho_terms::Secret::new(vec![7; 32]), [9; 16]);
+    let (journal, _) = FileJournal::open(directory.path(), &other).unwrap();
+    let origin = journal.log().checkpoint().checkpoint.origin.clone();
+    assert_eq!(origin.as_str(), format!("moho/log/{}", "09".repeat(16)));
 }
 
 /// Witnesses of whom some lie.

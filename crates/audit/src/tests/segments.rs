@@ -88,7 +88,8 @@ fn a_process_killed_before_the_first_record_of_a_new_file_is_no_damage() {
         recovery,
         Recovery {
             records: 20,
-            cut_bytes: 0
+            cut_bytes: 0,
+            new_log: false
         }
     );
     assert_eq!(journal.record(&entry(21)).unwrap(), Position(21));

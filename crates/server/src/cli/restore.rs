@@ -198,6 +198,11 @@ fn record(
     let none = moho_audit::whole_parts(&folder).is_ok_and(|parts| parts.is_empty());
     if none {
         restore_journal(checked, &folder).map_err(failed)?;
+        if moho_audit::begin_log_of_restored(&folder).map_err(|error| refused(error.into()))? {
+            say(
+                "the checkpoint of the journal that was there is missing: the backup's begins a new log, with all its records",
+            )?;
+        }
     }
     let store = open_staged(place, staged).map_err(|error| refused(error.into()))?;
     let keys = log_keys(&store, &SystemEntropy::default()).map_err(|error| refused(error.into()))?;

@@ -102,6 +102,8 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let authenticator = authenticator(config, &rooted.session_key, &store, whose)?;
     let at_start = (&bootstrapped, &*clock, &*entropy);
     posture.extend(restored::adopted(store.adopted(), &*journal, at_start)?);
+    let recovered = (&*journal_file, &ground.recovery);
+    posture.extend(restored::log_begun(recovered, &*journal, at_start)?);
     posture.extend(who_gets_in(config, &store)?);
     let door = door(rooted.kms.attestation(), &store)?;
     let restored = Arc::new(RestoredState::of(&store)?);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use moho_audit::{FileJournal, Recovery};
 use moho_iam::authz::{Entry, Journal};
 use moho_store::{Bootstrapped, Store, StoreError, restoration_arn};
 use moho_terms::{Arn, Clock, Entropy, RequestId, Stopwatch, Timestamp};
@@ -46,6 +47,30 @@ pub(super) fn adopted(
     Ok(Some(format!(
         "the store is of schema version {version}, before stores were authenticated: what it holds was trusted as it is, \
          and is authenticated from now on"
+    )))
+}
+
+/// That the journal's records are in a new log, as it came without the name and the checkpoint of one, which is in the journal, too:
+/// whoever watched the log of before sees that it ended.
+pub(super) fn log_begun(
+    (file, recovery): (&FileJournal, &Recovery),
+    journal: &dyn Journal,
+    (first, clock, entropy): AtStart<'_>,
+) -> Result<Option<String>, StartupError> {
+    if !recovery.new_log || recovery.records == 0 {
+        return Ok(None);
+    }
+    let origin = file.log().trust().origin;
+    let id = origin.as_str().trim_start_matches("moho/");
+    let named = Arn::of("moho", first.region.as_str(), first.account.as_str(), id);
+    let request = RequestId::random(entropy)?;
+    let what = ("moho:BeginLog", "new-log");
+    let named = named.map_err(StoreError::from)?;
+    journal.record(&Entry::of_installation(request, what, named, clock.now()))?;
+    Ok(Some(format!(
+        "the journal came without the name of its log: its {} records are in a new one, {}",
+        recovery.records,
+        origin.as_str()
     )))
 }
 
@@ -173,15 +198,19 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_first_trust_in_an_older_store_is_in_the_journal() {
-        let first = Bootstrapped {
+    fn first() -> Bootstrapped {
+        Bootstrapped {
             organisation: "o-exampleorgid".to_owned(),
             root: "r-abcd".parse().unwrap(),
             account: "123456789012".parse().unwrap(),
             region: "moho-local-1".parse().unwrap(),
             account_key: "arn:aws:kms:moho-local-1:123456789012:key/k".parse().unwrap(),
-        };
+        }
+    }
+
+    #[test]
+    fn the_first_trust_in_an_older_store_is_in_the_journal() {
+        let first = first();
         let (pages, entropy) = (Pages::default(), SystemEntropy::default());
         let at_start: AtStart<'_> = (&first, &SystemClock, &entropy);
         assert!(adopted(None, &pages, at_start).unwrap().is_none());
@@ -199,6 +228,47 @@ mod tests {
         assert_eq!(
             resource,
             "arn:aws:moho:moho-local-1:123456789012:store/schema-version-8"
+        );
+    }
+
+    #[test]
+    fn a_new_log_of_records_of_before_is_in_the_journal() {
+        let first = first();
+        let (pages, entropy) = (Pages::default(), SystemEntropy::default());
+        let at_start: AtStart<'_> = (&first, &SystemClock, &entropy);
+        let directory = tempfile::tempdir().unwrap();
+        let keys = || moho_audit::LogKeys::new(moho_terms::Secret::new(vec![7; 32]), [1; 16]);
+        let begun = |times: usize| {
+            let (file, recovery) = FileJournal::open(directory.path(), &keys()).unwrap();
+            let told = log_begun((&file, &recovery), &pages, at_start).unwrap();
+            assert_eq!(pages.0.lock().unwrap().len(), times);
+            let named = Arn::of("moho", "moho-local-1", "123456789012", "nothing").unwrap();
+            let id = "00112233-4455-4677-8899-aabbccddeeff".parse().unwrap();
+            let entry =
+                Entry::of_installation(id, ("moho:AdoptStore", "first-trust"), named, SystemClock.now());
+            file.record(&entry).unwrap();
+            told
+        };
+        assert_eq!(begun(0), None, "there are no records of before");
+        assert_eq!(begun(0), None, "it is the log of before");
+        for gone in ["log", "checkpoint"] {
+            std::fs::remove_file(directory.path().join(gone)).unwrap();
+        }
+        let told = begun(1).unwrap();
+        let origin = format!("log/{}", "01".repeat(16));
+        assert!(
+            told.contains("its 2 records") && told.ends_with(&origin),
+            "{told}"
+        );
+        let entries = pages.0.lock().unwrap();
+        assert_eq!(
+            (entries[0].action, entries[0].reason),
+            (Some("moho:BeginLog"), "new-log")
+        );
+        let resource = entries[0].resource.as_ref().unwrap().as_str();
+        assert_eq!(
+            resource,
+            format!("arn:aws:moho:moho-local-1:123456789012:{origin}")
         );
     }
 }

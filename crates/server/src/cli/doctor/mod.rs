@@ -10,6 +10,7 @@ mod clock;
 mod credentials;
 mod disk;
 mod finding;
+mod journal;
 mod machine;
 mod model;
 mod objects;
@@ -147,6 +148,7 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     ));
     findings.extend(processor::check(surroundings().cores, config.threads));
     findings.extend(disk::check(&scene));
+    findings.extend(journal::check(&scene));
     findings.extend(root::check(&scene));
     findings.extend(credentials::check(&scene));
     findings.extend(objects::check(config.objects.as_ref()));

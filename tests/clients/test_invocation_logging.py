@@ -1,5 +1,6 @@
 """Model invocation logging: every API's calls in the account's own bucket, as Bedrock's records, and none of them lost."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from bedrock import GREEDY, QUESTION
 from invocation_logs import Logs, backlog
 from observing import eventually, scrape
 from serving import MODEL, Moho
+from test_organizations import create_account, within
 
 CASES = [line.split() for line in Path(__file__).with_name("invocation_operations.txt").read_text().splitlines() if line[:1] != "#"]
 SECRET = "Wombat4Saxophone9Tapioca"
@@ -305,6 +307,28 @@ def test_what_a_bucket_refuses_waits_and_is_delivered_when_it_does_no_more(logs)
     eventually("nothing waits", lambda: backlog(scrape(server))["backlog_records"] == 0)
     entries = [entry for entry in journal.verified_entries(server.data) if (entry.get("principal") or "").endswith("bedrock.amazonaws.com")]
     assert {"s3:PutObject", "kms:GenerateDataKey", "kms:Decrypt"} <= {entry["action"] for entry in entries}
+
+
+def test_whoever_makes_a_bucket_of_a_deleted_ones_name_gets_nothing(logs):
+    server = logs.put().server
+    logs.s3.delete_bucket_policy(Bucket=logs.bucket)
+    waits = request_of(converse(server))
+    eventually("a failure", lambda: backlog(scrape(server))["delivery_failures_total"])
+    for key in logs.keys():
+        logs.s3.delete_object(Bucket=logs.bucket, Key=key)
+    logs.s3.delete_bucket(Bucket=logs.bucket)
+    account = create_account(server.boto3("organizations", "Admin"), "successor")
+    theirs = copy.copy(logs)
+    theirs.s3, theirs.kms = (asking.client(server, service, credentials=within(server, account)) for service in ("s3", "kms"))
+    theirs.make()
+    before = backlog(scrape(server))["delivery_failures_total"]
+    eventually("another failure", lambda: backlog(scrape(server))["delivery_failures_total"] > before)
+    assert theirs.keys() == []
+    # No more is logged, or answered, until the account has a bucket of its own.
+    assert code(asking.client(server).converse, modelId=MODEL, messages=QUESTION) == "ServiceUnavailableException"
+    theirs.s3.delete_bucket(Bucket=logs.bucket)
+    logs.make()
+    assert [record["requestId"] for record in logs.wait_for(1, seconds=90)] == [waits]
 
 
 def test_no_call_is_answered_that_cannot_be_logged(logs):

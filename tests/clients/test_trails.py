@@ -311,6 +311,34 @@ def test_what_cannot_be_delivered_is_delivered_later(office):
     trails.delete_trail(Name="stuck")
 
 
+def test_whoever_makes_a_bucket_of_a_deleted_ones_name_gets_nothing(office):
+    trails, s3 = office.trails, office.s3
+    bucket = office.bucket("left-logs", "left")
+    trails.create_trail(Name="left", S3BucketName=bucket, EnableLogFileValidation=True)
+    empty(s3, bucket)
+    s3.delete_bucket(Bucket=bucket)
+    organizations = office.server.boto3("organizations", "Admin")
+    account = create_account(organizations, "successor")
+    theirs = lambda service: bedrock.client(office.server, service, credentials=within(office.server, account))
+    trailing.open_bucket(theirs("s3"), theirs("kms"), bucket, f"AWSLogs/{office.account}", office.arn("left"))
+    trails.start_logging(Name="left")
+    # It is tried for at least as long as a digest takes.
+    failed = lambda: trails.get_trail_status(Name="left").get("LatestDeliveryError")
+    assert trailing.until(failed) == "NoSuchBucket"
+    message = refused(trails.update_trail, "S3BucketDoesNotExistException", Name="left", EnableLogFileValidation=False)
+    assert bucket in message
+    assert trailing.keys(theirs("s3"), bucket) == []
+    # Whoever names it means it.
+    trails.update_trail(Name="left", S3BucketName=bucket)
+    trailing.until(lambda: trailing.logs(theirs("s3"), bucket))
+    trails.delete_trail(Name="left")
+
+
+def empty(s3, bucket: str) -> None:
+    for key in trailing.keys(s3, bucket):
+        s3.delete_object(Bucket=bucket, Key=key)
+
+
 def test_a_killed_server_loses_and_repeats_nothing(office):
     trails, s3 = office.trails, office.s3
     bucket = office.bucket("killed-logs", "killed")

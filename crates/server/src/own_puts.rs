@@ -28,7 +28,7 @@ pub(crate) struct OwnPuts {
 pub(crate) struct OwnObject {
     /// By whom.
     pub(crate) service: OwnService,
-    /// For whose sake, which policies ask about.
+    /// For whose sake, which policies ask about. It is its account's bucket, or none.
     pub(crate) acting_for: ActingFor,
     pub(crate) bucket: BucketName,
     pub(crate) key: String,
@@ -79,6 +79,8 @@ impl OwnPuts {
             .header("host", "s3")
             .header("content-type", object.content_type)
             .header("content-length", length)
+            // Another account may have a bucket of this name by now.
+            .header("x-amz-expected-bucket-owner", object.acting_for.account.as_str())
             .body(s3s::Body::from(object.bytes))
             .ok()?;
         let facts = Self::facts(object.acting_for, RequestId::random(&*self.entropy).ok()?);

@@ -10,6 +10,7 @@ use moho_audit::cloudtrail::digest::{
 use moho_audit::cloudtrail::{DigestKey, LogFileKey, Place, Sha256};
 use moho_store::trails::{
     self as kept, Chain, DigestToDeliver, MOST_IN_DIGEST, NewDigest, NewDigestKey, PreviousOfChain, Trail,
+    TrailBucket,
 };
 use moho_terms::Timestamp;
 
@@ -68,17 +69,24 @@ impl TrailDelivery {
         });
         let bucket = &trail.settings.bucket;
         let previous = chain.previous.as_ref().map(previous);
-        let digest = Digest::of(&key, bucket.as_str(), chain.begins_at, named.collect(), previous);
+        let digest = Digest::of(
+            &key,
+            bucket.name.as_str(),
+            chain.begins_at,
+            named.collect(),
+            previous,
+        );
         let signed = self.signed(digest, now)?;
         let SignedDigest { body, as_previous } = signed;
         let new = NewDigest {
             ends_at: end,
             place: PreviousOfChain {
-                bucket: bucket.clone(),
+                bucket: bucket.name.clone(),
                 key: as_previous.place.key,
                 hash: *as_previous.hash.as_bytes(),
                 signature: as_previous.signature,
             },
+            bucket_owner: bucket.owner,
             kms_key: trail.settings.kms_key.clone(),
             body,
             is_last: chain.is_drained && next.is_none(),
@@ -150,7 +158,10 @@ fn previous(previous: &PreviousOfChain) -> PreviousDigest {
 fn parcel(sent: &DigestToDeliver) -> Parcel {
     let digest = &sent.digest;
     Parcel {
-        bucket: digest.place.bucket.clone(),
+        bucket: TrailBucket {
+            name: digest.place.bucket.clone(),
+            owner: digest.bucket_owner,
+        },
         key: digest.place.key.clone(),
         kms_key: digest.kms_key.clone(),
         body: Bytes::copy_from_slice(&digest.body),

@@ -176,7 +176,7 @@ impl TrailDelivery {
         let what = (EventKind::Finding, "TrailLogFileLost");
         let mut found = Event::new(what, id, identity, self.clock.now());
         found.subject.resource = Some(trail.arn()?);
-        found.subject.bucket = Some(log.planned.bucket.clone());
+        found.subject.bucket = Some(log.planned.bucket.name.clone());
         found.subject.key = log.planned.key.parse().ok();
         self.courier.recording.write(found, Told::default())?;
         tracing::error!(
@@ -209,7 +209,7 @@ impl TrailDelivery {
         tracing::warn!(
             trail = trail.name,
             account = %trail.account,
-            bucket = %trail.settings.bucket,
+            bucket = %trail.settings.bucket.name,
             code = undone.code,
             "a trail could not deliver: it is tried again"
         );

@@ -15,7 +15,8 @@ use moho_iam::{OwnService, OwnServices};
 use moho_kms::EncryptionContext;
 use moho_s3::{Notes, Proof, S3Call, S3Gateway, Trailers};
 use moho_store::Store;
-use moho_terms::{AccountId, Arn, BucketName, Clock, Entropy, Region, RequestId};
+use moho_store::trails::TrailBucket;
+use moho_terms::{AccountId, Arn, Clock, Entropy, Region, RequestId};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::api_calls::{Recording, Told};
@@ -55,7 +56,7 @@ pub(crate) struct Whose {
 
 /// An object to be put.
 pub(crate) struct Parcel {
-    pub(crate) bucket: BucketName,
+    pub(crate) bucket: TrailBucket,
     pub(crate) key: String,
     pub(crate) kms_key: Option<Arn>,
     pub(crate) body: Bytes,
@@ -90,6 +91,7 @@ impl Courier {
         let length = parcel.body.len();
         let mut request = Request::put(path(&parcel.bucket, &parcel.key))
             .header("host", "s3")
+            .header(EXPECTED_OWNER, parcel.bucket.owner.as_str())
             .header("content-type", "application/json")
             .header("content-length", length)
             .header("x-amz-acl", ACL);
@@ -116,11 +118,12 @@ impl Courier {
     }
 
     /// Asks for a bucket's list of who may do what, as CloudTrail does to learn whether it may.
-    pub(crate) async fn get_bucket_acl(&self, whose: &Whose, bucket: &BucketName) -> Result<(), Undone> {
+    pub(crate) async fn get_bucket_acl(&self, whose: &Whose, bucket: &TrailBucket) -> Result<(), Undone> {
         let request = Request::builder()
             .method(Method::GET)
-            .uri(format!("/{bucket}?acl"))
+            .uri(format!("/{}?acl", bucket.name))
             .header("host", "s3")
+            .header(EXPECTED_OWNER, bucket.owner.as_str())
             .body(s3s::Body::empty());
         let request = request.map_err(|_never| Undone::ours())?;
         self.call(whose, ("GetBucketAcl", bucket, None), (request, 0))
@@ -131,10 +134,10 @@ impl Courier {
     async fn call(
         &self,
         whose: &Whose,
-        called: (&'static str, &BucketName, Option<&str>),
+        (name, bucket, key): (&'static str, &TrailBucket, Option<&str>),
         (request, length): (Request<s3s::Body>, usize),
     ) -> Result<(), Undone> {
-        let (caller, facts) = self.acting(whose, called.1)?;
+        let (caller, facts) = self.acting(whose, bucket)?;
         let caller = Arc::new(caller);
         let (status, notes) = self.ask((&caller, &facts), request).await;
         let answer = EventAnswer {
@@ -144,6 +147,7 @@ impl Courier {
             bytes_out: 0,
             delivery: Delivered::Complete,
         };
+        let called = (name, &bucket.name, key);
         let event = call_of_own_service(&caller, &facts, called, (self.clock.now(), answer));
         if let Err(error) = self.recording.write(event, Told::default()) {
             tracing::error!(error = %chain(&error), "what a trail did is not in the journal: it is done again");
@@ -156,12 +160,12 @@ impl Courier {
     pub(crate) fn may_seal(
         &self,
         whose: &Whose,
-        (bucket, key): (&BucketName, &str),
+        (bucket, key): (&TrailBucket, &str),
         (kms_key, request): (&Arn, &RequestId),
     ) -> Result<Permit<GenerateDataKey>, Option<Refusal>> {
         let (caller, mut facts) = self.acting(whose, bucket).map_err(|_ours| None)?;
         facts.request_id = request.clone();
-        let object = format!("arn:aws:s3:::{bucket}/{key}");
+        let object = format!("arn:aws:s3:::{}/{key}", bucket.name);
         let pairs = [(CONTEXT, whose.trail.as_str()), ("aws:s3:arn", object.as_str())];
         let context = EncryptionContext::from_pairs(pairs).map_err(|_never| None)?;
         let via = format!("s3.{}.amazonaws.com", self.region);
@@ -171,9 +175,13 @@ impl Courier {
             .map_err(Some)
     }
 
-    /// CloudTrail, on something of whoever owns the bucket.
-    fn acting(&self, whose: &Whose, bucket: &BucketName) -> Result<(Authenticated, RequestFacts), Undone> {
-        let facts = self.store.bucket_facts(bucket).map_err(|_away| Undone::ours())?;
+    /// CloudTrail, on something of whoever owns the bucket. One that somebody else has made of its name since is another bucket.
+    fn acting(&self, whose: &Whose, bucket: &TrailBucket) -> Result<(Authenticated, RequestFacts), Undone> {
+        let facts = self
+            .store
+            .bucket_facts(&bucket.name)
+            .map_err(|_away| Undone::ours())?;
+        let facts = facts.filter(|facts| facts.owner == bucket.owner);
         let facts = facts.ok_or_else(|| Undone {
             code: "NoSuchBucket".to_owned(),
             refused: true,
@@ -215,8 +223,11 @@ impl Courier {
 /// What is in the encryption context of all that a trail's key seals, as at AWS.
 const CONTEXT: &str = "aws:cloudtrail:arn";
 
-fn path(bucket: &BucketName, key: &str) -> String {
-    format!("/{bucket}/{}", utf8_percent_encode(key, KEPT))
+/// By what S3 refuses what goes to another account's bucket than is meant, however short ago that was made.
+const EXPECTED_OWNER: &str = "x-amz-expected-bucket-owner";
+
+fn path(bucket: &TrailBucket, key: &str) -> String {
+    format!("/{}/{}", bucket.name, utf8_percent_encode(key, KEPT))
 }
 
 fn came(status: u16, notes: &Notes) -> Result<(), Undone> {

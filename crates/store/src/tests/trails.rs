@@ -16,7 +16,7 @@ use crate::StoreError;
 use crate::fresh::Ticks;
 use crate::trails::{
     Chain, DigestKey, MOST, MOST_IN_DIGEST, NewDigest, NewDigestKey, PlannedLog, PreviousOfChain, Reading,
-    Trail, TrailError, TrailSettings, Unjoined,
+    Trail, TrailBucket, TrailError, TrailSettings, Unjoined,
 };
 
 /// Where another process' journal was when a trail began to log.
@@ -50,7 +50,7 @@ impl<'a> Desk<'a> {
 
     fn settings(&self) -> TrailSettings {
         TrailSettings {
-            bucket: "logs".parse().unwrap(),
+            bucket: bucket("logs"),
             prefix: Some("some".to_owned()),
             kms_key: Some(self.house.first.account_key.clone()),
             multi_region: true,
@@ -136,6 +136,7 @@ impl<'a> Desk<'a> {
                 hash: [7; 32],
                 signature: "00ff".to_owned(),
             },
+            bucket_owner: bucket("logs").owner,
             kms_key: None,
             body: b"digest".to_vec(),
             is_last,
@@ -154,6 +155,13 @@ impl<'a> Desk<'a> {
     }
 }
 
+fn bucket(name: &str) -> TrailBucket {
+    TrailBucket {
+        name: name.parse().unwrap(),
+        owner: "222222222222".parse().unwrap(),
+    }
+}
+
 fn log(account: AccountId, (first, last): (u64, u64), now: Timestamp) -> PlannedLog {
     PlannedLog {
         account,
@@ -161,7 +169,7 @@ fn log(account: AccountId, (first, last): (u64, u64), now: Timestamp) -> Planned
         last_position: last,
         selectors: Some("{}".to_owned()),
         global_services: true,
-        bucket: "logs".parse().unwrap(),
+        bucket: bucket("logs"),
         key: format!("log {first}-{last}"),
         kms_key: None,
         hash: [1; 32],
@@ -180,7 +188,7 @@ fn a_trail_is_kept_as_it_is_set() {
     assert_eq!(made.arn().unwrap(), *desk.permit::<ListTags>("one").resource());
     assert!(matches!(desk.create("one"), Err(TrailError::AlreadyExists)));
     let other = TrailSettings {
-        bucket: "others".parse().unwrap(),
+        bucket: bucket("others"),
         prefix: None,
         kms_key: None,
         validation: false,

@@ -40,14 +40,16 @@ impl Store {
             if there.unwrap_or(0) >= integer(MOST as u64) {
                 return Err(Stopped::Refused(TrailError::TooMany));
             }
-            let insert = "INSERT INTO trail (trail_id, account_id, name, home_region, bucket, multi_region,
-                    global_services, validation, created_at, logging) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, ?6, 0)";
+            let insert = "INSERT INTO trail (trail_id, account_id, name, home_region, bucket, bucket_owner,
+                    multi_region, global_services, validation, created_at, logging)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, ?7, 0)";
             let values = params![
                 id,
                 named.account.as_str(),
                 named.name,
                 named.region,
-                settings.bucket.as_str(),
+                settings.bucket.name.as_str(),
+                settings.bucket.owner.as_str(),
                 micros(now),
             ];
             transaction.execute(insert, values)?;
@@ -152,16 +154,17 @@ pub(super) fn found(named: &Named<'_>, connection: &Connection) -> Result<Trail,
 fn set(connection: &Connection, id: &str, settings: &TrailSettings) -> rusqlite::Result<()> {
     let update =
         "UPDATE trail SET bucket = ?2, prefix = ?3, kms_key = ?4, multi_region = ?5, global_services = ?6,
-        organization = ?7, validation = ?8 WHERE trail_id = ?1";
+        organization = ?7, validation = ?8, bucket_owner = ?9 WHERE trail_id = ?1";
     let values = params![
         id,
-        settings.bucket.as_str(),
+        settings.bucket.name.as_str(),
         settings.prefix,
         settings.kms_key.as_ref().map(moho_terms::Arn::as_str),
         settings.multi_region,
         settings.global_services,
         settings.organization,
         settings.validation,
+        settings.bucket.owner.as_str(),
     ];
     connection.execute(update, values).map(|_| ())
 }

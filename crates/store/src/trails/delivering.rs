@@ -1,9 +1,9 @@
 //! What of the journal is read, and the log files that come of it: written down before they are put anywhere.
 
-use moho_terms::{AccountId, Arn, BucketName, Timestamp};
+use moho_terms::{AccountId, Arn, Timestamp};
 use rusqlite::{Connection, Row, params};
 
-use super::Trail;
+use super::{Trail, TrailBucket};
 use crate::Store;
 use crate::database::{counted, integer, micros, term, time};
 use crate::error::StoreError;
@@ -37,7 +37,7 @@ pub struct PlannedLog {
     /// Whether those of services without a region are among them.
     pub global_services: bool,
     /// The bucket.
-    pub bucket: BucketName,
+    pub bucket: TrailBucket,
     /// The key.
     pub key: String,
     /// The KmsKey that it is sealed under, if that is the trail's to say.
@@ -208,7 +208,7 @@ impl Store {
     /// [`StoreError`] if that cannot be said.
     pub fn undelivered_logs(&self, trail_id: &str, most: u32) -> Result<Vec<LogToDeliver>, StoreError> {
         let select = "SELECT span, account_id, first_position, last_position, selectors, global_services, bucket, key, kms_key,
-                hash, oldest, newest
+                hash, oldest, newest, bucket_owner
             FROM trail_log WHERE trail_id = ?1 AND node = ?2 AND delivered_at IS NULL
             ORDER BY span, last_position, account_id LIMIT ?3";
         self.database.read(|connection| {
@@ -296,10 +296,10 @@ impl Store {
         &self,
         trail_id: &str,
         log: &LogToDeliver,
-        (bucket, key, kms_key): (&BucketName, &str, Option<&Arn>),
+        (bucket, key, kms_key): (&TrailBucket, &str, Option<&Arn>),
     ) -> Result<(), StoreError> {
         let redirect =
-            "UPDATE trail_log SET bucket = ?6, key = ?7, kms_key = ?8 WHERE trail_id = ?1 AND span = ?2
+            "UPDATE trail_log SET bucket = ?6, key = ?7, kms_key = ?8, bucket_owner = ?9 WHERE trail_id = ?1 AND span = ?2
             AND node = ?3 AND account_id = ?4 AND last_position = ?5 AND delivered_at IS NULL";
         self.database.write(|transaction| {
             let values = params![
@@ -308,9 +308,10 @@ impl Store {
                 self.node,
                 log.planned.account.as_str(),
                 integer(log.planned.last_position),
-                bucket.as_str(),
+                bucket.name.as_str(),
                 key,
                 kms_key.map(Arn::as_str),
+                bucket.owner.as_str(),
             ];
             transaction.execute(redirect, values).map(|_| ())
         })
@@ -349,8 +350,8 @@ fn insert(
 ) -> rusqlite::Result<()> {
     let insert =
         "INSERT INTO trail_log (trail_id, span, node, account_id, first_position, last_position, selectors,
-            global_services, bucket, key, kms_key, hash, oldest, newest)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+            global_services, bucket, key, kms_key, hash, oldest, newest, bucket_owner)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
     let values = params![
         trail_id,
         span,
@@ -360,12 +361,13 @@ fn insert(
         integer(log.last_position),
         log.selectors,
         log.global_services,
-        log.bucket.as_str(),
+        log.bucket.name.as_str(),
         log.key,
         log.kms_key.as_ref().map(Arn::as_str),
         log.hash,
         micros(log.oldest),
         micros(log.newest),
+        log.bucket.owner.as_str(),
     ];
     connection.execute(insert, values).map(|_| ())
 }
@@ -391,7 +393,10 @@ fn log(row: &Row<'_>) -> rusqlite::Result<LogToDeliver> {
             last_position: counted(row, 3)?,
             selectors: row.get(4)?,
             global_services: row.get(5)?,
-            bucket: term(row, 6)?,
+            bucket: TrailBucket {
+                name: term(row, 6)?,
+                owner: term(row, 12)?,
+            },
             key: row.get(7)?,
             kms_key: key.map(|_| term(row, 8)).transpose()?,
             hash: row.get(9)?,

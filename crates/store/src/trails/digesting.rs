@@ -66,6 +66,8 @@ pub struct NewDigest {
     pub ends_at: Timestamp,
     /// Where it belongs, and what it comes to.
     pub place: PreviousOfChain,
+    /// Whose bucket that is.
+    pub bucket_owner: AccountId,
     /// The KmsKey that it is sealed under, if that is the trail's to say.
     pub kms_key: Option<Arn>,
     /// Its bytes.
@@ -251,7 +253,8 @@ impl Store {
                 return Ok(false);
             }
             let insert = "INSERT INTO trail_digest (trail_id, span, account_id, ends_at, bucket, key, kms_key, body, hash,
-                    signature, is_last) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+                    signature, is_last, bucket_owner)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
             let values = params![
                 trail_id,
                 chain.span,
@@ -264,6 +267,7 @@ impl Store {
                 new.place.hash,
                 new.place.signature,
                 new.is_last,
+                new.bucket_owner.as_str(),
             ];
             transaction.execute(insert, values)?;
             transaction.execute(&format!("DELETE {is_named}"), place)?;
@@ -276,7 +280,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if that cannot be said.
     pub fn undelivered_digests(&self, trail_id: &str) -> Result<Vec<DigestToDeliver>, StoreError> {
-        let select = "SELECT span, account_id, ends_at, bucket, key, kms_key, body, hash, signature, is_last
+        let select = "SELECT span, account_id, ends_at, bucket, key, kms_key, body, hash, signature, is_last,
+                bucket_owner
             FROM trail_digest WHERE trail_id = ?1 ORDER BY span, account_id";
         self.database.read(|connection| {
             let mut select = connection.prepare(select)?;
@@ -413,6 +418,7 @@ fn digest(row: &Row<'_>) -> rusqlite::Result<DigestToDeliver> {
                 hash: row.get(7)?,
                 signature: row.get(8)?,
             },
+            bucket_owner: term(row, 10)?,
             kms_key: key.map(|_| term(row, 5)).transpose()?,
             body: row.get(6)?,
             is_last: row.get(9)?,

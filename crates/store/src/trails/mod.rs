@@ -58,11 +58,20 @@ pub struct Trail {
     pub stopped_at: Option<Timestamp>,
 }
 
+/// A bucket that is delivered to. Whoever else has one of its name later gets nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrailBucket {
+    /// Its name.
+    pub name: BucketName,
+    /// Whose it was when the trail was set to it.
+    pub owner: AccountId,
+}
+
 /// What a trail is set to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrailSettings {
     /// The bucket that it delivers to.
-    pub bucket: BucketName,
+    pub bucket: TrailBucket,
     /// What its keys begin with.
     pub prefix: Option<String>,
     /// The KmsKey, by its ARN, that log files are sealed under; without one, it is for the bucket to say.
@@ -115,7 +124,7 @@ pub enum TrailError {
 
 const SELECT: &str =
     "SELECT trail_id, account_id, name, home_region, bucket, prefix, kms_key, multi_region, global_services,
-    organization, validation, selectors, logging, started_at, stopped_at FROM trail";
+    organization, validation, selectors, logging, started_at, stopped_at, bucket_owner FROM trail";
 
 impl Store {
     /// The trails that the permit's account sees: its own, and those of its organisation, by their names.
@@ -223,7 +232,10 @@ fn trail(row: &Row<'_>) -> rusqlite::Result<Trail> {
         name: row.get(2)?,
         home_region: term(row, 3)?,
         settings: TrailSettings {
-            bucket: term(row, 4)?,
+            bucket: TrailBucket {
+                name: term(row, 4)?,
+                owner: term(row, 15)?,
+            },
             prefix: row.get(5)?,
             kms_key: key.map(|_| term(row, 6)).transpose()?,
             multi_region: row.get(7)?,

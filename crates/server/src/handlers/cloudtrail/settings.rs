@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use moho_audit::cloudtrail::KeyScope;
 use moho_audit::cloudtrail::names::KeyPrefix;
-use moho_store::trails::TrailSettings;
+use moho_store::trails::{TrailBucket, TrailSettings};
 use moho_terms::{AccountId, Arn, BucketName};
 use moho_wire::Failure;
 
@@ -11,8 +11,18 @@ use super::shown::{self, service};
 use crate::handlers::Asked;
 use crate::trails::{Parcel, Undone, Whose};
 
-/// A bucket by its name.
-pub(super) fn bucket(name: &str) -> Result<BucketName, Failure> {
+/// A bucket by its name, of whom it belongs to now. Of one that is not there, that is said when it is asked.
+pub(super) fn bucket(asked: &Asked, name: &str) -> Result<TrailBucket, Failure> {
+    let name = bucket_name(name)?;
+    let facts = asked.platform.store.bucket_facts(&name);
+    let facts = facts.map_err(|error| crate::road::from_store(&error))?;
+    Ok(TrailBucket {
+        owner: facts.map_or(asked.account, |facts| facts.owner),
+        name,
+    })
+}
+
+fn bucket_name(name: &str) -> Result<BucketName, Failure> {
     name.parse().map_err(|error| {
         let name: String = name.chars().filter(char::is_ascii_graphic).take(63).collect();
         service(
@@ -62,7 +72,7 @@ pub(super) async fn check_delivery(
     let bucket = &settings.bucket;
     let courier = &platform.courier;
     let known = courier.get_bucket_acl(&whose, bucket).await;
-    known.map_err(|undone| bucket_refuses(bucket, &undone))?;
+    known.map_err(|undone| bucket_refuses(&bucket.name, &undone))?;
     let prefix = settings.prefix.as_deref();
     let scope = KeyScope {
         prefix: prefix.and_then(|prefix| KeyPrefix::parse(prefix).ok().flatten()),
@@ -86,12 +96,17 @@ pub(super) async fn check_delivery(
             gzip: false,
         };
         let put = courier.put(&whose, parcel).await;
-        put.map_err(|undone| bucket_refuses(bucket, &undone))?;
+        put.map_err(|undone| bucket_refuses(&bucket.name, &undone))?;
     }
     Ok(())
 }
 
-fn check_key(asked: &Asked, whose: &Whose, place: (&BucketName, &str), kms_key: &Arn) -> Result<(), Failure> {
+fn check_key(
+    asked: &Asked,
+    whose: &Whose,
+    place: (&TrailBucket, &str),
+    kms_key: &Arn,
+) -> Result<(), Failure> {
     let platform = &asked.platform;
     let leave = platform.courier.may_seal(whose, place, (kms_key, &asked.request));
     let permit = leave.map_err(|_refused| {
@@ -99,7 +114,7 @@ fn check_key(asked: &Asked, whose: &Whose, place: (&BucketName, &str), kms_key: 
             "InsufficientEncryptionPolicyException",
             format!(
                 "Insufficient permissions to access S3 bucket {} or KMS key {kms_key}.",
-                place.0
+                place.0.name
             ),
         )
     })?;

@@ -92,7 +92,7 @@ pub(super) fn trail(trail: &Trail) -> ops::Trail {
     let settings = &trail.settings;
     ops::Trail {
         name: Some(trail.name.clone()),
-        s3_bucket_name: Some(settings.bucket.to_string()),
+        s3_bucket_name: Some(settings.bucket.name.to_string()),
         s3_key_prefix: settings.prefix.clone(),
         include_global_service_events: Some(settings.global_services),
         is_multi_region_trail: Some(settings.multi_region),

@@ -28,7 +28,7 @@ pub(crate) async fn create(
     (request, kms_key): (ops::CreateTrail, Option<Arn>),
 ) -> Result<Reply, Failure> {
     let settings = TrailSettings {
-        bucket: settings::bucket(&request.s3_bucket_name)?,
+        bucket: settings::bucket(asked, &request.s3_bucket_name)?,
         prefix: settings::prefix(request.s3_key_prefix.as_deref())?,
         kms_key,
         multi_region: request.is_multi_region_trail.unwrap_or(false),
@@ -86,7 +86,7 @@ pub(crate) async fn update(
     let (before, permit) = own(asked, permit).await?;
     let mut settings = before.settings;
     if let Some(name) = &request.s3_bucket_name {
-        settings.bucket = settings::bucket(name)?;
+        settings.bucket = settings::bucket(asked, name)?;
     }
     if request.s3_key_prefix.is_some() {
         settings.prefix = settings::prefix(request.s3_key_prefix.as_deref())?;

@@ -1,11 +1,14 @@
 //! Looks at trails: what is in the way of one is in no other's.
 
+use moho_store::trails::TrailSettings;
+
 use super::house::{House, settings};
+use super::{OTHER, OWN, bucket};
 
 /// A log file is written down, and its bucket is not there.
 fn undelivered(house: &House) -> moho_store::trails::Trail {
     let mut nowhere = settings();
-    nowhere.bucket = "nowhere".parse().unwrap();
+    nowhere.bucket = bucket("nowhere", OWN);
     let trail = house.logging("one", &nowhere);
     house.tell(&[3, 4]);
     assert_eq!(house.step().failed, 1);
@@ -152,4 +155,44 @@ fn a_clock_that_was_ahead_stops_no_trail() {
     let step = house.step();
     assert_eq!((step.done, step.failed), (2, 0));
     assert_eq!((house.log_files("logs"), house.digests("logs")), (4, 2));
+}
+
+#[test]
+fn whoever_has_the_name_of_a_trails_bucket_now_gets_nothing() {
+    let house = House::open();
+    // The bucket of this name is another account's by now, and lets the trail in.
+    let mut gone = settings();
+    gone.validation = true;
+    gone.bucket = bucket("logs", OTHER);
+    let trail = house.logging("one", &gone);
+    house.tell(&[3]);
+    for _again in 0..2 {
+        let step = house.step();
+        assert_eq!((step.done, step.failed), (0, 1));
+        assert_eq!(house.status(&trail).error.as_deref(), Some("NoSuchBucket"));
+        house.later(300);
+    }
+    assert_eq!((house.log_files("logs"), house.digests("logs")), (0, 0));
+    let own = TrailSettings {
+        bucket: bucket("logs", OWN),
+        ..gone
+    };
+    let store = &house.delivery.store;
+    store.update_trail(&house.permit("one"), &own).unwrap();
+    while house.step().more {}
+    assert_eq!(house.log_files("logs"), 1, "the trail was set to it");
+}
+
+#[test]
+fn a_digest_is_as_little_for_whoever_has_the_name_of_its_bucket_now() {
+    let house = House::open();
+    let mut gone = settings();
+    gone.validation = true;
+    gone.bucket = bucket("logs", OTHER);
+    let trail = house.logging("one", &gone);
+    house.step();
+    house.later(3600);
+    house.step();
+    assert_eq!(house.status(&trail).digest_error.as_deref(), Some("NoSuchBucket"));
+    assert_eq!(house.digests("logs"), 0);
 }

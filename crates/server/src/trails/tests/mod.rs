@@ -4,7 +4,7 @@ mod house;
 mod looking;
 
 use moho_audit::cloudtrail::record::{EventCategory, Record, UserIdentity, Which};
-use moho_store::trails::{Trail, TrailSettings};
+use moho_store::trails::{Trail, TrailBucket, TrailSettings};
 use moho_terms::Timestamp;
 
 use super::CallEvent;
@@ -28,6 +28,13 @@ pub(super) fn event(position: u64, account: &str, source: &str) -> CallEvent {
     }
 }
 
+pub(super) fn bucket(name: &str, owner: &str) -> TrailBucket {
+    TrailBucket {
+        name: name.parse().unwrap(),
+        owner: owner.parse().unwrap(),
+    }
+}
+
 pub(super) fn trail() -> Trail {
     Trail {
         id: "one".to_owned(),
@@ -35,7 +42,7 @@ pub(super) fn trail() -> Trail {
         name: "one".to_owned(),
         home_region: "us-east-1".parse().unwrap(),
         settings: TrailSettings {
-            bucket: "logs".parse().unwrap(),
+            bucket: bucket("logs", OWN),
             prefix: None,
             kms_key: None,
             multi_region: true,

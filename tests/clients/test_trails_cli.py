@@ -39,10 +39,10 @@ class Desk:
         assert finished.returncode == 0, (arguments, finished.stderr)
         return json.loads(finished.stdout or "{}")
 
-    def validated(self) -> tuple[int, str]:
+    def validated(self, arn: str | None = None) -> tuple[int, str]:
         """The end of `validate-logs`, and what it says."""
         start = self.started.strftime("%Y-%m-%dT%H:%M:%SZ")
-        finished = self.aws("validate-logs", "--trail-arn", self.arn, "--start-time", start, "--verbose")
+        finished = self.aws("validate-logs", "--trail-arn", arn or self.arn, "--start-time", start, "--verbose")
         return finished.returncode, finished.stdout + finished.stderr
 
     def named(self) -> set[str]:
@@ -161,3 +161,31 @@ def test_a_digest_of_ones_own_making_is_not_believed(desk):
     assert code == 1 and "signature verification failed" in told, told
     desk.s3.put_object(**kept)
     assert desk.validated()[0] == 0
+
+
+def test_a_chain_whose_bucket_is_gone_is_valid_in_the_next_one(desk):
+    arn = desk.arn.removesuffix(TRAIL) + "moving"
+    for bucket in ("moving-first", "moving-next"):
+        trailing.open_bucket(desk.s3, desk.kms, bucket, f"AWSLogs/{desk.account}", arn)
+    desk.done("create-trail", "--name", "moving", "--s3-bucket-name", "moving-first", "--enable-log-file-validation")
+    # Nothing but digests is delivered: one of them waits.
+    resources = [{"Type": "AWS::S3::Object", "Values": [f"arn:aws:s3:::{WATCHED}/"]}]
+    selectors = [{"ReadWriteType": "WriteOnly", "IncludeManagementEvents": False, "DataResources": resources}]
+    desk.done("put-event-selectors", "--trail-name", "moving", "--event-selectors", json.dumps(selectors))
+    desk.done("start-logging", "--name", "moving")
+    trailing.until(lambda: len(trailing.digests(desk.s3, "moving-first")) > 1)
+    desk.s3.delete_bucket_policy(Bucket="moving-first")
+    status = lambda: desk.done("get-trail-status", "--name", "moving").get("LatestDigestDeliveryError")
+    trailing.until(lambda: status() == "AccessDenied")
+    for key in trailing.keys(desk.s3, "moving-first"):
+        desk.s3.delete_object(Bucket="moving-first", Key=key)
+    desk.s3.delete_bucket(Bucket="moving-first")
+    trailing.until(lambda: status() == "NoSuchBucket")
+    desk.s3.put_object(Bucket=WATCHED, Key="moving", Body=b"x")
+    desk.done("update-trail", "--name", "moving", "--s3-bucket-name", "moving-next")
+    trailing.until(lambda: len(trailing.digests(desk.s3, "moving-next")) > 2)
+    desk.done("stop-logging", "--name", "moving")
+    code, told = desk.validated(arn)
+    assert code == 0, told
+    assert "INVALID" not in told and "1/1 log files valid" in told, told
+    desk.done("delete-trail", "--name", "moving")

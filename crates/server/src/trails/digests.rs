@@ -10,9 +10,8 @@ use moho_audit::cloudtrail::digest::{
 use moho_audit::cloudtrail::{DigestKey, LogFileKey, Place, Sha256};
 use moho_store::trails::{
     self as kept, Chain, DigestToDeliver, MOST_IN_DIGEST, NewDigest, NewDigestKey, PreviousOfChain, Trail,
-    TrailBucket,
 };
-use moho_terms::Timestamp;
+use moho_terms::{AccountId, Timestamp};
 
 use super::{Delivered, Parcel, TrailDelivery, Unreadable};
 
@@ -56,19 +55,16 @@ impl TrailDelivery {
         // It ends before the minute of what it does not name is over, if it can.
         let before = next.flatten().filter(|minute| *minute > chain.begins_at);
         let end = before.map_or(end, |minute| minute.min(end));
-        let key = DigestKey {
-            scope: self.scope(trail, chain.account),
-            trail: trail.name.parse()?,
-            home_region: trail.home_region.clone(),
-            end,
-            backfill: false,
-        };
+        let key = self.digest_key((trail, chain.account), end)?;
         let named = logs.iter().map(|log| {
             let place = Place::new(log.bucket.as_str(), &log.key);
             DigestedLog::known(place, Sha256::from(log.hash), (log.oldest, log.newest))
         });
         let bucket = &trail.settings.bucket;
-        let previous = chain.previous.as_ref().map(previous);
+        let previous = match &chain.previous {
+            Some(before) if self.is_there(&before.bucket)? => Some(previous(before)),
+            _ => None,
+        };
         let digest = Digest::of(
             &key,
             bucket.name.as_str(),
@@ -81,12 +77,11 @@ impl TrailDelivery {
         let new = NewDigest {
             ends_at: end,
             place: PreviousOfChain {
-                bucket: bucket.name.clone(),
+                bucket: bucket.clone(),
                 key: as_previous.place.key,
                 hash: *as_previous.hash.as_bytes(),
                 signature: as_previous.signature,
             },
-            bucket_owner: bucket.owner,
             kms_key: trail.settings.kms_key.clone(),
             body,
             is_last: chain.is_drained && next.is_none(),
@@ -99,7 +94,17 @@ impl TrailDelivery {
     /// Puts the digests that are written down. `false` if one could not be put.
     fn put_digests(&self, trail: &Trail, all: &mut Delivered) -> Result<bool, Unreadable> {
         for sent in self.store.undelivered_digests(&trail.id)? {
+            if !sent.unsure {
+                self.store.digest_is_unsure(&trail.id, &sent, true)?;
+            }
             if let Err(undone) = self.put(trail, parcel(&sent)) {
+                if undone.refused && !sent.unsure {
+                    self.store.digest_is_unsure(&trail.id, &sent, false)?;
+                }
+                if undone.refused && self.digest_redirected(trail, &sent)? {
+                    all.more = true;
+                    return Ok(false);
+                }
                 self.note(trail, (&undone, true), all)?;
                 return Ok(false);
             }
@@ -107,6 +112,57 @@ impl TrailDelivery {
             all.done = all.done.saturating_add(1);
         }
         Ok(true)
+    }
+
+    /// A digest is refused where it was to go: if the trail is set to something else by now, it goes there, signed as of there. If
+    /// the bucket of the one before it is gone, nobody could follow it, and the chain begins anew.
+    fn digest_redirected(&self, trail: &Trail, sent: &DigestToDeliver) -> Result<bool, Unreadable> {
+        let (settings, digest) = (&trail.settings, &sent.digest);
+        let (bucket, kms_key) = (&settings.bucket, settings.kms_key.as_ref());
+        let key = self
+            .digest_key((trail, sent.account), digest.ends_at)?
+            .to_string();
+        let there = digest.place.bucket == *bucket && digest.place.key == key;
+        if there && digest.kms_key.as_ref() == kms_key {
+            return Ok(false);
+        }
+        if there {
+            let same = (&digest.place, kms_key, digest.body.as_slice());
+            self.store.redirect_digest(&trail.id, sent, same)?;
+            return Ok(true);
+        }
+        if sent.unsure && self.stands(&digest.place.bucket, &digest.place.key)? {
+            return Ok(false);
+        }
+        let moved = Digest::unpack(&digest.body)?.moved(Place::new(bucket.name.as_str(), &key));
+        let moved = match &sent.previous {
+            Some(before) if self.is_there(before)? => moved,
+            _ => moved.without_previous(),
+        };
+        let SignedDigest { body, as_previous } = self.signed(moved, self.clock.now())?;
+        let place = PreviousOfChain {
+            bucket: bucket.clone(),
+            key,
+            hash: *as_previous.hash.as_bytes(),
+            signature: as_previous.signature,
+        };
+        self.store
+            .redirect_digest(&trail.id, sent, (&place, kms_key, &body))?;
+        Ok(true)
+    }
+
+    fn digest_key(
+        &self,
+        (trail, account): (&Trail, AccountId),
+        end: Timestamp,
+    ) -> Result<DigestKey, Unreadable> {
+        Ok(DigestKey {
+            scope: self.scope(trail, account),
+            trail: trail.name.parse()?,
+            home_region: trail.home_region.clone(),
+            end,
+            backfill: false,
+        })
     }
 
     /// Signs with the key of the time, which is made if there is none.
@@ -149,7 +205,7 @@ impl TrailDelivery {
 
 fn previous(previous: &PreviousOfChain) -> PreviousDigest {
     PreviousDigest {
-        place: Place::new(previous.bucket.as_str(), &previous.key),
+        place: Place::new(previous.bucket.name.as_str(), &previous.key),
         hash: Sha256::from(previous.hash),
         signature: previous.signature.clone(),
     }
@@ -158,10 +214,7 @@ fn previous(previous: &PreviousOfChain) -> PreviousDigest {
 fn parcel(sent: &DigestToDeliver) -> Parcel {
     let digest = &sent.digest;
     Parcel {
-        bucket: TrailBucket {
-            name: digest.place.bucket.clone(),
-            owner: digest.bucket_owner,
-        },
+        bucket: digest.place.bucket.clone(),
         key: digest.place.key.clone(),
         kms_key: digest.kms_key.clone(),
         body: Bytes::copy_from_slice(&digest.body),

@@ -218,7 +218,13 @@ impl TrailDelivery {
                 continue;
             };
             self.keep_hash(trail, (&mut log, &file))?;
+            if !log.unsure {
+                self.store.log_is_unsure(&trail.id, &log, true)?;
+            }
             if let Err(undone) = self.put(trail, parcel(&log, &file)) {
+                if undone.refused && !log.unsure {
+                    self.store.log_is_unsure(&trail.id, &log, false)?;
+                }
                 if undone.refused && self.redirected(trail, &log)? {
                     all.more = true;
                     return Ok(false);
@@ -232,7 +238,9 @@ impl TrailDelivery {
         Ok(true)
     }
 
-    /// A log file is refused where it was to go: if the trail is set to something else by now, it goes there.
+    /// A log file is refused where it was to go: if the trail is set to something else by now, it goes there. If an earlier put may
+    /// have been done, though, it is there as long as anything is, and waits until it is let in or that is gone: no record stands
+    /// in two files.
     fn redirected(&self, trail: &Trail, log: &LogToDeliver) -> Result<bool, Unreadable> {
         let (settings, planned) = (&trail.settings, &log.planned);
         let old = (planned.key.as_str(), LogFileKey::time_of(&planned.key));
@@ -241,6 +249,9 @@ impl TrailDelivery {
         let begins = self.scope(trail, planned.account).log_files();
         let there = planned.bucket == settings.bucket && key.starts_with(&begins);
         if there && planned.kms_key == settings.kms_key {
+            return Ok(false);
+        }
+        if !there && log.unsure && self.stands(&planned.bucket, key)? {
             return Ok(false);
         }
         let key = if there {

@@ -20,7 +20,7 @@ use moho_audit::cloudtrail::names::KeyPrefix;
 use moho_iam::OwnService;
 use moho_iam::authz::{Event, EventIdentity, EventKind};
 use moho_store::Store;
-use moho_store::trails::{Chain, LogToDeliver, Trail};
+use moho_store::trails::{Chain, LogToDeliver, Trail, TrailBucket};
 use moho_terms::{AccountId, Clock, Entropy, Region, RequestId, Timestamp};
 use tokio::runtime::Handle;
 
@@ -233,6 +233,21 @@ impl TrailDelivery {
                 .await
                 .unwrap_or_else(|_late| Err(Undone::ours()))
         })
+    }
+
+    /// Whether a bucket is still there, and whose it was.
+    fn is_there(&self, bucket: &TrailBucket) -> Result<bool, Unreadable> {
+        let facts = self.store.bucket_facts(&bucket.name)?;
+        Ok(facts.is_some_and(|facts| facts.owner == bucket.owner))
+    }
+
+    /// Whether anything stands there: if nothing does, nothing of this trail's does either.
+    fn stands(&self, bucket: &TrailBucket, key: &str) -> Result<bool, Unreadable> {
+        let facts = self.store.bucket_facts(&bucket.name)?;
+        match facts.filter(|facts| facts.owner == bucket.owner) {
+            Some(facts) => Ok(self.store.stands(&facts, &key.parse()?)?),
+            None => Ok(false),
+        }
     }
 
     /// What keys of a trail's objects for an account begin with.

@@ -89,6 +89,8 @@ CREATE TABLE trail_log (
     hash            BLOB NOT NULL CHECK (length(hash) = 32),
     oldest          INTEGER NOT NULL,
     newest          INTEGER NOT NULL,
+    -- Whether a put was begun of which nobody knows whether it was done.
+    unsure          INTEGER NOT NULL DEFAULT 0 CHECK (unsure IN (0, 1)),
     delivered_at    INTEGER,
     PRIMARY KEY (trail_id, span, node, account_id, last_position),
     FOREIGN KEY (trail_id, span) REFERENCES trail_span ON DELETE CASCADE
@@ -103,6 +105,7 @@ CREATE TABLE trail_chain (
     begins_at       INTEGER NOT NULL,
     -- The last one that was delivered.
     bucket          TEXT,
+    bucket_owner    TEXT,
     key             TEXT,
     hash            BLOB,
     signature       TEXT,
@@ -126,6 +129,8 @@ CREATE TABLE trail_digest (
     hash            BLOB NOT NULL CHECK (length(hash) = 32),
     signature       TEXT NOT NULL,
     is_last         INTEGER NOT NULL CHECK (is_last IN (0, 1)),
+    -- As of a log file.
+    unsure          INTEGER NOT NULL DEFAULT 0 CHECK (unsure IN (0, 1)),
     PRIMARY KEY (trail_id, span, account_id),
     FOREIGN KEY (trail_id, span, account_id) REFERENCES trail_chain ON DELETE CASCADE
 ) STRICT;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use moho_iam::policy::PolicyDocument;
-use moho_terms::{AccountId, BucketName, Region};
+use moho_terms::{AccountId, BucketName, ObjectKey, Region};
 
 use super::lifecycle::{self, Lifecycle};
-use super::rows::{ObjectRows, SqliteRows};
+use super::rows::{At, ObjectRows, SqliteRows};
 use super::{
     AccessLogging, BucketEncryption, BucketId, DocumentKind, ObjectError, Ownership, PublicAccessBlock,
     Versioning, deciding, tags,
@@ -57,6 +57,30 @@ impl Store {
         )
     }
 
+    /// Whether anything stands under a key, a version that is not current or a mark of deletion among it. It is for moho itself, to learn
+    /// whether it has put something: nobody is told.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn stands(&self, bucket: &BucketFacts, key: &ObjectKey) -> Result<bool, StoreError> {
+        let found = self.database.look(|connection| {
+            let rows = SqliteRows::checked_by(&self.database, connection);
+            let at = At {
+                bucket: bucket.id,
+                key: key.as_str(),
+            };
+            Ok(rows.head(at)?.is_some())
+        });
+        found.map_err(|error| self.of_objects(error))
+    }
+
+    fn of_objects(&self, error: ObjectError) -> StoreError {
+        if let ObjectError::Store(error) = error {
+            return error;
+        }
+        self.database.damaged(error)
+    }
+
     fn read_bucket_facts(&self, name: &BucketName) -> Result<Option<Arc<BucketFacts>>, StoreError> {
         let found = self.database.look(|connection| {
             let rows = SqliteRows::checked_by(&self.database, connection);
@@ -82,12 +106,7 @@ impl Store {
                     .transpose()?,
             })))
         });
-        found.map_err(|error: ObjectError| {
-            if let ObjectError::Store(error) = error {
-                return error;
-            }
-            self.database.damaged(error)
-        })
+        found.map_err(|error| self.of_objects(error))
     }
 }
 

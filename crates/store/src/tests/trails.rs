@@ -131,12 +131,11 @@ impl<'a> Desk<'a> {
         let new = NewDigest {
             ends_at,
             place: PreviousOfChain {
-                bucket: "logs".parse().unwrap(),
+                bucket: bucket("logs"),
                 key: format!("digest at {ends_at}"),
                 hash: [7; 32],
                 signature: "00ff".to_owned(),
             },
-            bucket_owner: bucket("logs").owner,
             kms_key: None,
             body: b"digest".to_vec(),
             is_last,

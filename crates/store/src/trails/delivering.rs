@@ -57,6 +57,8 @@ pub struct LogToDeliver {
     pub span: i64,
     /// What it is.
     pub planned: PlannedLog,
+    /// Whether it may be there already: a put was begun of which nobody knows whether it was done.
+    pub unsure: bool,
 }
 
 /// Whether a digest, written down or delivered, ends behind a time.
@@ -208,7 +210,7 @@ impl Store {
     /// [`StoreError`] if that cannot be said.
     pub fn undelivered_logs(&self, trail_id: &str, most: u32) -> Result<Vec<LogToDeliver>, StoreError> {
         let select = "SELECT span, account_id, first_position, last_position, selectors, global_services, bucket, key, kms_key,
-                hash, oldest, newest, bucket_owner
+                hash, oldest, newest, bucket_owner, unsure
             FROM trail_log WHERE trail_id = ?1 AND node = ?2 AND delivered_at IS NULL
             ORDER BY span, last_position, account_id LIMIT ?3";
         self.database.read(|connection| {
@@ -288,7 +290,27 @@ impl Store {
         })
     }
 
-    /// Has a log file go elsewhere: where it was to go it is refused, and so it is not there.
+    /// Writes down whether a log file may be there without being known to be: before it is put, and once that was refused.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing has changed.
+    pub fn log_is_unsure(&self, trail_id: &str, log: &LogToDeliver, unsure: bool) -> Result<(), StoreError> {
+        let set = "UPDATE trail_log SET unsure = ?6 WHERE trail_id = ?1 AND span = ?2
+            AND node = ?3 AND account_id = ?4 AND last_position = ?5 AND delivered_at IS NULL";
+        self.database.write(|transaction| {
+            let values = params![
+                trail_id,
+                log.span,
+                self.node,
+                log.planned.account.as_str(),
+                integer(log.planned.last_position),
+                unsure,
+            ];
+            transaction.execute(set, values).map(|_| ())
+        })
+    }
+
+    /// Has a log file go elsewhere: where it was to go it is refused, and it is not there.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing has changed.
@@ -298,9 +320,9 @@ impl Store {
         log: &LogToDeliver,
         (bucket, key, kms_key): (&TrailBucket, &str, Option<&Arn>),
     ) -> Result<(), StoreError> {
-        let redirect =
-            "UPDATE trail_log SET bucket = ?6, key = ?7, kms_key = ?8, bucket_owner = ?9 WHERE trail_id = ?1 AND span = ?2
-            AND node = ?3 AND account_id = ?4 AND last_position = ?5 AND delivered_at IS NULL";
+        let redirect = "UPDATE trail_log SET bucket = ?6, key = ?7, kms_key = ?8, bucket_owner = ?9,
+                unsure = unsure AND bucket = ?6 AND key = ?7 WHERE trail_id = ?1
+            AND span = ?2 AND node = ?3 AND account_id = ?4 AND last_position = ?5 AND delivered_at IS NULL";
         self.database.write(|transaction| {
             let values = params![
                 trail_id,
@@ -403,5 +425,6 @@ fn log(row: &Row<'_>) -> rusqlite::Result<LogToDeliver> {
             oldest: time(row, 10)?,
             newest: time(row, 11)?,
         },
+        unsure: row.get(13)?,
     })
 }

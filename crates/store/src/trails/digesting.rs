@@ -7,7 +7,7 @@
 use moho_terms::{AccountId, Arn, BucketName, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::Trail;
+use super::{Trail, TrailBucket};
 use crate::Store;
 use crate::database::{counted, micros, term, time};
 use crate::error::StoreError;
@@ -35,7 +35,7 @@ pub struct Chain {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreviousOfChain {
     /// The bucket.
-    pub bucket: BucketName,
+    pub bucket: TrailBucket,
     /// The key.
     pub key: String,
     /// SHA-256 of what is packed.
@@ -66,8 +66,6 @@ pub struct NewDigest {
     pub ends_at: Timestamp,
     /// Where it belongs, and what it comes to.
     pub place: PreviousOfChain,
-    /// Whose bucket that is.
-    pub bucket_owner: AccountId,
     /// The KmsKey that it is sealed under, if that is the trail's to say.
     pub kms_key: Option<Arn>,
     /// Its bytes.
@@ -85,12 +83,16 @@ pub struct DigestToDeliver {
     pub account: AccountId,
     /// What it is.
     pub digest: NewDigest,
+    /// Where the one before it is, if there is one.
+    pub previous: Option<TrailBucket>,
+    /// Whether it may be there already: a put was begun of which nobody knows whether it was done.
+    pub unsure: bool,
 }
 
 /// Log files that one digest names at most.
 pub const MOST_IN_DIGEST: usize = 1000;
 
-const CHAINS: &str = "SELECT span, account_id, begins_at, bucket, key, hash, signature, done,
+const CHAINS: &str = "SELECT span, account_id, begins_at, bucket, bucket_owner, key, hash, signature, done,
         EXISTS (SELECT 1 FROM trail_log AS l WHERE l.trail_id = c.trail_id AND l.span = c.span
             AND l.account_id = c.account_id AND l.delivered_at IS NULL),
         NOT EXISTS (SELECT 1 FROM trail_span AS s WHERE s.trail_id = c.trail_id AND s.span = c.span AND s.ended_at IS NULL)
@@ -149,7 +151,8 @@ impl Store {
         (trail_id, chain): (&str, &Chain),
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let anew = "UPDATE trail_chain AS c SET begins_at = ?5, bucket = NULL, key = NULL, hash = NULL, signature = NULL
+        let anew = "UPDATE trail_chain AS c SET begins_at = ?5, bucket = NULL, bucket_owner = NULL, key = NULL,
+                hash = NULL, signature = NULL
             WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3 AND begins_at = ?4 AND done = 0
                 AND NOT EXISTS (SELECT 1 FROM trail_digest AS d WHERE d.trail_id = c.trail_id AND d.span = c.span
                     AND d.account_id = c.account_id)";
@@ -260,14 +263,14 @@ impl Store {
                 chain.span,
                 chain.account.as_str(),
                 micros(new.ends_at),
-                new.place.bucket.as_str(),
+                new.place.bucket.name.as_str(),
                 new.place.key,
                 new.kms_key.as_ref().map(Arn::as_str),
                 new.body,
                 new.place.hash,
                 new.place.signature,
                 new.is_last,
-                new.bucket_owner.as_str(),
+                new.place.bucket.owner.as_str(),
             ];
             transaction.execute(insert, values)?;
             transaction.execute(&format!("DELETE {is_named}"), place)?;
@@ -280,13 +283,65 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if that cannot be said.
     pub fn undelivered_digests(&self, trail_id: &str) -> Result<Vec<DigestToDeliver>, StoreError> {
-        let select = "SELECT span, account_id, ends_at, bucket, key, kms_key, body, hash, signature, is_last,
-                bucket_owner
-            FROM trail_digest WHERE trail_id = ?1 ORDER BY span, account_id";
+        let select = "SELECT d.span, d.account_id, d.ends_at, d.bucket, d.bucket_owner, d.key, d.kms_key, d.body, d.hash,
+                d.signature, d.is_last, d.unsure, c.bucket, c.bucket_owner
+            FROM trail_digest AS d JOIN trail_chain AS c USING (trail_id, span, account_id)
+            WHERE d.trail_id = ?1 ORDER BY d.span, d.account_id";
         self.database.read(|connection| {
             let mut select = connection.prepare(select)?;
             let found = select.query_map([trail_id], digest)?;
             found.collect()
+        })
+    }
+
+    /// Writes down whether a digest may be there without being known to be: before it is put, and once that was refused.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing has changed.
+    pub fn digest_is_unsure(
+        &self,
+        trail_id: &str,
+        sent: &DigestToDeliver,
+        unsure: bool,
+    ) -> Result<(), StoreError> {
+        let set = "UPDATE trail_digest SET unsure = ?5
+            WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3 AND ends_at = ?4";
+        let ends_at = micros(sent.digest.ends_at);
+        self.database.write(|transaction| {
+            let values = params![trail_id, sent.span, sent.account.as_str(), ends_at, unsure];
+            transaction.execute(set, values).map(|_| ())
+        })
+    }
+
+    /// Has a digest go elsewhere, signed anew: where it was to go it is refused, and it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing has changed.
+    pub fn redirect_digest(
+        &self,
+        trail_id: &str,
+        sent: &DigestToDeliver,
+        (place, kms_key, body): (&PreviousOfChain, Option<&Arn>, &[u8]),
+    ) -> Result<(), StoreError> {
+        let redirect =
+            "UPDATE trail_digest SET bucket = ?5, bucket_owner = ?6, key = ?7, kms_key = ?8, body = ?9,
+                hash = ?10, signature = ?11, unsure = unsure AND bucket = ?5 AND key = ?7
+            WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3 AND ends_at = ?4";
+        self.database.write(|transaction| {
+            let values = params![
+                trail_id,
+                sent.span,
+                sent.account.as_str(),
+                micros(sent.digest.ends_at),
+                place.bucket.name.as_str(),
+                place.bucket.owner.as_str(),
+                place.key,
+                kms_key.map(Arn::as_str),
+                body,
+                place.hash,
+                place.signature,
+            ];
+            transaction.execute(redirect, values).map(|_| ())
         })
     }
 
@@ -302,7 +357,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let delete =
             "DELETE FROM trail_digest WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3 AND ends_at = ?4";
-        let follow = "UPDATE trail_chain SET begins_at = ?4, bucket = ?5, key = ?6, hash = ?7, signature = ?8, done = ?9
+        let follow = "UPDATE trail_chain SET begins_at = ?4, bucket = ?5, key = ?6, hash = ?7, signature = ?8, done = ?9,
+                bucket_owner = ?10
             WHERE trail_id = ?1 AND span = ?2 AND account_id = ?3";
         let told =
             "UPDATE trail_status SET digested_at = ?2, digest_error = NULL, failures = 0 WHERE trail_id = ?1";
@@ -317,11 +373,12 @@ impl Store {
                 span,
                 account,
                 ends_at,
-                place.bucket.as_str(),
+                place.bucket.name.as_str(),
                 place.key,
                 place.hash,
                 place.signature,
                 sent.digest.is_last,
+                place.bucket.owner.as_str(),
             ];
             transaction.execute(follow, values)?;
             transaction
@@ -385,43 +442,59 @@ fn is_still(
 }
 
 fn chain(row: &Row<'_>) -> rusqlite::Result<Chain> {
-    let bucket: Option<String> = row.get(3)?;
+    let bucket = perhaps_bucket(row, 3)?;
     Ok(Chain {
         span: row.get(0)?,
         account: term(row, 1)?,
         begins_at: time(row, 2)?,
         previous: match bucket {
-            Some(_) => Some(PreviousOfChain {
-                bucket: term(row, 3)?,
-                key: row.get(4)?,
-                hash: row.get(5)?,
-                signature: row.get(6)?,
+            Some(bucket) => Some(PreviousOfChain {
+                bucket,
+                key: row.get(5)?,
+                hash: row.get(6)?,
+                signature: row.get(7)?,
             }),
             None => None,
         },
-        is_done: row.get(7)?,
-        waits: row.get(8)?,
-        is_drained: row.get(9)?,
+        is_done: row.get(8)?,
+        waits: row.get(9)?,
+        is_drained: row.get(10)?,
     })
 }
 
+/// A bucket whose name is in this column and its owner in the next one.
+fn perhaps_bucket(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<TrailBucket>> {
+    let name: Option<String> = row.get(column)?;
+    let found = name.map(|_| {
+        Ok(TrailBucket {
+            name: term(row, column)?,
+            owner: term(row, column.saturating_add(1))?,
+        })
+    });
+    found.transpose()
+}
+
 fn digest(row: &Row<'_>) -> rusqlite::Result<DigestToDeliver> {
-    let key: Option<String> = row.get(5)?;
+    let key: Option<String> = row.get(6)?;
     Ok(DigestToDeliver {
         span: row.get(0)?,
         account: term(row, 1)?,
         digest: NewDigest {
             ends_at: time(row, 2)?,
             place: PreviousOfChain {
-                bucket: term(row, 3)?,
-                key: row.get(4)?,
-                hash: row.get(7)?,
-                signature: row.get(8)?,
+                bucket: TrailBucket {
+                    name: term(row, 3)?,
+                    owner: term(row, 4)?,
+                },
+                key: row.get(5)?,
+                hash: row.get(8)?,
+                signature: row.get(9)?,
             },
-            bucket_owner: term(row, 10)?,
-            kms_key: key.map(|_| term(row, 5)).transpose()?,
-            body: row.get(6)?,
-            is_last: row.get(9)?,
+            kms_key: key.map(|_| term(row, 6)).transpose()?,
+            body: row.get(7)?,
+            is_last: row.get(10)?,
         },
+        unsure: row.get(11)?,
+        previous: perhaps_bucket(row, 12)?,
     })
 }

@@ -211,6 +211,37 @@ impl Digest {
         serde_json::from_slice(plain).map_err(|_quotes_it| DigestError::Malformed)
     }
 
+    /// Reads a digest as it is delivered.
+    ///
+    /// # Errors
+    /// [`DigestError`].
+    pub fn unpack(body: &[u8]) -> Result<Self, DigestError> {
+        Self::parse(&gzip::unpack(body, MAX_DIGEST)?)
+    }
+
+    /// The same at another place, to be signed anew.
+    #[must_use]
+    pub fn moved(self, place: Place) -> Self {
+        Self {
+            digest_s3_bucket: place.bucket,
+            digest_s3_object: place.key,
+            ..self
+        }
+    }
+
+    /// The same as the first one of a chain: nobody can follow it to the one before.
+    #[must_use]
+    pub fn without_previous(self) -> Self {
+        Self {
+            previous_digest_s3_bucket: None,
+            previous_digest_s3_object: None,
+            previous_digest_hash_value: None,
+            previous_digest_hash_algorithm: None,
+            previous_digest_signature: None,
+            ..self
+        }
+    }
+
     /// What is signed, of a digest with this hash: its end, its place, its hash, and the signature before it.
     fn string_to_sign(&self, hash: Sha256) -> String {
         let (end, bucket, key) = (

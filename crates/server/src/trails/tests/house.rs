@@ -197,11 +197,25 @@ impl House {
 
     pub(super) fn make_bucket(&self, name: &str) {
         assert_eq!(self.ask("PUT", &format!("/{name}"), "").0, 200);
+        self.let_in(name);
+    }
+
+    /// Gives a bucket a policy by which CloudTrail may do everything.
+    pub(super) fn let_in(&self, name: &str) {
         let policy = format!(
             r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Service":"cloudtrail.amazonaws.com"}},
             "Action":"s3:*","Resource":["arn:aws:s3:::{name}","arn:aws:s3:::{name}/*"]}}]}}"#
         );
         assert_eq!(self.ask("PUT", &format!("/{name}?policy"), &policy).0, 204);
+    }
+
+    /// Deletes all that is in a bucket.
+    pub(super) fn empty(&self, name: &str) {
+        let (_, listed) = self.ask("GET", &format!("/{name}"), "");
+        for key in listed.split("<Key>").skip(1) {
+            let key = key.split("</Key>").next().unwrap();
+            assert_eq!(self.ask("DELETE", &format!("/{name}/{key}"), "").0, 204);
+        }
     }
 
     /// As the administrator.

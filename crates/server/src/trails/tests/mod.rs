@@ -2,6 +2,7 @@
 
 mod house;
 mod looking;
+mod redirecting;
 
 use moho_audit::cloudtrail::record::{EventCategory, Record, UserIdentity, Which};
 use moho_store::trails::{Trail, TrailBucket, TrailSettings};

@@ -323,6 +323,32 @@ fn what_cannot_be_read_is_no_verdict() {
 }
 
 #[test]
+fn a_digest_that_is_delivered_elsewhere_is_valid_there() {
+    let mut world = World::of(2);
+    let place = Place::new("elsewhere", world.digest_at(1));
+    let Some(StoredDigest { body, .. }) = world.digests.remove(&world.digest_at(1)) else {
+        panic!("no digest")
+    };
+    let digest = Digest::unpack(&body).unwrap();
+    assert!(Digest::unpack(b"no digest").is_err());
+    let moved = digest.moved(place.clone());
+    for (moved, follows) in [(moved.clone(), true), (moved.without_previous(), false)] {
+        let signed = moved.sign(&signer()).unwrap();
+        assert_eq!(signed.as_previous.place, place);
+        let read = Digest::unpack(&signed.body).unwrap();
+        assert_eq!(read.previous().is_some(), follows);
+        assert_eq!(read.log_files, Digest::unpack(&body).unwrap().log_files);
+        let line = read.string_to_sign(signed.as_previous.hash);
+        let believed = keys().check(
+            &read.digest_public_key_fingerprint,
+            line.as_bytes(),
+            &signed.as_previous.signature,
+        );
+        assert_eq!(believed, Some(true));
+    }
+}
+
+#[test]
 fn digests_are_signed_only_with_a_period_and_by_a_key() {
     let digest = Digest::of(&digest_key(HOUR), BUCKET, at(HOUR), Vec::new(), None);
     assert!(matches!(digest.sign(&signer()), Err(DigestError::Period)));

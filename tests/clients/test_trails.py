@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -439,3 +440,34 @@ def test_events_are_looked_up(office):
     refused(office.trails.lookup_events, "InvalidNextTokenException", NextToken="x")
     backwards = {"StartTime": started, "EndTime": started - timedelta(days=1)}
     refused(office.trails.lookup_events, "InvalidTimeRangeException", **backwards)
+
+
+def test_an_index_of_events_that_is_damaged_while_it_is_used_is_made_anew(make_moho):
+    server = make_moho(models={}).start()
+    trails, kms = server.boto3("cloudtrail", "Admin"), server.boto3("kms", "Admin")
+    for _ in range(40):
+        kms.create_key()
+    wanted = {"LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "CreateKey"}]}
+    before = trails.lookup_events(**wanted)["Events"]
+    assert len(before) == 40
+    server.stop()
+    file = server.data / "store" / "events.sqlite"
+    whole = file.read_bytes()
+    # What the disk has lost is behind the first page, which is all that the start looks at.
+    file.write_bytes(whole[:4096] + b"\xaa" * (len(whole) - 4096))
+    server.start()
+    after = server.boto3("cloudtrail", "Admin").lookup_events(**wanted)["Events"]
+    assert [event["EventId"] for event in after] == [event["EventId"] for event in before]
+    [found] = journal.events(server.data, "finding")
+    assert found["event"] == "EventHistoryDamaged" and "events.sqlite" in found["damage"]
+    assert "the history of events is damaged" in server.log_text()
+
+    # A row whose sealed record is not what was sealed: no page of it is damaged.
+    server.stop()
+    with sqlite3.connect(file) as database:
+        database.execute("UPDATE event SET sealed = replace(sealed, substr(sealed, 40, 8), 'AAAAAAAA') WHERE name = 'CreateKey'")
+    database.close()
+    server.start()
+    again = server.boto3("cloudtrail", "Admin").lookup_events(**wanted)["Events"]
+    assert [event["EventId"] for event in again] == [event["EventId"] for event in before]
+    assert [found["event"] for found in journal.events(server.data, "finding")] == ["EventHistoryDamaged"] * 2

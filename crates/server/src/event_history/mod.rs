@@ -1,9 +1,11 @@
 //! Events that can be looked up: what the journal has of calls, gathered into the history beside the store.
 //!
 //! It is gathered in the background, and before whoever looks something up is answered: an answer has all that was done before it
-//! was asked for, by this process. What other processes of the same store did is there a second later.
+//! was asked for, by this process. What other processes of the same store did is there a second later. Where it is damaged it is made
+//! anew: then it takes as long as it takes to read the journals again until all is there.
 
 mod kept;
+mod mending;
 
 pub(crate) use kept::user_name;
 
@@ -17,6 +19,7 @@ use moho_store::{EventHistory, HistoryLookup, HistoryPage, StoreError};
 use moho_terms::{Clock, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::mending::MadeAnew;
 use crate::api_calls::Recording;
 
 /// Events are kept for 90 days, as AWS keeps them.
@@ -39,6 +42,8 @@ pub(crate) struct EventsKept {
     gathering: Mutex<()>,
     /// How many read much of the journal at a time.
     turns: Arc<Semaphore>,
+    /// When it was made anew.
+    anew: Mutex<MadeAnew>,
 }
 
 /// Events cannot be gathered or looked up.
@@ -65,7 +70,7 @@ impl EventsKept {
         (journal, recording): (&Arc<FileJournal>, &Arc<Recording>),
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        Ok(Self {
+        let kept = Self {
             history: EventHistory::open(directory)?,
             log: journal.log().trust().origin.as_str().to_owned(),
             journal: Arc::clone(journal),
@@ -73,7 +78,12 @@ impl EventsKept {
             clock: Arc::clone(clock),
             gathering: Mutex::new(()),
             turns: Arc::new(Semaphore::new(READERS)),
-        })
+            anew: Mutex::default(),
+        };
+        if kept.history.was_damaged() {
+            kept.tell("it is no database that can be used");
+        }
+        Ok(kept)
     }
 
     /// What opens the records of events.
@@ -89,6 +99,14 @@ impl EventsKept {
     /// Gathers some of what the journal has more, as far as that is published. What was sealed with another store's secret, which a
     /// journal beside a restored store has, is counted and passed over.
     pub(crate) fn gather(&self) -> Result<Gathered, EventsError> {
+        let gathered = self.mending(|| self.gather_some())?;
+        Ok(gathered.unwrap_or_else(|| Gathered {
+            more: true,
+            ..Gathered::default()
+        }))
+    }
+
+    fn gather_some(&self) -> Result<Gathered, EventsError> {
         let _alone = self.gathering.lock().unwrap_or_else(PoisonError::into_inner);
         let after = self.history.gathered(&self.log)?;
         let found = self.journal.log().calls(Position(after))?;
@@ -120,7 +138,14 @@ impl EventsKept {
 
     /// Removes some of what is too old; whether there may be more.
     pub(crate) fn forget(&self) -> Result<bool, EventsError> {
-        Ok(self.history.forget_before(self.oldest())?)
+        let forgotten = self.mending(|| Ok(self.history.forget_before(self.oldest())?))?;
+        Ok(forgotten.unwrap_or_default())
+    }
+
+    /// Up to which record of the journal it has all events.
+    fn gathered(&self) -> Result<u64, EventsError> {
+        let gathered = self.mending(|| Ok(self.history.gathered(&self.log)?))?;
+        Ok(gathered.unwrap_or_default())
     }
 
     /// Ends when all that was done before can be looked up.
@@ -129,14 +154,14 @@ impl EventsKept {
         let published = self.journal.log().published(last);
         let published = tokio::time::timeout(PATIENCE, published).await;
         published.map_err(|_late| EventsError::Late)??;
-        if self.history.gathered(&self.log)? >= last.0 {
+        if self.gathered()? >= last.0 {
             return Ok(());
         }
         let turn = self.turn().await;
         let kept = Arc::clone(self);
         let caught_up = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            while kept.history.gathered(&kept.log)? < last.0 {
+            while kept.gathered()? < last.0 {
                 kept.gather()?;
             }
             Ok(())

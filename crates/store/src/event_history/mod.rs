@@ -1,7 +1,7 @@
 //! Management events of the last 90 days, to be looked up: an index over what the journals of all who use a store have.
 //!
 //! It is a database of its own beside the store's, and all of it follows from the journals: what is missing is put in again from
-//! them, and a file that cannot be used is made anew. So it is in no tree and no backup. What CloudTrail's records say stays sealed
+//! them, and a file that cannot be used, or of which a part cannot be read any more, is made anew. So it is in no tree and no backup. What CloudTrail's records say stays sealed
 //! as the journal has it; names and ids, which the journal has in the clear as well, are what is looked up by.
 
 mod asked;
@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use moho_terms::{AccountId, Timestamp};
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
 use crate::database;
 use crate::error::StoreError;
@@ -57,6 +58,7 @@ const TABLES: &str = "
 pub struct EventHistory {
     path: PathBuf,
     connection: Mutex<Connection>,
+    was_damaged: bool,
 }
 
 /// An event as it is kept, for one account.
@@ -100,20 +102,40 @@ impl EventHistory {
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join(FILE);
         drop(private(&path)?);
-        let opened = match connect(&path) {
-            // Whatever it was, all of it can be put in again.
-            Err(error) if is_unusable(&error) => {
-                remove(&path).map_err(StoreError::io(&path))?;
-                drop(private(&path)?);
-                connect(&path)
-            }
-            other => other,
-        };
+        let mut opened = connect(&path);
+        // Whatever it was, all of it can be put in again.
+        let was_damaged = opened.as_ref().is_err_and(is_damage);
+        if was_damaged {
+            opened = emptied(&path);
+        }
+        if was_damaged && opened.is_err() {
+            remove(&path).map_err(StoreError::io(&path))?;
+            drop(private(&path)?);
+            opened = connect(&path);
+        }
         let opened = opened.map_err(|error| StoreError::from_sqlite(&path, error))?;
         Ok(Self {
             path,
             connection: Mutex::new(opened),
+            was_damaged,
         })
+    }
+
+    /// Whether what was there when it was opened could not be used, and was made anew.
+    #[must_use]
+    pub fn was_damaged(&self) -> bool {
+        self.was_damaged
+    }
+
+    /// Makes it anew, with nothing in it: what to do after [`StoreError::Corrupt`]. All who have the file open, other processes
+    /// too, go on with the new one.
+    ///
+    /// # Errors
+    /// [`StoreError`]: then it is as it was.
+    pub fn make_anew(&self) -> Result<(), StoreError> {
+        let mut connection = self.connection();
+        let emptied = empty(&connection).and_then(|()| make_tables(&mut connection));
+        emptied.map_err(|error| self.failed(error))
     }
 
     /// Up to which record of a log it has all events.
@@ -169,6 +191,12 @@ impl EventHistory {
     }
 
     fn failed(&self, error: rusqlite::Error) -> StoreError {
+        if is_damage(&error) {
+            return StoreError::Corrupt {
+                path: self.path.clone(),
+                source: error,
+            };
+        }
         StoreError::from_sqlite(&self.path, error)
     }
 }
@@ -219,6 +247,11 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let mut connection = database::connect(path)?;
     // What a loss of power takes is put in again.
     connection.pragma_update(None, "synchronous", "normal")?;
+    make_tables(&mut connection)?;
+    Ok(connection)
+}
+
+fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version != VERSION {
@@ -230,8 +263,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
         transaction.execute_batch(TABLES)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
-    transaction.commit()?;
-    Ok(connection)
+    transaction.commit()
 }
 
 /// The file, which SQLite would make readable by others.
@@ -241,12 +273,33 @@ fn private(path: &Path) -> Result<File, StoreError> {
     options.open(path).map_err(StoreError::io(path))
 }
 
-/// Whether a file is no database, or no whole one.
-fn is_unusable(error: &rusqlite::Error) -> bool {
-    matches!(
+/// Makes a database of whatever is there, with nothing in it. The file stays the same one: to take it away from others who have it
+/// open would have them write into what is no file any more, and remove the new one's log when they end.
+fn empty(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, true)?;
+    let emptied = connection.execute_batch("VACUUM");
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, false)?;
+    emptied
+}
+
+/// The same of a file that is no database to begin with, and a connection to it, with its tables.
+fn emptied(path: &Path) -> rusqlite::Result<Connection> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags)?;
+    empty(&connection)?;
+    drop(connection);
+    connect(path)
+}
+
+/// Whether that can only be as the file is no database, no whole one, or not as it was written: what is asked of it fits the tables
+/// that it has, and what is put in breaks no rule of theirs.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    let by_code = matches!(
         error.sqlite_error_code(),
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
-    )
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt | ErrorCode::ConstraintViolation)
+    );
+    by_code || matches!(error, rusqlite::Error::SqlInputError { .. })
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {

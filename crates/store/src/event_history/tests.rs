@@ -77,9 +77,88 @@ fn a_file_that_cannot_be_used_is_made_anew() {
         }
         std::fs::write(directory.path().join(FILE), &spoiled).unwrap();
         let again = EventHistory::open(directory.path()).unwrap();
+        assert!(again.was_damaged());
         assert_eq!(again.gathered("log").unwrap(), 0);
         assert!(again.look_up(&lookup(None)).unwrap().events.is_empty());
     }
+}
+
+/// Each page behind the first that is filled with nonsense is met by somebody who reads or writes, or hurts nobody; then all can be
+/// put in again.
+#[test]
+fn whatever_part_of_it_is_damaged_is_told_and_it_can_be_made_anew() {
+    let (directory, history) = opened();
+    let events: Vec<_> = (1..=60).map(|at| event(at, at)).collect();
+    history.keep("log", 60, &events).unwrap();
+    let whole = history.look_up(&lookup(None)).unwrap();
+    drop(history);
+    let path = directory.path().join(FILE);
+    let sound = std::fs::read(&path).unwrap();
+    let pages = sound.len() / 4096;
+    assert!(pages > 10);
+    let mut damaged = 0;
+    for page in 0..pages {
+        for nonsense in [0xaa, 0] {
+            // Of the first page what is behind its header: the names of the tables.
+            let from = if page == 0 { 200 } else { page * 4096 };
+            let mut spoiled = sound.clone();
+            spoiled[from..(page + 1) * 4096].fill(nonsense);
+            std::fs::write(&path, &spoiled).unwrap();
+            let history = EventHistory::open(directory.path()).unwrap();
+            let met = [
+                history.gathered("log").map(drop),
+                history.look_up(&lookup(None)).map(drop),
+                history
+                    .look_up(&lookup(Some(HistoryAttribute::ResourceName("key-7".to_owned()))))
+                    .map(drop),
+                history.keep("log", 61, &[event(61, 61)]),
+                history.forget_before(Timestamp::from_unix_seconds(3)).map(drop),
+            ];
+            let mut met = met.into_iter().filter_map(Result::err).peekable();
+            damaged += u32::from(history.was_damaged() || met.peek().is_some());
+            for error in met {
+                assert!(
+                    matches!(error, StoreError::Corrupt { .. }),
+                    "page {page}: {error:?}"
+                );
+            }
+            history
+                .make_anew()
+                .unwrap_or_else(|error| panic!("page {page}: {error}"));
+            assert_eq!(history.gathered("log").unwrap(), 0);
+            assert!(history.look_up(&lookup(None)).unwrap().events.is_empty());
+            history.keep("log", 60, &events).unwrap();
+            assert_eq!(history.look_up(&lookup(None)).unwrap().events, whole.events);
+            drop(history);
+            let again = EventHistory::open(directory.path()).unwrap();
+            assert!(!again.was_damaged());
+            assert_eq!(again.gathered("log").unwrap(), 60);
+        }
+    }
+    assert!(damaged > 10, "{damaged} of {pages} pages were met");
+}
+
+#[test]
+fn whoever_else_has_it_open_goes_on_with_the_one_that_was_made_anew() {
+    let (directory, here) = opened();
+    let there = EventHistory::open(directory.path()).unwrap();
+    for round in 1..=3 {
+        here.keep("here", 2 * round, &[event(2 * round, 10)]).unwrap();
+        there.keep("there", round, &[event(round, 20)]).unwrap();
+        assert_eq!(here.look_up(&lookup(None)).unwrap().events.len(), 2);
+        here.make_anew().unwrap();
+        for either in [&here, &there] {
+            assert_eq!(either.gathered("here").unwrap(), 0);
+            assert_eq!(either.gathered("there").unwrap(), 0);
+            assert!(either.look_up(&lookup(None)).unwrap().events.is_empty());
+        }
+    }
+    there.keep("there", 1, &[event(1, 20)]).unwrap();
+    drop(there);
+    assert_eq!(here.gathered("there").unwrap(), 1);
+    drop(here);
+    let again = EventHistory::open(directory.path()).unwrap();
+    assert_eq!(again.look_up(&lookup(None)).unwrap().events, [event(1, 20)]);
 }
 
 #[test]

@@ -46,15 +46,8 @@ pub(crate) async fn lookup(
     let (mut events, mut next_token) = (Vec::new(), None);
     // Only insights have a category of their own here, and there are none.
     if request.event_category.is_none() {
-        platform
-            .events
-            .caught_up()
-            .await
-            .map_err(|error| unreadable(&error))?;
-        let kept = Arc::clone(&platform.events);
-        let found = blocking(move || told(&kept, &wanted).map_err(|error| unreadable(&error)));
         let more;
-        (events, more) = found.await?;
+        (events, more) = found(&platform.events, &wanted).await?;
         let now = platform.clock.now();
         let seal = |(time, number): (u64, i64)| {
             let place = format!("{time}/{number}");
@@ -70,6 +63,22 @@ pub(crate) async fn lookup(
         next_token,
     }
     .reply(Service::CloudTrail, "LookupEvents", &asked.request)
+}
+
+/// The events that are asked for. If the history turns out to be damaged, it is made anew, and asked once more.
+async fn found(kept: &Arc<EventsKept>, wanted: &HistoryLookup) -> Result<Told, Failure> {
+    for _again in 0..2 {
+        kept.caught_up().await.map_err(|error| unreadable(&error))?;
+        let (kept, wanted) = (Arc::clone(kept), wanted.clone());
+        let asked = move || {
+            let told = kept.mending(|| told(&kept, &wanted));
+            told.map_err(|error| unreadable(&error))
+        };
+        if let Some(told) = blocking(asked).await? {
+            return Ok(told);
+        }
+    }
+    Err(Failure::Unavailable)
 }
 
 fn unreadable(error: &EventsError) -> Failure {

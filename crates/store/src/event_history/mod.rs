@@ -153,7 +153,8 @@ impl EventHistory {
         Ok(found.map_or(0, i64::unsigned_abs))
     }
 
-    /// Keeps events of a log of which all are known now up to record `until`. Those that are there already stay as they are.
+    /// Keeps events of a log of which all are known now up to record `until`. Those that are there already stay as they are, also if
+    /// their journal had another log before.
     ///
     /// # Errors
     /// [`StoreError`]: then none is kept.
@@ -205,7 +206,8 @@ fn put(connection: &Connection, log: &str, event: &KeptEvent) -> rusqlite::Resul
     let mut insert = connection.prepare_cached(
         "INSERT INTO event (log, position, place, account, time, event_id, source, name, read_only, user_name, access_key,
              seal_id, recipients, sealed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14
+         WHERE NOT EXISTS (SELECT 1 FROM event WHERE account = ?4 AND event_id = ?6 AND log <> ?1)
          ON CONFLICT (log, position, place) DO NOTHING",
     )?;
     let put = insert.execute(params![

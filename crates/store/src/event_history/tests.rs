@@ -62,6 +62,31 @@ fn what_is_kept_is_found_once_however_often_it_is_kept() {
 }
 
 #[test]
+fn what_is_in_a_new_log_of_the_same_journal_is_found_once() {
+    let (_directory, history) = opened();
+    let of_others = KeptEvent {
+        account: account(2),
+        ..event(1, 10)
+    };
+    history.keep("log", 2, &[event(1, 10), event(2, 20)]).unwrap();
+    let all = [event(1, 10), of_others.clone(), event(2, 20), event(3, 30)];
+    let all: Vec<_> = (0..)
+        .zip(all)
+        .map(|(place, event)| KeptEvent { place, ..event })
+        .collect();
+    history.keep("new log", 3, &all).unwrap();
+    assert_eq!(history.gathered("new log").unwrap(), 3);
+    let found = history.look_up(&lookup(None)).unwrap().events;
+    let ids: Vec<_> = found.iter().map(|event| event.event_id.as_str()).collect();
+    assert_eq!(ids, ["id-3", "id-2", "id-1"]);
+    let theirs = HistoryLookup {
+        account: of_others.account,
+        ..lookup(None)
+    };
+    assert_eq!(history.look_up(&theirs).unwrap().events.len(), 1);
+}
+
+#[test]
 fn a_file_that_cannot_be_used_is_made_anew() {
     for spoiled in [
         b"no database at all, but as long as the header of one would be, and longer".to_vec(),

@@ -116,6 +116,7 @@ def test_every_request_has_a_line_where_its_bucket_wants_it(logged):
     put = by["REST.PUT.OBJECT", "200"]
     assert put[1] == "watched" and put[7] == "a%2520b/%25C3%25A4" and put[12] == "123"
     assert put[4].startswith(f"arn:aws:sts::{account}:assumed-role/Admin/") and [put[19], put[21]] == ["SigV4", "AuthHeader"]
+    assert all(fields[20].startswith("TLS_") and fields[23] == "TLSv1.3" for fields in lines), text
     part = by["REST.GET.OBJECT", "206"]
     assert part[11:13] == ["10", "123"]
     presigned = by["REST.GET.OBJECT", "200"]

@@ -1,8 +1,10 @@
 """CloudTrail's trails with boto3: made, changed and refused by rule, and what they deliver."""
 
+import http.client
 import json
 import re
 import sqlite3
+import ssl
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +13,7 @@ from botocore.exceptions import ClientError
 import bedrock
 import journal
 import serving
+import signing
 import trailing
 from test_organizations import create_account, within
 
@@ -440,6 +443,35 @@ def test_events_are_looked_up(office):
     refused(office.trails.lookup_events, "InvalidNextTokenException", NextToken="x")
     backwards = {"StartTime": started, "EndTime": started - timedelta(days=1)}
     refused(office.trails.lookup_events, "InvalidTimeRangeException", **backwards)
+
+
+@pytest.mark.parametrize(
+    ("version", "ciphers"),
+    [
+        (ssl.TLSVersion.TLSv1_3, None),
+        (ssl.TLSVersion.TLSv1_2, "ECDHE+AES128+AESGCM"),
+        (ssl.TLSVersion.TLSv1_2, "ECDHE+AES256+AESGCM"),
+        (ssl.TLSVersion.TLSv1_2, "ECDHE+CHACHA20"),
+    ],
+)
+def test_records_tell_which_cipher_suite_was_agreed_on(office, version, ciphers):
+    context = ssl.create_default_context(cafile=office.server.authority)
+    context.minimum_version = context.maximum_version = version
+    if ciphers:
+        context.set_ciphers(ciphers)
+    body = b"Action=GetCallerIdentity&Version=2011-06-15"
+    headers = signing.signed_headers(office.server, "/", body, "sts", credentials=office.server.credentials("Admin"))
+    connection = http.client.HTTPSConnection(office.server.url.removeprefix("https://"), context=context, timeout=60)
+    connection.request("POST", "/", body, headers)
+    # OpenSSL's own words for it.
+    suite, tls, _ = connection.sock.cipher()
+    answer = connection.getresponse()
+    assert answer.status == 200, answer.read()
+    wanted = [{"AttributeKey": "EventName", "AttributeValue": "GetCallerIdentity"}]
+    records = [json.loads(event["CloudTrailEvent"]) for event in office.trails.lookup_events(LookupAttributes=wanted)["Events"]]
+    [details] = [record["tlsDetails"] for record in records if record["requestID"] == answer.headers["x-amzn-RequestId"]]
+    assert details == {"tlsVersion": tls, "cipherSuite": suite, "clientProvidedHostHeader": office.server.url.removeprefix("https://")}
+    connection.close()
 
 
 def test_an_index_of_events_that_is_damaged_while_it_is_used_is_made_anew(make_moho):

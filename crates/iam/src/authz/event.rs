@@ -154,6 +154,9 @@ pub struct EventOrigin {
     pub secure: bool,
     /// The version of TLS, such as `1.3`; `None` without.
     pub tls: Option<&'static str>,
+    /// The cipher suite, such as `TLS_AES_128_GCM_SHA256`; `None` without TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cipher_suite: Option<&'static str>,
     /// How the signature came: `AuthHeader` or `QueryString`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication: Option<&'static str>,
@@ -339,9 +342,13 @@ impl EventIdentity {
 }
 
 impl EventOrigin {
-    /// What is known of a request, which came over this version of TLS, and how its signature came.
+    /// What is known of a request, which came over this version of TLS with this cipher suite, and how its signature came.
     #[must_use]
-    pub fn of(facts: &RequestFacts, tls: Option<&'static str>, authentication: Option<&'static str>) -> Self {
+    pub fn of(
+        facts: &RequestFacts,
+        (tls, cipher_suite): (Option<&'static str>, Option<&'static str>),
+        authentication: Option<&'static str>,
+    ) -> Self {
         let digits = |digest: &Option<[u8; 32]>| digest.as_ref().map(|digest| hex::encode(digest));
         Self {
             source_ip: facts.source_ip,
@@ -352,6 +359,7 @@ impl EventOrigin {
             user_agent_sha256: digits(&facts.user_agent_sha256),
             secure: facts.secure_transport,
             tls,
+            cipher_suite,
             authentication,
         }
     }

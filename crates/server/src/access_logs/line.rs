@@ -48,6 +48,8 @@ pub(crate) struct Line {
     pub(crate) host: Option<String>,
     /// `1.2` or `1.3`.
     pub(crate) tls: Option<&'static str>,
+    /// As OpenSSL names it.
+    pub(crate) cipher_suite: Option<&'static str>,
 }
 
 /// The line of a request.
@@ -84,7 +86,7 @@ impl Line {
         let millis = |micros: u64| micros / 1000;
         let mut line = format!(
             "{owner:0>64} {bucket} [{time}] {remote} {requester} {id} {operation} {key} {uri} {status} {error} {sent} {size} \
-             {total} {around} {referrer} {agent} {version_id} {id} {signature} - {auth} {host} {tls} - -",
+             {total} {around} {referrer} {agent} {version_id} {id} {signature} {suite} {auth} {host} {tls} - -",
             owner = self.owner.to_string(),
             bucket = quoted(&self.bucket),
             time = clf(self.time),
@@ -107,6 +109,7 @@ impl Line {
             agent = self.in_quotes(self.user_agent.as_deref()),
             version_id = Or(self.version_id.as_deref().map(quoted)),
             signature = Or(self.auth_type.map(|_| "SigV4")),
+            suite = Or(self.cipher_suite),
             auth = Or(self.auth_type),
             host = Or(self.host.as_deref().map(quoted)),
             tls = Or(self.tls.map(|version| format!("TLSv{version}"))),
@@ -233,6 +236,7 @@ pub(super) mod tests {
             auth_type: Some("AuthHeader"),
             host: Some("moho.example:8443".to_owned()),
             tls: Some("1.3"),
+            cipher_suite: Some("TLS_AES_128_GCM_SHA256"),
         }
     }
 
@@ -243,7 +247,7 @@ pub(super) mod tests {
             "0000000000000000000000000000000000000000000000000000123456789012 source [06/Feb/2019:00:00:38 +0000] 192.0.2.3 \
              arn:aws:sts::123456789012:assumed-role/R/me 11111111-2222-4333-8444-555555555555 REST.PUT.OBJECT \
              a%2520b/%25C3%25A4 \"PUT /source/a%20b/%C3%A4 HTTP/1.1\" 200 - - 113 12 7 \"-\" \"S3Console/0.4\" - \
-             11111111-2222-4333-8444-555555555555 SigV4 - AuthHeader moho.example:8443 TLSv1.3 - -\n"
+             11111111-2222-4333-8444-555555555555 SigV4 TLS_AES_128_GCM_SHA256 AuthHeader moho.example:8443 TLSv1.3 - -\n"
         );
     }
 
@@ -277,7 +281,7 @@ pub(super) mod tests {
         assert!(
             written.ends_with(
                 " BATCH.DELETE.OBJECT a%2520b/%25C3%25A4%250A - 403 AccessDenied - - - - - - null \
-                 11111111-2222-4333-8444-555555555555 SigV4 - AuthHeader moho.example:8443 TLSv1.3 - -\n"
+                 11111111-2222-4333-8444-555555555555 SigV4 TLS_AES_128_GCM_SHA256 AuthHeader moho.example:8443 TLSv1.3 - -\n"
             ),
             "{written}"
         );

@@ -71,7 +71,7 @@ impl Calling {
     pub(crate) fn by(&self, caller: &Authenticated, facts: &RequestFacts) {
         let presigned = moho_iam::authn::is_presigned(&self.head.raw_query);
         let signed = if presigned { "QueryString" } else { "AuthHeader" };
-        let origin = EventOrigin::of(facts, self.head.tls, Some(signed));
+        let origin = EventOrigin::of(facts, (self.head.tls, self.head.cipher_suite), Some(signed));
         let mut state = self.state();
         state.caller = Some((EventIdentity::of(caller), origin));
         state.user_agent.clone_from(&facts.user_agent);

@@ -66,7 +66,7 @@ impl Recording {
         event.source = Some(call.source);
         event.category = Some(Category::Management);
         event.read_only = true;
-        event.origin = Some(EventOrigin::of(facts, None, None));
+        event.origin = Some(EventOrigin::of(facts, (None, None), None));
         event.recipients.extend(account);
         event.subject.resources.push(call.resource.clone());
         event.answer = Some(EventAnswer {

@@ -27,6 +27,8 @@ pub(crate) struct Handshake {
     pub(crate) certificate: Option<[u8; 32]>,
     /// The version of TLS.
     pub(crate) version: Option<&'static str>,
+    /// The cipher suite, as OpenSSL names it.
+    pub(crate) cipher_suite: Option<&'static str>,
 }
 
 /// What a peer may send ahead on one HTTP/2 stream, and on the whole connection. Fixed: windows that adapt grow with what

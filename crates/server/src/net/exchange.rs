@@ -79,6 +79,8 @@ pub struct Head {
     pub certificate: Option<[u8; 32]>,
     /// The version of TLS that it came over, such as `1.3`.
     pub tls: Option<&'static str>,
+    /// The cipher suite that it came over, as OpenSSL names it.
+    pub cipher_suite: Option<&'static str>,
     /// The version of HTTP.
     pub version: Version,
     /// When the head had arrived.

@@ -119,6 +119,7 @@ impl Noting {
             via: head.via.clone(),
             certificate: head.certificate,
             tls: head.tls,
+            cipher_suite: head.cipher_suite,
             version: head.version,
             received: head.received,
             request_id: head.request_id.clone(),

@@ -94,6 +94,7 @@ pub(crate) fn head(
         via,
         certificate: shaken.certificate,
         tls: shaken.version,
+        cipher_suite: shaken.cipher_suite,
         version: parts.version,
         received,
         request_id,

@@ -20,6 +20,7 @@ use super::seats::Seats;
 use super::service::{Rim, RimSettings};
 use super::tasks::{Shutdown, tasks};
 use super::tls::PrivateAcceptor;
+use super::tls::cipher_suite;
 use super::{Listener, Peer, Road, SocketListener, Via, accept, connection};
 
 /// The application protocol that TLS agreed on, when it is HTTP/2.
@@ -187,6 +188,11 @@ async fn serve<R: Road, S: Source>(
             Some(ProtocolVersion::TLSv1_2) => Some("1.2"),
             Some(_) | None => None,
         },
+        cipher_suite: stream
+            .get_ref()
+            .1
+            .negotiated_cipher_suite()
+            .and_then(|suite| cipher_suite(suite.suite())),
     };
     let client = ((peer, via, shaken), activity);
     if stream.get_ref().1.alpn_protocol() == Some(H2) {

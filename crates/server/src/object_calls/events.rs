@@ -147,7 +147,7 @@ pub(crate) fn call_of_own_service(
     event.source = Some(SOURCE);
     event.category = Some(category(operation, key.is_some()));
     event.read_only = operation.starts_with("Get");
-    event.origin = Some(EventOrigin::of(facts, None, None));
+    event.origin = Some(EventOrigin::of(facts, (None, None), None));
     event.recipients = told_of(&event, [None, None]);
     event.subject.bucket = Some(bucket.clone());
     event.subject.key = key.and_then(|key| key.parse().ok());

@@ -82,6 +82,7 @@ impl Observed {
             version_id: version_id.or_else(named),
             host: text(&head.headers, HOST.as_str()),
             tls: head.tls,
+            cipher_suite: head.cipher_suite,
         }
     }
 }

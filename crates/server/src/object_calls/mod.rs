@@ -99,7 +99,7 @@ impl ObjectCall {
             logs: Arc::clone(&platform.access_logs),
             clock: Arc::clone(&platform.clock),
             identity: EventIdentity::of(caller),
-            origin: EventOrigin::of(facts, head.tls, Some(signed)),
+            origin: EventOrigin::of(facts, (head.tls, head.cipher_suite), Some(signed)),
             names,
             raw_key,
             bucket,

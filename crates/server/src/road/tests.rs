@@ -116,6 +116,7 @@ impl Rig {
             via: Via::Public,
             certificate: None,
             tls: None,
+            cipher_suite: None,
             version: http::Version::HTTP_11,
             received: platform.clock.now(),
             request_id: RequestId::random(&*platform.entropy).unwrap(),

@@ -49,6 +49,7 @@ impl Record {
         self.vpc_endpoint_account_id = origin.endpoint_account;
         self.tls_details = origin.tls.map(|version| TlsDetails {
             tls_version: Some(format!("TLSv{version}")),
+            cipher_suite: origin.cipher_suite.map(str::to_owned),
             ..TlsDetails::default()
         });
         self

@@ -212,19 +212,22 @@ fn the_origin_is_an_address_or_internal() {
         user_agent_sha256: None,
         secure: true,
         tls: Some("1.3"),
+        cipher_suite: Some("TLS_AES_128_GCM_SHA256"),
         authentication: Some("AuthHeader"),
     };
     let record = call().from_origin(&origin);
     assert_eq!(record.source_ip_address.as_deref(), Some("2001:db8::7"));
     assert_eq!(record.vpc_endpoint_id, origin.endpoint);
     assert_eq!(record.vpc_endpoint_account_id, origin.endpoint_account);
+    let details = record.tls_details.unwrap();
     assert_eq!(
-        record.tls_details.unwrap().tls_version.as_deref(),
-        Some("TLSv1.3")
+        (details.tls_version.as_deref(), details.cipher_suite.as_deref()),
+        (Some("TLSv1.3"), origin.cipher_suite)
     );
     let local = EventOrigin {
         source_ip: None,
         tls: None,
+        cipher_suite: None,
         ..origin
     };
     let record = call().from_origin(&local);

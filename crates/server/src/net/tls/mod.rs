@@ -2,6 +2,7 @@
 
 mod authority;
 mod files;
+mod suite;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 pub use authority::HostName;
+pub(crate) use suite::cipher_suite;
 
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]

@@ -85,6 +85,7 @@ async fn answer(rig: &Rig, via: Via, bytes: &str) -> String {
     let shaken = Handshake {
         certificate: None,
         version: Some("1.3"),
+        cipher_suite: Some("TLS_AES_128_GCM_SHA256"),
     };
     let client = ((peer, via, shaken), Arc::new(Activity::new()));
     let serving = Box::pin(connection::http1(Arc::clone(server.rim()), theirs, client));

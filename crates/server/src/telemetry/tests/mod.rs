@@ -37,6 +37,7 @@ pub(crate) fn head() -> Head {
         via: crate::net::Via::Public,
         certificate: None,
         tls: None,
+        cipher_suite: None,
         version: http::Version::HTTP_11,
         received: Timestamp::from_unix_seconds(1_800_000_000),
         request_id: RequestId::random(&SystemEntropy::default()).unwrap(),

@@ -12,9 +12,9 @@ import journal
 from asking import asked
 from asking_s3 import Shelf, s3_operations
 from canary import MARKER
-from kms_account import Keeper, allow, keeper
+from kms_account import Keeper, allow, granting, keeper
 from rot import files_of, is_segment
-from s3_account import Wire, body, new_bucket, outcome
+from s3_account import Wire, arn, body, new_bucket, outcome, put_policy
 
 LARGE = 24 << 20
 
@@ -104,6 +104,33 @@ def test_bytes_versions_and_seals_are_told(account, s3):
     assert event(upload)["subject"]["upload_id"] == upload["UploadId"]
     part = s3.upload_part(Bucket=bucket, Key="parts", UploadId=upload["UploadId"], PartNumber=7, Body=b"part")
     assert (event(part)["subject"]["part"], event(part)["subject"]["upload_id"]) == (7, upload["UploadId"])
+
+
+def test_whoever_has_what_is_copied_from_is_told_of_it(account, s3):
+    source, member = new_bucket(s3, "copied-from"), account.member("copier")
+    key = account.key(granting(account.root, "kms:*"), granting(member.root, "kms:Decrypt"))
+    s3.put_object(Bucket=source, Key="k", Body=b"x" * 10, ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
+    put_policy(s3, source, allow("s3:GetObject", arn(source, "*"), Principal={"AWS": member.root}))
+    theirs = member.client(member.credentials, "s3")
+    own = new_bucket(theirs, "copied-to")
+    theirs.put_object(Bucket=own, Key="k", Body=b"x" * 10)
+    upload = theirs.create_multipart_upload(Bucket=own, Key="parts")["UploadId"]
+    part = {"Bucket": own, "Key": "parts", "UploadId": upload, "PartNumber": 1}
+    to, both = {"Bucket": own, "Key": "copy"}, {account.number, member.number}
+
+    def told(call, bucket: str, key: str, **more) -> tuple[int, str, set[str]]:
+        event = of_call(account, asked(theirs, call, {"CopySource": f"{bucket}/{key}"} | more).request_id)
+        copied = event["subject"]["copy_source"]
+        assert event["identity"]["account"] == member.number and (copied["bucket"], copied["key"]) == (bucket, key)
+        return event["answer"]["status"], event["event"], set(event["recipients"])
+
+    for call, more in {"CopyObject": to, "UploadPartCopy": part}.items():
+        assert told(call, source, "k", **more) == (200, call, both)
+        assert told(call, own, "k", **more) == (200, call, {member.number})
+    # Also of what may not be done.
+    s3.delete_bucket_policy(Bucket=source)
+    for call, more in {"CopyObject": to, "UploadPartCopy": part}.items():
+        assert told(call, source, "k", **more) == (403, call, both)
 
 
 def test_a_batch_says_what_came_of_each(account, s3):

@@ -223,6 +223,16 @@ impl TransparencyLog {
         Ok(None)
     }
 
+    /// When the first record behind record `after` was written; `None` if none was published, or it does not say.
+    ///
+    /// # Errors
+    /// [`AuditError`] if it cannot be read, or is not that of the tree.
+    pub fn written_after(&self, after: Position) -> Result<Option<Timestamp>, AuditError> {
+        let lines = self.records(after, 1)?;
+        let read: Option<Line> = lines.first().and_then(|line| serde_json::from_slice(line).ok());
+        Ok(read.and_then(|line| read_time(line.entry.time.as_deref()?)))
+    }
+
     /// The last position before the first record that is as late as `time`; the end, as far as a checkpoint was published, if
     /// none is.
     ///

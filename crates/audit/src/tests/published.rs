@@ -80,6 +80,11 @@ fn what_is_published_is_what_was_written() {
     }
     assert_eq!(journal.log().proven(Position(0)).unwrap(), None);
     assert_eq!(journal.log().proven(Position(601)).unwrap(), None);
+    for position in [0, 257, 599] {
+        let written = journal.log().written_after(Position(position)).unwrap();
+        assert_eq!(written, Some(entry(position + 1).time));
+    }
+    assert_eq!(journal.log().written_after(Position(600)).unwrap(), None);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::event_history::EventsKept;
 use crate::invocations::{InvocationLog, LogGroups};
 use crate::own_puts::OwnPuts;
 use crate::telemetry::Telemetry;
-use crate::trails::{Courier, JournalCalls, TrailDelivery};
+use crate::trails::{Courier, JournalCalls, OpenedPages, TrailDelivery};
 
 /// What goes on by itself.
 pub(super) struct Background {
@@ -69,7 +69,7 @@ pub(super) fn background(
     };
     let invocations = invocations(acting, kept, telemetry)?;
     let courier = courier(acting, kept)?;
-    let trails = trails(config, (acting, &courier), kept)?;
+    let trails = trails((config, telemetry), (acting, &courier), kept)?;
     let jobs = jobs::start(&ground, (trails, &invocations), (closing, telemetry.jobs()))
         .map_err(StartupError::Thread)?;
     Ok(Background {
@@ -140,7 +140,7 @@ fn courier(acting: &Acting<'_>, kept: &Kept<'_>) -> Result<Arc<Courier>, Startup
 }
 
 fn trails(
-    config: &Config,
+    (config, telemetry): (&Config, &Arc<Telemetry>),
     (acting, courier): (&Acting<'_>, &Arc<Courier>),
     kept: &Kept<'_>,
 ) -> Result<TrailDelivery, StartupError> {
@@ -161,5 +161,7 @@ fn trails(
             .map_err(std::io::Error::other)
             .map_err(StartupError::Thread)?,
         signing: Mutex::new(None),
+        pages: OpenedPages::default(),
+        meters: Arc::clone(telemetry.trails()),
     })
 }

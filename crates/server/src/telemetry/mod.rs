@@ -21,6 +21,7 @@ mod process;
 pub(crate) mod route;
 mod span;
 mod trace;
+mod trail_meters;
 mod usage_page;
 mod watch;
 
@@ -41,6 +42,7 @@ pub(crate) use invocation_meters::InvocationMeters;
 pub(crate) use job_meters::JobMeters;
 pub(crate) use model_meters::Operation;
 pub(crate) use otlp::{Exporter, OtlpError};
+pub(crate) use trail_meters::{TrailLag, TrailMeters};
 pub(crate) use watch::{Ending, Question, Watch};
 
 use self::allowance::Allowance;
@@ -84,6 +86,7 @@ pub struct Telemetry {
     http: HttpMeters,
     jobs: Arc<JobMeters>,
     invocations: Arc<InvocationMeters>,
+    trails: Arc<TrailMeters>,
     models: Vec<Arc<ModelMeters>>,
     strangers: Allowance,
     closing: Closing,
@@ -114,6 +117,7 @@ impl Telemetry {
             http: HttpMeters::new(),
             jobs: Arc::default(),
             invocations: Arc::default(),
+            trails: Arc::default(),
             models: models.map(|model| Arc::new(ModelMeters::new(model))).collect(),
             strangers: Allowance::default(),
             closing,
@@ -132,6 +136,11 @@ impl Telemetry {
     /// What the log of calls of models is counted by.
     pub(crate) fn invocations(&self) -> &Arc<InvocationMeters> {
         &self.invocations
+    }
+
+    /// What the delivery of trails is measured by.
+    pub(crate) fn trails(&self) -> &Arc<TrailMeters> {
+        &self.trails
     }
 
     /// A request got its reply without being taken in whole: it was refused at its head, or while its body came.
@@ -198,6 +207,7 @@ impl Telemetry {
         self.http.write(page);
         self.jobs.write(page);
         self.invocations.write(page, self.clock.now());
+        self.trails.write(page, self.clock.now());
         models_page::write_measured(page, &self.models);
         models_page::write_loads(page, loads);
         if let Some(traces) = &self.traces {

@@ -44,6 +44,12 @@ pub(crate) trait CallEvents: Send + Sync {
     /// [`Unreadable`]: the same is asked for again later.
     fn since(&self, time: Timestamp) -> Result<u64, Unreadable>;
 
+    /// When what stands first behind a position was written; `None` if there is nothing, or it does not say.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: the same is asked for again later.
+    fn written_after(&self, position: u64) -> Result<Option<Timestamp>, Unreadable>;
+
     /// The last position that is on the disk.
     fn durable_end(&self) -> u64;
 }

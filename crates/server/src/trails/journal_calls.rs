@@ -48,6 +48,10 @@ impl CallEvents for JournalCalls {
         Ok(self.journal.log().since(time)?.0)
     }
 
+    fn written_after(&self, position: u64) -> Result<Option<Timestamp>, Unreadable> {
+        Ok(self.journal.log().written_after(Position(position))?)
+    }
+
     fn durable_end(&self) -> u64 {
         self.journal.log().checkpoint().checkpoint.size
     }

@@ -10,7 +10,8 @@ use moho_audit::cloudtrail::{LogFileKey, UniquePart};
 use moho_store::trails::{Chain, LogToDeliver, PlannedLog, Reading, Trail};
 use moho_terms::{AccountId, Timestamp};
 
-use super::{CallPage, Delivered, Parcel, TrailDelivery, Unreadable, not_before};
+use super::pages::OpenedPage;
+use super::{Delivered, Parcel, TrailDelivery, Unreadable, not_before};
 
 /// Bytes of records, after which the next log file begins.
 const FULL: usize = 4 << 20;
@@ -60,9 +61,9 @@ struct Gathered {
 
 impl Gathered {
     /// What a trail chooses of the next page, up to `until`, or until there is enough for a log file.
-    fn take(&mut self, choice: &Choice, accounts: &[AccountId], (page, until): (CallPage, u64)) {
+    fn take(&mut self, choice: &Choice, accounts: &[AccountId], (page, until): (&OpenedPage, u64)) {
         let mut last = self.position;
-        for event in page.events {
+        for event in page.behind(last) {
             if event.position > until {
                 break;
             }
@@ -75,14 +76,9 @@ impl Gathered {
             if !accounts.contains(&event.account) || !choice.takes(&event.record) {
                 continue;
             }
-            match event.record.into_text() {
-                Ok(text) => {
-                    self.size = self.size.saturating_add(text.as_str().len());
-                    self.texts.entry(event.account).or_default().push(text);
-                }
-                // No event is as long, whatever is cut off; were there one, all others would wait for it.
-                Err(error) => tracing::error!(position = last, %error, "an event is no record of a trail's"),
-            }
+            self.size = self.size.saturating_add(event.text.as_str().len());
+            let texts = self.texts.entry(event.account).or_default();
+            texts.push(event.text.clone());
         }
         self.position = page.end.min(until);
     }
@@ -114,11 +110,7 @@ impl TrailDelivery {
         let gathered = self.gathered(trail, accounts, (reading.position, until))?;
         let goes_on = gathered.position < until;
         all.more |= goes_on;
-        let next_at = if goes_on {
-            now
-        } else {
-            now.plus_seconds(self.config.delivery)
-        };
+        let next_at = if goes_on { now } else { self.next_look(now) };
         let mut ready = Ready::new();
         let mut planned = Vec::new();
         for (account, texts) in &gathered.texts {
@@ -133,6 +125,13 @@ impl TrailDelivery {
             ready.clear();
         }
         Ok(ready)
+    }
+
+    /// When a trail is looked at next that has read all there is: all of them at the same times, so that they read the same pages.
+    fn next_look(&self, now: Timestamp) -> Timestamp {
+        let since = now.unix_seconds().checked_rem(self.config.delivery);
+        let rest = self.config.delivery.saturating_sub(since.unwrap_or(0));
+        Timestamp::from_unix_seconds(now.unix_seconds().saturating_add(rest))
     }
 
     /// What there is behind a position, page by page, until there is enough for a log file, or it was enough to look at.
@@ -152,11 +151,11 @@ impl TrailDelivery {
             if gathered.size >= FULL || gathered.position >= until {
                 break;
             }
-            let page = self.events.after(gathered.position)?;
+            let page = self.pages.after(&*self.events, gathered.position)?;
             if page.end <= gathered.position {
                 break;
             }
-            gathered.take(&choice, accounts, (page, until));
+            gathered.take(&choice, accounts, (&page, until));
         }
         Ok(gathered)
     }
@@ -287,14 +286,14 @@ impl TrailDelivery {
         let choice = Choice::of(planned.selectors.as_deref(), planned.global_services)?;
         let (mut texts, mut position) = (Vec::new(), planned.first_position);
         while position < planned.last_position {
-            let page = self.events.after(position)?;
+            let page = self.pages.after(&*self.events, position)?;
             if page.end <= position {
                 return Ok(None);
             }
-            for event in page.events {
+            for event in page.behind(position) {
                 let inside = event.position <= planned.last_position && event.account == planned.account;
                 if inside && choice.takes(&event.record) {
-                    texts.extend(event.record.into_text().ok());
+                    texts.push(event.text.clone());
                 }
             }
             position = page.end;
@@ -317,6 +316,7 @@ fn parcel(log: &LogToDeliver, file: &LogFile) -> Parcel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trails::CallPage;
     use crate::trails::tests::{OTHER, OWN, event, trail};
 
     fn gathered(trail: &Trail, accounts: &[&str], page: CallPage, until: u64) -> (Vec<(String, usize)>, u64) {
@@ -327,7 +327,7 @@ mod tests {
             size: 0,
             position: 0,
         };
-        found.take(&choice, &accounts, (page, until));
+        found.take(&choice, &accounts, (&OpenedPage::of(0, page), until));
         let texts = found.texts.iter();
         let counted = texts.map(|(account, texts)| (account.to_string(), texts.len()));
         (counted.collect(), found.position)
@@ -373,17 +373,17 @@ mod tests {
         let mut events: Vec<_> = (1..=60)
             .map(|position| {
                 let mut event = long();
-                event.position = position / 2;
+                event.position = 1 + position / 2;
                 event
             })
             .collect();
         events.sort_by_key(|event| event.position);
         let (found, position) = gathered(&trail(), &[OWN], CallPage { events, end: 40 }, 40);
         assert!(position < 30);
-        // One at 0, and two at each position up to the last.
+        // One at 1, and two at each position up to the last.
         assert_eq!(
             found,
-            [(OWN.to_owned(), 1 + 2 * usize::try_from(position).unwrap())]
+            [(OWN.to_owned(), 2 * usize::try_from(position).unwrap() - 1)]
         );
         assert!(found[0].1 * 200 * 1024 >= FULL);
     }

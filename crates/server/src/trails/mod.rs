@@ -8,6 +8,7 @@ mod digests;
 mod events;
 mod journal_calls;
 mod logs;
+mod pages;
 mod putting;
 #[cfg(test)]
 mod tests;
@@ -28,9 +29,11 @@ use self::digests::Signing;
 use crate::api_calls::Told;
 use crate::config::TrailConfig;
 use crate::road::chain;
+use crate::telemetry::{TrailLag, TrailMeters};
 
 pub(crate) use self::events::{CallEvent, CallEvents, CallPage, Unreadable};
 pub(crate) use self::journal_calls::JournalCalls;
+pub(crate) use self::pages::OpenedPages;
 pub(crate) use self::putting::{Courier, Parcel, Undone, Whose};
 
 /// Most seconds between two tries to deliver.
@@ -51,6 +54,8 @@ pub(crate) struct TrailDelivery {
     pub(crate) config: TrailConfig,
     pub(crate) runtime: Handle,
     pub(crate) signing: Mutex<Option<Signing>>,
+    pub(crate) pages: OpenedPages,
+    pub(crate) meters: Arc<TrailMeters>,
 }
 
 /// What a look at all trails has done.
@@ -70,10 +75,18 @@ impl TrailDelivery {
     /// # Errors
     /// [`Unreadable`]: the store or the journal. All of it is tried again.
     pub(crate) fn step(&self, is_over: &dyn Fn() -> bool) -> Result<Delivered, Unreadable> {
-        let mut all = Delivered::default();
+        let all = self.look_at_all(is_over);
+        // Nothing of it is kept until the next look, which may be long after.
+        self.pages.close();
+        all
+    }
+
+    fn look_at_all(&self, is_over: &dyn Fn() -> bool) -> Result<Delivered, Unreadable> {
+        let (mut all, mut lag) = (Delivered::default(), TrailLag::default());
+        let mut position = None;
         for trail in self.store.trails_with_spans()? {
             if is_over() {
-                break;
+                return Ok(all);
             }
             if let Err(error) = self.look_at(&trail, &mut all) {
                 tracing::error!(
@@ -85,7 +98,18 @@ impl TrailDelivery {
                 // The other trails do not wait for it.
                 self.note(&trail, (&Undone::ours(), false), &mut all)?;
             }
+            let progress = self.store.trail_progress(&trail.id)?;
+            if progress.fails {
+                lag.failing = lag.failing.saturating_add(1);
+            } else {
+                position = position.into_iter().chain(progress.position).min();
+            }
         }
+        if let Some(position) = position {
+            lag.records = self.events.durable_end().saturating_sub(position);
+            lag.oldest = self.events.written_after(position)?;
+        }
+        self.meters.lags(&lag);
         Ok(all)
     }
 

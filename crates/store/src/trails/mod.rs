@@ -28,7 +28,7 @@ use crate::error::StoreError;
 pub use delivering::{LogToDeliver, PlannedLog, Reading, Unjoined};
 pub use digesting::{Chain, DigestToDeliver, LogOfDigest, MOST_IN_DIGEST, NewDigest, PreviousOfChain};
 pub use signing::{DigestKey, NewDigestKey};
-pub use status::TrailStatus;
+pub use status::{TrailProgress, TrailStatus};
 
 /// Trails of one account in a region, as at AWS. As many may be deleted and still have something to deliver.
 pub const MOST: usize = 5;

@@ -91,6 +91,39 @@ impl Store {
     }
 }
 
+/// How far a trail's delivery is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrailProgress {
+    /// The last position in this process' journal up to which all is delivered or passed over; `None` if there is nothing left.
+    pub position: Option<u64>,
+    /// Whether the last try to deliver failed.
+    pub fails: bool,
+}
+
+impl Store {
+    /// How far a trail's delivery is.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn trail_progress(&self, trail_id: &str) -> Result<TrailProgress, StoreError> {
+        let select = "SELECT (SELECT min(position) FROM
+                (SELECT first_position AS position FROM trail_log
+                    WHERE trail_id = ?1 AND node = ?2 AND delivered_at IS NULL
+                UNION ALL SELECT position FROM trail_cursor
+                    WHERE trail_id = ?1 AND node = ?2 AND (until IS NULL OR position < until))),
+            EXISTS (SELECT 1 FROM trail_status WHERE trail_id = ?1 AND failures > 0)";
+        self.database.read(|connection| {
+            connection.query_row(select, params![trail_id, self.node], |row| {
+                let position: Option<i64> = row.get(0)?;
+                Ok(TrailProgress {
+                    position: position.map(|_| counted(row, 0)).transpose()?,
+                    fails: row.get(1)?,
+                })
+            })
+        })
+    }
+}
+
 fn status(row: &Row<'_>) -> rusqlite::Result<TrailStatus> {
     Ok(TrailStatus {
         attempted_at: perhaps_time(row, 0)?,

@@ -24,10 +24,10 @@ use super::{OWN, event, trail};
 use crate::api_calls::Recording;
 use crate::config::TrailConfig;
 use crate::startup::watched::WatchedJournal;
-use crate::trails::{CallEvents, CallPage, Courier, Delivered, TrailDelivery, Unreadable};
+use crate::trails::{CallEvents, CallPage, Courier, Delivered, OpenedPages, TrailDelivery, Unreadable};
 
 /// When the tests' time begins.
-const BEGINNING: u64 = 1_795_312_800;
+pub(super) const BEGINNING: u64 = 1_795_312_800;
 
 /// Time that is put, randomness, and a journal that counts what it is told by its name.
 pub(super) struct World {
@@ -93,11 +93,14 @@ pub(super) struct Telling {
     pub(super) name: String,
     pub(super) events: Vec<(u64, String)>,
     pub(super) end: u64,
+    /// How many pages were opened.
+    pub(super) opened: u64,
 }
 
 impl CallEvents for Mutex<Telling> {
     fn after(&self, position: u64) -> Result<CallPage, Unreadable> {
-        let telling = self.lock().unwrap();
+        let mut telling = self.lock().unwrap();
+        telling.opened += 1;
         let end = telling.end.min(position + 2);
         let there = telling
             .events
@@ -115,6 +118,11 @@ impl CallEvents for Mutex<Telling> {
 
     fn since(&self, _time: Timestamp) -> Result<u64, Unreadable> {
         Ok(0)
+    }
+
+    fn written_after(&self, position: u64) -> Result<Option<Timestamp>, Unreadable> {
+        let telling = self.lock().unwrap();
+        Ok((telling.end > position).then(|| Timestamp::from_unix_seconds(BEGINNING + position)))
     }
 
     fn durable_end(&self) -> u64 {
@@ -182,6 +190,8 @@ impl House {
                 },
                 runtime: runtime.handle().clone(),
                 signing: Mutex::new(None),
+                pages: OpenedPages::default(),
+                meters: Arc::default(),
             },
             admin,
             gateway,

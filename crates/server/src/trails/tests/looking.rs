@@ -1,9 +1,11 @@
 //! Looks at trails: what is in the way of one is in no other's.
 
 use moho_store::trails::TrailSettings;
+use moho_terms::Timestamp;
 
-use super::house::{House, settings};
+use super::house::{BEGINNING, House, settings};
 use super::{OTHER, OWN, bucket};
+use crate::telemetry::TrailLag;
 
 /// A log file is written down, and its bucket is not there.
 fn undelivered(house: &House) -> moho_store::trails::Trail {
@@ -195,4 +197,58 @@ fn a_digest_is_as_little_for_whoever_has_the_name_of_its_bucket_now() {
     house.step();
     assert_eq!(house.status(&trail).digest_error.as_deref(), Some("NoSuchBucket"));
     assert_eq!(house.digests("logs"), 0);
+}
+
+#[test]
+fn a_page_of_the_journal_is_opened_once_for_all_trails() {
+    let house = House::open();
+    for name in ["one", "two", "three"] {
+        house.logging(name, &settings());
+    }
+    let opened = |positions: &[u64], files: u64| {
+        house.telling.lock().unwrap().opened = 0;
+        house.tell(positions);
+        let step = house.step();
+        assert_eq!((step.done, step.failed, step.more), (files, 0, false));
+        house.telling.lock().unwrap().opened
+    };
+    assert_eq!(opened(&[3, 4, 5, 6, 7, 8, 9], 3), 4, "a page has two of them");
+    // One that is looked at in between is looked at with the others from then on.
+    house.later(100);
+    house.logging("zero", &settings());
+    house.tell(&[10]);
+    assert_eq!(house.step().done, 1);
+    house.later(200);
+    assert_eq!(opened(&[12, 13], 4), 2);
+}
+
+#[test]
+fn how_far_delivery_is_behind_is_told_without_what_fails() {
+    let house = House::open();
+    let lag = || house.delivery.meters.lag();
+    house.logging("one", &settings());
+    house.tell(&[3, 4]);
+    house.step();
+    assert_eq!(lag(), TrailLag::default());
+    house.tell(&[7, 9]);
+    house.step();
+    let behind = Timestamp::from_unix_seconds(BEGINNING + 4);
+    let waits = TrailLag {
+        records: 5,
+        oldest: Some(behind),
+        failing: 0,
+    };
+    assert_eq!(lag(), waits, "the next log file is due later");
+    let mut nowhere = settings();
+    nowhere.bucket = bucket("nowhere", OWN);
+    house.logging("two", &nowhere);
+    house.step();
+    assert_eq!(lag(), TrailLag { failing: 1, ..waits });
+    house.later(300);
+    house.step();
+    let failing = TrailLag {
+        failing: 1,
+        ..TrailLag::default()
+    };
+    assert_eq!(lag(), failing);
 }

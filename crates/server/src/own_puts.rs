@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, request};
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::{ActingFor, Delivery, EventAnswer, RequestFacts};
 use moho_iam::{OwnService, OwnServices};
@@ -24,15 +24,37 @@ pub(crate) struct OwnPuts {
     pub(crate) entropy: Arc<dyn Entropy>,
 }
 
+/// A bucket on which a service acts.
+pub(crate) struct OwnBucket {
+    /// Which service.
+    pub(crate) service: OwnService,
+    /// For whose sake, which policies ask about.
+    pub(crate) acting_for: ActingFor,
+    pub(crate) name: BucketName,
+    /// Whose it is: the service acts in that account, and a bucket that another one has of this name by now is refused.
+    pub(crate) owner: AccountId,
+}
+
+impl OwnBucket {
+    /// One that belongs to the account for whose sake the service acts.
+    pub(crate) fn of_account(service: OwnService, acting_for: ActingFor, name: BucketName) -> Self {
+        Self {
+            owner: acting_for.account,
+            service,
+            acting_for,
+            name,
+        }
+    }
+}
+
 /// An object to be put.
 pub(crate) struct OwnObject {
-    /// By whom.
-    pub(crate) service: OwnService,
-    /// For whose sake, which policies ask about. It is its account's bucket, or none.
-    pub(crate) acting_for: ActingFor,
-    pub(crate) bucket: BucketName,
+    /// Where.
+    pub(crate) on: OwnBucket,
     pub(crate) key: String,
     pub(crate) content_type: &'static str,
+    /// Further headers of S3's.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) bytes: Bytes,
 }
 
@@ -73,18 +95,58 @@ impl OwnPuts {
 
     /// Puts one object; `None` if it cannot even be asked for.
     pub(crate) fn put(&self, object: OwnObject) -> Option<impl Future<Output = PutAnswer> + Send + use<>> {
-        let caller = Arc::new(self.caller(object.service, object.acting_for.account)?);
         let length = object.bytes.len();
-        let request = Request::put(format!("/{}/{}", object.bucket, encoded(&object.key)))
-            .header("host", "s3")
+        let mut request = Request::put(format!("/{}/{}", object.on.name, encoded(&object.key)))
             .header("content-type", object.content_type)
-            .header("content-length", length)
-            // Another account may have a bucket of this name by now.
-            .header("x-amz-expected-bucket-owner", object.acting_for.account.as_str())
-            .body(s3s::Body::from(object.bytes))
+            .header("content-length", length);
+        for (name, value) in object.headers {
+            request = request.header(name, value);
+        }
+        let asked = Asked {
+            name: "PutObject",
+            on: object.on,
+            key: Some(object.key),
+            length: length as u64,
+        };
+        self.call(asked, request, object.bytes)
+    }
+
+    /// Asks for a bucket's list of who may do what; `None` if it cannot even be asked for.
+    pub(crate) fn get_bucket_acl(
+        &self,
+        on: OwnBucket,
+    ) -> Option<impl Future<Output = PutAnswer> + Send + use<>> {
+        let request = Request::get(format!("/{}?acl", on.name));
+        let asked = Asked {
+            name: "GetBucketAcl",
+            on,
+            key: None,
+            length: 0,
+        };
+        self.call(asked, request, Bytes::new())
+    }
+
+    /// Makes a call, and writes down what came of it.
+    fn call(
+        &self,
+        asked: Asked,
+        request: request::Builder,
+        bytes: Bytes,
+    ) -> Option<impl Future<Output = PutAnswer> + Send + use<>> {
+        let Asked {
+            name,
+            on,
+            key,
+            length,
+        } = asked;
+        let caller = Arc::new(self.caller(on.service, on.owner)?);
+        let request = request
+            .header("host", "s3")
+            .header(EXPECTED_OWNER, on.owner.as_str())
+            .body(s3s::Body::from(bytes))
             .ok()?;
-        let facts = Self::facts(object.acting_for, RequestId::random(&*self.entropy).ok()?);
-        let (notes, length) = (Notes::new(), length as u64);
+        let facts = Self::facts(on.acting_for, RequestId::random(&*self.entropy).ok()?);
+        let notes = Notes::new();
         let call = S3Call {
             caller: Arc::clone(&caller),
             facts: facts.clone(),
@@ -94,7 +156,7 @@ impl OwnPuts {
             notes: notes.clone(),
         };
         let (gateway, recording) = (Arc::clone(&self.gateway), Arc::clone(&self.recording));
-        let (bucket, key, now) = (object.bucket, object.key, self.clock.now());
+        let now = self.clock.now();
         Some(async move {
             let status = gateway.answer(call).await.status().as_u16();
             let code = notes.so_far().error_code;
@@ -106,17 +168,30 @@ impl OwnPuts {
                 delivery: Delivery::Complete,
             };
             // As with all that is done by itself, there is nobody else to be told.
-            let called = ("PutObject", &bucket, Some(key.as_str()));
+            let called = (name, &on.name, key.as_deref());
             let event = call_of_own_service(&caller, &facts, called, (now, answer));
             if let Err(error) = recording.write(event, Told::default()) {
-                // It counts as not put: whoever tries again puts the same in the same place.
-                tracing::error!(error = %chain(&error), "what a service has put is not in the journal");
+                // It counts as not done: whoever tries again puts the same in the same place.
+                tracing::error!(error = %chain(&error), "what a service has done is not in the journal");
                 return PutAnswer::unwritten();
             }
             PutAnswer { status, code }
         })
     }
 }
+
+/// What is asked for.
+struct Asked {
+    /// S3's name for it.
+    name: &'static str,
+    on: OwnBucket,
+    key: Option<String>,
+    /// Bytes that are sent.
+    length: u64,
+}
+
+/// By what S3 refuses what goes to another account's bucket than is meant, however short ago that was made.
+const EXPECTED_OWNER: &str = "x-amz-expected-bucket-owner";
 
 /// A key as a path has it.
 fn encoded(key: &str) -> String {
@@ -178,15 +253,15 @@ mod tests {
                 clock: Arc::clone(&platform.clock),
                 entropy: Arc::clone(&platform.entropy),
             };
+            let acting_for = ActingFor {
+                resource: Arn::of("bedrock", "us-east-1", platform.account.as_str(), "*").unwrap(),
+                account: platform.account,
+            };
             let object = OwnObject {
-                service: OwnService::Bedrock,
-                acting_for: ActingFor {
-                    resource: Arn::of("bedrock", "us-east-1", platform.account.as_str(), "*").unwrap(),
-                    account: platform.account,
-                },
-                bucket: "absent".parse().unwrap(),
+                on: OwnBucket::of_account(OwnService::Bedrock, acting_for, "absent".parse().unwrap()),
                 key: "key".to_owned(),
                 content_type: "text/plain",
+                headers: Vec::new(),
                 bytes: Bytes::from_static(b"x"),
             };
             assert_eq!(puts.put(object).unwrap().await.status, status);

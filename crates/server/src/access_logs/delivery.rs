@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::room::Taken;
-use crate::own_puts::{OwnObject, OwnPuts};
+use crate::own_puts::{OwnBucket, OwnObject, OwnPuts};
 use crate::telemetry::JobMeters;
 
 /// What it is called in metrics.
@@ -183,15 +183,16 @@ impl Delivery {
 
     /// Puts one object; what that gives is the status of the answer.
     fn put(&self, target: &Target, key: String, text: bytes::Bytes) -> Option<impl Future<Output = u16>> {
+        let acting_for = ActingFor {
+            resource: Arn::of_bucket(&target.source).ok()?,
+            account: target.account,
+        };
+        let bucket = target.logging.bucket.clone();
         let put = self.puts.put(OwnObject {
-            service: OwnService::S3Logging,
-            acting_for: ActingFor {
-                resource: Arn::of_bucket(&target.source).ok()?,
-                account: target.account,
-            },
-            bucket: target.logging.bucket.clone(),
+            on: OwnBucket::of_account(OwnService::S3Logging, acting_for, bucket),
             key,
             content_type: "text/plain",
+            headers: Vec::new(),
             bytes: text,
         })?;
         Some(async move { put.await.status })

@@ -27,7 +27,7 @@ use moho_wire::{ErrorShape, Failure, Route};
 use crate::api_calls::{OwnCall, Recording};
 use crate::net::Inbound;
 use crate::net::pool::Pool;
-use crate::own_puts::{OwnObject, OwnPuts, PutAnswer};
+use crate::own_puts::{OwnBucket, OwnObject, OwnPuts, PutAnswer};
 use crate::road::{chain, from_store};
 use crate::telemetry::InvocationMeters;
 
@@ -226,12 +226,12 @@ impl InvocationLog {
         (bucket, key): (&moho_terms::BucketName, String),
         (content_type, content): (&'static str, ContentBytes),
     ) -> Option<impl Future<Output = PutAnswer> + Send + use<>> {
+        let acting_for = acting_for(&self.backing.region, account).ok()?;
         self.puts.put(OwnObject {
-            service: SERVICE,
-            acting_for: acting_for(&self.backing.region, account).ok()?,
-            bucket: bucket.clone(),
+            on: OwnBucket::of_account(SERVICE, acting_for, bucket.clone()),
             key,
             content_type,
+            headers: Vec::new(),
             bytes: crate::net::reply_bytes(content),
         })
     }

@@ -87,19 +87,23 @@ impl Acting<'_> {
     }
 }
 
+fn puts(acting: &Acting<'_>, kept: &Kept<'_>) -> Result<OwnPuts, StartupError> {
+    Ok(OwnPuts {
+        services: acting.services()?,
+        gateway: Arc::clone(acting.objects),
+        recording: Arc::clone(kept.recording),
+        clock: Arc::clone(&acting.backing.clock),
+        entropy: Arc::clone(&acting.backing.entropy),
+    })
+}
+
 fn access_logs(
     (config, telemetry): (&Config, &Arc<Telemetry>),
     acting: &Acting<'_>,
     kept: &Kept<'_>,
 ) -> Result<Arc<AccessLogs>, StartupError> {
     let started = AccessLogs::start(Means {
-        puts: OwnPuts {
-            services: acting.services()?,
-            gateway: Arc::clone(acting.objects),
-            recording: Arc::clone(kept.recording),
-            clock: Arc::clone(&acting.backing.clock),
-            entropy: Arc::clone(&acting.backing.entropy),
-        },
+        puts: puts(acting, kept)?,
         region: config.region.clone(),
         meters: Arc::clone(telemetry.jobs()),
     });
@@ -128,13 +132,9 @@ fn invocations(
 fn courier(acting: &Acting<'_>, kept: &Kept<'_>) -> Result<Arc<Courier>, StartupError> {
     let backing = acting.backing;
     Ok(Arc::new(Courier {
-        services: acting.services()?,
+        puts: puts(acting, kept)?,
         store: Arc::clone(&backing.store),
-        gateway: Arc::clone(acting.objects),
         authorizer: Arc::clone(&backing.authorizer),
-        recording: Arc::clone(kept.recording),
-        clock: Arc::clone(&backing.clock),
-        entropy: Arc::clone(&backing.entropy),
         region: backing.region.clone(),
     }))
 }

@@ -202,7 +202,7 @@ impl TrailDelivery {
         found.subject.resource = Some(trail.arn()?);
         found.subject.bucket = Some(log.planned.bucket.name.clone());
         found.subject.key = log.planned.key.parse().ok();
-        self.courier.recording.write(found, Told::default())?;
+        self.courier.puts.recording.write(found, Told::default())?;
         tracing::error!(
             trail = trail.name,
             account = %trail.account,

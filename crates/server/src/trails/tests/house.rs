@@ -23,6 +23,7 @@ use tokio::runtime::Runtime;
 use super::{OWN, event, trail};
 use crate::api_calls::Recording;
 use crate::config::TrailConfig;
+use crate::own_puts::OwnPuts;
 use crate::startup::watched::WatchedJournal;
 use crate::trails::{CallEvents, CallPage, Courier, Delivered, OpenedPages, TrailDelivery, Unreadable};
 
@@ -352,11 +353,9 @@ fn courier(
     store: &Arc<Store>,
     (gateway, authorizer): (&Arc<S3Gateway>, &Arc<Authorizer>),
 ) -> Courier {
-    Courier {
+    let puts = OwnPuts {
         services: OwnServices::of_installation(&Secret::new(vec![1; 32])).unwrap(),
-        store: Arc::clone(store),
         gateway: Arc::clone(gateway),
-        authorizer: Arc::clone(authorizer),
         recording: Arc::new(Recording {
             journal: Arc::new(WatchedJournal::new(
                 Box::new(Handed(Arc::clone(world))),
@@ -368,6 +367,11 @@ fn courier(
         }),
         clock: Arc::clone(world) as _,
         entropy: Arc::clone(world) as _,
+    };
+    Courier {
+        puts,
+        store: Arc::clone(store),
+        authorizer: Arc::clone(authorizer),
         region: region(),
     }
 }

@@ -113,7 +113,7 @@ fn what_cannot_be_written_down_counts_as_not_delivered() {
         .store(false, std::sync::atomic::Ordering::Relaxed);
     let step = house.step();
     assert_eq!((step.done, step.failed), (0, 1));
-    assert_eq!(house.status(&trail).error.as_deref(), Some("InternalError"));
+    assert_eq!(house.status(&trail).error.as_deref(), Some("ServiceUnavailable"));
     house
         .world
         .takes

@@ -144,29 +144,40 @@ impl PastCall {
                 record.shared_event_id = Some(self.event_id.to_string());
             }
             if place > 0 {
-                record.event_id = self.id_for(*account);
+                record.event_id = id_for(&self.event_id.to_string(), *account);
                 record = as_told_to_others(record, *account);
+            } else if record.error_code.is_some() {
+                record = as_told_of_a_refusal(record, *account);
             }
             (*account, record)
         };
         Some(self.recipients.iter().enumerate().map(of).collect())
     }
+}
 
-    /// The id of the record for another account than the first: always the same one.
-    fn id_for(&self, account: AccountId) -> String {
-        let digest = Sha256::of(format!("{}/{account}", self.event_id).as_bytes());
-        let text = digest.to_string();
-        let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
-        // RFC 9562, version 8: a UUID of one's own making.
-        format!(
-            "{}-{}-8{}-a{}-{}",
-            part(0, 8),
-            part(8, 12),
-            part(13, 16),
-            part(17, 20),
-            part(20, 32)
-        )
+/// The id of the record for another account than the first: always the same one.
+pub(crate) fn id_for(event_id: &str, account: AccountId) -> String {
+    let digest = Sha256::of(format!("{event_id}/{account}").as_bytes());
+    let text = digest.to_string();
+    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+    // RFC 9562, version 8: a UUID of one's own making.
+    format!(
+        "{}-{}-8{}-a{}-{}",
+        part(0, 8),
+        part(8, 12),
+        part(13, 16),
+        part(17, 20),
+        part(20, 32)
+    )
+}
+
+/// What a caller is told of what it was refused: not whose the bucket is, nor that anybody else is told.
+fn as_told_of_a_refusal(mut record: Record, account: AccountId) -> Record {
+    for resource in &mut record.resources {
+        resource.account_id = resource.account_id.filter(|owner| *owner == account);
     }
+    record.shared_event_id = None;
+    record
 }
 
 /// What another account than the caller's is told of a call on what it has: which account called, as who, and nothing of what the

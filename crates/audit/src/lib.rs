@@ -28,6 +28,7 @@ mod replay;
 mod sealed_record;
 mod search;
 mod segment;
+mod shown;
 #[doc(hidden)]
 pub mod synthetic;
 #[cfg(test)]
@@ -48,5 +49,6 @@ pub use mark::Reached;
 pub use replay::{Past, replay};
 pub use sealed_record::{RecordSeal, SealError, Sealing};
 pub use search::Search;
+pub use shown::ShownRecord;
 pub use verify::{Verified, verify};
 pub use whole::{WholePart, whole_parts};

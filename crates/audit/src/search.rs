@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::error::AuditError;
 use crate::log::TransparencyLog;
+use crate::shown::{ShownRecord, View};
 
 /// Clocks go back by less than this: records of so much earlier are looked through as well when a time is looked for.
 const SLACK_SECONDS: u64 = 600;
@@ -56,7 +57,14 @@ struct Searched {
     resource: Option<String>,
     identity: Identity,
     subject: Subject,
+    answer: Answer,
     recipients: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    error_code: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -86,11 +94,29 @@ struct Place {
 }
 
 impl Search {
-    /// Whether a record is looked for. One that cannot be understood is not.
+    /// A record that is looked for, as whoever looks is shown it; `None` of any other, and of what cannot be understood. What is not
+    /// shown is not looked at either.
     #[must_use]
-    pub fn finds(&self, record: &[u8]) -> bool {
-        let read: Result<Line, _> = serde_json::from_slice(record);
-        read.is_ok_and(|line| self.is_for(&line.entry))
+    pub fn find(&self, record: Vec<u8>) -> Option<ShownRecord> {
+        let line: Line = serde_json::from_slice(&record).ok()?;
+        let view = match self.account {
+            Some(account) if !concerns(&line.entry, account) => return None,
+            Some(account) => (view(&line.entry, account), account),
+            None => {
+                return self
+                    .is_for(&line.entry)
+                    .then_some(ShownRecord { record, part: None });
+            }
+        };
+        if let (View::Whole, _) = view {
+            return self
+                .is_for(&line.entry)
+                .then_some(ShownRecord { record, part: None });
+        }
+        let part = view.0.of(&record, view.1)?;
+        let line: Line = serde_json::from_slice(&part).ok()?;
+        let part = Some(part);
+        self.is_for(&line.entry).then_some(ShownRecord { record, part })
     }
 
     fn is_for(&self, entry: &Searched) -> bool {
@@ -122,7 +148,6 @@ impl Search {
             && is(&self.request, &[&entry.request_id])
             && self.from.is_none_or(|from| time.is_some_and(|time| time >= from))
             && self.to.is_none_or(|to| time.is_some_and(|time| time <= to))
-            && self.account.is_none_or(|account| concerns(entry, account))
     }
 }
 
@@ -167,6 +192,30 @@ fn concerns(entry: &Searched, account: AccountId) -> bool {
         None => is(&entry.identity.account) || is(&subject.bucket_account) || owners.contains(&number),
     }
 }
+
+/// How much of a record that concerns an account it is shown.
+fn view(entry: &Searched, account: AccountId) -> View {
+    let number = account.as_str();
+    let is = |text: &Option<String>| text.as_deref() == Some(number);
+    let Some(first) = entry.recipients.first() else {
+        // A denial that only a bucket's name tells apart is shown in the same way whether that is there or not, and whose it is.
+        let of_s3 = entry.resource.as_ref().is_some_and(|arn| arn.starts_with(OF_S3));
+        let denied = of_s3 && entry.outcome.as_deref() == Some("deny");
+        return if denied { View::ToldDenial } else { View::Whole };
+    };
+    let by_another = entry.identity.account.is_some() && !is(&entry.identity.account);
+    if by_another || first != number {
+        return View::AnothersCall;
+    }
+    let refused = entry.answer.error_code.is_some() && entry.subject.bucket.is_some();
+    if refused && !is(&entry.subject.bucket_account) {
+        return View::Refused;
+    }
+    View::Whole
+}
+
+/// Names of S3's say of no account.
+const OF_S3: &str = "arn:aws:s3:::";
 
 /// Whether an action is the wanted one, which may end in an asterisk. The service may be left out.
 fn is_action(wanted: &str, action: &str) -> bool {
@@ -262,16 +311,16 @@ mod tests {
     use super::*;
 
     const DECISION: &str = r#"{"sequence":1,"entry":{"time":"2026-11-23T10:00:00Z","request_id":"r","outcome":"deny","principal":"arn:aws:sts::111111111111:assumed-role/A/b","account":"111111111111","action":"kms:Decrypt","resource":"arn:aws:kms:eu:222222222222:key/k"}}"#;
-    const CALL: &str = r#"{"sequence":2,"entry":{"kind":"call","time":"2026-11-23T10:00:01Z","request_id":"r","event":"CreateKey","identity":{"account":"111111111111","principal":"arn:aws:iam::111111111111:user/u"},"subject":{"resources":["arn:aws:kms:eu:222222222222:key/k"]},"recipients":["333333333333"]}}"#;
+    const CALL: &str = r#"{"sequence":2,"entry":{"kind":"call","time":"2026-11-23T10:00:01Z","request_id":"r","event":"CreateKey","identity":{"account":"111111111111","principal":"arn:aws:iam::111111111111:user/u"},"subject":{"resources":["arn:aws:kms:eu:222222222222:key/k"]},"recipients":["333333333333"]},"digest":"d"}"#;
 
     fn finds(search: &Search) -> [bool; 2] {
-        [DECISION, CALL].map(|line| search.finds(line.as_bytes()))
+        [DECISION, CALL].map(|line| search.find(line.as_bytes().to_vec()).is_some())
     }
 
     #[test]
     fn records_are_found_by_who_what_and_when() {
         assert_eq!(finds(&Search::default()), [true, true]);
-        assert!(!Search::default().finds(b"no record"));
+        assert_eq!(Search::default().find(b"no record".to_vec()), None);
         type Field = fn(&mut Search) -> &mut Option<String>;
         let (principal, resource): (Field, Field) = (|s| &mut s.principal, |s| &mut s.resource);
         let (action, outcome): (Field, Field) = (|s| &mut s.action, |s| &mut s.outcome);
@@ -329,7 +378,7 @@ mod tests {
                 account,
                 ..Search::default()
             };
-            search.finds(line.as_bytes())
+            search.find(line.as_bytes().to_vec()).is_some()
         };
         assert!(sees("111111111111", &allowed) && !sees("222222222222", &allowed));
         assert!(sees("111111111111", &own));

@@ -45,6 +45,7 @@ fn entry(second: u64) -> Entry {
         user_agent_sha256: None,
         error_code: None,
         further: None,
+        told: None,
     }
 }
 

@@ -46,6 +46,7 @@ pub(crate) fn entry(second: u64) -> Entry {
         user_agent_sha256: None,
         error_code: None,
         further: None,
+        told: None,
     }
 }
 

@@ -309,8 +309,15 @@ impl Authorizer {
             Decision::Deny(reason) => {
                 let mut entry = attempt.entry(asked, Outcome::Deny, denial::code(reason), statement.as_ref());
                 entry.via_service = via(asked, &context);
-                self.journal.record(&entry)?;
                 let hidden = hidden::is_hidden(session, asked.action, &asked.resource, &policies);
+                // Whose it is, the ARN of something of S3's does not say to whoever reads the journal.
+                if hidden && asked.resource.account().is_empty() {
+                    let policies = policies.if_nobodys();
+                    let context = attempt.context(asked, asked_with, (&policies, KeySet::ALL));
+                    let told = decide(&attempt.access_request(asked, &context), &policies);
+                    entry.told = Some(denial::as_told(&told));
+                }
+                self.journal.record(&entry)?;
                 let policies = if hidden { policies.if_absent() } else { policies };
                 let context = attempt.context(asked, asked_with, (&policies, KeySet::ALL));
                 Err(attempt.told(asked, (&context, &policies), reason))
@@ -473,6 +480,7 @@ pub(super) fn unauthenticated(request: &RequestFacts, time: Timestamp, reason: &
         error_code: None,
         via_service: None,
         further: None,
+        told: None,
     }
 }
 

@@ -1,9 +1,11 @@
 //! A refusal in AWS's words, as clients and people look for them; what to do about it follows.
 
-use super::decision::{AccessRequest, Decision, Layer, Reason, Response};
+use super::decision::{AccessRequest, Decision, Layer, Reason, Response, Statement};
 use super::detail::{
     DenialContext, DenialDetail, DeniedBy, DeniedPrincipal, DetailCondition, DetailValue, Items,
 };
+use super::evaluate::Verdict;
+use super::journal::ToldDenial;
 use crate::policy::Effect;
 
 const NO_MODEL_ACCESS: &str = "You don't have access to the model with the specified model ID.";
@@ -124,6 +126,19 @@ fn next(reason: Reason) -> &'static str {
         Reason::ExplicitDeny(_) => "An administrator of the account would have to take that deny out.",
         Reason::NotAllowed(_) => "An administrator of the account can allow it there.",
         Reason::ModelAccess | Reason::PrincipalGone => "",
+    }
+}
+
+/// Why something was denied, for whoever may know of nothing but what `verdict` was by.
+pub(super) fn as_told(verdict: &Verdict<'_>) -> ToldDenial {
+    let (reason, statement) = match verdict.decision {
+        Decision::Deny(reason) => (reason, verdict.statement()),
+        Decision::Allow => (Reason::NotAllowed(Layer::Resource), None),
+    };
+    ToldDenial {
+        reason: code(reason),
+        policy: statement.as_ref().map(|statement| statement.source.to_string()),
+        statement: statement.as_ref().map(Statement::name),
     }
 }
 

@@ -56,4 +56,13 @@ impl Policies {
             ..self.clone()
         }
     }
+
+    /// The same where a name does not say whose it is: without what whoever has it brings.
+    pub(super) fn if_nobodys(&self) -> Self {
+        Self {
+            resource_control: Arc::default(),
+            resource_facts: Arc::default(),
+            ..self.if_absent()
+        }
+    }
 }

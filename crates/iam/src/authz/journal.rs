@@ -73,6 +73,20 @@ pub struct Entry {
     /// What this entry stands for, if it is of several failures; not written otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub further: Option<FurtherFailures>,
+    /// Why it was denied as the caller may know it, if what decided is another account's; not written otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<ToldDenial>,
+}
+
+/// Why something was denied, by what a caller may know of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ToldDenial {
+    /// As [`Entry::reason`].
+    pub reason: &'static str,
+    /// As [`Entry::policy`].
+    pub policy: Option<String>,
+    /// As [`Entry::statement`].
+    pub statement: Option<String>,
 }
 
 /// Failed authentications that have no entries of their own, as they were too many.

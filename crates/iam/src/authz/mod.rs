@@ -40,7 +40,7 @@ pub use event::{
 };
 pub use facts::{ActingFor, EndpointFacts, OrganisationFacts, PrincipalFacts, RequestFacts, ResourceFacts};
 pub use grant::{Grant, GrantConstraint, GrantOperation, GrantOperationError, Grants};
-pub use journal::{Entry, FurtherFailures, Journal, JournalUnavailable, Outcome, Position};
+pub use journal::{Entry, FurtherFailures, Journal, JournalUnavailable, Outcome, Position, ToldDenial};
 pub use simulate::{
     GuardsOf, MatchedStatement, Simulated, SimulatedAsking, SimulatedCaller, SimulatedDecision, Simulation,
     TextPosition, simulate,

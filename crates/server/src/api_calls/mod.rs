@@ -7,6 +7,7 @@ mod recording;
 #[cfg(test)]
 mod table;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::StatusCode;
@@ -16,7 +17,7 @@ use moho_iam::authz::{
     Delivery, Event, EventAnswer, EventCategory, EventIdentity, EventKind, EventOrigin, JournalUnavailable,
     Refusal, RequestFacts,
 };
-use moho_terms::{Arn, ContentBytes};
+use moho_terms::{AccountId, Arn, ContentBytes};
 use moho_wire::{ApiCall, Command, ErrorShape, Failure};
 use serde::Serialize;
 
@@ -44,6 +45,8 @@ struct State {
     user_agent: Option<String>,
     parameters: Option<ContentBytes>,
     about: Vec<Arn>,
+    /// Whose that is of it which was allowed.
+    owners: BTreeSet<AccountId>,
     /// Why it was denied, with the statement that decided: a JSON object.
     denial: Option<String>,
     written: bool,
@@ -93,8 +96,18 @@ impl Calling {
         }
     }
 
-    /// Something was decided about this.
+    /// It was allowed on this.
     pub(crate) fn about(&self, resource: &Arn) {
+        self.decided(resource);
+        let mut state = self.state();
+        if let Ok(owner) = resource.account().parse()
+            && state.owners.len() < MOST_RESOURCES
+        {
+            state.owners.insert(owner);
+        }
+    }
+
+    fn decided(&self, resource: &Arn) {
         let mut state = self.state();
         if state.about.len() < MOST_RESOURCES && !state.about.contains(resource) {
             state.about.push(resource.clone());
@@ -105,7 +118,7 @@ impl Calling {
     pub(crate) fn denied(&self, refusal: &Refusal) {
         if let Refusal::AccessDenied { detail, .. } = refusal {
             if let Ok(resource) = detail.context.resource.parse() {
-                self.about(&resource);
+                self.decided(&resource);
             }
             self.state().denial = Some(detail.to_json());
         }
@@ -159,7 +172,7 @@ impl Calling {
             state.written = true;
             return Ok(());
         };
-        let event = self.event(call, (identity, origin), (&state.about, came));
+        let event = self.event(call, (identity, origin), ((&state.about, &state.owners), came));
         let told = Told {
             user_agent: state.user_agent.clone(),
             host: Some(self.head.authority.clone()),
@@ -181,18 +194,15 @@ impl Calling {
         &self,
         call: ApiCall,
         (identity, origin): (EventIdentity, EventOrigin),
-        (about, came): (&[Arn], &Came),
+        ((about, owners), came): ((&[Arn], &BTreeSet<AccountId>), &Came),
     ) -> Event {
         let (id, time) = (self.head.request_id.clone(), self.head.received);
         let mut recipients: Vec<_> = identity.account.into_iter().collect();
-        if came.error.is_none() && came.status.is_some() {
-            // Whoever has what was acted on, too. Of what was refused it is not known whether anybody has it.
-            let owners = about.iter().filter_map(|arn| arn.account().parse().ok());
-            for owner in owners {
-                if !recipients.contains(&owner) {
-                    recipients.push(owner);
-                }
-            }
+        if came.error.is_none() {
+            // Whoever has what was acted on, too, which goes on although nobody waits for its end: that it is allowed took their own
+            // policy. Of what was refused it is not known whether anybody has it.
+            let others = owners.iter().filter(|owner| identity.account != Some(**owner));
+            recipients.extend(others);
         }
         let mut event = Event::new((EventKind::Call, call.name), id, identity, time);
         event.source = Some(call.source);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use moho_audit::{AuditError, FileJournal, PastCall, Search, TransparencyLog};
+use moho_audit::{AuditError, FileJournal, PastCall, Search, ShownRecord, TransparencyLog};
 use moho_iam::action::moho;
 use moho_iam::authz::{Permit, Position};
 use moho_terms::{AccountId, ContentBytes};
@@ -99,10 +99,10 @@ impl Looking<'_> {
         };
         let (mut records, mut bytes, mut next) = (Vec::new(), 0_usize, next);
         let all = found.len();
-        for (place, (at, line)) in found.into_iter().enumerate() {
-            let item = self.item(at, &line)?;
+        for (place, (at, shown)) in found.into_iter().enumerate() {
+            let item = self.item(at, shown)?;
             let opened = item.cloudtrail.as_ref().map_or(0, String::len);
-            bytes = bytes.saturating_add(line.len()).saturating_add(opened);
+            bytes = bytes.saturating_add(item.line.len()).saturating_add(opened);
             records.push(item);
             // What is opened may be much more than what was found.
             if bytes >= LONGEST && place.saturating_add(1) < all {
@@ -123,9 +123,9 @@ impl Looking<'_> {
                 .records(Position(at), AT_ONCE.min(stop.saturating_sub(at)))?;
             for line in lines {
                 at = at.saturating_add(1);
-                if self.search.finds(&line) {
-                    bytes = bytes.saturating_add(line.len());
-                    found.push((at, line));
+                if let Some(shown) = self.search.find(line) {
+                    bytes = bytes.saturating_add(shown.record.len());
+                    found.push((at, shown));
                 }
                 if found.len() >= self.list.limit || bytes >= LONGEST {
                     return Ok((found, (at < end).then_some(at)));
@@ -144,9 +144,9 @@ impl Looking<'_> {
             let first = at.saturating_sub(AT_ONCE).max(stop);
             let lines = self.log.records(Position(first), at.saturating_sub(first))?;
             for line in lines.into_iter().rev() {
-                if self.search.finds(&line) {
-                    bytes = bytes.saturating_add(line.len());
-                    found.push((at, line));
+                if let Some(shown) = self.search.find(line) {
+                    bytes = bytes.saturating_add(shown.record.len());
+                    found.push((at, shown));
                 }
                 at = at.saturating_sub(1);
                 if found.len() >= self.list.limit || bytes >= LONGEST {
@@ -160,7 +160,8 @@ impl Looking<'_> {
         Ok((found, (at > low).then(|| at.saturating_add(1))))
     }
 
-    fn item(&self, at: u64, line: &[u8]) -> Result<RecordItem, AuditError> {
+    fn item(&self, at: u64, shown: ShownRecord) -> Result<RecordItem, AuditError> {
+        let ShownRecord { record, part } = shown;
         let proof = if self.list.proof {
             self.log.proven(Position(at))?.map(|proven| RecordProof {
                 index: proven.proof.index,
@@ -175,9 +176,13 @@ impl Looking<'_> {
         } else {
             None
         };
-        let cloudtrail = self.list.details.then(|| self.cloudtrail(line)).flatten();
+        let cloudtrail = self.list.details.then(|| self.cloudtrail(&record)).flatten();
+        let mut line = part.unwrap_or(record);
+        if line.ends_with(b"\n") {
+            line.pop();
+        }
         Ok(RecordItem {
-            line: line.strip_suffix(b"\n").unwrap_or(line).to_vec(),
+            line,
             cloudtrail,
             proof,
         })
@@ -206,4 +211,4 @@ fn late(journal: &FileJournal) -> Failure {
 }
 
 /// Records by their numbers.
-type Found = Vec<(u64, Vec<u8>)>;
+type Found = Vec<(u64, ShownRecord)>;

@@ -452,6 +452,10 @@ async fn a_call_that_is_given_up_leaves_its_event_all_the_same() {
         )
         .unwrap();
     calling.by(&caller, &RequestFacts::new(head.request_id.clone()));
+    // What was allowed goes on to its end, and whoever has what it is done to is told.
+    calling.about(&"arn:aws:kms:us-east-1:222222222222:key/k".parse().unwrap());
     drop(calling);
     assert_eq!(rig.journaled(r#""delivery":"unanswered""#), 1);
+    let told = format!(r#""recipients":["{}","222222222222"]"#, platform.account);
+    assert_eq!(rig.journaled(&told), 1);
 }

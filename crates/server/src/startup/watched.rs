@@ -213,6 +213,7 @@ pub(crate) mod tests {
             error_code: None,
             via_service: None,
             further: None,
+            told: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::keys::{asks, request};
 use super::*;
-use crate::action::sts;
+use crate::action::{s3, sts};
 use crate::authn::Authenticated;
 
 const FOREIGN_ROLE: &str = "arn:aws:iam::210987654321:role/T";
@@ -191,4 +191,42 @@ fn what_is_of_the_callers_own_account_is_told_as_it_is() {
     };
     assert_eq!(reason, Reason::ExplicitDeny(Layer::Identity));
     assert!(detail.to_json().contains("ResourceTag/x") || detail.to_json().contains("resourcetag/x"));
+}
+
+#[test]
+fn a_denial_by_anothers_bucket_is_written_down_with_what_the_caller_may_know() {
+    let caller = Authenticated::through_the_door(session("R", None));
+    let theirs = r#"{"Sid":"Theirs","Effect":"Deny","Action":"s3:*","Resource":"*","Principal":"*"}"#;
+    let asked = |owner, resource, identity: &str| {
+        let given = Given {
+            identity: vec![allow(PolicyKind::Identity, identity)],
+            resource,
+            owner,
+            ..Given::default()
+        };
+        let (told, entries) =
+            asks::<s3::GetObject>(given.policies(), &caller, &request(), "arn:aws:s3:::b/k");
+        (told.is_ok(), entries.last().unwrap().clone())
+    };
+    let denying = Some(document(PolicyKind::Resource, theirs));
+    for identity in ["s3:*", "kms:*"] {
+        let (_, foreign) = asked(Some(FOREIGN), denying.clone(), identity);
+        let told = foreign.told.unwrap();
+        assert_eq!(
+            (foreign.reason, foreign.statement.as_deref()),
+            ("explicit-deny/resource", Some("Theirs"))
+        );
+        // As it is of a bucket with a policy that says nothing of the caller, and of none.
+        let (_, silent) = asked(Some(FOREIGN), None, identity);
+        assert_eq!(silent.told, Some(told.clone()));
+        assert!(
+            told.reason.starts_with("not-allowed/") && told.statement.is_none(),
+            "{told:?}"
+        );
+        if let (false, absent) = asked(None, None, identity) {
+            assert_eq!((absent.reason, absent.told), (told.reason, None));
+        }
+    }
+    let (_, own) = asked(Some(OWN), denying, "s3:*");
+    assert_eq!((own.statement.as_deref(), own.told), (Some("Theirs"), None));
 }

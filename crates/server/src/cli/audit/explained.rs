@@ -25,7 +25,8 @@ pub(super) fn explained(records: &[Record]) -> String {
     }
     for record in records {
         let entry = &record.said.entry;
-        let proven = if record.proof.is_some() { ", proven" } else { "" };
+        let proven = record.proven().map(|proven| format!(", {proven}"));
+        let proven = proven.unwrap_or_default();
         lines.push(String::new());
         if entry.kind.is_some() {
             lines.push(format!(

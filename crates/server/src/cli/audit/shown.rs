@@ -56,9 +56,9 @@ impl Format {
 fn row(record: &Record) -> String {
     let entry = &record.said.entry;
     let who = clean(short(entry.who()));
-    let proven = if record.proof.is_some() { "  proven" } else { "" };
+    let proven = record.proven().map(|proven| format!("  {proven}"));
     format!(
-        "{:>9}  {:20}  {:15}  {:40}  {:32}  {}  {}{proven}",
+        "{:>9}  {:20}  {:15}  {:40}  {:32}  {}  {}{}",
         record.said.sequence,
         clean(&entry.time),
         clean(entry.outcome()),
@@ -66,6 +66,7 @@ fn row(record: &Record) -> String {
         clean(&entry.what()),
         clean(&entry.on()),
         clean(&entry.why()),
+        proven.unwrap_or_default(),
     )
 }
 

@@ -31,6 +31,18 @@ struct Item {
     proof: Option<Proof>,
 }
 
+impl Record {
+    /// What a proof that came with it, and was checked, has proven.
+    pub(super) fn proven(&self) -> Option<&'static str> {
+        let of = if self.said.partial {
+            "digest proven"
+        } else {
+            "proven"
+        };
+        self.proof.as_ref().map(|_checked| of)
+    }
+}
+
 impl From<Item> for Record {
     fn from(item: Item) -> Self {
         let said = serde_json::from_str(item.record.get()).unwrap_or_default();
@@ -57,6 +69,8 @@ pub(super) struct Line {
     pub(super) sequence: u64,
     pub(super) entry: Entry,
     pub(super) digest: String,
+    /// Whether not all of it is shown.
+    pub(super) partial: bool,
 }
 
 /// A decision or an event.
@@ -87,6 +101,7 @@ pub(super) struct Entry {
 #[serde(default)]
 pub(super) struct Identity {
     pub(super) principal: Option<String>,
+    pub(super) principal_id: Option<String>,
     pub(super) invoked_by: Option<String>,
 }
 
@@ -148,6 +163,7 @@ impl Entry {
             &self.principal,
             &self.identity.principal,
             &self.identity.invoked_by,
+            &self.identity.principal_id,
         ];
         who.into_iter().flatten().next().map_or("", String::as_str)
     }

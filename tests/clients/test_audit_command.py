@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import journal
-from kms_account import Keeper, allow, keeper
+from kms_account import Keeper, allow, granting, keeper
 from serving import binary
 
 PROVEN_BY_RAW = "Never"
@@ -147,3 +147,31 @@ def test_it_takes_leave_and_shows_others_only_what_concerns_them(account, denied
     assert unseen.returncode == 1 and "that you may see" in unseen.stderr
     # The management account sees what its members do.
     assert entries(account, tmp_path, "search", "--principal", member.number, "--action", "CreateKey")
+
+
+def test_of_what_another_account_did_and_has_a_part_is_shown(account, tmp_path):
+    """Each sees what concerns it: not who called it by name and whence, and not what another's policy says."""
+    caller, owner = account.member(), account.member()
+    key = owner.key(granting(f"arn:aws:iam::{caller.number}:root", "kms:DescribeKey"))
+    told_of = caller.kms.describe_key(KeyId=key)["ResponseMetadata"]["RequestId"]
+    owns, asks = (each.client(each.credentials, "s3") for each in (owner, caller))
+    owns.create_bucket(Bucket="theirs-alone")
+    denying = allow("s3:GetObject", effect="Deny", Sid="TheirsAlone", Principal="*", Resource="arn:aws:s3:::theirs-alone/*")
+    owns.put_bucket_policy(Bucket="theirs-alone", Policy=json.dumps({"Version": "2012-10-17", "Statement": [denying]}))
+    with pytest.raises(ClientError, match="AccessDenied") as refused:
+        asks.get_object(Bucket="theirs-alone", Key="k")
+    denied = refused.value.response["ResponseMetadata"]["RequestId"]
+
+    [own] = told(caller, tmp_path, "search", "--request", told_of, "--outcome", "call", "--proof", session=caller.credentials)
+    [shown] = told(owner, tmp_path, "search", "--request", told_of, "--outcome", "call", "--proof", session=owner.credentials)
+    assert "partial" not in own["record"] and shown["record"]["partial"]
+    assert own["record"]["digest"] == shown["record"]["digest"] and own["record"]["entry"]["event_id"] != shown["record"]["entry"]["event_id"]
+    assert shown["record"]["entry"]["identity"]["account"] == caller.number
+    for hidden in (own["record"]["entry"]["identity"]["principal"], own["record"]["entry"]["identity"]["access_key_id"], "origin"):
+        assert hidden in json.dumps(own["record"]) and hidden not in json.dumps(shown["record"])
+    assert "digest proven" in run(owner, tmp_path, "search", "--request", told_of, "--proof", session=owner.credentials).stdout
+
+    mine = json.dumps(told(caller, tmp_path, "search", "--request", denied, session=caller.credentials))
+    assert "GetObject" in mine and "TheirsAlone" not in mine and owner.number not in mine and "explicit-deny" not in mine
+    assert "TheirsAlone" in json.dumps(told(account, tmp_path, "search", "--request", denied)), "the management account sees it"
+    assert "GetObject" in json.dumps(told(owner, tmp_path, "search", "--request", denied, session=owner.credentials))

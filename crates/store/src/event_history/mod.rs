@@ -25,7 +25,7 @@ pub use asked::{HistoryAttribute, HistoryLookup, HistoryPage};
 /// Its file, in the store's directory.
 const FILE: &str = "events.sqlite";
 /// The version of its tables. A file of any other is made anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// The most events that are removed at once.
 const REMOVED_AT_ONCE: u32 = 2000;
 

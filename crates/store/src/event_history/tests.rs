@@ -108,6 +108,22 @@ fn a_file_that_cannot_be_used_is_made_anew() {
     }
 }
 
+/// Version 1 had no recipients.
+#[test]
+fn a_file_of_an_earlier_version_is_made_anew_by_itself() {
+    let (directory, history) = opened();
+    history.keep("log", 1, &[event(1, 10)]).unwrap();
+    let earlier = "ALTER TABLE event DROP COLUMN recipients; PRAGMA user_version = 1";
+    history.connection().execute_batch(earlier).unwrap();
+    drop(history);
+    let again = EventHistory::open(directory.path()).unwrap();
+    assert!(!again.was_damaged());
+    assert_eq!(again.gathered("log").unwrap(), 0);
+    assert!(again.look_up(&lookup(None)).unwrap().events.is_empty());
+    again.keep("log", 1, &[event(1, 10)]).unwrap();
+    assert_eq!(again.look_up(&lookup(None)).unwrap().events, [event(1, 10)]);
+}
+
 /// Each page behind the first that is filled with nonsense is met by somebody who reads or writes, or hurts nobody; then all can be
 /// put in again.
 #[test]

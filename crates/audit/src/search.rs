@@ -13,8 +13,10 @@ const SLACK_SECONDS: u64 = 600;
 /// Records that are looked at at once.
 const SCANNED: u64 = 1024;
 
-/// Records that are looked at together for the next decision.
+/// Records that are looked at together for the next decision, to begin with.
 const LOOKED_AT: u64 = 16;
+/// The most records that are looked at for the next decision: there can be any number of events in a row.
+const MOST_LOOKED_AT: u64 = 4096;
 
 /// What is looked for. What is `None` does not matter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -242,7 +244,8 @@ impl TransparencyLog {
         let (mut low, mut high) = (0, self.checkpoint().checkpoint.size);
         while low < high {
             let middle = low.saturating_add(high.saturating_sub(low) / 2);
-            // Decisions are written when they are made; an event of a long call has the time when that began.
+            // Decisions are written when they are made; an event of a long call has the time when that began. Where no decision
+            // is near, what is asked for may be there already.
             let next = self.next_decision(middle, high)?;
             if next.is_some_and(|at| at < time) {
                 low = middle.saturating_add(1);
@@ -253,10 +256,12 @@ impl TransparencyLog {
         Ok(Position(low))
     }
 
-    /// When the first decision behind record `after` was made; `None` if there is none up to record `end`.
+    /// When the first decision behind record `after` was made; `None` if there is none up to record `end`, or none near.
     fn next_decision(&self, mut after: u64, end: u64) -> Result<Option<Timestamp>, AuditError> {
+        let end = end.min(after.saturating_add(MOST_LOOKED_AT));
+        let mut together = LOOKED_AT;
         while after < end {
-            let lines = self.records(Position(after), LOOKED_AT.min(end.saturating_sub(after)))?;
+            let lines = self.records(Position(after), together.min(end.saturating_sub(after)))?;
             if lines.is_empty() {
                 break;
             }
@@ -268,6 +273,7 @@ impl TransparencyLog {
                 }
             }
             after = after.saturating_add(lines.len() as u64);
+            together = together.saturating_mul(2).min(SCANNED);
         }
         Ok(None)
     }

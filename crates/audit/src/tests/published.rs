@@ -8,8 +8,9 @@ use moho_attest::log::{
     Held, NoteKey, SignatureKind, Tile, TreeHash, UnsignedCheckpoint, bundle, cosigned_text, signature_line,
 };
 use moho_iam::authz::{Journal as _, Position};
+use moho_terms::Timestamp;
 
-use super::{blocked_on, borders, entry, keys};
+use super::{blocked_on, borders, entry, event, keys};
 use crate::{AuditError, FileJournal, LogKeys, Prove, Published, Witnesses};
 
 const FILE: &str = "journal-00000000000000000001.jsonl";
@@ -85,6 +86,23 @@ fn what_is_published_is_what_was_written() {
         assert_eq!(written, Some(entry(position + 1).time));
     }
     assert_eq!(journal.log().written_after(Position(600)).unwrap(), None);
+}
+
+/// The search for a time reads no more of them than some thousands at each of its steps.
+#[test]
+fn a_time_behind_a_long_row_of_events_is_looked_for_before_them() {
+    let late = Timestamp::from_unix_seconds(entry(0).time.unix_seconds() + 10_000);
+    for (events, before) in [(4_000, 4_002), (8_200, 1)] {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = published(directory.path(), 1);
+        for _ in 0..events {
+            journal.record_event(&event()).unwrap();
+        }
+        let last = journal.record(&entry(2)).unwrap();
+        blocked_on(journal.log().published(last)).unwrap();
+        assert_eq!(journal.log().before(late).unwrap(), Position(before));
+        assert_eq!(journal.log().since(late).unwrap(), last);
+    }
 }
 
 #[test]

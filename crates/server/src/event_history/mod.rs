@@ -6,6 +6,8 @@
 
 mod kept;
 mod mending;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub(crate) use kept::user_name;
 
@@ -17,7 +19,7 @@ use moho_audit::{AuditError, FileJournal, PastCall, RecordSeal};
 use moho_iam::authz::Position;
 use moho_store::{EventHistory, HistoryLookup, HistoryPage, StoreError};
 use moho_terms::{Clock, Timestamp};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use self::mending::MadeAnew;
 use crate::api_calls::Recording;
@@ -27,8 +29,6 @@ pub(crate) const KEPT_SECONDS: u64 = 90 * 24 * 60 * 60;
 
 /// How long it is waited until all that was done before is published: with witnesses that takes ten seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How many read much of the journal at a time: the others wait for a turn.
-const READERS: usize = 2;
 
 /// The history, and the journal that it follows from.
 pub(crate) struct EventsKept {
@@ -40,8 +40,8 @@ pub(crate) struct EventsKept {
     log: String,
     /// One gathers at a time.
     gathering: Mutex<()>,
-    /// How many read much of the journal at a time.
-    turns: Arc<Semaphore>,
+    /// One gathers for all who wait until it is done: its place.
+    gatherer: Arc<Semaphore>,
     /// When it was made anew.
     anew: Mutex<MadeAnew>,
 }
@@ -77,7 +77,7 @@ impl EventsKept {
             recording: Arc::clone(recording),
             clock: Arc::clone(clock),
             gathering: Mutex::new(()),
-            turns: Arc::new(Semaphore::new(READERS)),
+            gatherer: Arc::new(Semaphore::new(1)),
             anew: Mutex::default(),
         };
         if kept.history.was_damaged() {
@@ -89,11 +89,6 @@ impl EventsKept {
     /// What opens the records of events.
     pub(crate) fn seal(&self) -> &RecordSeal {
         &self.recording.seal
-    }
-
-    /// A turn to read much of the journal. Whoever holds it reads.
-    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.turns).acquire_owned().await.ok()
     }
 
     /// Gathers some of what the journal has more, as far as that is published. What was sealed with another store's secret, which a
@@ -148,19 +143,17 @@ impl EventsKept {
         Ok(gathered.unwrap_or_default())
     }
 
-    /// Ends when all that was done before can be looked up.
+    /// Ends when all that was done before can be looked up. Who waits holds no thread, and mostly finds it gathered for another.
     pub(crate) async fn caught_up(self: &Arc<Self>) -> Result<(), EventsError> {
         let last = self.journal.last();
         let published = self.journal.log().published(last);
         let published = tokio::time::timeout(PATIENCE, published).await;
         published.map_err(|_late| EventsError::Late)??;
-        if self.gathered()? >= last.0 {
-            return Ok(());
-        }
-        let turn = self.turn().await;
+        let place = Arc::clone(&self.gatherer).acquire_owned().await;
         let kept = Arc::clone(self);
         let caught_up = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
+            // Until it is done, also for whoever does not wait for it.
+            let _place = place;
             while kept.gathered()? < last.0 {
                 kept.gather()?;
             }

@@ -48,7 +48,7 @@ pub(crate) async fn list(
     let published = tokio::time::timeout(PATIENCE, published).await;
     let published = published.map_err(|_late| late(&journal))?;
     published.map_err(|error| unreadable(&error))?;
-    let turn = platform.events.turn().await;
+    let turn = platform.journal_searches.wait(account).await?;
     let platform = Arc::clone(platform);
     let found = tokio::task::spawn_blocking(move || {
         // Until all is read, also for whoever does not wait for it.

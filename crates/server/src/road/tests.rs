@@ -5,11 +5,14 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use moho_audit::RecordSeal;
+use moho_iam::Session;
 use moho_iam::action::sts::AssumeRole;
 use moho_iam::authn::AuthnError;
 use moho_iam::authn::{SessionGrant, TemporaryCredentials};
-use moho_iam::authz::{Authorizer, Context};
+use moho_iam::authz::{Attached, Authorizer, Context};
+use moho_iam::authz::{Policies, PolicySource, PolicyUnavailable};
 use moho_iam::bootstrap::Door;
+use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_terms::{Arn, ContentBytes, RequestId};
 
 use super::*;
@@ -458,4 +461,39 @@ async fn a_call_that_is_given_up_leaves_its_event_all_the_same() {
     assert_eq!(rig.journaled(r#""delivery":"unanswered""#), 1);
     let told = format!(r#""recipients":["{}","222222222222"]"#, platform.account);
     assert_eq!(rig.journaled(&told), 1);
+}
+
+/// The store's policies, but every principal's own let it do everything.
+struct Lenient(Arc<moho_store::Store>);
+
+impl PolicySource for Lenient {
+    fn policies(&self, session: &Session, action: &str, on: &Arn) -> Result<Policies, PolicyUnavailable> {
+        let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+        let document = PolicyDocument::parse(PolicyKind::Identity, text).unwrap();
+        let mut policies = self.0.policies(session, action, on)?;
+        let identity = &mut Arc::make_mut(&mut policies.principal).identity;
+        *identity = vec![Attached::new("lenient", Arc::new(document))];
+        Ok(policies)
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_searches_the_journal_much_is_throttled() {
+    let mut rig = Rig::open();
+    let key = rig.key();
+    let platform = Arc::get_mut(&mut rig.road.platform).unwrap();
+    let (journal, clock) = (Arc::clone(&platform.journal), Arc::clone(&platform.clock));
+    let lenient = Lenient(Arc::clone(&platform.store));
+    platform.authorizer = Arc::new(Authorizer::new(Arc::new(lenient), journal as _, clock));
+    let asked = async || {
+        let mut head = rig.with_key(&key);
+        (head.method, head.raw_path) = (Method::GET, "/v1/audit/records".to_owned());
+        let (head, body) = (Arc::new(head), ContentBytes::new(Vec::new()));
+        rig.road.handle(Inbound { head, body }).await.status
+    };
+    assert_eq!(asked().await, StatusCode::OK);
+    let all = rig.platform().journal_searches.all_places(rig.platform().account);
+    assert_eq!(asked().await, StatusCode::TOO_MANY_REQUESTS);
+    drop(all);
+    assert_eq!(asked().await, StatusCode::OK);
 }

@@ -153,6 +153,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         asked_before: rooted.asked_before,
         key_use,
         log_searches: Turns::of_searches(moho_os::available_cores().get()),
+        journal_searches: Turns::of_searches(moho_os::available_cores().get()),
         rsa_turns: RsaTurns::new(moho_os::available_cores().get()),
         endpoints: endpoints(config, bootstrapped.account, &store, &*clock)?,
         restored,

@@ -78,6 +78,8 @@ pub(crate) struct Platform {
     pub(crate) rsa_turns: RsaTurns,
     /// Who may search log events now.
     pub(crate) log_searches: Turns,
+    /// Who may search the journal, or events of it, now.
+    pub(crate) journal_searches: Turns,
     pub(crate) store: Arc<Store>,
     /// Answers what is asked of S3.
     pub(crate) objects: Arc<S3Gateway>,

@@ -47,7 +47,7 @@ pub(crate) async fn lookup(
     // Only insights have a category of their own here, and there are none.
     if request.event_category.is_none() {
         let more;
-        (events, more) = found(&platform.events, &wanted).await?;
+        (events, more) = found(&platform, &wanted).await?;
         let now = platform.clock.now();
         let seal = |(time, number): (u64, i64)| {
             let place = format!("{time}/{number}");
@@ -66,11 +66,15 @@ pub(crate) async fn lookup(
 }
 
 /// The events that are asked for. If the history turns out to be damaged, it is made anew, and asked once more.
-async fn found(kept: &Arc<EventsKept>, wanted: &HistoryLookup) -> Result<Told, Failure> {
+async fn found(platform: &Platform, wanted: &HistoryLookup) -> Result<Told, Failure> {
     for _again in 0..2 {
+        let kept = Arc::clone(&platform.events);
         kept.caught_up().await.map_err(|error| unreadable(&error))?;
-        let (kept, wanted) = (Arc::clone(kept), wanted.clone());
+        let turn = platform.journal_searches.wait(wanted.account).await?;
+        let wanted = wanted.clone();
         let asked = move || {
+            // Until all is read, also for whoever does not wait for it.
+            let _turn = turn;
             let told = kept.mending(|| told(&kept, &wanted));
             told.map_err(|error| unreadable(&error))
         };
@@ -178,5 +182,32 @@ fn shown_event(event: KeptEvent, record: Record) -> ops::Event {
         username: user_name(&record),
         resources: Some(resources.collect()),
         cloud_trail_event: record.into_text().ok().map(|text| text.as_str().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event_history::tests::House;
+
+    #[tokio::test]
+    async fn who_looks_up_much_is_throttled_and_nobody_else() {
+        let house = House::open();
+        let platform = &house.platform;
+        let of = |account| HistoryLookup {
+            account,
+            from: None,
+            to: None,
+            attribute: None,
+            behind: None,
+            limit: PAGE,
+        };
+        let (one, other) = (of(platform.account), of("999999999999".parse().unwrap()));
+        let all = platform.journal_searches.all_places(one.account);
+        let throttled = found(platform, &one).await;
+        assert!(matches!(throttled, Err(Failure::Throttled { .. })));
+        assert!(found(platform, &other).await.is_ok());
+        drop(all);
+        assert!(found(platform, &one).await.is_ok());
     }
 }

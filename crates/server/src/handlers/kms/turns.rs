@@ -27,7 +27,7 @@ const TO_MAKE: Places = Places {
     of_account: 16,
     in_all: 64,
 };
-/// To search log events: a second each.
+/// To search log events, or the journal: a second each.
 const TO_SEARCH: Places = Places {
     of_account: 64,
     in_all: 512,
@@ -91,7 +91,7 @@ struct Place {
 }
 
 impl Turns {
-    /// At searches of log events: as many as there are cores.
+    /// At searches: as many as there are cores.
     pub(crate) fn of_searches(cores: usize) -> Self {
         Self::new(cores.max(2), TO_SEARCH)
     }
@@ -140,6 +140,14 @@ impl Turns {
             taken: Arc::clone(&self.taken),
         };
         Ok((place, Arc::clone(&of_account.work)))
+    }
+}
+
+#[cfg(test)]
+impl Turns {
+    /// All places of an account, until that is dropped.
+    pub(crate) fn all_places(&self, account: AccountId) -> impl Sized {
+        std::iter::from_fn(|| self.place(account).ok()).collect::<Vec<_>>()
     }
 }
 

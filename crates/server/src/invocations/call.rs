@@ -117,6 +117,9 @@ impl Invocation {
                 .map_err(|error| refused(log, called, &error))?;
             sealings.push((destination.clone(), permit));
         }
+        let ways: Vec<_> = sealings.iter().map(|(to, key)| (to, key.resource())).collect();
+        log.ways_left(called.account, &ways)
+            .map_err(|error| refused(log, called, &error))?;
         let model = match &named.profile {
             Some(profile) => profile.to_string(),
             None => named.model.to_string(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use moho_audit::cloudtrail::pack;
 use moho_iam::authz::EventKind;
 use moho_store::invocations::{
-    BatchLimits, InvocationBatch, InvocationDestination, LogBucket, LogGroup, Shredded,
+    BatchLimits, BatchTurn, InvocationBatch, InvocationDestination, LogBucket, LogGroup, Shredded,
 };
 use moho_store::{NotWrittenDown, StoreError};
 use moho_terms::{Arn, ContentBytes};
@@ -43,6 +43,8 @@ pub(crate) struct DeliverInvocations {
     log: Arc<InvocationLog>,
     ground: Ground,
     runtime: Handle,
+    /// Which goes next: whoever has much that fails delays others by one try only.
+    pub(super) turn: BatchTurn,
 }
 
 /// Why a batch could not be delivered. No content.
@@ -93,7 +95,13 @@ enum Place {
 impl DeliverInvocations {
     /// Inside an asynchronous runtime.
     pub(crate) fn new(log: Arc<InvocationLog>, ground: Ground, runtime: Handle) -> Self {
-        Self { log, ground, runtime }
+        let turn = BatchTurn::New;
+        Self {
+            log,
+            ground,
+            runtime,
+            turn,
+        }
     }
 
     fn name(&self) -> Result<String, StepError> {
@@ -228,9 +236,14 @@ impl DeliverInvocations {
     }
 
     /// The next batch, if there is one, delivered or to be tried again; `None` if there is nothing to do.
-    fn next(&self, waiting: &Waiting<'_>) -> Result<Option<Next>, StepError> {
+    fn next(&mut self, waiting: &Waiting<'_>) -> Result<Option<Next>, StepError> {
+        let next = match self.turn {
+            BatchTurn::Again => BatchTurn::New,
+            BatchTurn::New => BatchTurn::Again,
+        };
+        let turn = std::mem::replace(&mut self.turn, next);
         let (store, now) = (&self.ground.store, self.ground.clock.now());
-        let Some(batch) = store.next_invocations(now, LIMITS, &self.name()?)? else {
+        let Some(batch) = store.next_invocations(now, LIMITS, (&self.name()?, turn))? else {
             return Ok(None);
         };
         let far_off = u64::from(batch.was_far_off);
@@ -243,7 +256,7 @@ impl DeliverInvocations {
             Err(Undelivered::Late) if waiting.is_over() => Ok(None),
             Err(error) => {
                 self.log.meters.failed();
-                let pause = pause(batch.failures);
+                let pause = pause(batch.failures, store.other_ways_failing(&batch)?);
                 let again = self.ground.clock.now().plus_seconds(pause);
                 tracing::warn!(
                     account = %batch.account,
@@ -318,9 +331,11 @@ impl Job for DeliverInvocations {
     }
 }
 
-/// How many seconds it is waited after so many failures before.
-fn pause(failures: u32) -> u64 {
-    1_u64.checked_shl(failures).unwrap_or(u64::MAX).min(LONGEST_PAUSE)
+/// How many seconds it is waited after so many failures before, with so many others of the account that fail: together they are
+/// not tried more often than one alone would be, but for the longest pause.
+fn pause(failures: u32, others: u64) -> u64 {
+    let alone = 1_u64.checked_shl(failures).unwrap_or(u64::MAX);
+    alone.saturating_mul(others.saturating_add(1)).min(LONGEST_PAUSE)
 }
 
 /// What a future gives, unless it takes too long or the job is to stop before.
@@ -353,7 +368,10 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_stay_bounded() {
-        let pauses: Vec<u64> = [0, 1, 2, 8, 9, 63, 64, u32::MAX].map(pause).to_vec();
+        let pauses: Vec<u64> = [0, 1, 2, 8, 9, 63, 64, u32::MAX]
+            .map(|failures| pause(failures, 0))
+            .to_vec();
         assert_eq!(pauses, [1, 2, 4, 256, 300, 300, 300, 300]);
+        assert_eq!([pause(0, 15), pause(3, 3), pause(9, u64::MAX)], [16, 32, 300]);
     }
 }

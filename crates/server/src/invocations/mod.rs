@@ -46,6 +46,9 @@ const REPLY: usize = 32 << 20;
 /// Bytes of an account's records that may wait to be delivered: with as many, no more of its calls begin. What calls that have
 /// begun before add to that is bounded by what is gathered of them.
 const WAITING: u64 = 1 << 30;
+/// On so many ways, which are destinations and keys, records of an account may wait: each is tried again by itself. No more calls
+/// begin whose records would wait on another. Those that have begun before may have some more wait.
+const WAYS: u32 = 16;
 /// The service that delivers.
 const SERVICE: OwnService = OwnService::Bedrock;
 
@@ -75,6 +78,8 @@ pub(crate) enum LogError {
     Name(#[from] ArnError),
     #[error("{0} bytes of the account's records wait to be delivered already")]
     Backlog(u64),
+    #[error("records of the account wait on {WAYS} ways already")]
+    Ways,
     #[error(transparent)]
     Journal(#[from] JournalUnavailable),
     #[error("moho's own service cannot act")]
@@ -176,6 +181,12 @@ impl InvocationLog {
         } else {
             Err(LogError::Backlog(waiting))
         }
+    }
+
+    /// Whether records of an account may wait on these ways, beside those that wait already.
+    fn ways_left(&self, account: AccountId, ways: &[(&InvocationDestination, &Arn)]) -> Result<(), LogError> {
+        let has = self.backing.store.has_invocation_ways(account, ways, WAYS)?;
+        has.then_some(()).ok_or(LogError::Ways)
     }
 
     /// Leave to open records that are to be delivered, which is written down whatever came of it.

@@ -9,7 +9,7 @@ use moho_iam::authz::{Attached, Authorizer, Policies, PolicySource, PolicyUnavai
 use moho_iam::policy::{PolicyDocument, PolicyKind};
 use moho_kms::KeyRecords;
 use moho_store::Store;
-use moho_store::invocations::{InvocationBatch, LogGroup, NewInvocation};
+use moho_store::invocations::{BatchLimits, BatchTurn, InvocationBatch, LogGroup, NewInvocation};
 use moho_terms::{Secret, Timestamp};
 use moho_wire::invocation_log::{InvocationFacts, InvocationTokens, KeptInvocation};
 
@@ -63,7 +63,7 @@ impl LogSink for Groups {
         to: &LogGroup,
         events: &[ContentBytes],
     ) -> Result<(), LogSinkError> {
-        if self.refuses.load(Ordering::SeqCst) {
+        if self.refuses.load(Ordering::SeqCst) || to.role.as_str().contains("/Closed") {
             return Err("it is full".into());
         }
         let texts = events
@@ -130,13 +130,13 @@ impl Rig {
 
     /// A record that has waited for long.
     fn keep(&self, words: &str) -> RequestId {
+        self.keep_for("Logs", words)
+    }
+
+    fn keep_for(&self, role: &str, words: &str) -> RequestId {
         let (platform, account) = (&self.platform, self.platform.account);
         let request = RequestId::random(&*platform.entropy).unwrap();
-        let destination = InvocationDestination::Group(LogGroup {
-            group: "calls".to_owned(),
-            role: "arn:aws:iam::123456789012:role/Logs".parse().unwrap(),
-            large: None,
-        });
+        let destination = in_role(role);
         let key = self.log.key_of(account, &destination).unwrap();
         let facts = InvocationFacts {
             time: platform.clock.now(),
@@ -174,6 +174,73 @@ impl Rig {
         };
         DeliverInvocations::new(Arc::clone(&self.log), ground, tokio::runtime::Handle::current())
     }
+}
+
+/// The log group, written to in a role.
+fn in_role(role: &str) -> InvocationDestination {
+    InvocationDestination::Group(LogGroup {
+        group: "calls".to_owned(),
+        role: format!("arn:aws:iam::123456789012:role/{role}").parse().unwrap(),
+        large: None,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_much_that_fails_delays_others_by_one_try_only() {
+    let rig = Rig::open();
+    rig.groups.refuses.store(false, Ordering::SeqCst);
+    let (store, now) = (&rig.platform.store, rig.platform.clock.now());
+    let limits = BatchLimits {
+        records: 9,
+        bytes: 1 << 20,
+        patience: 1,
+        lease: 1,
+        longest: 300,
+    };
+    for number in 0..4 {
+        rig.keep_for(&format!("Closed{number}"), "one");
+        let named = (format!("{number}"), BatchTurn::New);
+        let batch = store.next_invocations(now, limits, (&named.0, named.1)).unwrap();
+        store.invocations_failed(&batch.unwrap(), now).unwrap();
+    }
+    rig.keep("two");
+    let (mut job, (_stop, stopped), closing) = (rig.job(), channel(), Closing::new());
+    let waiting = Waiting::until(&stopped, &closing);
+    // Whosever turn it was.
+    job.turn = BatchTurn::Again;
+    let done = [(); 2].map(|()| job.step(&waiting).unwrap().done);
+    assert_eq!(done, [0, 1]);
+    assert_eq!(rig.groups.kept.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_records_on_as_many_ways_as_may_no_call_begins_another() {
+    let rig = Rig::open();
+    let account = rig.platform.account;
+    for number in 0..WAYS {
+        rig.keep_for(&format!("Closed{number}"), "one");
+    }
+    let permitted = |role: &str| {
+        let called = Called {
+            time: rig.platform.clock.now(),
+            account,
+            identity: rig.groups.key.clone(),
+            request: RequestId::random(&*rig.platform.entropy).unwrap(),
+            operation: "Converse",
+            shape: ErrorShape::OpenAi,
+            destinations: vec![in_role(role)],
+            metadata: None,
+        };
+        let named = Named {
+            model: "m".parse().unwrap(),
+            profile: None,
+        };
+        let call = Invocation::begin(&rig.log, called, None).unwrap();
+        call.permitted(&named)
+    };
+    assert!(permitted("Closed0").is_ok());
+    let refused = permitted("Logs");
+    assert!(matches!(refused, Err(Failure::Service { status: 503, .. })));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,6 +60,15 @@ pub struct InvocationBatch {
     last: i64,
 }
 
+/// Which goes first, if there are both: whoever takes turns lets neither wait for all of the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchTurn {
+    /// A batch that was begun before and could not be delivered.
+    Again,
+    /// One that is not begun yet.
+    New,
+}
+
 /// One way that records go, and what waits there.
 struct Way {
     account: String,
@@ -70,7 +79,7 @@ struct Way {
 /// A batch that is due at `?1`. Nothing is put off until later than `?2`: what is, was put off by a clock that was wrong.
 const DUE: &str = "SELECT account_id, destination, key_id,
         (SELECT key FROM invocation_outbox AS o WHERE o.place = b.first_place),
-        made_at, name, failures, first_place, last_place, next_at > ?2
+        made_at, name, failures, first_place, last_place, next_at > ?2, next_at
     FROM invocation_batch AS b WHERE next_at <= ?1 OR next_at > ?2 ORDER BY next_at LIMIT 1";
 /// A way that no batch is on its way of, and of which the first record waits since `?1` or the first `?3` records have `?2` bytes
 /// or are as many, or of which the first was written later than `?4`, by a clock that was wrong. It looks at the first records of
@@ -101,9 +110,9 @@ const GATHER: &str = "SELECT place, size FROM invocation_outbox
 const IN_BATCH: &str = "account_id = ?1 AND destination = ?2 AND key_id = ?3 AND place BETWEEN ?4 AND ?5";
 
 impl Store {
-    /// The next batch to be delivered: one that is due again, or else a new one, which is on the disk when this returns. Nobody
-    /// else gets it before the lease is over; `None` if there is nothing to do now. A batch's records are deleted with it, so
-    /// that no record is in two.
+    /// The next batch to be delivered: one that is due again or a new one, which is on the disk when this returns; if there are
+    /// both, the one whose turn it is. Nobody else gets it before the lease is over; `None` if there is nothing to do now. A
+    /// batch's records are deleted with it, so that no record is in two.
     ///
     /// # Errors
     /// [`StoreError`] if that cannot be said.
@@ -111,34 +120,45 @@ impl Store {
         &self,
         now: Timestamp,
         limits: BatchLimits,
-        name: &str,
+        (name, turn): (&str, BatchTurn),
     ) -> Result<Option<InvocationBatch>, StoreError> {
-        let anything = |connection: &Connection| {
-            let latest = micros(limits.latest(now));
-            let due = connection.prepare_cached(DUE)?.exists([micros(now), latest])?;
-            Ok(due || ready(connection, now, limits)?.is_some())
-        };
-        if !self.database.read(anything)? {
-            return Ok(None);
-        }
+        // Who is next is looked for among all that wait, before anybody else has to wait for that.
+        let found = self.database.read(|connection| {
+            let due = || Ok(due(connection, now, limits)?.map(Found::Due));
+            let ready = || Ok(ready(connection, now, limits)?.map(Found::Ready));
+            let first = match turn {
+                BatchTurn::Again => due()?,
+                BatchTurn::New => ready()?,
+            };
+            match (first, turn) {
+                (None, BatchTurn::Again) => ready(),
+                (None, BatchTurn::New) => due(),
+                (some, _) => Ok(some),
+            }
+        })?;
+        let Some(found) = found else { return Ok(None) };
+        let lease = now.plus_seconds(limits.lease);
         self.database
             .change(|transaction| -> Result<_, Stopped<StoreError>> {
-                let mut found = due(transaction, now, limits)?;
-                if found.is_none()
-                    && let Some(way) = ready(transaction, now, limits)?
-                {
-                    begin(transaction, &way, limits, (now, name))?;
-                    found = due(transaction, now, limits)?;
-                }
-                if let Some(batch) = &found {
-                    let lease = now.plus_seconds(limits.lease);
-                    let take = "UPDATE invocation_batch SET next_at = ?4
-                        WHERE account_id = ?1 AND destination = ?2 AND key_id = ?3";
-                    let values = params![batch.account.as_str(), batch.way, batch.key_id, micros(lease)];
-                    transaction.execute(take, values)?;
-                }
-                Ok(found)
+                Ok(match found {
+                    Found::Due(due) => taken_again(transaction, due, lease)?,
+                    Found::Ready(way) => begun(transaction, way, limits, (now, lease, name))?,
+                })
             })
+    }
+
+    /// How many other ways of the batch's account have a batch that could not be delivered.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn other_ways_failing(&self, batch: &InvocationBatch) -> Result<u64, StoreError> {
+        self.database.read(|connection| {
+            let select = "SELECT count(*) FROM invocation_batch
+                WHERE account_id = ?1 AND failures > 0 AND (destination, key_id) <> (?2, ?3)";
+            let values = params![batch.account.as_str(), batch.way, batch.key_id];
+            let mut select = connection.prepare_cached(select)?;
+            select.query_row(values, |row| counted(row, 0))
+        })
     }
 
     /// Opens the records of a batch, in their order; `None` if somebody else has delivered it meanwhile.
@@ -294,14 +314,22 @@ fn params_of<'a>(batch: &'a InvocationBatch, account: &'a &str) -> [&'a dyn ToSq
     [account, &batch.way, &batch.key_id, &batch.first, &batch.last]
 }
 
+/// What is to be delivered next.
+enum Found {
+    /// A batch, and until when it was put off.
+    Due((InvocationBatch, i64)),
+    /// The first records of a way.
+    Ready(Way),
+}
+
 fn due(
     connection: &Connection,
     now: Timestamp,
     limits: BatchLimits,
-) -> rusqlite::Result<Option<InvocationBatch>> {
+) -> rusqlite::Result<Option<(InvocationBatch, i64)>> {
     let found = |row: &Row<'_>| {
         let way: String = row.get(1)?;
-        Ok(InvocationBatch {
+        let batch = InvocationBatch {
             account: term(row, 0)?,
             destination: read(&way)?,
             key_id: row.get(2)?,
@@ -313,11 +341,33 @@ fn due(
             last: row.get(8)?,
             was_far_off: row.get(9)?,
             way,
-        })
+        };
+        Ok((batch, row.get(10)?))
     };
     let values = [micros(now), micros(limits.latest(now))];
     let found = connection.prepare_cached(DUE)?.query_row(values, found);
     found.optional()
+}
+
+/// Takes a batch until the lease is over; `None` if somebody else has taken it since it was found.
+fn taken_again(
+    connection: &Connection,
+    (batch, next_at): (InvocationBatch, i64),
+    lease: Timestamp,
+) -> rusqlite::Result<Option<InvocationBatch>> {
+    let take = "UPDATE invocation_batch SET next_at = ?7
+        WHERE account_id = ?1 AND destination = ?2 AND key_id = ?3 AND name = ?4 AND first_place = ?5 AND next_at = ?6";
+    let values = params![
+        batch.account.as_str(),
+        batch.way,
+        batch.key_id,
+        batch.name,
+        batch.first,
+        next_at,
+        micros(lease)
+    ];
+    let taken = connection.prepare_cached(take)?.execute(values)?;
+    Ok((taken > 0).then_some(batch))
 }
 
 fn ready(connection: &Connection, now: Timestamp, limits: BatchLimits) -> rusqlite::Result<Option<Way>> {
@@ -338,31 +388,20 @@ fn ready(connection: &Connection, now: Timestamp, limits: BatchLimits) -> rusqli
         .optional()
 }
 
-/// Writes down the batch of the first records of a way.
-fn begin(
+/// Writes down the batch of the first records of a way, as one that is taken until the lease is over; `None` if somebody else
+/// has begun one since the way was found.
+fn begun(
     connection: &Connection,
-    way: &Way,
+    way: Way,
     limits: BatchLimits,
-    (now, name): (Timestamp, &str),
-) -> rusqlite::Result<()> {
-    let (mut bytes, mut range) = (0_u64, None);
-    {
-        let mut gather = connection.prepare_cached(GATHER)?;
-        let values = params![way.account, way.destination, way.key_id, limits.records];
-        let one = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, counted(row, 1)?));
-        for found in gather.query_map(values, one)? {
-            if bytes >= limits.bytes {
-                break;
-            }
-            let (place, size) = found?;
-            bytes = bytes.saturating_add(size);
-            range = Some((range.map_or(place, |(first, _)| first), place));
-        }
-    }
-    let Some((first, last)) = range else { return Ok(()) };
+    (now, lease, name): (Timestamp, Timestamp, &str),
+) -> rusqlite::Result<Option<InvocationBatch>> {
+    let Some((first, last)) = first_records(connection, &way, limits)? else {
+        return Ok(None);
+    };
     let insert = "INSERT INTO invocation_batch
         (account_id, destination, key_id, made_at, name, first_place, last_place, failures, next_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?4)";
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8) ON CONFLICT DO NOTHING";
     let values = params![
         way.account,
         way.destination,
@@ -370,7 +409,48 @@ fn begin(
         micros(now),
         name,
         first,
-        last
+        last,
+        micros(lease)
     ];
-    connection.execute(insert, values).map(|_one| ())
+    if connection.prepare_cached(insert)?.execute(values)? == 0 {
+        return Ok(None);
+    }
+    let whose = "SELECT account_id, key FROM invocation_outbox WHERE place = ?1";
+    let batch = connection.prepare_cached(whose)?.query_row([first], |row| {
+        Ok(InvocationBatch {
+            account: term(row, 0)?,
+            destination: read(&way.destination)?,
+            key: term(row, 1)?,
+            made_at: now,
+            name: name.to_owned(),
+            failures: 0,
+            was_far_off: false,
+            key_id: way.key_id,
+            way: way.destination,
+            first,
+            last,
+        })
+    })?;
+    Ok(Some(batch))
+}
+
+/// The places of the first and the last record of a way that are one batch.
+fn first_records(
+    connection: &Connection,
+    way: &Way,
+    limits: BatchLimits,
+) -> rusqlite::Result<Option<(i64, i64)>> {
+    let (mut bytes, mut range) = (0_u64, None);
+    let mut gather = connection.prepare_cached(GATHER)?;
+    let values = params![way.account, way.destination, way.key_id, limits.records];
+    let one = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, counted(row, 1)?));
+    for found in gather.query_map(values, one)? {
+        if bytes >= limits.bytes {
+            break;
+        }
+        let (place, size) = found?;
+        bytes = bytes.saturating_add(size);
+        range = Some((range.map_or(place, |(first, _)| first), place));
+    }
+    Ok(range)
 }

@@ -21,7 +21,7 @@ use crate::Store;
 use crate::database::micros;
 use crate::error::StoreError;
 
-pub use batches::{BatchLimits, InvocationBatch};
+pub use batches::{BatchLimits, BatchTurn, InvocationBatch};
 pub use outbox::{InvocationBacklog, NewInvocation, Shredded, WriteShredded};
 
 /// A place in a bucket of the account's.

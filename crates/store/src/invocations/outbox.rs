@@ -1,5 +1,7 @@
 //! Records that wait: written before their calls are answered, and gone when they are delivered or their key is.
 
+use std::collections::HashSet;
+
 use moho_iam::action::kms;
 use moho_iam::authz::Permit;
 use moho_kms::Kms;
@@ -47,6 +49,22 @@ pub struct Shredded {
 /// Writes down which records are about to be dropped. What it does not take stays.
 pub type WriteShredded<'a> = &'a mut dyn FnMut(&[Shredded]) -> Result<(), NotWrittenDown>;
 
+/// On how many ways of the account `?1` records wait, up to `?2`. It looks at the first record of each only.
+const WAYS: &str = "WITH RECURSIVE way(destination, key_id) AS (
+        SELECT * FROM (SELECT destination, key_id FROM invocation_outbox WHERE account_id = ?1
+            ORDER BY destination, key_id LIMIT 1)
+        UNION ALL
+        SELECT n.destination, n.key_id FROM way JOIN invocation_outbox AS n ON n.place = coalesce(
+            (SELECT k.place FROM invocation_outbox AS k
+                WHERE k.account_id = ?1 AND k.destination = way.destination AND k.key_id > way.key_id
+                ORDER BY k.key_id, k.place LIMIT 1),
+            (SELECT d.place FROM invocation_outbox AS d WHERE d.account_id = ?1 AND d.destination > way.destination
+                ORDER BY d.destination, d.key_id, d.place LIMIT 1))
+        LIMIT ?2)
+    SELECT count(*) FROM way";
+const WAITS: &str =
+    "SELECT 1 FROM invocation_outbox WHERE account_id = ?1 AND destination = ?2 AND key_id = ?3 LIMIT 1";
+
 /// What has a key that was deleted: whose, under which key, and how many. It looks at each key once, however many records wait.
 const LOST: &str = "WITH RECURSIVE keys(id) AS (
         SELECT min(key_id) FROM invocation_outbox
@@ -81,7 +99,7 @@ impl Store {
                     let values = params![
                         account.as_str(),
                         destination,
-                        key.resource().trim_start_matches("key/"),
+                        key_id(key),
                         key.as_str(),
                         micros(now),
                         integer(u64::try_from(new.record.len()).unwrap_or(u64::MAX)),
@@ -108,6 +126,38 @@ impl Store {
             select.query_row([account.as_str()], |row| counted(row, 0))
         })?;
         Ok(found.unwrap_or_default())
+    }
+
+    /// Whether an account's records wait on at most so many ways, which are destinations and keys, with one more on each of
+    /// `ways`. Where records wait already, another one is on no other way.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be said.
+    pub fn has_invocation_ways(
+        &self,
+        account: AccountId,
+        ways: &[(&InvocationDestination, &Arn)],
+        most: u32,
+    ) -> Result<bool, StoreError> {
+        let mut asked = HashSet::with_capacity(ways.len());
+        for (destination, key) in ways {
+            asked.insert((written(*destination)?, key_id(key).to_owned()));
+        }
+        self.database.read(|connection| {
+            let mut new = 0_usize;
+            let mut waits = connection.prepare_cached(WAITS)?;
+            for (destination, key_id) in &asked {
+                let waits = waits.exists(params![account.as_str(), destination, key_id])?;
+                new = new.saturating_add(usize::from(!waits));
+            }
+            if new == 0 {
+                return Ok(true);
+            }
+            let mut count = connection.prepare_cached(WAYS)?;
+            let waiting = count.query_row(params![account.as_str(), most], |row| counted(row, 0))?;
+            let new = u64::try_from(new).unwrap_or(u64::MAX);
+            Ok(waiting.saturating_add(new) <= u64::from(most))
+        })
     }
 
     /// What waits to be delivered, of all accounts.
@@ -159,6 +209,10 @@ impl Store {
         self.database.empty_log();
         Ok(dropped)
     }
+}
+
+fn key_id(key: &Arn) -> &str {
+    key.resource().trim_start_matches("key/")
 }
 
 /// Drops records of an account under a key, as far as there is room for them; says how many.

@@ -8,8 +8,8 @@ use moho_iam::action::bedrock::{
 use super::logs::Desk;
 use super::*;
 use crate::invocations::{
-    BatchLimits, InvocationBatch, InvocationDestination, InvocationLogging, LogBucket, NewInvocation,
-    invocation_context,
+    BatchLimits, BatchTurn, InvocationBatch, InvocationDestination, InvocationLogging, LogBucket,
+    NewInvocation, invocation_context,
 };
 use crate::logs::{LogPut, NewLogEvent, Putting};
 
@@ -66,8 +66,12 @@ impl Outbox {
     }
 
     fn next(&self, at: u64, name: &str) -> Option<InvocationBatch> {
-        let now = Timestamp::from_unix_seconds(at);
-        self.house.store.next_invocations(now, LIMITS, name).unwrap()
+        self.next_of(at, name, BatchTurn::Again)
+    }
+
+    fn next_of(&self, at: u64, name: &str, turn: BatchTurn) -> Option<InvocationBatch> {
+        let (store, now) = (&self.house.store, Timestamp::from_unix_seconds(at));
+        store.next_invocations(now, LIMITS, (name, turn)).unwrap()
     }
 
     fn opened(&self, batch: &InvocationBatch) -> Option<Vec<String>> {
@@ -326,6 +330,59 @@ fn what_a_clock_that_was_ahead_has_put_off_goes_when_it_is_right_again() {
     outbox.keep("two", "second", 1_000_000);
     let second = outbox.next(200, "d").unwrap();
     assert_eq!(outbox.opened(&second).unwrap(), ["second"]);
+}
+
+#[test]
+fn what_is_due_again_and_what_is_new_take_turns() {
+    let outbox = Outbox::new();
+    let store = &outbox.house.store;
+    for bucket in ["one", "two", "three"] {
+        outbox.keep(bucket, "words", 100);
+        let batch = outbox.next(105, bucket).unwrap();
+        let others = store.other_ways_failing(&batch).unwrap();
+        store
+            .invocations_failed(&batch, Timestamp::from_unix_seconds(106 + others))
+            .unwrap();
+    }
+    outbox.keep("fresh", "words", 110);
+    let name = |turn| {
+        outbox
+            .next_of(120, "n", turn)
+            .map(|batch| (batch.name, batch.failures))
+    };
+    let next = |name: &str, failures| Some((name.to_owned(), failures));
+    assert_eq!(name(BatchTurn::New), next("n", 0));
+    assert_eq!(name(BatchTurn::New), next("one", 1), "nothing is new");
+    assert_eq!(name(BatchTurn::Again), next("two", 1));
+    assert_eq!(name(BatchTurn::Again), next("three", 1));
+    assert_eq!(name(BatchTurn::Again), None);
+}
+
+#[test]
+fn on_how_many_ways_records_wait_is_bounded_by_account() {
+    let outbox = Outbox::new();
+    let (store, account) = (&outbox.house.store, outbox.house.first.account);
+    let key = &outbox.house.first.account_key;
+    let has = |buckets: &[&str], most| {
+        let ways: Vec<_> = buckets.iter().copied().map(to).collect();
+        let ways: Vec<_> = ways.iter().map(|to| (to, key)).collect();
+        store.has_invocation_ways(account, &ways, most).unwrap()
+    };
+    assert!(has(&["one", "two"], 2) && !has(&["one", "two"], 1));
+    for bucket in ["one", "two", "three", "one"] {
+        outbox.keep(bucket, "words", 100);
+    }
+    assert!(has(&["one", "two"], 2), "they wait there already");
+    assert!(has(&["four"], 4) && has(&["four", "four"], 4) && has(&["four", "one"], 4));
+    assert!(!has(&["four"], 3) && !has(&["one", "four"], 3) && !has(&["four", "five"], 4));
+    let other: Arn = format!("{key}0").parse().unwrap();
+    let way = [(&to("one"), &other)];
+    assert!(!store.has_invocation_ways(account, &way, 3).unwrap());
+    let stranger = "999999999999".parse().unwrap();
+    assert!(store.has_invocation_ways(stranger, &way, 1).unwrap());
+    let batch = outbox.next(105, "a").unwrap();
+    store.invocations_delivered(&batch).unwrap();
+    assert!(has(&["four"], 3));
 }
 
 /// Puts the first records of a batch into a log group.

@@ -88,6 +88,7 @@ impl TrailDelivery {
             if is_over() {
                 return Ok(all);
             }
+            let done = all.done;
             if let Err(error) = self.look_at(&trail, &mut all) {
                 tracing::error!(
                     trail = trail.name,
@@ -97,6 +98,9 @@ impl TrailDelivery {
                 );
                 // The other trails do not wait for it.
                 self.note(&trail, (&Undone::ours(), false), &mut all)?;
+            }
+            if all.done == done {
+                self.give_up_if_deleted(&trail)?;
             }
             let progress = self.store.trail_progress(&trail.id)?;
             if progress.fails {
@@ -193,6 +197,21 @@ impl TrailDelivery {
         Ok(())
     }
 
+    /// Forgets a trail that was deleted long ago and for which nothing can be done, also if nothing fails here: it may wait for a
+    /// process that does not run any more.
+    fn give_up_if_deleted(&self, trail: &Trail) -> Result<(), Unreadable> {
+        let long_ago = self.clock.now().unix_seconds().saturating_sub(GIVEN_UP);
+        let long_ago = Timestamp::from_unix_seconds(long_ago);
+        if self.store.give_up_deleted_trail(&trail.id, long_ago)? {
+            tracing::warn!(
+                trail = trail.name,
+                account = %trail.account,
+                "a deleted trail is forgotten, with what it still had to deliver"
+            );
+        }
+        Ok(())
+    }
+
     /// Gives a log file up: the journal has no more what it was made of. That is written down before.
     fn give_up(&self, trail: &Trail, log: &LogToDeliver, all: &mut Delivered) -> Result<(), Unreadable> {
         let id = RequestId::random(&*self.entropy)?;
@@ -240,9 +259,6 @@ impl TrailDelivery {
         let times = (self.clock.now(), self.again_at(failures));
         self.store
             .note_undelivered(&trail.id, (&undone.code, of_digest), times)?;
-        let long_ago = times.0.unix_seconds().saturating_sub(GIVEN_UP);
-        self.store
-            .give_up_deleted_trail(&trail.id, Timestamp::from_unix_seconds(long_ago))?;
         Ok(())
     }
 

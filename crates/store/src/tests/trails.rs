@@ -524,10 +524,11 @@ fn who_deletes_trails_that_still_deliver_makes_no_more_of_them_than_others() {
     }
     assert_eq!(house.store.trails_with_spans().unwrap().len(), MOST);
     assert!(matches!(made(MOST), Err(TrailError::TooMany)));
-    house
-        .store
-        .give_up_deleted_trail("trail 0", desk.now().plus_seconds(1))
-        .unwrap();
+    let give_up = |before| house.store.give_up_deleted_trail("trail 0", before).unwrap();
+    assert_eq!(
+        [give_up(desk.now()), give_up(desk.now().plus_seconds(1))],
+        [false, true]
+    );
     made(MOST).unwrap();
 }
 

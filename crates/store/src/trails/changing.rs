@@ -122,17 +122,23 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets a trail that was deleted before `long_ago`, whatever it still has to deliver.
+    /// Forgets a trail that was deleted before `long_ago`, whatever it still has to deliver, and how far any process has come with
+    /// it. `false` if it was not.
     ///
     /// # Errors
     /// [`StoreError`]; then it is still there.
-    pub fn give_up_deleted_trail(&self, trail_id: &str, long_ago: Timestamp) -> Result<(), StoreError> {
-        let delete = "DELETE FROM trail WHERE trail_id = ?1 AND deleted_at < ?2";
-        self.database.write(|transaction| {
-            transaction
-                .execute(delete, params![trail_id, micros(long_ago)])
-                .map(|_| ())
-        })
+    pub fn give_up_deleted_trail(&self, trail_id: &str, long_ago: Timestamp) -> Result<bool, StoreError> {
+        let which = "FROM trail WHERE trail_id = ?1 AND deleted_at < ?2";
+        let values = params![trail_id, micros(long_ago)];
+        let is_long_ago = |connection: &Connection| {
+            let select = format!("SELECT 1 {which}");
+            connection.prepare_cached(&select)?.exists(values)
+        };
+        if !self.database.read(is_long_ago)? {
+            return Ok(false);
+        }
+        self.database
+            .write(|transaction| Ok(transaction.execute(&format!("DELETE {which}"), values)? > 0))
     }
 
     /// Forgets deleted trails that have nothing more to deliver.

@@ -1,5 +1,6 @@
 //! Looks at trails: what is in the way of one is in no other's.
 
+use moho_iam::action::cloudtrail::DeleteTrail;
 use moho_store::trails::TrailSettings;
 use moho_terms::Timestamp;
 
@@ -251,4 +252,25 @@ fn how_far_delivery_is_behind_is_told_without_what_fails() {
         ..TrailLag::default()
     };
     assert_eq!(lag(), failing);
+}
+
+#[test]
+fn a_deleted_trail_that_waits_for_what_never_comes_is_forgotten() {
+    const MONTH: u64 = 30 * 24 * 3600;
+    let house = House::open();
+    house.logging("one", &settings());
+    // Its end is behind all that the journal ever has, and nothing fails.
+    let delete = house.permit::<DeleteTrail>("one");
+    let store = &house.delivery.store;
+    store
+        .delete_trail(&delete, moho_terms::Clock::now(&*house.world))
+        .unwrap();
+    let waiting = || {
+        assert_eq!(house.step().failed, 0);
+        store.trails_with_spans().unwrap().len()
+    };
+    house.later(MONTH);
+    assert_eq!(waiting(), 1);
+    house.later(1);
+    assert_eq!(waiting(), 0);
 }

@@ -326,6 +326,23 @@ fn another_journal_is_read_from_its_beginning() {
 }
 
 #[test]
+fn another_journal_has_nothing_of_a_span_that_has_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path());
+    let desk = Desk::of(&house);
+    let trail = desk.create("one").unwrap();
+    desk.start("one");
+    let ended = desk.reading(&trail, 9).unwrap();
+    desk.plan(&trail, &ended, 5);
+    desk.stop("one");
+    desk.start("one");
+    assert_eq!(desk.reading(&trail, 9).unwrap().span, ended.span);
+    let other = desk.reading_of(&trail, ("other", 3)).unwrap();
+    assert!(other.span > ended.span, "the one that goes on");
+    assert_eq!((other.position, other.until), (0, None));
+}
+
+#[test]
 fn a_chain_goes_on_behind_what_was_delivered_and_ends_with_the_span() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());

@@ -127,8 +127,8 @@ impl Store {
     }
 
     /// Joins in what another process has begun or ended: `end` is how far the journal goes; of a span that this one has never read,
-    /// it reads what comes behind the position beside it. Another journal than before, by its name, is read from its beginning, and what is written
-    /// down of the one before and not delivered is forgotten.
+    /// it reads what comes behind the position beside it. Another journal than before, by its name, is read from its beginning for the
+    /// span that goes on, and not at all for those that have ended; what is written down of the one before and not delivered is forgotten.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing has changed.
@@ -141,6 +141,9 @@ impl Store {
         let lost =
             "DELETE FROM trail_log WHERE trail_id = ?1 AND node = ?2 AND delivered_at IS NULL AND EXISTS
             (SELECT 1 FROM trail_cursor AS c WHERE c.trail_id = ?1 AND c.node = ?2 AND c.journal <> ?3)";
+        // Nobody knows where a span that has ended would end in this one.
+        let ended = "DELETE FROM trail_cursor WHERE trail_id = ?1 AND node = ?2 AND journal <> ?3 AND span IN
+            (SELECT span FROM trail_span WHERE trail_id = ?1 AND ended_at IS NOT NULL)";
         let anew = "UPDATE trail_cursor SET position = 0, until = NULL, next_at = 0, journal = ?3
             WHERE trail_id = ?1 AND node = ?2 AND journal <> ?3";
         let named =
@@ -152,7 +155,7 @@ impl Store {
                 (SELECT span FROM trail_span WHERE trail_id = ?1 AND ended_at IS NOT NULL)";
         let (place, end) = (params![trail_id, self.node, journal], integer(end));
         self.database.write(|transaction| {
-            for change in [lost, anew, named] {
+            for change in [lost, ended, anew, named] {
                 transaction.execute(change, place)?;
             }
             for (span, position) in spans {

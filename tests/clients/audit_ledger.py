@@ -336,7 +336,18 @@ class Reading:
 
     def untold(self) -> list[str]:
         """Decisions on requests of which nothing came that was written down: nobody was answered."""
-        return [decided[0] for request, decided in self.decided.items() if request not in self.by_request]
+        return [found for request, decided in self.decided.items() for found in self.untold_of(request, decided)]
+
+    def untold_of(self, request: str, decided: list[str]) -> list[str]:
+        """One decision for each service that has no event of this request: a service may call another under the same id. The use of a key,
+        and the passing of a role, are told with the call that they are for."""
+        told = {one.source.partition(".")[0] for one in self.by_request.get(request, [])}
+        missing: dict[str, str] = {}
+        for one in decided:
+            action = one.rsplit(" ", 1)[-1]
+            if not told or not (action.startswith("kms:") or action == "iam:PassRole"):
+                missing.setdefault(action.partition(":")[0] if told else "", one)
+        return [one for service, one in missing.items() if service not in told]
 
     def due(self) -> dict[str, Told]:
         """Events that a trail has to have delivered, by their ids."""

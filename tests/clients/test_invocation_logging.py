@@ -442,6 +442,9 @@ def test_calls_are_logged_to_a_log_group_by_the_role_that_was_given(logs):
     # What Bedrock did for it is told, too: it opened what waited, and took the role.
     does = {(event["event"], event["identity"].get("invoked_by")) for event in journal.events(logs.server.data, "call")}
     assert does >= {("Decrypt", "bedrock.amazonaws.com"), ("AssumeRole", "bedrock.amazonaws.com")}, does
+    # In the role it made the stream and put events.
+    told = [event for event in journal.events(logs.server.data, "call") if event["source"] == "logs.amazonaws.com" and ":assumed-role/CallWriter/" in event["identity"]["principal"]]
+    assert {(event["event"], event["answer"].get("error_code"), event["read_only"]) for event in told} >= {("CreateLogStream", None, False), ("PutLogEvents", None, False)}, told
     matched = cloudwatch.filter_log_events(logGroupName=GROUP, filterPattern=f'{{ $.input.inputBodyJson.messages[0].content[0].text = "{SECRET}" }}')
     assert len(matched["events"]) == 1
     # Whoever may read log groups, but has no leave for the key, reads nothing of it.

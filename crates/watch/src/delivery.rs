@@ -8,7 +8,7 @@ use moho_iam::authz::{Authorizer, Context, Permit, Refusal, RequestFacts};
 use moho_kms::Kms;
 use moho_store::invocations::InvocationBatch;
 use moho_store::logs::{GroupFacts, LogPut, NewLogEvent, Putting, StreamMade, log_context, stream_arn};
-use moho_store::{Store, StoreError};
+use moho_store::{NotWrittenDown, Store, StoreError};
 use moho_terms::{Arn, ArnError, Clock, Entropy, Region};
 use thiserror::Error;
 
@@ -32,6 +32,19 @@ pub struct Delivery<'a> {
     pub entropy: &'a dyn Entropy,
     /// Where groups and keys are.
     pub region: &'a Region,
+    /// Writes down what was called for, whatever came of it.
+    pub told: &'a dyn Fn(&LogCall<'_>) -> Result<(), NotWrittenDown>,
+}
+
+/// A call that a service made of itself for a delivery.
+#[derive(Debug, Clone, Copy)]
+pub struct LogCall<'a> {
+    /// `CreateLogStream` or `PutLogEvents`.
+    pub name: &'static str,
+    /// The stream.
+    pub stream: &'a Arn,
+    /// Why nothing came of it, as callers are told.
+    pub error_code: Option<&'static str>,
 }
 
 /// Leave to put events, and to seal them.
@@ -62,6 +75,21 @@ pub enum DeliveryError {
     /// The group was changed again and again meanwhile.
     #[error("the log group is being changed: try again")]
     Changing,
+    /// That it was called for could not be written down. What was put is there, and what was forgotten is not put again.
+    #[error(transparent)]
+    NotTold(#[from] NotWrittenDown),
+}
+
+impl DeliveryError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(Refusal::AccessDenied { .. }) => "AccessDeniedException",
+            Self::NoGroup => "ResourceNotFoundException",
+            Self::Changing => "OperationAbortedException",
+            Self::Rejected | Self::Batch(_) | Self::Name(_) => "InvalidParameterException",
+            Self::Refused(_) | Self::Store(_) | Self::NotTold(_) => "ServiceUnavailableException",
+        }
+    }
 }
 
 impl Delivery<'_> {
@@ -69,7 +97,7 @@ impl Delivery<'_> {
     /// When this returns, they are on the disk. Each decision is in the journal.
     ///
     /// # Errors
-    /// [`DeliveryError`]; then none is kept.
+    /// [`DeliveryError`]; then none is kept, but for [`DeliveryError::NotTold`].
     pub fn put(
         &self,
         (caller, facts): (&Authenticated, &RequestFacts),
@@ -86,7 +114,7 @@ impl Delivery<'_> {
     /// What is left of the batch; `None` if somebody else has put any of it meanwhile.
     ///
     /// # Errors
-    /// [`DeliveryError`]; then none is kept, and none is forgotten.
+    /// [`DeliveryError`]; then none is kept, and none is forgotten. With [`DeliveryError::NotTold`] both may have been done.
     pub fn put_invocations(
         &self,
         caller: (&Authenticated, &RequestFacts),
@@ -113,16 +141,32 @@ impl Delivery<'_> {
         (caller, facts): (&Authenticated, &RequestFacts),
         (group, stream): (&str, &str),
         events: &[NewLogEvent<'_>],
-        mut put: impl FnMut(Permits<'_>, &Taken, Putting<'_>) -> Result<LogPut, StoreError>,
+        put: impl FnMut(Permits<'_>, &Taken, Putting<'_>) -> Result<LogPut, StoreError>,
     ) -> Result<Taken, DeliveryError> {
         let account = caller.session().account();
         let arn = stream_arn(self.region.as_str(), account.as_str(), (group, stream))?;
+        let taken = self.try_to_put((caller, facts), &arn, events, put);
+        self.tell(
+            "PutLogEvents",
+            &arn,
+            taken.as_ref().err().map(DeliveryError::code),
+        )?;
+        taken
+    }
+
+    fn try_to_put(
+        &self,
+        (caller, facts): (&Authenticated, &RequestFacts),
+        arn: &Arn,
+        events: &[NewLogEvent<'_>],
+        mut put: impl FnMut(Permits<'_>, &Taken, Putting<'_>) -> Result<LogPut, StoreError>,
+    ) -> Result<Taken, DeliveryError> {
         let sizes: Vec<_> = events
             .iter()
             .map(|event| (event.timestamp, event.message.len()))
             .collect();
         for _try in 0..TRIES {
-            let permit: Permit<logs::PutLogEvents> = self.permit((caller, facts), &arn, &Context::new())?;
+            let permit: Permit<logs::PutLogEvents> = self.permit((caller, facts), arn, &Context::new())?;
             let Some(known) = self.store.log_group(&permit)? else {
                 return Err(DeliveryError::NoGroup);
             };
@@ -141,13 +185,7 @@ impl Delivery<'_> {
             match put((&permit, &key), &taken, by)? {
                 LogPut::Done => return Ok(taken),
                 LogPut::NoGroup | LogPut::OtherKey => {}
-                LogPut::NoStream => {
-                    let permit = self.permit((caller, facts), &arn, &Context::new())?;
-                    let made = self.store.create_log_stream(&permit, now)?;
-                    if made == StreamMade::NoGroup {
-                        return Err(DeliveryError::NoGroup);
-                    }
-                }
+                LogPut::NoStream => self.create_stream((caller, facts), arn)?,
             }
         }
         Err(DeliveryError::Changing)
@@ -165,13 +203,57 @@ impl Delivery<'_> {
     ) -> Result<(), DeliveryError> {
         let account = caller.session().account();
         let arn = stream_arn(self.region.as_str(), account.as_str(), (group, stream))?;
-        let permit: Permit<logs::PutLogEvents> = self.permit((caller, facts), &arn, &Context::new())?;
-        let known = self.store.log_group(&permit)?.ok_or(DeliveryError::NoGroup)?;
-        let permit = self.permit((caller, facts), &arn, &Context::new())?;
-        if self.store.create_log_stream(&permit, self.clock.now())? == StreamMade::NoGroup {
-            return Err(DeliveryError::NoGroup);
+        let known = self.group((caller, facts), &arn);
+        if let Err(error) = &known {
+            // Of a check that comes well out, what is told is the stream that is made.
+            self.tell("PutLogEvents", &arn, Some(error.code()))?;
         }
+        let known = known?;
+        self.create_stream((caller, facts), &arn)?;
         self.key((caller, facts), &known).map(|_leave| ())
+    }
+
+    fn group(
+        &self,
+        caller: (&Authenticated, &RequestFacts),
+        stream: &Arn,
+    ) -> Result<GroupFacts, DeliveryError> {
+        let permit: Permit<logs::PutLogEvents> = self.permit(caller, stream, &Context::new())?;
+        self.store.log_group(&permit)?.ok_or(DeliveryError::NoGroup)
+    }
+
+    fn create_stream(
+        &self,
+        caller: (&Authenticated, &RequestFacts),
+        stream: &Arn,
+    ) -> Result<(), DeliveryError> {
+        let made = self
+            .permit(caller, stream, &Context::new())
+            .and_then(|permit| Ok(self.store.create_log_stream(&permit, self.clock.now())?));
+        let made = match made {
+            Ok(StreamMade::NoGroup) => Err(DeliveryError::NoGroup),
+            other => other,
+        };
+        let error_code = match &made {
+            Ok(StreamMade::Exists) => Some("ResourceAlreadyExistsException"),
+            Ok(_made) => None,
+            Err(error) => Some(error.code()),
+        };
+        self.tell("CreateLogStream", stream, error_code)?;
+        made.map(|_made| ())
+    }
+
+    fn tell(
+        &self,
+        name: &'static str,
+        stream: &Arn,
+        error_code: Option<&'static str>,
+    ) -> Result<(), NotWrittenDown> {
+        (self.told)(&LogCall {
+            name,
+            stream,
+            error_code,
+        })
     }
 
     /// Leave to seal under the key of a group.

@@ -184,6 +184,7 @@ impl House {
             clock: &*self.world,
             entropy: &*self.world,
             region: &self.region,
+            told: &|_call| Ok(()),
         };
         let events = [NewLogEvent {
             timestamp: time,

@@ -43,6 +43,7 @@ pub(crate) struct OwnCall<'a> {
     pub(crate) source: &'static str,
     /// Such as `Decrypt`.
     pub(crate) name: &'static str,
+    pub(crate) read_only: bool,
     pub(crate) resource: &'a Arn,
     pub(crate) time: Timestamp,
     /// Why it was refused.
@@ -65,7 +66,7 @@ impl Recording {
         let mut event = Event::new(called, facts.request_id.clone(), identity, call.time);
         event.source = Some(call.source);
         event.category = Some(Category::Management);
-        event.read_only = true;
+        event.read_only = call.read_only;
         event.origin = Some(EventOrigin::of(facts, (None, None), None));
         event.recipients.extend(account);
         event.subject.resources.push(call.resource.clone());

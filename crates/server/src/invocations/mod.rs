@@ -198,6 +198,7 @@ impl InvocationLog {
         let call = OwnCall {
             source: "kms.amazonaws.com",
             name: "Decrypt",
+            read_only: true,
             resource: key,
             time: self.backing.clock.now(),
             error_code: match &leave {

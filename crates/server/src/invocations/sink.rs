@@ -8,11 +8,12 @@ use moho_iam::authn::Authenticated;
 use moho_iam::authz::{Context, Permit, RequestFacts};
 use moho_iam::{OwnService, OwnServices};
 use moho_s3::Backing;
+use moho_store::NotWrittenDown;
 use moho_store::invocations::{InvocationBatch, LogGroup};
 use moho_store::logs::NewLogEvent;
 use moho_terms::{AccountId, Arn, ContentBytes, RequestId, SessionName};
 use moho_watch::batch::{MOST_BYTES, MOST_EVENTS, OVERHEAD};
-use moho_watch::delivery::Delivery;
+use moho_watch::delivery::{Delivery, LogCall};
 
 use crate::api_calls::{OwnCall, Recording};
 use crate::own_puts::OwnPuts;
@@ -64,6 +65,7 @@ impl LogGroups {
         let call = OwnCall {
             source: "sts.amazonaws.com",
             name: "AssumeRole",
+            read_only: true,
             resource: role,
             time: now,
             error_code: permit.is_err().then_some("AccessDenied"),
@@ -76,7 +78,25 @@ impl LogGroups {
         Ok((session, facts))
     }
 
-    fn delivery(&self) -> Delivery<'_> {
+    /// Writes down what the service does in the role.
+    fn tell(
+        &self,
+        session: (&Authenticated, &RequestFacts),
+        call: &LogCall<'_>,
+    ) -> Result<(), NotWrittenDown> {
+        let call = OwnCall {
+            source: "logs.amazonaws.com",
+            name: call.name,
+            read_only: false,
+            resource: call.stream,
+            time: self.backing.clock.now(),
+            error_code: call.error_code,
+        };
+        let told = self.recording.write_own_call(session, &call);
+        told.map_err(NotWrittenDown::new)
+    }
+
+    fn delivery<'a>(&'a self, told: &'a dyn Fn(&LogCall<'_>) -> Result<(), NotWrittenDown>) -> Delivery<'a> {
         let Backing {
             store,
             kms,
@@ -92,6 +112,7 @@ impl LogGroups {
             clock: &**clock,
             entropy: &**entropy,
             region,
+            told,
         }
     }
 }
@@ -104,7 +125,9 @@ impl LogSink for LogGroups {
 
     fn check(&self, account: AccountId, to: &LogGroup) -> Result<(), LogSinkError> {
         let (session, facts) = self.in_role(account, &to.role)?;
-        self.delivery().check((&session, &facts), (&to.group, STREAM))?;
+        let told = |call: &LogCall<'_>| self.tell((&session, &facts), call);
+        self.delivery(&told)
+            .check((&session, &facts), (&to.group, STREAM))?;
         Ok(())
     }
 
@@ -118,6 +141,7 @@ impl LogSink for LogGroups {
         // The time of delivery, as at AWS: a record says itself when its call was, and a group takes nothing that is old.
         let now = self.backing.clock.now().unix_micros() / 1000;
         let timestamp = i64::try_from(now)?;
+        let told = |call: &LogCall<'_>| self.tell((&session, &facts), call);
         let mut left = batch.clone();
         for some in batches(events) {
             let texts = some.iter().map(|event| std::str::from_utf8(event.expose()));
@@ -126,7 +150,7 @@ impl LogSink for LogGroups {
                 .collect();
             let place = (to.group.as_str(), STREAM);
             let put = self
-                .delivery()
+                .delivery(&told)
                 .put_invocations((&session, &facts), place, (&left, &new?));
             match put? {
                 Some(rest) => left = rest,

@@ -95,6 +95,12 @@ impl Jobs {
         }
     }
 
+    /// Ends all, for tests whose own job would do the same.
+    #[cfg(test)]
+    pub(crate) fn end(&mut self) {
+        self.running.clear();
+    }
+
     pub(super) fn start<J: Job>(&mut self, mut job: J) -> io::Result<()> {
         let (stop, stopped) = channel::<()>();
         let (closing, meters) = (self.closing.clone(), Arc::clone(&self.meters));

@@ -56,6 +56,8 @@ struct Queue {
     durable: u64,
     /// How many were taken.
     taken: u64,
+    /// Whether the thread waits for more of them.
+    idle: bool,
     stopping: bool,
 }
 
@@ -97,7 +99,12 @@ impl Tree {
     pub(crate) fn on_disk(&self, records: u64) {
         let mut queue = self.lock();
         queue.durable = queue.durable.max(records);
-        self.changed.notify_one();
+        let idle = std::mem::take(&mut queue.idle);
+        drop(queue);
+        // Between two checkpoints it looks by itself.
+        if idle {
+            self.changed.notify_one();
+        }
     }
 
     /// The last checkpoint.
@@ -126,8 +133,10 @@ impl Tree {
     fn take(&self, owed: bool) -> Option<Vec<Leaf>> {
         let mut queue = self.lock();
         while queue.durable <= queue.taken && !queue.stopping && !owed {
+            queue.idle = true;
             queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
+        queue.idle = false;
         let count = queue.durable.saturating_sub(queue.taken);
         if count == 0 && queue.stopping {
             return None;

@@ -1,7 +1,8 @@
 //! Entries that are waited for.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +16,6 @@ use moho_kms::{DataKeyLength, EncryptionContext};
 use moho_os::process_cpu_time;
 use moho_terms::Arn;
 use serde::Serialize;
-
-/// Bytes of a record, about.
-const RECORD: usize = 900;
 
 /// Entries that are on the disk, for each second, and the time of the processors for each.
 #[derive(Serialize)]
@@ -62,15 +60,20 @@ pub(crate) struct Added {
     added: f64,
     /// Such a request without waiting.
     request: f64,
-    /// One wait of the disk, for as many bytes.
+    /// One wait of the disk, for as many bytes as that writes.
     sync: f64,
+    /// How many those are.
+    bytes: u64,
 }
 
 pub(crate) fn added(count: u32) -> Result<Added> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let asking = Asking::begin()?;
-        let mut plain = File::create(asking.house.folder().with_file_name("plain"))?;
+        let folder = asking.house.folder();
+        let mut plain = File::create(folder.with_file_name("plain"))?;
+        let bytes = asking.records(&folder.with_file_name("journal"))?;
+        let as_many = vec![b'x'; usize::try_from(bytes)?];
         let (mut waiting, mut without, mut sync) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..count {
             let watch = Stopwatch::start();
@@ -82,7 +85,7 @@ pub(crate) fn added(count: u32) -> Result<Added> {
             without.push(watch.elapsed());
             // Nobody's wait counts for somebody else.
             asking.house.journal.settled().await?;
-            plain.write_all(&[b'x'; RECORD])?;
+            plain.write_all(&as_many)?;
             let watch = Stopwatch::start();
             plain.sync_data()?;
             sync.push(watch.elapsed());
@@ -92,6 +95,7 @@ pub(crate) fn added(count: u32) -> Result<Added> {
             added: (middle(waiting) - request).max(0.0),
             request,
             sync: middle(sync),
+            bytes,
         })
     })
 }
@@ -127,6 +131,13 @@ impl Asking {
         })
     }
 
+    /// How many bytes one request has written to the journal.
+    fn records(&self, journal: &Path) -> Result<u64> {
+        let before = size(journal)?;
+        self.data_key()?;
+        Ok(size(journal)?.saturating_sub(before))
+    }
+
     fn data_key(&self) -> Result<()> {
         let authorizer = &self.house.authorizer;
         let permit = authorizer.authorize::<kms::GenerateDataKey>(
@@ -142,4 +153,16 @@ impl Asking {
         std::hint::black_box(made);
         Ok(())
     }
+}
+
+/// Of all files in a directory that have the journal's records, in bytes.
+fn size(journal: &Path) -> Result<u64> {
+    let mut all = 0_u64;
+    for file in fs::read_dir(journal)? {
+        let file = file?;
+        if file.path().extension().is_some_and(|kind| kind == "jsonl") {
+            all = all.saturating_add(file.metadata()?.len());
+        }
+    }
+    Ok(all)
 }

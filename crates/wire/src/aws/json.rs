@@ -31,16 +31,16 @@ pub enum JsonService {
 }
 
 impl JsonService {
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] = [Self::Organizations, Self::Kms, Self::Logs, Self::CloudTrail];
+
     /// The service a request is signed for.
     #[must_use]
     pub fn from_signing_name(name: &str) -> Option<Self> {
-        match name {
-            "organizations" => Some(Self::Organizations),
-            "kms" => Some(Self::Kms),
-            "logs" => Some(Self::Logs),
-            "cloudtrail" => Some(Self::CloudTrail),
-            _ => None,
-        }
+        // So none can be forgotten there and be served.
+        Self::ALL
+            .into_iter()
+            .find(|service| service.signing_name() == name)
     }
 
     /// The name it is signed for, which is also botocore's.
@@ -52,11 +52,6 @@ impl JsonService {
             Self::Logs => "logs",
             Self::CloudTrail => "cloudtrail",
         }
-    }
-
-    /// All of them.
-    pub(crate) fn all() -> [Self; 3] {
-        [Self::Organizations, Self::Kms, Self::Logs]
     }
 
     /// The service as CloudTrail names it.

@@ -107,7 +107,7 @@ pub(super) fn all() -> Vec<ApiCall> {
             .operations()
             .map(move |name| (service.event_source(), name))
     });
-    let json = JsonService::all().into_iter().flat_map(|service| {
+    let json = JsonService::ALL.into_iter().flat_map(|service| {
         service
             .operations()
             .map(move |name| (service.event_source(), name))

@@ -43,6 +43,16 @@ fn each_operation_is_there_once_and_those_that_change_something_are_known() {
     assert!(all.len() > 250, "{}", all.len());
     let names: BTreeSet<_> = all.iter().map(|call| (call.source, call.name)).collect();
     assert_eq!(names.len(), all.len());
+    for line in include_str!("../../models/operations.txt").lines() {
+        let Some((service, name)) = line.split_once(' ').filter(|_| !line.starts_with('#')) else {
+            continue;
+        };
+        let source = match service {
+            "bedrock-agent" | "bedrock-runtime" => "bedrock.amazonaws.com".to_owned(),
+            _ => format!("{service}.amazonaws.com"),
+        };
+        assert!(names.contains(&(source.as_str(), name)), "{line}");
+    }
     let changes = |source, name| {
         !all.iter()
             .find(|call| (call.source, call.name) == (source, name))

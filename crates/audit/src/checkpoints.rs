@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
@@ -13,6 +14,7 @@ use moho_attest::log::{
 };
 use moho_terms::Secret;
 
+use crate::blinding::Blinding;
 use crate::error::AuditError;
 
 /// Its file in the journal's directory.
@@ -50,7 +52,8 @@ impl LogKeys {
         };
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret.expose());
         let seed = Secret::new(hmac::sign(&key, origin.as_str().as_bytes()).as_ref().to_vec());
-        LogIdentity::new(origin, &seed, begins)
+        let blinding = Arc::new(Blinding::of(&self.secret, &origin));
+        LogIdentity::new(origin, &seed, (begins, blinding))
     }
 
     /// The log that begins now. What was interrupted before it had published anything goes on.
@@ -149,11 +152,17 @@ pub(crate) struct LogIdentity {
     pub(crate) signer: Box<dyn NoteSigner + Send + Sync>,
     /// Whether nobody was ever told of it.
     pub(crate) begins: bool,
+    /// What its entries are blinded with.
+    pub(crate) blinding: Arc<Blinding>,
 }
 
 impl LogIdentity {
     /// The log of this name, whose checkpoints are signed with the Ed25519 key of this seed, 32 bytes.
-    fn new(origin: Origin, seed: &Secret, begins: bool) -> Result<Self, AuditError> {
+    fn new(
+        origin: Origin,
+        seed: &Secret,
+        (begins, blinding): (bool, Arc<Blinding>),
+    ) -> Result<Self, AuditError> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose());
         let pair = pair.map_err(|rejected| AuditError::Unsigned(rejected.to_string()))?;
         let public = <[u8; 32]>::try_from(pair.public_key().as_ref());
@@ -163,6 +172,7 @@ impl LogIdentity {
             origin,
             signer: Box::new(SeedSigner { pair, key }),
             begins,
+            blinding,
         })
     }
 

@@ -7,6 +7,7 @@ use moho_iam::authz::{Entry, Event, Journal, JournalUnavailable, Position};
 use moho_os::{FileLock, LockError, lock_file_exclusive};
 use serde::Serialize;
 
+use crate::blinding::Blinding;
 use crate::chain::{Link, MAX_RECORD};
 use crate::checkpoints::LogKeys;
 use crate::committer::Committer;
@@ -46,6 +47,7 @@ pub struct Recovery {
 pub struct FileJournal {
     // Dropped in this order: the last records are synced and published before the lock is free.
     writer: Mutex<Writer>,
+    blinding: Arc<Blinding>,
     committer: Committer,
     _grower: Grower,
     log: TransparencyLog,
@@ -70,6 +72,7 @@ impl FileJournal {
             new_log: identity.begins,
             ..recovery
         };
+        let blinding = Arc::clone(&identity.blinding);
         let (tree, growing) = grow_up(directory, recovery.records, identity)?;
         let told = Arc::clone(&tree);
         let committer = Committer::start(recovery.records, Box::new(move |records| told.on_disk(records)));
@@ -78,6 +81,7 @@ impl FileJournal {
         let journal = Self {
             log: TransparencyLog::new(&tree, directory),
             writer: Mutex::new(writer.grown(tree)),
+            blinding,
             committer,
             _grower: grower,
             _lock: lock,
@@ -111,6 +115,7 @@ impl FileJournal {
     fn append(&self, entry: &impl Serialize) -> Result<Position, JournalUnavailable> {
         let mut text = Vec::with_capacity(USUAL);
         serde_json::to_writer(&mut text, entry).map_err(JournalUnavailable::new)?;
+        self.blinding.blind(&mut text);
         let entry = String::from_utf8(text).map_err(JournalUnavailable::new)?;
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer

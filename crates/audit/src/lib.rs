@@ -8,6 +8,7 @@
 //! a loss of power. What it does not promise yet: the chain alone does not show that its newest entries were cut off.
 #![forbid(unsafe_code)]
 
+mod blinding;
 mod calls;
 mod chain;
 mod checkpoints;

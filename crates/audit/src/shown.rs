@@ -6,6 +6,7 @@ use moho_terms::AccountId;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::blinding::BLIND;
 use crate::calls;
 
 /// A record that was found.
@@ -107,8 +108,9 @@ fn kept(members: &Members<'_>, names: &[&str]) -> Made {
     kept.collect()
 }
 
+/// All that may be shown of it: what blinds the rest would let it be guessed.
 fn all(members: &Members<'_>) -> Made {
-    let all = members.iter();
+    let all = members.iter().filter(|(name, _)| **name != BLIND);
     all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect()
 }
@@ -189,9 +191,14 @@ fn told_denial(entry: &Members<'_>) -> Option<Made> {
 
 #[cfg(test)]
 mod tests {
+    use moho_iam::authz::{Entry, Journal as _, Outcome, ToldDenial};
     use moho_terms::AccountId;
 
+    use super::*;
+    use crate::FileJournal;
+    use crate::chain::Link;
     use crate::search::Search;
+    use crate::tests::{entry, keys};
 
     const CALLER: &str = "111111111111";
     const OWNER: &str = "222222222222";
@@ -311,5 +318,49 @@ mod tests {
         );
         let all = Search::default().find(hidden.clone().into_bytes()).unwrap();
         assert_eq!((all.record, all.part), (hidden.into_bytes(), None));
+    }
+
+    #[test]
+    fn what_a_part_hides_cannot_be_tried_against_its_digest() {
+        let denied = Entry {
+            outcome: Outcome::Deny,
+            reason: "explicit-deny/resource",
+            resource: Some("arn:aws:s3:::anothers-bucket".parse().unwrap()),
+            statement: Some("Secret".to_owned()),
+            told: Some(ToldDenial {
+                reason: "implicit-deny",
+                policy: None,
+                statement: None,
+            }),
+            ..entry(1)
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let (journal, _) = FileJournal::open(directory.path(), &keys()).unwrap();
+        journal.record(&denied).unwrap();
+        drop(journal);
+        let file = directory.path().join("journal-00000000000000000001.jsonl");
+        let record = std::fs::read(file).unwrap();
+        let search = Search {
+            account: Some("123456789012".parse().unwrap()),
+            ..Search::default()
+        };
+        let part = String::from_utf8(search.find(record.clone()).unwrap().part.unwrap()).unwrap();
+        assert!(!part.contains("Secret") && !part.contains(BLIND), "{part}");
+        // Who guesses all that is not shown, and has the digest of the record before from the log, has another digest.
+        let guessed = serde_json::to_string(&denied).unwrap();
+        let (mine, _) = Link::START.record(&guessed).unwrap();
+        let digest =
+            |record: &[u8]| String::from_utf8(record[record.len() - 67..record.len() - 3].to_vec()).unwrap();
+        assert!(part.contains(&digest(&record)));
+        assert_ne!(digest(&mine), digest(&record));
+        let whole = String::from_utf8(record.clone()).unwrap();
+        let (_, rest) = whole.split_once(&format!(",\"{BLIND}\":")).unwrap();
+        let (blind, _) = rest.split_once('}').unwrap();
+        let guessed = format!("{},\"{BLIND}\":{blind}}}", guessed.strip_suffix('}').unwrap());
+        assert_eq!(
+            Link::START.record(&guessed).unwrap().0,
+            record,
+            "it was that alone"
+        );
     }
 }

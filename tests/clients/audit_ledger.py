@@ -22,6 +22,8 @@ from soaking import Unanswered, ask, is_refused
 GROUP, WATCHED = "/soak/audit", "soak-watched"
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
 CALLS = ("call", "data-event")
+# Whom Bedrock acts as in the role that it delivers in.
+IN_ROLE = "BedrockModelInvocationLogging "
 # What services do at the same time: a trail, and the log of calls to a bucket and to a log group.
 MOST_AT_ONCE = 3
 
@@ -52,8 +54,6 @@ class Ledger:
     doubted: dict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
     refused: Counter = field(default_factory=Counter)
     unanswered: int = 0
-    # How often the server ended, and all that it was doing.
-    ends: int = 0
 
     def note(self, request_id: str, answered: Answered) -> None:
         with self.lock:
@@ -303,7 +303,7 @@ class Reading:
 
     def learn(self, entry: dict) -> None:
         request = entry.get("request_id")
-        if entry.get("kind") in CALLS:
+        if entry.get("kind") in CALLS or entry.get("event") == "InterruptedCall":
             subject, identity = entry.get("subject") or {}, entry["identity"]
             told = Told(
                 self.position, request, entry.get("event_id", ""), entry["source"], entry["event"], entry["category"],
@@ -319,7 +319,7 @@ class Reading:
 
     def check(self, ledger: Ledger) -> None:
         """Every call that was answered has its one event, and its decision; no event of what was done is without a decision, and no
-        decision without an event but for callers whom nobody answered, or whom the server said that it cannot, and services that it ended in."""
+        decision without an event. Nobody calls meanwhile, and since it was started last nobody has."""
         for request, answered in ledger.calls.items():
             told = self.by_request.get(request, [])
             assert len(told) == 1, f"{answered} {request} is told {len(told)} times"
@@ -328,20 +328,16 @@ class Reading:
         # If there is no room for the decision, nothing is done; there may be some again for the event, which says so.
         undecided = [told for told in self.events if told.request_id not in self.decided and told.status != 503]
         assert not undecided, undecided[:5]
-        everything = self.untold()
-        untold = [one for one in everything if ".amazonaws.com " not in one]
-        assert len(untold) <= ledger.unanswered + ledger.refused.total(), (Counter(untold), ledger.unanswered)
-        by_services = len(everything) - len(untold)
-        assert by_services <= MOST_AT_ONCE * ledger.ends + ledger.refused.total(), Counter(everything)
-        # What a service does in a role is no caller's: an end may leave one of it untold, but not each.
-        in_role = Counter(one for one in everything if one.startswith("BedrockModelInvocationLogging "))
-        told = Counter(f"{one.by} {one.source.partition('.')[0]}:{one.event}" for one in self.events)
-        assert not [one for one, times in in_role.items() if times >= 3 and not told[one]], in_role
+        # Whatever it ended at, the next start has told; what is left is what services are at now.
+        untold = self.untold()
+        by_callers = [one for one in untold if ".amazonaws.com " not in one and not one.startswith(IN_ROLE)]
+        assert not by_callers, Counter(by_callers)
+        assert len(untold) <= MOST_AT_ONCE, Counter(untold)
         ids = Counter(one.event_id for one in self.events if one.event_id)
         assert ids.most_common(1)[0][1] == 1, "an event's id is there twice"
 
     def untold(self) -> list[str]:
-        """Decisions on requests of which nothing came that was written down: nobody was answered."""
+        """Decisions on requests of which nothing is told."""
         return [found for request, decided in self.decided.items() for found in self.untold_of(request, decided)]
 
     def untold_of(self, request: str, decided: list[str]) -> list[str]:

@@ -92,7 +92,6 @@ class Office:
 
     def again(self, *, with_new_sessions: bool) -> None:
         """Starts it after its end, and sees whether the log goes on from the last checkpoint."""
-        self.ledger.ends += 1
         if with_new_sessions:
             self.server = self.made(self.server.data)
         self.server.start()

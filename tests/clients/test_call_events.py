@@ -93,3 +93,13 @@ def test_a_stream_is_told_as_one(world):
     [event] = journal.of_request(calls(world), answer["ResponseMetadata"]["RequestId"])
     assert (event["event"], event["answer"]["delivery"]) == ("ConverseStream", "begun")
     list(answer["stream"])
+
+
+def test_whoever_was_answered_is_not_told_of_as_interrupted(world):
+    """Of every operation, by whoever may and whoever may not, and of what services do by themselves."""
+    for caller in (world.admin, world.stranger):
+        assert list(try_all(world, caller))
+    world.server.stop()
+    world.server.start()
+    interrupted = [event for event in journal.events(world.server.data, "service-event") if event["event"] == "InterruptedCall"]
+    assert not interrupted, [(event["source"], event["identity"], event["subject"]) for event in interrupted]

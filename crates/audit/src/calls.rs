@@ -211,6 +211,7 @@ fn as_told_to_others(record: Record, account: AccountId) -> Record {
             .collect(),
         user_identity,
         additional_event_data: None,
+        service_event_details: None,
         ..record
     }
 }

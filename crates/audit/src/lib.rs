@@ -20,6 +20,7 @@ mod hashes;
 mod holding;
 #[doc(hidden)]
 pub mod hostile_input;
+mod interrupted;
 mod journal;
 mod log;
 mod mark;
@@ -44,6 +45,7 @@ pub use checkpoints::{
 };
 pub use error::AuditError;
 pub use holding::{HeldLog, KeptCheckpoint, LogFault, hold, hold_range};
+pub use interrupted::{DecidedThen, Interrupted, interrupted};
 pub use journal::{FileJournal, Recovery};
 pub use log::{ProvenHash, ProvenRecord, TransparencyLog};
 pub use mark::Reached;

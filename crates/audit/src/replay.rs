@@ -45,6 +45,17 @@ struct Said {
 /// # Errors
 /// [`AuditError::Io`] if the journal cannot be read.
 pub fn replay(directory: &Path, after: u64, mut each: impl FnMut(Past)) -> Result<(), AuditError> {
+    lines_behind(directory, after, |line| {
+        past(line).into_iter().for_each(&mut each)
+    })
+}
+
+/// The same with whole records, as they stand there.
+pub(crate) fn lines_behind(
+    directory: &Path,
+    after: u64,
+    mut each: impl FnMut(&[u8]),
+) -> Result<(), AuditError> {
     let segments = segment::list(directory)?;
     let nexts = segments.iter().skip(1).map(|next| Some(next.first));
     for (segment, next) in segments.iter().zip(nexts.chain([None])) {
@@ -52,25 +63,29 @@ pub fn replay(directory: &Path, after: u64, mut each: impl FnMut(Past)) -> Resul
             continue;
         }
         let bytes = segment.read()?;
-        let lines = bytes.split_inclusive(|byte| *byte == b'\n');
-        lines
-            .filter_map(past)
-            .filter(|past| past.position > after)
-            .for_each(&mut each);
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if Record::parse(line).is_ok_and(|record| record.sequence() > after) {
+                each(line);
+            }
+        }
     }
     Ok(())
 }
 
 fn past(line: &[u8]) -> Option<Past> {
-    Record::parse(line).ok()?;
     let line: Line = serde_json::from_slice(line).ok()?;
     Some(Past {
         position: line.sequence,
-        time: Timestamp::parse_iso8601_basic(&line.entry.time.replace(['-', ':'], "")).ok()?,
+        time: read_time(&line.entry.time)?,
         principal: line.entry.principal,
         access_key_id: line.entry.access_key_id,
         action: line.entry.action,
     })
+}
+
+/// A time as records have it.
+pub(crate) fn read_time(text: &str) -> Option<Timestamp> {
+    Timestamp::parse_iso8601_basic(&text.replace(['-', ':'], "")).ok()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::error::AuditError;
 use crate::log::TransparencyLog;
+use crate::replay::read_time;
 use crate::shown::{ShownRecord, View};
 
 /// Clocks go back by less than this: records of so much earlier are looked through as well when a time is looked for.
@@ -228,10 +229,6 @@ fn is_action(wanted: &str, action: &str) -> bool {
         None => action.eq_ignore_ascii_case(wanted),
     };
     same(action) || action.split_once(':').is_some_and(|(_service, name)| same(name))
-}
-
-fn read_time(text: &str) -> Option<Timestamp> {
-    Timestamp::parse_iso8601_basic(&text.replace(['-', ':'], "")).ok()
 }
 
 impl TransparencyLog {

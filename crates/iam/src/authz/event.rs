@@ -260,6 +260,8 @@ pub enum Delivery {
     Abandoned,
     /// The caller left before its beginning: whether anything was done, the store shows.
     Unanswered,
+    /// moho ended before, or could write nothing more: whether anything was done, the store shows.
+    Interrupted,
 }
 
 impl Event {

@@ -184,6 +184,7 @@ impl Calling {
                 state.denial.as_deref().filter(|_| came.error.is_some()),
             ),
             error_message: came.error.as_ref().map(|(_, sentence)| sentence.clone()),
+            ..Told::default()
         };
         self.platform.recording.write(event, told)?;
         state.written = true;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use moho_audit::cloudtrail::record::{EventCategory, JsonObject, Record, UserIdentity, Which};
+use moho_audit::cloudtrail::record::{EventCategory, EventType, JsonObject, Record, UserIdentity, Which};
 use moho_audit::{RecordSeal, Sealing};
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::{
@@ -35,6 +35,10 @@ pub(crate) struct Told {
     pub(crate) elements: Option<JsonObject>,
     pub(crate) additional: Option<JsonObject>,
     pub(crate) error_message: Option<String>,
+    /// Whence it came, where the event does not say it in the clear as not all of it is known.
+    pub(crate) origin: Option<EventOrigin>,
+    /// Of what a service tells by itself.
+    pub(crate) details: Option<JsonObject>,
 }
 
 /// What a service of moho's own does by itself to something that is no object.
@@ -116,8 +120,11 @@ impl Recording {
             category,
         };
         let mut record = Record::of_call(which, UserIdentity::from(&event.identity));
-        if let Some(origin) = &event.origin {
+        if let Some(origin) = event.origin.as_ref().or(told.origin.as_ref()) {
             record = record.from_origin(origin);
+        }
+        if event.kind == EventKind::ServiceEvent {
+            record.event_type = EventType::AwsServiceEvent;
         }
         record = record.on_subject(&event.subject);
         record.user_agent = told.user_agent;
@@ -128,6 +135,7 @@ impl Recording {
         record.additional_event_data = told.additional;
         record.error_code = event.answer.as_ref().and_then(|answer| answer.error_code.clone());
         record.error_message = told.error_message;
+        record.service_event_details = told.details;
         if let (Some(details), Some(host)) = (&mut record.tls_details, told.host) {
             details.client_provided_host_header = Some(host);
         }

@@ -48,9 +48,8 @@ impl Observed {
             user_agent: text(&self.head.headers, "user-agent"),
             host: Some(self.head.authority.clone()),
             parameters: JsonObject::of(&asked).ok(),
-            elements: None,
             additional: JsonObject::of(&additional).ok(),
-            error_message: None,
+            ..Told::default()
         }
     }
 }

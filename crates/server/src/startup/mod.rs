@@ -9,6 +9,7 @@ mod bootstrap;
 mod error;
 mod fixed;
 mod ground;
+mod interrupted;
 pub(crate) mod jobs;
 mod key_keeper;
 pub(crate) mod key_use;
@@ -114,6 +115,12 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let telemetry = telemetry(config, &closing, &clock, &entropy)?;
     posture.extend(restored.started(&journal, at_start)?);
     let recording = recording(config, &store, &journal, &entropy);
+    let owner = |bucket: &_| store.bucket_facts(bucket).ok().flatten().map(|facts| facts.owner);
+    interrupted::tell(
+        &config.data.join("journal"),
+        ground.recovery.records,
+        (&*recording, &owner),
+    )?;
     let told = (&journal_file, &recording);
     let events = Arc::new(EventsKept::open(&config.store.join("store"), told, &clock)?);
     let background = background(

@@ -100,14 +100,18 @@ impl Delivery<'_> {
     /// [`DeliveryError`]; then none is kept, but for [`DeliveryError::NotTold`].
     pub fn put(
         &self,
-        (caller, facts): (&Authenticated, &RequestFacts),
-        (group, stream): (&str, &str),
+        caller: (&Authenticated, &RequestFacts),
+        place: (&str, &str),
         events: &[NewLogEvent<'_>],
     ) -> Result<Taken, DeliveryError> {
-        self.put_by((caller, facts), (group, stream), events, |permits, taken, by| {
+        let arn = self.stream(caller.0, place)?;
+        let taken = self.try_to_put(caller, &arn, events, |permits, taken, by| {
             let new = events.get(taken.start..taken.end).unwrap_or_default();
             self.store.put_log_events(permits, new, by)
-        })
+        });
+        let error_code = taken.as_ref().err().map(DeliveryError::code);
+        self.tell("PutLogEvents", &arn, error_code)?;
+        taken
     }
 
     /// Puts the first records of a batch as [`put`](Self::put) does, all of them or none, and forgets them in the same moment.
@@ -121,37 +125,34 @@ impl Delivery<'_> {
         place: (&str, &str),
         (batch, events): (&InvocationBatch, &[NewLogEvent<'_>]),
     ) -> Result<Option<InvocationBatch>, DeliveryError> {
+        let arn = self.stream(caller.0, place)?;
         let mut left = None;
-        let taken = self.put_by(caller, place, events, |permits, taken, by| {
+        let taken = self.try_to_put(caller, &arn, events, |permits, taken, by| {
             if taken.rejected.is_some() {
                 return Ok(LogPut::Done);
             }
             let (put, rest) = self.store.put_invocations(permits, (batch, events), by)?;
             left = rest;
             Ok(put)
-        })?;
-        match taken.rejected {
-            Some(_some) => Err(DeliveryError::Rejected),
-            None => Ok(left),
-        }
+        });
+        let put = match taken {
+            Ok(taken) if taken.rejected.is_some() => Err(DeliveryError::Rejected),
+            Ok(_taken) => Ok(left),
+            Err(error) => Err(error),
+        };
+        let error_code = match &put {
+            Ok(Some(_left)) => None,
+            // Nothing of it was put here.
+            Ok(None) => Some(DeliveryError::Changing.code()),
+            Err(error) => Some(error.code()),
+        };
+        self.tell("PutLogEvents", &arn, error_code)?;
+        put
     }
 
-    fn put_by(
-        &self,
-        (caller, facts): (&Authenticated, &RequestFacts),
-        (group, stream): (&str, &str),
-        events: &[NewLogEvent<'_>],
-        put: impl FnMut(Permits<'_>, &Taken, Putting<'_>) -> Result<LogPut, StoreError>,
-    ) -> Result<Taken, DeliveryError> {
+    fn stream(&self, caller: &Authenticated, place: (&str, &str)) -> Result<Arn, ArnError> {
         let account = caller.session().account();
-        let arn = stream_arn(self.region.as_str(), account.as_str(), (group, stream))?;
-        let taken = self.try_to_put((caller, facts), &arn, events, put);
-        self.tell(
-            "PutLogEvents",
-            &arn,
-            taken.as_ref().err().map(DeliveryError::code),
-        )?;
-        taken
+        stream_arn(self.region.as_str(), account.as_str(), place)
     }
 
     fn try_to_put(
@@ -199,10 +200,9 @@ impl Delivery<'_> {
     pub fn check(
         &self,
         (caller, facts): (&Authenticated, &RequestFacts),
-        (group, stream): (&str, &str),
+        place: (&str, &str),
     ) -> Result<(), DeliveryError> {
-        let account = caller.session().account();
-        let arn = stream_arn(self.region.as_str(), account.as_str(), (group, stream))?;
+        let arn = self.stream(caller, place)?;
         let known = self.group((caller, facts), &arn);
         if let Err(error) = &known {
             // Of a check that comes well out, what is told is the stream that is made.

@@ -202,6 +202,10 @@ impl TrailDelivery {
     fn give_up_if_deleted(&self, trail: &Trail) -> Result<(), Unreadable> {
         let long_ago = self.clock.now().unix_seconds().saturating_sub(GIVEN_UP);
         let long_ago = Timestamp::from_unix_seconds(long_ago);
+        if !self.store.was_deleted_before(&trail.id, long_ago)? {
+            return Ok(());
+        }
+        self.tell_of_loss(trail, None)?;
         if self.store.give_up_deleted_trail(&trail.id, long_ago)? {
             tracing::warn!(
                 trail = trail.name,
@@ -214,14 +218,7 @@ impl TrailDelivery {
 
     /// Gives a log file up: the journal has no more what it was made of. That is written down before.
     fn give_up(&self, trail: &Trail, log: &LogToDeliver, all: &mut Delivered) -> Result<(), Unreadable> {
-        let id = RequestId::random(&*self.entropy)?;
-        let identity = EventIdentity::of_service(OwnService::CloudTrail.as_str(), Some(trail.account));
-        let what = (EventKind::Finding, "TrailLogFileLost");
-        let mut found = Event::new(what, id, identity, self.clock.now());
-        found.subject.resource = Some(trail.arn()?);
-        found.subject.bucket = Some(log.planned.bucket.name.clone());
-        found.subject.key = log.planned.key.parse().ok();
-        self.courier.puts.recording.write(found, Told::default())?;
+        self.tell_of_loss(trail, Some(log))?;
         tracing::error!(
             trail = trail.name,
             account = %trail.account,
@@ -230,6 +227,23 @@ impl TrailDelivery {
         );
         self.store.give_up_log(&trail.id, log)?;
         all.failed = all.failed.saturating_add(1);
+        Ok(())
+    }
+
+    /// Writes down that a log file of a trail is lost; or that whatever a deleted one still had to deliver is.
+    fn tell_of_loss(&self, trail: &Trail, log: Option<&LogToDeliver>) -> Result<(), Unreadable> {
+        let id = RequestId::random(&*self.entropy)?;
+        let identity = EventIdentity::of_service(OwnService::CloudTrail.as_str(), Some(trail.account));
+        let name = if log.is_some() {
+            "TrailLogFileLost"
+        } else {
+            "DeletedTrailForgotten"
+        };
+        let mut found = Event::new((EventKind::Finding, name), id, identity, self.clock.now());
+        found.subject.resource = Some(trail.arn()?);
+        found.subject.bucket = log.map(|log| log.planned.bucket.name.clone());
+        found.subject.key = log.and_then(|log| log.planned.key.parse().ok());
+        self.courier.puts.recording.write(found, Told::default())?;
         Ok(())
     }
 

@@ -128,17 +128,21 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; then it is still there.
     pub fn give_up_deleted_trail(&self, trail_id: &str, long_ago: Timestamp) -> Result<bool, StoreError> {
-        let which = "FROM trail WHERE trail_id = ?1 AND deleted_at < ?2";
+        let delete = "DELETE FROM trail WHERE trail_id = ?1 AND deleted_at < ?2";
         let values = params![trail_id, micros(long_ago)];
-        let is_long_ago = |connection: &Connection| {
-            let select = format!("SELECT 1 {which}");
-            connection.prepare_cached(&select)?.exists(values)
-        };
-        if !self.database.read(is_long_ago)? {
-            return Ok(false);
-        }
         self.database
-            .write(|transaction| Ok(transaction.execute(&format!("DELETE {which}"), values)? > 0))
+            .write(|transaction| Ok(transaction.execute(delete, values)? > 0))
+    }
+
+    /// Whether a trail was deleted before a time, and is not forgotten yet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn was_deleted_before(&self, trail_id: &str, long_ago: Timestamp) -> Result<bool, StoreError> {
+        let select = "SELECT 1 FROM trail WHERE trail_id = ?1 AND deleted_at < ?2";
+        let values = params![trail_id, micros(long_ago)];
+        self.database
+            .read(|connection| connection.prepare_cached(select)?.exists(values))
     }
 
     /// Forgets deleted trails that have nothing more to deliver.

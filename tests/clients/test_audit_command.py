@@ -171,6 +171,17 @@ def test_of_what_another_account_did_and_has_a_part_is_shown(account, tmp_path):
         assert hidden in json.dumps(own["record"]) and hidden not in json.dumps(shown["record"])
     assert "digest proven" in run(owner, tmp_path, "search", "--request", told_of, "--proof", session=owner.credentials).stdout
 
+    # A batch is answered although nothing of it was allowed, and the target of a copy is the caller's own.
+    deleted = asks.delete_objects(Bucket="theirs-alone", Delete={"Objects": [{"Key": "k"}]})
+    assert [error["Code"] for error in deleted["Errors"]] == ["AccessDenied"]
+    asks.create_bucket(Bucket="of-the-caller-alone")
+    with pytest.raises(ClientError, match="AccessDenied") as refused:
+        asks.copy_object(Bucket="of-the-caller-alone", Key="k", CopySource={"Bucket": "theirs-alone", "Key": "k"})
+    for request in (deleted["ResponseMetadata"]["RequestId"], refused.value.response["ResponseMetadata"]["RequestId"]):
+        found = told(caller, tmp_path, "search", "--request", request, session=caller.credentials)
+        assert len(found) > 1 and owner.number not in json.dumps(found)
+        assert owner.number in json.dumps(told(owner, tmp_path, "search", "--request", request, session=owner.credentials))
+
     mine = json.dumps(told(caller, tmp_path, "search", "--request", denied, session=caller.credentials))
     assert "GetObject" in mine and "TheirsAlone" not in mine and owner.number not in mine and "explicit-deny" not in mine
     assert "TheirsAlone" in json.dumps(told(account, tmp_path, "search", "--request", denied)), "the management account sees it"

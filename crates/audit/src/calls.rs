@@ -146,8 +146,8 @@ impl PastCall {
             if place > 0 {
                 record.event_id = id_for(&self.event_id.to_string(), *account);
                 record = as_told_to_others(record, *account);
-            } else if record.error_code.is_some() {
-                record = as_told_of_a_refusal(record, *account);
+            } else if record.error_code.is_some() || is_about_anybodys(&record) {
+                record = as_told_of_anybodys(record, *account);
             }
             (*account, record)
         };
@@ -171,8 +171,17 @@ pub(crate) fn id_for(event_id: &str, account: AccountId) -> String {
     )
 }
 
-/// What a caller is told of what it was refused: not whose the bucket is, nor that anybody else is told.
-fn as_told_of_a_refusal(mut record: Record, account: AccountId) -> Record {
+/// Whether it is about a bucket of which the caller may not know whose it is.
+fn is_about_anybodys(record: &Record) -> bool {
+    let mut buckets = record
+        .resources
+        .iter()
+        .filter(|resource| resource.kind.as_deref() == Some("AWS::S3::Bucket"));
+    record.event_source == "s3.amazonaws.com" && buckets.any(|bucket| bucket.account_id.is_none())
+}
+
+/// What a caller is told of such a bucket, and of what it was refused: not whose that is, nor that anybody else is told.
+fn as_told_of_anybodys(mut record: Record, account: AccountId) -> Record {
     for resource in &mut record.resources {
         resource.account_id = resource.account_id.filter(|owner| *owner == account);
     }
@@ -221,6 +230,7 @@ mod tests {
     use super::*;
     use crate::cloudtrail::record::Resource;
     use crate::cloudtrail::record::tests::call;
+    use moho_iam::authz::EventSubject;
     use moho_terms::Secret;
 
     #[test]
@@ -272,6 +282,47 @@ mod tests {
             past.records(&seal),
             None,
             "nobody can be put to those who are told"
+        );
+    }
+
+    #[test]
+    fn a_caller_is_not_told_whose_a_bucket_is_that_nothing_was_allowed_on() {
+        let seal = RecordSeal::new(&Secret::new(vec![7; 32]));
+        let recipients: Vec<AccountId> = ["111111111111", "222222222222"]
+            .map(|account| account.parse().unwrap())
+            .to_vec();
+        let event_id: RequestId = "00112233-4455-4677-8899-aabbccddeeff".parse().unwrap();
+        let told = |allowed_on: &[&str]| {
+            let subject = EventSubject {
+                bucket: Some("a-bucket".parse().unwrap()),
+                bucket_account: recipients.last().copied(),
+                allowed_on: allowed_on.iter().map(|name| name.parse().unwrap()).collect(),
+                ..EventSubject::default()
+            };
+            let mut record = call().on_subject(&subject);
+            // A batch of deletions is answered without an error.
+            (record.event_source, record.error_code) = ("s3.amazonaws.com".to_owned(), None);
+            let of = Sealing {
+                id: &event_id,
+                recipients: &recipients,
+            };
+            let past = PastCall {
+                position: 1,
+                sealed: seal.seal(of, record).unwrap(),
+                event_id: event_id.clone(),
+                recipients: recipients.clone(),
+            };
+            serde_json::to_string(&past.records(&seal).unwrap()[0].1).unwrap()
+        };
+        let hidden = told(&[]);
+        assert!(
+            !hidden.contains("222222222222") && !hidden.contains("sharedEventID"),
+            "{hidden}"
+        );
+        let known = told(&["a-bucket"]);
+        assert!(
+            known.contains("222222222222") && known.contains("sharedEventID"),
+            "{known}"
         );
     }
 }

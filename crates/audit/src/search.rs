@@ -85,6 +85,7 @@ struct Subject {
     bucket_account: Option<String>,
     key: Option<String>,
     copy_source: Option<Place>,
+    allowed_on: Vec<String>,
     resource: Option<String>,
     resources: Vec<String>,
 }
@@ -94,6 +95,19 @@ struct Subject {
 struct Place {
     bucket: String,
     key: String,
+    account: Option<String>,
+}
+
+impl Subject {
+    /// Whether a caller may know whose buckets it is about: they are its own, or something was allowed on them.
+    fn whose_is_known(&self, is_own: &dyn Fn(&Option<String>) -> bool) -> bool {
+        let known =
+            |bucket: &String, account: &Option<String>| is_own(account) || self.allowed_on.contains(bucket);
+        let bucket = self.bucket.as_ref();
+        let source = self.copy_source.as_ref();
+        bucket.is_none_or(|bucket| known(bucket, &self.bucket_account))
+            && source.is_none_or(|source| known(&source.bucket, &source.account))
+    }
 }
 
 impl Search {
@@ -210,11 +224,13 @@ fn view(entry: &Searched, account: AccountId) -> View {
     if by_another || first != number {
         return View::AnothersCall;
     }
-    let refused = entry.answer.error_code.is_some() && entry.subject.bucket.is_some();
-    if refused && !is(&entry.subject.bucket_account) {
-        return View::Refused;
+    // A service acts for whoever has the bucket, and nothing else is in its event.
+    let by_service = entry.identity.invoked_by.is_some();
+    if by_service || entry.subject.whose_is_known(&is) {
+        View::Whole
+    } else {
+        View::NotWhose
     }
-    View::Whole
 }
 
 /// Names of S3's say of no account.

@@ -39,7 +39,7 @@ struct Part<'a, E> {
 }
 
 /// What of an event others than the caller's account are shown as it is.
-const OF_CALL: [&str; 10] = [
+const OF_CALL: [&str; 9] = [
     "kind",
     "form",
     "time",
@@ -49,7 +49,6 @@ const OF_CALL: [&str; 10] = [
     "category",
     "read_only",
     "answer",
-    "sealing",
 ];
 /// And of its subject, if that is in a bucket of theirs.
 const OF_BUCKET: [&str; 10] = [
@@ -72,8 +71,8 @@ pub(crate) enum View {
     Whole,
     /// An event of a call that another account made: which account, and what is one's own of what it is about.
     AnothersCall,
-    /// An event of one's own call that was refused: not whose it is what it was about.
-    Refused,
+    /// An event of one's own call: not whose it is what it was about.
+    NotWhose,
     /// A decision that was another's to make: what the caller was told.
     ToldDenial,
 }
@@ -85,7 +84,7 @@ impl View {
         let entry = match self {
             Self::Whole => return Some(record.to_vec()),
             Self::AnothersCall => anothers_call(&line.entry, account)?,
-            Self::Refused => refused(&line.entry, account)?,
+            Self::NotWhose => not_whose(&line.entry, account)?,
             Self::ToldDenial => told_denial(&line.entry)?,
         };
         let part = Part {
@@ -137,7 +136,12 @@ fn anothers_call(entry: &Members<'_>, account: AccountId) -> Option<Made> {
     };
     set(&mut made, "identity", &shown)?;
     if let Some(subject) = entry.get("subject") {
-        set(&mut made, "subject", &own_of(subject, account)?)?;
+        let own = own_of(subject, account)?;
+        // It names the key of whoever has the bucket.
+        if let Some(sealing) = entry.get("sealing").filter(|_| own.contains_key("bucket")) {
+            set(&mut made, "sealing", sealing)?;
+        }
+        set(&mut made, "subject", &own)?;
     }
     set(&mut made, "recipients", &[account])?;
     Some(made)
@@ -165,12 +169,18 @@ fn own_of(subject: &RawValue, account: AccountId) -> Option<Made> {
     Some(own)
 }
 
-fn refused(entry: &Members<'_>, account: AccountId) -> Option<Made> {
+fn not_whose(entry: &Members<'_>, account: AccountId) -> Option<Made> {
     let mut made = all(entry);
     if let Some(subject) = entry.get("subject") {
         let subject: Members<'_> = serde_json::from_str(subject.get()).ok()?;
         let mut shown = all(&subject);
         shown.remove("bucket_account");
+        if let Some(source) = subject.get("copy_source") {
+            let source: Members<'_> = serde_json::from_str(source.get()).ok()?;
+            let mut of_source = all(&source);
+            of_source.remove("account");
+            set(&mut shown, "copy_source", &of_source)?;
+        }
         set(&mut made, "subject", &shown)?;
     }
     set(&mut made, "recipients", &[account])?;
@@ -296,6 +306,61 @@ mod tests {
         assert!(shown(&line, OWNER).contains(r#""bucket":"b""#));
         let in_own = of(&format!(r#","bucket_account":"{CALLER}""#));
         assert_eq!(shown(&in_own, CALLER), in_own);
+    }
+
+    #[test]
+    fn whose_a_bucket_is_is_shown_to_whom_something_was_allowed_on_it() {
+        let unanswered = r#"{"status":null,"bytes_in":0,"bytes_out":0,"delivery":"unanswered"}"#;
+        let to =
+            |allowed: &str| format!(r#"{{"bucket":"to","key":"k","bucket_account":"{OWNER}"{allowed}}}"#);
+        let from = |allowed: &str| {
+            let source = format!(r#""copy_source":{{"bucket":"from","key":"k","account":"{OWNER}"}}"#);
+            format!(r#"{{"bucket":"to","key":"k","bucket_account":"{CALLER}",{source}{allowed}}}"#)
+        };
+        // A batch of which nothing was allowed is answered, and so may be a call that nobody has waited for.
+        for answer in [DONE, unanswered] {
+            for subject in [to(""), from(""), from(r#","allowed_on":["to"]"#)] {
+                let line = call(&subject, answer);
+                let own = shown(&line, CALLER);
+                assert!(!own.contains(OWNER) && own.contains(r#""partial":true"#), "{own}");
+            }
+            for subject in [
+                to(r#","allowed_on":["to"]"#),
+                from(r#","allowed_on":["from","to"]"#),
+            ] {
+                let line = call(&subject, answer);
+                assert_eq!(shown(&line, CALLER), line);
+            }
+        }
+    }
+
+    #[test]
+    fn only_whoever_has_the_bucket_is_shown_under_which_key_it_is_sealed() {
+        let sealed = |subject: &str| {
+            let line = call(subject, DONE);
+            let line = line.replace(r#""answer""#, r#""sealing":{"sse":"aws:kms","key":"k"},"answer""#);
+            shown(&line, OWNER).contains("aws:kms")
+        };
+        assert!(sealed(&format!(
+            r#"{{"bucket":"to","key":"k","bucket_account":"{OWNER}"}}"#
+        )));
+        let source = r#""copy_source":{"bucket":"from","key":"k"}"#;
+        assert!(!sealed(&format!(
+            r#"{{"bucket":"to","bucket_account":"{CALLER}",{source}}}"#
+        )));
+    }
+
+    #[test]
+    fn what_a_service_did_for_an_account_is_shown_to_it_wholly() {
+        let refused =
+            r#"{"status":403,"error_code":"AccessDenied","bytes_in":0,"bytes_out":9,"delivery":"complete"}"#;
+        let line = call(r#"{"bucket":"b","key":"k"}"#, refused);
+        let by_service = line.replace(
+            r#""issuer""#,
+            r#""invoked_by":"cloudtrail.amazonaws.com","issuer""#,
+        );
+        assert_eq!(shown(&by_service, CALLER), by_service);
+        assert_ne!(shown(&line, CALLER), line);
     }
 
     #[test]

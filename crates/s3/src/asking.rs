@@ -206,7 +206,9 @@ impl Asking {
 
     fn authorize<A: Action>(&self, resource: &Arn, context: &Context) -> Result<Permit<A>, Refusal> {
         let authorizer = &self.backing.authorizer;
-        authorizer.authorize(&self.who.caller, &self.who.facts, resource, context)
+        let permit = authorizer.authorize(&self.who.caller, &self.who.facts, resource, context)?;
+        self.who.notes.allowed_on(resource);
+        Ok(permit)
     }
 
     /// Of what another account has, nobody hears more than that it may not be, and of what is nobody's the same: else whoever

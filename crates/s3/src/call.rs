@@ -1,11 +1,12 @@
 //! One request as it comes here: its caller is known, its signature was checked, its body is plain.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use http::HeaderMap;
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::RequestFacts;
-use moho_terms::{Timestamp, VersionId};
+use moho_terms::{Arn, BucketName, Timestamp, VersionId};
 use s3s::Body;
 
 /// A request to S3 after its caller has proved who it is. Headers and query are as they were sent, except that what proved
@@ -76,6 +77,8 @@ pub struct Noted {
     pub damage: Option<String>,
     /// What came of each object of a batch of deletions.
     pub deleted: Vec<DeletionNote>,
+    /// Buckets that something was allowed on, or on what is in them.
+    pub allowed_on: BTreeSet<BucketName>,
 }
 
 /// What came of one object of a batch of deletions.
@@ -106,6 +109,13 @@ impl Notes {
     #[must_use]
     pub fn so_far(&self) -> Noted {
         self.noted().clone()
+    }
+
+    /// Notes that something was allowed on this.
+    pub(crate) fn allowed_on(&self, resource: &Arn) {
+        let named = resource.as_str().strip_prefix("arn:aws:s3:::");
+        let bucket = named.and_then(|named| named.split('/').next()?.parse().ok());
+        self.noted().allowed_on.extend(bucket);
     }
 
     pub(crate) fn noted(&self) -> std::sync::MutexGuard<'_, Noted> {

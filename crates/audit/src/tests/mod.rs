@@ -123,6 +123,7 @@ fn the_longest_event_has_room() {
         bucket,
         key,
         version_id: None,
+        account: None,
     });
     journal.record_event(&event).unwrap();
 }

@@ -195,6 +195,9 @@ pub struct EventSubject {
     /// How many objects a batch of deletions names: each has an event of its own beside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<u64>,
+    /// Buckets that something was allowed on for the call, but for the caller's own: of these it may know whose they are.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "each_as_text")]
+    pub allowed_on: Vec<BucketName>,
     /// The call that this one was part of, such as `DeleteObjects`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part_of: Option<&'static str>,
@@ -218,6 +221,9 @@ pub struct EventSource {
     /// The version, if one was named.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "perhaps_as_text")]
     pub version_id: Option<VersionId>,
+    /// Whose the bucket is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
 }
 
 /// How something is sealed.
@@ -365,6 +371,10 @@ impl EventOrigin {
             authentication,
         }
     }
+}
+
+fn each_as_text<T: std::fmt::Display, S: Serializer>(values: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(values.iter().map(ToString::to_string))
 }
 
 #[expect(clippy::ref_option, reason = "serde hands over what it has")]

@@ -45,6 +45,15 @@ impl Observed {
         event.origin = Some(self.origin.clone());
         event.recipients = told_of(&event, [self.owner, self.source_owner]);
         event.subject = self.subject();
+        event.subject.allowed_on = noted.allowed_on.into_iter().collect();
+        let own = |account: Option<AccountId>| account.is_some() && account == event.identity.account;
+        let source = event.subject.copy_source.as_ref().map(|source| &source.bucket);
+        let of_others = |bucket: &BucketName| {
+            let is_own_source = Some(bucket) == source && own(self.source_owner);
+            let is_own = Some(bucket) == self.bucket.as_ref() && own(self.owner);
+            !(is_own || is_own_source)
+        };
+        event.subject.allowed_on.retain(of_others);
         event.sealing = replied.and_then(|replied| replied.sealing.clone());
         let unsaid = || *locked(&self.failed);
         event.answer = Some(EventAnswer {
@@ -88,7 +97,12 @@ impl Observed {
             requested_version_id: named_version(query).and_then(|version| version.parse().ok()),
             upload_id: parameter(query, "uploadId").and_then(|upload| decoded(upload)?.parse().ok()),
             part: parameter(query, "partNumber").and_then(|part| part.parse().ok()),
-            copy_source: copy_source(&self.head).and_then(|source| copied(&source)),
+            copy_source: copy_source(&self.head).and_then(|source| {
+                Some(EventSource {
+                    account: self.source_owner,
+                    ..copied(&source)?
+                })
+            }),
             ..EventSubject::default()
         }
     }
@@ -111,6 +125,7 @@ fn copied(source: &str) -> Option<EventSource> {
         bucket: bucket.parse().ok()?,
         key: key.parse().ok()?,
         version_id: named_version(query).and_then(|version| version.parse().ok()),
+        account: None,
     })
 }
 

@@ -58,7 +58,7 @@ impl Record {
     /// Adds on what the call was, for its category.
     #[must_use]
     pub fn on_subject(mut self, subject: &EventSubject) -> Self {
-        self.resources = Resource::of_subject(subject, self.event_category);
+        self.resources = Resource::of_subject(subject, self.event_category, self.user_identity.account_id);
         self
     }
 }
@@ -78,8 +78,16 @@ impl Resource {
     /// What a call was about, as S3's records say it: the object, or the beginning of all of a bucket's objects, then the bucket,
     /// then the same of what was copied. Anything else by its ARN.
     #[must_use]
-    pub fn of_subject(subject: &EventSubject, category: EventCategory) -> Vec<Self> {
+    pub fn of_subject(
+        subject: &EventSubject,
+        category: EventCategory,
+        caller: Option<AccountId>,
+    ) -> Vec<Self> {
         let mut all = Vec::new();
+        // Whose a bucket is that nothing was allowed on, the caller may not know.
+        let known = |bucket: &BucketName, account: Option<AccountId>| {
+            account.filter(|account| Some(*account) == caller || subject.allowed_on.contains(bucket))
+        };
         if let Some(bucket) = &subject.bucket {
             match (&subject.key, category) {
                 (Some(key), _) => all.push(Self::object(bucket, key)),
@@ -92,13 +100,16 @@ impl Resource {
                 (None, EventCategory::Management | EventCategory::NetworkActivity) => {}
             }
             all.push(Self {
-                account_id: subject.bucket_account,
+                account_id: known(bucket, subject.bucket_account),
                 ..Self::bucket(bucket)
             });
         }
         if let Some(source) = &subject.copy_source {
             all.push(Self::object(&source.bucket, &source.key));
-            all.push(Self::bucket(&source.bucket));
+            all.push(Self {
+                account_id: known(&source.bucket, source.account),
+                ..Self::bucket(&source.bucket)
+            });
         }
         for arn in subject.resource.iter().chain(&subject.resources) {
             all.push(Self {

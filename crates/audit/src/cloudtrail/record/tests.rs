@@ -238,7 +238,8 @@ fn the_origin_is_an_address_or_internal() {
 #[test]
 fn resources_are_those_of_the_subject() {
     let written = |subject: &EventSubject, category| {
-        serde_json::to_string(&Resource::of_subject(subject, category)).unwrap()
+        let caller = "210987654321".parse().ok();
+        serde_json::to_string(&Resource::of_subject(subject, category, caller)).unwrap()
     };
     let (data, management) = (EventCategory::Data, EventCategory::Management);
     let mut subject = EventSubject {
@@ -246,6 +247,9 @@ fn resources_are_those_of_the_subject() {
         bucket_account: Some("123456789012".parse().unwrap()),
         ..EventSubject::default()
     };
+    let anybodys = r#"{"type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::a-bucket"}"#;
+    assert_eq!(written(&subject, management), format!("[{anybodys}]"));
+    subject.allowed_on = vec!["a-bucket".parse().unwrap()];
     let bucket = r#"{"accountId":"123456789012","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::a-bucket"}"#;
     assert_eq!(written(&subject, management), format!("[{bucket}]"));
     let all = r#"{"type":"AWS::S3::Object","ARNPrefix":"arn:aws:s3:::a-bucket/"}"#;
@@ -255,9 +259,10 @@ fn resources_are_those_of_the_subject() {
         bucket: "other-bucket".parse().unwrap(),
         key: "k".parse().unwrap(),
         version_id: None,
+        account: "210987654321".parse().ok(),
     });
     let object = r#"{"type":"AWS::S3::Object","ARN":"arn:aws:s3:::a-bucket/a/b c"}"#;
-    let source = r#"{"type":"AWS::S3::Object","ARN":"arn:aws:s3:::other-bucket/k"},{"type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::other-bucket"}"#;
+    let source = r#"{"type":"AWS::S3::Object","ARN":"arn:aws:s3:::other-bucket/k"},{"accountId":"210987654321","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::other-bucket"}"#;
     assert_eq!(written(&subject, data), format!("[{object},{bucket},{source}]"));
     for (arn, kind) in [
         (

@@ -96,7 +96,7 @@ def test_bytes_versions_and_seals_are_told(account, s3):
     assert (read["answer"]["status"], read["answer"]["bytes_out"], read["sealing"]["key"]) == (206, 10, key)
     source = {"Bucket": bucket, "Key": "a b/ä", "VersionId": first["VersionId"]}
     copied = event(s3.copy_object(Bucket=bucket, Key="copy", CopySource=source))
-    assert copied["subject"]["copy_source"] == {"bucket": bucket, "key": "a b/ä", "version_id": first["VersionId"]}
+    assert copied["subject"]["copy_source"] == {"bucket": bucket, "key": "a b/ä", "version_id": first["VersionId"], "account": account.number}
     gone = s3.delete_object(Bucket=bucket, Key="copy")
     deleted = event(gone)["subject"]
     assert deleted["version_id"] == gone["VersionId"] and deleted["delete_marker"]

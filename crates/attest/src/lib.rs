@@ -4,4 +4,11 @@
 //! or a clock.
 #![forbid(unsafe_code)]
 
+mod cbor;
+mod cose;
+pub mod evidence;
 pub mod log;
+mod x509;
+
+pub use cbor::CborError;
+pub use x509::{AnchorError, DerError, TrustAnchor, TrustAnchors};

@@ -9,7 +9,6 @@ pub mod action;
 pub mod authn;
 pub mod authz;
 pub mod bootstrap;
-mod hex;
 pub mod managed;
 pub mod oidc;
 pub mod organisation;

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod arn;
+pub mod hex;
 mod ids;
 mod object_key;
 mod sealed;

@@ -15,7 +15,7 @@ use super::presented::Presented;
 use super::presigned::{self, Presigned};
 use super::signature::{self, ALGORITHM, Scope, TERMINATOR};
 use super::{AuthnError, SigningName};
-use crate::hex;
+use moho_terms::hex;
 
 const PREFIX: &str = "bedrock-api-key-";
 const HOST_AND_PATH: &str = "bedrock.amazonaws.com/?";

@@ -9,7 +9,7 @@ use super::header::single;
 use super::presented::Presented;
 use super::signature::{Scope, TERMINATOR};
 use super::{AuthnError, HttpHead, SigningName};
-use crate::hex;
+use moho_terms::hex;
 
 /// A signature, whose it is said to be, and of what. Nothing is checked yet.
 pub(super) struct SignatureClaim<'a> {

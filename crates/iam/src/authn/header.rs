@@ -5,7 +5,7 @@ use moho_terms::Timestamp;
 use super::claim::{Credential, SignatureClaim, ordered};
 use super::signature::ALGORITHM;
 use super::{AuthnError, HttpHead};
-use crate::hex;
+use moho_terms::hex;
 
 /// An `Authorization` header that was parsed.
 #[derive(Debug, PartialEq, Eq)]

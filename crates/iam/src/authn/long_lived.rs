@@ -17,8 +17,8 @@ use super::sealing::SealError;
 use super::{Authenticator, AuthnError, IssueError};
 use crate::action::iam::{CreateAccessKey, CreateServiceSpecificCredential, ResetServiceSpecificCredential};
 use crate::authz::Permit;
-use crate::hex;
 use crate::session::{Principal, Session, Terms, UserRef};
+use moho_terms::hex;
 
 /// What a long-term bearer key begins with, before `base64(id:secret)`.
 const PREFIX: &str = "ABSK";

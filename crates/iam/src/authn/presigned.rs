@@ -9,7 +9,7 @@ use super::canonical::Parameter;
 use super::claim::{Credential, SignatureClaim, ordered};
 use super::signature::ALGORITHM;
 use super::{AuthnError, HttpHead, canonical, header};
-use crate::hex;
+use moho_terms::hex;
 
 /// The longest that a presigned URL is good for, in seconds: a week.
 const MAX_SECONDS: u64 = 604_800;

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::AuthnError;
 use super::recent::{self, Recent};
-use crate::hex;
+use moho_terms::hex;
 
 /// How many signing keys are remembered at least.
 const REMEMBERED: usize = 512;

@@ -10,7 +10,7 @@ use super::header::Authorization;
 use super::presigned::Presigned;
 use super::signature::{self, Scope};
 use super::{HttpHead, SigningName};
-use crate::hex;
+use moho_terms::hex;
 
 const SECRET: &[u8] = b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 

@@ -14,9 +14,9 @@ use super::{Attached, Context, Grant, KeySet, Policies, decide, denial, evaluate
 use crate::action::{self, Action};
 use crate::authn::{Authenticated, AuthnError, Scheme, SigningName};
 use crate::bootstrap::DoorClosed;
-use crate::hex;
 use crate::policy::PolicyDocument;
 use crate::session::Session;
+use moho_terms::hex;
 
 /// Why something may not happen.
 #[derive(Debug, thiserror::Error)]

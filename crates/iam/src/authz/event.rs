@@ -13,8 +13,8 @@ use serde::{Serialize, Serializer};
 use super::facts::RequestFacts;
 use super::journal::as_text;
 use crate::authn::Authenticated;
-use crate::hex;
 use crate::session::Principal;
+use moho_terms::hex;
 
 /// The form of events. Whoever reads another one does not know it.
 const FORM: u8 = 1;

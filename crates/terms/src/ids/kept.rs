@@ -1,6 +1,6 @@
 //! What is kept of words: responses, conversations, their items, and prompts.
 
-use super::hex;
+use crate::hex;
 use crate::{Entropy, EntropyUnavailable};
 
 /// A prefix and 192 random bits, as lower-case hexadecimal digits.
@@ -15,7 +15,7 @@ fn is_drawn(text: &str, prefix: &str) -> bool {
 fn drawn(prefix: &str, entropy: &dyn Entropy) -> Result<String, EntropyUnavailable> {
     let mut bytes = [0_u8; 24];
     entropy.fill(&mut bytes)?;
-    Ok(format!("{prefix}{}", hex(&bytes)))
+    Ok(format!("{prefix}{}", hex::encode(&bytes)))
 }
 
 id!(/// A stored response: `resp_` and 48 hexadecimal digits.

@@ -1,15 +1,11 @@
 //! Identifiers, each a type of its own, so that none can stand in for another.
 
-use crate::{Entropy, EntropyUnavailable};
+use crate::{Entropy, EntropyUnavailable, hex};
 
 /// Text that is not an identifier of the kind asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct IdError(&'static str);
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
 
 fn uuid_v4(entropy: &dyn Entropy) -> Result<String, EntropyUnavailable> {
     let mut bytes = [0_u8; 16];
@@ -19,11 +15,11 @@ fn uuid_v4(entropy: &dyn Entropy) -> Result<String, EntropyUnavailable> {
     let [a @ .., b0, b1, c0, c1, d0, d1, e0, e1, e2, e3, e4, e5] = bytes;
     Ok(format!(
         "{}-{}-{}-{}-{}",
-        hex(&a),
-        hex(&[b0, b1]),
-        hex(&[c0, c1]),
-        hex(&[d0, d1]),
-        hex(&[e0, e1, e2, e3, e4, e5])
+        hex::encode(&a),
+        hex::encode(&[b0, b1]),
+        hex::encode(&[c0, c1]),
+        hex::encode(&[d0, d1]),
+        hex::encode(&[e0, e1, e2, e3, e4, e5])
     ))
 }
 
@@ -122,7 +118,7 @@ impl EndpointId {
     pub fn random(entropy: &dyn Entropy) -> Result<Self, EntropyUnavailable> {
         let mut bytes = [0_u8; 9];
         entropy.fill(&mut bytes)?;
-        let mut digits = hex(&bytes);
+        let mut digits = hex::encode(&bytes);
         digits.truncate(17);
         Ok(Self(format!("vpce-{digits}")))
     }

@@ -5,7 +5,7 @@ use moho_terms::Timestamp;
 
 use super::super::signature::{Scope, TERMINATOR};
 use super::{EMPTY_SHA256, PayloadError};
-use crate::hex;
+use moho_terms::hex;
 
 /// What a chunk's signature says it is.
 const CHUNK: &str = "AWS4-HMAC-SHA256-PAYLOAD";

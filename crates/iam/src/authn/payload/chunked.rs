@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::check::{self, Outlet, Trailers};
 use super::{Chain, Form, Payload, PayloadError};
-use crate::hex;
+use moho_terms::hex;
 
 /// The most bytes of a signed chunk, as all of it is held until its signature is checked. SDKs send 64 or 128 KiB.
 pub const LARGEST_CHUNK: usize = 1 << 20;

@@ -23,7 +23,7 @@ pub(super) use chain::Chain;
 
 use super::header::single;
 use super::{AuthnError, HttpHead};
-use crate::hex;
+use moho_terms::hex;
 
 /// The header that says what the body is.
 const DECLARED: &str = "x-amz-content-sha256";

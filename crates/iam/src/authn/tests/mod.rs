@@ -19,9 +19,9 @@ use proptest::prelude::*;
 use super::canonical::CanonicalRequest;
 use super::signature::{ALGORITHM, Scope};
 use super::*;
-use crate::hex;
 use crate::policy::{PolicyDocument, PolicyKind, builtin};
 use crate::session::{Narrowing, RoleRef};
+use moho_terms::hex;
 
 use draft::{Draft, KEY};
 

@@ -1,0 +1,253 @@
+//! From genuine to verified: what a policy asks of claims, with nothing optional in it.
+
+use moho_terms::{Timestamp, hex};
+
+use super::claims::{Claims, EvidenceKind, Genuine, Verified, Workload};
+use super::refusal::{Check, Part, Refusal};
+use super::registers::{BootDigest, COUNT, Registers};
+use super::snp::SnpReference;
+use super::tdx::TdxReference;
+
+/// How far ahead of the verifier's clock a platform's may be, in seconds.
+const AHEAD: u64 = 60;
+
+/// What evidence must be, for whoever asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppraisalPolicy {
+    /// How it shows that it is not an old one.
+    pub freshness: Freshness,
+    /// What may run.
+    pub references: References,
+}
+
+/// How evidence shows that it is not an old one. There is no way to not ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Freshness {
+    /// It tells these bytes again, which were made for it: a document's `nonce`, a quote's qualifying data, a report's data.
+    Nonce(Vec<u8>),
+    /// It was made within so many seconds, by the platform's clock. Only documents of Nitro have one.
+    WithinSeconds(u64),
+}
+
+/// What may run: for each kind of evidence its own values, so that none can be taken for another's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum References {
+    /// Boots, of a TPM's quote over exactly these registers.
+    Tpm(Selection, Vec<BootReference>),
+    /// Boots, of a NitroTPM's document.
+    NitroTpm(Vec<BootReference>),
+    /// Images of Nitro Enclaves.
+    Nitro(Vec<EnclaveReference>),
+    /// Guests of SEV-SNP.
+    Snp(Vec<SnpReference>),
+    /// Domains of TDX.
+    Tdx(Vec<TdxReference>),
+}
+
+impl References {
+    fn kind(&self) -> EvidenceKind {
+        match self {
+            Self::Tpm(..) => EvidenceKind::Tpm,
+            Self::NitroTpm(_) => EvidenceKind::NitroTpm,
+            Self::Nitro(_) => EvidenceKind::Nitro,
+            Self::Snp(_) => EvidenceKind::Snp,
+            Self::Tdx(_) => EvidenceKind::Tdx,
+        }
+    }
+}
+
+/// Which registers a quote is over: a quote over more or fewer of them is another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Selection(u32);
+
+impl Selection {
+    /// What moho quotes: 0 to 15 without 10, which the kernel goes on extending.
+    pub const MOHO: Self = Self(0xfbff);
+
+    /// These registers.
+    ///
+    /// # Errors
+    /// What is wrong: none of them, one twice, or one that no TPM has.
+    pub fn new(indices: &[u8]) -> Result<Self, String> {
+        let mut bits = 0_u32;
+        for index in indices {
+            if *index >= COUNT {
+                return Err(format!("there is no register {index}"));
+            }
+            let bit = 1_u32.wrapping_shl(u32::from(*index));
+            if bits & bit != 0 {
+                return Err(format!("register {index} is named twice"));
+            }
+            bits |= bit;
+        }
+        if bits == 0 {
+            return Err("no register is named".to_owned());
+        }
+        Ok(Self(bits))
+    }
+
+    /// Their indices, in order.
+    pub fn indices(self) -> impl Iterator<Item = u8> {
+        (0..COUNT).filter(move |index| self.0 & 1_u32.wrapping_shl(u32::from(*index)) != 0)
+    }
+}
+
+/// A boot that a policy names, and what it is known to say of the program that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BootReference {
+    /// Registers 4, 7 and 11, with 12 and 13 untouched.
+    pub digest: BootDigest,
+    /// What such a boot says of the program.
+    pub workload: Workload,
+}
+
+/// An image of a Nitro Enclave that a policy names: its registers 0, 1 and 2, each of them, and who must have signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnclaveReference {
+    /// PCR0 (image), PCR1 (kernel and bootstrap), PCR2 (application).
+    pub image: [[u8; 48]; 3],
+}
+
+/// How old a document may be that a key is released to: five minutes, as for AWS KMS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyReleaseAge;
+
+impl KeyReleaseAge {
+    /// In seconds.
+    pub const SECONDS: u64 = 300;
+}
+
+impl Genuine<Claims> {
+    /// Holds the claims to a policy, at `now`.
+    ///
+    /// # Errors
+    /// [`Refusal`]: another kind, not fresh, or not what the policy names.
+    pub fn appraise(self, policy: &AppraisalPolicy, now: Timestamp) -> Result<Verified<Claims>, Refusal> {
+        let mut claims = self.into_claims();
+        let wanted = policy.references.kind();
+        if claims.kind != wanted {
+            let found = format!(
+                "it is of kind {}, and the policy is for {}",
+                claims.kind.name(),
+                wanted.name()
+            );
+            return Err(Refusal::new(Check::Kind, Part::Evidence, found));
+        }
+        fresh(&claims, &policy.freshness, now)?;
+        match &policy.references {
+            References::Tpm(selection, boots) => {
+                let registers = registers(&claims)?;
+                if !registers.are_exactly(selection.indices()) {
+                    let found = "it is not over exactly the registers that the policy selects";
+                    return Err(Refusal::new(Check::Registers, Part::Quote, found));
+                }
+                claims.workload = boot(registers, boots)?;
+            }
+            References::NitroTpm(boots) => claims.workload = boot(registers(&claims)?, boots)?,
+            References::Nitro(images) => enclave(registers(&claims)?, images)?,
+            References::Snp(guests) => super::snp::appraise(&claims, guests)?,
+            References::Tdx(domains) => super::tdx::appraise(&claims, domains)?,
+        }
+        Ok(Verified::assertion(claims))
+    }
+
+    /// Holds the claims of a Nitro document to what must be true of everyone that a key is released to, whatever the key's
+    /// policy then says of the registers: it is fresh, and nothing from outside the image was measured.
+    ///
+    /// # Errors
+    /// [`Refusal`]: too old, or of another kind of evidence, or its registers 12 or 13 are not zero.
+    pub fn for_key_release(self, now: Timestamp) -> Result<Verified<Claims>, Refusal> {
+        let claims = self.into_claims();
+        fresh(&claims, &Freshness::WithinSeconds(KeyReleaseAge::SECONDS), now)?;
+        match claims.kind {
+            EvidenceKind::Nitro => {}
+            EvidenceKind::NitroTpm => {
+                BootDigest::of(registers(&claims)?)?;
+            }
+            EvidenceKind::Tpm | EvidenceKind::Snp | EvidenceKind::Tdx => {
+                let found = format!(
+                    "keys are not released for evidence of kind {}",
+                    claims.kind.name()
+                );
+                return Err(Refusal::new(Check::Kind, Part::Evidence, found));
+            }
+        }
+        Ok(Verified::assertion(claims))
+    }
+}
+
+fn registers(claims: &Claims) -> Result<&Registers, Refusal> {
+    let none = || Refusal::new(Check::Registers, Part::Evidence, "it has no registers");
+    claims.registers.as_ref().ok_or_else(none)
+}
+
+fn fresh(claims: &Claims, freshness: &Freshness, now: Timestamp) -> Result<(), Refusal> {
+    match freshness {
+        Freshness::Nonce(wanted) if claims.nonce.as_deref() == Some(wanted) => Ok(()),
+        Freshness::Nonce(wanted) => {
+            let found = match &claims.nonce {
+                Some(nonce) => format!(
+                    "it is {}, and {} was asked for",
+                    hex::encode(nonce),
+                    hex::encode(wanted)
+                ),
+                None => format!("there is none, and {} was asked for", hex::encode(wanted)),
+            };
+            Err(Refusal::new(Check::Nonce, Part::Evidence, found))
+        }
+        Freshness::WithinSeconds(seconds) => {
+            let refused = |found: String| Err(Refusal::new(Check::Freshness, Part::Evidence, found));
+            let Some(made) = claims.issued_at else {
+                return refused("it does not say when it was made: ask for it with a nonce".to_owned());
+            };
+            if made > now.plus_seconds(AHEAD) {
+                return refused(format!("it was made at {made}, and the time is {now}"));
+            }
+            if now > made.plus_seconds(*seconds) {
+                return refused(format!(
+                    "it was made at {made}, the time is {now}, and it may be {seconds} seconds old"
+                ));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn boot(registers: &Registers, boots: &[BootReference]) -> Result<Workload, Refusal> {
+    let digest = BootDigest::of(registers)?;
+    let found = boots.iter().find(|boot| boot.digest == digest);
+    found.map(|boot| boot.workload).ok_or_else(|| {
+        let shown: Vec<String> = [4, 7, 11]
+            .into_iter()
+            .filter_map(|index| Some(format!("PCR{index} {}", hex::encode(registers.get(index)?))))
+            .collect();
+        let found = format!(
+            "none of the policy's {} boots is {}",
+            boots.len(),
+            shown.join(", ")
+        );
+        Refusal::new(Check::Measurement, Part::Evidence, found)
+    })
+}
+
+fn enclave(registers: &Registers, images: &[EnclaveReference]) -> Result<(), Refusal> {
+    let is = |image: &EnclaveReference| {
+        (0..)
+            .zip(&image.image)
+            .all(|(index, value)| registers.get(index) == Some(value.as_slice()))
+    };
+    if images.iter().any(is) {
+        return Ok(());
+    }
+    let shown: Vec<String> = registers
+        .iter()
+        .take(3)
+        .map(|(index, value)| format!("PCR{index} {}", hex::encode(value)))
+        .collect();
+    let found = format!(
+        "none of the policy's {} images is {}",
+        images.len(),
+        shown.join(", ")
+    );
+    Err(Refusal::new(Check::Measurement, Part::Evidence, found))
+}

@@ -1,0 +1,22 @@
+//! Evidence (RFC 9334) of what runs on a machine, and the appraisal of it.
+//!
+//! Each kind has its verifier ([`nitro`], [`tpm`], [`snp`], [`tdx`]), which takes bytes, trust anchors and a time, and returns
+//! [`Genuine`] claims or a [`Refusal`] that says which check failed, of which part, and what was found. An [`AppraisalPolicy`] then
+//! makes them [`Verified`]. Everything is an argument: no clock, no file, no network, and no secret.
+
+mod anchors;
+mod appraisal;
+mod claims;
+pub mod nitro;
+mod refusal;
+mod registers;
+pub mod snp;
+pub mod tdx;
+
+pub use anchors::aws_nitro_roots;
+pub use appraisal::{
+    AppraisalPolicy, BootReference, EnclaveReference, Freshness, KeyReleaseAge, References, Selection,
+};
+pub use claims::{Claims, EvidenceKind, Genuine, Verified, Workload};
+pub use refusal::{Check, Part, Refusal};
+pub use registers::{Bank, BootDigest, COUNT as REGISTERS, Registers};

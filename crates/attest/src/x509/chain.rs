@@ -180,6 +180,9 @@ pub(crate) fn verify_chain<'a>(
     let anchor = anchor_of(anchors, first)?;
     let mut issuer = Certificate::read(&anchor.der).map_err(|error| (Link::Anchor, error.into()))?;
     in_time(&issuer, now).map_err(|error| (Link::Anchor, error))?;
+    if anchor.der != first.1.der {
+        may_issue(&issuer, certificates.len()).map_err(|error| (Link::Anchor, error))?;
+    }
     for (index, (link, certificate)) in certificates.into_iter().enumerate() {
         let remaining = below.saturating_sub(index);
         if certificate.der != issuer.der {
@@ -201,11 +204,8 @@ fn anchor_of<'t>(
 ) -> Result<&'t TrustAnchor, Broken> {
     let is_it = |anchor: &&TrustAnchor| anchor.der == first.der;
     let issued_it = |anchor: &&TrustAnchor| {
-        Certificate::read(&anchor.der).is_ok_and(|anchor| {
-            anchor.subject == first.issuer
-                && may_issue(&anchor, LONGEST).is_ok()
-                && first.verify_signature(&anchor.key).is_ok()
-        })
+        Certificate::read(&anchor.der)
+            .is_ok_and(|anchor| anchor.subject == first.issuer && first.verify_signature(&anchor.key).is_ok())
     };
     let found = anchors.0.iter().find(is_it);
     found.or_else(|| anchors.0.iter().find(issued_it)).ok_or_else(|| {

@@ -5,6 +5,10 @@
 //! instance"). Each stored document is therefore expired: whoever verifies says at what time.
 
 mod document;
+#[cfg(test)]
+pub(crate) mod issuer;
+#[cfg(test)]
+mod tests;
 
 use moho_terms::Timestamp;
 

@@ -151,6 +151,28 @@ impl<'a> Cbor<'a> {
         }
     }
 
+    /// The head of a map of an indefinite length, if one is next: its pairs go on until [`Self::at_break`].
+    ///
+    /// For the one place where a real issuer writes one; every other is refused by [`Self::item`].
+    pub(crate) fn indefinite_map(&mut self) -> bool {
+        self.passed(0xbf)
+    }
+
+    /// The end of what has an indefinite length, if it is next.
+    pub(crate) fn at_break(&mut self) -> bool {
+        self.passed(0xff)
+    }
+
+    fn passed(&mut self, head: u8) -> bool {
+        match self.0.split_first() {
+            Some((first, rest)) if *first == head => {
+                self.0 = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// A byte string, or nothing where null stands.
     pub(crate) fn bytes_or_null(&mut self) -> Result<Option<&'a [u8]>, CborError> {
         match self.item()? {

@@ -51,7 +51,11 @@ fn documents_of_enclaves_pass_at_their_own_time_and_at_no_other() {
     ] {
         let Some(document) = published(name) else { continue };
         assert_eq!(verify(&document, own), Ok(EvidenceKind::Nitro), "{name}");
-        assert_eq!(verify(&document, later).unwrap_err().check(), Check::Validity, "{name}");
+        assert_eq!(
+            verify(&document, later).unwrap_err().check(),
+            Check::Validity,
+            "{name}"
+        );
         for byte in (0..document.len()).step_by(7) {
             let mut altered = document.clone();
             if let Some(byte) = altered.get_mut(byte) {
@@ -64,13 +68,20 @@ fn documents_of_enclaves_pass_at_their_own_time_and_at_no_other() {
 
 #[test]
 fn documents_of_enclaves_in_debug_mode_are_refused_though_every_signature_holds() {
-    let Some(document) = published("evervault-debug.cose") else { return };
-    assert_eq!(verify(&document, "20221012T135006Z").unwrap_err().check(), Check::Mode);
+    let Some(document) = published("evervault-debug.cose") else {
+        return;
+    };
+    assert_eq!(
+        verify(&document, "20221012T135006Z").unwrap_err().check(),
+        Check::Mode
+    );
 }
 
 #[test]
 fn a_document_of_a_nitrotpm_passes_at_its_own_time() {
-    let Some(document) = published("vaportpm-nitrotpm.cose") else { return };
+    let Some(document) = published("vaportpm-nitrotpm.cose") else {
+        return;
+    };
     let genuine = nitro::verify(&document, &aws_nitro_roots().unwrap(), at("20260203T101202Z")).unwrap();
     let claims = genuine.claims();
     assert_eq!(claims.kind, EvidenceKind::NitroTpm);

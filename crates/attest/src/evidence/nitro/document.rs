@@ -58,20 +58,39 @@ struct Fields<'a> {
 
 impl<'a> Document<'a> {
     /// Reads exactly one map of fields, in any order, none of them twice.
+    ///
+    /// NitroTPM writes this one map, and nothing else, with an indefinite length.
     pub(super) fn read(payload: &'a [u8]) -> Result<Self, Refusal> {
         let mut reader = Cbor::new(payload);
-        let count = reader.map().map_err(cbor)?;
+        let mut fields = Fields::default();
+        let indefinite = reader.indefinite_map();
+        let count = if indefinite {
+            FIELDS
+        } else {
+            reader.map().map_err(cbor)?
+        };
         if count > FIELDS {
             return Err(refused(format!(
                 "it has {count} fields, and {FIELDS} at most are looked at"
             )));
         }
-        let mut fields = Fields::default();
+        let mut ended = false;
         for _ in 0..count {
+            ended = indefinite && reader.at_break();
+            if ended {
+                break;
+            }
             fields.take(&mut reader)?;
         }
+        if indefinite && !ended && !reader.at_break() {
+            return Err(refused(format!("it has more than {FIELDS} fields")));
+        }
         reader.end().map_err(cbor)?;
-        fields.document()
+        let document = fields.document()?;
+        if indefinite && document.kind != EvidenceKind::NitroTpm {
+            return Err(cbor(CborError::Indefinite));
+        }
+        Ok(document)
     }
 }
 

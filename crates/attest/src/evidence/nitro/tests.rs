@@ -206,6 +206,34 @@ fn indefinite_lengths_are_refused() {
 }
 
 #[test]
+fn the_map_of_a_nitrotpm_alone_may_have_an_indefinite_length() {
+    let issuer = NitroIssuer::new();
+    let mut payload = issuer.nitrotpm().payload();
+    payload[0] = 0xbf;
+    assert!(
+        verify(&issuer.sign(&payload), &issuer.anchors(), now()).is_err(),
+        "without an end"
+    );
+    payload.push(0xff);
+    assert!(verify(&issuer.sign(&payload), &issuer.anchors(), now()).is_ok());
+    payload.push(0xff);
+    assert!(
+        verify(&issuer.sign(&payload), &issuer.anchors(), now()).is_err(),
+        "with two ends"
+    );
+    let mut twice = issuer.nitrotpm().payload();
+    twice[0] = 0xbf;
+    twice.extend(b"\x65nonce\xf6\xff");
+    assert!(refused(&issuer.sign(&twice), &issuer).2.contains("twice"));
+    let mut many = vec![0xbf];
+    for name in b'A'..=b'a' {
+        many.extend([0x61, name, 0xf6]);
+    }
+    many.push(0xff);
+    assert_eq!(refused(&issuer.sign(&many), &issuer).0, Check::Encoding);
+}
+
+#[test]
 fn numbers_that_are_longer_than_they_need_be_are_refused() {
     let issuer = NitroIssuer::new();
     let (check, _, said) = refused(&issuer.enclave().set("timestamp", vec![0x18, 1]).sign(), &issuer);

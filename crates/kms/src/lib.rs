@@ -22,6 +22,7 @@ mod kept;
 mod key_id;
 mod material;
 mod policy;
+mod recipient;
 mod record;
 mod root;
 mod seal;
@@ -37,6 +38,7 @@ pub use error::KmsError;
 pub use grants::check_grant;
 pub use kept::{KeptKey, KeyRecords, RecordsUnavailable};
 pub use policy::{KeyPolicy, default_key_policy};
+pub use recipient::Recipient;
 pub use record::{
     KeyRecord, KeyState, KeyToKeep, LegacyKey, LegacyState, Material, MaterialId, MaterialIdError,
     MaterialState, RecordError, Rotated, Rotation, RotationType,

@@ -108,13 +108,41 @@ pub struct EnclaveReference {
     pub image: [[u8; 48]; 3],
 }
 
-/// How old a document may be that a key is released to: five minutes, as for AWS KMS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyReleaseAge;
+/// How many seconds old a document may be that a key is released to: five minutes, as at AWS KMS.
+const RELEASE_AGE: u64 = 300;
 
-impl KeyReleaseAge {
-    /// In seconds.
-    pub const SECONDS: u64 = 300;
+/// What a key may be released to: the holder of the key in a fresh document of Nitro, whose registers the key's policy then
+/// judges. Only [`Genuine::for_key_release`] makes one that is [`Verified`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRelease {
+    claims: Claims,
+    registers: Registers,
+}
+
+impl KeyRelease {
+    /// The public key of the attester, if the document has one.
+    #[must_use]
+    pub fn public_key(&self) -> Option<&[u8]> {
+        self.claims.public_key.as_deref()
+    }
+
+    /// Which kind of document: [`EvidenceKind::Nitro`] or [`EvidenceKind::NitroTpm`].
+    #[must_use]
+    pub fn kind(&self) -> EvidenceKind {
+        self.claims.kind
+    }
+
+    /// The module that the document is of.
+    #[must_use]
+    pub fn module_id(&self) -> &str {
+        &self.claims.platform
+    }
+
+    /// What was measured.
+    #[must_use]
+    pub fn registers(&self) -> &Registers {
+        &self.registers
+    }
 }
 
 impl Genuine<Claims> {
@@ -156,13 +184,14 @@ impl Genuine<Claims> {
     ///
     /// # Errors
     /// [`Refusal`]: too old, or of another kind of evidence, or its registers 12 or 13 are not zero.
-    pub fn for_key_release(self, now: Timestamp) -> Result<Verified<Claims>, Refusal> {
+    pub fn for_key_release(self, now: Timestamp) -> Result<Verified<KeyRelease>, Refusal> {
         let claims = self.into_claims();
-        fresh(&claims, &Freshness::WithinSeconds(KeyReleaseAge::SECONDS), now)?;
+        fresh(&claims, &Freshness::WithinSeconds(RELEASE_AGE), now)?;
+        let registers = registers(&claims)?.clone();
         match claims.kind {
             EvidenceKind::Nitro => {}
             EvidenceKind::NitroTpm => {
-                BootDigest::of(registers(&claims)?)?;
+                BootDigest::of(&registers)?;
             }
             EvidenceKind::Tpm | EvidenceKind::Snp | EvidenceKind::Tdx => {
                 let found = format!(
@@ -172,7 +201,7 @@ impl Genuine<Claims> {
                 return Err(Refusal::new(Check::Kind, Part::Evidence, found));
             }
         }
-        Ok(Verified::assertion(claims))
+        Ok(Verified::assertion(KeyRelease { claims, registers }))
     }
 }
 

@@ -15,7 +15,7 @@ pub mod tdx;
 
 pub use anchors::aws_nitro_roots;
 pub use appraisal::{
-    AppraisalPolicy, BootReference, EnclaveReference, Freshness, KeyReleaseAge, References, Selection,
+    AppraisalPolicy, BootReference, EnclaveReference, Freshness, KeyRelease, References, Selection,
 };
 pub use claims::{Claims, EvidenceKind, Genuine, Verified, Workload};
 pub use refusal::{Check, Part, Refusal};

@@ -3,6 +3,7 @@
 //! Of each call whose caller is known there is one event in the journal, before the first byte of its reply leaves: with names, ids
 //! and codes in the clear, and CloudTrail's record of it sealed within. Who is not known leaves an entry that says so instead.
 
+mod attested;
 mod recording;
 #[cfg(test)]
 mod table;
@@ -11,6 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::StatusCode;
+use moho_attest::evidence::{KeyRelease, Verified};
 use moho_audit::cloudtrail::record::JsonObject;
 use moho_iam::authn::Authenticated;
 use moho_iam::authz::{
@@ -25,6 +27,7 @@ use crate::net::{Body, Head, Outbound};
 use crate::road::chain;
 use crate::startup::Platform;
 
+use attested::AttestedRecipient;
 pub(crate) use recording::{OwnCall, Recording, Told};
 
 /// The scheme of bearer keys.
@@ -49,6 +52,8 @@ struct State {
     owners: BTreeSet<AccountId>,
     /// Why it was denied, with the statement that decided: a JSON object.
     denial: Option<String>,
+    /// Whom a plaintext was to be released to.
+    recipient: Option<AttestedRecipient>,
     written: bool,
 }
 
@@ -112,6 +117,11 @@ impl Calling {
         if state.about.len() < MOST_RESOURCES && !state.about.contains(resource) {
             state.about.push(resource.clone());
         }
+    }
+
+    /// A plaintext is to be released to the holder of the key in this evidence.
+    pub(crate) fn releases_to(&self, evidence: &Verified<KeyRelease>) {
+        self.state().recipient = Some(AttestedRecipient::of(evidence));
     }
 
     /// It was denied, and this is why.
@@ -182,6 +192,7 @@ impl Calling {
                 &event,
                 call,
                 state.denial.as_deref().filter(|_| came.error.is_some()),
+                state.recipient.as_ref(),
             ),
             error_message: came.error.as_ref().map(|(_, sentence)| sentence.clone()),
             ..Told::default()
@@ -261,21 +272,30 @@ fn object(json: Option<&ContentBytes>) -> Option<JsonObject> {
     JsonObject::parse(text).ok()
 }
 
-/// What belongs neither to the request nor to the reply: how Bedrock's callers proved who they are, and why a call was denied.
-fn additional(event: &Event, call: ApiCall, denial: Option<&str>) -> Option<JsonObject> {
+/// What belongs neither to the request nor to the reply: how Bedrock's callers proved who they are, why a call was denied, and
+/// whom a plaintext was to be released to.
+fn additional(
+    event: &Event,
+    call: ApiCall,
+    denial: Option<&str>,
+    recipient: Option<&AttestedRecipient>,
+) -> Option<JsonObject> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct Additional {
+    struct Additional<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        recipient: Option<&'a AttestedRecipient>,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         call_with_bearer_token: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         denial: Option<JsonObject>,
     }
     let additional = Additional {
+        recipient,
         call_with_bearer_token: event.identity.scheme == Some(BEARER) && call.source.starts_with("bedrock"),
         denial: denial.and_then(|denial| JsonObject::parse(denial).ok()),
     };
-    if !additional.call_with_bearer_token && additional.denial.is_none() {
+    if !additional.call_with_bearer_token && additional.denial.is_none() && recipient.is_none() {
         return None;
     }
     JsonObject::of(&additional).ok()

@@ -1,4 +1,5 @@
-//! Fixed credentials, for tools on a developer's machine that can send no others.
+//! What is for a developer's machine alone: fixed credentials, for tools that can send no others, and a test's root of
+//! attestation documents.
 
 use std::net::SocketAddr;
 
@@ -8,7 +9,7 @@ use moho_terms::Secret;
 use super::resolve::one;
 use super::settings::STATIC_CREDENTIALS;
 use super::typed::Typed;
-use super::{ConfigError, EndpointConfig, Place};
+use super::{ConfigError, EndpointConfig, NitroRoot, Place};
 
 /// The credentials, if nobody but this machine's own tools can send them: all `addresses` are loopback ones, and no
 /// private endpoint is a Unix socket, whose other end may be anywhere.
@@ -36,6 +37,25 @@ pub(super) fn resolve<'a>(
         ));
     }
     Ok(fixed)
+}
+
+/// Whose attestation documents are taken: a test's only if nobody but this machine can ask.
+pub(super) fn nitro_root<'a>(
+    typed: &Typed,
+    mut addresses: impl Iterator<Item = &'a SocketAddr>,
+) -> Result<NitroRoot, ConfigError> {
+    let root = one(typed, "dev.nitro_root", |text| match text {
+        "none" => Ok(NitroRoot::Aws),
+        "" => Err("expected the name of a file"),
+        file => Ok(NitroRoot::Test(file.into())),
+    })?;
+    let root = root.unwrap_or_default();
+    if root != NitroRoot::Aws && !addresses.all(|address| address.ip().to_canonical().is_loopback()) {
+        return Err(ConfigError::Together(
+            "`dev.nitro_root` is for this machine alone: every address to serve on has to be a loopback one, such as 127.0.0.1:8443",
+        ));
+    }
+    Ok(root)
 }
 
 fn fixed(text: &str) -> Result<FixedCredentials, &'static str> {

@@ -81,6 +81,18 @@ pub struct Config {
     pub objects: Option<ObjectsConfig>,
     /// Credentials that somebody chose, for tools that can send no others; none unless told.
     pub static_credentials: Option<FixedCredentials>,
+    /// The root of attestation documents that tests make; AWS's unless told.
+    pub nitro_root: NitroRoot,
+}
+
+/// Under whose root attestation documents are issued that KMS takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum NitroRoot {
+    /// AWS's.
+    #[default]
+    Aws,
+    /// A test's, in this file.
+    Test(PathBuf),
 }
 
 /// Where the root key is, and what leads to it.

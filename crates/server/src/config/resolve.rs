@@ -80,6 +80,7 @@ impl Config {
                 listen.iter().chain(private_addresses(&endpoints)),
                 &endpoints,
             )?,
+            nitro_root: super::fixed::nitro_root(typed, listen.iter().chain(private_addresses(&endpoints)))?,
             listen,
             endpoints,
             plain_http,

@@ -368,6 +368,13 @@ pub const SETTINGS: &[Setting] = &[
         "Authorities to trust for the certificate of the S3 service, in PEM",
     ),
     one(
+        ["dev.nitro_root", "dev-nitro-root", "MOHO_DEV_NITRO_ROOT"],
+        "FILE",
+        "none",
+        "Certificate in PEM that attestation documents of tests are issued under, taken instead of AWS's root wherever KMS is \
+         given one. Only under the development root of trust, and only if every address to serve on is a loopback one",
+    ),
+    one(
         [
             STATIC_CREDENTIALS,
             "dev-static-credentials",

@@ -83,6 +83,14 @@ pub(crate) enum StartupError {
         asked: moho_terms::AccountId,
         first: moho_terms::AccountId,
     },
+    #[error(
+        "`dev.nitro_root` cannot be used: it is for the development root of trust alone, and this moho has another"
+    )]
+    NitroRootHere,
+    #[error("the root of attestation documents in {} cannot be used", path.display())]
+    NitroRootFile { path: PathBuf, source: io::Error },
+    #[error("the root of attestation documents cannot be used")]
+    NitroRoot(#[from] moho_attest::AnchorError),
     #[error("the built-in names do not fit: {0}")]
     Names(#[from] moho_terms::ArnError),
     #[error("the built-in names do not fit: {0}")]

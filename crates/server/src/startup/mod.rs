@@ -15,6 +15,7 @@ mod key_keeper;
 pub(crate) mod key_use;
 pub(crate) mod last_use;
 pub(crate) mod long_lived;
+mod nitro_roots;
 mod node;
 mod platform;
 mod probed;
@@ -138,6 +139,8 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         },
         (&closing, &telemetry),
     )?;
+    let nitro_roots = nitro_roots::of(config, rooted.kms.attestation())?;
+    posture.extend(nitro_roots::posture(config));
     let platform = Platform {
         region: config.region.clone(),
         account: bootstrapped.account,
@@ -156,6 +159,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         strangers: counting.strangers,
         _key_keeper: keeper,
         kms: rooted.kms,
+        nitro_roots,
         grant_tokens: rooted.grant_tokens,
         asked_before: rooted.asked_before,
         key_use,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use moho_attest::TrustAnchors;
 use moho_audit::FileJournal;
 use moho_iam::authn::Authenticator;
 use moho_iam::authz::Authorizer;
@@ -68,6 +69,8 @@ pub(crate) struct Platform {
     /// Those who failed to authenticate lately.
     pub(crate) strangers: Arc<Strangers>,
     pub(crate) kms: Arc<Kms>,
+    /// Under whose root attestation documents are issued that a plaintext is released to.
+    pub(crate) nitro_roots: TrustAnchors,
     /// Makes and reads grant tokens.
     pub(crate) grant_tokens: GrantTokens,
     /// Tells requests that come again from others.

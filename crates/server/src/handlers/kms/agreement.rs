@@ -8,12 +8,14 @@ use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::kms::asymmetric as ops;
 use moho_wire::{Failure, Reply};
 
+use super::release::ReleaseTo;
 use super::{Asked, Pace, compute, shown, unless_tried};
 
 /// `DeriveSharedSecret`
 pub(crate) async fn derive(
     asked: &Asked,
     permit: Permit<action::DeriveSharedSecret>,
+    to: ReleaseTo,
     request: ops::DeriveSharedSecret,
 ) -> Result<Reply, Failure> {
     let name = request.key_agreement_algorithm.as_str();
@@ -26,10 +28,11 @@ pub(crate) async fn derive(
         Ok((record, secret))
     })
     .await?;
+    let released = to.release(asked, unless_tried(dry_run, secret)?)?;
     let reply = ops::DeriveSharedSecretResponse {
         key_id: Some(key),
-        shared_secret: Some(unless_tried(dry_run, secret)?),
-        ciphertext_for_recipient: None,
+        shared_secret: released.plaintext,
+        ciphertext_for_recipient: released.ciphertext_for_recipient,
         key_agreement_algorithm: Some(algorithm.to_string()),
         key_origin: Some(record.origin.to_string()),
     };

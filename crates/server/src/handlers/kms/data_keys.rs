@@ -9,6 +9,7 @@ use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::kms::encryption as ops;
 use moho_wire::{Failure, Reply};
 
+use super::release::ReleaseTo;
 use super::{Asked, Pace, compute, making, shown, unless_tried};
 use crate::road::from_kms;
 
@@ -33,17 +34,18 @@ fn of_bytes(bytes: i64) -> Result<DataKeyLength, Failure> {
 pub(crate) fn generate(
     asked: &Asked,
     permit: &Permit<action::GenerateDataKey>,
-    context: &EncryptionContext,
+    (context, to): (&EncryptionContext, &ReleaseTo),
     request: &ops::GenerateDataKey,
 ) -> Result<Reply, Failure> {
     let length = length(request.key_spec.as_deref(), request.number_of_bytes)?;
     let key = asked.platform.kms.generate_data_key(permit, context, length);
     let key = unless_tried(request.dry_run, key.map_err(|error| from_kms(&error))?)?;
+    let released = to.release(asked, key.plain)?;
     let reply = ops::GenerateDataKeyResponse {
         ciphertext_blob: Some(ContentBytes::new(key.encrypted.blob)),
-        plaintext: Some(key.plain),
+        plaintext: released.plaintext,
         key_id: Some(permit.resource().to_string()),
-        ciphertext_for_recipient: None,
+        ciphertext_for_recipient: released.ciphertext_for_recipient,
         key_material_id: key.encrypted.material.map(|id| id.to_string()),
     };
     reply.reply(Service::Kms, "GenerateDataKey", &asked.request)
@@ -80,7 +82,7 @@ async fn could<A: Action>(asked: &Asked, permit: Permit<A>, context: EncryptionC
 pub(crate) async fn generate_pair(
     asked: &Asked,
     permit: Permit<action::GenerateDataKeyPair>,
-    context: EncryptionContext,
+    (context, to): (EncryptionContext, ReleaseTo),
     request: ops::GenerateDataKeyPair,
 ) -> Result<Reply, Failure> {
     let spec: DataKeyPairSpec = shown::parsed("KeyPairSpec", &request.key_pair_spec)?;
@@ -92,13 +94,14 @@ pub(crate) async fn generate_pair(
         platform.kms.generate_data_key_pair(&permit, &context, spec)
     })
     .await?;
+    let released = to.release(asked, pair.private_key)?;
     let reply = ops::GenerateDataKeyPairResponse {
         private_key_ciphertext_blob: Some(ContentBytes::new(pair.encrypted.blob)),
-        private_key_plaintext: Some(pair.private_key),
+        private_key_plaintext: released.plaintext,
         public_key: Some(ContentBytes::new(pair.public_key)),
         key_id: Some(key),
         key_pair_spec: Some(request.key_pair_spec),
-        ciphertext_for_recipient: None,
+        ciphertext_for_recipient: released.ciphertext_for_recipient,
         key_material_id: pair.encrypted.material.map(|id| id.to_string()),
     };
     reply.reply(Service::Kms, "GenerateDataKeyPair", &asked.request)
@@ -140,15 +143,17 @@ pub(crate) async fn generate_wrapped_pair(
 pub(crate) fn random(
     asked: &Asked,
     permit: &Permit<action::GenerateRandom>,
+    to: &ReleaseTo,
     request: &ops::GenerateRandom,
 ) -> Result<Reply, Failure> {
     let bytes = request
         .number_of_bytes
         .ok_or_else(|| shown::missing("numberOfBytes"))?;
     let random = asked.platform.kms.generate_random(permit, of_bytes(bytes)?);
+    let released = to.release(asked, random.map_err(|error| from_kms(&error))?)?;
     let reply = ops::GenerateRandomResponse {
-        plaintext: Some(random.map_err(|error| from_kms(&error))?),
-        ciphertext_for_recipient: None,
+        plaintext: released.plaintext,
+        ciphertext_for_recipient: released.ciphertext_for_recipient,
     };
     reply.reply(Service::Kms, "GenerateRandom", &asked.request)
 }

@@ -9,6 +9,7 @@ use moho_wire::aws::ops::Service;
 use moho_wire::aws::ops::kms::encryption as ops;
 use moho_wire::{Failure, Reply};
 
+use super::release::ReleaseTo;
 use super::{Asked, Pace, compute, shown, unless_tried};
 use crate::road::from_kms;
 
@@ -104,7 +105,7 @@ pub(crate) async fn encrypt(
 pub(crate) async fn decrypt(
     asked: &Asked,
     permit: Permit<action::Decrypt>,
-    context: EncryptionContext,
+    (context, to): (EncryptionContext, ReleaseTo),
     request: ops::Decrypt,
 ) -> Result<Reply, Failure> {
     let algorithm = algorithm(request.encryption_algorithm.as_deref())?;
@@ -127,11 +128,12 @@ pub(crate) async fn decrypt(
     })
     .await?;
     let decrypted = unless_tried(dry_run, decrypted)?;
+    let released = to.release(asked, decrypted.plain)?;
     let reply = ops::DecryptResponse {
         key_id: Some(key),
-        plaintext: Some(decrypted.plain),
+        plaintext: released.plaintext,
         encryption_algorithm: Some(algorithm.to_string()),
-        ciphertext_for_recipient: None,
+        ciphertext_for_recipient: released.ciphertext_for_recipient,
         key_material_id: decrypted.material.map(|id| id.to_string()),
     };
     reply.reply(Service::Kms, "Decrypt", &asked.request)

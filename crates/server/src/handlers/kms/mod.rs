@@ -13,6 +13,7 @@ pub(crate) mod keys;
 pub(crate) mod lifecycle;
 pub(crate) mod material;
 pub(crate) mod overview;
+pub(crate) mod release;
 pub(crate) mod rotation;
 pub(crate) mod shown;
 pub(crate) mod signing;

@@ -7,6 +7,7 @@ use moho_wire::aws::ops::kms::asymmetric::Request;
 
 use super::super::Trip;
 use super::named::Takes;
+use super::release::Release;
 use super::{Replied, conditions, with_tokens};
 use crate::handlers::kms::{agreement, signing};
 
@@ -44,9 +45,10 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Replied {
         }
         Request::DeriveSharedSecret(request) => {
             let algorithm = request.key_agreement_algorithm.as_str();
-            let context = Context::new().with("kms:KeyAgreementAlgorithm", algorithm);
+            let release = Release::asked(trip, request.recipient.as_ref())?;
+            let context = release.conditions(Context::new().with("kms:KeyAgreementAlgorithm", algorithm));
             let permit = permit(trip, &request.key_id, context, request.grant_tokens.as_ref())?;
-            agreement::derive(asked, permit, *request).await
+            agreement::derive(asked, permit, release.to, *request).await
         }
         Request::Encapsulate(request) => {
             let algorithm = request.encapsulation_algorithm.as_str();

@@ -8,6 +8,7 @@ use moho_wire::aws::ops::kms::encryption::{self as ops, Request};
 
 use super::super::Trip;
 use super::named::{NamedKey, Takes};
+use super::release::Release;
 use super::{Replied, conditions, with_tokens};
 use crate::handlers::kms::{data_keys, encryption as handlers, shown, tokens};
 
@@ -18,9 +19,11 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Replied {
         Request::ReEncrypt(request) => re_encrypt(trip, *request).await,
         Request::GenerateDataKey(request) => {
             let (named, context) = generating(trip, &request.key_id, request.encryption_context.as_ref())?;
-            let permit = trip.on_key(&named, conditions::encryption(&context, None))?;
+            let release = Release::asked(trip, request.recipient.as_ref())?;
+            let asked_with = release.conditions(conditions::encryption(&context, None));
+            let permit = trip.on_key(&named, asked_with)?;
             let permit = with_tokens(trip, permit, request.grant_tokens.as_ref())?;
-            data_keys::generate(&trip.asked(), &permit, &context, &request)
+            data_keys::generate(&trip.asked(), &permit, (&context, &release.to), &request)
         }
         Request::GenerateDataKeyWithoutPlaintext(request) => {
             let (named, context) = generating(trip, &request.key_id, request.encryption_context.as_ref())?;
@@ -30,9 +33,11 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Replied {
         }
         Request::GenerateDataKeyPair(request) => {
             let (named, context) = generating(trip, &request.key_id, request.encryption_context.as_ref())?;
-            let permit = trip.on_key(&named, of_pair(&context, &request.key_pair_spec))?;
+            let release = Release::asked(trip, request.recipient.as_ref())?;
+            let asked_with = release.conditions(of_pair(&context, &request.key_pair_spec));
+            let permit = trip.on_key(&named, asked_with)?;
             let permit = with_tokens(trip, permit, request.grant_tokens.as_ref())?;
-            data_keys::generate_pair(&trip.asked(), permit, context, *request).await
+            data_keys::generate_pair(&trip.asked(), permit, (context, release.to), *request).await
         }
         Request::GenerateDataKeyPairWithoutPlaintext(request) => {
             let (named, context) = generating(trip, &request.key_id, request.encryption_context.as_ref())?;
@@ -41,8 +46,10 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Replied {
             data_keys::generate_wrapped_pair(&trip.asked(), permit, context, *request).await
         }
         Request::GenerateRandom(request) => {
-            let permit = trip.permit::<action::GenerateRandom>(&trip.arn("kms", "*")?)?;
-            data_keys::random(&trip.asked(), &permit, &request)
+            let release = Release::asked(trip, request.recipient.as_ref())?;
+            let asked_with = release.conditions(Context::new());
+            let permit = trip.permit_with::<action::GenerateRandom>(&trip.arn("kms", "*")?, &asked_with)?;
+            data_keys::random(&trip.asked(), &permit, &release.to, &request)
         }
     }
 }
@@ -72,7 +79,9 @@ async fn encrypt(trip: &Trip<'_>, request: ops::Encrypt) -> Replied {
 
 async fn decrypt(trip: &Trip<'_>, request: ops::Decrypt) -> Replied {
     let context = conditions::pairs(request.encryption_context.as_ref())?;
-    let asked_with = conditions::encryption(&context, request.encryption_algorithm.as_deref());
+    let release = Release::asked(trip, request.recipient.as_ref())?;
+    let algorithm = request.encryption_algorithm.as_deref();
+    let asked_with = release.conditions(conditions::encryption(&context, algorithm));
     let blob = request.ciphertext_blob.as_ref();
     let blob = handlers::ciphertext(blob, request.dry_run, request.dry_run_modifiers.as_ref())?;
     let permit = match (&request.key_id, blob) {
@@ -81,7 +90,7 @@ async fn decrypt(trip: &Trip<'_>, request: ops::Decrypt) -> Replied {
         (None, None) => return Err(shown::missing("keyId")),
     };
     let permit = with_tokens(trip, permit, request.grant_tokens.as_ref())?;
-    handlers::decrypt(&trip.asked(), permit, context, request).await
+    handlers::decrypt(&trip.asked(), permit, (context, release.to), request).await
 }
 
 async fn re_encrypt(trip: &Trip<'_>, request: ops::ReEncrypt) -> Replied {

@@ -9,6 +9,7 @@ mod keys;
 mod material;
 mod named;
 pub(super) mod overview;
+mod release;
 mod rotation;
 
 use moho_iam::action::Action;

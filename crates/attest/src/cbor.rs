@@ -117,38 +117,38 @@ impl<'a> Cbor<'a> {
     }
 
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], CborError> {
-        match self.item()? {
-            Item::Bytes(bytes) => Ok(bytes),
-            _ => Err(CborError::Expected("a byte string")),
-        }
+        let Item::Bytes(bytes) = self.item()? else {
+            return Err(CborError::Expected("a byte string"));
+        };
+        Ok(bytes)
     }
 
     pub(crate) fn text(&mut self) -> Result<&'a str, CborError> {
-        match self.item()? {
-            Item::Text(text) => Ok(text),
-            _ => Err(CborError::Expected("text")),
-        }
+        let Item::Text(text) = self.item()? else {
+            return Err(CborError::Expected("text"));
+        };
+        Ok(text)
     }
 
     pub(crate) fn unsigned(&mut self) -> Result<u64, CborError> {
-        match self.item()? {
-            Item::Unsigned(number) => Ok(number),
-            _ => Err(CborError::Expected("a number")),
-        }
+        let Item::Unsigned(number) = self.item()? else {
+            return Err(CborError::Expected("a number"));
+        };
+        Ok(number)
     }
 
     pub(crate) fn array(&mut self) -> Result<u64, CborError> {
-        match self.item()? {
-            Item::Array(count) => Ok(count),
-            _ => Err(CborError::Expected("an array")),
-        }
+        let Item::Array(count) = self.item()? else {
+            return Err(CborError::Expected("an array"));
+        };
+        Ok(count)
     }
 
     pub(crate) fn map(&mut self) -> Result<u64, CborError> {
-        match self.item()? {
-            Item::Map(count) => Ok(count),
-            _ => Err(CborError::Expected("a map")),
-        }
+        let Item::Map(count) = self.item()? else {
+            return Err(CborError::Expected("a map"));
+        };
+        Ok(count)
     }
 
     /// The head of a map of an indefinite length, if one is next: its pairs go on until [`Self::at_break`].
@@ -175,11 +175,14 @@ impl<'a> Cbor<'a> {
 
     /// A byte string, or nothing where null stands.
     pub(crate) fn bytes_or_null(&mut self) -> Result<Option<&'a [u8]>, CborError> {
-        match self.item()? {
-            Item::Bytes(bytes) => Ok(Some(bytes)),
-            Item::Null => Ok(None),
-            _ => Err(CborError::Expected("a byte string or null")),
+        let item = self.item()?;
+        if item == Item::Null {
+            return Ok(None);
         }
+        let Item::Bytes(bytes) = item else {
+            return Err(CborError::Expected("a byte string or null"));
+        };
+        Ok(Some(bytes))
     }
 
     /// Passes over one item with everything in it.
@@ -193,7 +196,12 @@ impl<'a> Cbor<'a> {
             Item::Array(count) => count,
             Item::Map(count) => count.checked_mul(2).ok_or(CborError::CutShort)?,
             Item::Tag(_) => 1,
-            _ => 0,
+            Item::Unsigned(_)
+            | Item::Negative(_)
+            | Item::Bytes(_)
+            | Item::Text(_)
+            | Item::Bool(_)
+            | Item::Null => 0,
         };
         for _ in 0..inside {
             self.skip_within(depth)?;

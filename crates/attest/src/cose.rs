@@ -34,10 +34,10 @@ impl<'a> CoseSign1<'a> {
     /// Reads exactly one.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, CoseError> {
         let mut cbor = Cbor::new(bytes);
-        let fields = match cbor.item()? {
-            Item::Tag(TAG) => cbor.item()?,
-            untagged => untagged,
-        };
+        let mut fields = cbor.item()?;
+        if fields == Item::Tag(TAG) {
+            fields = cbor.item()?;
+        }
         if fields != Item::Array(4) {
             return Err(CoseError::Form);
         }

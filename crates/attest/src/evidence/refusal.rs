@@ -123,10 +123,11 @@ impl Part {
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Authority(index) => write!(f, "{} {index}", self.name()),
-            _ => f.write_str(self.name()),
+        f.write_str(self.name())?;
+        if let Self::Authority(index) = self {
+            write!(f, " {index}")?;
         }
+        Ok(())
     }
 }
 
@@ -145,11 +146,6 @@ impl Refusal {
     pub(crate) fn new(check: Check, part: Part, found: impl Into<String>) -> Self {
         let found = found.into();
         Self { check, part, found }
-    }
-
-    /// A function for `map_err`: this check of this part, found what the error says.
-    pub(crate) fn of<E: fmt::Display>(check: Check, part: Part) -> impl Fn(E) -> Self {
-        move |error| Self::new(check, part, error.to_string())
     }
 
     /// What was checked.

@@ -47,16 +47,6 @@ impl Bank {
             Self::Sha384 => "sha384",
         }
     }
-
-    /// The digest of these parts, one behind another.
-    pub(crate) fn digest(self, parts: &[&[u8]]) -> Vec<u8> {
-        let mut context = digest::Context::new(match self {
-            Self::Sha256 => &digest::SHA256,
-            Self::Sha384 => &digest::SHA384,
-        });
-        parts.iter().for_each(|part| context.update(part));
-        context.finish().as_ref().to_vec()
-    }
 }
 
 /// Registers of one bank: those that evidence tells of, each by its index.

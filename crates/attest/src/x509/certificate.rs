@@ -12,8 +12,6 @@ const EXTENSIONS: usize = 32;
 
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
 const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
-const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
-const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 
 /// Why a certificate is none that is taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,8 +41,6 @@ pub(crate) struct Uses(Option<u16>);
 
 impl Uses {
     const DIGITAL_SIGNATURE: u16 = 0x8000;
-    const KEY_ENCIPHERMENT: u16 = 0x2000;
-    const KEY_AGREEMENT: u16 = 0x0800;
     const KEY_CERT_SIGN: u16 = 0x0400;
 
     fn allow(self, any_of: u16) -> bool {
@@ -54,11 +50,6 @@ impl Uses {
     /// Whether it may sign what is not a certificate.
     pub(crate) fn sign(self) -> bool {
         self.allow(Self::DIGITAL_SIGNATURE)
-    }
-
-    /// Whether secrets may be sent to it: as an RSA key, or by agreement.
-    pub(crate) fn receive(self) -> bool {
-        self.allow(Self::KEY_ENCIPHERMENT | Self::KEY_AGREEMENT)
     }
 
     /// Whether it may sign certificates.
@@ -89,13 +80,9 @@ pub(crate) struct Certificate<'a> {
     pub(crate) subject: &'a [u8],
     pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
-    /// The key's `SubjectPublicKeyInfo` in DER.
-    pub(crate) spki: &'a [u8],
     pub(crate) key: PublicKey<'a>,
     pub(crate) authority: Authority,
     pub(crate) uses: Uses,
-    /// Extended key usages in DER, if there are any.
-    extended_uses: Option<&'a [u8]>,
     /// `Extensions` without its head, checked when it was read.
     extensions: &'a [u8],
 }
@@ -150,11 +137,9 @@ impl<'a> Certificate<'a> {
             subject,
             not_before,
             not_after,
-            spki,
             key: PublicKey::read(spki)?,
             authority: Authority::No,
             uses: Uses(None),
-            extended_uses: None,
             extensions,
         };
         read.understand()?;
@@ -177,13 +162,6 @@ impl<'a> Certificate<'a> {
             match extension.name {
                 BASIC_CONSTRAINTS => self.authority = basic_constraints(extension.value)?,
                 KEY_USAGE => self.uses = key_usage(extension.value)?,
-                EXTENDED_KEY_USAGE => {
-                    let mut outer = Der::new(extension.value);
-                    self.extended_uses = Some(outer.expect(SEQUENCE, "extended key usages")?);
-                    outer.end()?;
-                }
-                // A TPM's certificate has its make here and no subject; nothing is decided by it.
-                SUBJECT_ALT_NAME => {}
                 name if extension.critical => return Err(CertificateError::Critical(dotted(name))),
                 _ => {}
             }
@@ -194,31 +172,6 @@ impl<'a> Certificate<'a> {
     /// That its issuer's key signed it.
     pub(crate) fn verify_signature(&self, issuer: &PublicKey<'_>) -> Result<(), KeyError> {
         issuer.verify(self.algorithm, self.signed, self.signature)
-    }
-
-    /// The value of the extension of this name (an object identifier's content in DER), if it has it.
-    pub(crate) fn extension(&self, name: &[u8]) -> Option<&'a [u8]> {
-        let mut list = Der::new(self.extensions);
-        while !list.is_empty() {
-            let extension = Extension::read(&mut list).ok()?;
-            if extension.name == name {
-                return Some(extension.value);
-            }
-        }
-        None
-    }
-
-    /// Whether it names this extended use (an object identifier's content in DER).
-    pub(crate) fn has_extended_use(&self, name: &[u8]) -> bool {
-        let mut uses = Der::new(self.extended_uses.unwrap_or_default());
-        while !uses.is_empty() {
-            match uses.any() {
-                Ok((OBJECT, found)) if found == name => return true,
-                Ok(_) => {}
-                Err(_) => return false,
-            }
-        }
-        false
     }
 }
 

@@ -135,10 +135,8 @@ impl<'a> Fields<'a> {
             let value = reader.bytes().map_err(cbor)?;
             registers.insert(index, value).map_err(wrong)?;
         }
-        let last = match kind {
-            EvidenceKind::NitroTpm => COUNT,
-            _ => ENCLAVE_REGISTERS,
-        };
+        let of_instance = kind == EvidenceKind::NitroTpm;
+        let last = if of_instance { COUNT } else { ENCLAVE_REGISTERS };
         if !registers.are_exactly(0..last) {
             let last = last.saturating_sub(1);
             return Err(wrong(format!("they are not PCR0 to PCR{last}, each of them")));

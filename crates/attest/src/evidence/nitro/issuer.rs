@@ -67,9 +67,10 @@ impl NitroIssuer {
 
     pub(crate) fn with(wrong: Chain) -> Self {
         let (root_key, zone_key) = (p384(), p384());
-        let key = match wrong {
-            Chain::LeafOnP256 => KeyPair::generate().unwrap(),
-            _ => p384(),
+        let key = if wrong == Chain::LeafOnP256 {
+            KeyPair::generate().unwrap()
+        } else {
+            p384()
         };
         let mut root_params = params("test root, not of AWS", Some(3));
         if wrong == Chain::PathTooLong {
@@ -97,7 +98,11 @@ impl NitroIssuer {
                 odd.set_criticality(wrong == Chain::OddExtension);
                 leaf_params.custom_extensions.push(odd);
             }
-            _ => {}
+            Chain::Right
+            | Chain::AuthorityIsNone
+            | Chain::PathTooLong
+            | Chain::OtherIssuer
+            | Chain::LeafOnP256 => {}
         }
         let leaf = leaf_params.signed_by(&key, &zone_issuer).unwrap();
         Self {

@@ -86,14 +86,16 @@ pub fn verify_kind(
 fn not_debug(document: &Document<'_>) -> Result<(), Refusal> {
     let refused = |found: &str| Err(Refusal::new(Check::Mode, Part::Document, found));
     let untouched = |index: &u8| document.registers.is_untouched(*index);
-    match document.kind {
-        EvidenceKind::NitroTpm if untouched(&4) => refused("PCR4 is zero: nothing says what was booted"),
-        EvidenceKind::NitroTpm => Ok(()),
-        _ if [0, 1, 2].iter().any(untouched) => refused(
-            "PCR0, PCR1 or PCR2 is zero: the enclave runs in debug mode, and whoever started it reads what it does",
-        ),
-        _ => Ok(()),
+    let of_instance = document.kind == EvidenceKind::NitroTpm;
+    if of_instance && untouched(&4) {
+        return refused("PCR4 is zero: nothing says what was booted");
     }
+    if !of_instance && [0, 1, 2].iter().any(untouched) {
+        return refused(
+            "PCR0, PCR1 or PCR2 is zero: the enclave runs in debug mode, and whoever started it reads what it does",
+        );
+    }
+    Ok(())
 }
 
 impl Document<'_> {
@@ -104,10 +106,9 @@ impl Document<'_> {
         claims.nonce = self.nonce.map(<[u8]>::to_vec);
         claims.user_data = self.user_data.map(<[u8]>::to_vec);
         claims.public_key = self.public_key.map(<[u8]>::to_vec);
-        claims.workload = match self.kind {
-            EvidenceKind::Nitro => Workload::Image,
-            _ => Workload::Unmeasured,
-        };
+        if self.kind == EvidenceKind::Nitro {
+            claims.workload = Workload::Image;
+        }
         claims
     }
 }

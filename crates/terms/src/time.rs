@@ -149,6 +149,23 @@ impl Timestamp {
         }
     }
 
+    /// Reads `2015-08-30T12:36:00Z` (RFC 3339, in UTC, with whole seconds), as [`Display`](fmt::Display) writes it.
+    ///
+    /// # Errors
+    /// [`TimestampError`] for any other form and for a moment that does not exist.
+    pub fn parse_rfc3339(text: &str) -> Result<Self, TimestampError> {
+        let error = TimestampError {
+            expected: "YYYY-MM-DDTHH:MM:SSZ",
+        };
+        let basic: String = text.chars().filter(|c| !matches!(c, '-' | ':')).collect();
+        let time = Self::parse_iso8601_basic(&basic).map_err(|_other| error)?;
+        if time.to_string() == text {
+            Ok(time)
+        } else {
+            Err(error)
+        }
+    }
+
     /// Days to a date, after Howard Hinnant's `civil_from_days`, for 1970 and later.
     fn civil(self) -> Civil {
         let seconds = self.unix_seconds();
@@ -249,6 +266,8 @@ mod tests {
         fn printing_and_reading_agree(seconds in 0_u64..253_402_300_800) {
             let time = Timestamp::from_unix_seconds(seconds);
             prop_assert_eq!(Timestamp::parse_iso8601_basic(&time.iso8601_basic()), Ok(time));
+            prop_assert_eq!(Timestamp::parse_rfc3339(&time.to_string()), Ok(time));
+            prop_assert!(Timestamp::parse_rfc3339(&time.iso8601_basic()).is_err());
         }
 
         #[test]

@@ -45,7 +45,7 @@ pub enum References {
 }
 
 impl References {
-    fn kind(&self) -> EvidenceKind {
+    pub(super) fn kind(&self) -> EvidenceKind {
         match self {
             Self::Tpm(..) => EvidenceKind::Tpm,
             Self::NitroTpm(_) => EvidenceKind::NitroTpm,

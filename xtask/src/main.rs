@@ -15,6 +15,7 @@ mod places;
 mod proc;
 mod process;
 mod promtool;
+mod published_evidence;
 mod python;
 mod question;
 mod served;

@@ -1,6 +1,7 @@
 //! Running other programs: named when they fail, their output kept when it is wanted.
 
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -31,6 +32,13 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
         bail!("{name} failed: {}\n{}", output.status, last_lines(&said, 20));
     }
     String::from_utf8(output.stdout).with_context(|| format!("{name} printed something that is not UTF-8"))
+}
+
+/// The SHA-256 of a file, in hexadecimal.
+pub(crate) fn sha256(path: &Path) -> Result<String> {
+    let printed = capture(Command::new("sha256sum").arg("--binary").arg(path))?;
+    let digest = printed.split_whitespace().next();
+    Ok(digest.context("sha256sum printed nothing")?.to_owned())
 }
 
 /// Whether the program runs and succeeds, silently.

@@ -8,7 +8,7 @@ use crate::cargo::{self, cargo};
 use crate::check::{self, Parts};
 use crate::places::Places;
 use crate::python::Environment;
-use crate::{demo_model, oidc_provider, packages, process, promtool};
+use crate::{demo_model, oidc_provider, packages, process, promtool, published_evidence};
 
 /// What `cargo xtask test` takes.
 #[derive(clap::Args)]
@@ -40,7 +40,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         &["test", "--release", "--locked", "--workspace", "--no-fail-fast"],
     );
     rust.args(["--", "--include-ignored"])
-        .env("MOHO_TEST_MODEL", &model);
+        .env("MOHO_TEST_MODEL", &model)
+        .env("MOHO_ATTEST_VECTORS", published_evidence::bring(&places)?);
     parts.run("rust tests", &mut rust);
     parts.take("real clients", || clients(&places, &model, Suite::Tests));
     parts.verdict()
@@ -76,6 +77,7 @@ pub(crate) fn clients(places: &Places, model: &Path, suite: Suite) -> Result<()>
         .env("MOHO_LOAD", load)
         .env("MOHO_FILLER", filler)
         .env("MOHO_TEST_MODEL", model)
+        .env("MOHO_ATTEST_VECTORS", published_evidence::bring(places)?)
         .current_dir(places.checkout());
     let mut programs = vec![environment.programs()];
     programs.extend(promtool::bring(places)?);

@@ -11,6 +11,7 @@ mod cloudtrail;
 mod credentials;
 mod engine;
 mod event_stream;
+mod evidence;
 mod head;
 mod id_token;
 mod identity;
@@ -34,6 +35,7 @@ pub use cloudtrail::{cloudtrail, is_of_cloudtrail};
 pub use credentials::{credentials, is_token_inside};
 pub use engine::{chat_template, gguf};
 pub use event_stream::event_stream;
+pub use evidence::{appraisal_policy, attestation_document, is_appraisal_policy};
 pub use head::http_head;
 pub use id_token::id_token;
 pub use identity::identity;
@@ -64,6 +66,8 @@ pub struct Target {
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    target("appraisal_policy", appraisal_policy, 20_000),
+    target("attestation_document", attestation_document, 20_000),
     target("aws_chunked", aws_chunked, 20_000),
     target("backup_manifest", backup_manifest, 10_000),
     target("chat_template", chat_template, 600),

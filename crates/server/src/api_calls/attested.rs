@@ -23,11 +23,14 @@ impl AttestedRecipient {
     pub(super) fn of(evidence: &Verified<KeyRelease>) -> Self {
         let release = evidence.claims();
         let told = release.registers().iter().filter_map(|(index, value)| {
-            let name = match release.kind() {
-                EvidenceKind::NitroTpm => format!("attestationDocumentNitroTPMPCR{index}"),
-                _ if index == 0 => "attestationDocumentEnclaveImageDigest".to_owned(),
-                _ if OF_ENCLAVE.contains(&index) => format!("attestationDocumentEnclavePCR{index}"),
-                _ => return None,
+            let name = if release.kind() == EvidenceKind::NitroTpm {
+                format!("attestationDocumentNitroTPMPCR{index}")
+            } else if index == 0 {
+                "attestationDocumentEnclaveImageDigest".to_owned()
+            } else if OF_ENCLAVE.contains(&index) {
+                format!("attestationDocumentEnclavePCR{index}")
+            } else {
+                return None;
             };
             let touched = value.iter().any(|byte| *byte != 0);
             touched.then(|| (name, hex::encode(value)))

@@ -68,14 +68,12 @@ fn refused(refusal: &Refusal) -> Failure {
 /// instances.
 fn conditions(evidence: &Verified<KeyRelease>) -> Vec<(String, String)> {
     let release = evidence.claims();
-    let family = match release.kind() {
-        EvidenceKind::NitroTpm => "NitroTPMPCR",
-        _ => "PCR",
-    };
+    let of_instance = release.kind() == EvidenceKind::NitroTpm;
+    let family = if of_instance { "NitroTPMPCR" } else { "PCR" };
     let mut conditions = Vec::new();
     for (index, value) in release.registers().iter() {
         let value = hex::encode(value);
-        if family == "PCR" && index == 0 {
+        if !of_instance && index == 0 {
             conditions.push(("kms:RecipientAttestation:ImageSha384".to_owned(), value.clone()));
         }
         conditions.push((format!("kms:RecipientAttestation:{family}{index}"), value));

@@ -8,18 +8,11 @@ use moho_audit::{HeldLog, KeptCheckpoint, LogFault, hold, hold_range};
 use moho_store::backup::Progress;
 use serde::Serialize;
 
-use super::counting::Counting;
-use super::{Exit, Failure, say};
+use super::super::counting::Counting;
+use super::super::{Exit, Failure, say};
+use super::usage;
 
 pub(super) fn command() -> Command {
-    Command::new("verify")
-        .about("Checks what moho has proven, without moho")
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand(log_command())
-}
-
-fn log_command() -> Command {
     let several = |id: &'static str, value: &'static str, help: &'static str| {
         Arg::new(id)
             .long(id)
@@ -78,18 +71,7 @@ fn range(text: &str) -> Result<(u64, u64), String> {
     Ok((number(first)?, number(last)?))
 }
 
-pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    match matches.subcommand() {
-        Some(("log", asked)) => log(asked),
-        Some(_) | None => Ok(()),
-    }
-}
-
-fn usage(error: anyhow::Error) -> Failure {
-    Failure::new(Exit::Usage, error)
-}
-
-fn log(asked: &ArgMatches) -> Result<(), Failure> {
+pub(super) fn run(asked: &ArgMatches) -> Result<(), Failure> {
     let Some(folder) = asked.get_one::<PathBuf>("folder") else {
         return Ok(());
     };

@@ -4,9 +4,7 @@ use moho_terms::{Timestamp, hex};
 
 use super::claims::{Claims, EvidenceKind, Genuine, Verified, Workload};
 use super::refusal::{Check, Part, Refusal};
-use super::registers::{BootDigest, COUNT, Registers};
-use super::snp::SnpReference;
-use super::tdx::TdxReference;
+use super::registers::{BootDigest, Registers};
 
 /// How far ahead of the verifier's clock a platform's may be, in seconds.
 const AHEAD: u64 = 60;
@@ -23,72 +21,27 @@ pub struct AppraisalPolicy {
 /// How evidence shows that it is not an old one. There is no way to not ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Freshness {
-    /// It tells these bytes again, which were made for it: a document's `nonce`, a quote's qualifying data, a report's data.
+    /// It tells these bytes again, which were made for it.
     Nonce(Vec<u8>),
-    /// It was made within so many seconds, by the platform's clock. Only documents of Nitro have one.
+    /// It was made within so many seconds, by the platform's clock.
     WithinSeconds(u64),
 }
 
 /// What may run: for each kind of evidence its own values, so that none can be taken for another's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum References {
-    /// Boots, of a TPM's quote over exactly these registers.
-    Tpm(Selection, Vec<BootReference>),
     /// Boots, of a NitroTPM's document.
     NitroTpm(Vec<BootReference>),
     /// Images of Nitro Enclaves.
     Nitro(Vec<EnclaveReference>),
-    /// Guests of SEV-SNP.
-    Snp(Vec<SnpReference>),
-    /// Domains of TDX.
-    Tdx(Vec<TdxReference>),
 }
 
 impl References {
     pub(super) fn kind(&self) -> EvidenceKind {
         match self {
-            Self::Tpm(..) => EvidenceKind::Tpm,
             Self::NitroTpm(_) => EvidenceKind::NitroTpm,
             Self::Nitro(_) => EvidenceKind::Nitro,
-            Self::Snp(_) => EvidenceKind::Snp,
-            Self::Tdx(_) => EvidenceKind::Tdx,
         }
-    }
-}
-
-/// Which registers a quote is over: a quote over more or fewer of them is another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Selection(u32);
-
-impl Selection {
-    /// What moho quotes: 0 to 15 without 10, which the kernel goes on extending.
-    pub const MOHO: Self = Self(0xfbff);
-
-    /// These registers.
-    ///
-    /// # Errors
-    /// What is wrong: none of them, one twice, or one that no TPM has.
-    pub fn new(indices: &[u8]) -> Result<Self, String> {
-        let mut bits = 0_u32;
-        for index in indices {
-            if *index >= COUNT {
-                return Err(format!("there is no register {index}"));
-            }
-            let bit = 1_u32.wrapping_shl(u32::from(*index));
-            if bits & bit != 0 {
-                return Err(format!("register {index} is named twice"));
-            }
-            bits |= bit;
-        }
-        if bits == 0 {
-            return Err("no register is named".to_owned());
-        }
-        Ok(Self(bits))
-    }
-
-    /// Their indices, in order.
-    pub fn indices(self) -> impl Iterator<Item = u8> {
-        (0..COUNT).filter(move |index| self.0 & 1_u32.wrapping_shl(u32::from(*index)) != 0)
     }
 }
 
@@ -101,7 +54,7 @@ pub struct BootReference {
     pub workload: Workload,
 }
 
-/// An image of a Nitro Enclave that a policy names: its registers 0, 1 and 2, each of them, and who must have signed it.
+/// An image of a Nitro Enclave that a policy names: its registers 0, 1 and 2, each of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnclaveReference {
     /// PCR0 (image), PCR1 (kernel and bootstrap), PCR2 (application).
@@ -163,18 +116,8 @@ impl Genuine<Claims> {
         }
         fresh(&claims, &policy.freshness, now)?;
         match &policy.references {
-            References::Tpm(selection, boots) => {
-                let registers = registers(&claims)?;
-                if !registers.are_exactly(selection.indices()) {
-                    let found = "it is not over exactly the registers that the policy selects";
-                    return Err(Refusal::new(Check::Registers, Part::Quote, found));
-                }
-                claims.workload = boot(registers, boots)?;
-            }
             References::NitroTpm(boots) => claims.workload = boot(registers(&claims)?, boots)?,
             References::Nitro(images) => enclave(registers(&claims)?, images)?,
-            References::Snp(guests) => super::snp::appraise(&claims, guests)?,
-            References::Tdx(domains) => super::tdx::appraise(&claims, domains)?,
         }
         Ok(Verified::assertion(claims))
     }
@@ -183,23 +126,13 @@ impl Genuine<Claims> {
     /// policy then says of the registers: it is fresh, and nothing from outside the image was measured.
     ///
     /// # Errors
-    /// [`Refusal`]: too old, or of another kind of evidence, or its registers 12 or 13 are not zero.
+    /// [`Refusal`]: too old, or its registers 12 or 13 are not zero.
     pub fn for_key_release(self, now: Timestamp) -> Result<Verified<KeyRelease>, Refusal> {
         let claims = self.into_claims();
         fresh(&claims, &Freshness::WithinSeconds(RELEASE_AGE), now)?;
         let registers = registers(&claims)?.clone();
-        match claims.kind {
-            EvidenceKind::Nitro => {}
-            EvidenceKind::NitroTpm => {
-                BootDigest::of(&registers)?;
-            }
-            EvidenceKind::Tpm | EvidenceKind::Snp | EvidenceKind::Tdx => {
-                let found = format!(
-                    "keys are not released for evidence of kind {}",
-                    claims.kind.name()
-                );
-                return Err(Refusal::new(Check::Kind, Part::Evidence, found));
-            }
+        if claims.kind == EvidenceKind::NitroTpm {
+            BootDigest::of(&registers)?;
         }
         Ok(Verified::assertion(KeyRelease { claims, registers }))
     }

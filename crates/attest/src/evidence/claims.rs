@@ -3,37 +3,26 @@
 use moho_terms::Timestamp;
 
 use super::registers::Registers;
-use super::snp::SnpClaims;
-use super::tdx::TdxClaims;
 
 /// What kind of evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EvidenceKind {
-    /// A quote of a TPM 2.0.
-    Tpm,
     /// An attestation document of an EC2 instance's NitroTPM.
     NitroTpm,
     /// An attestation document of a Nitro Enclave.
     Nitro,
-    /// An attestation report of AMD SEV-SNP.
-    Snp,
-    /// A quote of Intel TDX.
-    Tdx,
 }
 
 impl EvidenceKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Tpm, Self::NitroTpm, Self::Nitro, Self::Snp, Self::Tdx];
+    pub const ALL: [Self; 2] = [Self::NitroTpm, Self::Nitro];
 
     /// Its name, in policies and on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Tpm => "tpm",
             Self::NitroTpm => "nitrotpm",
             Self::Nitro => "nitro",
-            Self::Snp => "snp",
-            Self::Tdx => "tdx",
         }
     }
 
@@ -49,8 +38,6 @@ impl EvidenceKind {
 pub enum Workload {
     /// Nothing: the registers are of a host's boot, and any program of it could have asked for them.
     Unmeasured,
-    /// A test put the program's digest into registers that only real boots write. Never believed by a release.
-    Simulated,
     /// The image is the measurement: everything that runs is in it.
     Image,
 }
@@ -61,7 +48,6 @@ impl Workload {
     pub fn name(self) -> &'static str {
         match self {
             Self::Unmeasured => "unmeasured",
-            Self::Simulated => "simulated",
             Self::Image => "image",
         }
     }
@@ -73,24 +59,18 @@ impl Workload {
 pub struct Claims {
     /// What kind of evidence said it.
     pub kind: EvidenceKind,
-    /// Which machine, in the words of the kind: a module's id, the fingerprint of an endorsement key, a chip's id.
+    /// Which machine: a module's id.
     pub platform: String,
-    /// The fingerprint of the trust anchor it rests on, if it is a certificate.
-    pub anchor: Option<String>,
     /// When the evidence was made, by the platform's clock, if it says.
     pub issued_at: Option<Timestamp>,
     /// The platform's registers, if it has some.
     pub registers: Option<Registers>,
-    /// What its asker gave to be told again: a document's nonce, a quote's qualifying data, a report's data.
+    /// What its asker gave to be told again.
     pub nonce: Option<Vec<u8>>,
     /// What the attester added.
     pub user_data: Option<Vec<u8>>,
     /// A public key of the attester.
     pub public_key: Option<Vec<u8>>,
-    /// What SEV-SNP says besides.
-    pub snp: Option<SnpClaims>,
-    /// What TDX says besides.
-    pub tdx: Option<TdxClaims>,
     /// What is said of the program that runs.
     pub workload: Workload,
 }
@@ -101,14 +81,11 @@ impl Claims {
         Self {
             kind,
             platform,
-            anchor: None,
             issued_at: None,
             registers: None,
             nonce: None,
             user_data: None,
             public_key: None,
-            snp: None,
-            tdx: None,
             workload: Workload::Unmeasured,
         }
     }

@@ -1,8 +1,8 @@
 //! Evidence (RFC 9334) of what runs on a machine, and the appraisal of it.
 //!
-//! Each kind has its verifier ([`nitro`], [`tpm`], [`snp`], [`tdx`]), which takes bytes, trust anchors and a time, and returns
-//! [`Genuine`] claims or a [`Refusal`] that says which check failed, of which part, and what was found. An [`AppraisalPolicy`] then
-//! makes them [`Verified`]. Everything is an argument: no clock, no file, no network, and no secret.
+//! A verifier ([`nitro`]) takes bytes, trust anchors and a time, and returns [`Genuine`] claims or a [`Refusal`] that says which
+//! check failed, of which part, and what was found. An [`AppraisalPolicy`] then makes them [`Verified`]. Everything is an
+//! argument: no clock, no file, no network, and no secret.
 
 mod anchors;
 mod appraisal;
@@ -11,13 +11,9 @@ pub mod nitro;
 mod policy;
 mod refusal;
 mod registers;
-pub mod snp;
-pub mod tdx;
 
 pub use anchors::aws_nitro_roots;
-pub use appraisal::{
-    AppraisalPolicy, BootReference, EnclaveReference, Freshness, KeyRelease, References, Selection,
-};
+pub use appraisal::{AppraisalPolicy, BootReference, EnclaveReference, Freshness, KeyRelease, References};
 pub use claims::{Claims, EvidenceKind, Genuine, Verified, Workload};
 pub use policy::{LONGEST as LONGEST_POLICY, PolicyFile, PolicyFileError};
 pub use refusal::{Check, Part, Refusal};

@@ -67,7 +67,6 @@ struct WrittenBoot {
 enum WrittenWorkload {
     #[default]
     Unmeasured,
-    Simulated,
     Image,
 }
 
@@ -171,7 +170,6 @@ fn boot(written: &WrittenBoot) -> Result<BootReference, PolicyFileError> {
         digest: BootDigest::expected(Bank::Sha384, &pcr4, &pcr7, &pcr11).map_err(wrong)?,
         workload: match written.workload {
             WrittenWorkload::Unmeasured => Workload::Unmeasured,
-            WrittenWorkload::Simulated => Workload::Simulated,
             WrittenWorkload::Image => Workload::Image,
         },
     })

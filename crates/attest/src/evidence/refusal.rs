@@ -30,14 +30,6 @@ pub enum Check {
     Registers,
     /// That what runs is what the policy names.
     Measurement,
-    /// That the parts of evidence belong together.
-    Binding,
-    /// That an event log leads to the registers that were quoted.
-    Replay,
-    /// That the platform's firmware is at the level that the policy asks for.
-    Tcb,
-    /// That a key is of the kind its use needs.
-    Key,
     /// That evidence is of the kind that was asked for.
     Kind,
 }
@@ -58,10 +50,6 @@ impl Check {
             Self::Mode => "mode",
             Self::Registers => "registers",
             Self::Measurement => "measurement",
-            Self::Binding => "binding",
-            Self::Replay => "replay",
-            Self::Tcb => "tcb",
-            Self::Key => "key",
             Self::Kind => "kind",
         }
     }
@@ -81,22 +69,6 @@ pub enum Part {
     Authority(usize),
     /// The trust anchor.
     Anchor,
-    /// A TPM's quote.
-    Quote,
-    /// The key that signed the quote.
-    AttestationKey,
-    /// The endorsement key, and what its holder proved.
-    Endorsement,
-    /// The firmware's event log.
-    EventLog,
-    /// A report of SEV-SNP.
-    Report,
-    /// A quote of TDX.
-    TdQuote,
-    /// What Intel says of the platform's firmware.
-    Collateral,
-    /// The keys that evidence speaks for.
-    KeySet,
 }
 
 impl Part {
@@ -109,14 +81,6 @@ impl Part {
             Self::Leaf => "leaf-certificate",
             Self::Authority(_) => "authority-certificate",
             Self::Anchor => "trust-anchor",
-            Self::Quote => "quote",
-            Self::AttestationKey => "attestation-key",
-            Self::Endorsement => "endorsement-key",
-            Self::EventLog => "event-log",
-            Self::Report => "report",
-            Self::TdQuote => "td-quote",
-            Self::Collateral => "collateral",
-            Self::KeySet => "key-set",
         }
     }
 }

@@ -17,9 +17,6 @@ use super::super::{Exit, Failure, say};
 use super::usage;
 use crate::system::SystemClock;
 
-/// The kinds that can be verified.
-const KINDS: [EvidenceKind; 2] = [EvidenceKind::NitroTpm, EvidenceKind::Nitro];
-
 pub(super) fn command() -> Command {
     Command::new("evidence")
         .about("Checks what a platform says of itself and of what runs on it")
@@ -43,7 +40,7 @@ pub(super) fn command() -> Command {
                 .long("kind")
                 .value_name("KIND")
                 .required(true)
-                .value_parser(KINDS.map(EvidenceKind::name))
+                .value_parser(EvidenceKind::ALL.map(EvidenceKind::name))
                 .help("Which kind of evidence"),
         )
         .arg(

@@ -13,6 +13,7 @@ import openssl
 from kms_account import allow, granting, keeper_with, outcome, refused
 from nitro_issuer import Enclave, NitroIssuer
 from serving import binary
+from sts import document
 
 ALGORITHM = "RSAES_OAEP_SHA_256"
 IMAGE = (b"\x01" * 48).hex()
@@ -187,6 +188,40 @@ def test_policies_ask_what_was_measured(account, issuer, enclave):
         other = issuer.document(enclave.public_key, "instance", pcrs={index: b"\xff" * 48})
         assert outcome(client.generate_data_key, **asked, Recipient=to(other)) == "AccessDeniedException"
     assert outcome(client.generate_data_key, **asked, Recipient=to(issuer.document(enclave.public_key))) == "AccessDeniedException"
+
+
+def test_a_key_held_to_measurements_is_for_nobody_else(account, issuer, enclave):
+    """Whatever else its policy says: neither its administrators nor grants nor services get what it protects."""
+    everything = granting(account.root, "kms:*")
+    key = account.kms.create_key()["KeyMetadata"]["Arn"]
+    blob = account.kms.encrypt(KeyId=key, Plaintext=WORDS)["CiphertextBlob"]
+    assert account.kms.decrypt(CiphertextBlob=blob)["Plaintext"] == WORDS
+    held = document(everything, granting(account.root, "kms:Decrypt", **condition(ImageSha384=IMAGE)))
+    account.kms.put_key_policy(KeyId=key, Policy=held)
+
+    admin = account.kms
+    measured = to(issuer.document(enclave.public_key))
+    assert enclave.opens(admin.decrypt(CiphertextBlob=blob, Recipient=measured)["CiphertextForRecipient"]) == WORDS
+    refused("AccessDeniedException", admin.decrypt, CiphertextBlob=blob)
+    other = to(issuer.document(enclave.public_key, pcrs={0: b"\2" * 48}))
+    refused("AccessDeniedException", admin.decrypt, CiphertextBlob=blob, Recipient=other)
+    refused("AccessDeniedException", admin.generate_data_key, KeyId=key, KeySpec="AES_256")
+    refused("AccessDeniedException", admin.generate_data_key, KeyId=key, KeySpec="AES_256", Recipient=measured)
+    free = account.key()
+    refused("AccessDeniedException", admin.re_encrypt, CiphertextBlob=blob, DestinationKeyId=free)
+
+    role = account.caller_role()
+    admin.create_grant(KeyId=key, GranteePrincipal=role, Operations=["Decrypt", "Encrypt"])
+    grantee = account.as_role(role)
+    refused("AccessDeniedException", grantee.decrypt, CiphertextBlob=blob)
+    refused("AccessDeniedException", grantee.decrypt, CiphertextBlob=blob, Recipient=measured)
+    assert grantee.encrypt(KeyId=key, Plaintext=WORDS)["CiphertextBlob"]
+
+    logs = account.client(service="logs")
+    assert outcome(logs.create_log_group, logGroupName="/held", kmsKeyId=key) != "ok"
+
+    account.kms.put_key_policy(KeyId=key, Policy=document(everything))
+    assert admin.decrypt(CiphertextBlob=blob)["Plaintext"] == WORDS
 
 
 def test_random_bytes_can_be_for_measured_code_only(account, issuer, enclave):

@@ -23,6 +23,19 @@ pub(crate) const INFERENCE: &[&str] = &[
     mantle::CreateInference::NAME,
 ];
 
+/// Actions that give away what a key protects, or speak in its name: of a key that is held to measurements, they are for
+/// measured code alone.
+pub(crate) const RELEASING: &[&str] = &[
+    kms::Decrypt::NAME,
+    kms::ReEncryptFrom::NAME,
+    kms::GenerateDataKey::NAME,
+    kms::GenerateDataKeyPair::NAME,
+    kms::DeriveSharedSecret::NAME,
+    kms::Decapsulate::NAME,
+    kms::Sign::NAME,
+    kms::GenerateMac::NAME,
+];
+
 macro_rules! actions {
     ($($(#[$group_doc:meta])* $group:ident: $prefix:literal { $($(#[$doc:meta])* $name:ident),+ $(,)? })+) => {
         $(

@@ -3,6 +3,8 @@
 //! The order is IAM's: an explicit deny anywhere wins; then every guard (organisation, endpoint) must allow; then the
 //! identity's and the resource's policies must allow between them; then the boundary and the session policies must too,
 //! unless the resource's policy names the session itself. A key's grants count as its policy does, where that is not enough. What no policy of a layer allows, that layer does not allow.
+//! What a key that is held to measurements protects is for measured code alone: only those statements of its policy allow it
+//! that name measurements, and no grant does.
 //! What a request costs here is a few look-ups in the index of each document, and no memory but for patterns with many
 //! variables and for federated users.
 
@@ -209,6 +211,7 @@ impl<'a> Layers<'a> {
     ) -> Verdict<'a> {
         let mut evaluation = Evaluation::new(question, matched);
         let action = question.action.as_written();
+        evaluation.measured_only = self.is_for_measured_code(action);
         // AWS: nobody needs permission to ask who they are, and no policy of theirs can deny it.
         let anybody_may = action == action::sts::GetCallerIdentity::NAME;
         if anybody_may {
@@ -230,7 +233,10 @@ impl<'a> Layers<'a> {
             action::INFERENCE.contains(&action) && self.model_agreement != ModelAgreement::Accepted;
         let mut refused = verdicts.refused_by(question);
         let mut grants = Vec::new();
-        if let Some(of_key) = self.grants.filter(|_| refused.is_some()) {
+        if let Some(of_key) = self
+            .grants
+            .filter(|_| refused.is_some() && !evaluation.measured_only)
+        {
             for (named, grant) in of_key.allow(question) {
                 verdicts.granted = named;
                 if verdicts.refused_by(question).is_none() {
@@ -252,6 +258,16 @@ impl<'a> Layers<'a> {
     }
 }
 
+impl Layers<'_> {
+    /// Whether the action gives away what a key protects that is held to measurements.
+    fn is_for_measured_code(&self, action: &str) -> bool {
+        action::RELEASING.contains(&action)
+            && self
+                .resource
+                .is_some_and(|policy| policy.document.holds_to_measurements())
+    }
+}
+
 /// Whether every level has a policy that allows a request, and none has one that denies it.
 pub(super) fn levels_allow(question: &Question<'_>, levels: &[Vec<Attached>]) -> bool {
     let mut evaluation = Evaluation::new(question, None);
@@ -264,6 +280,8 @@ struct Evaluation<'q, 'm, 'a> {
     place: Place,
     /// The first statement that denies.
     denied: Option<Matched<'a>>,
+    /// Whether no statement of the resource's policy allows it but those that name measured code.
+    measured_only: bool,
     /// The first statement of the identity's or the resource's policies that allows.
     granted: Option<Matched<'a>>,
     matched: Option<&'m mut Vec<Matched<'a>>>,
@@ -275,6 +293,7 @@ impl<'q, 'm, 'a> Evaluation<'q, 'm, 'a> {
             question,
             place: question.action.place(),
             denied: None,
+            measured_only: false,
             granted: None,
             matched,
         }
@@ -388,6 +407,10 @@ impl<'q, 'm, 'a> Evaluation<'q, 'm, 'a> {
     /// Whether a statement applies, and what follows from that.
     fn consider(&mut self, found: &Matched<'a>, allowed: &mut Named) {
         let effect = found.statement.effect();
+        let of_resource = found.layer == Layer::Resource && effect == Effect::Allow;
+        if self.measured_only && of_resource && !found.statement.names_measurements() {
+            return;
+        }
         // What is allowed already need not be allowed again, unless somebody wants to know.
         if *allowed == Named::Directly && effect == Effect::Allow && self.matched.is_none() {
             return;

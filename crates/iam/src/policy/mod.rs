@@ -125,6 +125,8 @@ pub struct PolicyDocument {
     asked_keys: KeySet,
     /// Their names, once somebody asked.
     keys: OnceLock<Arc<[String]>>,
+    /// Whether a statement of it names measured code.
+    names_measurements: bool,
 }
 
 impl PolicyDocument {
@@ -170,6 +172,7 @@ impl PolicyDocument {
             text: text.to_owned(),
             index: Index::over(statements.iter().map(Statement::speaks_of)),
             asked_keys: asked_keys(&statements),
+            names_measurements: statements.iter().any(Statement::names_measurements),
             statements: statements.into(),
             places: OnceLock::new(),
             keys: OnceLock::new(),
@@ -195,6 +198,7 @@ impl PolicyDocument {
             text: format!("{}\n{}", self.text, other.text),
             index: Index::over(statements.iter().map(Statement::speaks_of)),
             asked_keys: self.asked_keys.or(other.asked_keys),
+            names_measurements: self.names_measurements || other.names_measurements,
             statements,
             places: OnceLock::new(),
             keys: OnceLock::new(),
@@ -217,6 +221,12 @@ impl PolicyDocument {
     #[must_use]
     pub fn context_keys(&self) -> &[String] {
         self.keys.get_or_init(|| self.asked_about().into())
+    }
+
+    /// Whether what it is attached to is held to measurements: it is a key, and a statement names measured code.
+    #[must_use]
+    pub fn holds_to_measurements(&self) -> bool {
+        self.kind == PolicyKind::Key && self.names_measurements
     }
 
     /// The keys that its conditions and variables ask about.

@@ -86,6 +86,11 @@ impl Statement {
         self.sid.as_deref()
     }
 
+    /// Whether it allows something to measured code only, which it names.
+    pub(crate) fn names_measurements(&self) -> bool {
+        self.effect == Effect::Allow && self.conditions.iter().any(Condition::names_measurements)
+    }
+
     /// Tells every key that its conditions and variables ask about.
     pub(crate) fn for_each_key<'a>(&'a self, tell: &mut impl FnMut(&'a Key)) {
         for condition in &self.conditions {

@@ -9,6 +9,7 @@ mod given;
 mod grants;
 mod hidden;
 mod keys;
+mod measured;
 mod principals;
 mod properties;
 mod reference;

@@ -76,6 +76,12 @@ pub(crate) struct Condition {
     test: Test,
 }
 
+/// How the names of keys begin that say what a recipient of KMS measured.
+const ATTESTED: &str = "kms:RecipientAttestation:";
+/// A register that nothing was measured into.
+const UNTOUCHED: &str =
+    "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000";
+
 const UNKNOWN_OPERATOR: &str = "unknown condition operator";
 const BAD_VALUE: &str = "a condition value does not fit its operator";
 
@@ -126,6 +132,31 @@ impl Condition {
             key: Key::new(key),
             test,
         })
+    }
+
+    /// Whether it holds only for measured code that it names: for one of some values of a register, each of them literal and
+    /// none of zeros, as of an enclave in debug mode.
+    pub(crate) fn names_measurements(&self) -> bool {
+        let Test::Compare {
+            set: Set::One,
+            negated: false,
+            if_exists: false,
+            expected,
+        } = &self.test
+        else {
+            return false;
+        };
+        let is_digest = |expected: &Expected| match expected {
+            Expected::Text(pattern, _) => pattern.is_literal() && !pattern.fits(UNTOUCHED),
+            Expected::Arn(_)
+            | Expected::Bool(_)
+            | Expected::Numeric(..)
+            | Expected::Date(..)
+            | Expected::Ip(_)
+            | Expected::Binary(_) => false,
+        };
+        let start = self.key.name().get(..ATTESTED.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(ATTESTED)) && expected.iter().all(is_digest)
     }
 
     /// Tells its key, and those of the variables in its values.

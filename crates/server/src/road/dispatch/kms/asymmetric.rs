@@ -45,7 +45,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Replied {
         }
         Request::DeriveSharedSecret(request) => {
             let algorithm = request.key_agreement_algorithm.as_str();
-            let release = Release::asked(trip, request.recipient.as_ref())?;
+            let release = Release::asked(trip, request.recipient.as_ref()).await?;
             let context = release.conditions(Context::new().with("kms:KeyAgreementAlgorithm", algorithm));
             let permit = permit(trip, &request.key_id, context, request.grant_tokens.as_ref())?;
             agreement::derive(asked, permit, release.to, *request).await

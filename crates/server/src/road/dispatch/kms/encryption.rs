@@ -19,7 +19,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Replied {
         Request::ReEncrypt(request) => re_encrypt(trip, *request).await,
         Request::GenerateDataKey(request) => {
             let (named, context) = generating(trip, &request.key_id, request.encryption_context.as_ref())?;
-            let release = Release::asked(trip, request.recipient.as_ref())?;
+            let release = Release::asked(trip, request.recipient.as_ref()).await?;
             let asked_with = release.conditions(conditions::encryption(&context, None));
             let permit = trip.on_key(&named, asked_with)?;
             let permit = with_tokens(trip, permit, request.grant_tokens.as_ref())?;
@@ -33,7 +33,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Replied {
         }
         Request::GenerateDataKeyPair(request) => {
             let (named, context) = generating(trip, &request.key_id, request.encryption_context.as_ref())?;
-            let release = Release::asked(trip, request.recipient.as_ref())?;
+            let release = Release::asked(trip, request.recipient.as_ref()).await?;
             let asked_with = release.conditions(of_pair(&context, &request.key_pair_spec));
             let permit = trip.on_key(&named, asked_with)?;
             let permit = with_tokens(trip, permit, request.grant_tokens.as_ref())?;
@@ -46,7 +46,7 @@ pub(super) async fn dispatch(trip: &Trip<'_>, request: Request) -> Replied {
             data_keys::generate_wrapped_pair(&trip.asked(), permit, context, *request).await
         }
         Request::GenerateRandom(request) => {
-            let release = Release::asked(trip, request.recipient.as_ref())?;
+            let release = Release::asked(trip, request.recipient.as_ref()).await?;
             let asked_with = release.conditions(Context::new());
             let permit = trip.permit_with::<action::GenerateRandom>(&trip.arn("kms", "*")?, &asked_with)?;
             data_keys::random(&trip.asked(), &permit, &release.to, &request)
@@ -79,7 +79,7 @@ async fn encrypt(trip: &Trip<'_>, request: ops::Encrypt) -> Replied {
 
 async fn decrypt(trip: &Trip<'_>, request: ops::Decrypt) -> Replied {
     let context = conditions::pairs(request.encryption_context.as_ref())?;
-    let release = Release::asked(trip, request.recipient.as_ref())?;
+    let release = Release::asked(trip, request.recipient.as_ref()).await?;
     let algorithm = request.encryption_algorithm.as_deref();
     let asked_with = release.conditions(conditions::encryption(&context, algorithm));
     let blob = request.ciphertext_blob.as_ref();

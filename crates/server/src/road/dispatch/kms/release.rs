@@ -1,6 +1,6 @@
 //! Attested release: a request that names a recipient is answered to the key in its attestation document, or not at all.
 
-use moho_attest::evidence::{EvidenceKind, KeyRelease, Refusal, Verified, nitro};
+use moho_attest::evidence::{EvidenceKind, KeyRelease, Verified};
 use moho_iam::authz::Context;
 use moho_kms::Recipient;
 use moho_terms::hex;
@@ -8,7 +8,7 @@ use moho_wire::Failure;
 use moho_wire::aws::ops::kms::shapes::RecipientInfo;
 
 use super::super::Trip;
-use crate::handlers::kms::release::ReleaseTo;
+use crate::handlers::kms::release::{self, ReleaseTo};
 use crate::handlers::kms::shown;
 use crate::road::from_kms;
 
@@ -24,7 +24,7 @@ pub(super) struct Release {
 impl Release {
     /// Whom the request names: its caller, or the holder of the key in a document that is verified in full. A document with
     /// anything wrong about it is an error, whatever else the request asks.
-    pub(super) fn asked(trip: &Trip<'_>, info: Option<&RecipientInfo>) -> Result<Self, Failure> {
+    pub(super) async fn asked(trip: &Trip<'_>, info: Option<&RecipientInfo>) -> Result<Self, Failure> {
         let Some(info) = info else {
             return Ok(Self {
                 to: ReleaseTo::Caller,
@@ -40,10 +40,7 @@ impl Release {
                 return Err(shown::invalid(&message));
             }
         }
-        let now = trip.platform.clock.now();
-        let evidence = nitro::verify(document.expose(), &trip.platform.nitro_roots, now)
-            .and_then(|genuine| genuine.for_key_release(now))
-            .map_err(|refusal| refused(&refusal))?;
+        let evidence = release::verified(&trip.asked(), document.expose().to_vec()).await?;
         let recipient = Recipient::new(&evidence).map_err(|error| from_kms(&error))?;
         trip.calling.releases_to(&evidence);
         Ok(Self {
@@ -57,11 +54,6 @@ impl Release {
         let with = |context: Context, (key, value): &(String, String)| context.with(key, value.as_str());
         self.conditions.iter().fold(context, with)
     }
-}
-
-/// In the words of who reads a refusal to mend it: which check failed, of which part, and what was found.
-fn refused(refusal: &Refusal) -> Failure {
-    shown::invalid(&format!("The attestation document is not valid: {refusal}."))
 }
 
 /// AWS's condition keys: `kms:RecipientAttestation:ImageSha384`, which is PCR0, and `…:PCR<n>` of enclaves, `…:NitroTPMPCR<n>` of

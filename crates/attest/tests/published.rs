@@ -10,7 +10,8 @@
 
 use std::path::{Path, PathBuf};
 
-use moho_attest::evidence::{Check, EvidenceKind, Refusal, aws_nitro_roots, nitro};
+use moho_attest::evidence::tpm::{AttestationKey, EventLog, Quote};
+use moho_attest::evidence::{Bank, Check, EvidenceKind, Refusal, Registers, aws_nitro_roots, nitro};
 use moho_terms::{Timestamp, hex};
 
 /// A file of the folder, wherever in it; `None`, and said so, where there is no folder or no such file.
@@ -90,4 +91,111 @@ fn a_document_of_a_nitrotpm_passes_at_its_own_time() {
     let seventeen = claims.registers.as_ref().unwrap().get(17).unwrap();
     assert_eq!(hex::encode(seventeen), "f".repeat(96));
     assert!(genuine.for_key_release(at("20260203T101202Z")).is_ok());
+}
+
+/// The fields of a protobuf message that hold bytes or numbers: each with its number.
+fn fields(mut message: &[u8]) -> Vec<(u64, &[u8], u64)> {
+    let mut found = Vec::new();
+    while !message.is_empty() {
+        let tag = varint(&mut message);
+        let number = varint(&mut message);
+        let bytes = if tag & 7 == 2 {
+            let (bytes, rest) = message.split_at(usize::try_from(number).unwrap());
+            message = rest;
+            bytes
+        } else {
+            &[]
+        };
+        found.push((tag >> 3, bytes, number));
+    }
+    found
+}
+
+fn varint(message: &mut &[u8]) -> u64 {
+    let mut number = 0;
+    for shift in (0..).step_by(7) {
+        let (byte, rest) = message.split_first().unwrap();
+        *message = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    number
+}
+
+fn one<'a>(message: &[(u64, &'a [u8], u64)], number: u64) -> &'a [u8] {
+    message.iter().find(|(found, ..)| *found == number).unwrap().1
+}
+
+#[test]
+fn quotes_of_a_cloud_machine_hold_and_its_log_leads_to_them() {
+    let Some(bytes) = published("gotpm-gce-cos-85-nonce9009.pb") else {
+        return;
+    };
+    let attestation = fields(&bytes);
+    let key = AttestationKey::read(one(&attestation, 1)).unwrap();
+    let mut banks = Vec::new();
+    for (_, quote, _) in attestation.iter().filter(|(number, ..)| *number == 2) {
+        let quote = fields(quote);
+        let verified = Quote::verify(one(&quote, 1), one(&quote, 2), &key);
+        let told = fields(one(&quote, 3));
+        let bank = match told.iter().find(|(number, ..)| *number == 1).unwrap().2 {
+            0x0b => Bank::Sha256,
+            0x0c => Bank::Sha384,
+            _ => {
+                assert_eq!(verified.unwrap_err().check(), Check::Algorithm, "SHA-1 alone");
+                continue;
+            }
+        };
+        let verified = verified.unwrap();
+        assert_eq!(verified.qualifying_data(), [0x90, 0x09]);
+        let entries = told
+            .iter()
+            .filter(|(number, ..)| *number == 2)
+            .map(|(_, entry, _)| fields(entry));
+        let mut values: Vec<(u8, &[u8])> = entries
+            .map(|entry| {
+                // A register of number 0 leaves its number out.
+                let index = entry
+                    .iter()
+                    .find(|(number, ..)| *number == 1)
+                    .map_or(0, |(.., index)| *index);
+                (u8::try_from(index).unwrap(), one(&entry, 2))
+            })
+            .collect();
+        values.sort_unstable();
+        let registers = Registers::told(bank, values).unwrap();
+        assert_eq!(verified.is_over(&registers), Ok(()));
+        let log = EventLog::read(one(&attestation, 3), bank).unwrap();
+        let indices: Vec<u8> = (0..10).collect();
+        assert_eq!(log.leads_to(&registers, &indices), Ok(()));
+        banks.push(bank);
+    }
+    assert_eq!(banks, [Bank::Sha256, Bank::Sha384]);
+}
+
+#[test]
+fn logs_of_real_machines_are_read_and_the_older_form_is_refused() {
+    for (name, events) in [
+        ("gotpm-cos-101-amd-sev.bin", 48),
+        ("gotpm-ubuntu-2404-amd-sevsnp.bin", 116),
+    ] {
+        let Some(log) = published(name) else { continue };
+        for bank in [Bank::Sha256, Bank::Sha384] {
+            let read = EventLog::read(&log, bank).unwrap();
+            assert!(
+                (events - 3..events).contains(&read.events().len()),
+                "{name}: {}",
+                read.events().len()
+            );
+        }
+    }
+    let Some(log) = published("gotpm-debian-10.bin") else {
+        return;
+    };
+    assert_eq!(
+        EventLog::read(&log, Bank::Sha256).unwrap_err().check(),
+        Check::Algorithm
+    );
 }

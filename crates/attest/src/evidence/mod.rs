@@ -11,6 +11,7 @@ pub mod nitro;
 mod policy;
 mod refusal;
 mod registers;
+pub mod tpm;
 
 pub use anchors::aws_nitro_roots;
 pub use appraisal::{AppraisalPolicy, BootReference, EnclaveReference, Freshness, KeyRelease, References};

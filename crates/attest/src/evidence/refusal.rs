@@ -30,6 +30,12 @@ pub enum Check {
     Registers,
     /// That what runs is what the policy names.
     Measurement,
+    /// That the parts of evidence belong together.
+    Binding,
+    /// That an event log leads to the registers that were quoted.
+    Replay,
+    /// That a key is of the kind its use needs.
+    Key,
     /// That evidence is of the kind that was asked for.
     Kind,
 }
@@ -50,6 +56,9 @@ impl Check {
             Self::Mode => "mode",
             Self::Registers => "registers",
             Self::Measurement => "measurement",
+            Self::Binding => "binding",
+            Self::Replay => "replay",
+            Self::Key => "key",
             Self::Kind => "kind",
         }
     }
@@ -61,6 +70,12 @@ impl Check {
 pub enum Part {
     /// The evidence as a whole.
     Evidence,
+    /// A TPM's quote.
+    Quote,
+    /// The key that signed the quote.
+    AttestationKey,
+    /// The firmware's event log.
+    EventLog,
     /// A Nitro attestation document.
     Document,
     /// The certificate whose key signed the evidence.
@@ -78,6 +93,9 @@ impl Part {
         match self {
             Self::Evidence => "evidence",
             Self::Document => "document",
+            Self::Quote => "quote",
+            Self::AttestationKey => "attestation-key",
+            Self::EventLog => "event-log",
             Self::Leaf => "leaf-certificate",
             Self::Authority(_) => "authority-certificate",
             Self::Anchor => "trust-anchor",

@@ -47,6 +47,16 @@ impl Bank {
             Self::Sha384 => "sha384",
         }
     }
+
+    /// The digest of these parts, one behind another.
+    pub(crate) fn digest(self, parts: &[&[u8]]) -> Vec<u8> {
+        let mut context = digest::Context::new(match self {
+            Self::Sha256 => &digest::SHA256,
+            Self::Sha384 => &digest::SHA384,
+        });
+        parts.iter().for_each(|part| context.update(part));
+        context.finish().as_ref().to_vec()
+    }
 }
 
 /// Registers of one bank: those that evidence tells of, each by its index.
@@ -108,6 +118,18 @@ impl Registers {
     pub(crate) fn is_untouched(&self, index: u8) -> bool {
         self.get(index)
             .is_some_and(|value| value.iter().all(|byte| *byte == 0))
+    }
+
+    /// Registers that somebody tells: with each its index.
+    ///
+    /// # Errors
+    /// What is wrong: an index twice, beyond the last, or a value of another length than the bank's.
+    pub fn told<'v>(bank: Bank, values: impl IntoIterator<Item = (u8, &'v [u8])>) -> Result<Self, String> {
+        let mut registers = Self::new(bank);
+        for (index, value) in values {
+            registers.insert(index, value)?;
+        }
+        Ok(registers)
     }
 
     /// One that must be there.

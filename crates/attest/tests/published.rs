@@ -185,7 +185,7 @@ fn logs_of_real_machines_are_read_and_the_older_form_is_refused() {
         for bank in [Bank::Sha256, Bank::Sha384] {
             let read = EventLog::read(&log, bank).unwrap();
             assert!(
-                (events - 3..events).contains(&read.events().len()),
+                (events - 3..=events).contains(&read.events().len()),
                 "{name}: {}",
                 read.events().len()
             );

@@ -1,6 +1,7 @@
 //! Attestation documents and appraisal policies: strangers' COSE, CBOR, X.509 and JSON.
 
-use moho_attest::evidence::{PolicyFile, aws_nitro_roots, nitro};
+use moho_attest::evidence::tpm::{AttestationKey, EventLog, Quote};
+use moho_attest::evidence::{Bank, PolicyFile, aws_nitro_roots, nitro};
 use moho_terms::Timestamp;
 
 /// The bytes as an attestation document of Nitro, at a time within any certificate of the corpus.
@@ -25,6 +26,38 @@ pub fn appraisal_policy(data: &[u8]) {
             "a policy says how fresh"
         );
     }
+}
+
+/// The bytes as a TPM's attestation key, as a quote with its signature, and as an event log.
+pub fn tpm_evidence(data: &[u8]) {
+    let key = AttestationKey::read(data);
+    if let Ok(key) = &key {
+        assert_eq!(key.name().len(), 34, "a name is an algorithm and a digest");
+        let signed = Quote::verify(data, data, key);
+        assert!(signed.is_err(), "a key is no quote");
+    }
+    for bank in [Bank::Sha256, Bank::Sha384] {
+        let Ok(log) = EventLog::read(data, bank) else {
+            continue;
+        };
+        for event in log.events() {
+            assert_eq!(event.digest.len(), bank.length(), "a digest is of its bank");
+        }
+        let untouched =
+            (1..24).filter(|register| !log.events().iter().any(|event| event.register == *register));
+        for register in untouched {
+            assert!(
+                log.replayed(register).iter().all(|byte| *byte == 0),
+                "nothing was extended"
+            );
+        }
+    }
+}
+
+/// Whether the bytes are an event log, or a key.
+#[must_use]
+pub fn is_tpm_evidence(data: &[u8]) -> bool {
+    EventLog::read(data, Bank::Sha256).is_ok() || AttestationKey::read(data).is_ok()
 }
 
 /// Whether the bytes are a policy file.

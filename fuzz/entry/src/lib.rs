@@ -35,7 +35,9 @@ pub use cloudtrail::{cloudtrail, is_of_cloudtrail};
 pub use credentials::{credentials, is_token_inside};
 pub use engine::{chat_template, gguf};
 pub use event_stream::event_stream;
-pub use evidence::{appraisal_policy, attestation_document, is_appraisal_policy};
+pub use evidence::{
+    appraisal_policy, attestation_document, is_appraisal_policy, is_tpm_evidence, tpm_evidence,
+};
 pub use head::http_head;
 pub use id_token::id_token;
 pub use identity::identity;
@@ -94,6 +96,7 @@ pub const TARGETS: &[Target] = &[
     target("sealed_object", sealed_object, 100_000),
     target("settings", settings, 20_000),
     target("sigv4", sigv4, 20_000),
+    target("tpm_evidence", tpm_evidence, 20_000),
 ];
 
 const fn target(name: &'static str, run: fn(&[u8]), rounds: u32) -> Target {

@@ -2,8 +2,7 @@
 
 /// Bytes that are not the structure expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TpmError {
+pub(super) enum TpmError {
     /// They end in the middle of it.
     #[error("it ends in the middle of a structure")]
     CutShort,

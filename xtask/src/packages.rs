@@ -34,7 +34,7 @@ const NEEDS: &[Need] = &[
 ];
 
 /// What only the tests need: the service manager's own checker of units, what makes networks of the tests' own, a compiler and
-/// library for a log's monitor, Debian's AWS CLI, which tails logs, and clients of S3.
+/// library for a log's monitor, Debian's AWS CLI, which tails logs, a simulated TPM with its tools, and clients of S3.
 const TEST_NEEDS: &[Need] = &[
     Need {
         package: "systemd",
@@ -55,6 +55,18 @@ const TEST_NEEDS: &[Need] = &[
     Need {
         package: "awscli",
         present: || Path::new("/usr/bin/aws").exists(),
+    },
+    Need {
+        package: "swtpm",
+        present: || process::succeeds(Command::new("swtpm").arg("--version")),
+    },
+    Need {
+        package: "swtpm-tools",
+        present: || process::succeeds(Command::new("swtpm_setup").arg("--version")),
+    },
+    Need {
+        package: "tpm2-tools",
+        present: || process::succeeds(Command::new("tpm2_checkquote").arg("--version")),
     },
     Need {
         package: "rclone",

@@ -216,6 +216,18 @@ fn requests_of_kms_have_their_bytes_as_secrets_and_their_contexts_as_maps() {
     let context = encrypt.encryption_context.unwrap();
     assert_eq!((context["a"].as_str(), context["b"].as_str()), ("1", "2"));
     assert_eq!((encrypt.dry_run, encrypt.grant_tokens), (Some(true), None));
+    let body = r#"{"CiphertextBlob": "AA==", "Recipient": {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": "hEQ="}}"#;
+    let Ok(Command::Kms(kms::Request::Encryption(kms::encryption::Request::Decrypt(decrypt)))) =
+        asked_of_kms("Decrypt", body)
+    else {
+        panic!("another command")
+    };
+    let recipient = decrypt.recipient.unwrap();
+    assert_eq!(
+        recipient.key_encryption_algorithm.as_deref(),
+        Some("RSAES_OAEP_SHA_256")
+    );
+    assert_eq!(recipient.attestation_document.unwrap().expose(), b"\x84\x44");
     let reply = kms::encryption::DecryptResponse {
         plaintext: Some(Secret::new(b"secret".to_vec())),
         key_id: Some("k".to_owned()),
@@ -252,7 +264,6 @@ fn constraints_of_kms_are_refused_in_the_words_of_aws_and_no_plaintext_is_repeat
         "{told:?}"
     );
     for (operation, body) in [
-        ("Decrypt", r#"{"CiphertextBlob": "AA==", "Recipient": {}}"#),
         (
             "GenerateRandom",
             r#"{"NumberOfBytes": 1, "CustomKeyStoreId": "cks-1"}"#,

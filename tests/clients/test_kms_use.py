@@ -96,7 +96,7 @@ def test_data_key_pairs_belong_together(kms, key, spec):
     assert refused(kms.generate_data_key_pair, KeyId=key, KeyPairSpec="SM2").code == "UnsupportedOperationException"
 
 
-def test_nobody_gets_plaintext_by_an_attestation_that_is_not_checked(kms, key):
+def test_nobody_gets_plaintext_by_an_attestation_that_is_none(kms, key):
     blob = kms.encrypt(KeyId=key, Plaintext=b"a")["CiphertextBlob"]
     recipient = {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": b"none"}
     for call, wish in [
@@ -105,7 +105,7 @@ def test_nobody_gets_plaintext_by_an_attestation_that_is_not_checked(kms, key):
         (kms.generate_data_key_pair, {"KeyId": key, "KeyPairSpec": "RSA_2048"}),
         (kms.generate_random, {"NumberOfBytes": 16}),
     ]:
-        assert refused(call, Recipient=recipient, **wish).code == "UnsupportedOperationException"
+        assert refused(call, Recipient=recipient, **wish).code == "ValidationException"
 
 
 def test_a_dry_run_says_what_would_be_and_does_nothing(kms, key, account):

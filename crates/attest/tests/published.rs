@@ -10,8 +10,11 @@
 
 use std::path::{Path, PathBuf};
 
+use moho_attest::evidence::snp::SnpChain;
 use moho_attest::evidence::tpm::{AttestationKey, EventLog, Quote};
-use moho_attest::evidence::{Bank, Check, EvidenceKind, Refusal, Registers, aws_nitro_roots, nitro};
+use moho_attest::evidence::{
+    Bank, Check, EvidenceKind, Part, Refusal, Registers, amd_roots, aws_nitro_roots, nitro, snp,
+};
 use moho_terms::{Timestamp, hex};
 
 /// A file of the folder, wherever in it; `None`, and said so, where there is no folder or no such file.
@@ -173,6 +176,56 @@ fn quotes_of_a_cloud_machine_hold_and_its_log_leads_to_them() {
         banks.push(bank);
     }
     assert_eq!(banks, [Bank::Sha256, Bank::Sha384]);
+}
+
+/// A report, its VCEK, and a moment of both.
+const GUEST: (&str, &str, &str) = (
+    "trustee-test-report.bin",
+    "trustee-test-vcek.der",
+    "20240101T000000Z",
+);
+
+#[test]
+fn a_report_of_a_milan_passes_up_to_amds_root() {
+    let (Some(report), Some(vcek)) = (published(GUEST.0), published(GUEST.1)) else {
+        return;
+    };
+    let chain = SnpChain::of_vcek(vcek).unwrap();
+    let verify = |report: &[u8], time| snp::verify(report, &chain, &amd_roots().unwrap(), at(time));
+    let genuine = verify(&report, GUEST.2).unwrap();
+    let claims = genuine.claims().snp.as_ref().unwrap();
+    assert_eq!(claims.product, snp::Product::Milan);
+    assert_eq!((claims.vmpl, claims.guest_svn), (0, 4));
+    assert_eq!(
+        (claims.reported_tcb.snp, claims.reported_tcb.microcode),
+        (8, 0x73)
+    );
+    assert_eq!(claims.current_tcb.microcode, 0xce);
+    assert_eq!(hex::encode(&claims.measurement[..4]), "a1f39304");
+    assert_eq!(genuine.claims().platform, hex::encode(&report[0x1a0..0x1e0]));
+    for time in ["20230124T000000Z", "20300125T000000Z"] {
+        assert_eq!(verify(&report, time).unwrap_err().check(), Check::Validity);
+    }
+    for byte in (0..report.len()).step_by(11) {
+        let mut altered = report.clone();
+        altered[byte] ^= 4;
+        assert!(verify(&altered, GUEST.2).is_err(), "byte {byte}");
+    }
+}
+
+#[test]
+fn a_report_under_the_certificate_of_another_real_chip_is_refused() {
+    let (Some(blob), Some(vcek)) = (published("az-cvm-vtpm-hcl-report-snp.bin"), published(GUEST.1)) else {
+        return;
+    };
+    let chain = SnpChain::of_vcek(vcek).unwrap();
+    // Microsoft's header stands before the report.
+    let report = &blob[32..32 + snp::LENGTH];
+    let refusal = snp::verify(report, &chain, &amd_roots().unwrap(), at(GUEST.2)).unwrap_err();
+    assert_eq!(
+        (refusal.check(), refusal.part()),
+        (Check::Signature, Part::Report)
+    );
 }
 
 #[test]

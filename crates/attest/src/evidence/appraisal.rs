@@ -5,6 +5,7 @@ use moho_terms::{Timestamp, hex};
 use super::claims::{Claims, EvidenceKind, Genuine, Verified, Workload};
 use super::refusal::{Check, Part, Refusal};
 use super::registers::{BootDigest, Registers};
+use super::snp::{self, SnpReference};
 
 /// How far ahead of the verifier's clock a platform's may be, in seconds.
 const AHEAD: u64 = 60;
@@ -34,6 +35,8 @@ pub enum References {
     NitroTpm(Vec<BootReference>),
     /// Images of Nitro Enclaves.
     Nitro(Vec<EnclaveReference>),
+    /// Guests of SEV-SNP.
+    Snp(Vec<SnpReference>),
 }
 
 impl References {
@@ -41,6 +44,7 @@ impl References {
         match self {
             Self::NitroTpm(_) => EvidenceKind::NitroTpm,
             Self::Nitro(_) => EvidenceKind::Nitro,
+            Self::Snp(_) => EvidenceKind::Snp,
         }
     }
 }
@@ -118,6 +122,7 @@ impl Genuine<Claims> {
         match &policy.references {
             References::NitroTpm(boots) => claims.workload = boot(registers(&claims)?, boots)?,
             References::Nitro(images) => enclave(registers(&claims)?, images)?,
+            References::Snp(guests) => claims.workload = snp::appraise(&claims, guests)?,
         }
         Ok(Verified::assertion(claims))
     }

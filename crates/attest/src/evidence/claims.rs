@@ -3,6 +3,7 @@
 use moho_terms::Timestamp;
 
 use super::registers::Registers;
+use super::snp::SnpClaims;
 
 /// What kind of evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,10 +12,12 @@ pub enum EvidenceKind {
     NitroTpm,
     /// An attestation document of a Nitro Enclave.
     Nitro,
+    /// An attestation report of an AMD SEV-SNP guest.
+    Snp,
 }
 
 impl EvidenceKind {
-    /// Every kind.
+    /// The kinds that are one file each, as policies and the command line name them; the others come with a chain or collateral.
     pub const ALL: [Self; 2] = [Self::NitroTpm, Self::Nitro];
 
     /// Its name, in policies and on the command line.
@@ -23,10 +26,11 @@ impl EvidenceKind {
         match self {
             Self::NitroTpm => "nitrotpm",
             Self::Nitro => "nitro",
+            Self::Snp => "snp",
         }
     }
 
-    /// The kind of this name.
+    /// The kind of this name, among [`Self::ALL`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
@@ -59,7 +63,7 @@ impl Workload {
 pub struct Claims {
     /// What kind of evidence said it.
     pub kind: EvidenceKind,
-    /// Which machine: a module's id.
+    /// Which machine: a module's id, a chip's id, or who provides it.
     pub platform: String,
     /// When the evidence was made, by the platform's clock, if it says.
     pub issued_at: Option<Timestamp>,
@@ -71,6 +75,8 @@ pub struct Claims {
     pub user_data: Option<Vec<u8>>,
     /// A public key of the attester.
     pub public_key: Option<Vec<u8>>,
+    /// What SEV-SNP says besides.
+    pub snp: Option<Box<SnpClaims>>,
     /// What is said of the program that runs.
     pub workload: Workload,
 }
@@ -86,6 +92,7 @@ impl Claims {
             nonce: None,
             user_data: None,
             public_key: None,
+            snp: None,
             workload: Workload::Unmeasured,
         }
     }

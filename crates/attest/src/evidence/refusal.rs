@@ -36,6 +36,8 @@ pub enum Check {
     Replay,
     /// That a key is of the kind its use needs.
     Key,
+    /// That the platform's firmware is at the level that the policy asks for.
+    Tcb,
     /// That evidence is of the kind that was asked for.
     Kind,
 }
@@ -59,6 +61,7 @@ impl Check {
             Self::Binding => "binding",
             Self::Replay => "replay",
             Self::Key => "key",
+            Self::Tcb => "tcb",
             Self::Kind => "kind",
         }
     }
@@ -78,6 +81,12 @@ pub enum Part {
     EventLog,
     /// A Nitro attestation document.
     Document,
+    /// An attestation report of SEV-SNP.
+    Report,
+    /// A quote of TDX.
+    TdQuote,
+    /// What Intel says of platforms and their firmware, beside a quote of TDX.
+    Collateral,
     /// The certificate whose key signed the evidence.
     Leaf,
     /// The so-manyth authority of its chain, from the trust anchor's side, counted from 0.
@@ -96,6 +105,9 @@ impl Part {
             Self::Quote => "quote",
             Self::AttestationKey => "attestation-key",
             Self::EventLog => "event-log",
+            Self::Report => "report",
+            Self::TdQuote => "td-quote",
+            Self::Collateral => "collateral",
             Self::Leaf => "leaf-certificate",
             Self::Authority(_) => "authority-certificate",
             Self::Anchor => "trust-anchor",

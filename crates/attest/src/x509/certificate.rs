@@ -169,6 +169,17 @@ impl<'a> Certificate<'a> {
         Ok(())
     }
 
+    /// What an extension holds, by its name: an object identifier's content in DER.
+    pub(crate) fn extension(&self, name: &[u8]) -> Option<&'a [u8]> {
+        let mut list = Der::new(self.extensions);
+        while let Ok(extension) = Extension::read(&mut list) {
+            if extension.name == name {
+                return Some(extension.value);
+            }
+        }
+        None
+    }
+
     /// That its issuer's key signed it.
     pub(crate) fn verify_signature(&self, issuer: &PublicKey<'_>) -> Result<(), KeyError> {
         issuer.verify(self.algorithm, self.signed, self.signature)

@@ -9,7 +9,8 @@ mod chain;
 pub(crate) mod der;
 mod key;
 
+pub(crate) use certificate::Certificate;
 pub use chain::{AnchorError, TrustAnchor, TrustAnchors};
-pub(crate) use chain::{ChainError, Link, verify_chain};
+pub(crate) use chain::{ChainError, Link, certificates_of_pem, verify_chain};
 pub use der::DerError;
 pub(crate) use key::{KeyError, PublicKey};

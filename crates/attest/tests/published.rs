@@ -11,9 +11,11 @@
 use std::path::{Path, PathBuf};
 
 use moho_attest::evidence::snp::SnpChain;
+use moho_attest::evidence::tdx::TcbStatus;
 use moho_attest::evidence::tpm::{AttestationKey, EventLog, Quote};
 use moho_attest::evidence::{
-    Bank, Check, EvidenceKind, Part, Refusal, Registers, amd_roots, aws_nitro_roots, nitro, snp,
+    Bank, Check, Claims, EvidenceKind, Genuine, Part, Refusal, Registers, amd_roots, aws_nitro_roots,
+    intel_roots, nitro, snp, tdx,
 };
 use moho_terms::{Timestamp, hex};
 
@@ -226,6 +228,84 @@ fn a_report_under_the_certificate_of_another_real_chip_is_refused() {
         (refusal.check(), refusal.part()),
         (Check::Signature, Part::Report)
     );
+}
+
+/// A quote and its collateral.
+fn domain(name: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+    Some((published(name)?, published(&format!("{name}_collateral.json"))?))
+}
+
+fn verify_quote(quote: &[u8], collateral: &[u8], time: &str) -> Result<Genuine<Claims>, Refusal> {
+    tdx::verify(quote, collateral, &intel_roots().unwrap(), at(time))
+}
+
+#[test]
+fn quotes_of_domains_pass_while_their_collateral_is_valid() {
+    for (name, time, length, evaluation) in [
+        ("dcapqvl-tdx_quote", "20250620T000000Z", 4936, 17),
+        ("dcapqvl-tdx_quote_td15ex", "20261010T000000Z", 5247, 20),
+    ] {
+        let Some((mut quote, collateral)) = domain(name) else {
+            continue;
+        };
+        if quote.len() > length {
+            let refusal = verify_quote(&quote, &collateral, time).unwrap_err();
+            assert_eq!(
+                (refusal.check(), refusal.part()),
+                (Check::Encoding, Part::TdQuote)
+            );
+            // What its publisher's buffer had behind the quote.
+            quote.truncate(length);
+        }
+        let genuine = verify_quote(&quote, &collateral, time).unwrap();
+        let claims = genuine.claims().tdx.as_ref().unwrap();
+        assert_eq!(claims.tcb_status, TcbStatus::UpToDate, "{name}");
+        assert!(claims.advisories.is_empty(), "{name}");
+        assert_eq!(claims.tcb_evaluation, evaluation, "{name}");
+        assert_eq!(claims.td_attributes, 0x1000_0000, "{name}");
+        for other in ["20250601T000000Z", "20261120T000000Z"] {
+            let refusal = verify_quote(&quote, &collateral, other).unwrap_err();
+            assert_eq!(refusal.check(), Check::Validity, "{name}: {refusal}");
+        }
+        for byte in (0..quote.len()).step_by(37) {
+            let mut altered = quote.clone();
+            if let Some(byte) = altered.get_mut(byte) {
+                *byte ^= 4;
+            }
+            let altered = verify_quote(&altered, &collateral, time);
+            assert!(altered.is_err(), "{name}, byte {byte}");
+        }
+    }
+}
+
+#[test]
+fn a_quote_of_firmware_below_every_level_that_intel_knows_is_refused() {
+    let Some((quote, collateral)) = domain("dcapqvl-tdx_quote_outdated") else {
+        return;
+    };
+    let refusal = verify_quote(&quote, &collateral, "20260301T000000Z").unwrap_err();
+    assert_eq!((refusal.check(), refusal.part()), (Check::Tcb, Part::Collateral));
+}
+
+#[test]
+fn a_quote_of_sgx_is_refused_though_every_signature_holds() {
+    let Some((quote, collateral)) = domain("dcapqvl-sgx_quote") else {
+        return;
+    };
+    let refusal = verify_quote(&quote, &collateral, "20250620T000000Z").unwrap_err();
+    assert_eq!((refusal.check(), refusal.part()), (Check::Kind, Part::TdQuote));
+}
+
+#[test]
+fn a_quote_under_the_collateral_of_another_platform_is_refused() {
+    let (Some((quote, _)), Some((_, collateral))) = (
+        domain("dcapqvl-tdx_quote_outdated"),
+        domain("dcapqvl-tdx_quote_td15ex"),
+    ) else {
+        return;
+    };
+    let refusal = verify_quote(&quote, &collateral, "20261010T000000Z").unwrap_err();
+    assert_eq!(refusal.check(), Check::Binding, "{refusal}");
 }
 
 #[test]

@@ -30,6 +30,15 @@ pub fn amd_authorities() -> Result<Vec<Vec<u8>>, AnchorError> {
     certificates_of_pem(include_str!("../../anchors/amd-ask.pem"))
 }
 
+/// Intel's root of provisioning certificates for SGX and TDX, valid from 2018-05-21 to 2049-12-31, as Intel publishes it
+/// (`Intel_SGX_Provisioning_Certification_RootCA.cer`).
+///
+/// # Errors
+/// Never: a test reads it.
+pub fn intel_roots() -> Result<TrustAnchors, AnchorError> {
+    TrustAnchors::from_pem(include_str!("../../anchors/intel-sgx-root.pem"))
+}
+
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::digest::{SHA256, digest};
@@ -43,6 +52,15 @@ mod tests {
         let published = "641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b";
         assert_eq!(
             format!("{roots:?}"),
+            format!("TrustAnchors([TrustAnchor({published})])")
+        );
+    }
+
+    #[test]
+    fn intels_root_is_the_one_that_is_published() {
+        let published = "44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3";
+        assert_eq!(
+            format!("{:?}", intel_roots().unwrap()),
             format!("TrustAnchors([TrustAnchor({published})])")
         );
     }

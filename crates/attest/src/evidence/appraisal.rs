@@ -6,6 +6,7 @@ use super::claims::{Claims, EvidenceKind, Genuine, Verified, Workload};
 use super::refusal::{Check, Part, Refusal};
 use super::registers::{BootDigest, Registers};
 use super::snp::{self, SnpReference};
+use super::tdx::{self, TdxReference};
 
 /// How far ahead of the verifier's clock a platform's may be, in seconds.
 const AHEAD: u64 = 60;
@@ -37,6 +38,8 @@ pub enum References {
     Nitro(Vec<EnclaveReference>),
     /// Guests of SEV-SNP.
     Snp(Vec<SnpReference>),
+    /// Domains of TDX.
+    Tdx(Vec<TdxReference>),
 }
 
 impl References {
@@ -45,6 +48,7 @@ impl References {
             Self::NitroTpm(_) => EvidenceKind::NitroTpm,
             Self::Nitro(_) => EvidenceKind::Nitro,
             Self::Snp(_) => EvidenceKind::Snp,
+            Self::Tdx(_) => EvidenceKind::Tdx,
         }
     }
 }
@@ -123,6 +127,7 @@ impl Genuine<Claims> {
             References::NitroTpm(boots) => claims.workload = boot(registers(&claims)?, boots)?,
             References::Nitro(images) => enclave(registers(&claims)?, images)?,
             References::Snp(guests) => claims.workload = snp::appraise(&claims, guests)?,
+            References::Tdx(domains) => claims.workload = tdx::appraise(&claims, domains)?,
         }
         Ok(Verified::assertion(claims))
     }

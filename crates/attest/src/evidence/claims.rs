@@ -4,6 +4,7 @@ use moho_terms::Timestamp;
 
 use super::registers::Registers;
 use super::snp::SnpClaims;
+use super::tdx::TdxClaims;
 
 /// What kind of evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,6 +15,8 @@ pub enum EvidenceKind {
     Nitro,
     /// An attestation report of an AMD SEV-SNP guest.
     Snp,
+    /// A quote of an Intel TDX domain.
+    Tdx,
 }
 
 impl EvidenceKind {
@@ -27,6 +30,7 @@ impl EvidenceKind {
             Self::NitroTpm => "nitrotpm",
             Self::Nitro => "nitro",
             Self::Snp => "snp",
+            Self::Tdx => "tdx",
         }
     }
 
@@ -63,7 +67,7 @@ impl Workload {
 pub struct Claims {
     /// What kind of evidence said it.
     pub kind: EvidenceKind,
-    /// Which machine: a module's id, a chip's id, or who provides it.
+    /// Which machine: a module's, a chip's or a platform's id, or who provides it.
     pub platform: String,
     /// When the evidence was made, by the platform's clock, if it says.
     pub issued_at: Option<Timestamp>,
@@ -77,6 +81,8 @@ pub struct Claims {
     pub public_key: Option<Vec<u8>>,
     /// What SEV-SNP says besides.
     pub snp: Option<Box<SnpClaims>>,
+    /// What TDX says besides.
+    pub tdx: Option<Box<TdxClaims>>,
     /// What is said of the program that runs.
     pub workload: Workload,
 }
@@ -93,6 +99,7 @@ impl Claims {
             user_data: None,
             public_key: None,
             snp: None,
+            tdx: None,
             workload: Workload::Unmeasured,
         }
     }

@@ -43,12 +43,27 @@ impl<'a> Layout<'a> {
         Ok(*taken)
     }
 
+    pub(super) fn u16(&mut self) -> Result<u16, Refusal> {
+        self.array().map(u16::from_le_bytes)
+    }
+
     pub(super) fn u32(&mut self) -> Result<u32, Refusal> {
         self.array().map(u32::from_le_bytes)
     }
 
     pub(super) fn u64(&mut self) -> Result<u64, Refusal> {
         self.array().map(u64::from_le_bytes)
+    }
+
+    /// All that is left, which the format says to be so many bytes.
+    pub(super) fn rest(&mut self, length: u32) -> Result<&'a [u8], Refusal> {
+        let left = self.length();
+        if usize::try_from(length) == Ok(left) {
+            return self.bytes(left);
+        }
+        Err(self.refused(format!(
+            "a field of {length} bytes is to end it, and {left} are left"
+        )))
     }
 
     /// So many bytes that the format reserves.

@@ -73,6 +73,11 @@ impl TrustAnchors {
         Ok(Self(anchors))
     }
 
+    /// Whether this certificate, in DER, is one of them.
+    pub(crate) fn hold(&self, der: &[u8]) -> bool {
+        self.0.iter().any(|anchor| anchor.der == der)
+    }
+
     /// Every certificate of a file in PEM (RFC 7468).
     ///
     /// # Errors
@@ -224,7 +229,11 @@ fn issued(issuer: &Certificate<'_>, certificate: &Certificate<'_>) -> Result<(),
 }
 
 fn in_time(certificate: &Certificate<'_>, now: Timestamp) -> Result<(), ChainError> {
-    let (not_before, not_after) = (certificate.not_before, certificate.not_after);
+    within(certificate.not_before, certificate.not_after, now)
+}
+
+/// That a time is within what something is valid for.
+pub(crate) fn within(not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> Result<(), ChainError> {
     if now < not_before {
         return Err(ChainError::NotYet { not_before, now });
     }

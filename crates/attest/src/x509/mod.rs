@@ -11,6 +11,6 @@ mod key;
 
 pub(crate) use certificate::Certificate;
 pub use chain::{AnchorError, TrustAnchor, TrustAnchors};
-pub(crate) use chain::{ChainError, Link, certificates_of_pem, verify_chain};
+pub(crate) use chain::{ChainError, Link, certificates_of_pem, verify_chain, within};
 pub use der::DerError;
 pub(crate) use key::{KeyError, PublicKey};

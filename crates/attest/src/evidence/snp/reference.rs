@@ -1,8 +1,7 @@
 //! Guests that a policy names, and the comparison of a report with them.
 
-use moho_terms::hex;
-
 use super::super::claims::{Claims, Workload};
+use super::super::nearest::{Difference, nearest, same_bytes};
 use super::super::refusal::{Check, Part, Refusal};
 use super::SnpClaims;
 use super::endorsement::Endorser;
@@ -47,51 +46,23 @@ pub(in crate::evidence) fn appraise(
         let found = "it says nothing of a guest of SEV-SNP";
         return Err(Refusal::new(Check::Kind, Part::Evidence, found));
     };
-    let mut nearest: Option<(usize, Refusal)> = None;
-    for reference in references {
-        match reference.first_difference(found) {
-            None => return Ok(reference.workload),
-            Some(difference) if nearest.as_ref().is_none_or(|(best, _)| difference.0 > *best) => {
-                nearest = Some(difference);
-            }
-            Some(_) => {}
-        }
-    }
-    let none = || Refusal::new(Check::Measurement, Part::Report, "the policy names no guest");
-    Err(nearest.map_or_else(none, |(_, refusal)| refusal))
+    nearest(references, Part::Report, |reference| reference.differences(found))
+        .map(|reference| reference.workload)
 }
 
 impl SnpReference {
-    /// The first field that differs: how many agree before it, and what was found.
-    fn first_difference(&self, found: &SnpClaims) -> Option<(usize, Refusal)> {
-        self.differences(found)
-            .into_iter()
-            .enumerate()
-            .find_map(|(agreeing, difference)| {
-                let (check, found) = difference?;
-                Some((agreeing, Refusal::new(check, Part::Report, found)))
-            })
-    }
-
     /// For each field, what is wrong with it: what says which guest it is first, what says how it runs behind.
-    fn differences(&self, found: &SnpClaims) -> [Option<(Check, String)>; 11] {
-        let bytes = |name: &str, found: &[u8], wanted: &[u8]| {
-            (found != wanted).then(|| {
-                let (found, wanted) = (hex::encode(found), hex::encode(wanted));
-                let found = format!("{name} is {found}, and the policy names {wanted}");
-                (Check::Measurement, found)
-            })
-        };
+    fn differences(&self, found: &SnpClaims) -> [Difference; 11] {
         [
             (found.product != self.product).then(|| {
                 let (found, wanted) = (found.product.name(), self.product.name());
                 let found = format!("the product is {found}, and the policy names {wanted}");
                 (Check::Kind, found)
             }),
-            bytes("the measurement", &found.measurement, &self.measurement),
-            bytes("the host data", &found.host_data, &self.host_data),
-            bytes("the id key digest", &found.id_key_digest, &self.id_key_digest),
-            bytes(
+            same_bytes("the measurement", &found.measurement, &self.measurement),
+            same_bytes("the host data", &found.host_data, &self.host_data),
+            same_bytes("the id key digest", &found.id_key_digest, &self.id_key_digest),
+            same_bytes(
                 "the author key digest",
                 &found.author_key_digest,
                 &self.author_key_digest,
@@ -127,7 +98,7 @@ impl SnpReference {
         ]
     }
 
-    fn old_firmware(&self, found: &SnpClaims) -> Option<(Check, String)> {
+    fn old_firmware(&self, found: &SnpClaims) -> Difference {
         let versions = [
             ("reported", found.reported_tcb),
             ("committed", found.committed_tcb),

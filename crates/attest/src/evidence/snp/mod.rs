@@ -28,6 +28,8 @@ mod guest;
 #[cfg(test)]
 pub(crate) mod issuer;
 mod reference;
+#[cfg(test)]
+mod reference_tests;
 mod report;
 #[cfg(test)]
 mod tests;

@@ -32,6 +32,8 @@ pub(crate) mod issuer;
 mod quote;
 mod reference;
 #[cfg(test)]
+mod reference_tests;
+#[cfg(test)]
 mod tests;
 mod verdict;
 

@@ -10,7 +10,11 @@ const SHOWN: usize = 240;
 
 /// Errors by a part of their text, from the more special to the more general.
 const ERRORS: &[(&str, Check, Part)] = &[
-    ("CRL issuer signature", Check::Signature, Part::Collateral),
+    (
+        "InvalidCrlSignatureForPublicKey",
+        Check::Signature,
+        Part::Collateral,
+    ),
     ("Failed to parse root CA CRL", Check::Signature, Part::Collateral),
     ("Failed to parse PCK CRL", Check::Encoding, Part::Collateral),
     ("CertRevoked", Check::Chain, Part::Collateral),

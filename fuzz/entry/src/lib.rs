@@ -12,6 +12,7 @@ mod credentials;
 mod engine;
 mod event_stream;
 mod evidence;
+mod guests;
 mod head;
 mod id_token;
 mod identity;
@@ -38,6 +39,7 @@ pub use event_stream::event_stream;
 pub use evidence::{
     appraisal_policy, attestation_document, is_appraisal_policy, is_tpm_evidence, tpm_evidence,
 };
+pub use guests::{is_snp_report, is_tdx_quote, snp_report, tdx_quote};
 pub use head::http_head;
 pub use id_token::id_token;
 pub use identity::identity;
@@ -96,6 +98,8 @@ pub const TARGETS: &[Target] = &[
     target("sealed_object", sealed_object, 100_000),
     target("settings", settings, 20_000),
     target("sigv4", sigv4, 20_000),
+    target("snp_report", snp_report, 40_000),
+    target("tdx_quote", tdx_quote, 20_000),
     target("tpm_evidence", tpm_evidence, 20_000),
 ];
 

@@ -183,6 +183,32 @@ fn the_root_keys_are_taken_but_for_those_that_are_meant_to_be_refused() {
     assert_eq!(refused, ["cut", "endless", "miscopied"]);
 }
 
+#[test]
+fn the_reports_are_genuine_but_for_those_that_are_meant_to_be_refused() {
+    let mut refused = Vec::new();
+    for entry in std::fs::read_dir(root().join("corpus/snp_report")).unwrap() {
+        let path = entry.unwrap().path();
+        if !moho_fuzz::is_snp_report(&std::fs::read(&path).unwrap()) {
+            refused.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    refused.sort();
+    assert_eq!(refused, ["another-chip", "debug"]);
+}
+
+#[test]
+fn the_quotes_are_genuine_but_for_those_that_are_meant_to_be_refused() {
+    let mut refused = Vec::new();
+    for entry in std::fs::read_dir(root().join("corpus/tdx_quote")).unwrap() {
+        let path = entry.unwrap().path();
+        if !moho_fuzz::is_tdx_quote(&std::fs::read(&path).unwrap()) {
+            refused.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    refused.sort();
+    assert_eq!(refused, ["debug", "revoked"]);
+}
+
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }

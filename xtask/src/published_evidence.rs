@@ -2,6 +2,7 @@
 //!
 //! cargo brings the crates, of which nothing is built; each file is held to its digest before it gets its name.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -22,13 +23,66 @@ struct Published {
     sha256: &'static str,
 }
 
-const PUBLISHED: &[Published] = &[Published {
-    package: "nitro_attest",
-    version: "0.2.0",
-    file: "tests/fixtures/attestation.cose",
-    name: "nitro_attest-0.2.0.cose",
-    sha256: "19b71700ef369a55ad201e09843c7cfcbaecd2a07917e77cafa42fb227d582b7",
-}];
+const PUBLISHED: &[Published] = &[
+    Published {
+        package: "nitro_attest",
+        version: "0.2.0",
+        file: "tests/fixtures/attestation.cose",
+        name: "nitro_attest-0.2.0.cose",
+        sha256: "19b71700ef369a55ad201e09843c7cfcbaecd2a07917e77cafa42fb227d582b7",
+    },
+    dcap_qvl(
+        "sample/tdx_quote",
+        "dcapqvl-tdx_quote",
+        "c42f9164325024bca2757bc8819b11879a0a369132ea4e2b7c85df4805ea72db",
+    ),
+    dcap_qvl(
+        "sample/tdx_quote_collateral.json",
+        "dcapqvl-tdx_quote_collateral.json",
+        "b0a5f5fd620a8881b1eda45261fdf30dd930b49aff93231556645c81fcb4c0bc",
+    ),
+    dcap_qvl(
+        "sample/tdx_quote_outdated",
+        "dcapqvl-tdx_quote_outdated",
+        "4c453ea417a7863ed67c215fe4735d91e26f359c760e5984a277866d8d5758e9",
+    ),
+    dcap_qvl(
+        "sample/tdx_quote_outdated_collateral.json",
+        "dcapqvl-tdx_quote_outdated_collateral.json",
+        "05e91466e56352166c15a73654147c3d95d6f4ffa62bd150c3c8cbb1d75c3b15",
+    ),
+    dcap_qvl(
+        "sample/tdx_quote_td15ex",
+        "dcapqvl-tdx_quote_td15ex",
+        "fd88575b046315787daac21cb3657d03d95d74760a9c5006ad689fa5c2c498f7",
+    ),
+    dcap_qvl(
+        "sample/tdx_quote_td15ex_collateral.json",
+        "dcapqvl-tdx_quote_td15ex_collateral.json",
+        "29e1cb0c2dc98c2cc7f241cc142bdf9d61dee288276d33ae45d5fb2b6b5cc0b0",
+    ),
+    dcap_qvl(
+        "sample/sgx_quote",
+        "dcapqvl-sgx_quote",
+        "f8b81014b6e443609746822194910f5dc1c92c322fa0584298d1e33e505ca3b5",
+    ),
+    dcap_qvl(
+        "sample/sgx_quote_collateral.json",
+        "dcapqvl-sgx_quote_collateral.json",
+        "bdd694bbe50f3a2a1cfe12f9e2bd83125921107a368edcf10780a5523b8501ce",
+    ),
+];
+
+/// A file of the crate that quotes of TDX are verified with.
+const fn dcap_qvl(file: &'static str, name: &'static str, sha256: &'static str) -> Published {
+    Published {
+        package: "dcap-qvl",
+        version: "0.7.1",
+        file,
+        name,
+        sha256,
+    }
+}
 
 #[derive(Deserialize)]
 struct Metadata {
@@ -85,8 +139,13 @@ fn packages(places: &Places, scratch: &Path) -> Result<Vec<Package>> {
         "[workspace]\n[package]\nname = \"published-evidence\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[lib]\npath = \"lib.rs\"\n\
          [dependencies]\n",
     );
-    for one in PUBLISHED {
-        writeln!(manifest, "{} = \"={}\"", one.package, one.version)?;
+    let crates: BTreeMap<&str, &str> = PUBLISHED.iter().map(|one| (one.package, one.version)).collect();
+    for (package, version) in crates {
+        // Without features cargo fetches fewer crates that nobody looks at.
+        writeln!(
+            manifest,
+            "{package} = {{ version = \"={version}\", default-features = false }}"
+        )?;
     }
     std::fs::write(scratch.join("Cargo.toml"), manifest).context("cannot write a manifest")?;
     std::fs::write(scratch.join("lib.rs"), "").context("cannot write a manifest")?;

@@ -45,6 +45,7 @@ mod tests {
     use moho_terms::hex;
 
     use super::*;
+    use crate::x509::{Authority, Certificate};
 
     #[test]
     fn the_roots_are_those_that_are_published() {
@@ -63,6 +64,21 @@ mod tests {
             format!("{:?}", intel_roots().unwrap()),
             format!("TrustAnchors([TrustAnchor({published})])")
         );
+    }
+
+    #[test]
+    fn amds_authorities_are_issued_by_its_roots_as_authorities_of_one_level() {
+        let roots = certificates_of_pem(include_str!("../../anchors/amd-ark.pem")).unwrap();
+        for (root, authority) in roots.iter().zip(amd_authorities().unwrap()) {
+            let (root, authority) = (
+                Certificate::read(root).unwrap(),
+                Certificate::read(&authority).unwrap(),
+            );
+            assert_eq!(authority.issuer, root.subject);
+            // RSASSA-PSS with SHA-384, by a key of 4096 bits.
+            assert_eq!(authority.verify_signature(&root.key), Ok(()));
+            assert_eq!(authority.authority, Authority::Yes(Some(0)));
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ mod chain;
 pub(crate) mod der;
 mod key;
 
+#[cfg(test)]
+pub(crate) use certificate::Authority;
 pub(crate) use certificate::Certificate;
 pub use chain::{AnchorError, TrustAnchor, TrustAnchors};
 pub(crate) use chain::{ChainError, Link, certificates_of_pem, verify_chain, within};

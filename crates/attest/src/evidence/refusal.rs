@@ -73,6 +73,8 @@ impl Check {
 pub enum Part {
     /// The evidence as a whole.
     Evidence,
+    /// A server's answer: its keys, and the evidence for them.
+    Presentation,
     /// A TPM's quote.
     Quote,
     /// The key that signed the quote.
@@ -102,6 +104,7 @@ impl Part {
         match self {
             Self::Evidence => "evidence",
             Self::Document => "document",
+            Self::Presentation => "presentation",
             Self::Quote => "quote",
             Self::AttestationKey => "attestation-key",
             Self::EventLog => "event-log",

@@ -72,8 +72,8 @@ impl Simulator {
             .spawn()
             .expect("swtpm is installed from Debian");
         let mut simulator = Self { folder, process };
-        // It says nothing when it listens; its socket appears then.
-        while !simulator.path("socket").exists() {
+        // It says nothing when it listens, and its socket appears before. Connecting is no command: it takes the next one all the same.
+        while std::os::unix::net::UnixStream::connect(simulator.path("socket")).is_err() {
             assert_eq!(simulator.process.try_wait().unwrap(), None, "swtpm goes on");
             std::thread::yield_now();
         }

@@ -1,7 +1,8 @@
-//! Attestation documents and appraisal policies: strangers' COSE, CBOR, X.509 and JSON.
+//! Attestation documents, appraisal policies and servers' answers: strangers' COSE, CBOR, X.509 and JSON.
 
 use moho_attest::evidence::tpm::{AttestationKey, EventLog, Quote};
 use moho_attest::evidence::{Bank, PolicyFile, aws_nitro_roots, nitro};
+use moho_attest::session::{Answer, Nonce};
 use moho_terms::Timestamp;
 
 /// The bytes as an attestation document of Nitro, at a time within any certificate of the corpus.
@@ -26,6 +27,37 @@ pub fn appraisal_policy(data: &[u8]) {
             "a policy says how fresh"
         );
     }
+}
+
+/// When the answers of the corpus were given, and to which nonce.
+fn answered() -> (Nonce, Timestamp) {
+    (Nonce([7; 32]), Timestamp::from_unix_seconds(1_790_000_000))
+}
+
+/// The bytes as a server's answer to a nonce: what is read says what it is for, and what brings evidence names its kind.
+pub fn attested_answer(data: &[u8]) {
+    let (nonce, now) = answered();
+    match Answer::read(data, nonce, now) {
+        Ok(Answer::Presentation(presentation)) => {
+            assert_eq!(presentation.statement().nonce, nonce, "it answers this question");
+            let kind = presentation.kind().name();
+            assert!(
+                super::text(data).contains(kind),
+                "it says of which kind its evidence is"
+            );
+        }
+        Ok(Answer::Development(development)) => {
+            assert!(development.unattested.not_after > now, "its keys are good");
+        }
+        Err(refusal) => assert!(!refusal.found().is_empty(), "a refusal says what was found"),
+    }
+}
+
+/// Whether the bytes are a server's answer.
+#[must_use]
+pub fn is_attested_answer(data: &[u8]) -> bool {
+    let (nonce, now) = answered();
+    Answer::read(data, nonce, now).is_ok()
 }
 
 /// The bytes as a TPM's attestation key, as a quote with its signature, and as an event log.

@@ -37,7 +37,8 @@ pub use credentials::{credentials, is_token_inside};
 pub use engine::{chat_template, gguf};
 pub use event_stream::event_stream;
 pub use evidence::{
-    appraisal_policy, attestation_document, is_appraisal_policy, is_tpm_evidence, tpm_evidence,
+    appraisal_policy, attestation_document, attested_answer, is_appraisal_policy, is_attested_answer,
+    is_tpm_evidence, tpm_evidence,
 };
 pub use guests::{is_snp_report, is_tdx_quote, snp_report, tdx_quote};
 pub use head::http_head;
@@ -72,6 +73,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     target("appraisal_policy", appraisal_policy, 20_000),
     target("attestation_document", attestation_document, 20_000),
+    target("attested_answer", attested_answer, 20_000),
     target("aws_chunked", aws_chunked, 20_000),
     target("backup_manifest", backup_manifest, 10_000),
     target("chat_template", chat_template, 600),

@@ -145,6 +145,19 @@ fn the_policies_are_taken_but_for_what_is_meant_to_be_refused() {
 }
 
 #[test]
+fn the_answers_are_taken_but_for_what_is_meant_to_be_refused() {
+    let mut refused = Vec::new();
+    for entry in std::fs::read_dir(root().join("corpus/attested_answer")).unwrap() {
+        let path = entry.unwrap().path();
+        if !moho_fuzz::is_attested_answer(&std::fs::read(&path).unwrap()) {
+            refused.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    refused.sort();
+    assert_eq!(refused, ["another-nonce", "development-with-evidence"]);
+}
+
+#[test]
 fn the_tpms_evidence_is_taken_but_for_what_is_meant_to_be_refused() {
     let mut refused = Vec::new();
     for entry in std::fs::read_dir(root().join("corpus/tpm_evidence")).unwrap() {

@@ -6,6 +6,7 @@
 
 mod access_logs;
 mod api_calls;
+mod attested;
 mod bucket_segments;
 pub mod cli;
 pub mod closing;
@@ -52,6 +53,7 @@ pub fn run() -> ExitCode {
         Ok(Opened {
             observed: Arc::new(Observed::new(Arc::clone(&platform))),
             attestation: platform.attestation,
+            shown: platform.attested.shown(),
             closing: platform.closing.clone(),
             door: platform.door.watch(),
             models: platform.engine.models().to_vec(),

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use clap::ArgMatches;
@@ -42,6 +42,8 @@ pub struct Opened<R> {
     pub road: Arc<R>,
     /// What can be proven about it.
     pub attestation: Attestation,
+    /// Where the platform is told which certificate is shown.
+    pub shown: Arc<OnceLock<Arc<Certificates>>>,
     /// The way down, which the platform's requests in progress watch.
     pub closing: Closing,
     /// Whether the bootstrap door is open, now and from now on.
@@ -170,6 +172,8 @@ impl Prepared {
             Some(certificates) => certificates,
             None => Certificates::open(identity(config), surface.clock.as_ref())?,
         };
+        // It is told once, here.
+        let _first = opened.shown.set(Arc::clone(&certificates));
         let settings = RimSettings {
             clock: Arc::clone(&surface.clock),
             entropy: Arc::clone(&surface.entropy),

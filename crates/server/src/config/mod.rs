@@ -83,6 +83,8 @@ pub struct Config {
     pub static_credentials: Option<FixedCredentials>,
     /// The root of attestation documents that tests make; AWS's unless told.
     pub nitro_root: NitroRoot,
+    /// The TPM that vouches for this host: a device, or a simulator's socket; none unless told.
+    pub tpm: Option<PathBuf>,
 }
 
 /// Under whose root attestation documents are issued that KMS takes.

@@ -80,12 +80,23 @@ impl Config {
                 listen.iter().chain(private_addresses(&endpoints)),
                 &endpoints,
             )?,
+            tpm: tpm(typed)?,
             nitro_root: super::fixed::nitro_root(typed, listen.iter().chain(private_addresses(&endpoints)))?,
             listen,
             endpoints,
             plain_http,
         })
     }
+}
+
+/// Where the TPM is.
+fn tpm(typed: &Typed) -> Result<Option<PathBuf>, ConfigError> {
+    let path = one(typed, "tpm", |text| match text {
+        "none" => Ok(None),
+        "" => Err("expected a TPM's device, such as /dev/tpmrm0, or a simulator's socket"),
+        path => Ok(Some(path.into())),
+    })?;
+    Ok(path.flatten())
 }
 
 fn region(typed: &Typed) -> Result<Region, ConfigError> {

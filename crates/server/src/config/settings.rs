@@ -105,6 +105,13 @@ pub const SETTINGS: &[Setting] = &[
         "asked for at the terminal",
         "File with shares of the root key, one a line, if shares protect it",
     ),
+    one(
+        ["tpm", "tpm", "MOHO_TPM"],
+        "DEVICE|SOCKET",
+        "none",
+        "TPM 2.0 that vouches for this host in `/.well-known/moho/attestation`: /dev/tpmrm0, or the Unix socket of a simulator, \
+         which proves nothing",
+    ),
     many(
         ["models", "model", "MOHO_MODELS"],
         "ID=FILE",

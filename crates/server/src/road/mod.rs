@@ -3,6 +3,7 @@
 //! Every request takes it, whatever its protocol; a new API is a `Command` variant, a row in [`dispatch`] and a handler.
 //! What is **absent** here: any way to act without a `Permit`, and any text of a tenant in an error.
 
+mod attestation;
 mod authenticate;
 mod dispatch;
 mod failure;
@@ -115,6 +116,9 @@ impl crate::net::Road for RequestRoad {
             telemetry.probed(head, route, reply.status);
             return Err(reply);
         }
+        if let Some(admission) = attestation::admission(head) {
+            return Ok(admission);
+        }
         let turn_away = |failure: &Failure, shape, template| {
             let reply = reply::failure(failure, shape, head);
             telemetry.turned_away(head, template, reply.status);
@@ -131,6 +135,11 @@ impl crate::net::Road for RequestRoad {
     async fn handle(&self, inbound: Inbound) -> Outbound {
         let head = &inbound.head;
         let telemetry = &self.platform.telemetry;
+        if attestation::is_asked_for(head) {
+            let reply = attestation::answer(head, &self.platform).await;
+            telemetry.probed(head, attestation::PATH, reply.status);
+            return reply;
+        }
         let route = match find(head) {
             Ok(route) => route,
             Err(refused) => {

@@ -91,6 +91,8 @@ pub(crate) enum StartupError {
     NitroRootFile { path: PathBuf, source: io::Error },
     #[error("the root of attestation documents cannot be used")]
     NitroRoot(#[from] moho_attest::AnchorError),
+    #[error("this moho's own keys and what vouches for them cannot be had")]
+    Attested(#[from] crate::attested::AttestedError),
     #[error("the built-in names do not fit: {0}")]
     Names(#[from] moho_terms::ArnError),
     #[error("the built-in names do not fit: {0}")]

@@ -50,6 +50,7 @@ use self::probed::ProbedStore;
 use self::restored::RestoredState;
 use self::watched::WatchedJournal;
 use crate::api_calls::Recording;
+use crate::attested::Attested;
 use crate::closing::Closing;
 use crate::config::{Config, ModelFile};
 use crate::door::DoorState;
@@ -139,6 +140,8 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         },
         (&closing, &telemetry),
     )?;
+    let attested = Attested::open(config.tpm.as_deref(), (&clock, &entropy))?;
+    posture.extend(attested.posture());
     let nitro_roots = nitro_roots::of(config, rooted.kms.attestation())?;
     posture.extend(nitro_roots::posture(config));
     let platform = Platform {
@@ -160,6 +163,7 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         _key_keeper: keeper,
         kms: rooted.kms,
         nitro_roots,
+        attested,
         grant_tokens: rooted.grant_tokens,
         asked_before: rooted.asked_before,
         key_use,

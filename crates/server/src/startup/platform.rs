@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::access_logs::AccessLogs;
 use crate::api_calls::Recording;
+use crate::attested::Attested;
 use crate::closing::Closing;
 use crate::door::DoorState;
 use crate::endpoints::Endpoints;
@@ -71,6 +72,8 @@ pub(crate) struct Platform {
     pub(crate) kms: Arc<Kms>,
     /// Under whose root attestation documents are issued that a plaintext is released to.
     pub(crate) nitro_roots: TrustAnchors,
+    /// What this moho says of its keys, and what vouches for it.
+    pub(crate) attested: Attested,
     /// Makes and reads grant tokens.
     pub(crate) grant_tokens: GrantTokens,
     /// Tells requests that come again from others.

@@ -103,6 +103,13 @@ impl Certificates {
         Ok(())
     }
 
+    /// The SubjectPublicKeyInfo of the certificate in use, in DER; `None` if its key does not tell.
+    #[must_use]
+    pub fn public_key(&self) -> Option<Vec<u8>> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.key.public_key().map(|key| key.to_vec())
+    }
+
     /// The certificate that clients have to trust, when it is a generated one.
     #[must_use]
     pub fn authority(&self) -> Option<PathBuf> {

@@ -40,10 +40,9 @@ pub fn attested_answer(data: &[u8]) {
     match Answer::read(data, nonce, now) {
         Ok(Answer::Presentation(presentation)) => {
             assert_eq!(presentation.statement().nonce, nonce, "it answers this question");
-            let kind = presentation.kind().name();
             assert!(
-                super::text(data).contains(kind),
-                "it says of which kind its evidence is"
+                !presentation.evidence().is_empty(),
+                "it brings what it says to bring"
             );
         }
         Ok(Answer::Development(development)) => {

@@ -207,3 +207,9 @@ def test_version_says_what_this_machine_can_do():
     assert ("avx2" in report["kernels"]) == ("avx2" in Path("/proc/cpuinfo").read_text())
     assert report["linkage"] == "static"
     assert said("version").splitlines()[0] == line
+
+
+def test_a_tpm_that_is_not_there_is_a_fault(tmp_path):
+    code, found = findings(*settings(tmp_path, tpm=str(tmp_path / "absent")))
+    assert code == 1
+    assert the(found, "tpm", "cannot be used")["level"] == "fault"

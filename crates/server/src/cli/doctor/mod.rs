@@ -21,6 +21,7 @@ mod quotas;
 mod root;
 mod scene;
 mod scrub;
+mod tpm;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use moho_iam::authn::FixedCredentials;
@@ -150,6 +151,7 @@ fn examine(config: &Config, matches: &ArgMatches) -> Result<Vec<Finding>, Failur
     findings.extend(disk::check(&scene));
     findings.extend(journal::check(&scene));
     findings.extend(root::check(&scene));
+    findings.extend(tpm::check(config.tpm.as_deref()));
     findings.extend(credentials::check(&scene));
     findings.extend(objects::check(config.objects.as_ref()));
     findings.extend(model::check(&scene));

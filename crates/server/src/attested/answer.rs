@@ -21,7 +21,7 @@ struct Written<'a> {
     evidence: Option<WrittenTpm<'a>>,
 }
 
-/// Evidence of a TPM, as `moho verify evidence --kind tpm` takes it.
+/// Evidence of a TPM (docs/attestation.md).
 #[derive(Serialize)]
 struct WrittenTpm<'a> {
     attestation_key: String,

@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use moho_tpm::{
     Attester, Bank, Endorsement, PcrSelection, Quoted, Tpm, TpmDevice, TpmError, TpmSocket, Transport,
 };
-use tokio::sync::Semaphore;
 
-/// How many may wait for a quote. More are asked to come again.
+use crate::net::pool::{Pool, Sharer};
+use crate::road::chain;
+
+/// How many may wait for a quote, and how many of one peer's. More are asked to come again.
 const WAITING: usize = 16;
+const WAITING_OF_ONE: usize = 4;
 /// The registers that are quoted: all of the boot's but 10, which Linux extends as long as it runs.
 const REGISTERS: [u8; 15] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15];
 
@@ -50,7 +54,9 @@ pub(crate) struct HostTpm {
     selection: PcrSelection,
     bank: &'static str,
     endorsement_certificate: Option<Vec<u8>>,
-    turns: Arc<Semaphore>,
+    places: Pool,
+    /// Whether it did what it was last asked: strangers shall not fill the log with what it does not.
+    works: AtomicBool,
 }
 
 impl HostTpm {
@@ -85,7 +91,8 @@ impl HostTpm {
             selection,
             bank,
             endorsement_certificate,
-            turns: Arc::new(Semaphore::new(WAITING)),
+            places: Pool::new(WAITING, WAITING_OF_ONE),
+            works: AtomicBool::new(true),
         })
     }
 
@@ -100,16 +107,31 @@ impl HostTpm {
         }
     }
 
-    /// A quote over the boot's registers that repeats this.
-    pub(super) async fn quote(this: Arc<Self>, binding: [u8; 32]) -> Result<TpmEvidence, NoTpm> {
-        let turn = Arc::clone(&this.turns)
-            .try_acquire_owned()
-            .map_err(|_all_taken| NoTpm::Busy)?;
+    /// A quote over the boot's registers that repeats this, for a peer.
+    pub(super) async fn quote(
+        this: Arc<Self>,
+        binding: [u8; 32],
+        peer: Sharer,
+    ) -> Result<TpmEvidence, NoTpm> {
+        let place = Place::take(&this.places, peer)?;
         let quoted = tokio::task::spawn_blocking(move || {
-            let _until_it_is_done = turn;
-            this.quote_now(&binding)
+            let _until_it_is_done = place;
+            let quoted = this.quote_now(&binding);
+            this.tell(quoted.as_ref().err());
+            quoted
         });
         quoted.await.unwrap_or(Err(NoTpm::Ended))
+    }
+
+    /// Logs that it stopped working, and that it works again: once each.
+    fn tell(&self, error: Option<&NoTpm>) {
+        match (self.works.swap(error.is_none(), Ordering::Relaxed), error) {
+            (true, Some(error)) => {
+                tracing::error!(error = %chain(error), "the TPM vouches for nothing any more: there is no evidence until it does");
+            }
+            (false, None) => tracing::info!("the TPM vouches for this host again"),
+            (true, None) | (false, Some(_)) => {}
+        }
     }
 
     fn quote_now(&self, binding: &[u8]) -> Result<TpmEvidence, NoTpm> {
@@ -131,6 +153,28 @@ impl HostTpm {
     }
 }
 
+/// A peer's place among those who wait, given back when this is dropped.
+struct Place {
+    places: Pool,
+    peer: Sharer,
+}
+
+impl Place {
+    fn take(places: &Pool, peer: Sharer) -> Result<Self, NoTpm> {
+        places.take(peer, 1).map_err(|_exhausted| NoTpm::Busy)?;
+        Ok(Self {
+            places: places.clone(),
+            peer,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.give_back(&self.peer, 1);
+    }
+}
+
 /// The strongest bank that the TPM has.
 fn bank(tpm: &Tpm) -> Result<(PcrSelection, &'static str), NoTpm> {
     for (bank, name) in [(Bank::Sha384, "sha384"), (Bank::Sha256, "sha256")] {
@@ -142,4 +186,23 @@ fn bank(tpm: &Tpm) -> Result<(PcrSelection, &'static str), NoTpm> {
         }
     }
     Err(NoTpm::NoBank)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Peer;
+
+    #[test]
+    fn nobody_has_all_places_of_those_who_wait() {
+        let places = Pool::new(WAITING, WAITING_OF_ONE);
+        let of = |n: u8| Sharer::of(Peer::Network(([192, 0, 2, n], 1).into()));
+        let one: Vec<Place> = (0..WAITING_OF_ONE)
+            .map(|_| Place::take(&places, of(1)).ok().unwrap())
+            .collect();
+        assert!(matches!(Place::take(&places, of(1)), Err(NoTpm::Busy)));
+        assert!(Place::take(&places, of(2)).is_ok(), "another has room");
+        drop(one);
+        assert!(Place::take(&places, of(1)).is_ok(), "again");
+    }
 }

@@ -17,6 +17,8 @@ use super::AttestedError;
 const LIFE: u64 = 86_400;
 /// When the next one takes its place, in seconds of its life, so that nobody is given one that ends at once.
 const RENEWED: u64 = LIFE / 2;
+/// How many seconds ahead a key may be made: two who ask at once may have read the clock a moment apart.
+const AHEAD: u64 = 60;
 /// Bytes of a private key of X-Wing.
 const PRIVATE: usize = 32;
 
@@ -87,7 +89,7 @@ impl SessionKeys {
         entropy: &dyn Entropy,
     ) -> Result<Arc<SealingKey>, KeyMakingFailed> {
         let mut current = self.sealing.lock().unwrap_or_else(PoisonError::into_inner);
-        if now < current.made || now >= current.made.plus_seconds(RENEWED) {
+        if current.made > now.plus_seconds(AHEAD) || now >= current.made.plus_seconds(RENEWED) {
             *current = Arc::new(SealingKey::make(now, entropy)?);
         }
         Ok(Arc::clone(&current))

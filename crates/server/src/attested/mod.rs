@@ -18,6 +18,7 @@ use moho_terms::{Clock, Entropy, EntropyUnavailable};
 use self::host_tpm::HostTpm;
 pub(crate) use self::host_tpm::NoTpm;
 use self::keys::{KeyMakingFailed, SessionKeys};
+use crate::net::pool::Sharer;
 use crate::net::tls::Certificates;
 
 /// Why there are no keys, or nothing that vouches for them.
@@ -67,12 +68,12 @@ impl Attested {
         self.tpm.as_ref().map(|tpm| tpm.posture())
     }
 
-    /// The answer to a nonce, in JSON.
-    pub(crate) async fn answer(&self, nonce: Nonce) -> Result<Vec<u8>, AttestedError> {
+    /// The answer to a peer's nonce, in JSON.
+    pub(crate) async fn answer(&self, nonce: Nonce, peer: Sharer) -> Result<Vec<u8>, AttestedError> {
         let key_set = self.key_set()?.to_bytes();
         let statement = Statement::over(&key_set, Purpose::Session, nonce);
         let evidence = match &self.tpm {
-            Some(tpm) => Some(HostTpm::quote(Arc::clone(tpm), statement.binding()).await?),
+            Some(tpm) => Some(HostTpm::quote(Arc::clone(tpm), statement.binding(), peer).await?),
             None => None,
         };
         Ok(answer::json(&statement, &key_set, evidence.as_ref()))

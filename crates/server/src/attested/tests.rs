@@ -45,6 +45,9 @@ fn a_clock_that_was_set_back_does_not_make_a_key_last_longer() {
     let earlier = keys.key_set(b"key", at(0), &entropy).unwrap();
     assert_ne!(first.hpke, earlier.hpke);
     assert_eq!(earlier.not_after, at(86_400));
+    let keys = SessionKeys::make(at(60), &entropy).unwrap();
+    let told = |seconds| keys.key_set(b"key", at(seconds), &entropy).unwrap().hpke;
+    assert_eq!(told(0), told(60), "a moment is no setting back");
 }
 
 #[test]

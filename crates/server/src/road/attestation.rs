@@ -8,11 +8,15 @@ use moho_attest::session::Nonce;
 
 use super::failure::chain;
 use crate::attested::{AttestedError, NoTpm};
+use crate::net::pool::Sharer;
 use crate::net::{Admission, Body, Head, Outbound, Taking};
 use crate::startup::Platform;
 
 /// Its path.
 pub(super) const PATH: &str = "/.well-known/moho/attestation";
+
+/// What is said where there is no answer.
+const NOTHING: &str = "There is no evidence: what vouches for this moho does not answer.";
 
 /// Whether a request is for it.
 pub(super) fn is_asked_for(head: &Head) -> bool {
@@ -35,7 +39,7 @@ pub(super) async fn answer(head: &Head, platform: &Platform) -> Outbound {
         let told = "Ask with ?nonce= and 64 digits of lower-case hexadecimal: 32 bytes that nobody can guess, made for this one question.";
         return said(StatusCode::BAD_REQUEST, told);
     };
-    match platform.attested.answer(nonce).await {
+    match platform.attested.answer(nonce, Sharer::of(head.peer)).await {
         Ok(json) => outbound(StatusCode::OK, json),
         Err(AttestedError::Tpm(NoTpm::Busy)) => {
             let mut reply = said(
@@ -45,10 +49,11 @@ pub(super) async fn answer(head: &Head, platform: &Platform) -> Outbound {
             reply.headers.push((RETRY_AFTER, HeaderValue::from_static("1")));
             reply
         }
-        Err(error) => {
-            tracing::error!(error = %chain(&error), "this moho cannot say what vouches for it");
-            let told = "There is no evidence: what vouches for this moho does not answer.";
-            said(StatusCode::SERVICE_UNAVAILABLE, told)
+        // Said once, where it is: strangers may ask as often as they like.
+        Err(AttestedError::Tpm(_)) => said(StatusCode::SERVICE_UNAVAILABLE, NOTHING),
+        Err(error @ (AttestedError::Keys(_) | AttestedError::Entropy(_) | AttestedError::NoCertificate)) => {
+            tracing::error!(error = %chain(&error), "this moho cannot say by which keys it is spoken to");
+            said(StatusCode::SERVICE_UNAVAILABLE, NOTHING)
         }
     }
 }

@@ -95,6 +95,8 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
     let mut posture = posture(&root);
     let rooted = Rooted::open(root, &store, (&clock, &entropy))?;
     let bootstrapped = bootstrap::ensure(&store, &rooted.kms, config, (&*clock, &*entropy))?;
+    let attested = Attested::open(config.tpm.as_deref(), (&clock, &entropy))?;
+    posture.extend(attested.posture());
     let (models, engine) = load(config, &entropy, &*clock, progress)?;
     let last_use = last_use(config, &store, &ground.recovery)?;
     let (journal_file, journal, key_use) = WatchedJournal::over(ground.journal, &clock, &last_use);
@@ -140,8 +142,6 @@ pub(crate) fn open(config: &Config, progress: Progress<'_>) -> Result<Started, S
         },
         (&closing, &telemetry),
     )?;
-    let attested = Attested::open(config.tpm.as_deref(), (&clock, &entropy))?;
-    posture.extend(attested.posture());
     let nitro_roots = nitro_roots::of(config, rooted.kms.attestation())?;
     posture.extend(nitro_roots::posture(config));
     let platform = Platform {
